@@ -1,0 +1,1 @@
+"""The benchmark: frameworks side by side on one machine, where no number is given without proof."""

@@ -1,0 +1,1 @@
+"""Measuring: clock, calibration, ceilings and statistics. Nothing here prints or exits."""

@@ -1,0 +1,260 @@
+"""Statistics of timings: robust centres, block-bootstrap intervals, paired log-ratios.
+
+Everything is a pure function of its samples; the bootstrap is seeded, so a figure that is computed
+twice from the same record is the same figure.
+
+Sources: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013;
+A. Abedi and T. Brecht, "Conducting repeatable experiments in highly variable cloud computing
+environments", ICPE 2017 (interleaved trials); L. Bulej et al., "Duet benchmarking", ICPE 2020
+(paired ratios); D. Politis and J. Romano, "A circular block-resampling procedure for stationary
+data", 1992.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+# Below this many samples the bootstrap of a median only repeats the samples' own range, which
+# covers less than it says; Student's t over the logarithms is used instead.
+BOOTSTRAP_MINIMUM = 8
+OUTLIER_FENCE = 3.0  # in interquartile ranges, Tukey's "far out"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A point estimate with its confidence interval, in the unit of the samples."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def relative_half_width(self) -> float:
+        """(high - low) / (2 * estimate)."""
+        return (self.high - self.low) / (2 * self.estimate)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One contender's samples of one case, in seconds per call."""
+
+    median: float
+    low: float
+    high: float
+    minimum: float
+    p10: float
+    p90: float
+    mad: float
+    samples: int
+    outliers: int
+    autocorrelation: float  # lag 1; high values mean drift
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The ratio of two contenders' times over their common rounds (dimensionless)."""
+
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+    p_value: float  # Wilcoxon signed rank; 1.0 where there are too few rounds for it
+
+    @property
+    def log_half_width(self) -> float:
+        """Half the width of the interval of the log-ratio."""
+        return float(np.log(self.high / self.low) / 2)
+
+
+def block_length(samples: int) -> int:
+    """Length of the bootstrap's blocks: the cube root of the number of samples, at most 5.
+
+    Example:
+        >>> [block_length(n) for n in (8, 20, 100, 200)]
+        [2, 3, 5, 5]
+    """
+    return max(1, min(5, round(samples ** (1 / 3))))
+
+
+def bootstrap_medians(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
+    """Medians of circular-block resamples of ``values``, shape ``(resamples,)``."""
+    data = np.asarray(values, np.float64)
+    length = block_length(data.size)
+    blocks = -(-data.size // length)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    starts = generator.integers(0, data.size, (resamples, blocks, 1))
+    indices = (starts + np.arange(length)) % data.size
+    return np.asarray(
+        np.median(data[indices.reshape(resamples, -1)[:, : data.size]], axis=1), np.float64
+    )
+
+
+def median_interval(values: ArrayLike, seed: int = 0) -> Interval:
+    """Median with its 95 % interval: block bootstrap, or Student's t for fewer than 8 samples.
+
+    Args:
+        values: At least one number; shape ``(samples,)``.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: ``values`` is empty.
+    """
+    data = np.asarray(values, np.float64)
+    if data.size == 0:
+        raise ValueError("the median of no samples is not defined; give at least one")
+    centre = float(np.median(data))
+    if data.size < BOOTSTRAP_MINIMUM:
+        half = _student_half_width(data)
+        return Interval(centre, centre - half, centre + half)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(bootstrap_medians(data, seed), [tail, 1 - tail])
+    return Interval(centre, float(low), float(high))
+
+
+def _student_half_width(data: Floats) -> float:
+    if data.size < 2:
+        return float("inf")
+    from scipy import special  # a light part of SciPy; scipy.stats takes a second to import
+
+    quantile = float(special.stdtrit(data.size - 1, 1 - (1 - CONFIDENCE) / 2))
+    return quantile * float(np.std(data, ddof=1)) / float(np.sqrt(data.size))
+
+
+def summarise(seconds: ArrayLike, seed: int = 0) -> Summary:
+    """Summarise samples, each in seconds per call; outliers are counted and kept."""
+    data = np.asarray(seconds, np.float64)
+    logs = median_interval(np.log(data), seed)
+    p10, q1, q3, p90 = np.quantile(data, [0.1, 0.25, 0.75, 0.9])
+    fence = OUTLIER_FENCE * (q3 - q1)
+    outside = (data < q1 - fence) | (data > q3 + fence)
+    median = float(np.median(data))
+    return Summary(
+        median=median,
+        low=float(np.exp(logs.low)),
+        high=float(np.exp(min(logs.high, 700.0))),
+        minimum=float(data.min()),
+        p10=float(p10),
+        p90=float(p90),
+        mad=float(np.median(np.abs(data - median))),
+        samples=int(data.size),
+        outliers=int(outside.sum()),
+        autocorrelation=autocorrelation(data),
+    )
+
+
+def autocorrelation(values: ArrayLike) -> float:
+    """Lag-1 autocorrelation, 0.0 where it is not defined (fewer than 3 or constant samples)."""
+    data = np.asarray(values, np.float64)
+    centred = data - data.mean()
+    variance = float(centred @ centred)
+    if data.size < 3 or variance == 0.0:
+        return 0.0
+    return float(centred[:-1] @ centred[1:]) / variance
+
+
+def paired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) -> Ratio:
+    """exp(median of log(numerator / denominator)) over rounds, with its 95 % interval.
+
+    Args:
+        numerator: Times of one contender, one a round; shape ``(rounds,)``.
+        denominator: Times of the other in the same rounds.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: The shapes differ or there is no round.
+    """
+    top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
+    if top.shape != bottom.shape or top.size == 0:
+        raise ValueError(
+            f"a paired ratio needs the same rounds of both, got {top.size} and {bottom.size}"
+        )
+    logs = np.log(top / bottom)
+    interval = median_interval(logs, seed)
+    return Ratio(
+        ratio=float(np.exp(interval.estimate)),
+        low=float(np.exp(max(interval.low, -700.0))),
+        high=float(np.exp(min(interval.high, 700.0))),
+        rounds=int(top.size),
+        p_value=wilcoxon(logs),
+    )
+
+
+def wilcoxon(differences: Floats) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test; 1.0 for fewer than 6 differences.
+
+    With n differences the smallest two-sided p-value is 2 / 2^n: below 6 none is under 0.05.
+    """
+    if differences.size < 6 or not np.any(differences):
+        return 1.0
+    from scipy import stats
+
+    return float(stats.wilcoxon(differences).pvalue)
+
+
+def unpaired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) -> Ratio:
+    """Ratio of medians of two independent series, with its 95 % bootstrap interval.
+
+    For two runs that shared no rounds; the p-value is Mann-Whitney's.
+    """
+    top, bottom = np.log(np.asarray(numerator, float)), np.log(np.asarray(denominator, float))
+    centre = float(np.median(top) - np.median(bottom))
+    if min(top.size, bottom.size) < BOOTSTRAP_MINIMUM:
+        half = float(np.hypot(_student_half_width(top), _student_half_width(bottom)))
+        low, high = centre - half, centre + half
+    else:
+        spread = bootstrap_medians(top, seed) - bootstrap_medians(bottom, seed + 1)
+        tail = (1 - CONFIDENCE) / 2
+        low, high = (float(edge) for edge in np.quantile(spread, [tail, 1 - tail]))
+    from scipy import stats
+
+    p_value = float(stats.mannwhitneyu(top, bottom).pvalue)
+    return Ratio(
+        ratio=float(np.exp(centre)),
+        low=float(np.exp(max(low, -700.0))),
+        high=float(np.exp(min(high, 700.0))),
+        rounds=int(min(top.size, bottom.size)),
+        p_value=p_value,
+    )
+
+
+def adjust_p_values(p_values: ArrayLike) -> Floats:
+    """Benjamini-Hochberg adjustment over a table of tests, in the given order.
+
+    Source: Y. Benjamini and Y. Hochberg, J. R. Stat. Soc. B 57 (1995).
+    """
+    values = np.asarray(p_values, np.float64)
+    if values.size == 0:
+        return values
+    from scipy import stats
+
+    return np.asarray(stats.false_discovery_control(values), np.float64)
+
+
+def geometric_mean(ratios: ArrayLike) -> float:
+    """exp(mean(log(ratios)))."""
+    return float(np.exp(np.mean(np.log(np.asarray(ratios, np.float64)))))
+
+
+def quick_half_width(values: ArrayLike) -> float:
+    """Half-width of a distribution-free 95 % interval of the median, from order statistics.
+
+    Cheap enough to be asked after every round; the record's figures use the bootstrap. Infinite
+    for fewer than 6 values, where no order statistics bound the median at 95 %.
+
+    Formula: ranks n/2 -+ 1.96 sqrt(n)/2 (normal approximation of the binomial; W. Conover,
+    "Practical Nonparametric Statistics", section 3.2).
+    """
+    data = np.sort(np.asarray(values, np.float64))
+    if data.size < 6:
+        return float("inf")
+    reach = 1.96 * np.sqrt(data.size) / 2
+    low = max(0, int(np.floor(data.size / 2 - reach)))
+    high = min(data.size - 1, int(np.ceil(data.size / 2 + reach)) - 1)
+    return float(data[high] - data[low]) / 2

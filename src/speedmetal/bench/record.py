@@ -1,0 +1,268 @@
+"""The schema of everything that a run writes down: one JSON object a line.
+
+Records are frozen data. They hold raw samples; every derived figure (median, interval, ratio,
+share of ceiling) is computed from them by :mod:`speedmetal.bench.compare`, so a figure can always
+be recomputed and never contradicts its samples.
+
+Schema history:
+    1: first version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class Status(StrEnum):
+    """How one case ended on one contender."""
+
+    OK = "ok"  # proved and timed to the wanted precision
+    UNCONVERGED = "unconverged"  # proved and timed, the interval is wider than wanted
+    WRONG = "wrong"  # the proof failed; no time is given
+    IMPLAUSIBLE = "implausible"  # faster than the machine can be; not a result
+    UNSUPPORTED = "unsupported"  # the framework cannot do it, for the stated reason
+    OUT_OF_MEMORY = "oom"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    SKIPPED = "skipped"  # not attempted, for the stated reason (budget, earlier failures)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether a record of this status carries a time that may be reported."""
+        return self in (Status.OK, Status.UNCONVERGED)
+
+
+class CaseSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What is computed: an operation with its parameters, in one dtype and direction.
+
+    ``arguments`` is the human label of the parameters, in the published benchmark's spelling where
+    the case is one of its experiments (``"dim=64x128x1024 axi=0"``).
+    """
+
+    operation: str
+    title: str
+    family: str
+    arguments: str
+    parameters: dict[str, Any]
+    dtype: str = "float32"
+    precision: str = "ieee"  # "ieee" | "tf32"
+    direction: str = "forward"  # "forward" | "backward"
+    published: bool = False
+    bytes_minimum: int = 0  # each input read once, each output written once
+    flops: int = 0
+
+    @property
+    def key(self) -> str:
+        """Identity of the work, the same on every machine and in every run (12 hex digits)."""
+        identity = [
+            self.operation,
+            sorted(self.parameters.items()),
+            self.dtype,
+            self.precision,
+            self.direction,
+        ]
+        return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Operation, arguments and whatever is not the default, for people to read."""
+        extras = [self.dtype] if self.dtype != "float32" else []
+        extras += [self.precision] if self.precision != "ieee" else []
+        extras += [self.direction] if self.direction != "forward" else []
+        return " ".join([self.title, "/", self.arguments, *extras])
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """Who computes: a framework on a device in a mode."""
+
+    framework: str
+    device: str  # "cpu", "mps", "cuda", "gpu"
+    mode: str  # "eager" | "compiled"
+    version: str = ""
+    device_name: str = ""
+
+    @property
+    def key(self) -> str:
+        """Identity within a run: ``framework:device:mode``."""
+        return f"{self.framework}:{self.device}:{self.mode}"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof that the work was done, made before any timing.
+
+    Errors are over all elements of all outputs against the float64 reference:
+    ``max_relative`` is max(\\|out - ref\\|) / scale and ``rms_relative`` is rms(out - ref) / scale,
+    with scale = max(rms(ref), the operation's own scale); both are dimensionless.
+    """
+
+    max_absolute: float
+    max_relative: float
+    rms_relative: float
+    tolerance_max: float
+    tolerance_rms: float
+    elements: int
+    outputs: int
+    nan_matches: bool
+    second_seed: str  # "reference": compared with its own reference; "changed": differs from seed 1
+    passed: bool
+    failure: str = ""
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw samples. A sample is ``calls_per_sample`` calls between two readings of the clock.
+
+    Evaluation model of one turn::
+
+        if wake: force(call())                       # untimed
+        start = clock()
+        latency:     repeat k times: force(call())
+        throughput:  results = [call() for k]; force(results)
+        samples.append(clock() - start)
+
+    ``control_nanoseconds`` holds the A/A control: the same contender sampled a second time in the
+    same rounds under another label (empty for all contenders but one of a case).
+    """
+
+    mode: str  # "latency" | "throughput"
+    cache: str  # "warm" | "cold"
+    calls_per_sample: int
+    samples_nanoseconds: list[int]  # wall time of whole samples
+    rounds: list[int]  # the round of each sample
+    positions: list[int]  # the place of each sample within its round
+    first_call_nanoseconds: int  # compile, JIT and warm-up included
+    input_sets: int = 1  # cold: how many sets of inputs the calls rotate over
+    device_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    control_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    control_rounds: list[int] = msgspec.field(default_factory=list)
+    converged: bool = False
+    wake_call: bool = True
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory in bytes; None where it cannot be read."""
+
+    host_resident: int | None = None  # of the worker, after the case's last sample
+    host_peak: int | None = None  # highest of the worker since it started
+    device_peak: int | None = None  # highest of the framework's allocator in this case
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine around one case; None where it cannot be read."""
+
+    load_before: float | None = None  # 1-minute load average
+    load_after: float | None = None
+    frequency_before_mhz: float | None = None
+    frequency_after_mhz: float | None = None
+    temperature_before_celsius: float | None = None
+    temperature_after_celsius: float | None = None
+
+
+class CaseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="case"):
+    """One case on one contender in one session.
+
+    ``group`` names the contenders that were sampled in common rounds: only records of one group
+    are compared by paired ratios.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    session: int
+    time_utc: str
+    case: CaseSpec
+    contender: Contender
+    environment: str  # key of an EnvironmentRecord
+    group: str
+    status: Status
+    reason: str = ""
+    check: Check | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+    conditions: Conditions | None = None
+    notes: list[str] = msgspec.field(default_factory=list)
+
+
+class CopyPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Bandwidth at one working set: bytes read plus bytes written, over time."""
+
+    working_set_bytes: int
+    bytes_per_second: float
+
+
+class CeilingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="ceilings"):
+    """What this machine's device reaches, measured in this session by every contender on it.
+
+    ``copy`` and ``read`` are the best of all contenders at each working set size;
+    ``flops_per_second`` is the best matrix product per ``"dtype/precision"``;
+    ``call_floor_seconds`` is, per contender key, the time of one forced call on one element.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    session: int
+    time_utc: str
+    environment: str
+    device: str
+    copy: list[CopyPoint]
+    read: list[CopyPoint]
+    flops_per_second: dict[str, float]
+    call_floor_seconds: dict[str, float]
+
+
+class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True, tag="environment"):
+    """The machine and the software. Nothing that changes between two looks is in the key."""
+
+    schema_version: int = SCHEMA_VERSION
+    system: str  # "Linux 6.1.0 x86_64"
+    chip: str
+    cores: int
+    core_split: str  # "8P+4E" where it is known, else ""
+    memory_bytes: int
+    last_level_cache_bytes: int
+    python: str
+    threads: int
+    governor: str  # CPU frequency governor or power source, "" where it cannot be read
+    packages: dict[str, str]
+    devices: dict[str, str]  # "torch:cpu" -> device name
+    variables: dict[str, str]  # environment variables that change speed, and thread settings
+    settings: dict[str, str]  # TF32, fast math and thread settings, as each framework reports them
+
+    @property
+    def key(self) -> str:
+        """Identity of the environment (12 hex digits)."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """The start of a run, or of its continuation by ``--resume``."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    time_utc: str
+    suite: str
+    command: str
+    settings: dict[str, Any]
+    speedmetal_version: str
+    resumed: bool = False
+
+
+class FindingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
+    """Something about the run that a reader must know: a contender that is not available,
+    a time that does not grow with size, workers that did not fit in memory together."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    session: int
+    time_utc: str
+    kind: str
+    message: str
+    contender: str = ""
+    operation: str = ""
+
+
+Record = CaseRecord | CeilingRecord | EnvironmentRecord | RunRecord | FindingRecord
