@@ -96,9 +96,10 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """The proof that the work was done, made before any timing.
 
-    Errors are over all elements of all outputs against the float64 reference:
-    ``max_relative`` is max(\\|out - ref\\|) / scale and ``rms_relative`` is rms(out - ref) / scale,
-    with scale = max(rms(ref), the operation's own scale); both are dimensionless.
+    Errors are over all elements of all outputs against the float64 reference, dimensionless but
+    for the first: ``max_relative`` is max(|out - ref| / max(|ref|, scale)) and ``rms_relative`` is
+    rms(out - ref) / scale, with scale = max(rms(ref), the operation's own scale). For gradients
+    they are the errors of directional derivatives, relative to the gradient's norm.
     """
 
     max_absolute: float

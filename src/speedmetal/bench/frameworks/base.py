@@ -1,0 +1,204 @@
+"""The contract of a framework's adapter: what it must do, and what it may leave.
+
+A framework is a folder here. Its ``__init__`` holds a :class:`Framework`, which says what can be
+known without importing it; ``adapter.py`` drives it; ``cells.py`` is its column of the table
+operation x framework: for every operation a cell, or the reason why there is none.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from speedmetal.bench.contract import Layout, Params
+from speedmetal.errors import InternalError, UserInputError
+
+Tensor = Any  # a framework's own array type
+Function = Callable[..., Any]  # tensors in, a tensor or a tuple of tensors out
+Cell = Callable[[Params], Function]  # an operation on a framework: parameters -> function
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every framework of a run, and recorded.
+
+    Args:
+        threads: CPU threads that a framework may use.
+        precision: ``"ieee"``, or ``"tf32"`` where matrix units may round float32 inputs.
+        scratch: A folder that is removed after the run, for what a framework caches on disk.
+    """
+
+    threads: int
+    precision: str = "ieee"
+    scratch: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that a framework can compute on."""
+
+    name: str  # "cpu", "cuda", "mps", "gpu"
+    description: str  # what it is: "NVIDIA H100 80GB HBM3"
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What can be said of a framework without importing it.
+
+    Args:
+        name: As in ``--frameworks``.
+        adapter: ``"module:class"`` of its adapter.
+        packages: Distributions whose versions are recorded; the first is the framework's own.
+        modes: Modes that it has, ``"eager"`` and ``"compiled"``.
+        default_modes: Modes that a run takes where none is asked for.
+        environment: Variables to set before its process starts, given the settings.
+        install: What to type where it is missing.
+    """
+
+    name: str
+    adapter: str
+    packages: tuple[str, ...]
+    modes: tuple[str, ...]
+    default_modes: tuple[str, ...]
+    environment: Callable[[Settings], Mapping[str, str]] = lambda _: {}
+    install: str = ""
+
+    def load_adapter(self) -> type[Adapter]:
+        """Import the adapter, and with it the framework.
+
+        Raises:
+            ImportError: The framework is not installed, or cannot be loaded.
+        """
+        module_name, _, class_name = self.adapter.partition(":")
+        adapter: type[Adapter] = getattr(importlib.import_module(module_name), class_name)
+        return adapter
+
+
+class Adapter(ABC):
+    """One framework on one device: moves arrays, runs cells, waits for results.
+
+    An adapter **must** force what it is asked to force: when :meth:`force` returns, the values
+    exist. It **must not** change its inputs. It **may** decline operations, dtypes and
+    directions, with a reason.
+    """
+
+    cells: Mapping[str, Cell] = {}
+    unsupported: Mapping[str, str] = {}  # operation -> why not
+    unsupported_dtypes: Mapping[str, str] = {}  # dtype -> why not
+    differentiates = True
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        self.device = device
+        self.settings = settings
+
+    @classmethod
+    @abstractmethod
+    def devices(cls) -> list[Device]:
+        """The devices at hand; at least the CPU. **May** import and start drivers."""
+
+    @abstractmethod
+    def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
+        """A copy of a host array, in the native layout, ready on the device."""
+
+    @abstractmethod
+    def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
+        """The values of a tensor in the canonical layout; it **may** share memory."""
+
+    @abstractmethod
+    def force(self, outputs: Sequence[Tensor]) -> None:
+        """Return when the values of ``outputs`` exist in device memory."""
+
+    def begin(self, dtype: str) -> None:
+        """Called before the arrays of a case are made. **May** switch what the dtype needs."""
+
+    def compile(self, function: Function) -> Function:
+        """The function as the framework's compiler makes it (lazily, on the first call).
+
+        **Must** be there where the framework lists the mode ``"compiled"``.
+        """
+        raise InternalError(f"{type(self).__name__} has no compiler")
+
+    def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
+        """Reverse mode: ``(*inputs, *cotangents) -> gradients`` of the inputs at ``positions``.
+
+        ``count`` is the number of inputs. **Must** be there where ``differentiates`` is true.
+        """
+        raise InternalError(f"{type(self).__name__} has no automatic differentiation")
+
+    @abstractmethod
+    def copy(self, x: Tensor) -> Tensor:
+        """x + 1: each element read once and written once (for the bandwidth ceiling)."""
+
+    @abstractmethod
+    def read(self, x: Tensor) -> Tensor:
+        """max(x): each element read once (for the bandwidth ceiling)."""
+
+    @abstractmethod
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """The matrix product (for the FLOP ceiling)."""
+
+    def end_turn(self) -> None:
+        """Called after every sample: others need the memory now. **May** do nothing."""
+
+    def release(self) -> None:
+        """Give back what was cached for a case: memory, compiled code. **May** do nothing."""
+
+    def report_settings(self) -> dict[str, str]:
+        """Threads and precision as the framework itself states them, for the record."""
+        return {}
+
+    def device_peak_bytes(self) -> int | None:
+        """Highest memory of the framework's allocator since :meth:`release`, where it tells."""
+        return None
+
+    def device_clock(self) -> DeviceClock | None:
+        """A clock on the device, where there is one; the host's clock is always read as well."""
+        return None
+
+    def reason_against(self, operation: str, dtype: str, direction: str) -> str | None:
+        """Why a case cannot be done here, or None."""
+        if operation in self.unsupported:
+            return self.unsupported[operation]
+        if operation not in self.cells:
+            return f"no cell for {operation}"
+        if dtype in self.unsupported_dtypes:
+            return self.unsupported_dtypes[dtype]
+        if direction == "backward" and not self.differentiates:
+            return "no automatic differentiation"
+        return None
+
+
+class DeviceClock(ABC):
+    """Times work on the device itself, between two marks in its queue."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Put the first mark into the queue."""
+
+    @abstractmethod
+    def stop_nanoseconds(self) -> int:
+        """Put the second mark, wait for it, and return the time between them."""
+
+
+def load_framework(path: str) -> Framework:
+    """A framework from ``"package.module:NAME"``: how other packages add theirs.
+
+    Raises:
+        UserInputError: There is no such module or name, or it is no Framework.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        framework = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise UserInputError(
+            f"cannot load framework {path!r}: {error};"
+            " expected package.module:NAME of a speedmetal Framework"
+        ) from error
+    if not isinstance(framework, Framework):
+        raise UserInputError(f"{path!r} is a {type(framework).__name__}, expected a Framework")
+    return framework

@@ -1,0 +1,138 @@
+"""Convolutions over one and two dimensions: cross-correlation, stride 1, no padding.
+
+Canonical layout: input ``(batch, space..., channels)``, weight ``(out, kernel..., channels)``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from speedmetal.bench.operations.base import (
+    Array,
+    Arrays,
+    Case,
+    Layout,
+    Operation,
+    Params,
+    Work,
+    dims,
+    elements,
+    normal,
+    published,
+    shape,
+)
+
+
+def _inputs(params: Params, generator: np.random.Generator) -> Arrays:
+    fan_in = math.prod(params["weight"][1:])
+    return {
+        "x": normal(generator, params["x"]),
+        "weight": normal(generator, params["weight"]) / np.float32(math.sqrt(fan_in)),
+    }
+
+
+def _output_shape(params: Params) -> list[int]:
+    x, weight = params["x"], params["weight"]
+    space = [n - k + 1 for n, k in zip(x[1:-1], weight[1:-1], strict=True)]
+    return [x[0], *space, weight[0]]
+
+
+def _reference(params: Params, inputs: Arrays) -> tuple[Array, ...]:
+    """Sum over kernel positions of (shifted input) @ (weight at that position)."""
+    x, weight = inputs["x"], inputs["weight"]
+    output = _output_shape(params)
+    result = np.zeros((elements(output[:-1]), output[-1]), x.dtype)
+    for position in np.ndindex(*weight.shape[1:-1]):
+        window = tuple(slice(p, p + n) for p, n in zip(position, output[1:-1], strict=True))
+        patch = x[(slice(None), *window)].reshape(-1, x.shape[-1])
+        result += patch @ weight[(slice(None), *position)].T
+    return (result.reshape(output),)
+
+
+def _work(params: Params, itemsize: int) -> Work:
+    output = _output_shape(params)
+    moved = elements(params["x"], params["weight"], output) * itemsize
+    return Work(moved, 2 * elements(output) * math.prod(params["weight"][1:]))
+
+
+def _problem(params: Params) -> str | None:
+    x, weight = params["x"], params["weight"]
+    if x[-1] != weight[-1]:
+        return f"weight: expected {x[-1]} input channels, as x {x} has, got {weight}"
+    if any(k > n for n, k in zip(x[1:-1], weight[1:-1], strict=True)):
+        return f"weight: expected a kernel no larger than x {x}, got {weight}"
+    return None
+
+
+def _convolution(name: str, title: str, rank: int, cases: tuple[Case, ...]) -> Operation:
+    return Operation(
+        name=name,
+        title=title,
+        family="convolution",
+        parameters={"x": shape(rank, rank), "weight": shape(rank, rank)},
+        problem=_problem,
+        label=lambda params: f"{dims(params['x'])} {dims(params['weight'])}",
+        inputs=_inputs,
+        reference=_reference,
+        work=_work,
+        reduction_length=lambda params: math.prod(params["weight"][1:]),
+        nan_propagates=True,
+        differentiable=("x", "weight"),
+        layouts={"x": Layout.CHANNELS_LAST, "weight": Layout.CONVOLUTION_WEIGHT},
+        output_layouts=(Layout.CHANNELS_LAST,),
+        cases=cases,
+    )
+
+
+def _to_channels_first(_: Params, inputs: Arrays) -> tuple[Array, ...]:
+    return (np.ascontiguousarray(np.moveaxis(inputs["x"], -1, 1)),)
+
+
+OPERATIONS = (
+    _convolution(
+        "conv1d",
+        "Conv1d",
+        3,
+        published(
+            {"x": [100, 256, 3], "weight": [8, 3, 3]},
+            {"x": [100, 256, 256], "weight": [8, 3, 256]},
+            {"x": [16, 1000, 80], "weight": [128, 11, 80]},
+            {"x": [16, 1000, 3], "weight": [128, 11, 3]},
+            quick=0,
+        ),
+    ),
+    _convolution(
+        "conv2d",
+        "Conv2d",
+        4,
+        published(
+            {"x": [100, 256, 256, 3], "weight": [8, 3, 3, 3]},
+            {"x": [10, 256, 256, 12], "weight": [8, 3, 3, 12]},
+            {"x": [1, 256, 256, 128], "weight": [8, 3, 3, 128]},
+            {"x": [100, 28, 28, 3], "weight": [8, 3, 3, 3]},
+            {"x": [1000, 28, 28, 3], "weight": [8, 3, 3, 3]},
+            quick=3,
+        ),
+    ),
+    # Frameworks are fed in their native layouts, outside the timed region; what the conversion
+    # between them costs is this case of its own.
+    Operation(
+        name="channels_first",
+        title="ChannelsFirst",
+        family="data movement",
+        parameters={"shape": shape(3)},
+        label=lambda params: dims(params["shape"]),
+        inputs=lambda params, generator: {"x": normal(generator, params["shape"])},
+        reference=_to_channels_first,
+        work=lambda params, itemsize: Work(2 * elements(params["shape"]) * itemsize, 0),
+        exact=True,
+        nan_propagates=True,
+        cases=(
+            Case({"shape": [100, 28, 28, 3]}, ("mlx-benchmark", "quick")),
+            Case({"shape": [10, 256, 256, 12]}, ("mlx-benchmark",)),
+            Case({"shape": [1, 256, 256, 128]}, ("mlx-benchmark",)),
+        ),
+    ),
+)

@@ -1,0 +1,360 @@
+"""From records to the rows that every format prints: one row per run, case and contender.
+
+Where a run has several sessions, a row combines them:
+
+- A later record of one session, case and contender supersedes an earlier one (a resumed run).
+- Times are medians over the sessions; intervals are the hull of the sessions' intervals.
+- The ratio is exp(median over sessions of log(ratio)), its interval the hull.
+- A verdict holds where all sessions agree on it, else it is "undecided".
+- The status is the gravest of the sessions; a session that was skipped counts only where
+  there is no other. A row whose status has no time gives none, though one session may have it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from speedmetal.bench import compare
+from speedmetal.bench.compare import CeilingShare, Comparison, Verdict
+from speedmetal.bench.measure.statistics import Summary
+from speedmetal.bench.record import CaseRecord, CaseSpec, CeilingRecord, Status
+from speedmetal.bench.report.options import Options
+from speedmetal.bench.store import Records
+from speedmetal.errors import UnknownNameError
+
+BASELINE = "baseline"  # stands in the place of the verdict in the baseline's own rows
+
+# Some of a row's fields by name, on their way into it.
+Figures = dict[str, Any]
+
+# From the gravest to the best.
+_GRAVITY = (
+    Status.WRONG,
+    Status.IMPLAUSIBLE,
+    Status.CRASH,
+    Status.OUT_OF_MEMORY,
+    Status.TIMEOUT,
+    Status.UNSUPPORTED,
+    Status.UNCONVERGED,
+    Status.OK,
+    Status.SKIPPED,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One case on one contender: every figure that a report can show, None where there is none.
+
+    Times are in seconds per call, memory in bytes, ratios are time over the baseline's time.
+    """
+
+    run_id: str
+    case_key: str
+    operation: str
+    title: str
+    arguments: str
+    label: str
+    family: str
+    dtype: str
+    precision: str
+    direction: str
+    published: bool
+    bytes_minimum: int
+    flops: int
+    contender: str
+    framework: str
+    device: str
+    mode: str
+    version: str
+    device_name: str
+    environment: str
+    group: str
+    sessions: int
+    status: str
+    reason: str
+    timing_mode: str = ""
+    cache: str = ""
+    calls_per_sample: int | None = None
+    median: float | None = None
+    low: float | None = None
+    high: float | None = None
+    minimum: float | None = None
+    p10: float | None = None
+    p90: float | None = None
+    mad: float | None = None
+    samples: int | None = None
+    outliers: int | None = None
+    autocorrelation: float | None = None
+    first_call: float | None = None
+    baseline: str = ""
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    ratio_rounds: int | None = None
+    verdict: str = ""
+    bound: str = ""
+    ceiling_seconds: float | None = None
+    ceiling_share: float | None = None
+    bytes_per_second: float | None = None
+    flops_per_second: float | None = None
+    check_passed: bool | None = None
+    max_absolute: float | None = None
+    max_relative: float | None = None
+    rms_relative: float | None = None
+    tolerance_max: float | None = None
+    tolerance_rms: float | None = None
+    memory_host_resident: int | None = None
+    memory_host_peak: int | None = None
+    memory_device_peak: int | None = None
+    notes: str = ""
+    records: tuple[CaseRecord, ...] = field(repr=False, compare=False, default=())
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the row gives a time."""
+        return self.median is not None
+
+
+COLUMNS = tuple(f.name for f in dataclasses.fields(Row) if f.name != "records")
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """The rows of one run, case by case in the order in which they were measured."""
+
+    run_id: str
+    baseline: str
+    contenders: tuple[str, ...]
+    rows: tuple[Row, ...]
+    cases: tuple[CaseRecord, ...] = field(repr=False)  # the records that count
+
+    def by_operation(self) -> dict[str, dict[str, list[Row]]]:
+        """Rows by operation's title, then by case's label."""
+        operations: dict[str, dict[str, list[Row]]] = {}
+        for row in self.rows:
+            operations.setdefault(row.title, {}).setdefault(row.label, []).append(row)
+        return operations
+
+
+def figures_of(records: Records, options: Options) -> tuple[RunFigures, ...]:
+    """The figures of every run in a record file, in order.
+
+    Raises:
+        UnknownNameError: No run has the contender that ``options.baseline`` names.
+    """
+    runs: dict[str, list[CaseRecord]] = {}
+    for record in latest(records.cases):
+        runs.setdefault(record.run_id, []).append(record)
+    contenders = {r.contender.key for cases in runs.values() for r in cases}
+    if options.baseline is not None and options.baseline not in contenders:
+        raise UnknownNameError("contender", options.baseline, contenders)
+    ceilings = records.ceilings
+    return tuple(
+        _run(run_id, cases, ceilings, options.baseline or default_baseline(cases))
+        for run_id, cases in runs.items()
+    )
+
+
+def latest(cases: Iterable[CaseRecord]) -> list[CaseRecord]:
+    """The records that count: the last of each run, session, case and contender."""
+    kept = {(r.run_id, r.session, r.case.key, r.contender.key): r for r in cases}
+    return list(kept.values())
+
+
+def default_baseline(cases: Iterable[CaseRecord]) -> str:
+    """The first contender among those with the most timed results; "" where there is none."""
+    results: dict[str, int] = {}
+    for record in cases:
+        key = record.contender.key
+        results[key] = results.get(key, 0) + record.status.has_time
+    return max(results, key=lambda key: results[key], default="")
+
+
+def ceilings_for(record: CaseRecord, ceilings: Iterable[CeilingRecord]) -> CeilingRecord | None:
+    """The ceilings measured in a record's own session on its device.
+
+    One device can have two names (a GPU that two frameworks call differently): where no ceilings
+    carry the contender's name of it, those to which the contender itself contributed are taken.
+    """
+    session = [c for c in ceilings if (c.run_id, c.session) == (record.run_id, record.session)]
+    named = [c for c in session if c.device == record.contender.device]
+    shared = [c for c in session if record.contender.key in c.call_floor_seconds]
+    return next(iter(reversed(named or shared)), None)
+
+
+def _run(
+    run_id: str, cases: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord], baseline: str
+) -> RunFigures:
+    comparisons = {
+        (c.case.session, c.case.case.key, c.case.contender.key): c
+        for c in compare.compare_with_baseline(cases, baseline)
+    }
+    contenders = tuple(dict.fromkeys(record.contender.key for record in cases))
+    results: dict[str, dict[str, list[CaseRecord]]] = {}
+    for record in cases:
+        results.setdefault(record.case.key, {}).setdefault(record.contender.key, []).append(record)
+    rows = []
+    for case_key, by_contender in results.items():
+        for contender in (key for key in contenders if key in by_contender):
+            members = by_contender[contender]
+            found = [comparisons.get((r.session, case_key, contender)) for r in members]
+            rows.append(_row(members, [c for c in found if c], ceilings, baseline))
+    return RunFigures(run_id, baseline, contenders, tuple(rows), tuple(cases))
+
+
+def _row(
+    members: Sequence[CaseRecord],
+    comparisons: Sequence[Comparison],
+    ceilings: Sequence[CeilingRecord],
+    baseline: str,
+) -> Row:
+    tried = [r for r in members if r.status is not Status.SKIPPED] or list(members)
+    status = min((r.status for r in tried), key=_GRAVITY.index)
+    row = _identity(members[0].case, tried, status, baseline)
+    row = dataclasses.replace(row, **_check(tried), **_memory(tried))
+    if not status.has_time:
+        return row
+    row = dataclasses.replace(row, **_times(tried), **_shares(tried, ceilings))
+    if row.contender == baseline:
+        return dataclasses.replace(row, verdict=BASELINE)
+    return dataclasses.replace(row, **_ratio(comparisons))
+
+
+def _identity(case: CaseSpec, tried: Sequence[CaseRecord], status: Status, baseline: str) -> Row:
+    last = tried[-1]
+    contender = last.contender
+    return Row(
+        run_id=last.run_id,
+        case_key=case.key,
+        operation=case.operation,
+        title=case.title,
+        arguments=case.arguments,
+        label=case.label,
+        family=case.family,
+        dtype=case.dtype,
+        precision=case.precision,
+        direction=case.direction,
+        published=case.published,
+        bytes_minimum=case.bytes_minimum,
+        flops=case.flops,
+        contender=contender.key,
+        framework=contender.framework,
+        device=contender.device,
+        mode=contender.mode,
+        version=contender.version,
+        device_name=contender.device_name,
+        environment=last.environment,
+        group=_joined(r.group for r in tried),
+        sessions=len(tried),
+        status=status.value,
+        reason=_reason(tried, status),
+        baseline=baseline,
+        notes=_joined(note for r in tried for note in r.notes),
+        records=tuple(tried),
+    )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _reason(tried: Sequence[CaseRecord], status: Status) -> str:
+    guilty = [r for r in tried if r.status is status]
+    reason = _joined(r.reason for r in guilty)
+    if len(guilty) == len(tried) or status is Status.OK:
+        return reason
+    return f"in {len(guilty)} of {len(tried)} sessions: {reason or status.value}"
+
+
+def _times(tried: Sequence[CaseRecord]) -> Figures:
+    summaries = [s for r in tried if (s := compare.summary_of(r)) is not None]
+    timings = [r.timing for r in tried if r.timing is not None]
+    if not summaries or not timings:
+        return {}
+
+    def middle(figure: Callable[[Summary], float]) -> float:
+        return float(np.median([figure(summary) for summary in summaries]))
+
+    return {
+        "timing_mode": timings[-1].mode,
+        "cache": timings[-1].cache,
+        "calls_per_sample": timings[-1].calls_per_sample,
+        "median": middle(lambda s: s.median),
+        "low": min(s.low for s in summaries),
+        "high": max(s.high for s in summaries),
+        "minimum": min(s.minimum for s in summaries),
+        "p10": middle(lambda s: s.p10),
+        "p90": middle(lambda s: s.p90),
+        "mad": middle(lambda s: s.mad),
+        "samples": sum(s.samples for s in summaries),
+        "outliers": sum(s.outliers for s in summaries),
+        "autocorrelation": middle(lambda s: s.autocorrelation),
+        "first_call": float(np.median([t.first_call_nanoseconds for t in timings])) / 1e9,
+    }
+
+
+def _shares(tried: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord]) -> Figures:
+    shares: list[CeilingShare] = []
+    for record in tried:
+        ceiling = ceilings_for(record, ceilings)
+        share = compare.share_of_ceiling(record, ceiling) if ceiling else None
+        shares += [share] if share else []
+    medians = [s.median for r in tried if (s := compare.summary_of(r)) is not None]
+    median = float(np.median(medians))
+    case = tried[0].case
+    result: Figures = {
+        "bytes_per_second": case.bytes_minimum / median if case.bytes_minimum else None,
+        "flops_per_second": case.flops / median if case.flops else None,
+    }
+    if shares:
+        result["bound"] = shares[-1].bound
+        result["ceiling_seconds"] = float(np.median([s.seconds for s in shares]))
+        result["ceiling_share"] = float(np.median([s.share for s in shares]))
+    return result
+
+
+def _ratio(comparisons: Sequence[Comparison]) -> Figures:
+    if not comparisons:
+        return {}
+    ratios = [c.ratio for c in comparisons]
+    verdicts = {c.verdict for c in comparisons}
+    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED
+    return {
+        "ratio": float(np.exp(np.median([np.log(r.ratio) for r in ratios]))),
+        "ratio_low": min(r.low for r in ratios),
+        "ratio_high": max(r.high for r in ratios),
+        "ratio_rounds": sum(r.rounds for r in ratios),
+        "verdict": verdict.value,
+    }
+
+
+def _check(tried: Sequence[CaseRecord]) -> Figures:
+    checks = [r.check for r in tried if r.check is not None]
+    if not checks:
+        return {}
+    return {
+        "check_passed": all(c.passed for c in checks),
+        "max_absolute": max(c.max_absolute for c in checks),
+        "max_relative": max(c.max_relative for c in checks),
+        "rms_relative": max(c.rms_relative for c in checks),
+        "tolerance_max": checks[-1].tolerance_max,
+        "tolerance_rms": checks[-1].tolerance_rms,
+    }
+
+
+def _memory(tried: Sequence[CaseRecord]) -> Figures:
+    memories = [r.memory for r in tried if r.memory is not None]
+
+    def most(values: Iterable[int | None]) -> int | None:
+        return max((value for value in values if value is not None), default=None)
+
+    return {
+        "memory_host_resident": most(m.host_resident for m in memories),
+        "memory_host_peak": most(m.host_peak for m in memories),
+        "memory_device_peak": most(m.device_peak for m in memories),
+    }

@@ -1,0 +1,66 @@
+"""Tables for GitHub: the terminal report's sections in GitHub Flavored Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from speedmetal.bench.report.figures import figures_of
+from speedmetal.bench.report.options import Options
+from speedmetal.bench.report.sections import Section, bad_lines, description, sections_of
+from speedmetal.bench.store import Records
+
+# Everything that can start a tag, a link, an emphasis, a mention's code span or a new cell.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&])")
+
+
+def render(records: Records, options: Options) -> str:
+    """The report as Markdown."""
+    return "\n".join(_lines(records, options)) + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    Example:
+        >>> escaped("a|b <script> [x](y)")
+        'a\\|b \\<script\\> \\[x\\](y)'
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _lines(records: Records, options: Options) -> Iterator[str]:
+    yield f"# {escaped(options.title)}"
+    runs = figures_of(records, options)
+    for run in runs:
+        yield ""
+        for line in description(records, run):
+            yield f"- {escaped(line)}"
+        for section in sections_of(records, run):
+            yield ""
+            yield from _section(section)
+    if not runs:
+        yield ""
+        yield "No case was measured."
+    if records.bad_lines:
+        yield ""
+        yield from (f"- {escaped(line)}" for line in bad_lines(records))
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {escaped(section.heading)}"
+    yield ""
+    if not section.rows:
+        yield escaped(section.empty)
+        return
+    yield _row(section.columns)
+    yield _row(["--:" if column in section.numeric else ":--" for column in section.columns], "")
+    for row in section.rows:
+        yield _row([escaped(cell.text) for cell in row])
+    if section.remark:
+        yield ""
+        yield escaped(section.remark)
+
+
+def _row(cells: tuple[str, ...] | list[str], blank: str = " ") -> str:
+    return f"|{blank}" + f"{blank}|{blank}".join(cells) + f"{blank}|"

@@ -1,0 +1,111 @@
+"""How figures are written for people: units, digits and signs, the same in every format."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+# An interval from one or two rounds can span the whole range of numbers; its edges say nothing.
+RATIO_EDGE = 1e4
+SPREAD_EDGE = 10.0
+WHOLE_PERCENTS_FROM = 0.1
+_SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_DECIMAL_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_BINARY_UNITS = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+
+
+def digits(value: float) -> str:
+    """Three significant digits without an exponent, for numbers from 0.001 to 9999.
+
+    Example:
+        >>> digits(1.2345), digits(12.345), digits(123.45), digits(1234.5), digits(0.012345)
+        ('1.23', '12.3', '123', '1234', '0.0123')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}"
+
+
+def seconds(value: float | None) -> str:
+    """A time in its natural unit.
+
+    Example:
+        >>> seconds(0.0012345), seconds(2e-6), seconds(None) == MISSING
+        ('1.23 ms', '2.00 µs', True)
+    """
+    if value is None:
+        return MISSING
+    for scale, unit in _SECOND_UNITS:
+        if value >= scale:
+            return f"{digits(value / scale)} {unit}"
+    return f"{digits(value * 1e9)} ns"
+
+
+def plus_minus(median: float | None, low: float | None, high: float | None) -> str:
+    """Half of a relative interval's width, empty where there is none.
+
+    Example:
+        >>> plus_minus(1.0, 0.98, 1.04), plus_minus(1.0, 0.0, 1e300)
+        ('±3.0%', '±?')
+    """
+    if median is None or low is None or high is None:
+        return ""
+    half = (high - low) / (2 * median)
+    return f"±{half:.1%}" if half < SPREAD_EDGE else "±?"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio of times with three digits."""
+    return MISSING if value is None else f"{digits(value)}{TIMES}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of a ratio.
+
+    Example:
+        >>> interval(0.512, 0.533), interval(0.0, 1e300)
+        ('[0.512, 0.533]', '[?, ?]')
+    """
+    if low is None or high is None:
+        return ""
+    edges = (digits(e) if 1 / RATIO_EDGE < e < RATIO_EDGE else "?" for e in (low, high))
+    return f"[{', '.join(edges)}]"
+
+
+def percent(value: float | None) -> str:
+    """A share as a whole percentage; below ten, with a decimal."""
+    if value is None:
+        return MISSING
+    return f"{value:.1%}" if abs(value) < WHOLE_PERCENTS_FROM else f"{value:.0%}"
+
+
+def rate(value: float | None, unit: str) -> str:
+    """A rate with its decimal prefix.
+
+    Example:
+        >>> rate(3.2e11, "FLOP/s"), rate(None, "B/s") == MISSING
+        ('320 GFLOP/s', True)
+    """
+    if value is None:
+        return MISSING
+    for scale, prefix in _DECIMAL_UNITS:
+        if value >= scale:
+            return f"{digits(value / scale)} {prefix}{unit}"
+    return f"{digits(value)} {unit}"
+
+
+def size(value: float | None) -> str:
+    """A number of bytes with its binary prefix.
+
+    Example:
+        >>> size(1536), size(12), size(None) == MISSING
+        ('1.50 KiB', '12 B', True)
+    """
+    if value is None:
+        return MISSING
+    for scale, unit in _BINARY_UNITS:
+        if value >= scale:
+            return f"{digits(value / scale)} {unit}"
+    return f"{value:.0f} B"

@@ -1,0 +1,1 @@
+"""Running suites: a coordinator, and one worker process per framework, device and mode."""

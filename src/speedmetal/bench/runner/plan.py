@@ -1,0 +1,145 @@
+"""Who takes part, which cases fit beside each other in memory, and how time is shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speedmetal.bench.record import Contender
+from speedmetal.bench.runner.probe import Availability
+from speedmetal.bench.runner.protocol import Dataset
+from speedmetal.errors import UnknownNameError, UserInputError
+
+MODES = ("eager", "compiled")
+# What a call may hold beyond its inputs: its outputs, and as much again while it works.
+WORKSPACE_FACTOR = 2
+MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
+
+
+def choose_contenders(
+    available: Sequence[Availability],
+    devices: Sequence[str] = (),
+    modes: Sequence[str] = (),
+) -> list[Contender]:
+    """Every available framework on every wanted device in every wanted mode.
+
+    Args:
+        available: Frameworks, probed.
+        devices: Names to keep (``"cpu"``, ``"cuda"``...); all where empty.
+        modes: Names to keep; each framework's default ones where empty.
+
+    Raises:
+        UnknownNameError: A mode does not exist, or no framework here has a device of that name.
+        UserInputError: Nobody is left.
+    """
+    for mode in modes:
+        if mode not in MODES:
+            raise UnknownNameError("mode", mode, MODES)
+    present = {device.name for one in available for device in one.devices}
+    for device in devices:
+        if device not in present:
+            raise UnknownNameError("device", device, present)
+    contenders = [
+        Contender(
+            framework=one.framework.name,
+            device=device.name,
+            mode=mode,
+            version=one.version,
+            device_name=device.description,
+        )
+        for one in available
+        for device in one.devices
+        if not devices or device.name in devices
+        for mode in (one.framework.modes if modes else one.framework.default_modes)
+        if not modes or mode in modes
+    ]
+    if not contenders:
+        reasons = "; ".join(f"{a.framework.name}: {a.reason or 'no such device or mode'}"
+                            for a in available)
+        raise UserInputError(f"no framework can take part ({reasons})")
+    return contenders
+
+
+def input_bytes(dataset: Dataset, itemsize: int) -> int:
+    """Bytes of a case's inputs on a device."""
+    return sum(_elements(file.shape) for file in dataset.inputs) * itemsize
+
+
+def output_bytes(dataset: Dataset, itemsize: int) -> int:
+    """Bytes of a case's outputs on a device; of gradients where it is a backward case."""
+    if dataset.outputs:
+        return sum(_elements(file.shape) for file in dataset.outputs) * itemsize
+    return input_bytes(dataset, itemsize) + sum(
+        _elements(file.shape) for file in dataset.cotangents
+    ) * itemsize
+
+
+def _elements(shape: Sequence[int]) -> int:
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def cohorts(
+    contenders: Sequence[Contender], inputs: int, outputs: int, available: int
+) -> list[list[Contender]]:
+    """Groups of contenders whose arrays fit in memory beside each other.
+
+    All of a group hold their inputs; one at a time holds its outputs and workspace as well.
+    GPUs with memory of their own share it among the same workers, so the rule is the same.
+
+    Args:
+        contenders: In order; the order is kept.
+        inputs: Bytes of the inputs of the case.
+        outputs: Bytes of its outputs.
+        available: Bytes of memory that may be used now.
+
+    Example:
+        >>> ab = [Contender(framework=f, device="cpu", mode="eager") for f in "ab"]
+        >>> [len(group) for group in cohorts(ab, inputs=10, outputs=10, available=1000)]
+        [2]
+        >>> [len(group) for group in cohorts(ab, inputs=100, outputs=10, available=280)]
+        [1, 1]
+    """
+    transient = WORKSPACE_FACTOR * outputs + inputs  # the second seed's inputs, in the proof
+    room = MEMORY_SHARE * available - transient
+    size = max(1, int(room // max(inputs, 1))) if room > 0 else 1
+    return [list(contenders[i : i + size]) for i in range(0, len(contenders), size)]
+
+
+@dataclass
+class Budget:
+    """The time of a run, shared out among its cases as they come.
+
+    What a case leaves goes to the later ones; what it overdraws is taken from all of them.
+    """
+
+    total_seconds: float | None
+    case_timeout_seconds: float
+    started: float
+
+    # Without a budget a case is sampled for at most this long; with one, at most three shares.
+    UNLIMITED_CASE_SECONDS = 60.0
+    # One contender of one case may use at most this share of what is left of the budget.
+    CONTENDER_SHARE = 0.25
+
+    @property
+    def left_seconds(self) -> float:
+        if self.total_seconds is None:
+            return float("inf")
+        return self.total_seconds - (time.monotonic() - self.started)
+
+    @property
+    def is_spent(self) -> bool:
+        return self.left_seconds <= 0
+
+    def case_seconds(self, cases_left: int) -> float:
+        """What one case may take, preparation included."""
+        return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / max(cases_left, 1))
+
+    def contender_seconds(self) -> float:
+        """What one contender of one case may take at most."""
+        return min(self.case_timeout_seconds, max(1.0, self.CONTENDER_SHARE * self.left_seconds))
+

@@ -1,0 +1,427 @@
+"""A whole run: workers, ceilings, cases in order, records into the store."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from msgspec.structs import replace as replace_record
+
+from speedmetal import __version__
+from speedmetal.bench import advice, environment
+from speedmetal.bench.frameworks.base import Settings
+from speedmetal.bench.measure.ceilings import host_bandwidth
+from speedmetal.bench.record import (
+    CaseRecord,
+    CaseSpec,
+    CeilingRecord,
+    Contender,
+    CopyPoint,
+    EnvironmentRecord,
+    FindingRecord,
+    RunRecord,
+    Status,
+)
+from speedmetal.bench.runner.case import CaseMeasurement, Measuring, now
+from speedmetal.bench.runner.plan import Budget
+from speedmetal.bench.runner.process import (
+    WorkerFailedError,
+    WorkerProcess,
+    worker_environment,
+)
+from speedmetal.bench.runner.protocol import CeilingsMeasured, Hello, MeasureCeilings
+from speedmetal.bench.runner.rounds import Precision
+from speedmetal.bench.store import Records, RecordWriter, read_records
+from speedmetal.errors import UserInputError
+
+CEILING_SECONDS = 0.1  # per rate; a run of six contenders spends about ten seconds on them
+CEILING_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """All that a run needs to know.
+
+    Args:
+        suite: Its name, for the record.
+        cases: What to compute, in order.
+        contenders: Who computes.
+        settings: Threads and precision.
+        out: The record file.
+        budget_seconds: Of the whole run; None for no limit.
+        case_timeout_seconds: Of one contender in one case.
+        timing_mode: ``"latency"`` or ``"throughput"``.
+        cache: ``"warm"`` or ``"cold"``.
+        sessions: How often all is repeated in fresh processes.
+        precision: When a case is sampled enough.
+        seed: Of inputs and orders.
+        resume: Continue the file's run: cases that have a result or a status are left out.
+        command: As the user typed it, for the record.
+        unavailable: Framework -> why it does not take part.
+    """
+
+    suite: str
+    cases: Sequence[CaseSpec]
+    contenders: Sequence[Contender]
+    settings: Settings
+    out: Path
+    budget_seconds: float | None = None
+    case_timeout_seconds: float = 240.0
+    timing_mode: str = "latency"
+    cache: str = "warm"
+    sessions: int = 1
+    precision: Precision = field(default_factory=Precision)
+    seed: int = 0
+    resume: bool = False
+    command: str = ""
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+
+class Observer(Protocol):
+    """Is told how a run goes; the command line draws from it."""
+
+    def started(self, cases: int, done: int) -> None: ...
+
+    def phase(self, case: str, text: str) -> None: ...
+
+    def finished_case(self, records: Sequence[CaseRecord]) -> None: ...
+
+    def message(self, text: str) -> None: ...
+
+
+def run(options: RunOptions, observer: Observer) -> Records:
+    """Measure, append every record to ``options.out``, and return the file's content.
+
+    Raises:
+        StoreError: The file cannot be written, or another run writes it.
+        UserInputError: ``resume`` names a file of another run's settings.
+        KeyboardInterrupt: The user stopped it; the file is whole.
+    """
+    done, run_id = _done_before(options)
+    with (
+        RecordWriter(options.out) as writer,
+        tempfile.TemporaryDirectory(
+            prefix="speedmetal-", ignore_cleanup_errors=True
+        ) as scratch,
+    ):
+        settings = replace(options.settings, scratch=scratch)
+        execution = _Execution(
+            replace(options, settings=settings), observer, writer, Path(scratch), run_id, done
+        )
+        execution.run()
+    return read_records(options.out)
+
+
+_Done = set[tuple[int, str, str]]  # session, case key, contender key
+
+
+def _done_before(options: RunOptions) -> tuple[_Done, str]:
+    """What a resumed run need not repeat, and its id; nothing and a new id for a new run."""
+    if not options.resume:
+        if options.out.exists() and options.out.stat().st_size > 0:
+            raise UserInputError(
+                f"{options.out} exists; give another --out, or --resume to continue it"
+            )
+        return set(), uuid.uuid4().hex[:12]
+    records = read_records(options.out)
+    if not records.runs:
+        raise UserInputError(f"{options.out} has no record of a run to continue")
+    before = records.runs[0]
+    for name, value in _identity(options).items():
+        if before.settings.get(name) != value:
+            raise UserInputError(
+                f"{options.out} was started with {name} = {before.settings.get(name)!r}, this is"
+                f" {value!r}; continue with the same options, or give another --out"
+            )
+    done = {
+        (record.session, record.case.key, record.contender.key)
+        for record in records.cases
+        if record.run_id == before.run_id and record.status is not Status.SKIPPED
+    }
+    return done, before.run_id
+
+
+def _identity(options: RunOptions) -> dict[str, object]:
+    """The settings that a run and its continuation must share."""
+    return {
+        "threads": options.settings.threads,
+        "precision": options.settings.precision,
+        "timing_mode": options.timing_mode,
+        "cache": options.cache,
+        "seed": options.seed,
+    }
+
+
+@dataclass
+class _Execution:
+    """The state of a run."""
+
+    options: RunOptions
+    observer: Observer
+    writer: RecordWriter
+    scratch: Path
+    run_id: str
+    done: _Done
+
+    def run(self) -> None:
+        options = self.options
+        self.machine = environment.read_machine()
+        self.budget = Budget(
+            options.budget_seconds, options.case_timeout_seconds, time.monotonic()
+        )
+        pending = self._pending_count()
+        total = options.sessions * len(options.cases)
+        self.observer.started(total, total - pending)
+        self.writer.append([self._run_record()])
+        for framework, reason in options.unavailable.items():
+            self._find("unavailable", f"{framework}: {reason}", 0)
+        for session in range(1, options.sessions + 1):
+            if self._pending(session):
+                self._run_session(session)
+
+    def _run_record(self) -> RunRecord:
+        options = self.options
+        return RunRecord(
+            run_id=self.run_id,
+            time_utc=now(),
+            suite=options.suite,
+            command=options.command or " ".join(sys.argv),
+            settings={
+                **_identity(options),
+                "budget_seconds": options.budget_seconds,
+                "case_timeout_seconds": options.case_timeout_seconds,
+                "sessions": options.sessions,
+                "half_width": options.precision.half_width,
+                "contenders": [contender.key for contender in options.contenders],
+                "cases": len(options.cases),
+            },
+            speedmetal_version=__version__,
+            resumed=options.resume,
+        )
+
+    def _missing(self, session: int, case: CaseSpec) -> list[Contender]:
+        return [
+            contender
+            for contender in self.options.contenders
+            if (session, case.key, contender.key) not in self.done
+        ]
+
+    def _pending(self, session: int) -> list[tuple[int, CaseSpec, list[Contender]]]:
+        numbered = enumerate(self.options.cases)
+        missing = [(i, case, self._missing(session, case)) for i, case in numbered]
+        return [(i, case, contenders) for i, case, contenders in missing if contenders]
+
+    def _pending_count(self) -> int:
+        return sum(len(self._pending(s)) for s in range(1, self.options.sessions + 1))
+
+    def _find(self, kind: str, message: str, session: int, contender: str = "") -> None:
+        self.observer.message(f"{kind}: {message}")
+        self.writer.append(
+            [
+                FindingRecord(
+                    run_id=self.run_id,
+                    session=session,
+                    time_utc=now(),
+                    kind=kind,
+                    message=message,
+                    contender=contender,
+                )
+            ]
+        )
+
+    # -- a session ---------------------------------------------------------------------------
+
+    def _run_session(self, session: int) -> None:
+        with self._workers() as (workers, reference):
+            started = self._start(workers, session)
+            record = self._environment_record(started)
+            self.writer.append([record])
+            ceilings = self._measure_ceilings(workers, started, session, record)
+            measuring = Measuring(
+                run_id=self.run_id,
+                session=session,
+                environment=record.key,
+                timing_mode=self.options.timing_mode,
+                cache=self.options.cache,
+                precision=self.options.precision,
+                scratch=self.scratch,
+                cache_bytes=self.machine.last_level_cache_bytes,
+                seed=self.options.seed,
+            )
+            records = self._run_cases(session, measuring, workers, reference, started, ceilings)
+            self._check_sizes(records, ceilings, session)
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[tuple[dict[str, WorkerProcess], WorkerProcess]]:
+        """Workers of all contenders and the reference; all are gone afterwards, come what may."""
+        settings = self.options.settings
+        workers = {
+            contender.key: WorkerProcess.of(contender, settings, self.scratch)
+            for contender in self.options.contenders
+        }
+        reference = WorkerProcess.reference(settings, self.scratch)
+        try:
+            yield workers, reference
+        finally:
+            for worker in (*workers.values(), reference):
+                worker.kill()
+
+    def _start(self, workers: dict[str, WorkerProcess], session: int) -> dict[Contender, Hello]:
+        """Start the workers; who cannot start gets a finding now and a record in every case."""
+        started = {}
+        for contender in self.options.contenders:
+            self.observer.phase("", f"starting {contender.key}")
+            try:
+                started[contender] = workers[contender.key].start()
+            except WorkerFailedError as error:
+                self._find("unavailable", f"{contender.key}: {error.reason}", session)
+        return started
+
+    def _environment_record(self, started: dict[Contender, Hello]) -> EnvironmentRecord:
+        settings = dict(worker_environment(self.options.settings))
+        for contender, hello in started.items():
+            settings |= {f"{contender.key} {k}": v for k, v in hello.settings.items()}
+        return environment.environment_record(
+            self.machine,
+            self.options.settings.threads,
+            {f"{c.framework}:{c.device}": c.device_name for c in self.options.contenders},
+            settings,
+        )
+
+    def _run_cases(
+        self,
+        session: int,
+        measuring: Measuring,
+        workers: dict[str, WorkerProcess],
+        reference: WorkerProcess,
+        started: Collection[Contender],
+        ceilings: dict[str, CeilingRecord],
+    ) -> list[CaseRecord]:
+        pending = self._pending(session)
+        everything: list[CaseRecord] = []
+        for index, (number, case, contenders) in enumerate(pending):
+            cases_left = len(pending) - index + len(pending) * (self.options.sessions - session)
+            measurement = CaseMeasurement(
+                measuring=measuring,
+                case=case,
+                number=number,
+                workers=workers,
+                reference=reference,
+                ceilings=ceilings,
+                budget=self.budget,
+                cases_left=cases_left,
+                on_phase=lambda text, label=case.label: self.observer.phase(label, text),
+            )
+            if self.budget.is_spent:
+                records = measurement.skip(
+                    contenders,
+                    f"the budget of {self.options.budget_seconds:.0f} s was used up;"
+                    " continue with --resume",
+                )
+            else:
+                absent = [c for c in contenders if c not in started]
+                present = [c for c in contenders if c in started]
+                records = measurement.skip(absent, "the worker could not be started")
+                records += measurement.run(present) if present else []
+            self.writer.append(records)
+            everything += records
+            self.observer.finished_case(records)
+        return everything
+
+    def _check_sizes(
+        self, records: Sequence[CaseRecord], ceilings: dict[str, CeilingRecord], session: int
+    ) -> None:
+        """A time that does not grow with the work is withdrawn: a later record supersedes it."""
+        for found in advice.size_independent(records, ceilings):
+            self._find("size", found.message, session, found.larger.contender.key)
+            withdrawn = replace_record(
+                found.larger, status=Status.IMPLAUSIBLE, reason=found.message
+            )
+            self.writer.append([withdrawn])
+
+    # -- ceilings ----------------------------------------------------------------------------
+
+    def _measure_ceilings(
+        self,
+        workers: dict[str, WorkerProcess],
+        started: Collection[Contender],
+        session: int,
+        record: EnvironmentRecord,
+    ) -> dict[str, CeilingRecord]:
+        """Ceilings of each device: the best of everybody who computes on it."""
+        sizes = _ceiling_sizes(self.machine)
+        dtypes = sorted({case.dtype for case in self.options.cases})
+        measured: dict[str, dict[str, CeilingsMeasured]] = {}
+        for contender in started:
+            self.observer.phase("", f"measuring ceilings with {contender.key}")
+            request = MeasureCeilings(sizes, dtypes, CEILING_SECONDS)
+            try:
+                answer = workers[contender.key].ask(
+                    request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS
+                )
+            except WorkerFailedError as error:
+                message = f"{contender.key}: ceilings could not be measured: {error.reason}"
+                self._find("ceilings", message, session, contender.key)
+                continue
+            measured.setdefault(contender.device, {})[contender.key] = answer
+        host = self._host_points(sizes) if "cpu" in measured else ([], [])
+        ceilings = {
+            device: CeilingRecord(
+                run_id=self.run_id,
+                session=session,
+                time_utc=now(),
+                environment=record.key,
+                device=device,
+                copy=_best([a.copy for a in answers.values()], host[0] if device == "cpu" else []),
+                read=_best([a.read for a in answers.values()], host[1] if device == "cpu" else []),
+                flops_per_second=_best_rates(answers, self.options.settings.precision),
+                call_floor_seconds={k: a.call_floor_seconds for k, a in answers.items()},
+            )
+            for device, answers in measured.items()
+        }
+        self.writer.append(ceilings.values())
+        return ceilings
+
+    def _host_points(self, sizes: Sequence[int]) -> tuple[list[CopyPoint], list[CopyPoint]]:
+        """What plain copies and reads on all threads reach: no framework may be needed for it."""
+        copy, read = [], []
+        for size in sizes:
+            copied, was_read = host_bandwidth(
+                self.options.settings.threads, size, CEILING_SECONDS
+            )
+            copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=copied))
+            read.append(CopyPoint(working_set_bytes=size, bytes_per_second=was_read))
+        return copy, read
+
+
+def _ceiling_sizes(machine: environment.Machine) -> list[int]:
+    """Working sets from a small cache's to well beyond the last-level cache, in bytes."""
+    largest = max(256 << 20, 4 * machine.last_level_cache_bytes)
+    sizes = [64 << 10]
+    while sizes[-1] * 8 < largest:
+        sizes.append(sizes[-1] * 8)
+    return [*sizes, largest]
+
+
+def _best(curves: Sequence[Sequence[CopyPoint]], extra: Sequence[CopyPoint]) -> list[CopyPoint]:
+    best: dict[int, float] = {}
+    for point in (*(p for curve in curves for p in curve), *extra):
+        size = point.working_set_bytes
+        best[size] = max(best.get(size, 0.0), point.bytes_per_second)
+    return [CopyPoint(working_set_bytes=s, bytes_per_second=r) for s, r in sorted(best.items())]
+
+
+def _best_rates(answers: dict[str, CeilingsMeasured], precision: str) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for answer in answers.values():
+        for dtype, rate in answer.flops_per_second.items():
+            key = f"{dtype}/{precision}"
+            best[key] = max(best.get(key, 0.0), rate)
+    return best

@@ -1,0 +1,232 @@
+"""A worker process: one framework on one device in one mode, or the maker of references.
+
+Started as ``python -m speedmetal.bench.runner.worker FRAMEWORK DEVICE MODE THREADS PRECISION``.
+Requests come on standard input, replies go to standard output; both are moved away before any
+framework is imported, so that what a framework prints goes to the log and not into a reply.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from speedmetal.bench.frameworks import find_framework
+from speedmetal.bench.frameworks.base import Adapter, Settings
+from speedmetal.bench.measure import ceilings
+from speedmetal.bench.record import CopyPoint, Memory, Status
+from speedmetal.bench.runner import protocol
+from speedmetal.bench.runner.failure import status_of_exception
+from speedmetal.bench.runner.protocol import (
+    CeilingsMeasured,
+    DatasetMade,
+    Failed,
+    Finish,
+    Finished,
+    Hello,
+    MakeDataset,
+    MeasureCeilings,
+    Prepare,
+    Prepared,
+    Reply,
+    Request,
+    Sample,
+)
+
+REFERENCE = "reference"  # the framework name of the worker that makes data
+MEMORY_LIMIT_VARIABLE = "SPEEDMETAL_WORKER_MEMORY_BYTES"
+PRODUCT_SIZES = (256, 1024, 2048)
+
+
+class Worker:
+    """Answers requests with an adapter; one case at a time."""
+
+    def __init__(self, adapter: Adapter, mode: str) -> None:
+        from speedmetal.bench.runner.task import Task
+
+        self._adapter = adapter
+        self._mode = mode
+        self._make_task = Task
+        self._task: Task | None = None
+
+    def answer(self, request: Request) -> Reply:
+        if isinstance(request, Prepare):
+            return self._prepare(request)
+        if isinstance(request, Sample):
+            assert self._task is not None, "a sample was asked for before its case was prepared"
+            sampled = self._task.sample(request)
+            self._adapter.end_turn()
+            return sampled
+        if isinstance(request, Finish):
+            return self._finish()
+        if isinstance(request, MeasureCeilings):
+            return self._measure_ceilings(request)
+        raise TypeError(f"a worker cannot answer {type(request).__name__}")
+
+    def _prepare(self, request: Prepare) -> Prepared:
+        self._task = self._make_task(self._adapter, self._mode, request)
+        prepared = self._task.prepare()
+        if prepared.status != Status.OK:
+            self._finish()
+        return prepared
+
+    def _finish(self) -> Finished:
+        # The peak is read before the allocator's count starts anew.
+        device_peak = self._adapter.device_peak_bytes()
+        if self._task is not None:
+            self._task.close()
+            self._task = None
+        return Finished(_memory(device_peak))
+
+    def forget(self) -> None:
+        """After a failure: drop the case, whatever state it is in."""
+        try:
+            self._finish()
+        except Exception as error:  # noqa: BLE001 - the failure itself was reported already
+            print(f"while letting go of a failed case: {error}", file=sys.stderr)  # noqa: T201
+
+    def _measure_ceilings(self, request: MeasureCeilings) -> CeilingsMeasured:
+        import numpy as np
+
+        from speedmetal.bench.contract import Layout
+
+        adapter = self._adapter
+
+        def on_device(shape: tuple[int, ...], dtype: str) -> object:
+            from speedmetal.bench.runner.data import dtype_of
+
+            values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+            adapter.begin(dtype)
+            return adapter.to_device(values.astype(dtype_of(dtype)), Layout.PLAIN)
+
+        def rate(function: Callable[..., object], work: float, *inputs: object) -> float:
+            made = adapter.compile(function) if self._mode == "compiled" else function
+            seconds = ceilings.best_seconds(
+                lambda: adapter.force((made(*inputs),)), request.seconds
+            )
+            return work / seconds
+
+        copy, read = [], []
+        for size in request.sizes_bytes:
+            x = on_device((max(1, size // 8),), "float32")
+            copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.copy, size, x)))
+            read.append(
+                CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.read, size / 2, x))
+            )
+        flops: dict[str, float] = {}
+        for dtype in request.dtypes:
+            if dtype in adapter.unsupported_dtypes:
+                continue
+            flops[dtype] = 0.0
+            for size in PRODUCT_SIZES:
+                a, b = on_device((size, size), dtype), on_device((size, size), dtype)
+                work = ceilings.product_flops(size)
+                achieved = rate(adapter.product, work, a, b)
+                flops[dtype] = max(flops[dtype], achieved)
+                if achieved < work / 0.5:  # too slow here for a larger one to be worth its time
+                    break
+        one = on_device((1,), "float32")
+        floor = 1 / rate(adapter.copy, 1.0, one)
+        adapter.release()
+        return CeilingsMeasured(copy, read, flops, floor)
+
+
+class ReferenceMaker:
+    """Answers requests for data."""
+
+    def answer(self, request: Request) -> Reply:
+        from speedmetal.bench.runner.data import make_dataset
+
+        if not isinstance(request, MakeDataset):
+            raise TypeError(f"the reference worker cannot answer {type(request).__name__}")
+        dataset = make_dataset(
+            request.case,
+            request.seed,
+            Path(request.folder),
+            reference=request.reference,
+            plant_nan=request.plant_nan,
+        )
+        return DatasetMade(dataset)
+
+    def forget(self) -> None:
+        """Nothing is kept between requests."""
+
+
+def _memory(device_peak: int | None) -> Memory:
+    return Memory(
+        host_resident=psutil.Process().memory_info().rss,
+        host_peak=_peak_resident_bytes(),
+        device_peak=device_peak,
+    )
+
+
+def _peak_resident_bytes() -> int | None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere
+
+
+def _limit_memory() -> None:
+    limit = os.environ.get(MEMORY_LIMIT_VARIABLE)
+    if limit:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
+
+
+def _private_pipes() -> tuple[int, int]:
+    """Move the pipes to the coordinator off descriptors 0 and 1."""
+    requests, replies = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def serve(answerer: Worker | ReferenceMaker, requests: int, replies: int) -> None:
+    """Answer requests until the coordinator closes the pipe."""
+    while True:
+        try:
+            request = protocol.receive_request(requests)
+        except protocol.ChannelClosedError:
+            return
+        try:
+            reply = answerer.answer(request)
+        except Exception as error:  # noqa: BLE001 - whatever a framework raises is a record
+            status, reason = status_of_exception(error)
+            reply = Failed(status, reason)
+            del error
+            answerer.forget()
+        protocol.send(replies, reply)
+
+
+def main(arguments: list[str]) -> None:
+    """Start the framework, say hello, and serve."""
+    framework_name, device, mode, threads, precision = arguments
+    requests, replies = _private_pipes()
+    _limit_memory()
+    start = time.perf_counter()
+    if framework_name == REFERENCE:
+        answerer: Worker | ReferenceMaker = ReferenceMaker()
+        settings: dict[str, str] = {}
+    else:
+        try:
+            adapter_class = find_framework(framework_name).load_adapter()
+            adapter = adapter_class(device, Settings(int(threads), precision))
+        except Exception as error:  # noqa: BLE001 - whatever a framework raises is a record
+            protocol.send(replies, Failed(Status.CRASH, f"{type(error).__name__}: {error}"))
+            return
+        answerer, settings = Worker(adapter, mode), adapter.report_settings()
+    protocol.send(replies, Hello(settings, time.perf_counter() - start))
+    serve(answerer, requests, replies)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,130 @@
+"""The text formats: golden files, escaping of text from records, and what empty files give."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import msgspec
+import pytest
+import synthetic
+from synthetic import CASES, CONTENDERS
+
+from speedmetal.bench.record import CaseRecord, Status
+from speedmetal.bench.report import FORMATS, Options, format_named, format_of_suffix
+from speedmetal.bench.report.csv_table import cell
+from speedmetal.bench.report.figures import COLUMNS
+from speedmetal.bench.report.markdown import escaped
+from speedmetal.bench.store import Records
+from speedmetal.errors import UnknownNameError
+
+RECORDS = synthetic.records()
+EVIL = "<script>alert(1)</script> | [bold]x[/bold] \x1b[31m"
+
+
+def text(name: str, records: Records = RECORDS, options: Options | None = None) -> str:
+    rendered = FORMATS[name].render(records, options or Options())
+    assert isinstance(rendered, str)
+    return rendered
+
+
+def evil_record() -> CaseRecord:
+    """A record whose every free text is an attempt at markup."""
+    return synthetic.case_record(
+        msgspec.structs.replace(CASES[0], title=EVIL, arguments="=cmd()|' /C calc'!A0"),
+        msgspec.structs.replace(CONTENDERS[0][0], device_name=f"=1+1 {EVIL}"),
+        1e-3,
+        status=Status.CRASH,
+        reason=f"=2+2 {EVIL}",
+    )
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "csv", "published"])
+def test_golden(name: str, golden: Callable[[str, str], None]) -> None:
+    """The whole text of the report of the synthetic records."""
+    golden(f"{name}{FORMATS[name].suffix}", text(name))
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_every_format_renders_a_file_without_cases(name: str) -> None:
+    """A run that was stopped before its first case is a report, not a traceback."""
+    rendered = FORMATS[name].render(Records((synthetic.run_record(),)), Options())
+    assert rendered
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_rendering_is_pure(name: str) -> None:
+    """The same records give the same report."""
+    first, second = (FORMATS[name].render(RECORDS, Options()) for _ in range(2))
+    assert first == second
+
+
+def test_a_baseline_of_ones_own_is_used() -> None:
+    """All ratios are against it, and it has none."""
+    rows = csv.DictReader(io.StringIO(text("csv", options=Options(baseline="mlx:gpu:eager"))))
+    for row in rows:
+        assert row["baseline"] == "mlx:gpu:eager"
+        if row["contender"] == "mlx:gpu:eager":
+            assert (row["ratio"], row["verdict"]) == ("", "baseline")
+
+
+def test_terminal_colours_only_on_demand() -> None:
+    """Escape sequences stay out of files."""
+    assert "\x1b[" not in text("terminal")
+    assert "\x1b[" in text("terminal", options=Options(ansi=True))
+
+
+def test_terminal_lets_no_control_character_or_markup_through() -> None:
+    """A record can neither write escape sequences nor use the library's own markup."""
+    plain = text("terminal", Records((evil_record(),)), Options(width=200))
+    assert "\x1b" not in plain
+    assert "[bold]x[/bold]" in plain
+
+
+def test_markdown_escapes_tags_and_cells() -> None:
+    """No tag starts and no cell is added by the text of a record."""
+    rendered = text("markdown", Records((evil_record(),)))
+    assert "<script>" not in rendered.replace("\\<script\\>", "")
+    line = next(line for line in rendered.splitlines() if "calc" in line and "2+2" in line)
+    assert line.replace("\\|", "").count("|") == 5
+    assert escaped("a\nb") == "a b"
+
+
+def test_published_escapes_names() -> None:
+    """The heading and the rows of the table take no markup from a record."""
+    rendered = text("published", Records((evil_record(),)))
+    assert "<script>" not in rendered.replace("\\<script\\>", "")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_csv_defuses_formulas(start: str) -> None:
+    """Text that a spreadsheet would run becomes text; numbers stay numbers."""
+    assert cell(f"{start}cmd()") == f"'{start}cmd()"
+    assert cell(-1.5e-9) == "-1.5e-09"
+    assert cell(-3) == "-3"
+
+
+def test_csv_cells_of_a_hostile_record() -> None:
+    """The device, arguments and reason of the record arrive defused and in their own cells."""
+    (row,) = csv.DictReader(io.StringIO(text("csv", Records((evil_record(),)))))
+    assert row["device_name"].startswith("'=1+1")
+    assert row["arguments"].startswith("'=cmd()")
+    assert row["reason"].startswith("'=2+2")
+    assert row["status"] == "crash"
+
+
+def test_csv_has_one_line_per_case_and_contender() -> None:
+    """48 results, all columns, numbers that read back exactly."""
+    rows = list(csv.DictReader(io.StringIO(text("csv"))))
+    assert len(rows) == 48
+    assert tuple(rows[0]) == COLUMNS
+    assert float(rows[0]["median"]) > 0
+
+
+def test_formats_have_names_suffixes_and_descriptions() -> None:
+    """The table that the command line offers."""
+    assert list(FORMATS) == ["terminal", "markdown", "csv", "parquet", "published", "html"]
+    assert all(f.suffix.startswith(".") and f.description for f in FORMATS.values())
+    assert format_of_suffix(".HTML") is FORMATS["html"]
+    assert format_of_suffix(".docx") is None
+    with pytest.raises(UnknownNameError, match="did you mean markdown"):
+        format_named("markdwn")

@@ -1,0 +1,250 @@
+"""Every Hypothesis strategy of the tests, in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from speedmetal.bench.record import (
+    CaseRecord,
+    CaseSpec,
+    CeilingRecord,
+    Check,
+    Conditions,
+    Contender,
+    CopyPoint,
+    EnvironmentRecord,
+    FindingRecord,
+    Memory,
+    Record,
+    RunRecord,
+    Status,
+    Timing,
+)
+
+# Texts that break naive writers: line ends of all kinds, quotes, separators of CSV and Markdown,
+# HTML, terminal markup, nulls, right-to-left and combining marks, characters beyond 16 bits.
+NASTY_TEXTS = (
+    *(
+        "",
+        " ",
+        "\n",
+        "\r\n",
+        "\u2028\u2029",
+        "\x85",
+        "\0",
+        "\t|\t",
+        "a|b",
+        'say "no"',
+        "it's",
+        "\\",
+    ),
+    *("a,b;c", "<script>alert(1)</script>", "&amp;", "[bold]x[/bold]", "{{ x }}", "%s", "\x1b[31m"),
+    *("\u202eevil", "e\u0301", "\U0001f40d", "\ufeff", "=1+1", "None", "nan", "../../etc"),
+)
+
+
+def texts(max_size: int = 30) -> st.SearchStrategy[str]:
+    """Any text that UTF-8 can carry, often a nasty one."""
+    plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=max_size)
+    return st.one_of(st.sampled_from(NASTY_TEXTS), plain)
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(min_value=1e-12, max_value=1e12)
+sizes = st.integers(min_value=0, max_value=2**62)
+counts = st.integers(min_value=1, max_value=10_000)
+nanoseconds = st.integers(min_value=1, max_value=10**15)
+# What operations use as parameters: numbers, words, switches, shapes.
+parameter_values = st.one_of(
+    st.integers(min_value=-(2**53), max_value=2**53),
+    finite,
+    st.booleans(),
+    st.none(),
+    texts(10),
+    st.lists(st.integers(min_value=0, max_value=2**31), max_size=4),
+)
+parameters = st.dictionaries(texts(10), parameter_values, max_size=5)
+string_maps = st.dictionaries(texts(10), texts(20), max_size=4)
+
+specs = st.builds(
+    CaseSpec,
+    operation=texts(10),
+    title=texts(10),
+    family=texts(10),
+    arguments=texts(),
+    parameters=parameters,
+    dtype=st.sampled_from(["float32", "float16", "bfloat16"]),
+    precision=st.sampled_from(["ieee", "tf32"]),
+    direction=st.sampled_from(["forward", "backward"]),
+    published=st.booleans(),
+    bytes_minimum=sizes,
+    flops=sizes,
+)
+
+contenders = st.builds(
+    Contender,
+    framework=st.sampled_from(["numpy", "mlx", "torch", "jax"]),
+    device=st.sampled_from(["cpu", "gpu", "mps", "cuda"]),
+    mode=st.sampled_from(["eager", "compiled"]),
+    version=texts(10),
+    device_name=texts(),
+)
+
+checks = st.builds(
+    Check,
+    max_absolute=finite,
+    max_relative=finite,
+    rms_relative=finite,
+    tolerance_max=finite,
+    tolerance_rms=finite,
+    elements=sizes,
+    outputs=counts,
+    nan_matches=st.booleans(),
+    second_seed=st.sampled_from(["reference", "changed"]),
+    passed=st.booleans(),
+    failure=texts(),
+)
+
+
+@st.composite
+def timings(draw: st.DrawFn, max_rounds: int = 12) -> Timing:
+    """Timings whose lists belong together: one round and one position a sample."""
+    samples = draw(st.lists(nanoseconds, min_size=1, max_size=max_rounds))
+    control = draw(st.lists(nanoseconds, max_size=len(samples)))
+    return Timing(
+        mode=draw(st.sampled_from(["latency", "throughput"])),
+        cache=draw(st.sampled_from(["warm", "cold"])),
+        calls_per_sample=draw(counts),
+        samples_nanoseconds=samples,
+        rounds=list(range(len(samples))),
+        positions=draw(
+            st.lists(
+                st.integers(min_value=0, max_value=9), min_size=len(samples), max_size=len(samples)
+            )
+        ),
+        first_call_nanoseconds=draw(nanoseconds),
+        input_sets=draw(counts),
+        device_nanoseconds=draw(st.one_of(st.just([]), st.just(samples))),
+        control_nanoseconds=control,
+        control_rounds=list(range(len(control))),
+        converged=draw(st.booleans()),
+        wake_call=draw(st.booleans()),
+    )
+
+
+memories = st.builds(
+    Memory,
+    host_resident=st.none() | sizes,
+    host_peak=st.none() | sizes,
+    device_peak=st.none() | sizes,
+)
+
+conditions = st.builds(
+    Conditions,
+    load_before=st.none() | finite,
+    load_after=st.none() | finite,
+    frequency_before_mhz=st.none() | finite,
+    frequency_after_mhz=st.none() | finite,
+    temperature_before_celsius=st.none() | finite,
+    temperature_after_celsius=st.none() | finite,
+)
+
+sessions = st.integers(min_value=1, max_value=99)
+run_ids = texts(12)
+times = st.just("2025-03-04T05:06:07Z")
+
+case_records = st.builds(
+    CaseRecord,
+    run_id=run_ids,
+    session=sessions,
+    time_utc=times,
+    case=specs,
+    contender=contenders,
+    environment=texts(12),
+    group=texts(12),
+    status=st.sampled_from(Status),
+    reason=texts(),
+    check=st.none() | checks,
+    timing=st.none() | timings(),
+    memory=st.none() | memories,
+    conditions=st.none() | conditions,
+    notes=st.lists(texts(), max_size=3),
+)
+
+# Powers of two: sizes of all magnitudes are equally likely.
+working_sets = st.integers(min_value=0, max_value=40).map(lambda power: 2**power)
+copy_points = st.builds(CopyPoint, working_set_bytes=working_sets, bytes_per_second=positive)
+
+ceiling_records = st.builds(
+    CeilingRecord,
+    run_id=run_ids,
+    session=sessions,
+    time_utc=times,
+    environment=texts(12),
+    device=texts(12),
+    copy=st.lists(copy_points, max_size=4),
+    read=st.lists(copy_points, max_size=4),
+    flops_per_second=st.dictionaries(texts(10), positive, max_size=3),
+    call_floor_seconds=st.dictionaries(texts(10), positive, max_size=3),
+)
+
+environment_records = st.builds(
+    EnvironmentRecord,
+    system=texts(),
+    chip=texts(),
+    cores=counts,
+    core_split=texts(8),
+    memory_bytes=sizes,
+    last_level_cache_bytes=sizes,
+    python=texts(12),
+    threads=counts,
+    governor=texts(12),
+    packages=string_maps,
+    devices=string_maps,
+    variables=string_maps,
+    settings=string_maps,
+)
+
+run_records = st.builds(
+    RunRecord,
+    run_id=run_ids,
+    time_utc=times,
+    suite=texts(12),
+    command=texts(),
+    settings=parameters,
+    speedmetal_version=texts(8),
+    resumed=st.booleans(),
+)
+
+finding_records = st.builds(
+    FindingRecord,
+    run_id=run_ids,
+    session=sessions,
+    time_utc=times,
+    kind=texts(12),
+    message=texts(),
+    contender=texts(12),
+    operation=texts(12),
+)
+
+records: st.SearchStrategy[Record] = st.one_of(
+    case_records, ceiling_records, environment_records, run_records, finding_records
+)
+
+
+def samples(min_size: int = 1, max_size: int = 40) -> st.SearchStrategy[np.ndarray]:
+    """Times in seconds, from nanoseconds to hours, equal ones included."""
+    seconds = st.one_of(
+        st.floats(min_value=1e-9, max_value=1e4), st.sampled_from([1e-6, 1e-3, 0.1, 1.0])
+    )
+    return st.lists(seconds, min_size=min_size, max_size=max_size).map(np.array)
+
+
+@st.composite
+def paired_samples(
+    draw: st.DrawFn, min_size: int = 1, max_size: int = 40
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times of two contenders in the same rounds."""
+    top = draw(samples(min_size, max_size))
+    return top, draw(samples(top.size, top.size))
