@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from speedmetal.bench.compare import ceiling_share, summary_of
 from speedmetal.bench.record import CaseRecord, CeilingRecord
@@ -56,7 +57,7 @@ def size_independent(
     found = []
     for members in families.values():
         members.sort(key=lambda member: member[0].case.bytes_minimum)
-        for (smaller, little), (larger, much) in zip(members, members[1:], strict=False):
+        for (smaller, little), (larger, much) in pairwise(members):
             if _must_differ(smaller, larger, ceilings) and much < TIME_FACTOR * little:
                 found.append(SizeIndependence(smaller, larger, little, much))
     return found

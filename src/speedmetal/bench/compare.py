@@ -113,7 +113,7 @@ def _paired(top: tuple[float, ...], bottom: tuple[float, ...]) -> Ratio:
     return statistics.paired_ratio(top, bottom)
 
 
-def verdict_of(ratio: Ratio, noise: float = 0.0, significant: bool = True) -> Verdict:
+def verdict_of(ratio: Ratio, noise: float = 0.0, *, significant: bool = True) -> Verdict:
     """Verdict on the numerator of a ratio of times.
 
     Args:
@@ -127,8 +127,8 @@ def verdict_of(ratio: Ratio, noise: float = 0.0, significant: bool = True) -> Ve
         >>> verdict_of(Ratio(ratio=1.0, low=0.99, high=1.01, rounds=20, p_value=0.5)).value
         'equivalent'
     """
-    if 1 / (1 + EQUIVALENCE) <= ratio.low and ratio.high <= 1 + EQUIVALENCE:
-        return Verdict.EQUIVALENT
+    if ratio.low >= 1 / (1 + EQUIVALENCE) and ratio.high <= 1 + EQUIVALENCE:
+        return Verdict.EQUIVALENT if noise <= EQUIVALENCE else Verdict.UNDECIDED
     excludes_one = ratio.high < 1 or ratio.low > 1
     beyond_noise = abs(np.log(ratio.ratio)) > np.log1p(noise)
     if not (excludes_one and beyond_noise and significant):
@@ -170,15 +170,20 @@ def compare_with_baseline(records: Sequence[CaseRecord], baseline: str) -> list[
         baseline: A contender's key, ``"numpy:cpu:eager"``.
     """
     floors = noise_floors(records)
-    bases = {record.group: record for record in records if record.contender.key == baseline}
+    bases = {_place(record): record for record in records if record.contender.key == baseline}
     pairs = [
-        (record, bases[record.group], ratio)
+        (record, bases[_place(record)], ratio)
         for record in records
-        if record.group in bases and record.contender.key != baseline
-        for ratio in [ratio_of(record, bases[record.group])]
+        if _place(record) in bases and record.contender.key != baseline
+        for ratio in [ratio_of(record, bases[_place(record)])]
         if ratio is not None
     ]
     return _judge(pairs, floors)
+
+
+def _place(record: CaseRecord) -> tuple[str, str, str]:
+    """What two records must share to have been sampled in common rounds."""
+    return record.run_id, record.case.key, record.group
 
 
 def noise_floors(records: Iterable[CaseRecord]) -> dict[tuple[str, int], NoiseFloor]:
@@ -193,13 +198,12 @@ def _judge(
     pairs: Sequence[tuple[CaseRecord, CaseRecord, Ratio]],
     floors: Mapping[tuple[str, int], NoiseFloor],
 ) -> list[Comparison]:
-    tested = [ratio.p_value if ratio.p_value < 1.0 else None for _, _, ratio in pairs]
+    tested = [ratio.p_value if ratio.rounds >= 6 else None for _, _, ratio in pairs]
     adjusted = iter(statistics.adjust_p_values([p for p in tested if p is not None]))
     comparisons = []
     for (record, against, ratio), p_value in zip(pairs, tested, strict=True):
         # Too few rounds for the test: the (wide) Student interval decides alone.
-        few = p_value is None and ratio.rounds < 6
-        significant = few or (p_value is not None and next(adjusted) < SIGNIFICANCE)
+        significant = p_value is None or next(adjusted) < SIGNIFICANCE
         noise = max(
             (
                 floors[key].relative
@@ -208,7 +212,7 @@ def _judge(
             ),
             default=0.0,
         )
-        verdict = verdict_of(ratio, noise, bool(significant))
+        verdict = verdict_of(ratio, noise, significant=bool(significant))
         comparisons.append(Comparison(record, against, ratio, verdict))
     return comparisons
 
@@ -226,7 +230,8 @@ def compare_runs(before: Records, after: Records) -> list[Comparison]:
         base = earlier.get((record.case.key, record.contender.key))
         if base is None or not record.status.has_time:
             continue
-        assert record.timing is not None and base.timing is not None  # has_time says so
+        assert record.timing is not None  # has_time says so
+        assert base.timing is not None
         ratio = statistics.unpaired_ratio(
             seconds_per_call(record.timing), seconds_per_call(base.timing)
         )
@@ -246,7 +251,7 @@ def best_bandwidth(points: Sequence[CopyPoint], working_set: int) -> float:
 
 def share_of_ceiling(record: CaseRecord, ceilings: CeilingRecord) -> CeilingShare | None:
     """Share of the measured ceiling that a timed record reaches; None where it has no time."""
-    if record.timing is None or not record.timing.samples_nanoseconds:
+    if record.timing is None or not record.status.has_time:
         return None
     measured = float(np.median(seconds_per_call(record.timing)))
     return ceiling_share(record, ceilings, measured)

@@ -245,7 +245,7 @@ def _core_split() -> str:
 
 def _apple_core_split() -> str:
     levels = _number(_sysctl("hw.nperflevels"))
-    if levels < 2:  # noqa: PLR2004 - Intel Macs have one kind of core
+    if levels < 2:
         return ""
     parts = []
     for level in range(levels):

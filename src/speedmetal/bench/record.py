@@ -254,7 +254,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
 
 class FindingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="finding"):
     """Something about the run that a reader must know: a contender that is not available,
-    a time that does not grow with size, workers that did not fit in memory together."""
+    a time that does not grow with size, workers that did not fit in memory together.
+    """
 
     schema_version: int = SCHEMA_VERSION
     run_id: str

@@ -1,5 +1,7 @@
-"""Suites: which cases a run consists of. Built-in ones come from the operations' own tables; a
-TOML file may name any operation with any parameters:
+"""Suites: which cases a run consists of.
+
+Built-in ones come from the operations' own tables; a TOML file may name any operation with any
+parameters:
 
     [[case]]
     operation = "softmax"
@@ -89,9 +91,7 @@ def _from_file(path: Path) -> Suite:
     unknown = sorted(set(document) - {"case"})
     if unknown or not isinstance(tables, list) or not tables:
         line = _line_of_key(text, 0, unknown[0]) if unknown else 1
-        raise SuiteFileError(
-            str(path), line, "expected a list of [[case]] tables and nothing else"
-        )
+        raise SuiteFileError(str(path), line, "expected a list of [[case]] tables and nothing else")
     reader = _FileReader(str(path), text)
     return Suite(str(path), tuple(reader.entry(i, table) for i, table in enumerate(tables)))
 

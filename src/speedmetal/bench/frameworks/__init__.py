@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.metadata import entry_points
 
 from speedmetal.bench.frameworks import jax, mlx, numpy, torch
@@ -28,12 +27,16 @@ def find_framework(name: str) -> Framework:
         return FRAMEWORKS[name]
     if ":" in name:
         return load_framework(name)
-    plugins = {entry.name: entry.value for entry in entry_points(group=PLUGIN_GROUP)}
+    plugins = _plugins()
     if name in plugins:
         return load_framework(plugins[name])
-    raise UnknownNameError("framework", name, known_frameworks(plugins))
+    raise UnknownNameError("framework", name, [*FRAMEWORKS, *plugins])
 
 
-def known_frameworks(plugins: Iterable[str] = ()) -> list[str]:
-    """Names of all frameworks, in the order in which reports show them."""
-    return [*FRAMEWORKS, *plugins]
+def framework_names() -> list[str]:
+    """Names of all frameworks, other packages' included, in the order of reports."""
+    return [*FRAMEWORKS, *_plugins()]
+
+
+def _plugins() -> dict[str, str]:
+    return {entry.name: entry.value for entry in entry_points(group=PLUGIN_GROUP)}

@@ -121,7 +121,7 @@ class Adapter(ABC):
 
         **Must** be there where the framework lists the mode ``"compiled"``.
         """
-        raise InternalError(f"{type(self).__name__} has no compiler")
+        raise InternalError(f"{type(self).__name__} has no compiler for {function}")
 
     def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
         """Reverse mode: ``(*inputs, *cotangents) -> gradients`` of the inputs at ``positions``.
@@ -132,11 +132,11 @@ class Adapter(ABC):
 
     @abstractmethod
     def copy(self, x: Tensor) -> Tensor:
-        """x + 1: each element read once and written once (for the bandwidth ceiling)."""
+        """Return x + 1: each element read once and written once (for the bandwidth ceiling)."""
 
     @abstractmethod
     def read(self, x: Tensor) -> Tensor:
-        """max(x): each element read once (for the bandwidth ceiling)."""
+        """Return max(x): each element read once (for the bandwidth ceiling)."""
 
     @abstractmethod
     def product(self, a: Tensor, b: Tensor) -> Tensor:

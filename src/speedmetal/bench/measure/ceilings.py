@@ -37,9 +37,7 @@ def best_seconds(call: Callable[[], object], seconds: float) -> float:
     return best
 
 
-def host_bandwidth(
-    threads: int, working_set_bytes: int, seconds: float
-) -> tuple[float, float]:
+def host_bandwidth(threads: int, working_set_bytes: int, seconds: float) -> tuple[float, float]:
     """Bandwidth of copying and of reading host memory with NumPy on several threads.
 
     Args:

@@ -80,7 +80,7 @@ def block_length(samples: int) -> int:
         >>> [block_length(n) for n in (8, 20, 100, 200)]
         [2, 3, 5, 5]
     """
-    return max(1, min(5, round(samples ** (1 / 3))))
+    return max(1, min(5, round(float(samples) ** (1 / 3))))
 
 
 def bootstrap_medians(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> Floats:

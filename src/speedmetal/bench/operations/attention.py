@@ -101,7 +101,7 @@ OPERATIONS = (
         reduction_length=lambda params: int(params["head_size"] + params["key_length"]),
         nan_propagates=True,
         differentiable=("query", "key", "value"),
-        layouts={name: Layout.ATTENTION for name in ("query", "key", "value")},
+        layouts=dict.fromkeys(("query", "key", "value"), Layout.ATTENTION),
         output_layouts=(Layout.ATTENTION,),
         cases=(
             *published(

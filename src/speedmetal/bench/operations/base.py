@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speedmetal.bench.contract import Layout, Params
+from speedmetal.bench.contract import Layout as Layout
+from speedmetal.bench.contract import Params as Params
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]  # inputs by name, in the order in which the operation takes them

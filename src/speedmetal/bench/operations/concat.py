@@ -49,9 +49,7 @@ OPERATIONS = (
         label=lambda params: f"{dims(params['a'])} {dims(params['b'])} axi={params['axis']}",
         inputs=_inputs,
         reference=_reference,
-        work=lambda params, itemsize: Work(
-            2 * elements(params["a"], params["b"]) * itemsize, 0
-        ),
+        work=lambda params, itemsize: Work(2 * elements(params["a"], params["b"]) * itemsize, 0),
         exact=True,
         nan_propagates=True,
         differentiable=("a", "b"),

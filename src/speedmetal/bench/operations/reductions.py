@@ -38,14 +38,14 @@ def _distinct_input(params: Params, generator: np.random.Generator) -> Arrays:
 
 
 def _argmax(params: Params, inputs: Arrays) -> tuple[Array, ...]:
-    return (np.argmax(inputs["x"], axis=params["axis"]),)
+    return (np.asarray(np.argmax(inputs["x"], axis=params["axis"])),)
 
 
 def _sum(params: Params, inputs: Arrays) -> tuple[Array, ...]:
     return (np.sum(inputs["x"], axis=params["axis"]),)
 
 
-def _sum_all(params: Params, inputs: Arrays) -> tuple[Array, ...]:
+def _sum_all(_: Params, inputs: Arrays) -> tuple[Array, ...]:
     return (np.asarray(np.sum(inputs["x"])),)
 
 

@@ -165,7 +165,7 @@ def _heat(contenders: Sequence[str]) -> Any:
             fill=alt.Fill(
                 "kind:N",
                 scale=alt.Scale(domain=list(CELL_KINDS), range=list(CELL_KINDS.values())),
-                legend=alt.Legend(title="no decided difference", orient="top", symbolType="square"),
+                legend=alt.Legend(title="other cells", orient="top", symbolType="square"),
             )
         )
     )
@@ -288,7 +288,11 @@ def _samples(contenders: Sequence[str]) -> Any:
 
 
 def _controls() -> Any:
-    x = alt.X("place:Q", axis=alt.Axis(title="case, in the order measured", tickMinStep=1))
+    x = alt.X(
+        "place:Q",
+        axis=alt.Axis(title="case, in the order measured", tickMinStep=1),
+        scale=alt.Scale(zero=False, nice=False, padding=10),
+    )
     y_axis = alt.Axis(title="time / time of itself", format=".3~f")
     base = alt.Chart(_data("controls")).encode(
         x=x,

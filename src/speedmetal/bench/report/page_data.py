@@ -58,6 +58,7 @@ ROW_COLUMNS = {
 SAMPLES_AT_MOST = 120_000
 _PER_MILLE = 1000
 _NAME_ROOM = 12  # how far, as a factor, a roof goes on behind its ridge, for its name
+_CONTROL_DIGITS = 6  # they differ from 1 by less than a thousandth
 _EDGES = (("low", "median"), ("high", "median"), ("ratioLow", "ratio"), ("ratioHigh", "ratio"))
 
 
@@ -78,8 +79,8 @@ def page_data(records: Records, runs: Sequence[RunFigures]) -> dict[str, Any]:
     }
 
 
-def rounded(value: float | str | None) -> float | str | None:
-    """A number with four significant digits; None for what JSON cannot hold.
+def rounded(value: float | str | None, digits: int = 4) -> float | str | None:
+    """A number with a few significant digits; None for what JSON cannot hold.
 
     Example:
         >>> rounded(0.123456), rounded(float("inf")), rounded("text"), rounded(123456)
@@ -87,7 +88,7 @@ def rounded(value: float | str | None) -> float | str | None:
     """
     if not isinstance(value, float):
         return value
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _row(row: Row, *, several: bool) -> list[float | str | None]:
@@ -156,9 +157,9 @@ def _controls(run: RunFigures) -> list[dict[str, Any]]:
         {
             "label": control.record.case.label,
             "session": control.record.session,
-            "ratio": rounded(control.ratio.ratio),
-            "low": rounded(control.ratio.low),
-            "high": rounded(control.ratio.high),
+            "ratio": rounded(control.ratio.ratio, _CONTROL_DIGITS),
+            "low": rounded(control.ratio.low, _CONTROL_DIGITS),
+            "high": rounded(control.ratio.high, _CONTROL_DIGITS),
         }
         for control in summaries.controls(run)
     ]

@@ -112,12 +112,8 @@ def _with_slopes(
     wide_cotangents = [c.astype(np.float64) for c in cotangents]
 
     def difference(name: str, direction: NDArray[np.float64]) -> float:
-        upper = operation.reference(
-            case.parameters, {**wide, name: wide[name] + STEP * direction}
-        )
-        lower = operation.reference(
-            case.parameters, {**wide, name: wide[name] - STEP * direction}
-        )
+        upper = operation.reference(case.parameters, {**wide, name: wide[name] + STEP * direction})
+        lower = operation.reference(case.parameters, {**wide, name: wide[name] - STEP * direction})
         # Differences before sums: the terms are of the order of the step, and keep their digits.
         return sum(
             float(np.sum(c * (u - low)))

@@ -55,8 +55,9 @@ def choose_contenders(
         if not modes or mode in modes
     ]
     if not contenders:
-        reasons = "; ".join(f"{a.framework.name}: {a.reason or 'no such device or mode'}"
-                            for a in available)
+        reasons = "; ".join(
+            f"{a.framework.name}: {a.reason or 'no such device or mode'}" for a in available
+        )
         raise UserInputError(f"no framework can take part ({reasons})")
     return contenders
 
@@ -70,9 +71,10 @@ def output_bytes(dataset: Dataset, itemsize: int) -> int:
     """Bytes of a case's outputs on a device; of gradients where it is a backward case."""
     if dataset.outputs:
         return sum(_elements(file.shape) for file in dataset.outputs) * itemsize
-    return input_bytes(dataset, itemsize) + sum(
-        _elements(file.shape) for file in dataset.cotangents
-    ) * itemsize
+    return (
+        input_bytes(dataset, itemsize)
+        + sum(_elements(file.shape) for file in dataset.cotangents) * itemsize
+    )
 
 
 def _elements(shape: Sequence[int]) -> int:
@@ -142,4 +144,3 @@ class Budget:
     def contender_seconds(self) -> float:
         """What one contender of one case may take at most."""
         return min(self.case_timeout_seconds, max(1.0, self.CONTENDER_SHARE * self.left_seconds))
-

@@ -140,7 +140,8 @@ def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 
 def _rows_per_chunk(array: Array) -> int:
-    return max(1, CHUNK // max(1, array.size // max(array.shape[0], 1)))
+    row = array.size // max(array.shape[0], 1)
+    return max(1, int(CHUNK // max(1, row)))
 
 
 def _wide(array: Array) -> Array:
@@ -153,11 +154,12 @@ def _rms(array: Array) -> float:
     total, count = 0.0, 0
     for (chunk,) in _chunks(array):
         square = float(np.vdot(chunk, chunk).real)
+        finite = chunk
         if not math.isfinite(square):
-            chunk = chunk[np.isfinite(chunk)]
-            square = float(np.vdot(chunk, chunk).real)
+            finite = chunk[np.isfinite(chunk)]
+            square = float(np.vdot(finite, finite).real)
         total += square
-        count += chunk.size
+        count += finite.size
     return math.sqrt(total / count) if count else 0.0
 
 
@@ -167,8 +169,7 @@ def _value_problems(errors: Errors, tolerance: Tolerance) -> list[str]:
         problems.append("NaN is not where the reference has it")
     if not errors.largest_relative <= tolerance.largest:
         problems.append(
-            f"largest relative error {errors.largest_relative:.3g},"
-            f" allowed {tolerance.largest:.3g}"
+            f"largest relative error {errors.largest_relative:.3g}, allowed {tolerance.largest:.3g}"
         )
     if not errors.rms_relative <= tolerance.rms:
         problems.append(
@@ -241,7 +242,8 @@ class GradientData:
 
 def gradient_tolerance(operation: Operation, case: CaseSpec) -> float:
     """Allowed error of a slope, relative to the gradient's norm: 1e-4 is what the differences of
-    functions with kinks reach; the rest is the dtype's own."""
+    functions with kinks reach; the rest is the dtype's own.
+    """
     return 1e-4 + 4 * tolerance_of(operation, case).largest
 
 

@@ -10,7 +10,7 @@ import os
 import selectors
 import struct
 import time
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -139,6 +139,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Request = MakeDataset | Prepare | Sample | Finish | MeasureCeilings
 Reply = DatasetMade | Prepared | Sampled | Finished | CeilingsMeasured | Hello | Failed
 
+_Message = TypeVar("_Message")
+
 _ENCODER = msgspec.msgpack.Encoder()
 _REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _REPLIES: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
@@ -213,7 +215,7 @@ def _read_exactly(descriptor: int, count: int, deadline: float | None) -> bytes:
     return bytes(parts)
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes) -> Any:
+def _decode(decoder: msgspec.msgpack.Decoder[_Message], data: bytes) -> _Message:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -7,10 +7,11 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace as replace_record
 
@@ -64,6 +65,7 @@ class RunOptions:
         seed: Of inputs and orders.
         resume: Continue the file's run: cases that have a result or a status are left out.
         command: As the user typed it, for the record.
+        arguments: The options that the user gave, from which a continuation takes its own.
         unavailable: Framework -> why it does not take part.
     """
 
@@ -81,7 +83,8 @@ class RunOptions:
     seed: int = 0
     resume: bool = False
     command: str = ""
-    unavailable: dict[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
 class Observer(Protocol):
@@ -107,9 +110,7 @@ def run(options: RunOptions, observer: Observer) -> Records:
     done, run_id = _done_before(options)
     with (
         RecordWriter(options.out) as writer,
-        tempfile.TemporaryDirectory(
-            prefix="speedmetal-", ignore_cleanup_errors=True
-        ) as scratch,
+        tempfile.TemporaryDirectory(prefix="speedmetal-", ignore_cleanup_errors=True) as scratch,
     ):
         settings = replace(options.settings, scratch=scratch)
         execution = _Execution(
@@ -173,9 +174,7 @@ class _Execution:
     def run(self) -> None:
         options = self.options
         self.machine = environment.read_machine()
-        self.budget = Budget(
-            options.budget_seconds, options.case_timeout_seconds, time.monotonic()
-        )
+        self.budget = Budget(options.budget_seconds, options.case_timeout_seconds, time.monotonic())
         pending = self._pending_count()
         total = options.sessions * len(options.cases)
         self.observer.started(total, total - pending)
@@ -201,6 +200,7 @@ class _Execution:
                 "half_width": options.precision.half_width,
                 "contenders": [contender.key for contender in options.contenders],
                 "cases": len(options.cases),
+                "arguments": dict(options.arguments),
             },
             speedmetal_version=__version__,
             resumed=options.resume,
@@ -317,7 +317,7 @@ class _Execution:
                 ceilings=ceilings,
                 budget=self.budget,
                 cases_left=cases_left,
-                on_phase=lambda text, label=case.label: self.observer.phase(label, text),
+                on_phase=partial(self.observer.phase, case.label),
             )
             if self.budget.is_spent:
                 records = measurement.skip(
@@ -393,9 +393,7 @@ class _Execution:
         """What plain copies and reads on all threads reach: no framework may be needed for it."""
         copy, read = [], []
         for size in sizes:
-            copied, was_read = host_bandwidth(
-                self.options.settings.threads, size, CEILING_SECONDS
-            )
+            copied, was_read = host_bandwidth(self.options.settings.threads, size, CEILING_SECONDS)
             copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=copied))
             read.append(CopyPoint(working_set_bytes=size, bytes_per_second=was_read))
         return copy, read

@@ -178,9 +178,7 @@ class Task:
             expected = proof.GradientData(
                 [shapes[name] for name in self._operation.differentiable], data.slopes
             )
-            return proof.compare_gradients(
-                self._operation, self._case, data.seed, hosts, expected
-            )
+            return proof.compare_gradients(self._operation, self._case, data.seed, hosts, expected)
         references = [open_array(file) for file in data.outputs]
         return proof.compare_outputs(self._operation, self._case, hosts, references)
 

@@ -113,7 +113,9 @@ class Worker:
         copy, read = [], []
         for size in request.sizes_bytes:
             x = on_device((max(1, size // 8),), "float32")
-            copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.copy, size, x)))
+            copy.append(
+                CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.copy, size, x))
+            )
             read.append(
                 CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.read, size / 2, x))
             )

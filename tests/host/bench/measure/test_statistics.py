@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -179,7 +179,7 @@ def cover_ratio(
 
 
 def coverage(cover: Cover, size: int, correlation: float, trials: int) -> float:
-    generator = np.random.default_rng(1000 * size + round(100 * correlation))
+    generator = np.random.default_rng([size, round(100 * correlation)])
     intervals = [cover(generator, size, correlation) for _ in range(trials)]
     return sum(low <= 0 <= high for low, high in intervals) / trials
 
@@ -189,18 +189,17 @@ TOO_NARROW = "percentile intervals of few blocks are too narrow"
 
 @pytest.mark.parametrize("cover", [cover_median, cover_ratio])
 @pytest.mark.parametrize(
-    ("size", "correlation", "trials"),
+    ("size", "trials", "least"),
     [
-        pytest.param(20, 0.2, 600, marks=pytest.mark.xfail(strict=True, reason=TOO_NARROW)),
-        (40, 0.2, 400),
-        (100, 0.2, 200),
+        pytest.param(20, 600, 0.92, marks=pytest.mark.xfail(strict=True, reason=TOO_NARROW)),
+        (40, 400, 0.90),
+        (100, 250, 0.90),
     ],
 )
-def test_intervals_cover_the_truth(
-    cover: Cover, size: int, correlation: float, trials: int
-) -> None:
-    """Proves that 95 % intervals hold the truth in 90 to 99 % of autocorrelated series."""
-    assert 0.90 <= coverage(cover, size, correlation, trials) <= 0.99
+def test_intervals_cover_the_truth(cover: Cover, size: int, trials: int, least: float) -> None:
+    """Proves that 95 % intervals hold the truth in 90 to 99 % of autocorrelated series, and in 92 %
+    at 20 rounds, the least that a run takes."""
+    assert least <= coverage(cover, size, 0.2, trials) <= 0.99
 
 
 @pytest.mark.parametrize(
@@ -281,6 +280,7 @@ def test_autocorrelation_is_a_correlation(values: np.ndarray) -> None:
 # -- Ratios --------------------------------------------------------------------------------------
 
 
+@settings(max_examples=25)  # SciPy takes half a second for the test of few tied rounds
 @given(paired_samples())
 def test_swapping_the_contenders_inverts_the_ratio(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """Proves ratio(a, b) * ratio(b, a) = 1, and the same of opposite edges of the intervals."""
@@ -292,6 +292,7 @@ def test_swapping_the_contenders_inverts_the_ratio(pair: tuple[np.ndarray, np.nd
     assert there.p_value == pytest.approx(back.p_value)
 
 
+@settings(max_examples=25)  # SciPy takes half a second for the test of few tied rounds
 @given(paired_samples(min_size=2), st.data())
 def test_drift_that_both_share_does_not_change_the_ratio(
     pair: tuple[np.ndarray, np.ndarray], data: st.DataObject
@@ -306,6 +307,7 @@ def test_drift_that_both_share_does_not_change_the_ratio(
     )
 
 
+@settings(max_examples=25)  # SciPy takes half a second for the test of few tied rounds
 @given(paired_samples(min_size=2), factors)
 def test_a_slower_contender_has_a_larger_ratio(
     pair: tuple[np.ndarray, np.ndarray], factor: float

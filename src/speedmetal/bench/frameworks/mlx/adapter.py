@@ -15,7 +15,6 @@ from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Adapter, Device, Function, Settings, Tensor
 from speedmetal.bench.frameworks.mlx.cells import CELLS
 
-
 # Freed memory that a worker may keep for its next turn; more is given back.
 CACHE_BYTES = 1 << 30
 

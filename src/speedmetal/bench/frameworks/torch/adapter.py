@@ -21,7 +21,6 @@ from speedmetal.bench.frameworks.base import (
 )
 from speedmetal.bench.frameworks.torch.cells import CELLS
 
-
 # Freed memory that a worker may keep for its next turn; more is given back.
 CACHE_BYTES = 1 << 30
 

@@ -45,8 +45,8 @@ CELLS: dict[str, Cell] = {
     "gather": lambda _: lambda x, index: x[index],
     "scatter": lambda _: lambda x, index, updates: torch.index_put(x, (index,), updates),
     "scatter_sum": lambda _: lambda x, index, updates: torch.index_add(x, 0, index, updates),
-    "scatter_max": lambda _: lambda x, index, updates: torch.index_reduce(
-        x, 0, index, updates, "amax"
+    "scatter_max": lambda _: (
+        lambda x, index, updates: torch.index_reduce(x, 0, index, updates, "amax")
     ),
     "layer_norm": _layer_norm,
     "leaky_relu": _unary(functional.leaky_relu),

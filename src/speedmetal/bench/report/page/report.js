@@ -343,7 +343,7 @@
     byId("roofline-remark").textContent =
       "Work per second against work per byte, under the roofs measured on this machine: " +
       "bandwidth from main memory on the slope, matrix products on the flat. Work that stays in " +
-      `a cache may lie above the slope. ${without} cases do no floating-point operations and are not shown.`;
+      `a cache may lie above the slope. Cases without floating-point operations (${without}) are not shown.`;
     fillTable(byId("results"), RESULT_COLUMNS, sorted(left));
     for (const name of ["heat", "sizes", "roofline"]) refill(name);
   };

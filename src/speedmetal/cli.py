@@ -1,0 +1,313 @@
+"""The command line: what can be typed. The work is in :mod:`speedmetal.bench.commands`.
+
+Nothing heavy is imported before a command runs, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from speedmetal import __version__
+from speedmetal.errors import SpeedmetalError, UserInputError
+
+EXIT_BAD_INPUT = 2
+EXIT_FAILURE = 3
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="speedmetal",
+    help="Compute on Apple GPUs, NVIDIA GPUs and CPUs in Python, and know how fast they are.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _run(command: str, **arguments: Any) -> None:
+    """Import a command's module and run it; its result is the exit status."""
+    try:
+        module = importlib.import_module(f"speedmetal.bench.commands.{command}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("speedmetal"):
+            raise
+        raise UserInputError(
+            f"the benchmark needs {error.name}, which is not installed;"
+            ' install it with: pip install "speedmetal[bench]"'
+        ) from error
+    raise typer.Exit(module.execute(**arguments))
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"speedmetal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            is_eager=True,
+            callback=lambda value: _version(wanted=value),
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def info(
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show this machine, and every framework and device, or why it is not available.
+
+    **Examples**
+
+        speedmetal info
+
+        speedmetal info --json
+    """
+    _run("info", as_json=json)
+
+
+@app.command()
+def bench(
+    *,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="quick, mlx-benchmark, layers, or a TOML file.  [default: quick]"),
+    ] = None,
+    ops: Annotated[
+        str | None, typer.Option(help="Operations to run, with commas: softmax,sort.")
+    ] = None,
+    frameworks: Annotated[
+        str | None,
+        typer.Option(help="numpy, torch, mlx, jax, with commas.  [default: all that are here]"),
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="cpu, gpu, cuda, mps, with commas.  [default: all here]")
+    ] = None,
+    modes: Annotated[
+        str | None,
+        typer.Option(help="eager,compiled.  [default: both; JAX compiled]"),
+    ] = None,
+    dtypes: Annotated[
+        str | None,
+        typer.Option(help="float32,float16,bfloat16,float64.  [default: float32]"),
+    ] = None,
+    directions: Annotated[
+        str | None, typer.Option(help="forward,backward.  [default: forward]")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="ieee, or tf32 to let matrix units round.  [default: ieee]"),
+    ] = None,
+    timing: Annotated[
+        str | None,
+        typer.Option(help="latency, or throughput (many calls in flight).  [default: latency]"),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(help="warm, or cold (inputs beyond the cache).  [default: warm]"),
+    ] = None,
+    sessions: Annotated[
+        int | None, typer.Option(help="Repeat all in fresh processes.  [default: 1]")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads, for every framework.  [default: all cores]")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time of the whole run: 90s, 10m, 1.5h.  [default: the suite's own]"),
+    ] = None,
+    case_timeout: Annotated[
+        str | None,
+        typer.Option(help="Time of one framework in one case.  [default: 4m]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of inputs and orders.  [default: 0]")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(help="Record file.  [default: runs/SUITE-TIME.jsonl]"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out, with its options.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the file's name alone.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the records, one JSON object a line.")
+    ] = False,
+) -> None:
+    """Measure frameworks side by side; every result is proved before it is timed.
+
+    **Examples**
+
+        speedmetal bench
+
+        speedmetal bench --suite mlx-benchmark --frameworks numpy,mlx,torch
+
+        speedmetal bench --ops softmax,matmul --dtypes float32,float16 --budget 5m
+
+        speedmetal bench --suite my-shapes.toml --out runs/mine.jsonl
+
+        speedmetal bench --out runs/mine.jsonl --resume
+    """
+    _run(
+        "bench",
+        given={
+            "suite": suite,
+            "ops": ops,
+            "frameworks": frameworks,
+            "devices": devices,
+            "modes": modes,
+            "dtypes": dtypes,
+            "directions": directions,
+            "precision": precision,
+            "timing": timing,
+            "cache": cache,
+            "sessions": sessions,
+            "threads": threads,
+            "budget": budget,
+            "case_timeout": case_timeout,
+            "seed": seed,
+        },
+        out=out,
+        resume=resume,
+        quiet=quiet,
+        as_json=json,
+    )
+
+
+@app.command()
+def report(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Record files.")],
+    *,
+    format: Annotated[  # noqa: A002 - the option's name
+        str | None,
+        typer.Option(
+            "--format",
+            help="terminal, markdown, csv, parquet, published, html.  [default: by --out's ending]",
+        ),
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="File to write.  [default: the terminal]")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="Compare with this contender: numpy:cpu:eager."),
+    ] = None,
+) -> None:
+    """Show the records of one or more runs.
+
+    **Examples**
+
+        speedmetal report runs/mine.jsonl
+
+        speedmetal report runs/mine.jsonl --out report.html
+
+        speedmetal report runs/mine.jsonl --format published --out table.md
+
+        speedmetal report mac.jsonl linux.jsonl --baseline mlx:cpu:eager
+    """
+    _run("report", files=files, format_name=format, out=out, baseline=baseline)
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="Records of the earlier run.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Records of the later run.")],
+    *,
+    threshold: Annotated[
+        float, typer.Option(help="Slower by more than this many percent is a regression.")
+    ] = 5.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare although the machines differ.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say per case whether B is faster, slower, equivalent or undecided against A.
+
+    Exit status: 0, or 1 where a case is significantly slower beyond the threshold.
+
+    **Examples**
+
+        speedmetal compare before.jsonl after.jsonl
+
+        speedmetal compare before.jsonl after.jsonl --threshold 10
+    """
+    _run("compare", before=before, after=after, threshold=threshold, force=force, as_json=json)
+
+
+@app.command()
+def audit(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Published numbers: CSV, or Markdown tables."),
+    ],
+    *,
+    records: Annotated[
+        str | None,
+        typer.Option(help="Records of a run here; without them the shapes are run now."),
+    ] = None,
+    rerun: Annotated[
+        bool, typer.Option("--rerun/--no-rerun", help="Run the published shapes here.")
+    ] = True,
+    ops: Annotated[
+        str | None, typer.Option(help="Rerun these operations alone, with commas.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Time of the rerun.  [default: 80m]")] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option("--format", help="terminal, markdown or json.")
+    ] = "terminal",
+    out: Annotated[str | None, typer.Option(help="File to write.  [default: the terminal]")] = None,
+) -> None:
+    """Check published numbers: which cells did not do the work, and what holds here.
+
+    **Examples**
+
+        speedmetal audit detailed_benchmark.md --ops softmax --budget 2m
+
+        speedmetal audit published.csv --records runs/mine.jsonl
+
+        speedmetal audit published.csv --no-rerun --format markdown --out audit.md
+    """
+    _run(
+        "audit",
+        file=file,
+        records=records,
+        rerun=rerun,
+        ops=ops,
+        budget=budget,
+        format_name=format,
+        out=out,
+    )
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except UserInputError as error:
+        _fail(error, EXIT_BAD_INPUT)
+    except SpeedmetalError as error:
+        _fail(error, EXIT_FAILURE)
+    except BrokenPipeError:  # `speedmetal report ... | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _fail(error: Exception, status: int) -> None:
+    typer.echo(f"speedmetal: {error}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
