@@ -133,7 +133,7 @@ def bench(
     ] = None,
     case_timeout: Annotated[
         str | None,
-        typer.Option(help="Time of one framework in one case.  [default: 4m]"),
+        typer.Option(help="Time of one framework in one case.  [default: 8m]"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of inputs and orders.  [default: 0]")] = None,
     out: Annotated[
@@ -263,7 +263,7 @@ def audit(
     ops: Annotated[
         str | None, typer.Option(help="Rerun these operations alone, with commas.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Time of the rerun.  [default: 80m]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time of the rerun.  [default: 60m]")] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option("--format", help="terminal, markdown or json.")
     ] = "terminal",

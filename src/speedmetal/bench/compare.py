@@ -246,7 +246,10 @@ def best_bandwidth(points: Sequence[CopyPoint], working_set: int) -> float:
     largest rate among the sizes from a quarter of it upwards.
     """
     rates = [p.bytes_per_second for p in points if p.working_set_bytes >= working_set / 4]
-    return max(rates or [points[-1].bytes_per_second]) if points else 0.0
+    if not rates and points:
+        largest = max(p.working_set_bytes for p in points)
+        rates = [p.bytes_per_second for p in points if p.working_set_bytes == largest]
+    return max(rates, default=0.0)
 
 
 def share_of_ceiling(record: CaseRecord, ceilings: CeilingRecord) -> CeilingShare | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 Params = Mapping[str, Any]  # parameters of one case of an operation
 
@@ -18,5 +18,42 @@ class Layout(StrEnum):
 
     PLAIN = "plain"
     CHANNELS_LAST = "channels_last"  # (batch, space..., channels)
-    CONVOLUTION_WEIGHT = "convolution_weight"  # (out_channels, kernel..., in_channels)
+    # (out_channels, kernel..., in_channels of a group); depthwise: (channels, kernel..., 1)
+    CONVOLUTION_WEIGHT = "convolution_weight"
+    # The same order, out_channels being those of the (larger) result; frameworks differ on it.
+    TRANSPOSED_CONVOLUTION_WEIGHT = "transposed_convolution_weight"
     ATTENTION = "attention"  # (batch, heads, length, head_size)
+
+
+class ChainStep(NamedTuple):
+    """One step of an elementwise chain: a function, and its second argument where it takes one."""
+
+    function: str
+    constant: float | None = None
+
+
+# What ``chain5`` and ``chain20`` apply in turn: arithmetic and transcendental functions, arranged
+# so that no step takes the root, logarithm or reciprocal of a number near zero: the errors of
+# twenty roundings in a row stay below ten (measured in float32, float16 and bfloat16).
+CHAIN_STEPS = (
+    ChainStep("multiply", 0.9),
+    ChainStep("add", 0.2),
+    ChainStep("tanh"),
+    ChainStep("multiply", 1.5),
+    ChainStep("sin"),  # the end of chain5: within [-1, 1]
+    ChainStep("square"),
+    ChainStep("add", 0.5),
+    ChainStep("sqrt"),
+    ChainStep("exp"),
+    ChainStep("multiply", 0.4),
+    ChainStep("log"),
+    ChainStep("multiply", 3.0),
+    ChainStep("sin"),
+    ChainStep("add", 1.5),
+    ChainStep("reciprocal"),
+    ChainStep("multiply", 2.0),
+    ChainStep("negative"),
+    ChainStep("exp"),
+    ChainStep("add", -0.5),
+    ChainStep("tanh"),
+)

@@ -67,7 +67,7 @@ class CaseSpec(msgspec.Struct, frozen=True, kw_only=True):
             self.precision,
             self.direction,
         ]
-        return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:12]
+        return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()[:12]
 
     @property
     def label(self) -> str:
@@ -102,9 +102,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     they are the errors of directional derivatives, relative to the gradient's norm.
     """
 
-    max_absolute: float
-    max_relative: float
-    rms_relative: float
+    max_absolute: float | None
+    max_relative: float | None
+    rms_relative: float | None
     tolerance_max: float
     tolerance_rms: float
     elements: int

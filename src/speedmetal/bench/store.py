@@ -6,8 +6,10 @@ torn; a reader names it and uses the rest, a writer starts on a fresh line after
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +84,31 @@ def decode_line(line: bytes) -> Record:
         msgspec.ValidationError: It is JSON, but no record of this or an earlier schema.
         msgspec.DecodeError: It is not JSON.
     """
-    record = _DECODER.decode(line)
-    if record.schema_version > SCHEMA_VERSION:
+    try:
+        record = _DECODER.decode(line)
+        version = record.schema_version
+    except msgspec.ValidationError:
+        # A newer schema may have another shape: the version is the better reason.
+        version = _version_of(line)
+        if version <= SCHEMA_VERSION:
+            raise
+    if version > SCHEMA_VERSION:
         raise msgspec.ValidationError(
-            f"schema version {record.schema_version} is newer than {SCHEMA_VERSION};"
+            f"schema version {version} is newer than {SCHEMA_VERSION};"
             " upgrade speedmetal to read it"
         )
     return record
+
+
+class _Header(msgspec.Struct):
+    schema_version: int = 0
+
+
+def _version_of(line: bytes) -> int:
+    try:
+        return msgspec.json.decode(line, type=_Header).schema_version
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
 
 
 def read_records(path: Path | str) -> Records:
@@ -103,12 +123,12 @@ def read_records(path: Path | str) -> Records:
     records: list[Record] = []
     bad_lines: list[BadLine] = []
     try:
-        for number, line in enumerate(_lines(path), start=1):
+        for number, line in _lines(path):
             try:
                 records.append(decode_line(line))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 bad_lines.append(BadLine(number, str(error)))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserInputError(f"cannot read records from {path}: {error}") from error
     if not records:
         hint = f" (first problem: {bad_lines[0]})" if bad_lines else " (the file is empty)"
@@ -118,11 +138,12 @@ def read_records(path: Path | str) -> Records:
     return Records(tuple(records), tuple(bad_lines), str(path))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, with their numbers in the file."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file, start=1):
             if line.strip():
-                yield line
+                yield number, line
 
 
 class RecordWriter:
@@ -148,6 +169,7 @@ class RecordWriter:
                 f"{path} is being written by another run; wait for it, or give another --out"
             ) from error
         except OSError as error:
+            self._lock.release()
             raise StoreError(f"cannot write records to {path}: {error}") from error
 
     def _end_torn_line(self) -> None:
@@ -174,9 +196,13 @@ class RecordWriter:
             while written < len(data):
                 written += self._file.write(data[written:])
             os.fsync(self._file.fileno())
-        except OSError as error:
-            # A torn tail would only cost its own line, but there is no need to leave one.
-            os.ftruncate(self._file.fileno(), start)
+        except BaseException as error:
+            # A torn tail would only cost its own line, but there is no need to leave one, and this
+            # writer may go on. A disk that fails here too must not hide why.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file.fileno(), start)
+            if not isinstance(error, OSError):
+                raise
             raise StoreError(
                 f"cannot write to {self.path}: {error}; what was written before is whole:"
                 " free some space and continue with --resume"

@@ -518,7 +518,6 @@ def test_without_ceilings_nothing_is_implausible() -> None:
     assert compare.share_of_ceiling(record(None), ceilings()) is None
 
 
-LAST_POINT = "beyond all sizes the last point of the list is taken, not the largest one"
 # Copies were measured up to a gibibyte, reads only in the cache.
 MIXED = [
     CopyPoint(working_set_bytes=2**30, bytes_per_second=10e9),
@@ -526,7 +525,6 @@ MIXED = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason=LAST_POINT)
 @given(st.lists(copy_points, max_size=6), st.lists(working_sets, min_size=2, max_size=2))
 @example(MIXED, [2**32, 2**40])
 def test_larger_working_sets_never_have_a_higher_ceiling(
@@ -540,7 +538,6 @@ def test_larger_working_sets_never_have_a_higher_ceiling(
         assert compare.best_bandwidth(points, 0) == max(p.bytes_per_second for p in points)
 
 
-@pytest.mark.xfail(strict=True, reason=LAST_POINT)
 @given(st.lists(copy_points, min_size=1, max_size=6), st.randoms(), working_sets)
 def test_the_order_of_bandwidth_points_does_not_matter(
     points: list[CopyPoint], random: Any, size: int

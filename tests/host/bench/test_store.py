@@ -184,7 +184,6 @@ def test_arbitrary_damage_to_a_line_costs_no_other_line(garbage: bytes, place: i
     assert (found[0], found[-1]) == ("a", "c")
 
 
-@pytest.mark.xfail(strict=True, reason="numbers leave out empty lines")
 def test_bad_lines_are_numbered_as_editors_number_them(tmp_path: Path) -> None:
     """Proves that the number of a bad line leads to it, also where empty lines stand before it."""
     path = tmp_path / "run.jsonl"
@@ -211,7 +210,6 @@ def test_a_line_of_a_newer_schema_says_so(tmp_path: Path) -> None:
     assert found.bad_lines == (BadLine(2, NEWER),)
 
 
-@pytest.mark.xfail(strict=True, reason="the shape is checked before the version")
 @pytest.mark.parametrize("record", [{"type": "song"}, {"type": "finding", "message": ["a", "b"]}])
 def test_a_newer_schema_says_so_also_where_its_shape_is_another(record: dict[str, Any]) -> None:
     """Proves that the cause is named, a newer version, not its consequence in some field."""
@@ -290,7 +288,6 @@ def test_a_plain_file_named_gz_is_an_error_of_the_user(tmp_path: Path) -> None:
         read_records(path)
 
 
-@pytest.mark.xfail(strict=True, reason="zlib.error is no OSError")
 def test_a_damaged_compressed_file_is_an_error_of_the_user(tmp_path: Path) -> None:
     """Proves that damage in the middle of compressed data ends in our own error."""
     path = tmp_path / "run.jsonl.gz"
@@ -348,7 +345,6 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None
         RecordWriter(path)
 
 
-@pytest.mark.xfail(strict=True, reason="the lock is kept when opening fails after it was taken")
 def test_a_writer_that_could_not_open_its_file_leaves_no_lock(tmp_path: Path) -> None:
     """Proves that a second try is not told of another run that does not exist."""
     path = tmp_path / "run.jsonl"
@@ -485,7 +481,6 @@ class HalfWriter:
         raise self.error
 
 
-@pytest.mark.xfail(strict=True, reason="only OSError cleans up")
 def test_an_interrupted_write_does_not_tear_the_next_record(tmp_path: Path) -> None:
     """Proves that Ctrl-C in the middle of a write costs that record alone, in the same writer."""
     path = tmp_path / "run.jsonl"
@@ -500,7 +495,6 @@ def test_an_interrupted_write_does_not_tear_the_next_record(tmp_path: Path) -> N
     assert messages(path) == ["a", "b"]
 
 
-@pytest.mark.xfail(strict=True, reason="the error of the clean-up hides the error of the disk")
 def test_a_failing_disk_is_a_store_error_even_where_nothing_can_be_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

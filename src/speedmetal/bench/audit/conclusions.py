@@ -330,7 +330,7 @@ def _common_verdict(measured: _Measured, p_values: Sequence[float]) -> Verdict:
     for (ratio, noise), p_value in zip(measured.ratios, p_values, strict=True):
         # With fewer rounds no test can speak; the interval decides alone, as in every comparison.
         significant = not _is_tested(ratio) or p_value < compare.SIGNIFICANCE
-        verdicts.add(compare.verdict_of(ratio, noise, significant))
+        verdicts.add(compare.verdict_of(ratio, noise, significant=significant))
     return verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED
 
 

@@ -27,7 +27,7 @@ from speedmetal.errors import SpeedmetalError, UnknownNameError, UserInputError
 
 EXIT_INTERRUPTED = 130
 # Whole runs of the built-in suites; a suite of one's own has no limit unless one is given.
-BUDGET_SECONDS = {"quick": 165.0, "mlx-benchmark": 80 * 60.0, "layers": 25 * 60.0}
+BUDGET_SECONDS = {"quick": 165.0, "mlx-benchmark": 60 * 60.0, "layers": 25 * 60.0}
 DEFAULTS: Mapping[str, Any] = {
     "suite": "quick",
     "dtypes": "float32",
@@ -36,7 +36,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timing": "latency",
     "cache": "warm",
     "sessions": 1,
-    "case_timeout": "4m",
+    "case_timeout": "8m",
     "seed": 0,
 }
 

@@ -58,8 +58,11 @@ def _show(machine: environment.Machine, available: Sequence[Availability]) -> No
         ("cores", f"{cores}, {environment.default_threads()} usable"),
         (
             "memory",
-            f"{machine.memory_bytes / 2**30:.1f} GiB,"
-            f" {machine.memory_available_bytes / 2**30:.1f} GiB available",
+            " GiB, ".join(
+                f"{size / 2**30:.1f}"
+                for size in (machine.memory_bytes, machine.memory_available_bytes)
+            )
+            + " GiB available",
         ),
         ("last-level cache", f"{machine.last_level_cache_bytes / 2**20:.0f} MiB"),
         ("power", machine.governor or "unknown"),

@@ -80,7 +80,7 @@ def block_length(samples: int) -> int:
         >>> [block_length(n) for n in (8, 20, 100, 200)]
         [2, 3, 5, 5]
     """
-    return max(1, min(5, round(float(samples) ** (1 / 3))))
+    return max(1, min(5, round(float(np.cbrt(samples)))))
 
 
 def bootstrap_medians(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> Floats:
@@ -113,9 +113,26 @@ def median_interval(values: ArrayLike, seed: int = 0) -> Interval:
     if data.size < BOOTSTRAP_MINIMUM:
         half = _student_half_width(data)
         return Interval(centre, centre - half, centre + half)
-    tail = (1 - CONFIDENCE) / 2
+    tail = bootstrap_tail(data.size)
     low, high = np.quantile(bootstrap_medians(data, seed), [tail, 1 - tail])
-    return Interval(centre, float(low), float(high))
+    return Interval(centre, min(float(low), centre), max(float(high), centre))
+
+
+def bootstrap_tail(samples: int) -> float:
+    """Quantile that bounds a 95 % bootstrap interval of few blocks: below 2.5 %.
+
+    With k = samples / block length blocks, the normal quantile of a percentile interval stands
+    for a Student quantile with k - 1 degrees of freedom, on a spread that is too small by
+    sqrt((k - 1) / k); so the tail is Phi(-sqrt(k / (k - 1)) t(0.975, k - 1)).
+
+    Source: T. Hesterberg, "What teachers should know about the bootstrap", The American
+    Statistician 69 (2015), section 4.1 (expanded percentile intervals).
+    """
+    from scipy import special
+
+    blocks = samples / block_length(samples)
+    quantile = float(special.stdtrit(blocks - 1, 1 - (1 - CONFIDENCE) / 2))
+    return float(special.ndtr(-np.sqrt(blocks / (blocks - 1)) * quantile))
 
 
 def _student_half_width(data: Floats) -> float:
@@ -137,8 +154,8 @@ def summarise(seconds: ArrayLike, seed: int = 0) -> Summary:
     median = float(np.median(data))
     return Summary(
         median=median,
-        low=float(np.exp(logs.low)),
-        high=float(np.exp(min(logs.high, 700.0))),
+        low=min(median, float(np.exp(logs.low))),
+        high=max(median, float(np.exp(min(logs.high, 700.0)))),
         minimum=float(data.min()),
         p10=float(p10),
         p90=float(p90),
@@ -195,7 +212,10 @@ def wilcoxon(differences: Floats) -> float:
         return 1.0
     from scipy import stats
 
-    return float(stats.wilcoxon(differences).pvalue)
+    # With ties or zeros SciPy would enumerate permutations, which takes half a second.
+    has_ties = np.unique(np.abs(differences)).size < differences.size or not differences.all()
+    method = "asymptotic" if has_ties else "auto"
+    return float(stats.wilcoxon(differences, method=method).pvalue)
 
 
 def unpaired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) -> Ratio:
@@ -210,7 +230,7 @@ def unpaired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) 
         low, high = centre - half, centre + half
     else:
         spread = bootstrap_medians(top, seed) - bootstrap_medians(bottom, seed + 1)
-        tail = (1 - CONFIDENCE) / 2
+        tail = bootstrap_tail(min(top.size, bottom.size))
         low, high = (float(edge) for edge in np.quantile(spread, [tail, 1 - tail]))
     from scipy import stats
 

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from speedmetal.bench.operations import (
     attention,
+    chains,
     concat,
+    contraction,
     convolution,
     elementwise,
+    embedding,
     gather_scatter,
     losses,
     matmul,
     normalisation,
+    pooling,
+    recurrent,
     reductions,
+    rotary,
+    scan,
+    selection,
     softmax,
     sort,
+    spectral,
 )
 from speedmetal.bench.operations.base import Operation
 from speedmetal.errors import UnknownNameError
@@ -34,6 +43,15 @@ _MODULES = (
     attention,
     softmax,
     sort,
+    pooling,
+    embedding,
+    rotary,
+    recurrent,
+    contraction,
+    scan,
+    selection,
+    spectral,
+    chains,
 )
 
 OPERATIONS: dict[str, Operation] = {

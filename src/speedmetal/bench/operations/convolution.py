@@ -1,6 +1,11 @@
-"""Convolutions over one and two dimensions: cross-correlation, stride 1, no padding.
+"""Convolutions over one and two dimensions: cross-correlation, no padding.
 
-Canonical layout: input ``(batch, space..., channels)``, weight ``(out, kernel..., channels)``.
+Canonical layout: input ``(batch, space..., channels)``, weight ``(out, kernel..., channels)``; in a
+depthwise convolution, where every channel has a kernel of its own, ``(channels, kernel..., 1)``.
+
+The transposed convolution is the gradient of a convolution with the given stride in respect of its
+input: every input position p adds x[p] @ weight[k] to the output positions stride * p + k. Source:
+V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", 2016, chapter 4.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ from speedmetal.bench.operations.base import (
     Work,
     dims,
     elements,
+    integer,
+    layer,
     normal,
     published,
     shape,
@@ -66,6 +73,68 @@ def _problem(params: Params) -> str | None:
     return None
 
 
+def _label(params: Params) -> str:
+    return f"{dims(params['x'])} {dims(params['weight'])}"
+
+
+def _depthwise(params: Params, inputs: Arrays) -> tuple[Array, ...]:
+    """Sum over kernel positions of (shifted input) * (weight at that position)."""
+    x, weight = inputs["x"], inputs["weight"]
+    output = _output_shape(params)
+    result = np.zeros(output, x.dtype)
+    for position in np.ndindex(*weight.shape[1:-1]):
+        window = tuple(slice(p, p + n) for p, n in zip(position, output[1:-1], strict=True))
+        result += x[(slice(None), *window)] * weight[(slice(None), *position, 0)]
+    return (result,)
+
+
+def _depthwise_problem(params: Params) -> str | None:
+    x, weight = params["x"], params["weight"]
+    if [weight[0], weight[-1]] != [x[-1], 1]:
+        return f"weight: expected [{x[-1]}, kernel, kernel, 1] for x {x}, got {weight}"
+    return _problem({"x": [*x[:-1], 1], "weight": weight})
+
+
+def _transposed_shape(params: Params) -> list[int]:
+    x, weight, stride = params["x"], params["weight"], params["stride"]
+    space = [(n - 1) * stride + k for n, k in zip(x[1:-1], weight[1:-1], strict=True)]
+    return [x[0], *space, weight[0]]
+
+
+def _transposed(params: Params, inputs: Arrays) -> tuple[Array, ...]:
+    x, weight, stride = inputs["x"], inputs["weight"], params["stride"]
+    result = np.zeros(_transposed_shape(params), x.dtype)
+    for position in np.ndindex(*weight.shape[1:-1]):
+        targets = tuple(
+            slice(p, p + (n - 1) * stride + 1, stride)
+            for p, n in zip(position, x.shape[1:-1], strict=True)
+        )
+        result[(slice(None), *targets)] += x @ weight[(slice(None), *position)].T
+    return (result,)
+
+
+def _transposed_length(params: Params) -> int:
+    """Terms of one output: the channels of every input position that adds to it."""
+    *_, channels = params["x"]
+    return int(channels) * math.prod(-(-k // params["stride"]) for k in params["weight"][1:-1])
+
+
+def _transposed_work(params: Params, itemsize: int) -> Work:
+    x, weight = params["x"], params["weight"]
+    moved = elements(x, weight, _transposed_shape(params)) * itemsize
+    return Work(moved, 2 * elements(x[:-1]) * elements(weight))
+
+
+def _transposed_problem(params: Params) -> str | None:
+    x, weight, stride = params["x"], params["weight"], params["stride"]
+    if x[-1] != weight[-1]:
+        return f"weight: expected {x[-1]} input channels, as x {x} has, got {weight}"
+    if min(weight[1:-1]) < stride:
+        # Frameworks differ in what they do with positions that nothing is added to.
+        return f"stride: expected at most the kernel's size, got {stride} for weight {weight}"
+    return None
+
+
 def _convolution(name: str, title: str, rank: int, cases: tuple[Case, ...]) -> Operation:
     return Operation(
         name=name,
@@ -73,7 +142,7 @@ def _convolution(name: str, title: str, rank: int, cases: tuple[Case, ...]) -> O
         family="convolution",
         parameters={"x": shape(rank, rank), "weight": shape(rank, rank)},
         problem=_problem,
-        label=lambda params: f"{dims(params['x'])} {dims(params['weight'])}",
+        label=_label,
         inputs=_inputs,
         reference=_reference,
         work=_work,
@@ -84,6 +153,52 @@ def _convolution(name: str, title: str, rank: int, cases: tuple[Case, ...]) -> O
         output_layouts=(Layout.CHANNELS_LAST,),
         cases=cases,
     )
+
+
+_DEPTHWISE = Operation(
+    name="depthwise_conv2d",
+    title="DepthwiseConv2d",
+    family="convolution",
+    parameters={"x": shape(4, 4), "weight": shape(4, 4)},
+    problem=_depthwise_problem,
+    label=_label,
+    inputs=_inputs,
+    reference=_depthwise,
+    work=_work,
+    reduction_length=lambda params: math.prod(params["weight"][1:]),
+    # XLA may write it as a dense convolution with zeros, in which a NaN reaches all channels.
+    nan_propagates=False,
+    differentiable=("x", "weight"),
+    layouts={"x": Layout.CHANNELS_LAST, "weight": Layout.CONVOLUTION_WEIGHT},
+    output_layouts=(Layout.CHANNELS_LAST,),
+    cases=layer(
+        {"x": [8, 32, 32, 64], "weight": [64, 3, 3, 1]},
+        {"x": [4, 112, 112, 96], "weight": [96, 3, 3, 1]},
+        {"x": [8, 56, 56, 96], "weight": [96, 7, 7, 1]},
+    ),
+)
+
+_TRANSPOSED = Operation(
+    name="conv_transpose2d",
+    title="ConvTranspose2d",
+    family="convolution",
+    parameters={"x": shape(4, 4), "weight": shape(4, 4), "stride": integer(1)},
+    problem=_transposed_problem,
+    label=lambda params: f"{_label(params)} str={params['stride']}",
+    inputs=_inputs,
+    reference=_transposed,
+    work=_transposed_work,
+    reduction_length=_transposed_length,
+    nan_propagates=True,
+    differentiable=("x", "weight"),
+    layouts={"x": Layout.CHANNELS_LAST, "weight": Layout.TRANSPOSED_CONVOLUTION_WEIGHT},
+    output_layouts=(Layout.CHANNELS_LAST,),
+    cases=layer(
+        {"x": [4, 16, 16, 32], "weight": [16, 4, 4, 32], "stride": 2},
+        {"x": [8, 32, 32, 64], "weight": [32, 4, 4, 64], "stride": 2},
+        {"x": [4, 56, 56, 64], "weight": [32, 2, 2, 64], "stride": 2},
+    ),
+)
 
 
 def _to_channels_first(_: Params, inputs: Arrays) -> tuple[Array, ...]:
@@ -116,6 +231,8 @@ OPERATIONS = (
             quick=3,
         ),
     ),
+    _DEPTHWISE,
+    _TRANSPOSED,
     # Frameworks are fed in their native layouts, outside the timed region; what the conversion
     # between them costs is this case of its own.
     Operation(

@@ -1,4 +1,4 @@
-"""Losses, averaged over all elements."""
+"""Losses, averaged over all elements or rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from speedmetal.bench.operations.base import (
     Work,
     dims,
     elements,
+    indices,
+    layer,
+    normal,
     published,
     shape,
     uniform,
@@ -37,6 +40,28 @@ def _bce_work(params: Params, itemsize: int) -> Work:
     return Work((2 * count + 1) * itemsize, 7 * count)
 
 
+def _cross_entropy_inputs(params: Params, generator: np.random.Generator) -> Arrays:
+    """Logits, and the index of the right class of every row."""
+    rows, classes = params["shape"]
+    return {
+        "logits": normal(generator, params["shape"]),
+        "target": indices(generator, rows, classes),
+    }
+
+
+def _cross_entropy(_: Params, inputs: Arrays) -> tuple[Array, ...]:
+    """The mean over rows of log(sum(exp(logits))) - logits[target]."""
+    logits = inputs["logits"]
+    largest = logits.max(axis=-1, keepdims=True)
+    log_sum = largest[:, 0] + np.log(np.sum(np.exp(logits - largest), axis=-1))
+    return (np.asarray(np.mean(log_sum - logits[np.arange(len(logits)), inputs["target"]])),)
+
+
+def _cross_entropy_work(params: Params, itemsize: int) -> Work:
+    rows, classes = params["shape"]
+    return Work((rows * classes + 1) * itemsize + 4 * rows, 4 * rows * classes)
+
+
 OPERATIONS = (
     Operation(
         name="bce",
@@ -54,5 +79,20 @@ OPERATIONS = (
             *({"shape": s} for s in ([1000000], [100000, 32], [100000, 64, 2], [128, 100000])),
             quick=0,
         ),
+    ),
+    Operation(
+        name="cross_entropy",
+        title="CrossEntropy",
+        family="loss",
+        parameters={"shape": shape(2, 2)},
+        label=lambda params: f"{dims(params['shape'])} {dims(params['shape'][:1])}",
+        inputs=_cross_entropy_inputs,
+        reference=_cross_entropy,
+        work=_cross_entropy_work,
+        # A sum over the classes, and one over the rows.
+        reduction_length=lambda params: sum(params["shape"]),
+        nan_propagates=True,
+        differentiable=("logits",),
+        cases=layer({"shape": [512, 1000]}, {"shape": [2048, 10000]}, {"shape": [1024, 32000]}),
     ),
 )

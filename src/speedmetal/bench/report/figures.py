@@ -339,9 +339,9 @@ def _check(tried: Sequence[CaseRecord]) -> Figures:
         return {}
     return {
         "check_passed": all(c.passed for c in checks),
-        "max_absolute": max(c.max_absolute for c in checks),
-        "max_relative": max(c.max_relative for c in checks),
-        "rms_relative": max(c.rms_relative for c in checks),
+        "max_absolute": _largest(c.max_absolute for c in checks),
+        "max_relative": _largest(c.max_relative for c in checks),
+        "rms_relative": _largest(c.rms_relative for c in checks),
         "tolerance_max": checks[-1].tolerance_max,
         "tolerance_rms": checks[-1].tolerance_rms,
     }
@@ -358,3 +358,10 @@ def _memory(tried: Sequence[CaseRecord]) -> Figures:
         "memory_host_peak": most(m.host_peak for m in memories),
         "memory_device_peak": most(m.device_peak for m in memories),
     }
+
+
+def _largest(errors: Iterable[float | None]) -> float | None:
+    """The largest error; None where one was not finite and could not be written."""
+    values = list(errors)
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,7 @@ class Measuring:
     cache: str
     precision: Precision
     scratch: Path
+    memory_scratch: Path | None  # a folder in memory, where the system has such
     cache_bytes: int
     seed: int = 0
 
@@ -125,6 +127,7 @@ class CaseMeasurement:
 
     def _make_data(self) -> tuple[Dataset, Dataset]:
         operation = OPERATIONS[self.case.operation]
+        self._data_folder = self._choose_data_folder()
         data = self._make_dataset(FIRST_SEED, reference=True, plant_nan=False)
         outputs = sum(int(np.prod(f.shape)) for f in data.outputs)
         cheap = self.case.flops < REFERENCE_FLOPS and outputs < REFERENCE_ELEMENTS
@@ -141,11 +144,26 @@ class CaseMeasurement:
         request = MakeDataset(
             self.case,
             self.measuring.seed * 1000 + seed,
-            str(self.measuring.scratch),
+            str(self._data_folder),
             reference,
             plant_nan,
         )
         return self.reference.ask(request, DatasetMade, DATA_SECONDS).dataset
+
+    def _choose_data_folder(self) -> Path:
+        """Memory where it is plentiful, else the disk.
+
+        Writing a large reference to a disk can take longer than computing it.
+        """
+        memory = self.measuring.memory_scratch
+        needed = self.case.bytes_minimum
+        if (
+            memory is not None
+            and shutil.disk_usage(memory).free > 2 * needed
+            and environment.available_memory_bytes() > 4 * needed
+        ):
+            return memory
+        return self.measuring.scratch
 
     # -- cohorts -----------------------------------------------------------------------------
 

@@ -14,8 +14,12 @@ as TF32, whose error of about 3e-4 does not shrink with L.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
 
 import ml_dtypes
 import numpy as np
@@ -23,6 +27,8 @@ import numpy as np
 from speedmetal.bench.operations.base import Array, Operation
 from speedmetal.bench.record import CaseSpec, Check
 from speedmetal.bench.runner.data import DIRECTIONS, direction_of, is_float
+
+_Result = TypeVar("_Result")
 
 # Elements compared at a time: the temporaries stay in a core's own cache.
 CHUNK = 1 << 16
@@ -100,21 +106,54 @@ def _compare_values(
         return
     scale = max(_rms(reference), operation.scale(case.parameters)) or 1.0
     total = 0.0
+    for slab in _in_threads(lambda *slabs: _slab_errors(*slabs, scale=scale), output, reference):
+        errors.largest = max(errors.largest, slab.largest)
+        errors.largest_relative = max(errors.largest_relative, slab.largest_relative)
+        errors.nan_matches = errors.nan_matches and slab.nan_matches
+        total += slab.squares
+    rms = math.sqrt(total / max(output.size, 1)) / scale
+    errors.rms_relative = max(errors.rms_relative, rms)
+
+
+@dataclass
+class _SlabErrors:
+    largest: float = 0.0
+    largest_relative: float = 0.0
+    squares: float = 0.0
+    nan_matches: bool = True
+
+
+def _slab_errors(output: Array, reference: Array, *, scale: float) -> _SlabErrors:
+    errors = _SlabErrors()
     for out, ref in _chunks(output, reference):
         difference = _differences(out, ref, errors)
         if difference.size == 0:
             continue
         errors.largest = max(errors.largest, float(difference.max()))
-        total += float(np.vdot(difference, difference))
+        errors.squares += float(np.vdot(difference, difference))
         np.abs(ref, out=ref)
         np.maximum(ref.real, scale, out=ref.real)
         difference /= ref.real
         errors.largest_relative = max(errors.largest_relative, float(difference.max()))
-    rms = math.sqrt(total / max(output.size, 1)) / scale
-    errors.rms_relative = max(errors.rms_relative, rms)
+    return errors
 
 
-def _differences(out: Array, ref: Array, errors: Errors) -> Array:
+def _in_threads(function: Callable[..., _Result], *arrays: Array) -> list[_Result]:
+    """Results of ``function`` on slabs of rows of equal-shaped arrays, one thread a processor.
+
+    NumPy lets go of the interpreter in its loops, so the proof of a large result takes all cores.
+    """
+    rows = arrays[0].shape[0] if arrays[0].ndim else 1
+    threads = min(os.cpu_count() or 1, rows)
+    if threads == 1 or arrays[0].size < 16 * CHUNK:
+        return [function(*arrays)]
+    edges = np.linspace(0, rows, threads + 1, dtype=np.int64)
+    slabs = [[array[low:high] for array in arrays] for low, high in pairwise(edges)]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(lambda slab: function(*slab), slabs))
+
+
+def _differences(out: Array, ref: Array, errors: _SlabErrors) -> Array:
     """|out - ref|, with elements that are NaN in both, or the same infinity in both, as zero."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(np.subtract(out, ref))
@@ -151,6 +190,13 @@ def _wide(array: Array) -> Array:
 
 def _rms(array: Array) -> float:
     """Root mean square of the finite elements."""
+    sums = _in_threads(_finite_squares, array)
+    count = sum(n for _, n in sums)
+    return math.sqrt(sum(total for total, _ in sums) / count) if count else 0.0
+
+
+def _finite_squares(array: Array) -> tuple[float, int]:
+    """Sum of squares of the finite elements, and their number."""
     total, count = 0.0, 0
     for (chunk,) in _chunks(array):
         square = float(np.vdot(chunk, chunk).real)
@@ -160,7 +206,7 @@ def _rms(array: Array) -> float:
             square = float(np.vdot(finite, finite).real)
         total += square
         count += finite.size
-    return math.sqrt(total / count) if count else 0.0
+    return total, count
 
 
 def _value_problems(errors: Errors, tolerance: Tolerance) -> list[str]:
@@ -182,6 +228,10 @@ def same_values(first: Array, second: Array) -> bool:
     """Whether two arrays are equal bit for bit, NaN equal to NaN, without large temporaries."""
     if first.shape != second.shape or first.dtype.name != second.dtype.name:
         return False
+    return all(_in_threads(_same_bytes, first, second))
+
+
+def _same_bytes(first: Array, second: Array) -> bool:
     if first.ndim == 0:
         return first.tobytes() == second.tobytes()
     step = _rows_per_chunk(first)

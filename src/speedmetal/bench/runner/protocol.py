@@ -108,7 +108,10 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
 
 
 class MeasureCeilings(msgspec.Struct, frozen=True, tag=True):
-    """Measure what this contender reaches: bandwidth by size, products by dtype, call floor."""
+    """Measure what this contender reaches: bandwidth by size, products by dtype, call floor.
+
+    Without sizes and dtypes, the call floor alone.
+    """
 
     sizes_bytes: list[int]
     dtypes: list[str]

@@ -45,6 +45,8 @@ class JAXAdapter(Adapter):
             array = np.swapaxes(array, 1, 2)
         elif layout is Layout.CONVOLUTION_WEIGHT:
             array = np.moveaxis(array, 0, -1)  # (kernel..., in, out)
+        elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
+            array = np.moveaxis(array, 0, -2)  # (kernel..., out, in)
         # A copy: JAX may otherwise keep a view of the host's memory.
         return jax.block_until_ready(jax.device_put(np.array(array, order="C"), self._device))
 
@@ -54,13 +56,15 @@ class JAXAdapter(Adapter):
             array = np.swapaxes(array, 1, 2)
         elif layout is Layout.CONVOLUTION_WEIGHT:
             array = np.moveaxis(array, -1, 0)
+        elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
+            array = np.moveaxis(array, -2, 0)
         return array
 
     def force(self, outputs: Sequence[Tensor]) -> None:
         jax.block_until_ready(outputs)
 
     def compile(self, function: Function) -> Function:
-        return jax.jit(function)  # type: ignore[no-any-return]
+        return jax.jit(function)
 
     def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
         def gradients(*arguments: Tensor) -> tuple[Tensor, ...]:
@@ -72,7 +76,7 @@ class JAXAdapter(Adapter):
                 return outputs if isinstance(outputs, tuple) else (outputs,)
 
             _, pull_back = jax.vjp(of_primals, *(arguments[i] for i in positions))
-            return pull_back(tuple(arguments[count:]))  # type: ignore[no-any-return]
+            return pull_back(tuple(arguments[count:]))
 
         return gradients
 

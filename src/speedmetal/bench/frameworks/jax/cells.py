@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from speedmetal.bench.contract import Params
+from speedmetal.bench.contract import CHAIN_STEPS, Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor
 
 
@@ -40,6 +40,122 @@ def _attention(_: Params) -> Function:
     return attention
 
 
+def _layer_norm_affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return _layer_norm(x) * weight + bias
+
+
+def _rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    return x * lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + 1e-5) * weight
+
+
+def _group_norm(params: Params) -> Function:
+    groups = params["groups"]
+
+    def group_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        grouped = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
+        normalised = jax.nn.standardize(grouped, axis=(1, 3), epsilon=1e-5)
+        return normalised.reshape(x.shape) * weight + bias
+
+    return group_norm
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    axes = tuple(range(x.ndim - 1))
+    return jax.nn.standardize(x, axis=axes, epsilon=1e-5) * weight + bias
+
+
+def _rope(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    first, second = jnp.split(x, 2, axis=-1)
+    cosine, sine = cosine[:, None], sine[:, None]  # x is (batch, length, heads, head_size) here
+    return jnp.concatenate(
+        [first * cosine - second * sine, second * cosine + first * sine], axis=-1
+    )
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    # As Optax writes it: JAX itself has no function for it.
+    right = jnp.take_along_axis(logits, target[:, None], axis=-1)[:, 0]
+    return jnp.mean(jax.nn.logsumexp(logits, axis=-1) - right)
+
+
+def _max_pool(params: Params) -> Function:
+    window = (1, params["window"], params["window"], 1)
+    return lambda x: lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+
+
+def _avg_pool(params: Params) -> Function:
+    window = (1, params["window"], params["window"], 1)
+    count = params["window"] ** 2
+    return lambda x: lax.reduce_window(x, 0.0, lax.add, window, window, "VALID") / count
+
+
+def _conv_transpose(params: Params) -> Function:
+    def conv_transpose(x: Tensor, weight: Tensor) -> Tensor:
+        # transpose_kernel makes it the gradient of a convolution; the kernel is then the one of
+        # that convolution, (height, width, out, in).
+        return lax.conv_transpose(
+            x,
+            weight,
+            (params["stride"],) * 2,
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            transpose_kernel=True,
+        )
+
+    return conv_transpose
+
+
+def _depthwise(x: Tensor, weight: Tensor) -> Tensor:
+    return lax.conv_general_dilated(
+        x,
+        weight,
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
+    )
+
+
+def _lstm_cell(
+    x: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    input_weight: Tensor,
+    hidden_weight: Tensor,
+    input_bias: Tensor,
+    hidden_bias: Tensor,
+) -> tuple[Tensor, Tensor]:
+    gates = x @ input_weight.T + input_bias + hidden @ hidden_weight.T + hidden_bias
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
+
+
+_STEPS: dict[str, Function] = {
+    "multiply": jnp.multiply,
+    "add": jnp.add,
+    "tanh": jnp.tanh,
+    "sin": jnp.sin,
+    "square": jnp.square,
+    "sqrt": jnp.sqrt,
+    "exp": jnp.exp,
+    "log": jnp.log,
+    "reciprocal": jnp.reciprocal,
+    "negative": jnp.negative,
+}
+
+
+def _chain(length: int) -> Cell:
+    steps = [(_STEPS[name], () if c is None else (c,)) for name, c in CHAIN_STEPS[:length]]
+
+    def chain(x: Tensor) -> Tensor:
+        for function, constants in steps:
+            x = function(x, *constants)
+        return x
+
+    return lambda _: chain
+
+
 CELLS: dict[str, Cell] = {
     "argmax": lambda p: lambda x: jnp.argmax(x, axis=p["axis"]),
     "sum": lambda p: lambda x: jnp.sum(x, axis=p["axis"]),
@@ -67,4 +183,22 @@ CELLS: dict[str, Cell] = {
     "attention": _attention,
     "softmax": lambda p: lambda x: jax.nn.softmax(x, axis=p["axis"]),
     "sort": lambda p: lambda x: jnp.sort(x, axis=p["axis"]),
+    "layer_norm_affine": lambda _: _layer_norm_affine,
+    "rms_norm": lambda _: _rms_norm,
+    "group_norm": _group_norm,
+    "batch_norm": lambda _: _batch_norm,
+    "rope": lambda _: _rope,
+    "embedding": lambda _: lambda weight, token: weight[token],
+    "cross_entropy": lambda _: _cross_entropy,
+    "max_pool2d": _max_pool,
+    "avg_pool2d": _avg_pool,
+    "conv_transpose2d": _conv_transpose,
+    "depthwise_conv2d": lambda _: _depthwise,
+    "cumsum": lambda p: lambda x: jnp.cumsum(x, axis=p["axis"]),
+    "top_k": lambda p: lambda x: lax.top_k(x, p["k"])[0],
+    "rfft": _unary(jnp.fft.rfft),
+    "einsum": lambda _: lambda query, key: jnp.einsum("bshd,bthd->bhst", query, key),
+    "lstm_cell": lambda _: _lstm_cell,
+    "chain5": _chain(5),
+    "chain20": _chain(20),
 }

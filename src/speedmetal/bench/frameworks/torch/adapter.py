@@ -52,6 +52,8 @@ class TorchAdapter(Adapter):
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
         if layout in (Layout.CHANNELS_LAST, Layout.CONVOLUTION_WEIGHT):
             array = np.moveaxis(array, -1, 1)
+        elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
+            array = np.moveaxis(array, -1, 0)  # (in, out, kernel...)
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)  # what PyTorch indexes with
         array = np.array(array, order="C")
@@ -69,6 +71,8 @@ class TorchAdapter(Adapter):
             array = tensor.numpy()
         if layout in (Layout.CHANNELS_LAST, Layout.CONVOLUTION_WEIGHT):
             array = np.moveaxis(array, 1, -1)
+        elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
+            array = np.moveaxis(array, 0, -1)
         return np.asarray(array)
 
     def force(self, outputs: Sequence[Tensor]) -> None:
@@ -78,7 +82,7 @@ class TorchAdapter(Adapter):
             torch.mps.synchronize()
 
     def compile(self, function: Function) -> Function:
-        return torch.compile(function, dynamic=False, fullgraph=True)  # type: ignore[no-any-return]
+        return torch.compile(function, dynamic=False, fullgraph=True)
 
     def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
         def gradients(*arguments: Tensor) -> tuple[Tensor, ...]:

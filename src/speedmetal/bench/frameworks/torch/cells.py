@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from speedmetal.bench.contract import Params
+from speedmetal.bench.contract import CHAIN_STEPS, Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor
 
 
@@ -31,6 +31,73 @@ def _attention(_: Params) -> Function:
 
 def _layer_norm(_: Params) -> Function:
     return lambda x: functional.layer_norm(x, x.shape[-1:])
+
+
+def _layer_norm_affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return functional.layer_norm(x, x.shape[-1:], weight, bias)
+
+
+def _rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    return functional.rms_norm(x, x.shape[-1:], weight, 1e-5)
+
+
+def _group_norm(params: Params) -> Function:
+    return lambda x, weight, bias: functional.group_norm(x, params["groups"], weight, bias)
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return functional.batch_norm(x, None, None, weight, bias, training=True)
+
+
+def _rope(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    # As models in PyTorch write it: there is no function of its own for it.
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+
+
+def _conv_transpose(params: Params) -> Function:
+    return lambda x, weight: functional.conv_transpose2d(x, weight, stride=params["stride"])
+
+
+def _depthwise(x: Tensor, weight: Tensor) -> Tensor:
+    return functional.conv2d(x, weight, groups=x.shape[1])
+
+
+def _top_k(params: Params) -> Function:
+    return lambda x: torch.topk(x, params["k"], dim=-1, sorted=True).values
+
+
+def _lstm_cell(
+    x: Tensor, hidden: Tensor, cell: Tensor, *parameters: Tensor
+) -> tuple[Tensor, Tensor]:
+    # What torch.nn.LSTMCell calls; the parameters come in its order.
+    hidden, cell = torch.lstm_cell(x, (hidden, cell), *parameters)
+    return hidden, cell
+
+
+_STEPS: dict[str, Function] = {
+    "multiply": torch.mul,
+    "add": torch.add,
+    "tanh": torch.tanh,
+    "sin": torch.sin,
+    "square": torch.square,
+    "sqrt": torch.sqrt,
+    "exp": torch.exp,
+    "log": torch.log,
+    "reciprocal": torch.reciprocal,
+    "negative": torch.neg,
+}
+
+
+def _chain(length: int) -> Cell:
+    steps = [(_STEPS[name], () if c is None else (c,)) for name, c in CHAIN_STEPS[:length]]
+
+    def chain(x: Tensor) -> Tensor:
+        for function, constants in steps:
+            x = function(x, *constants)
+        return x
+
+    return lambda _: chain
 
 
 CELLS: dict[str, Cell] = {
@@ -62,4 +129,22 @@ CELLS: dict[str, Cell] = {
     "attention": _attention,
     "softmax": lambda p: lambda x: torch.softmax(x, dim=p["axis"]),
     "sort": lambda p: lambda x: torch.sort(x, dim=p["axis"]).values,
+    "layer_norm_affine": lambda _: _layer_norm_affine,
+    "rms_norm": lambda _: _rms_norm,
+    "group_norm": _group_norm,
+    "batch_norm": lambda _: _batch_norm,
+    "rope": lambda _: _rope,
+    "embedding": lambda _: lambda weight, token: functional.embedding(token, weight),
+    "cross_entropy": lambda _: lambda logits, target: functional.cross_entropy(logits, target),
+    "max_pool2d": lambda p: lambda x: functional.max_pool2d(x, p["window"]),
+    "avg_pool2d": lambda p: lambda x: functional.avg_pool2d(x, p["window"]),
+    "conv_transpose2d": _conv_transpose,
+    "depthwise_conv2d": lambda _: _depthwise,
+    "cumsum": lambda p: lambda x: torch.cumsum(x, dim=p["axis"]),
+    "top_k": _top_k,
+    "rfft": _unary(torch.fft.rfft),
+    "einsum": lambda _: lambda query, key: torch.einsum("bshd,bthd->bhst", query, key),
+    "lstm_cell": lambda _: _lstm_cell,
+    "chain5": _chain(5),
+    "chain20": _chain(20),
 }

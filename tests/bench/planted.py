@@ -1,0 +1,664 @@
+"""Frameworks with a fault each, planted to see whether a run notices; and the run that looks.
+
+Each is NumPy but for its fault, and takes part through the same door as any other package's
+framework: under the name ``"planted:NAME"``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speedmetal.bench.contract import Layout, Params
+from speedmetal.bench.frameworks.base import Cell, Framework, Function, Settings, Tensor
+from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
+from speedmetal.bench.frameworks.numpy.cells import CELLS
+from speedmetal.bench.operations import OPERATIONS
+from speedmetal.bench.record import CaseRecord, CaseSpec, Contender
+from speedmetal.bench.runner import run as run_module
+from speedmetal.bench.runner.protocol import MeasureCeilings
+from speedmetal.bench.runner.rounds import Precision
+from speedmetal.bench.runner.run import RunOptions, run
+from speedmetal.bench.runner.worker import MEMORY_LIMIT_VARIABLE
+from speedmetal.bench.store import Records
+from speedmetal.bench.suites import SuiteEntry, make_case
+
+Array = NDArray[Any]
+# The proof takes two calls and the warm-up at most 50: what comes later is timed.
+CALLS_BEFORE_SAMPLES = 52
+FOREVER_SECONDS = 3600.0
+
+
+# -- Wrong results -----------------------------------------------------------------------------
+
+
+class Honest(NumPyAdapter):
+    """NumPy itself: what shows that the cases do not fail everybody."""
+
+
+class DroppedAxis(NumPyAdapter):
+    """The axis is taken and forgotten, as in the published MLX code of argmax, sum, softmax."""
+
+    @staticmethod
+    def _softmax(x: Array) -> Array:
+        result = np.exp(x - x.max())
+        return result / result.sum()
+
+    cells = {
+        **CELLS,
+        "softmax": lambda _: DroppedAxis._softmax,
+        "sum": lambda _: np.sum,
+        "argmax": lambda _: np.argmax,
+        "sort": lambda _: np.sort,
+    }
+
+
+class KeptAxis(NumPyAdapter):
+    """Right values in a shape of its own: the summed axis stays as an axis of length 1."""
+
+    cells = {**CELLS, "sum": lambda p: lambda x: np.sum(x, axis=p["axis"], keepdims=True)}
+
+
+class ThrownAway(NumPyAdapter):
+    """The result is made and dropped, and the input returned, as in the published scatters."""
+
+    @staticmethod
+    def _drop(cell: Cell) -> Cell:
+        def dropping(params: Params) -> Function:
+            function = cell(params)
+
+            def call(x: Array, index: Array, updates: Array) -> Array:
+                function(x, index, updates)
+                return x
+
+            return call
+
+        return dropping
+
+    cells = {
+        **CELLS,
+        "scatter": _drop(CELLS["scatter"]),
+        "scatter_sum": _drop(CELLS["scatter_sum"]),
+        "scatter_max": _drop(CELLS["scatter_max"]),
+    }
+
+
+class UnbroadcastIndex(NumPyAdapter):
+    """The index reaches one column of each row, as in the published torch scatters."""
+
+    @staticmethod
+    def _one_column(combine: Any) -> Cell:
+        def scatter(x: Array, index: Array, updates: Array) -> Array:
+            result = x.copy()
+            combine.at(result[:, 0], index, updates[:, 0])
+            return result
+
+        return lambda _: scatter
+
+    cells = {
+        **CELLS,
+        "scatter_sum": _one_column(np.add),
+        "scatter_max": _one_column(np.maximum),
+    }
+
+
+def _attention_with(apply_mask: Callable[[Array, Array], Array]) -> Cell:
+    def cell(params: Params) -> Function:
+        def attention(query: Array, key: Array, value: Array, mask: Array) -> Array:
+            scores = np.matmul(query, np.swapaxes(key, -1, -2)) / np.float32(
+                np.sqrt(params["head_size"])
+            )
+            scores = apply_mask(scores, mask)
+            scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+            return np.matmul(scores / scores.sum(axis=-1, keepdims=True), value)
+
+        return attention
+
+    return cell
+
+
+class IgnoredMask(NumPyAdapter):
+    """Attention without its mask."""
+
+    cells = {**CELLS, "attention": _attention_with(lambda scores, _: scores)}
+
+
+class BooleanMask(NumPyAdapter):
+    """-inf filled into a bool mask makes it all True, and adding that adds one to every score, as
+    in the published torch code."""
+
+    @staticmethod
+    def _add(scores: Array, mask: Array) -> Array:
+        filled = mask.copy()
+        filled[~mask] = -np.inf
+        return scores + filled
+
+    cells = {**CELLS, "attention": _attention_with(_add)}
+
+
+class LogitLoss(NumPyAdapter):
+    """Takes probabilities for logits and targets for integers, as in the published MLX BCE."""
+
+    @staticmethod
+    def _bce(x: Array, target: Array) -> Array:
+        target = target.astype(np.int32)
+        return np.mean(np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))).astype(x.dtype)
+
+    cells = {**CELLS, "bce": lambda _: LogitLoss._bce}
+
+
+class HalfPrecision(NumPyAdapter):
+    """A product in float16, handed out as float32."""
+
+    @staticmethod
+    def _matmul(a: Array, b: Array) -> Array:
+        return (a.astype(np.float16) @ b.astype(np.float16)).astype(np.float32)
+
+    cells = {**CELLS, "matmul": lambda _: HalfPrecision._matmul}
+
+
+class RoundedOperands(NumPyAdapter):
+    """A product of operands rounded to 10 bits of mantissa, as TF32 matrix units do."""
+
+    @staticmethod
+    def _round(x: Array) -> Array:
+        bits = x.view(np.uint32)
+        return ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+    @staticmethod
+    def _matmul(a: Array, b: Array) -> Array:
+        return RoundedOperands._round(a) @ RoundedOperands._round(b)
+
+    cells = {**CELLS, "matmul": lambda _: RoundedOperands._matmul}
+
+
+class MissingTerm(NumPyAdapter):
+    """A product whose sums leave out their last term."""
+
+    cells = {**CELLS, "matmul": lambda _: lambda a, b: a[..., :-1] @ b[..., :-1, :]}
+
+
+class ChangedInput(NumPyAdapter):
+    """The right result, written over the input."""
+
+    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(x, 0, out=x)}
+
+
+class Constant(NumPyAdapter):
+    """Zeros of the right shape, whatever the input."""
+
+    cells = {**CELLS, "relu": lambda _: lambda x: np.zeros_like(x)}
+
+
+class OneElement(NumPyAdapter):
+    """Right but for one element."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        result = np.maximum(x, 0)
+        result.reshape(-1)[-1] += 0.01
+        return result
+
+    cells = {**CELLS, "relu": lambda _: OneElement._relu}
+
+
+class OwnInputs(NumPyAdapter):
+    """Computes on random numbers of a seed of its own, not on what it was given."""
+
+    def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
+        generator = np.random.default_rng(0)
+        return generator.standard_normal(array.shape).astype(array.dtype)
+
+
+class SwallowedNan(NumPyAdapter):
+    """NaN becomes zero on the way."""
+
+    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(np.nan_to_num(x), 0)}
+
+
+class ChannelsFirst(NumPyAdapter):
+    """The result in another order of axes, which are of equal length: shape tells nothing."""
+
+    @staticmethod
+    def _convolution(params: Params) -> Function:
+        function = CELLS["conv2d"](params)
+        return lambda x, weight: np.ascontiguousarray(np.moveaxis(function(x, weight), -1, 1))
+
+    cells = {**CELLS, "conv2d": _convolution}
+
+
+class TwoOutputs(NumPyAdapter):
+    """The right result, twice."""
+
+    cells = {**CELLS, "relu": lambda _: lambda x: (np.maximum(x, 0), np.maximum(x, 0))}
+
+
+class DoubleResult(NumPyAdapter):
+    """The right values in float64, where float32 was asked for."""
+
+    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(x.astype(np.float64), 0)}
+
+
+class FloatIndices(NumPyAdapter):
+    """Positions as floating-point numbers."""
+
+    cells = {**CELLS, "argmax": lambda p: lambda x: np.argmax(x, p["axis"]).astype(np.float32)}
+
+
+# -- Work that is not done, or not then --------------------------------------------------------
+
+
+class CachedByShape(NumPyAdapter):
+    """Computes once for each shape and repeats that answer."""
+
+    @staticmethod
+    def _softmax(params: Params) -> Function:
+        function = CELLS["softmax"](params)
+        answers: dict[tuple[int, ...], Array] = {}
+
+        def softmax(x: Array) -> Array:
+            if x.shape not in answers:
+                answers[x.shape] = function(x)
+            return answers[x.shape]
+
+        return softmax
+
+    cells = {**CELLS, "softmax": _softmax}
+
+
+def _cached_by_identity(cell: Cell, delay_seconds: float) -> Cell:
+    def caching(params: Params) -> Function:
+        function = cell(params)
+        answers: dict[int, tuple[Array, Array]] = {}  # the input is kept, so that its id is its own
+
+        def call(x: Array) -> Array:
+            time.sleep(delay_seconds)
+            if id(x) not in answers:
+                answers[id(x)] = (x, function(x))
+            return answers[id(x)][1]
+
+        return call
+
+    return caching
+
+
+class CachedByInput(NumPyAdapter):
+    """Computes once for each array and repeats that right answer: the work is done, but not when
+    it is timed."""
+
+    cells = {**CELLS, "relu": _cached_by_identity(CELLS["relu"], delay_seconds=1e-4)}
+
+
+class SizeIndependent(NumPyAdapter):
+    """As before, behind a delay that makes each time plausible, and all of them equal."""
+
+    cells = {**CELLS, "relu": _cached_by_identity(CELLS["relu"], delay_seconds=0.02)}
+
+
+class _Asynchronous(NumPyAdapter):
+    """Computes in a thread of its own: a tensor is a promise, and reading it waits."""
+
+    DELAY_SECONDS: ClassVar[float] = 0.0
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._pool = ThreadPoolExecutor(1)
+        self.cells = {**CELLS, "relu": lambda _: self._later(lambda x: np.maximum(x, 0))}
+
+    def _later(self, function: Function) -> Function:
+        def compute(x: Array) -> Array:
+            time.sleep(self.DELAY_SECONDS)
+            return function(x)
+
+        return lambda x: self._pool.submit(compute, x)
+
+    def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
+        return np.asarray(tensor.result() if isinstance(tensor, Future) else tensor)
+
+
+class NotAwaited(_Asynchronous):
+    """Nobody waits for the result: `force` does nothing."""
+
+    DELAY_SECONDS = 0.03
+
+
+class NotAwaitedWhenTimed(_Asynchronous):
+    """Waits while the work is proved, and no more afterwards."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._forced = 0
+
+    def force(self, outputs: Sequence[Tensor]) -> None:
+        for output in outputs:
+            if isinstance(output, Future) and self._forced < 2:
+                self._forced += 1
+                output.result()
+
+
+class NotAwaitedCeilings(NotAwaited):
+    """Its ceilings are not waited for either: they would let everybody's times pass."""
+
+    def copy(self, x: Tensor) -> Tensor:
+        return self._pool.submit(super().copy, x)
+
+    def read(self, x: Tensor) -> Tensor:
+        return self._pool.submit(super().read, x)
+
+
+def _after(calls: int, function: Callable[[Array], Array], then: Callable[[Array], Any]) -> Cell:
+    """A cell that does another thing after so many calls."""
+
+    def cell(_: Params) -> Function:
+        made = 0
+
+        def call(x: Array) -> Array:
+            nonlocal made
+            made += 1
+            return then(x) if made > calls else function(x)
+
+        return call
+
+    return cell
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+class WrongWhenTimed(NumPyAdapter):
+    """Right while it is proved, garbage when it is timed."""
+
+    cells = {**CELLS, "relu": _after(CALLS_BEFORE_SAMPLES, _relu, np.zeros_like)}
+
+
+class WrongLater(NumPyAdapter):
+    """Right in the first samples, garbage in those after them."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._turns = 0
+        self.cells = {**CELLS, "relu": lambda _: self._relu}
+
+    def _relu(self, x: Array) -> Array:
+        return np.zeros_like(x) if self._turns >= 3 else np.maximum(x, 0)
+
+    def end_turn(self) -> None:
+        self._turns += 1
+
+
+# -- Faults of the machine ---------------------------------------------------------------------
+
+DEADLY_SHAPE = (31, 33)  # of the case in which the fault shows; others go well
+
+
+def _in_deadly_case(cell: Cell, fault: Cell) -> Cell:
+    return lambda params: (fault if tuple(params["shape"]) == DEADLY_SHAPE else cell)(params)
+
+
+def _die(_: Array) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KilledInSample(NumPyAdapter):
+    """Killed by the system in the middle of a sample."""
+
+    cells = {
+        **CELLS,
+        "relu": _in_deadly_case(CELLS["relu"], _after(CALLS_BEFORE_SAMPLES, _relu, _die)),
+    }
+
+
+class Hangs(NumPyAdapter):
+    """Never comes back."""
+
+    cells = {
+        **CELLS,
+        "relu": _in_deadly_case(CELLS["relu"], lambda _: lambda _: time.sleep(FOREVER_SECONDS)),
+    }
+
+
+class HangsInSample(NumPyAdapter):
+    """Comes back while it is proved, and not when it is timed."""
+
+    cells = {
+        **CELLS,
+        "relu": _in_deadly_case(
+            CELLS["relu"],
+            _after(CALLS_BEFORE_SAMPLES, _relu, lambda _: time.sleep(FOREVER_SECONDS)),
+        ),
+    }
+
+
+class OutOfMemory(NumPyAdapter):
+    """Asks for more memory than the process may have."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        return np.maximum(x, np.empty((1 << 32,), np.float32)[: x.shape[-1]])
+
+    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: OutOfMemory._relu)}
+
+
+class Noisy(NumPyAdapter):
+    """Prints to both outputs by every way there is, and reads its input."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        print("\0\xff garbage", "x" * 100)
+        print("garbage", file=sys.stderr)
+        os.write(1, b"\x00\x00\x00\x05garbage")
+        os.write(2, b"\xff\xfe\n")
+        assert sys.stdin.read() == ""
+        return np.maximum(x, 0)
+
+    cells = {**CELLS, "relu": lambda _: Noisy._relu}
+
+
+class GarbageInPipe(NumPyAdapter):
+    """Writes into the pipe that its replies go through."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        for descriptor in _writable_pipes():
+            os.write(descriptor, b"\xff" * 64)
+        return np.maximum(x, 0)
+
+    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: GarbageInPipe._relu)}
+
+
+def _writable_pipes() -> Iterator[int]:
+    for name in os.listdir("/dev/fd"):
+        descriptor = int(name)
+        if descriptor <= 2:
+            continue
+        try:
+            is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        except OSError:  # the folder's own descriptor is closed by now
+            continue
+        if is_pipe and mode == os.O_WRONLY:
+            yield descriptor
+
+
+class Raises(NumPyAdapter):
+    """Raises what no other case minds."""
+
+    @staticmethod
+    def _relu(_: Array) -> Array:
+        raise ValueError("the kernel was\nnot found")
+
+    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: Raises._relu)}
+
+
+class SlowCell(NumPyAdapter):
+    """Takes a while for each call: a case lasts long enough to be interrupted."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        time.sleep(0.05)
+        return np.maximum(x, 0)
+
+    cells = {**CELLS, "relu": lambda _: SlowCell._relu}
+
+
+# -- The frameworks ----------------------------------------------------------------------------
+
+
+def _plant(
+    adapter: type[NumPyAdapter], environment: Mapping[str, str] | None = None
+) -> Framework:
+    return Framework(
+        name=adapter.__name__,
+        adapter=f"planted:{adapter.__name__}",
+        packages=("numpy",),
+        modes=("eager",),
+        default_modes=("eager",),
+        environment=lambda _: environment or {},
+    )
+
+
+HONEST = _plant(Honest)
+DROPPED_AXIS = _plant(DroppedAxis)
+KEPT_AXIS = _plant(KeptAxis)
+THROWN_AWAY = _plant(ThrownAway)
+UNBROADCAST_INDEX = _plant(UnbroadcastIndex)
+IGNORED_MASK = _plant(IgnoredMask)
+BOOLEAN_MASK = _plant(BooleanMask)
+LOGIT_LOSS = _plant(LogitLoss)
+HALF_PRECISION = _plant(HalfPrecision)
+ROUNDED_OPERANDS = _plant(RoundedOperands)
+MISSING_TERM = _plant(MissingTerm)
+CHANGED_INPUT = _plant(ChangedInput)
+CONSTANT = _plant(Constant)
+ONE_ELEMENT = _plant(OneElement)
+OWN_INPUTS = _plant(OwnInputs)
+SWALLOWED_NAN = _plant(SwallowedNan)
+CHANNELS_FIRST = _plant(ChannelsFirst)
+TWO_OUTPUTS = _plant(TwoOutputs)
+DOUBLE_RESULT = _plant(DoubleResult)
+FLOAT_INDICES = _plant(FloatIndices)
+CACHED_BY_SHAPE = _plant(CachedByShape)
+CACHED_BY_INPUT = _plant(CachedByInput)
+SIZE_INDEPENDENT = _plant(SizeIndependent)
+NOT_AWAITED = _plant(NotAwaited)
+NOT_AWAITED_WHEN_TIMED = _plant(NotAwaitedWhenTimed)
+NOT_AWAITED_CEILINGS = _plant(NotAwaitedCeilings)
+WRONG_WHEN_TIMED = _plant(WrongWhenTimed)
+WRONG_LATER = _plant(WrongLater)
+KILLED_IN_SAMPLE = _plant(KilledInSample)
+HANGS = _plant(Hangs)
+HANGS_IN_SAMPLE = _plant(HangsInSample)
+OUT_OF_MEMORY = _plant(OutOfMemory, {MEMORY_LIMIT_VARIABLE: str(4 << 30)})
+NOISY = _plant(Noisy)
+GARBAGE_IN_PIPE = _plant(GarbageInPipe)
+RAISES = _plant(Raises)
+SLOW_CELL = _plant(SlowCell)
+NOT_INSTALLED = Framework(
+    name="NotInstalled",
+    adapter="speedmetal_is_without_this_package:Adapter",
+    packages=("speedmetal-is-without-this-package",),
+    modes=("eager",),
+    default_modes=("eager",),
+    install="pip install speedmetal-is-without-this-package",
+)
+
+
+# -- A small run -------------------------------------------------------------------------------
+
+
+class Silent:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.counts: list[tuple[int, int]] = []
+        self.finished: list[CaseRecord] = []
+
+    def started(self, cases: int, done: int) -> None:
+        self.counts.append((cases, done))
+
+    def phase(self, case: str, text: str) -> None:
+        pass
+
+    def finished_case(self, records: Sequence[CaseRecord]) -> None:
+        self.finished += records
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def case_of(
+    operation: str, dtype: str = "float32", direction: str = "forward", **parameters: Any
+) -> CaseSpec:
+    """A case of a run."""
+    return make_case(SuiteEntry(OPERATIONS[operation], parameters), dtype, direction, "ieee")
+
+
+def contender_of(name: str) -> Contender:
+    """A planted framework as a contender, or a real one by its own name."""
+    framework = f"planted:{name}" if name.isupper() else name
+    return Contender(framework=framework, device="cpu", mode="eager")
+
+
+@contextmanager
+def small_ceilings(dtypes: Collection[str] = ()) -> Iterator[None]:
+    """Ceilings of a few milliseconds: of bandwidth up to 16 MiB, of products for ``dtypes``."""
+
+    def request(sizes: list[int], _: list[str], seconds: float) -> MeasureCeilings:
+        return MeasureCeilings(sizes, list(dtypes), seconds)
+
+    with mock.patch.multiple(
+        run_module,
+        CEILING_SECONDS=0.003,
+        MeasureCeilings=request,
+        _ceiling_sizes=lambda _: [1 << 16, 1 << 20, 1 << 24],
+    ):
+        yield
+
+
+def worker_path(*folders: Path) -> dict[str, str]:
+    """Variables under which worker processes find this module, and those of ``folders``."""
+    paths = [*map(str, folders), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def measure(
+    out: Path,
+    cases: Sequence[CaseSpec],
+    names: Sequence[str],
+    observer: Silent | None = None,
+    **options: Any,
+) -> Records:
+    """A real run of the cases on planted frameworks, with few rounds."""
+    values: dict[str, Any] = {
+        "suite": "planted",
+        "cases": cases,
+        "contenders": [contender_of(name) for name in names],
+        "settings": Settings(threads=1),
+        "out": out,
+        "case_timeout_seconds": 60.0,
+        "precision": Precision(least_rounds=5, most_rounds=8, half_width=0.5),
+    }
+    with small_ceilings(), mock.patch.dict(os.environ, worker_path()):
+        return run(RunOptions(**(values | options)), observer or Silent())
+
+
+def last_records(records: Records) -> dict[tuple[str, str], CaseRecord]:
+    """By case label and planted name; a later record supersedes an earlier one."""
+    return {
+        (r.case.label, r.contender.framework.removeprefix("planted:")): r for r in records.cases
+    }

@@ -1,0 +1,321 @@
+"""A whole run, small and real: what it writes down, and what its options change."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from planted import Silent, case_of, last_records, measure
+from speedmetal import __version__
+from speedmetal.bench import compare, environment
+from speedmetal.bench.contract import Layout
+from speedmetal.bench.frameworks.base import Function, Settings, Tensor
+from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
+from speedmetal.bench.record import CaseSpec, Status
+from speedmetal.bench.runner.data import make_dataset
+from speedmetal.bench.runner.protocol import Prepare, Sample
+from speedmetal.bench.runner.rounds import Precision
+from speedmetal.bench.runner.task import Task
+from speedmetal.bench.store import Records, read_records
+from speedmetal.bench.suites import cases_of, load_suite
+from speedmetal.errors import UserInputError
+
+HAS_MLX = importlib.util.find_spec("mlx") is not None
+FRAMEWORKS = ["numpy", "mlx"] if HAS_MLX else ["numpy", "HONEST"]
+SUITE = """
+[[case]]
+operation = "relu"
+shape = [64, 96]
+
+[[case]]
+operation = "Softmax"
+shape = [8, 16]
+axis = -1
+dtypes = ["float32", "float16", "float64"]
+
+[[case]]
+operation = "matmul"
+a = [32, 48]
+b = [48, 16]
+"""
+# Ten samples: enough for paired ratios, tests and controls to be computed.
+PRECISION = Precision(least_rounds=10, most_rounds=10, half_width=0.5)
+RELU = case_of("relu", shape=[64, 96])
+
+
+@pytest.fixture(scope="module")
+def suite_cases(tmp_path_factory: pytest.TempPathFactory) -> list[CaseSpec]:
+    path = tmp_path_factory.mktemp("suite") / "small.toml"
+    path.write_text(SUITE)
+    return cases_of(load_suite(str(path)))
+
+
+@pytest.fixture(scope="module")
+def records(
+    suite_cases: list[CaseSpec], tmp_path_factory: pytest.TempPathFactory
+) -> Records:
+    """A run of a suite file on two frameworks, in two sessions."""
+    out = tmp_path_factory.mktemp("run") / "folder" / "records.jsonl"
+    return measure(out, suite_cases, FRAMEWORKS, precision=PRECISION, sessions=2)
+
+
+def test_every_case_is_recorded_for_every_contender_in_every_session(
+    records: Records, suite_cases: list[CaseSpec]
+) -> None:
+    """Proves that the file is whole and has each combination exactly once, in the run's order."""
+    assert not records.bad_lines
+    assert read_records(records.source).records == records.records
+    found = [(r.session, r.case.label, r.contender.framework) for r in records.cases]
+    assert found == [
+        (session, case.label, framework)
+        for session in (1, 2)
+        for case in suite_cases
+        for framework in FRAMEWORKS
+    ]
+    assert len({record.run_id for record in records.cases}) == 1
+
+
+def test_results_are_proved_and_timed(records: Records) -> None:
+    """Proves that each case that a framework has is proved against the float64 reference in both
+    seeds, and that its samples, rounds and positions belong together."""
+    timed = [record for record in records.cases if record.status.has_time]
+    refused = [record for record in records.cases if not record.status.has_time]
+    assert {(r.status, r.contender.framework, r.case.dtype) for r in refused} <= {
+        (Status.UNSUPPORTED, "mlx", "float64")
+    }
+    for record in timed:
+        check, timing = record.check, record.timing
+        assert check is not None
+        assert timing is not None
+        assert (check.passed, check.second_seed) == (True, "reference")
+        assert check.rms_relative <= check.tolerance_rms
+        assert timing.rounds == list(range(10))
+        assert len(timing.samples_nanoseconds) == len(timing.positions) == 10
+        assert all(sample > 0 for sample in timing.samples_nanoseconds)
+        assert timing.first_call_nanoseconds > 0
+        assert timing.converged == (record.status is Status.OK)
+        assert record.memory is not None
+        assert record.memory.host_resident
+        assert record.conditions is not None
+
+
+def test_frameworks_take_turns(records: Records) -> None:
+    """Proves that contenders of a case are sampled in the same rounds, in an order that varies."""
+    groups = Counter(record.group for record in records.cases)
+    assert set(groups.values()) == {2}
+    positions = [
+        position
+        for record in records.cases
+        if record.timing is not None and record.contender.framework == "numpy"
+        for position in record.timing.positions
+    ]
+    assert {0, 1} <= set(positions)
+
+
+def test_there_is_one_control_in_each_case(records: Records) -> None:
+    """Proves that exactly one contender of each case is sampled twice, that it is not always the
+    same, and that the noise floor comes from it."""
+    controls = [
+        record
+        for record in records.cases
+        if record.timing is not None and record.timing.control_nanoseconds
+    ]
+    assert len({record.group for record in controls}) == len(controls)
+    assert len(controls) == len({record.group for record in records.cases})
+    assert {record.contender.framework for record in controls} == set(FRAMEWORKS)
+    assert all(len(r.timing.control_nanoseconds) == 10 for r in controls if r.timing)
+    floor = compare.noise_floor(controls)
+    assert floor.pairs == len(controls)
+    assert floor.relative >= 0
+
+
+def test_ratios_are_computed_over_common_rounds(records: Records) -> None:
+    """Proves that the run's records give a paired ratio and a verdict wherever both have a time."""
+    comparisons = compare.compare_with_baseline(records.cases, "numpy:cpu:eager")
+    both = [
+        group
+        for group in {record.group for record in records.cases}
+        if all(r.status.has_time for r in records.cases if r.group == group)
+    ]
+    assert len(comparisons) == len(both) > 0
+    for comparison in comparisons:
+        assert comparison.ratio.rounds == 10
+        assert 0 < comparison.ratio.low <= comparison.ratio.ratio <= comparison.ratio.high
+
+
+def test_ceilings_and_environment_are_recorded(records: Records) -> None:
+    """Proves that each session has its ceilings and that records name their environment."""
+    assert [(c.session, c.device) for c in records.ceilings] == [(1, "cpu"), (2, "cpu")]
+    for ceiling in records.ceilings:
+        assert [p.working_set_bytes for p in ceiling.copy] == [1 << 16, 1 << 20, 1 << 24]
+        assert all(point.bytes_per_second > 0 for point in [*ceiling.copy, *ceiling.read])
+        assert {key.split(":")[0] for key in ceiling.call_floor_seconds} <= {
+            "numpy",
+            "mlx",
+            "planted",
+        }
+    (key,) = {record.environment for record in records.cases}
+    found = records.environments[key]
+    assert found.threads == 1
+    assert found.packages["numpy"] == np.__version__
+    assert found.variables is not None
+    assert found.settings["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_run_itself_is_recorded(records: Records) -> None:
+    """Proves that the settings of the run are on its first line."""
+    (run,) = records.runs
+    assert records.records[0] is run
+    assert (run.suite, run.speedmetal_version, run.resumed) == ("planted", __version__, False)
+    assert run.settings["sessions"] == 2
+    assert run.settings["contenders"][0] == "numpy:cpu:eager"
+
+
+def test_a_backward_case_that_a_framework_cannot_do_says_so(tmp_path: Path) -> None:
+    """Proves that NumPy's lack of gradients is stated as such and not as a crash."""
+    backward = case_of("relu", direction="backward", shape=[8, 9])
+    bfloat16 = case_of("relu", dtype="bfloat16", shape=[8, 9])
+    undefined = case_of("argmax", direction="backward", shape=[8, 9], axis=0)
+    cases = [backward, bfloat16, undefined]
+    last = last_records(measure(tmp_path / "records.jsonl", cases, ["numpy"]))
+    told = {label: (record.status, record.reason) for (label, _), record in last.items()}
+    assert told == {
+        backward.label: (Status.UNSUPPORTED, "no automatic differentiation"),
+        bfloat16.label: (Status.UNSUPPORTED, "NumPy has no bfloat16 of its own"),
+        undefined.label: (Status.UNSUPPORTED, "argmax has no (unique) gradient"),
+    }
+
+
+@pytest.mark.skipif(not HAS_MLX, reason="MLX is not installed")
+def test_a_backward_case_is_proved_and_timed(tmp_path: Path) -> None:
+    """Proves that gradients are checked, and that who has none does not stop who has."""
+    backward = case_of("matmul", direction="backward", a=[8, 9], b=[9, 7])
+    last = last_records(measure(tmp_path / "records.jsonl", [backward], ["numpy", "mlx"]))
+    assert last[backward.label, "numpy"].status is Status.UNSUPPORTED
+    record = last[backward.label, "mlx"]
+    assert record.status.has_time, record.reason
+    assert record.check is not None
+    assert (record.check.outputs, record.check.second_seed) == (2, "reference")
+
+
+def test_workers_that_do_not_fit_together_stand_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves that little memory makes groups, that their records say so, and that contenders of
+    different groups are not compared."""
+    monkeypatch.setattr(environment, "available_memory_bytes", lambda: 100_000)
+    records = measure(tmp_path / "records.jsonl", [RELU], ["numpy", "HONEST"], precision=PRECISION)
+    assert len({record.group for record in records.cases}) == 2
+    for record in records.cases:
+        assert record.status.has_time, record.reason
+        assert record.notes == [
+            "memory: 0.0 GiB available did not hold all 2 workers (0.00 GiB of inputs each,"
+            " 0.00 GiB of outputs); 2 groups stood in turn"
+        ]
+    assert compare.compare_with_baseline(records.cases, "numpy:cpu:eager") == []
+
+
+def test_throughput_with_a_cold_cache(tmp_path: Path) -> None:
+    """Proves that the options reach the samples: calls in flight, and inputs that rotate."""
+    records = measure(
+        tmp_path / "records.jsonl",
+        [case_of("relu", shape=[512, 512])],
+        ["numpy"],
+        timing_mode="throughput",
+        cache="cold",
+    )
+    (record,) = records.cases
+    assert record.status.has_time, record.reason
+    assert record.timing is not None
+    assert (record.timing.mode, record.timing.cache) == ("throughput", "cold")
+    assert record.timing.input_sets > 1
+
+
+def test_the_observer_hears_of_every_case(tmp_path: Path) -> None:
+    """Proves that the display gets the number of cases and the records as they are made."""
+    observer = Silent()
+    records = measure(
+        tmp_path / "records.jsonl",
+        [RELU],
+        ["numpy"],
+        observer,
+        unavailable={"torch": "not installed"},
+    )
+    assert observer.counts == [(1, 0)]
+    assert observer.finished == records.cases
+    assert observer.messages == ["unavailable: torch: not installed"]
+    assert [finding.message for finding in records.findings] == ["torch: not installed"]
+
+
+def test_nothing_to_continue(tmp_path: Path) -> None:
+    """Proves that a file without a run is not continued, with its full text."""
+    path = tmp_path / "records.jsonl"
+    path.write_text("")
+    with pytest.raises(UserInputError) as caught:
+        measure(path, [RELU], ["numpy"], resume=True)
+    assert str(caught.value) == (
+        f"{path} holds no record (the file is empty);"
+        " expected a file that `speedmetal bench --out` wrote"
+    )
+
+
+# -- The rotation of cold inputs ---------------------------------------------------------------
+
+
+class Recording(NumPyAdapter):
+    """NumPy that notes which input each call gets."""
+
+    def __init__(self) -> None:
+        super().__init__("cpu", Settings(1))
+        self.loaded: list[int] = []
+        self.used: list[int] = []
+        self.cells = {"relu": lambda _: self._relu}
+
+    def to_device(self, array: np.ndarray, layout: Layout) -> Tensor:
+        tensor = super().to_device(array, layout)
+        self.loaded.append(id(tensor))
+        return tensor
+
+    @property
+    def _relu(self) -> Function:
+        def relu(x: Tensor) -> Tensor:
+            self.used.append(id(x))
+            return np.maximum(x, 0)
+
+        return relu
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_cold_inputs_exceed_the_cache_and_are_all_used(dtype: str, tmp_path: Path) -> None:
+    """Proves that the sets together hold more than three times the cache in every dtype, and that
+    samples of one call each go on through all of them, one after the other: starting anew with
+    each sample would keep the first ones in the cache."""
+    case = case_of("relu", dtype=dtype, shape=[32, 32])
+    first, second = (
+        make_dataset(case, seed, tmp_path, reference=True, plant_nan=False) for seed in (1, 2)
+    )
+    cache_bytes = 20_000
+    adapter = Recording()
+    request = Prepare(
+        case=case,
+        data=first,
+        second=second,
+        timing_mode="latency",
+        cache="cold",
+        target_nanoseconds=1,
+        cache_bytes=cache_bytes,
+    )
+    task = Task(adapter, "eager", request)
+    prepared = task.prepare()
+    assert prepared.status == Status.OK
+    size = 32 * 32 * np.dtype(dtype).itemsize
+    assert prepared.input_sets * size >= 3 * cache_bytes
+    assert (prepared.input_sets - 1) * size < 3 * cache_bytes
+    adapter.used.clear()
+    for _ in range(prepared.input_sets):
+        assert task.sample(Sample(calls=1, wake=False, verify=True)).verified
+    assert len(set(adapter.used)) == prepared.input_sets

@@ -1,0 +1,170 @@
+"""Who takes part, who stands beside whom, and how a run's time is shared."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speedmetal.bench.frameworks.base import Device, Framework
+from speedmetal.bench.record import Contender
+from speedmetal.bench.runner import plan
+from speedmetal.bench.runner.plan import Budget
+from speedmetal.bench.runner.probe import Availability
+from speedmetal.bench.runner.protocol import ArrayFile, Dataset
+from speedmetal.errors import UnknownNameError, UserInputError
+
+CONTENDERS = [Contender(framework=f"f{i}", device="cpu", mode="eager") for i in range(12)]
+amounts = st.integers(min_value=0, max_value=1 << 40)
+
+
+def availability(
+    name: str,
+    devices: tuple[str, ...] = ("cpu",),
+    modes: tuple[str, ...] = ("eager", "compiled"),
+    reason: str = "",
+) -> Availability:
+    framework = Framework(
+        name=name, adapter="no:Adapter", packages=(), modes=modes, default_modes=("eager",)
+    )
+    return Availability(framework, "1.0", tuple(Device(d, d.upper()) for d in devices), reason)
+
+
+# -- Contenders --------------------------------------------------------------------------------
+
+
+def test_default_modes_are_taken_where_none_is_asked_for() -> None:
+    """Proves that each framework gives its default modes on all its devices, with their names."""
+    chosen = plan.choose_contenders([availability("a", ("cpu", "cuda")), availability("b")])
+    assert [contender.key for contender in chosen] == ["a:cpu:eager", "a:cuda:eager", "b:cpu:eager"]
+    assert (chosen[1].version, chosen[1].device_name) == ("1.0", "CUDA")
+
+
+def test_modes_and_devices_that_are_asked_for_filter() -> None:
+    """Proves that a framework takes part in those of the wanted modes that it has."""
+    frameworks = [availability("a", ("cpu", "cuda")), availability("b", modes=("eager",))]
+    chosen = plan.choose_contenders(frameworks, devices=["cpu"], modes=["eager", "compiled"])
+    assert [contender.key for contender in chosen] == [
+        "a:cpu:eager",
+        "a:cpu:compiled",
+        "b:cpu:eager",
+    ]
+
+
+def test_an_unknown_mode_is_named() -> None:
+    """Proves the full text."""
+    with pytest.raises(UnknownNameError) as caught:
+        plan.choose_contenders([availability("a")], modes=["compile"])
+    assert str(caught.value) == (
+        "unknown mode 'compile'; did you mean compiled? Valid modes: compiled, eager"
+    )
+
+
+def test_an_absent_device_is_named_with_the_present_ones() -> None:
+    """Proves the full text: devices are those found here, not all that exist."""
+    with pytest.raises(UnknownNameError) as caught:
+        plan.choose_contenders([availability("a", ("cpu", "mps"))], devices=["cuda"])
+    assert str(caught.value) == (
+        "unknown device 'cuda'; did you mean cpu? Valid devices: cpu, mps"
+    )
+
+
+def test_nobody_left_is_told_with_all_reasons() -> None:
+    """Proves the full text: why each framework does not take part."""
+    frameworks = [
+        availability("a", modes=("eager",)),
+        availability("b", devices=(), reason="not installed; pip install b"),
+    ]
+    with pytest.raises(UserInputError) as caught:
+        plan.choose_contenders(frameworks, modes=["compiled"])
+    assert str(caught.value) == (
+        "no framework can take part (a: no such device or mode; b: not installed; pip install b)"
+    )
+
+
+# -- Memory ------------------------------------------------------------------------------------
+
+
+@given(
+    count=st.integers(min_value=0, max_value=12), inputs=amounts, outputs=amounts, available=amounts
+)
+def test_groups_keep_the_order_and_lose_nobody(
+    count: int, inputs: int, outputs: int, available: int
+) -> None:
+    """Proves that the groups, one after the other, are the contenders, and that none is empty."""
+    groups = plan.cohorts(CONTENDERS[:count], inputs, outputs, available)
+    assert [contender for group in groups for contender in group] == CONTENDERS[:count]
+    assert all(groups)
+
+
+@given(inputs=amounts, outputs=amounts, available=amounts)
+def test_groups_fit_into_memory(inputs: int, outputs: int, available: int) -> None:
+    """Proves that whatever stands beside each other fits; only a group of one may be too large,
+    as it cannot be divided."""
+    for group in plan.cohorts(CONTENDERS, inputs, outputs, available):
+        needed = len(group) * inputs + inputs + plan.WORKSPACE_FACTOR * outputs
+        assert len(group) == 1 or needed <= plan.MEMORY_SHARE * available
+
+
+@given(inputs=amounts, outputs=amounts, available=amounts, more=amounts)
+def test_more_memory_never_makes_more_groups(
+    inputs: int, outputs: int, available: int, more: int
+) -> None:
+    """Proves that the number of groups falls with memory."""
+    few = plan.cohorts(CONTENDERS, inputs, outputs, available + more)
+    many = plan.cohorts(CONTENDERS, inputs, outputs, available)
+    assert len(few) <= len(many)
+
+
+def _file(*shape: int) -> ArrayFile:
+    return ArrayFile("x", "nowhere", "float32", list(shape))
+
+
+def test_bytes_of_a_case() -> None:
+    """Proves that inputs and outputs count in the case's own size of an element, and that a
+    backward case holds a gradient of each input beside its cotangents."""
+    forward = Dataset(1, inputs=[_file(3, 4), _file()], outputs=[_file(5)])
+    assert (plan.input_bytes(forward, 2), plan.output_bytes(forward, 2)) == (26, 10)
+    backward = Dataset(1, inputs=[_file(3, 4)], outputs=[], cotangents=[_file(5)])
+    assert plan.output_bytes(backward, 4) == (12 + 5) * 4
+
+
+# -- Time --------------------------------------------------------------------------------------
+
+
+def test_without_a_budget_a_case_has_a_minute() -> None:
+    """Proves that a run without a limit is never spent, and that its cases are bounded still."""
+    budget = Budget(None, 240.0, time.monotonic() - 1e6)
+    assert not budget.is_spent
+    assert budget.case_seconds(1000) == Budget.UNLIMITED_CASE_SECONDS
+    assert budget.contender_seconds() == 240.0
+
+
+def test_a_budget_is_shared_among_the_cases_left() -> None:
+    """Proves that a case gets its share of what is left, and a contender a quarter of it all."""
+    budget = Budget(1000.0, 240.0, time.monotonic() - 900.0)
+    assert budget.left_seconds == pytest.approx(100.0, abs=1.0)
+    assert budget.case_seconds(10) == pytest.approx(10.0, abs=0.1)
+    assert budget.contender_seconds() == pytest.approx(25.0, abs=0.25)
+
+
+def test_a_spent_budget_leaves_a_contender_a_second() -> None:
+    """Proves that a case that has begun is given the time to fail with a reason."""
+    budget = Budget(1.0, 240.0, time.monotonic() - 5.0)
+    assert budget.is_spent
+    assert budget.case_seconds(1) < 0
+    assert budget.contender_seconds() == 1.0
+
+
+@given(
+    total=st.floats(min_value=1.0, max_value=1e6),
+    cases=st.integers(min_value=0, max_value=500),
+    timeout=st.floats(min_value=1.0, max_value=1e4),
+)
+def test_no_share_exceeds_what_is_left(total: float, cases: int, timeout: float) -> None:
+    """Proves that no case and no contender is promised more than the run has."""
+    budget = Budget(total, timeout, time.monotonic())
+    assert budget.case_seconds(cases) <= total
+    assert budget.contender_seconds() <= max(1.0, min(timeout, total))
