@@ -258,6 +258,45 @@ class FloatIndices(NumPyAdapter):
     cells = {**CELLS, "argmax": lambda p: lambda x: np.argmax(x, p["axis"]).astype(np.float32)}
 
 
+class HonestGradient(NumPyAdapter):
+    """NumPy with a derivative of relu by hand; faulty ones differ in :meth:`_slope`."""
+
+    differentiates = True
+
+    def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
+        return lambda x, cotangent: self._slope(x) * cotangent
+
+    @staticmethod
+    def _slope(x: Array) -> Array:
+        return (x > 0).astype(x.dtype)
+
+
+class NanGradient(HonestGradient):
+    """A gradient that is right but for one NaN."""
+
+    @staticmethod
+    def _slope(x: Array) -> Array:
+        slope = HonestGradient._slope(x)
+        slope[0, 0] = np.nan
+        return slope
+
+
+class DroppedGradient(HonestGradient):
+    """Passes the cotangent on, as if the function were the identity."""
+
+    @staticmethod
+    def _slope(x: Array) -> Array:
+        return np.ones_like(x)
+
+
+class DoubleGradient(HonestGradient):
+    """A gradient in float64."""
+
+    @staticmethod
+    def _slope(x: Array) -> Array:
+        return HonestGradient._slope(x).astype(np.float64)
+
+
 # -- Work that is not done, or not then --------------------------------------------------------
 
 
@@ -509,7 +548,7 @@ class SlowCell(NumPyAdapter):
 
     @staticmethod
     def _relu(x: Array) -> Array:
-        time.sleep(0.05)
+        time.sleep(0.03)
         return np.maximum(x, 0)
 
     cells = {**CELLS, "relu": lambda _: SlowCell._relu}
@@ -518,9 +557,7 @@ class SlowCell(NumPyAdapter):
 # -- The frameworks ----------------------------------------------------------------------------
 
 
-def _plant(
-    adapter: type[NumPyAdapter], environment: Mapping[str, str] | None = None
-) -> Framework:
+def _plant(adapter: type[NumPyAdapter], environment: Mapping[str, str] | None = None) -> Framework:
     return Framework(
         name=adapter.__name__,
         adapter=f"planted:{adapter.__name__}",
@@ -551,6 +588,10 @@ CHANNELS_FIRST = _plant(ChannelsFirst)
 TWO_OUTPUTS = _plant(TwoOutputs)
 DOUBLE_RESULT = _plant(DoubleResult)
 FLOAT_INDICES = _plant(FloatIndices)
+HONEST_GRADIENT = _plant(HonestGradient)
+NAN_GRADIENT = _plant(NanGradient)
+DROPPED_GRADIENT = _plant(DroppedGradient)
+DOUBLE_GRADIENT = _plant(DoubleGradient)
 CACHED_BY_SHAPE = _plant(CachedByShape)
 CACHED_BY_INPUT = _plant(CachedByInput)
 SIZE_INDEPENDENT = _plant(SizeIndependent)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from planted import DEADLY_SHAPE, Silent, case_of, last_records, measure, worker_path
+
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import CaseRecord, Status
 from speedmetal.bench.runner.probe import probe
@@ -160,9 +160,7 @@ def test_a_framework_that_is_not_installed_says_how_to_install_it(
     for variable, value in worker_path().items():
         monkeypatch.setenv(variable, value)
     found = probe("planted:NOT_INSTALLED", Settings(1))
-    assert found.reason == (
-        "not installed; pip install speedmetal-is-without-this-package"
-    )
+    assert found.reason == ("not installed; pip install speedmetal-is-without-this-package")
     assert (found.version, found.devices) == ("", ())
 
 
@@ -180,9 +178,7 @@ def test_a_worker_that_cannot_start_is_skipped_with_a_finding(tmp_path: Path) ->
     """Proves that a contender which is lost between the probe and the run costs a record in each
     case, and nothing else."""
     observer = Silent()
-    records = measure(
-        tmp_path / "records.jsonl", [HARMLESS], ["HONEST", "NOT_INSTALLED"], observer
-    )
+    records = measure(tmp_path / "records.jsonl", [HARMLESS], ["HONEST", "NOT_INSTALLED"], observer)
     last = last_records(records)
     absent = last[HARMLESS.label, "NOT_INSTALLED"]
     assert (absent.status, absent.reason) == (Status.SKIPPED, "the worker could not be started")
@@ -356,8 +352,7 @@ def test_other_settings_do_not_continue_a_run(
     with pytest.raises(UserInputError) as caught:
         measure(out, [HARMLESS], ["HONEST"], resume=True, **change)
     assert str(caught.value) == (
-        f"{out} was started with {told};"
-        " continue with the same options, or give another --out"
+        f"{out} was started with {told}; continue with the same options, or give another --out"
     )
     assert out.read_bytes() == finished
 
@@ -432,9 +427,7 @@ def test_a_full_scratch_disk_is_a_status(tiny_disk: Path, tmp_path: Path) -> Non
     """Proves that data which do not fit on the disk cost their case, whose partial files go, so
     that the next case is measured; and that nothing stays behind."""
     large = case_of("relu", shape=[512, 512])
-    records = last_records(
-        measure(tmp_path / "records.jsonl", [large, HARMLESS], ["HONEST"])
-    )
+    records = last_records(measure(tmp_path / "records.jsonl", [large, HARMLESS], ["HONEST"]))
     record = records[large.label, "HONEST"]
     assert record.status is Status.CRASH
     assert record.reason.startswith("inputs and reference could not be made: OSError: ")

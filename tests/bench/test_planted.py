@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from planted import case_of, last_records, measure
+
 from speedmetal.bench.record import CaseRecord, CaseSpec, Status
 
 RELU = case_of("relu", shape=[64, 96])
+BACKWARD = case_of("relu", direction="backward", shape=[64, 96])
 # Large enough for the ceiling: 8 MiB are moved, which takes a hundred times a call's own time.
 LARGE_RELU = case_of("relu", shape=[1024, 1024])
 VERY_LARGE_RELU = case_of("relu", shape=[2048, 2048])
@@ -65,6 +66,9 @@ PLANTS = (
     Plant("SWALLOWED_NAN", RELU, WRONG, "with other inputs: NaN is not where the reference has it"),
     Plant("TWO_OUTPUTS", RELU, WRONG, "2 outputs, expected 1"),
     Plant("DOUBLE_RESULT", RELU, WRONG, "output has dtype float64, expected float32"),
+    Plant("NAN_GRADIENT", BACKWARD, WRONG, "gradient of x is not finite"),
+    Plant("DROPPED_GRADIENT", BACKWARD, WRONG, "gradient of x: slope differs by"),
+    Plant("DOUBLE_GRADIENT", BACKWARD, WRONG, "gradient of x has dtype float64, expected float32"),
     Plant("CACHED_BY_SHAPE", SOFTMAX, WRONG, "other inputs give the same result"),
     Plant("NOT_AWAITED", RELU, WRONG, "the result was not finished when its call had been forced"),
     Plant("WRONG_WHEN_TIMED", RELU, WRONG, "a timed call gave another result than the proved one"),
@@ -76,6 +80,11 @@ PLANTS = (
 Measured = dict[str, CaseRecord]
 
 
+def honest_in(case: CaseSpec) -> str:
+    """Who does the case right: NumPy, which has no gradients, or NumPy with one by hand."""
+    return "HONEST_GRADIENT" if case.direction == "backward" else "HONEST"
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CaseSpec], Measured]:
     """Records of a case by planted name: one real run of all faults that show in it."""
@@ -85,7 +94,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CaseSpec], M
         if case.label not in runs:
             faults = [plant.fault for plant in PLANTS if plant.case is case]
             out = tmp_path_factory.mktemp("planted") / "records.jsonl"
-            records = measure(out, [case], ["HONEST", *faults])
+            records = measure(out, [case], [honest_in(case), *faults])
             runs[case.label] = {name: r for (_, name), r in last_records(records).items()}
         return runs[case.label]
 
@@ -93,9 +102,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CaseSpec], M
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda p: f"{p.fault}-{p.case.operation}".lower())
-def test_a_planted_fault_is_caught(
-    plant: Plant, measured: Callable[[CaseSpec], Measured]
-) -> None:
+def test_a_planted_fault_is_caught(plant: Plant, measured: Callable[[CaseSpec], Measured]) -> None:
     """Proves that a run gives the fault its status and its reason, and no time to report."""
     record = measured(plant.case)[plant.fault]
     assert (record.status, plant.reason in record.reason) == (plant.status, True), record.reason
@@ -108,7 +115,7 @@ def test_the_honest_one_passes_where_faults_are_caught(
 ) -> None:
     """Proves that the traps let the same framework pass without its fault, in the same runs."""
     spec = next(plant.case for plant in PLANTS if plant.case.label == case)
-    record = measured(spec)["HONEST"]
+    record = measured(spec)[honest_in(spec)]
     assert record.status.has_time, (record.status, record.reason)
     assert record.check is not None
     assert record.check.passed
@@ -152,5 +159,3 @@ def test_ceilings_that_nobody_waited_for_do_not_count(tmp_path: Path) -> None:
     assert last[VERY_LARGE_RELU.label, "CACHED_BY_INPUT"].status is Status.IMPLAUSIBLE
     assert last[VERY_LARGE_RELU.label, "NOT_AWAITED_CEILINGS"].status is Status.WRONG
     assert last[VERY_LARGE_RELU.label, "HONEST"].status.has_time
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import msgspec
@@ -47,12 +48,11 @@ def test_a_file_names_operations_by_name_or_title(file: Path) -> None:
     ]
 
 
-KNOWN = ", ".join(sorted(OPERATIONS))
 WRONG_FILES = {
     "unknown operation": (
         '[[case]]\noperation = "softmx"\nshape = [8, 16]\naxis = -1\n',
         2,
-        f"unknown operation 'softmx'; did you mean softmax or top_k? Valid operations: {KNOWN}",
+        str(UnknownNameError("operation", "softmx", OPERATIONS)),
     ),
     "no operation": ("\n[[case]]\nshape = [3]\n", 2, 'expected operation = "NAME"'),
     "operation is no text": ("[[case]]\noperation = 3\n", 1, 'expected operation = "NAME"'),
@@ -97,8 +97,10 @@ WRONG_FILES = {
         "axis: expected an axis of [2, 3] (-2 to 1)",
     ),
     "shapes that do not fit, in the second case": (
-        '[[case]]\noperation = "relu"\nshape = [3]\n\n'
-        '[[case]]\noperation = "matmul"\na = [2, 3]\nb = [4, 5]\n',
+        (
+            '[[case]]\noperation = "relu"\nshape = [3]\n\n'
+            '[[case]]\noperation = "matmul"\na = [2, 3]\nb = [4, 5]\n'
+        ),
         8,
         "b: expected 3 rows, as a [2, 3] has columns, got [4, 5]",
     ),
@@ -121,16 +123,6 @@ WRONG_FILES = {
         '[[case]]\noperation = "relu"\nshape = [3]\ndtypes = "float32"\n',
         4,
         "dtypes: expected a list of float32, float16, bfloat16, float64, got 'float32'",
-    ),
-    "not TOML": (
-        '[[case]]\noperation = "relu"\nshape = [8, 16\n',
-        3,
-        "not TOML: Unclosed array (at end of document)",
-    ),
-    "a key twice": (
-        '[[case]]\noperation = "relu"\noperation = "relu"\n',
-        3,
-        "not TOML: Cannot overwrite a value (at line 3, column 19)",
     ),
     "another key": (
         '[[case]]\noperation = "relu"\nshape = [3]\n\n[settings]\nseed = 1\n',
@@ -160,6 +152,26 @@ def test_a_wrong_file_is_told_its_line(name: str, file: Path) -> None:
     with pytest.raises(SuiteFileError) as caught:
         load_suite(str(file))
     assert str(caught.value) == f"{file}:{line}: {told}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[[case]]\noperation = "relu"\noperation = "relu"\n', 3),
+        ("[[case]]\noperation = relu\n", 2),
+        ("[[case]]\nshape = [8, 16", 2),
+    ],
+    ids=["a key twice", "a word without quotes", "a list without end"],
+)
+def test_a_file_that_is_not_toml_is_told_its_line(text: str, line: int, file: Path) -> None:
+    """Proves that the parser's own words follow the line, also where it only says that the text
+    ends too soon."""
+    file.write_text(text)
+    with pytest.raises(tomllib.TOMLDecodeError) as parsed:
+        tomllib.loads(text)
+    with pytest.raises(SuiteFileError) as caught:
+        load_suite(str(file))
+    assert str(caught.value) == f"{file}:{line}: not TOML: {parsed.value}"
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
@@ -271,13 +283,17 @@ def test_a_filter_that_leaves_nothing_is_told(suite: Suite) -> None:
     [
         (
             {"dtypes": ["float8"]},
-            "unknown dtype 'float8'; did you mean float64 or float32 or float16?"
-            " Valid dtypes: bfloat16, float16, float32, float64",
+            (
+                "unknown dtype 'float8'; did you mean float64 or float32 or float16?"
+                " Valid dtypes: bfloat16, float16, float32, float64"
+            ),
         ),
         (
             {"directions": ["forwards"]},
-            "unknown direction 'forwards'; did you mean forward?"
-            " Valid directions: backward, forward",
+            (
+                "unknown direction 'forwards'; did you mean forward or backward?"
+                " Valid directions: backward, forward"
+            ),
         ),
         (
             {"precision": "tf16"},
@@ -290,7 +306,7 @@ def test_unknown_words_are_told(options: dict[str, object], told: str, suite: Su
     """Proves the full text for each kind of word."""
     with pytest.raises(UnknownNameError) as caught:
         cases_of(suite, **options)
-    assert str(caught.value).replace("backward or forward", "forward") == told
+    assert str(caught.value) == told
 
 
 def test_numeric_modes_are_different_cases(suite: Suite) -> None:
@@ -316,8 +332,6 @@ def test_undefined_cases_have_their_reason() -> None:
         entry = SuiteEntry(OPERATIONS[operation], {"shape": [8, 9], "axis": 0})
         return reason_against(suites.make_case(entry, dtype, direction, "ieee"))
 
-    assert reason("argmax", "float16", "forward") == (
-        "argmax is defined for float32, float64 only"
-    )
+    assert reason("argmax", "float16", "forward") == ("argmax is defined for float32, float64 only")
     assert reason("argmax", "float32", "backward") == "argmax has no (unique) gradient"
     assert reason("softmax", "bfloat16", "backward") is None

@@ -87,8 +87,9 @@ OPERATIONS = (
         inputs=_inputs,
         reference=_reference,
         work=_work,
-        # An angle of up to `length` radians, made in float32, is off by up to length * eps.
-        reduction_length=lambda params: 1 + int(params["length"] / 4) ** 2,
+        # Angles made in float32 are off by half an eps of up to `length` radians, twice; this
+        # moves a result by as much of the largest inputs, five times their root mean square.
+        reduction_length=lambda params: 1 + (3 * int(params["length"]) // 4) ** 2,
         nan_propagates=True,
         differentiable=("x",),
         layouts={"x": Layout.ATTENTION},

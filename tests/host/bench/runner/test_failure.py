@@ -19,15 +19,20 @@ class XlaRuntimeError(RuntimeError):
 SAID = [
     (MemoryError(), OOM),
     (MemoryError("Unable to allocate 16.0 GiB for an array"), OOM),
-    (RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
-                  ": you tried to allocate 400 bytes"), OOM),
+    (
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
+            ": you tried to allocate 400 bytes"
+        ),
+        OOM,
+    ),
     (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"), OOM),
     (RuntimeError("MPS backend out of memory (MPS allocated: 5.00 GB)"), OOM),
     (RuntimeError("[metal::malloc] Attempting to allocate 1 bytes: failed to allocate"), OOM),
     (XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"), OOM),
     (RuntimeError("std::bad_alloc"), OOM),
     (OSError(12, "Cannot allocate memory"), OOM),
-    (RuntimeError('"sort_stable" not implemented for \'Half\''), UNSUPPORTED),
+    (RuntimeError("\"sort_stable\" not implemented for 'Half'"), UNSUPPORTED),
     (NotImplementedError("The operator 'aten::x' is not implemented on MPS"), UNSUPPORTED),
     (ValueError("[conv] float64 is not supported on the GPU"), UNSUPPORTED),
     (TypeError("unsupported dtype bfloat16"), UNSUPPORTED),

@@ -66,9 +66,7 @@ def test_an_absent_device_is_named_with_the_present_ones() -> None:
     """Proves the full text: devices are those found here, not all that exist."""
     with pytest.raises(UnknownNameError) as caught:
         plan.choose_contenders([availability("a", ("cpu", "mps"))], devices=["cuda"])
-    assert str(caught.value) == (
-        "unknown device 'cuda'; did you mean cpu? Valid devices: cpu, mps"
-    )
+    assert str(caught.value) == ("unknown device 'cuda'; did you mean cpu? Valid devices: cpu, mps")
 
 
 def test_nobody_left_is_told_with_all_reasons() -> None:
