@@ -57,7 +57,7 @@ class DroppedAxis(NumPyAdapter):
         result = np.exp(x - x.max())
         return result / result.sum()
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "softmax": lambda _: DroppedAxis._softmax,
         "sum": lambda _: np.sum,
@@ -69,7 +69,10 @@ class DroppedAxis(NumPyAdapter):
 class KeptAxis(NumPyAdapter):
     """Right values in a shape of its own: the summed axis stays as an axis of length 1."""
 
-    cells = {**CELLS, "sum": lambda p: lambda x: np.sum(x, axis=p["axis"], keepdims=True)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "sum": lambda p: lambda x: np.sum(x, axis=p["axis"], keepdims=True),
+    }
 
 
 class ThrownAway(NumPyAdapter):
@@ -88,7 +91,7 @@ class ThrownAway(NumPyAdapter):
 
         return dropping
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "scatter": _drop(CELLS["scatter"]),
         "scatter_sum": _drop(CELLS["scatter_sum"]),
@@ -108,7 +111,7 @@ class UnbroadcastIndex(NumPyAdapter):
 
         return lambda _: scatter
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "scatter_sum": _one_column(np.add),
         "scatter_max": _one_column(np.maximum),
@@ -133,7 +136,10 @@ def _attention_with(apply_mask: Callable[[Array, Array], Array]) -> Cell:
 class IgnoredMask(NumPyAdapter):
     """Attention without its mask."""
 
-    cells = {**CELLS, "attention": _attention_with(lambda scores, _: scores)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "attention": _attention_with(lambda scores, _: scores),
+    }
 
 
 class BooleanMask(NumPyAdapter):
@@ -146,7 +152,7 @@ class BooleanMask(NumPyAdapter):
         filled[~mask] = -np.inf
         return scores + filled
 
-    cells = {**CELLS, "attention": _attention_with(_add)}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "attention": _attention_with(_add)}
 
 
 class LogitLoss(NumPyAdapter):
@@ -157,7 +163,7 @@ class LogitLoss(NumPyAdapter):
         target = target.astype(np.int32)
         return np.mean(np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))).astype(x.dtype)
 
-    cells = {**CELLS, "bce": lambda _: LogitLoss._bce}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "bce": lambda _: LogitLoss._bce}
 
 
 class HalfPrecision(NumPyAdapter):
@@ -167,7 +173,7 @@ class HalfPrecision(NumPyAdapter):
     def _matmul(a: Array, b: Array) -> Array:
         return (a.astype(np.float16) @ b.astype(np.float16)).astype(np.float32)
 
-    cells = {**CELLS, "matmul": lambda _: HalfPrecision._matmul}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "matmul": lambda _: HalfPrecision._matmul}
 
 
 class RoundedOperands(NumPyAdapter):
@@ -182,25 +188,31 @@ class RoundedOperands(NumPyAdapter):
     def _matmul(a: Array, b: Array) -> Array:
         return RoundedOperands._round(a) @ RoundedOperands._round(b)
 
-    cells = {**CELLS, "matmul": lambda _: RoundedOperands._matmul}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "matmul": lambda _: RoundedOperands._matmul}
 
 
 class MissingTerm(NumPyAdapter):
     """A product whose sums leave out their last term."""
 
-    cells = {**CELLS, "matmul": lambda _: lambda a, b: a[..., :-1] @ b[..., :-1, :]}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "matmul": lambda _: lambda a, b: a[..., :-1] @ b[..., :-1, :],
+    }
 
 
 class ChangedInput(NumPyAdapter):
     """The right result, written over the input."""
 
-    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(x, 0, out=x)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": lambda _: lambda x: np.maximum(x, 0, out=x),
+    }
 
 
 class Constant(NumPyAdapter):
     """Zeros of the right shape, whatever the input."""
 
-    cells = {**CELLS, "relu": lambda _: lambda x: np.zeros_like(x)}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: np.zeros_like}
 
 
 class OneElement(NumPyAdapter):
@@ -212,7 +224,7 @@ class OneElement(NumPyAdapter):
         result.reshape(-1)[-1] += 0.01
         return result
 
-    cells = {**CELLS, "relu": lambda _: OneElement._relu}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: OneElement._relu}
 
 
 class OwnInputs(NumPyAdapter):
@@ -226,7 +238,10 @@ class OwnInputs(NumPyAdapter):
 class SwallowedNan(NumPyAdapter):
     """NaN becomes zero on the way."""
 
-    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(np.nan_to_num(x), 0)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": lambda _: lambda x: np.maximum(np.nan_to_num(x), 0),
+    }
 
 
 class ChannelsFirst(NumPyAdapter):
@@ -237,25 +252,34 @@ class ChannelsFirst(NumPyAdapter):
         function = CELLS["conv2d"](params)
         return lambda x, weight: np.ascontiguousarray(np.moveaxis(function(x, weight), -1, 1))
 
-    cells = {**CELLS, "conv2d": _convolution}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "conv2d": _convolution}
 
 
 class TwoOutputs(NumPyAdapter):
     """The right result, twice."""
 
-    cells = {**CELLS, "relu": lambda _: lambda x: (np.maximum(x, 0), np.maximum(x, 0))}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": lambda _: lambda x: (np.maximum(x, 0), np.maximum(x, 0)),
+    }
 
 
 class DoubleResult(NumPyAdapter):
     """The right values in float64, where float32 was asked for."""
 
-    cells = {**CELLS, "relu": lambda _: lambda x: np.maximum(x.astype(np.float64), 0)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": lambda _: lambda x: np.maximum(x.astype(np.float64), 0),
+    }
 
 
 class FloatIndices(NumPyAdapter):
     """Positions as floating-point numbers."""
 
-    cells = {**CELLS, "argmax": lambda p: lambda x: np.argmax(x, p["axis"]).astype(np.float32)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "argmax": lambda p: lambda x: np.argmax(x, p["axis"]).astype(np.float32),
+    }
 
 
 class HonestGradient(NumPyAdapter):
@@ -315,7 +339,7 @@ class CachedByShape(NumPyAdapter):
 
         return softmax
 
-    cells = {**CELLS, "softmax": _softmax}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "softmax": _softmax}
 
 
 def _cached_by_identity(cell: Cell, delay_seconds: float) -> Cell:
@@ -338,13 +362,19 @@ class CachedByInput(NumPyAdapter):
     """Computes once for each array and repeats that right answer: the work is done, but not when
     it is timed."""
 
-    cells = {**CELLS, "relu": _cached_by_identity(CELLS["relu"], delay_seconds=1e-4)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _cached_by_identity(CELLS["relu"], delay_seconds=1e-4),
+    }
 
 
 class SizeIndependent(NumPyAdapter):
     """As before, behind a delay that makes each time plausible, and all of them equal."""
 
-    cells = {**CELLS, "relu": _cached_by_identity(CELLS["relu"], delay_seconds=0.02)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _cached_by_identity(CELLS["relu"], delay_seconds=0.02),
+    }
 
 
 class _Asynchronous(NumPyAdapter):
@@ -421,7 +451,10 @@ def _relu(x: Array) -> Array:
 class WrongWhenTimed(NumPyAdapter):
     """Right while it is proved, garbage when it is timed."""
 
-    cells = {**CELLS, "relu": _after(CALLS_BEFORE_SAMPLES, _relu, np.zeros_like)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _after(CALLS_BEFORE_SAMPLES, _relu, np.zeros_like),
+    }
 
 
 class WrongLater(NumPyAdapter):
@@ -455,7 +488,7 @@ def _die(_: Array) -> None:
 class KilledInSample(NumPyAdapter):
     """Killed by the system in the middle of a sample."""
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "relu": _in_deadly_case(CELLS["relu"], _after(CALLS_BEFORE_SAMPLES, _relu, _die)),
     }
@@ -464,7 +497,7 @@ class KilledInSample(NumPyAdapter):
 class Hangs(NumPyAdapter):
     """Never comes back."""
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "relu": _in_deadly_case(CELLS["relu"], lambda _: lambda _: time.sleep(FOREVER_SECONDS)),
     }
@@ -473,7 +506,7 @@ class Hangs(NumPyAdapter):
 class HangsInSample(NumPyAdapter):
     """Comes back while it is proved, and not when it is timed."""
 
-    cells = {
+    cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
         "relu": _in_deadly_case(
             CELLS["relu"],
@@ -489,7 +522,10 @@ class OutOfMemory(NumPyAdapter):
     def _relu(x: Array) -> Array:
         return np.maximum(x, np.empty((1 << 32,), np.float32)[: x.shape[-1]])
 
-    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: OutOfMemory._relu)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _in_deadly_case(CELLS["relu"], lambda _: OutOfMemory._relu),
+    }
 
 
 class Noisy(NumPyAdapter):
@@ -497,14 +533,14 @@ class Noisy(NumPyAdapter):
 
     @staticmethod
     def _relu(x: Array) -> Array:
-        print("\0\xff garbage", "x" * 100)
-        print("garbage", file=sys.stderr)
+        print("\0\xff garbage", "x" * 100)  # noqa: T201 - the fault
+        print("garbage", file=sys.stderr)  # noqa: T201 - the fault
         os.write(1, b"\x00\x00\x00\x05garbage")
         os.write(2, b"\xff\xfe\n")
         assert sys.stdin.read() == ""
         return np.maximum(x, 0)
 
-    cells = {**CELLS, "relu": lambda _: Noisy._relu}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: Noisy._relu}
 
 
 class GarbageInPipe(NumPyAdapter):
@@ -516,12 +552,15 @@ class GarbageInPipe(NumPyAdapter):
             os.write(descriptor, b"\xff" * 64)
         return np.maximum(x, 0)
 
-    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: GarbageInPipe._relu)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _in_deadly_case(CELLS["relu"], lambda _: GarbageInPipe._relu),
+    }
 
 
 def _writable_pipes() -> Iterator[int]:
-    for name in os.listdir("/dev/fd"):
-        descriptor = int(name)
+    for entry in list(Path("/dev/fd").iterdir()):
+        descriptor = int(entry.name)
         if descriptor <= 2:
             continue
         try:
@@ -540,7 +579,10 @@ class Raises(NumPyAdapter):
     def _relu(_: Array) -> Array:
         raise ValueError("the kernel was\nnot found")
 
-    cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], lambda _: Raises._relu)}
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "relu": _in_deadly_case(CELLS["relu"], lambda _: Raises._relu),
+    }
 
 
 class SlowCell(NumPyAdapter):
@@ -551,7 +593,7 @@ class SlowCell(NumPyAdapter):
         time.sleep(0.03)
         return np.maximum(x, 0)
 
-    cells = {**CELLS, "relu": lambda _: SlowCell._relu}
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: SlowCell._relu}
 
 
 # -- The frameworks ----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from planted import DEADLY_SHAPE, Silent, case_of, last_records, measure, worker
 
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import CaseRecord, Status
+from speedmetal.bench.runner import run as run_module
 from speedmetal.bench.runner.probe import probe
 from speedmetal.bench.runner.rounds import Precision
 from speedmetal.bench.runner.worker import MEMORY_LIMIT_VARIABLE
@@ -195,6 +196,9 @@ def test_a_worker_that_cannot_start_is_skipped_with_a_finding(tmp_path: Path) ->
 DRIVER = """
 from pathlib import Path
 from planted import case_of, measure
+from speedmetal.bench.runner import run as run_module
+
+run_module.MEMORY_FILE_SYSTEM = {memory!r}
 
 cases = [case_of("relu", shape=[n, 16]) for n in (8, 9, 10)] + [case_of("relu", shape=[31, 33])]
 print("begin", flush=True)
@@ -210,9 +214,11 @@ INTERRUPTED_CASES = [case_of("relu", shape=[n, 16]) for n in (8, 9, 10)] + [DEAD
 
 @contextmanager
 def coordinator(out: Path, names: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A run in a process of its own, ended if need be."""
+    """A run in a process of its own, with its data in ``memory`` beside ``out``."""
+    memory = out.with_name("memory")
+    memory.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER.format(out=str(out), names=names)],
+        [sys.executable, "-c", DRIVER.format(out=str(out), names=names, memory=str(memory))],
         env={**os.environ, **worker_path()},
         stdout=subprocess.PIPE,
         text=True,
@@ -281,7 +287,8 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_no_worker_outlives_a_killed_run_even_one_that_hangs(tmp_path: Path) -> None:
-    """Proves that a worker in a call that never comes back ends by itself with its coordinator."""
+    """Proves that a worker in a call that never comes back ends by itself with its coordinator,
+    and that the data which it computes on do not stay in memory."""
     out = tmp_path / "records.jsonl"
     with coordinator(out, ["HANGS"]) as process:
         wait_until(lambda: cases_in(out) >= 3)
@@ -291,6 +298,7 @@ def test_no_worker_outlives_a_killed_run_even_one_that_hangs(tmp_path: Path) -> 
         process.wait()
         assert are_gone(workers)
         assert len(workers) == 2
+    assert not any((tmp_path / "memory").iterdir())
 
 
 def test_an_interrupted_run_leaves_no_worker_and_a_whole_file(tmp_path: Path) -> None:
@@ -305,6 +313,7 @@ def test_an_interrupted_run_leaves_no_worker_and_a_whole_file(tmp_path: Path) ->
         output, _ = process.communicate(timeout=20)
         assert (process.returncode, output.split()) == (130, ["begin", "interrupted"])
         assert are_gone(workers)
+    assert not any((tmp_path / "memory").iterdir())
     records = read_records(out)
     assert not records.bad_lines
     assert len(records.cases) == 3
@@ -405,8 +414,8 @@ def test_too_few_rounds_are_no_result(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file system of 1 MiB, in which runs put their scratch data."""
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     mounted = subprocess.run(
@@ -416,20 +425,35 @@ def tiny_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     )
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount a small file system: {mounted.stderr.decode().strip()}")
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     try:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_scratch_disk_is_a_status(tiny_disk: Path, tmp_path: Path) -> None:
+def test_a_full_scratch_disk_is_a_status(
+    tiny_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proves that data which do not fit on the disk cost their case, whose partial files go, so
     that the next case is measured; and that nothing stays behind."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
+    monkeypatch.setattr(run_module, "MEMORY_FILE_SYSTEM", str(tmp_path / "none"))
     large = case_of("relu", shape=[512, 512])
     records = last_records(measure(tmp_path / "records.jsonl", [large, HARMLESS], ["HONEST"]))
     record = records[large.label, "HONEST"]
     assert record.status is Status.CRASH
     assert record.reason.startswith("inputs and reference could not be made: OSError: ")
     assert records[HARMLESS.label, "HONEST"].status.has_time, records[HARMLESS.label, "HONEST"]
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_data_that_do_not_fit_in_memory_go_to_the_disk(
+    tiny_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves that a file system in memory which turns out too small costs no case: what is moved
+    at least (0.4 MB) seems to fit, but inputs and wide references of two seeds take 2 MB."""
+    monkeypatch.setattr(run_module, "MEMORY_FILE_SYSTEM", str(tiny_disk))
+    case = case_of("relu", dtype="float16", shape=[1000, 100])
+    (record,) = measure(tmp_path / "records.jsonl", [case], ["HONEST"]).cases
+    assert record.status.has_time, record.reason
     assert list(tiny_disk.iterdir()) == []

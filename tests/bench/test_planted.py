@@ -73,7 +73,7 @@ PLANTS = (
     Plant("NOT_AWAITED", RELU, WRONG, "the result was not finished when its call had been forced"),
     Plant("WRONG_WHEN_TIMED", RELU, WRONG, "a timed call gave another result than the proved one"),
     Plant("WRONG_LATER", RELU, WRONG, "gave another result than the proved one"),
-    Plant("CACHED_BY_INPUT", LARGE_RELU, IMPLAUSIBLE, "bound by bandwidth"),
+    Plant("CACHED_BY_INPUT", VERY_LARGE_RELU, IMPLAUSIBLE, "bound by bandwidth"),
     Plant("NOT_AWAITED_WHEN_TIMED", LARGE_RELU, IMPLAUSIBLE, "bound by bandwidth"),
 )
 

@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     )
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserInputError, match="^cannot read suite .*: 'utf-8' codec can't decode"):
+    with pytest.raises(UserInputError, match=r"^cannot read suite .*: 'utf-8' codec can't decode"):
         load_suite(str(binary))
 
 

@@ -130,6 +130,12 @@ class Adapter(ABC):
         """
         raise InternalError(f"{type(self).__name__} has no automatic differentiation")
 
+    def compile_gradient(
+        self, function: Function, positions: Sequence[int], count: int
+    ) -> Function:
+        """The compiled gradient. **May** be given another order of the two steps."""
+        return self.compile(self.gradient(function, positions, count))
+
     @abstractmethod
     def copy(self, x: Tensor) -> Tensor:
         """Return x + 1: each element read once and written once (for the bandwidth ceiling)."""

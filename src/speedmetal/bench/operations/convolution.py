@@ -68,6 +68,11 @@ def _problem(params: Params) -> str | None:
     x, weight = params["x"], params["weight"]
     if x[-1] != weight[-1]:
         return f"weight: expected {x[-1]} input channels, as x {x} has, got {weight}"
+    return _kernel_problem(params)
+
+
+def _kernel_problem(params: Params) -> str | None:
+    x, weight = params["x"], params["weight"]
     if any(k > n for n, k in zip(x[1:-1], weight[1:-1], strict=True)):
         return f"weight: expected a kernel no larger than x {x}, got {weight}"
     return None
@@ -92,7 +97,7 @@ def _depthwise_problem(params: Params) -> str | None:
     x, weight = params["x"], params["weight"]
     if [weight[0], weight[-1]] != [x[-1], 1]:
         return f"weight: expected [{x[-1]}, kernel, kernel, 1] for x {x}, got {weight}"
-    return _problem({"x": [*x[:-1], 1], "weight": weight})
+    return _kernel_problem(params)
 
 
 def _transposed_shape(params: Params) -> list[int]:

@@ -233,7 +233,7 @@ def test_the_reference_passes_its_own_proof(name: str) -> None:
 
 
 def test_sameness_is_of_bits() -> None:
-    """Proves that NaN is the same as itself, and that a sign, a dtype or a shape is a difference."""
+    """Proves that NaN is the same as itself, and that a sign, dtype or shape is a difference."""
     x = np.array([[1.0, np.nan], [0.0, -np.inf]], np.float32)
     assert proof.same_values(x, x.copy())
     assert proof.same_values(x.T, x.T.copy())

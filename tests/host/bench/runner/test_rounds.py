@@ -1,4 +1,4 @@
-"""Rounds: how many samples each may take, when they suffice, who is the control, who is hopeless."""
+"""Rounds: how many samples each takes, when they suffice, who is the control, who is hopeless."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_results_are_looked_at_again_and_again() -> None:
 
 
 def test_a_slow_one_is_looked_at_each_time_and_not_woken() -> None:
-    """Proves that calls of a tenth of a second and more are all verified, and wake by themselves."""
+    """Proves that calls of a tenth of a second or more are all verified, and wake by themselves."""
     a = series("a", call_nanoseconds=200_000_000)
     sample([a], precision=Precision(least_rounds=4, most_rounds=4))
     assert [(r.wake, r.verify) for r in a.worker.requests] == [(False, True)] * 4

@@ -99,6 +99,12 @@ class TorchAdapter(Adapter):
 
         return gradients
 
+    def compile_gradient(
+        self, function: Function, positions: Sequence[int], count: int
+    ) -> Function:
+        # PyTorch compiles the backward pass of a compiled function; it does not trace autograd.
+        return self.gradient(self.compile(function), positions, count)
+
     def copy(self, x: Tensor) -> Tensor:
         return x + 1
 
