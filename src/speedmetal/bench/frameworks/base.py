@@ -109,6 +109,10 @@ class Adapter(ABC):
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
         """The values of a tensor in the canonical layout; it **may** share memory."""
 
+    def peek(self, tensor: Tensor) -> NDArray[Any]:
+        """The first element of a tensor, on the host; the rest is not transferred."""
+        return self.to_host(tensor[(0,) * len(tensor.shape)], Layout.PLAIN)
+
     @abstractmethod
     def force(self, outputs: Sequence[Tensor]) -> None:
         """Return when the values of ``outputs`` exist in device memory."""

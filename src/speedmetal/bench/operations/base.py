@@ -184,8 +184,22 @@ def elements(*shapes: Sequence[int]) -> int:
 
 
 def normal(generator: np.random.Generator, shape_: Sequence[int]) -> Array:
-    """Standard normal float32 of a shape."""
-    return generator.standard_normal(tuple(shape_), dtype=np.float32)
+    """Standard normal float32 of a shape, without exact zeros: there, some functions have a kink
+    and no one derivative.
+    """
+    values = generator.standard_normal(tuple(shape_), dtype=np.float32)
+    values[values == 0] = np.float32(1e-3)
+    return values
+
+
+def distinct(generator: np.random.Generator, shape_: Sequence[int]) -> Array:
+    """Distinct float32 values in random order, of a shape: integers around zero.
+
+    Integers are distinct in float32 up to 2^24; larger arrays repeat them.
+    """
+    size = math.prod(shape_)
+    values = generator.permutation(size).astype(np.int32) % (1 << 24)
+    return (values.astype(np.float32) - np.float32(size // 2)).reshape(shape_)
 
 
 def uniform(

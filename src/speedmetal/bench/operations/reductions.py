@@ -16,6 +16,7 @@ from speedmetal.bench.operations.base import (
     axis_label,
     axis_problem,
     dims,
+    distinct,
     elements,
     normal,
     published,
@@ -30,11 +31,8 @@ def _normal_input(params: Params, generator: np.random.Generator) -> Arrays:
 
 
 def _distinct_input(params: Params, generator: np.random.Generator) -> Arrays:
-    # Without equal values there is exactly one position of each maximum. Integers are distinct in
-    # float32 up to 2^24; beyond it (no built-in case) the positions repeat every 2^24 elements.
-    size = math.prod(params["shape"])
-    values = generator.permutation(size).astype(np.int32) % (1 << 24)
-    return {"x": (values.astype(np.float32) - np.float32(size / 2)).reshape(params["shape"])}
+    # Without equal values there is exactly one position of each maximum.
+    return {"x": distinct(generator, params["shape"])}
 
 
 def _argmax(params: Params, inputs: Arrays) -> tuple[Array, ...]:

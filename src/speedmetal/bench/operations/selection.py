@@ -14,10 +14,10 @@ from speedmetal.bench.operations.base import (
     Params,
     Work,
     dims,
+    distinct,
     elements,
     integer,
     layer,
-    normal,
     shape,
 )
 
@@ -45,7 +45,8 @@ OPERATIONS = (
         parameters={"shape": shape(), "k": integer(1)},
         problem=_problem,
         label=lambda params: f"{dims(params['shape'])} k={params['k']}",
-        inputs=lambda params, generator: {"x": normal(generator, params["shape"])},
+        # Equal elements would have no one gradient.
+        inputs=lambda params, generator: {"x": distinct(generator, params["shape"])},
         reference=_reference,
         work=_work,
         exact=True,

@@ -294,7 +294,9 @@ def gradient_tolerance(operation: Operation, case: CaseSpec) -> float:
     """Allowed error of a slope, relative to the gradient's norm: 1e-4 is what the differences of
     functions with kinks reach; the rest is the dtype's own.
     """
-    return 1e-4 + 4 * tolerance_of(operation, case).largest
+    eps = float(ml_dtypes.finfo(case.dtype).eps)
+    root = math.sqrt(operation.reduction_length(case.parameters))
+    return 1e-4 + 4 * operation.leniency * eps * (16 + 4 * root)
 
 
 def check_of(
