@@ -25,7 +25,7 @@ from speedmetal.bench.record import CaseSpec
 from speedmetal.errors import SuiteFileError, UnknownNameError, UserInputError
 
 BUILT_IN = {
-    "quick": "one case per operation, under 3 minutes on two cores with NumPy and MLX",
+    "quick": "one case per operation; under 3 minutes on two cores with NumPy and MLX",
     "mlx-benchmark": "the 91 published experiments with right semantics, and their variants",
     "layers": "layers and chains that the published benchmark lacks",
 }

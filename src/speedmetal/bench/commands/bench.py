@@ -26,8 +26,9 @@ from speedmetal.bench.suites import cases_of, load_suite
 from speedmetal.errors import SpeedmetalError, UnknownNameError, UserInputError
 
 EXIT_INTERRUPTED = 130
-# Whole runs of the built-in suites; a suite of one's own has no limit unless one is given.
-BUDGET_SECONDS = {"quick": 165.0, "mlx-benchmark": 60 * 60.0, "layers": 25 * 60.0}
+# Time of a whole run per contender (the default one of `quick`, with NumPy and MLX, has three); a
+# suite of one's own has no limit unless one is given.
+BUDGET_SECONDS = {"quick": 55.0, "mlx-benchmark": 600.0, "layers": 300.0}
 DEFAULTS: Mapping[str, Any] = {
     "suite": "quick",
     "dtypes": "float32",
@@ -134,14 +135,14 @@ def options_of(request: Request) -> RunOptions:
     wanted = names(request["frameworks"]) or framework_names()
     available = probe_all(wanted, settings)
     contenders = choose_contenders(available, names(request["devices"]), names(request["modes"]))
-    budget = seconds("--budget", request["budget"])
+    budget = seconds("--budget", request["budget"]) or _default_budget(request, len(contenders))
     return RunOptions(
         suite=request["suite"],
         cases=cases,
         contenders=contenders,
         settings=settings,
         out=request.out,
-        budget_seconds=budget or BUDGET_SECONDS.get(request["suite"]),
+        budget_seconds=budget,
         case_timeout_seconds=seconds("--case-timeout", request["case_timeout"]) or 1.0,
         timing_mode=request["timing"],
         cache=request["cache"],
@@ -152,6 +153,13 @@ def options_of(request: Request) -> RunOptions:
         arguments={**request.stored, **request.given},
         unavailable={a.framework.name: a.reason for a in available if not a.is_available},
     )
+
+
+def _default_budget(request: Request, contenders: int) -> float | None:
+    per_contender = BUDGET_SECONDS.get(request["suite"])
+    if per_contender is None:
+        return None
+    return per_contender * contenders * int(request["sessions"])
 
 
 def _check_choices(request: Request) -> None:

@@ -1,0 +1,433 @@
+"""What a person types: every command, its messages and its exit status."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from speedmetal import cli
+from speedmetal.bench.record import (
+    CaseRecord,
+    CaseSpec,
+    Check,
+    Contender,
+    EnvironmentRecord,
+    Record,
+    RunRecord,
+    Status,
+    Timing,
+)
+from speedmetal.bench.store import RecordWriter, read_records
+
+SUITE = '[[case]]\noperation = "relu"\nshape = [64, 64]\n'
+PUBLISHED = (
+    "device,config,table,operation,arguments,backend,milliseconds\n"
+    "M9,(cores: 4E),detailed,ReLU,dim=128x16x1024,mlx_gpu,1.50\n"
+    "M9,(cores: 4E),detailed,ReLU,dim=128x16x1024,mlx_gpu_compile,0.75\n"
+    "M9,(cores: 4E),detailed,ReLU,dim=128x16x1024,mps,3.00\n"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def speedmetal(monkeypatch, capfdbinary):
+    """Runs the console script's own entry point in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["speedmetal", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capfdbinary.readouterr()
+        code = stopped.value.code
+        return Outcome(int(code or 0), captured.out.decode(), captured.err.decode())
+
+    return run
+
+
+def environment(**changes: object) -> EnvironmentRecord:
+    facts: dict[str, object] = {
+        "system": "Linux",
+        "chip": "Chip",
+        "cores": 2,
+        "core_split": "",
+        "memory_bytes": 1 << 30,
+        "last_level_cache_bytes": 1 << 20,
+        "python": "CPython 3.12.0",
+        "threads": 2,
+        "governor": "",
+        "packages": {"numpy": "2.0.0"},
+        "devices": {"numpy:cpu": "Chip"},
+        "variables": {},
+        "settings": {},
+    }
+    return EnvironmentRecord(**(facts | changes))
+
+
+def record(seconds: float, operation: str, env: EnvironmentRecord) -> CaseRecord:
+    """A timed record whose 30 samples lie within 1 % around a time."""
+    samples = [round(seconds * 1e9 * (1 + 0.01 * ((i * 7) % 5 - 2) / 2)) for i in range(30)]
+    return CaseRecord(
+        run_id="run",
+        session=1,
+        time_utc="2026-01-01T00:00:00+00:00",
+        case=CaseSpec(
+            operation=operation,
+            title=operation.title(),
+            family="f",
+            arguments="dim=8",
+            parameters={"shape": [8]},
+        ),
+        contender=Contender(framework="numpy", device="cpu", mode="eager"),
+        environment=env.key,
+        group=operation,
+        status=Status.OK,
+        check=Check(
+            max_absolute=0.0,
+            max_relative=0.0,
+            rms_relative=0.0,
+            tolerance_max=1.0,
+            tolerance_rms=1.0,
+            elements=8,
+            outputs=1,
+            nan_matches=True,
+            second_seed="reference",
+            passed=True,
+        ),
+        timing=Timing(
+            mode="latency",
+            cache="warm",
+            calls_per_sample=1,
+            samples_nanoseconds=samples,
+            rounds=list(range(30)),
+            positions=[0] * 30,
+            first_call_nanoseconds=samples[0],
+            converged=True,
+        ),
+    )
+
+
+def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
+    """A record file with one case per operation."""
+    env = environment(**changes)
+    start = RunRecord(
+        run_id="run",
+        time_utc="2026-01-01T00:00:00+00:00",
+        suite="s",
+        command="speedmetal bench",
+        settings={},
+        speedmetal_version="0",
+    )
+    records: list[Record] = [start, env]
+    records += [record(time, operation, env) for operation, time in seconds.items()]
+    with RecordWriter(path) as writer:
+        writer.append(records)
+    return path
+
+
+# -- Help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["info", "bench", "report", "compare", "audit"])
+def test_help_shows_examples(speedmetal, command: str) -> None:
+    """Proves that every command's help has examples that start with the command itself."""
+    outcome = speedmetal(command, "--help")
+    assert outcome.status == 0
+    assert "Examples" in outcome.out
+    assert f"speedmetal {command}" in outcome.out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Proves that asking for help imports no framework, no NumPy and no part of the benchmark."""
+    script = (
+        "import sys; sys.argv = ['speedmetal', '--help']\n"
+        "from speedmetal import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "names = ('numpy', 'mlx', 'torch', 'jax', 'scipy', 'speedmetal.bench')\n"
+        "print('HEAVY', [n for n in names if n in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_version(speedmetal) -> None:
+    """Proves that --version prints the package's version."""
+    from speedmetal import __version__
+
+    assert speedmetal("--version") == Outcome(0, f"speedmetal {__version__}\n", "")
+
+
+# -- Bad input -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("bench", "--ops", "sofmax"), "unknown operation 'sofmax'; did you mean softmax"),
+        (("bench", "--suite", "quik"), "unknown suite 'quik'; did you mean quick?"),
+        (("bench", "--suite", "no.toml"), "cannot read suite no.toml"),
+        (("bench", "--frameworks", "nunpy"), "unknown framework 'nunpy'; did you mean numpy?"),
+        (
+            ("bench", "--frameworks", "numpy", "--devices", "cpuu"),
+            "unknown device 'cpuu'; did you mean cpu? Valid devices: cpu",
+        ),
+        (("bench", "--dtypes", "float23"), "unknown dtype 'float23'; did you mean float"),
+        (("bench", "--directions", "foreward"), "unknown direction 'foreward'; did you mean"),
+        (("bench", "--frameworks", "numpy", "--modes", "eagre"), "unknown mode 'eagre'"),
+        (("bench", "--precision", "tf23"), "unknown precision 'tf23'; did you mean tf32?"),
+        (("bench", "--timing", "latancy"), "unknown timing 'latancy'; did you mean latency?"),
+        (("bench", "--cache", "hot"), "unknown cache 'hot'"),
+        (("bench", "--budget", "soon"), "--budget: expected a duration above zero such as 90s"),
+        (("bench", "--frameworks", "numpy", "--case-timeout", "0"), "--case-timeout: expected"),
+        (("bench", "--threads", "0"), "--threads: expected 1 to"),
+        (("bench", "--sessions", "0"), "--sessions: expected at least 1, got 0"),
+        (("bench", "--seed", "-1"), "--seed: expected at least 0, got -1"),
+        (("bench", "--resume"), "--resume needs --out FILE"),
+        (("bench", "--resume", "--out", "no.jsonl"), "cannot read records from no.jsonl"),
+        (("report", "no.jsonl"), "cannot read records from no.jsonl"),
+        (("compare", "no.jsonl", "no.jsonl"), "cannot read records from no.jsonl"),
+        (("compare", "a", "b", "--threshold", "-1"), "--threshold: expected 0 or more percent"),
+        (("audit", "no.csv"), "no.csv"),
+        (("audit", "x.csv", "--format", "mark"), "unknown format 'mark'; did you mean markdown?"),
+    ],
+)
+def test_bad_input_is_named_and_ends_with_status_2(
+    speedmetal, monkeypatch, tmp_path, arguments: tuple[str, ...], message: str
+) -> None:
+    """Proves that bad input exits with 2, one message on standard error, and no traceback."""
+    monkeypatch.chdir(tmp_path)
+    outcome = speedmetal(*arguments)
+    assert outcome.status == 2
+    assert outcome.err.startswith("speedmetal: ")
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+    assert not list(tmp_path.iterdir()), "bad input must leave nothing behind"
+
+
+def test_a_missing_extra_is_explained(speedmetal, monkeypatch) -> None:
+    """Proves that without the extra the message says what to install."""
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    for name in [n for n in sys.modules if n.startswith("speedmetal.bench")]:
+        monkeypatch.delitem(sys.modules, name)
+    outcome = speedmetal("info")
+    assert outcome.status == 2
+    assert 'pip install "speedmetal[bench]"' in outcome.err
+
+
+# -- Info ----------------------------------------------------------------------------------------
+
+
+def test_info_lists_every_framework(speedmetal) -> None:
+    """Proves that info gives, for every framework, devices or the reason why there is none."""
+    outcome = speedmetal("info", "--json")
+    assert outcome.status == 0
+    document = msgspec.json.decode(outcome.out)
+    frameworks = {f["name"]: f for f in document["frameworks"]}
+    assert {"numpy", "torch", "mlx", "jax"} <= frameworks.keys()
+    assert all(bool(f["devices"]) != bool(f["unavailable"]) for f in frameworks.values())
+    assert frameworks["numpy"]["devices"][0]["name"] == "cpu"
+    assert document["machine"]["chip"]
+
+
+# -- Bench ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny_run(speedmetal, tmp_path, monkeypatch) -> Path:
+    """A real run of one small case on NumPy."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(SUITE)
+    outcome = speedmetal(
+        *("bench", "--suite", "tiny.toml", "--frameworks", "numpy"),
+        *("--out", "tiny.jsonl", "--budget", "60s", "--quiet"),
+    )
+    assert outcome == Outcome(0, "tiny.jsonl\n", outcome.err)
+    return Path("tiny.jsonl")
+
+
+def test_a_run_is_recorded_reported_and_resumed(speedmetal, tiny_run: Path) -> None:
+    """Proves the main path: run, report in every format, and resume with nothing left to do."""
+    cases = read_records(tiny_run).cases
+    assert [c.status.has_time for c in cases] == [True]
+
+    for suffix in ("md", "csv", "parquet", "html"):
+        outcome = speedmetal("report", tiny_run, "--out", f"report.{suffix}")
+        assert outcome.status == 0
+        assert Path(f"report.{suffix}").stat().st_size > 100
+    assert "ReLU" in speedmetal("report", tiny_run).out
+
+    outcome = speedmetal("bench", "--out", tiny_run, "--resume")
+    assert outcome.status == 0
+    assert [c.case.key for c in read_records(tiny_run).cases] == [cases[0].case.key]
+
+
+def test_a_run_never_overwrites_another(speedmetal, tiny_run: Path) -> None:
+    """Proves that an existing record file is refused and left as it is."""
+    before = tiny_run.read_bytes()
+    outcome = speedmetal("bench", "--suite", "tiny.toml", "--out", tiny_run)
+    assert outcome.status == 2
+    assert "tiny.jsonl exists; give another --out, or --resume to continue it" in outcome.err
+    assert tiny_run.read_bytes() == before
+
+
+def test_json_prints_the_records(speedmetal, tiny_run: Path) -> None:
+    """Proves that --json prints exactly what the file holds."""
+    outcome = speedmetal("bench", "--out", tiny_run, "--resume", "--json")
+    assert outcome.out == tiny_run.read_text()
+
+
+def test_plain_progress_is_a_line_a_case(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that without a terminal each case is one line on standard error."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(SUITE)
+    outcome = speedmetal(
+        *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
+    )
+    assert "[1/1] ReLU / dim=64x64: numpy:cpu:eager " in outcome.err
+    assert "speedmetal report runs/tiny-" in outcome.err
+    assert len(list(Path("runs").glob("tiny-*.jsonl"))) == 1
+
+
+# -- Report --------------------------------------------------------------------------------------
+
+
+def test_report_names_bad_lines_and_uses_the_rest(speedmetal, tmp_path) -> None:
+    """Proves that a torn line is named by number and the others are reported."""
+    path = store(tmp_path / "a.jsonl", {"relu": 1e-3})
+    with path.open("a") as file:
+        file.write('{"type":"case","sch')
+    outcome = speedmetal("report", path)
+    assert outcome.status == 0
+    assert "line 4: " in outcome.err
+    assert "the rest is used" in outcome.err
+    assert "Relu" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--baseline", "numpi:cpu:eager"), "did you mean numpy:cpu:eager?"),
+        (("--format", "htm"), "unknown format 'htm'; did you mean html?"),
+        (("--format", "parquet"), "parquet is not for the terminal"),
+        (("--out", "x.docx"), "no format has the ending '.docx'"),
+        (("--out", "missing/x.html"), "cannot write missing/x.html"),
+    ],
+)
+def test_report_options_are_checked(
+    speedmetal, tmp_path, monkeypatch, arguments: tuple[str, ...], message: str
+) -> None:
+    """Proves the messages of wrong report options."""
+    monkeypatch.chdir(tmp_path)
+    outcome = speedmetal("report", store(tmp_path / "a.jsonl", {"relu": 1e-3}), *arguments)
+    assert outcome.status == 2
+    assert message in outcome.err
+
+
+# -- Compare -------------------------------------------------------------------------------------
+
+
+def test_compare_gives_status_1_on_a_regression_alone(speedmetal, tmp_path) -> None:
+    """Proves the exit status: 1 where a case is slower beyond the threshold, else 0."""
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3, "sum": 1e-3, "sort": 1e-3})
+    after = store(tmp_path / "b.jsonl", {"relu": 1.2e-3, "sum": 0.5e-3, "sort": 1e-3})
+    worse = speedmetal("compare", before, after, "--json")
+    verdicts = {row["case"]: row["verdict"] for row in msgspec.json.decode(worse.out)}
+    assert worse.status == 1
+    assert verdicts == {
+        "Relu / dim=8": "slower",
+        "Sum / dim=8": "faster",
+        "Sort / dim=8": "equivalent",
+    }
+    assert speedmetal("compare", before, after, "--threshold", "50").status == 0
+    assert speedmetal("compare", before, before).status == 0
+    shown = speedmetal("compare", before, after)
+    assert "1 faster, 1 slower, 1 equivalent, 0 undecided" in shown.out
+    assert "1 regressions beyond 5 %" in shown.out
+
+
+def test_compare_refuses_other_machines(speedmetal, tmp_path) -> None:
+    """Proves that different machines are refused, and compared under --force with a warning."""
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3})
+    after = store(tmp_path / "b.jsonl", {"relu": 1e-3}, chip="Other")
+    refused = speedmetal("compare", before, after)
+    assert refused.status == 2
+    assert "chip: Chip before, Other after" in refused.err
+    forced = speedmetal("compare", before, after, "--force")
+    assert forced.status == 0
+    assert "warning: chip: Chip before, Other after" in forced.err
+
+
+def test_compare_tells_what_changed_in_the_software(speedmetal, tmp_path) -> None:
+    """Proves that other package versions are told, and are no reason to refuse."""
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3})
+    after = store(tmp_path / "b.jsonl", {"relu": 1e-3}, packages={"numpy": "3.0.0"})
+    outcome = speedmetal("compare", before, after)
+    assert outcome.status == 0
+    assert "warning: packages: numpy was 2.0.0, is 3.0.0" in outcome.err
+
+
+def test_compare_needs_something_in_common(speedmetal, tmp_path) -> None:
+    """Proves that runs without a common timed case are bad input, not success."""
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3})
+    after = store(tmp_path / "b.jsonl", {"sum": 1e-3})
+    outcome = speedmetal("compare", before, after)
+    assert outcome.status == 2
+    assert "no timed case and contender in common" in outcome.err
+
+
+# -- Audit ---------------------------------------------------------------------------------------
+
+
+def test_audit_without_a_rerun(speedmetal, tmp_path) -> None:
+    """Proves that a file is judged by itself where no rerun is wanted."""
+    published = tmp_path / "published.csv"
+    published.write_text(PUBLISHED)
+    outcome = speedmetal("audit", published, "--no-rerun", "--format", "markdown")
+    assert outcome.status == 0
+    assert "ReLU" in outcome.out
+
+
+def test_audit_reruns_the_published_shapes(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that the shapes of the file are run here, and the records kept."""
+    monkeypatch.chdir(tmp_path)
+    Path("published.csv").write_text(PUBLISHED)
+    outcome = speedmetal("audit", "published.csv", "--ops", "relu", "--budget", "1s")
+    assert outcome.status == 0
+    (run,) = Path("runs").glob("*.jsonl")
+    assert {c.case.operation for c in read_records(run).cases} == {"relu"}
+
+
+def test_audit_needs_a_known_operation(speedmetal, tmp_path) -> None:
+    """Proves that asking for an operation that the file has no numbers of is bad input."""
+    published = tmp_path / "published.csv"
+    published.write_text(PUBLISHED)
+    outcome = speedmetal("audit", published, "--ops", "sort")
+    assert outcome.status == 2
+    assert "the file has no numbers of sort; it has ReLU" in outcome.err
+
+
+def test_statuses_without_a_time_are_not_compared(speedmetal, tmp_path) -> None:
+    """Proves that a record without a time is left out of a comparison."""
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3, "sum": 1e-3})
+    env = environment()
+    failed = replace(record(1e-3, "sum", env), status=Status.WRONG, timing=None)
+    after = store(tmp_path / "b.jsonl", {"relu": 1e-3})
+    with RecordWriter(after) as writer:
+        writer.append([failed])
+    rows = msgspec.json.decode(speedmetal("compare", before, after, "--json").out)
+    assert [row["case"] for row in rows] == ["Relu / dim=8"]
