@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,7 @@ from speedmetal.errors import UserInputError
 
 CEILING_SECONDS = 0.1  # per rate; a run of six contenders spends about ten seconds on them
 CEILING_TIMEOUT_SECONDS = 120.0
+STARTS_AT_ONCE = 2  # each imports a large library
 MEMORY_FILE_SYSTEM = "/dev/shm"  # noqa: S108 - a private folder is made in it
 
 
@@ -298,11 +300,14 @@ class _Execution:
 
     def _start(self, workers: dict[str, WorkerProcess], session: int) -> dict[Contender, Hello]:
         """Start the workers; who cannot start gets a finding now and a record in every case."""
+        self.observer.phase("", "starting workers")
+        contenders = self.options.contenders
+        with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
+            starts = [pool.submit(workers[contender.key].start) for contender in contenders]
         started = {}
-        for contender in self.options.contenders:
-            self.observer.phase("", f"starting {contender.key}")
+        for contender, start in zip(contenders, starts, strict=True):
             try:
-                started[contender] = workers[contender.key].start()
+                started[contender] = start.result()
             except WorkerFailedError as error:
                 self._find("unavailable", f"{contender.key}: {error.reason}", session)
         return started
