@@ -40,6 +40,7 @@ Array = NDArray[Any]
 # The proof takes two calls and the warm-up at most 50: what comes later is timed.
 CALLS_BEFORE_SAMPLES = 52
 FOREVER_SECONDS = 3600.0
+HANGING_VARIABLE = "PLANTED_HANGING"
 
 
 # -- Wrong results -----------------------------------------------------------------------------
@@ -397,6 +398,9 @@ class _Asynchronous(NumPyAdapter):
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
         return np.asarray(tensor.result() if isinstance(tensor, Future) else tensor)
 
+    def peek(self, tensor: Tensor) -> NDArray[Any]:
+        return self.to_host(tensor, Layout.PLAIN).reshape(-1)[:1]
+
 
 class NotAwaited(_Asynchronous):
     """Nobody waits for the result: `force` does nothing."""
@@ -495,11 +499,17 @@ class KilledInSample(NumPyAdapter):
 
 
 class Hangs(NumPyAdapter):
-    """Never comes back."""
+    """Never comes back; leaves a mark in the file that ``HANGING_VARIABLE`` names."""
+
+    @staticmethod
+    def _relu(_: Array) -> None:
+        if HANGING_VARIABLE in os.environ:
+            Path(os.environ[HANGING_VARIABLE]).touch()
+        time.sleep(FOREVER_SECONDS)
 
     cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
-        "relu": _in_deadly_case(CELLS["relu"], lambda _: lambda _: time.sleep(FOREVER_SECONDS)),
+        "relu": _in_deadly_case(CELLS["relu"], lambda _: Hangs._relu),
     }
 
 

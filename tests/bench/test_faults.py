@@ -16,7 +16,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from planted import DEADLY_SHAPE, Silent, case_of, last_records, measure, worker_path
+from planted import (
+    DEADLY_SHAPE,
+    HANGING_VARIABLE,
+    Silent,
+    case_of,
+    last_records,
+    measure,
+    worker_path,
+)
 
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import CaseRecord, Status
@@ -219,7 +227,7 @@ def coordinator(out: Path, names: list[str]) -> Iterator[subprocess.Popen[str]]:
     memory.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-c", DRIVER.format(out=str(out), names=names, memory=str(memory))],
-        env={**os.environ, **worker_path()},
+        env={**os.environ, **worker_path(), HANGING_VARIABLE: str(out.with_name("hanging"))},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -255,7 +263,11 @@ def cases_in(out: Path) -> int:
 
 
 def are_gone(workers: list[psutil.Process]) -> bool:
-    return not psutil.wait_procs(workers, timeout=5.0)[1]
+    """Whether they end by themselves within five seconds; who does not is ended here."""
+    _, alive = psutil.wait_procs(workers, timeout=5.0)
+    for worker in alive:
+        worker.kill()
+    return not alive
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -291,8 +303,7 @@ def test_no_worker_outlives_a_killed_run_even_one_that_hangs(tmp_path: Path) -> 
     and that the data which it computes on do not stay in memory."""
     out = tmp_path / "records.jsonl"
     with coordinator(out, ["HANGS"]) as process:
-        wait_until(lambda: cases_in(out) >= 3)
-        time.sleep(1.0)  # the next case hangs
+        wait_until((tmp_path / "hanging").exists)
         workers = children_of(process.pid)
         process.kill()
         process.wait()
@@ -306,8 +317,7 @@ def test_an_interrupted_run_leaves_no_worker_and_a_whole_file(tmp_path: Path) ->
     one that hangs, and that scratch data are removed."""
     out = tmp_path / "records.jsonl"
     with coordinator(out, ["HANGS"]) as process:
-        wait_until(lambda: cases_in(out) >= 3)
-        time.sleep(1.0)
+        wait_until((tmp_path / "hanging").exists)
         workers = children_of(process.pid)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)

@@ -223,9 +223,14 @@ def make_case(entry: SuiteEntry, dtype: str, direction: str, precision: str) -> 
         precision=precision,
         direction=direction,
         published=entry.published,
-        bytes_minimum=work.bytes_minimum,
-        flops=work.flops,
+        bytes_minimum=_bounded(work.bytes_minimum),
+        flops=_bounded(work.flops),
     )
+
+
+def _bounded(count: int) -> int:
+    """A count that a record can hold; shapes beyond it exist in suite files alone."""
+    return min(count, (1 << 63) - 1)
 
 
 def reason_against(case: CaseSpec) -> str | None:

@@ -18,6 +18,7 @@ from speedmetal.bench import environment
 from speedmetal.bench.compare import ceiling_share, seconds_per_call
 from speedmetal.bench.measure import statistics
 from speedmetal.bench.operations import OPERATIONS
+from speedmetal.bench.operations.base import Operation
 from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
@@ -128,6 +129,15 @@ class CaseMeasurement:
     def _make_data(self) -> tuple[Dataset, Dataset]:
         operation = OPERATIONS[self.case.operation]
         self._data_folder = self._choose_data_folder()
+        try:
+            return self._make_both_datasets(operation)
+        except WorkerFailedError:
+            if self._data_folder == self.measuring.scratch:
+                raise
+            self._data_folder = self.measuring.scratch  # memory was less plentiful than it seemed
+            return self._make_both_datasets(operation)
+
+    def _make_both_datasets(self, operation: Operation) -> tuple[Dataset, Dataset]:
         data = self._make_dataset(FIRST_SEED, reference=True, plant_nan=False)
         outputs = sum(int(np.prod(f.shape)) for f in data.outputs)
         cheap = self.case.flops < REFERENCE_FLOPS and outputs < REFERENCE_ELEMENTS
@@ -259,8 +269,12 @@ class CaseMeasurement:
     ) -> CaseRecord:
         memory = None
         if one.failure is None or one.failure.is_alive:
+            request = Finish(verify=one.failure is None and one.wakes)
             with contextlib.suppress(WorkerFailedError):  # its samples are good all the same
-                memory = one.worker.ask(Finish(), Finished, FINISH_SECONDS).memory
+                finished = one.worker.ask(request, Finished, FINISH_SECONDS)
+                memory = finished.memory
+                if not finished.verified:
+                    one.fail_verification()
         status, reason = self._status(one, series)
         record = self._record(one.contender, status, reason, group=group)
         timing = self._timing(one, converged=status is Status.OK) if status.has_time else None

@@ -74,6 +74,17 @@ def make_dataset(
         OSError: The files cannot be written (a full disk).
         MemoryError: The arrays do not fit.
     """
+    try:
+        return _make_dataset(case, seed, folder, reference=reference, plant_nan=plant_nan)
+    except BaseException:  # files of a case that is given up would fill the disk for the next
+        for path in folder.glob(f"{case.key}-*"):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _make_dataset(
+    case: CaseSpec, seed: int, folder: Path, *, reference: bool, plant_nan: bool
+) -> Dataset:
     operation = OPERATIONS[case.operation]
     inputs = make_inputs(case, seed, plant_nan=plant_nan)
     prefix = f"{case.key}-{seed}"

@@ -264,7 +264,15 @@ def compare_gradients(
                 f"gradient of {name} has shape {gradient.shape}, expected {shape}"
             )
             continue
+        if gradient.dtype.name != case.dtype:
+            errors.failures.append(
+                f"gradient of {name} has dtype {gradient.dtype.name}, expected {case.dtype}"
+            )
+            continue
         wide = np.asarray(gradient).astype(np.float64)
+        if not np.isfinite(wide).all():  # inputs are finite, and no comparison is true of NaN
+            errors.failures.append(f"gradient of {name} is not finite")
+            continue
         norm = float(np.linalg.norm(wide)) or 1.0
         errors.elements += gradient.size
         for k in range(DIRECTIONS):

@@ -100,11 +100,17 @@ class Sampled(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
-    """Forget the case and give its memory back."""
+    """Forget the case and give its memory back.
+
+    ``verify`` asks for one more call first, and whether its result is still the proved one.
+    """
+
+    verify: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
     memory: Memory
+    verified: bool = True
 
 
 class MeasureCeilings(msgspec.Struct, frozen=True, tag=True):

@@ -386,7 +386,7 @@ class _Execution:
         """Ceilings of each device: the best of everybody who computes on it."""
         sizes = _ceiling_sizes(self.machine)
         dtypes = sorted({case.dtype for case in self.options.cases})
-        measured: dict[str, dict[str, CeilingsMeasured]] = {}
+        measured: dict[str, dict[str, CeilingsMeasured]] = {c.device: {} for c in started}
         seen = set()
         for contender in started:
             self.observer.phase("", f"measuring ceilings with {contender.key}")
@@ -404,7 +404,7 @@ class _Execution:
                 message = f"{contender.key}: ceilings could not be measured: {error.reason}"
                 self._find("ceilings", message, session, contender.key)
                 continue
-            measured.setdefault(contender.device, {})[contender.key] = answer
+            measured[contender.device][contender.key] = answer
         host = self._host_points(sizes) if "cpu" in measured else ([], [])
         ceilings = {
             device: CeilingRecord(

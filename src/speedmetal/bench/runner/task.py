@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -17,7 +17,7 @@ from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
 from speedmetal.bench.runner import proof
-from speedmetal.bench.runner.data import open_array
+from speedmetal.bench.runner.data import dtype_of, open_array
 from speedmetal.bench.runner.protocol import ArrayFile, Dataset, Prepare, Prepared, Sample, Sampled
 
 # Reading a result that exists takes next to nothing; one that is still being computed takes the
@@ -53,6 +53,7 @@ class Task:
         self._operation = OPERATIONS[request.case.operation]
         self._function = self._make_function(mode)
         self._input_sets: list[list[Tensor]] = []
+        self._rotation: Iterator[list[Tensor]] = iter(())
         self._proved: ProvedOutputs | None = None
         self._clock = adapter.device_clock()
 
@@ -109,7 +110,7 @@ class Task:
         if len(self._input_sets) == 1:
             inputs = self._input_sets[0]
             return lambda: _as_tuple(function(*inputs))
-        sets = cycle(self._input_sets)
+        sets = self._rotation
         return lambda: _as_tuple(function(*next(sets)))
 
     def _timed_call(self) -> tuple[float, Sequence[Tensor]]:
@@ -122,10 +123,15 @@ class Task:
     def _add_cold_inputs(self) -> None:
         if self._request.cache != "cold":
             return
-        size = sum(int(np.prod(f.shape)) * 4 for f in self._request.data.inputs)
+        size = sum(
+            int(np.prod(f.shape)) * dtype_of(f.dtype).itemsize for f in self._request.data.inputs
+        )
         wanted = -(-3 * self._request.cache_bytes // max(size, 1))
         for _ in range(min(wanted, MAXIMUM_INPUT_SETS) - 1):
             self._input_sets.append(self._load(self._request.data))
+        # One rotation for all samples: one that began anew with each sample would use the first
+        # sets only, which stay in the cache.
+        self._rotation = cycle(self._input_sets)
 
     # -- proving -----------------------------------------------------------------------------
 
@@ -158,17 +164,11 @@ class Task:
         the long read took: that one is finished, whatever ``force`` did.
         """
         hosts, long = self._timed_read(outputs)
-        waiting = max(UNFINISHED_SHARE * seconds, UNFINISHED_FLOOR_SECONDS)
-        if long <= waiting:
+        if long <= _waiting_seconds(seconds):
             return "", hosts
         self._timed_peek(0.0)  # compiles, where reading an element is compiled
-        fresh, rested = self._timed_peek(0.0), self._timed_peek(1.2 * long)
-        if fresh - rested <= waiting:
-            return "", hosts
-        return (
-            "the result was not finished when its call had been forced: reading an element took"
-            f" {fresh:.3g} s, reading one of a result that had been left alone {rested:.3g} s"
-        ), hosts
+        fresh = self._timed_peek(0.0)
+        return unfinished_reason(seconds, fresh, lambda: self._timed_peek(1.2 * long)), hosts
 
     def _timed_peek(self, rest_seconds: float) -> float:
         """Seconds to read one element of each output of a new call, after a rest."""
@@ -247,6 +247,11 @@ class Task:
         verified = not request.verify or self._still_right(timed.outputs)
         return Sampled(timed.nanoseconds, timed.device_nanoseconds, verified)
 
+    def verify(self) -> bool:
+        """Whether one more call gives the proved result: what is right at first may not stay so."""
+        _, outputs = self._timed_call()
+        return self._still_right(outputs)
+
     def _still_right(self, outputs: Sequence[Tensor]) -> bool:
         hosts, _ = self._timed_read(outputs)
         assert self._proved is not None  # samples come after the proof
@@ -256,8 +261,33 @@ class Task:
     def close(self) -> None:
         """Let go of the case's memory."""
         self._input_sets = []
+        self._rotation = iter(())
         self._proved = None
         self._adapter.release()
+
+
+def unfinished_reason(call_seconds: float, fresh: float, peek_rested: Callable[[], float]) -> str:
+    """Why a forced call seems not to have finished; "" where it has.
+
+    Args:
+        call_seconds: What a call takes until it has been forced.
+        fresh: What reading an element took right after that.
+        peek_rested: Seconds of the same for a result that was left alone for a while; it is only
+            asked where ``fresh`` is long.
+    """
+    if fresh <= _waiting_seconds(call_seconds):
+        return ""
+    rested = peek_rested()
+    if fresh - rested <= _waiting_seconds(call_seconds):
+        return ""
+    return (
+        "the result was not finished when its call had been forced: reading an element took"
+        f" {fresh:.3g} s, reading one of a result that had been left alone {rested:.3g} s"
+    )
+
+
+def _waiting_seconds(call_seconds: float) -> float:
+    return max(UNFINISHED_SHARE * call_seconds, UNFINISHED_FLOOR_SECONDS)
 
 
 def _is_close(values: Array, remembered: Array, tolerance: float) -> bool:

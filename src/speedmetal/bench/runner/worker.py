@@ -8,9 +8,12 @@ framework is imported, so that what a framework prints goes to the log and not i
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import psutil
@@ -36,6 +39,7 @@ from speedmetal.bench.runner.protocol import (
     Request,
     Sample,
 )
+from speedmetal.errors import SpeedmetalError
 
 REFERENCE = "reference"  # the framework name of the worker that makes data
 MEMORY_LIMIT_VARIABLE = "SPEEDMETAL_WORKER_MEMORY_BYTES"
@@ -62,25 +66,30 @@ class Worker:
             self._adapter.end_turn()
             return sampled
         if isinstance(request, Finish):
-            return self._finish()
+            return self._finish(verify=request.verify)
         if isinstance(request, MeasureCeilings):
             return self._measure_ceilings(request)
         raise TypeError(f"a worker cannot answer {type(request).__name__}")
 
     def _prepare(self, request: Prepare) -> Prepared:
+        case = request.case
+        reason = self._adapter.reason_against(case.operation, case.dtype, case.direction)
+        if reason is not None:
+            return Prepared(Status.UNSUPPORTED, reason)
         self._task = self._make_task(self._adapter, self._mode, request)
         prepared = self._task.prepare()
         if prepared.status != Status.OK:
             self._finish()
         return prepared
 
-    def _finish(self) -> Finished:
+    def _finish(self, *, verify: bool = False) -> Finished:
+        verified = not verify or self._task is None or self._task.verify()
         # The peak is read before the allocator's count starts anew.
         device_peak = self._adapter.device_peak_bytes()
         if self._task is not None:
             self._task.close()
             self._task = None
-        return Finished(_memory(device_peak))
+        return Finished(_memory(device_peak), verified)
 
     def forget(self) -> None:
         """After a failure: drop the case, whatever state it is in."""
@@ -93,6 +102,7 @@ class Worker:
         import numpy as np
 
         from speedmetal.bench.contract import Layout
+        from speedmetal.bench.runner.task import unfinished_reason
 
         adapter = self._adapter
 
@@ -105,9 +115,24 @@ class Worker:
 
         def rate(function: Callable[..., object], work: float, *inputs: object) -> float:
             made = adapter.compile(function) if self._mode == "compiled" else function
+
+            def timed_peek(rest_seconds: float) -> float:
+                output = made(*inputs)
+                adapter.force((output,))
+                time.sleep(rest_seconds)
+                start = time.perf_counter()
+                adapter.peek(output)
+                return time.perf_counter() - start
+
+            timed_peek(0.0)  # compiles, where reading an element is compiled
             seconds = ceilings.best_seconds(
                 lambda: adapter.force((made(*inputs),)), request.seconds
             )
+            # A rate that nobody waited for would let every time on this device pass.
+            fresh = timed_peek(0.0)
+            unfinished = unfinished_reason(seconds, fresh, lambda: timed_peek(1.2 * fresh))
+            if unfinished:
+                raise SpeedmetalError(unfinished)
             return work / seconds
 
         copy, read = [], []
@@ -138,13 +163,17 @@ class Worker:
 
 
 class ReferenceMaker:
-    """Answers requests for data."""
+    """Answers requests for data; ``folders`` gets to know where they are."""
+
+    def __init__(self, folders: set[str]) -> None:
+        self._folders = folders
 
     def answer(self, request: Request) -> Reply:
         from speedmetal.bench.runner.data import make_dataset
 
         if not isinstance(request, MakeDataset):
             raise TypeError(f"the reference worker cannot answer {type(request).__name__}")
+        self._folders.add(request.folder)
         dataset = make_dataset(
             request.case,
             request.seed,
@@ -192,6 +221,24 @@ def _private_pipes() -> tuple[int, int]:
     return requests, replies
 
 
+def _end_with_coordinator(requests: int, folders: Collection[str]) -> None:
+    """End this process, and remove ``folders``, once nobody holds the other end of ``requests``.
+
+    :func:`serve` sees that only between two requests; a call that never returns would stay behind.
+    The thread sleeps in the kernel until then, so that it costs the timed calls nothing.
+    """
+
+    def wait() -> None:
+        poller = select.poll()
+        poller.register(requests, 0)  # no events asked for: hang-ups are told all the same
+        poller.poll()
+        for folder in (*folders, *folders):  # twice: a file may be begun during the first pass
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def serve(answerer: Worker | ReferenceMaker, requests: int, replies: int) -> None:
     """Answer requests until the coordinator closes the pipe."""
     while True:
@@ -213,10 +260,12 @@ def main(arguments: list[str]) -> None:
     """Start the framework, say hello, and serve."""
     framework_name, device, mode, threads, precision = arguments
     requests, replies = _private_pipes()
+    folders: set[str] = set()
+    _end_with_coordinator(requests, folders)
     _limit_memory()
     start = time.perf_counter()
     if framework_name == REFERENCE:
-        answerer: Worker | ReferenceMaker = ReferenceMaker()
+        answerer: Worker | ReferenceMaker = ReferenceMaker(folders)
         settings: dict[str, str] = {}
     else:
         try:
