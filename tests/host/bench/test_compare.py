@@ -96,7 +96,8 @@ def ratio(low: float, high: float, p_value: float = 0.001, rounds: int = 20) -> 
         (0.45, 0.55, 0.0, True, Verdict.FASTER),
         (1.80, 2.20, 0.0, True, Verdict.SLOWER),
         (0.99, 1.01, 0.0, True, Verdict.EQUIVALENT),
-        (0.99, 1.01, 0.5, False, Verdict.EQUIVALENT),
+        (0.99, 1.01, 0.015, False, Verdict.EQUIVALENT),
+        (0.99, 1.01, 0.5, False, Verdict.UNDECIDED),  # the noise alone is larger than 2 %
         # Wholly on one side of 1, but inside the band of what nobody notices.
         (1.005, 1.015, 0.0, True, Verdict.EQUIVALENT),
         (1.005, 1.035, 0.0, True, Verdict.SLOWER),
@@ -116,7 +117,7 @@ def test_the_table_of_verdicts(
     low: float, high: float, noise: float, significant: bool, verdict: Verdict
 ) -> None:
     """Proves each verdict, and each thing that withholds one."""
-    assert compare.verdict_of(ratio(low, high), noise, significant) is verdict
+    assert compare.verdict_of(ratio(low, high), noise, significant=significant) is verdict
 
 
 @given(
@@ -132,10 +133,12 @@ def test_verdicts_are_symmetric(
     there = Ratio(centre, centre / width, centre * width, 20, 0.001)
     back = Ratio(1 / centre, 1 / there.high, 1 / there.low, 20, 0.001)
     opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
-    verdict = compare.verdict_of(there, noise, significant)
+    verdict = compare.verdict_of(there, noise, significant=significant)
     edges = (there.low, there.high)
     if all(abs(math.log(e) - s * math.log(1.02)) > 1e-9 for e in edges for s in (-1, 0, 1)):
-        assert compare.verdict_of(back, noise, significant) is opposite.get(verdict, verdict)
+        assert compare.verdict_of(back, noise, significant=significant) is opposite.get(
+            verdict, verdict
+        )
 
 
 # -- Pairing -------------------------------------------------------------------------------------
