@@ -263,7 +263,9 @@ def audit(
     ops: Annotated[
         str | None, typer.Option(help="Rerun these operations alone, with commas.")
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Time of the rerun.  [default: 60m]")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time of the rerun.  [default: the suite's own]")
+    ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option("--format", help="terminal, markdown or json.")
     ] = "terminal",

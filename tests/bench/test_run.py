@@ -17,6 +17,7 @@ from speedmetal.bench.frameworks.base import Function, Settings, Tensor
 from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
 from speedmetal.bench.record import CaseSpec, Status
 from speedmetal.bench.runner.data import make_dataset
+from speedmetal.bench.runner.plan import expected_seconds
 from speedmetal.bench.runner.protocol import Prepare, Sample
 from speedmetal.bench.runner.rounds import Precision
 from speedmetal.bench.runner.task import Task
@@ -64,10 +65,12 @@ def records(suite_cases: list[CaseSpec], tmp_path_factory: pytest.TempPathFactor
 def test_every_case_is_recorded_for_every_contender_in_every_session(
     records: Records, suite_cases: list[CaseSpec]
 ) -> None:
-    """Proves that the file is whole and has each combination exactly once, in the run's order."""
+    """Proves that the file is whole and has each combination exactly once, numbered as the suite
+    has them, whatever the order in which they ran."""
     assert not records.bad_lines
     assert read_records(records.source).records == records.records
-    found = [(r.session, r.case.label, r.contender.framework) for r in records.cases]
+    by_number = sorted(records.cases, key=lambda r: (r.session, r.number))
+    found = [(r.session, r.case.label, r.contender.framework) for r in by_number]
     assert found == [
         (session, case.label, framework)
         for session in (1, 2)
@@ -319,3 +322,13 @@ def test_cold_inputs_exceed_the_cache_and_are_all_used(dtype: str, tmp_path: Pat
     for _ in range(prepared.input_sets):
         assert task.sample(Sample(calls=1, wake=False, verify=True)).verified
     assert len(set(adapter.used)) == prepared.input_sets
+
+
+def test_cheap_cases_run_first(records: Records) -> None:
+    """Proves that what is expected to take longest runs last, so that a budget's end cuts it and
+    nothing else."""
+    for session in (1, 2):
+        labels = dict.fromkeys(r.case.key for r in records.cases if r.session == session)
+        cases = {r.case.key: r.case for r in records.cases}
+        expected = [expected_seconds(cases[key]) for key in labels]
+        assert expected == sorted(expected)

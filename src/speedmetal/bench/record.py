@@ -179,6 +179,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="case"):
     contender: Contender
     environment: str  # key of an EnvironmentRecord
     group: str
+    number: int = 0  # the case's place in its suite, by which reports are ordered
     status: Status
     reason: str = ""
     check: Check | None = None

@@ -161,9 +161,13 @@ def figures_of(records: Records, options: Options) -> tuple[RunFigures, ...]:
 
 
 def latest(cases: Iterable[CaseRecord]) -> list[CaseRecord]:
-    """The records that count: the last of each run, session, case and contender."""
+    """The records that count: the last of each run, session, case and contender.
+
+    In the order of their runs and suites, whatever the order in which the cases were measured.
+    """
     kept = {(r.run_id, r.session, r.case.key, r.contender.key): r for r in cases}
-    return list(kept.values())
+    runs = {run: place for place, run in enumerate(dict.fromkeys(key[0] for key in kept))}
+    return sorted(kept.values(), key=lambda r: (runs[r.run_id], r.session, r.number))
 
 
 def default_baseline(cases: Iterable[CaseRecord]) -> str:

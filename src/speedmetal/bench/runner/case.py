@@ -42,7 +42,6 @@ from speedmetal.bench.runner.protocol import (
 from speedmetal.bench.runner.rounds import (
     Precision,
     Series,
-    TimeAccount,
     choose_control,
     fail_hopeless,
     is_precise,
@@ -240,7 +239,7 @@ class CaseMeasurement:
         self, contender: Contender, data: Dataset, second: Dataset, group: str
     ) -> tuple[Series | None, CaseRecord | None]:
         worker = self.workers[contender.key]
-        account = TimeAccount(self.budget.contender_seconds())
+        account = self.budget.account()
         request = Prepare(
             case=self.case,
             data=data,
@@ -256,7 +255,8 @@ class CaseMeasurement:
             start = time.monotonic()
             prepared = worker.ask(request, Prepared, account.limit_seconds)
         except WorkerFailedError as error:
-            return None, self._record(contender, error.status, error.reason, group=group)
+            status = account.status if error.status is Status.TIMEOUT else error.status
+            return None, self._record(contender, status, error.reason, group=group)
         account.used_seconds = time.monotonic() - start
         if prepared.status != Status.OK:
             status = Status(prepared.status)
@@ -351,6 +351,7 @@ class CaseMeasurement:
             contender=contender,
             environment=self.measuring.environment,
             group=group or uuid.uuid4().hex[:12],
+            number=self.number,
             status=status,
             reason=reason,
         )

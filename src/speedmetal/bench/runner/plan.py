@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speedmetal.bench.record import Contender
+from speedmetal.bench.record import CaseSpec, Contender, Status
 from speedmetal.bench.runner.probe import Availability
 from speedmetal.bench.runner.protocol import Dataset
 from speedmetal.errors import UnknownNameError, UserInputError
@@ -14,6 +14,7 @@ from speedmetal.errors import UnknownNameError, UserInputError
 MODES = ("eager", "compiled")
 # What a call may hold beyond its inputs: its outputs, and as much again while it works.
 WORKSPACE_FACTOR = 2
+SLOW_FLOPS_PER_SECOND, SLOW_BYTES_PER_SECOND = 3e9, 1e9
 MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
 
 
@@ -111,6 +112,36 @@ def cohorts(
     return [list(contenders[i : i + size]) for i in range(0, len(contenders), size)]
 
 
+def expected_seconds(case: CaseSpec) -> float:
+    """About how long a call of a slow framework takes; only good for ordering cases.
+
+    The rates are those of one core without vector units, which some frameworks use.
+    """
+    return case.flops / SLOW_FLOPS_PER_SECOND + case.bytes_minimum / SLOW_BYTES_PER_SECOND
+
+
+@dataclass
+class TimeAccount:
+    """The time of one contender in one case; when it is used up, the case ends for it."""
+
+    limit_seconds: float
+    used_seconds: float = 0.0
+    option: str = "--case-timeout"  # what the limit comes from: that, or "--budget"
+
+    @property
+    def status(self) -> Status:
+        """What a case is that did not end within the limit.
+
+        Where it was the budget's end that came too near, the case was never given its chance: a
+        continued run tries it again.
+        """
+        return Status.TIMEOUT if self.option == "--case-timeout" else Status.SKIPPED
+
+    @property
+    def left_seconds(self) -> float:
+        return max(0.0, self.limit_seconds - self.used_seconds)
+
+
 @dataclass
 class Budget:
     """The time of a run, shared out among its cases as they come.
@@ -141,6 +172,9 @@ class Budget:
         """What one case may take, preparation included."""
         return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / max(cases_left, 1))
 
-    def contender_seconds(self) -> float:
-        """What one contender of one case may take at most."""
-        return min(self.case_timeout_seconds, max(1.0, self.CONTENDER_SHARE * self.left_seconds))
+    def account(self) -> TimeAccount:
+        """The time of one contender in one case."""
+        share = max(1.0, self.CONTENDER_SHARE * self.left_seconds)
+        if share < self.case_timeout_seconds:
+            return TimeAccount(share, option="--budget")
+        return TimeAccount(self.case_timeout_seconds)

@@ -10,6 +10,7 @@ import numpy as np
 
 from speedmetal.bench.measure import statistics
 from speedmetal.bench.record import Contender, Status
+from speedmetal.bench.runner.plan import TimeAccount
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import Prepared, Sample, Sampled
 
@@ -27,18 +28,6 @@ class Precision:
     least_rounds: int = 20
     most_rounds: int = 200
     half_width: float = 0.02
-
-
-@dataclass
-class TimeAccount:
-    """The time of one contender in one case; when it is used up, the case ends for it."""
-
-    limit_seconds: float
-    used_seconds: float = 0.0
-
-    @property
-    def left_seconds(self) -> float:
-        return max(0.0, self.limit_seconds - self.used_seconds)
 
 
 @dataclass
@@ -99,10 +88,10 @@ def fail_hopeless(series: Sequence[Series]) -> None:
         needed = LEAST_SAMPLES * one.turn_seconds
         if needed > one.account.left_seconds:
             one.failure = WorkerFailedError(
-                Status.TIMEOUT,
+                one.account.status,
                 f"one call takes {one.call_seconds:.3g} s; {LEAST_SAMPLES} samples do not fit into"
                 f" what is left ({one.account.left_seconds:.3g} s) of the case's time limit"
-                f" ({one.account.limit_seconds:.3g} s); raise --case-timeout or --budget",
+                f" ({one.account.limit_seconds:.3g} s); raise {one.account.option}",
                 is_alive=True,
             )
 

@@ -33,7 +33,7 @@ from speedmetal.bench.record import (
     Status,
 )
 from speedmetal.bench.runner.case import CaseMeasurement, Measuring, now
-from speedmetal.bench.runner.plan import Budget
+from speedmetal.bench.runner.plan import Budget, expected_seconds
 from speedmetal.bench.runner.process import (
     WorkerFailedError,
     WorkerProcess,
@@ -332,7 +332,9 @@ class _Execution:
         started: Collection[Contender],
         ceilings: dict[str, CeilingRecord],
     ) -> list[CaseRecord]:
-        pending = self._pending(session)
+        # The cheap ones first: where the budget ends, it cuts the few that take longest, and what
+        # the others left is theirs.
+        pending = sorted(self._pending(session), key=lambda item: expected_seconds(item[1]))
         everything: list[CaseRecord] = []
         for index, (number, case, contenders) in enumerate(pending):
             cases_left = len(pending) - index + len(pending) * (self.options.sessions - session)

@@ -18,12 +18,9 @@ from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
 from speedmetal.bench.runner import proof
 from speedmetal.bench.runner.data import dtype_of, open_array
+from speedmetal.bench.runner.finished import peek_seconds, unfinished_reason, waiting_seconds
 from speedmetal.bench.runner.protocol import ArrayFile, Dataset, Prepare, Prepared, Sample, Sampled
 
-# Reading a result that exists takes next to nothing; one that is still being computed takes the
-# rest of the computation.
-UNFINISHED_SHARE = 0.5
-UNFINISHED_FLOOR_SECONDS = 2e-3
 PROBES = 64  # elements of the last result that are compared with the proved ones
 MAXIMUM_INPUT_SETS = 256
 
@@ -159,25 +156,18 @@ class Task:
     def _read(self, outputs: Sequence[Tensor], seconds: float) -> tuple[str, list[Array]]:
         """Outputs on the host; and whether reading them shows that they were not finished.
 
-        Where reading takes long, it may be because there is much to transfer. So one element is
-        read of a result that was just forced, and of one that was then left alone for as long as
-        the long read took: that one is finished, whatever ``force`` did.
+        Where reading takes long, it may be because there is much to transfer: then one element is
+        read, of new results.
         """
         hosts, long = self._timed_read(outputs)
-        if long <= _waiting_seconds(seconds):
+        if long <= waiting_seconds(seconds):
             return "", hosts
-        self._timed_peek(0.0)  # compiles, where reading an element is compiled
-        fresh = self._timed_peek(0.0)
-        return unfinished_reason(seconds, fresh, lambda: self._timed_peek(1.2 * long)), hosts
 
-    def _timed_peek(self, rest_seconds: float) -> float:
-        """Seconds to read one element of each output of a new call, after a rest."""
-        _, outputs = self._timed_call()
-        time.sleep(rest_seconds)
-        start = time.perf_counter()
-        for output in outputs:
-            self._adapter.peek(output)
-        return time.perf_counter() - start
+        def forced_call() -> Sequence[Tensor]:
+            return self._timed_call()[1]
+
+        peek_seconds(self._adapter, forced_call)
+        return unfinished_reason(self._adapter, forced_call, seconds, long), hosts
 
     def _timed_read(self, outputs: Sequence[Tensor]) -> tuple[list[Array], float]:
         start = time.perf_counter()
@@ -264,30 +254,6 @@ class Task:
         self._rotation = iter(())
         self._proved = None
         self._adapter.release()
-
-
-def unfinished_reason(call_seconds: float, fresh: float, peek_rested: Callable[[], float]) -> str:
-    """Why a forced call seems not to have finished; "" where it has.
-
-    Args:
-        call_seconds: What a call takes until it has been forced.
-        fresh: What reading an element took right after that.
-        peek_rested: Seconds of the same for a result that was left alone for a while; it is only
-            asked where ``fresh`` is long.
-    """
-    if fresh <= _waiting_seconds(call_seconds):
-        return ""
-    rested = peek_rested()
-    if fresh - rested <= _waiting_seconds(call_seconds):
-        return ""
-    return (
-        "the result was not finished when its call had been forced: reading an element took"
-        f" {fresh:.3g} s, reading one of a result that had been left alone {rested:.3g} s"
-    )
-
-
-def _waiting_seconds(call_seconds: float) -> float:
-    return max(UNFINISHED_SHARE * call_seconds, UNFINISHED_FLOOR_SECONDS)
 
 
 def _is_close(values: Array, remembered: Array, tolerance: float) -> bool:

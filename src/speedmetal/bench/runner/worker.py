@@ -13,15 +13,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
 
 from speedmetal.bench.frameworks import find_framework
 from speedmetal.bench.frameworks.base import Adapter, Settings
-from speedmetal.bench.measure import ceilings
-from speedmetal.bench.record import CopyPoint, Memory, Status
+from speedmetal.bench.record import Memory, Status
 from speedmetal.bench.runner import protocol
 from speedmetal.bench.runner.failure import status_of_exception
 from speedmetal.bench.runner.protocol import (
@@ -39,11 +38,9 @@ from speedmetal.bench.runner.protocol import (
     Request,
     Sample,
 )
-from speedmetal.errors import SpeedmetalError
 
 REFERENCE = "reference"  # the framework name of the worker that makes data
 MEMORY_LIMIT_VARIABLE = "SPEEDMETAL_WORKER_MEMORY_BYTES"
-PRODUCT_SIZES = (256, 1024, 2048)
 
 
 class Worker:
@@ -99,67 +96,9 @@ class Worker:
             print(f"while letting go of a failed case: {error}", file=sys.stderr)  # noqa: T201
 
     def _measure_ceilings(self, request: MeasureCeilings) -> CeilingsMeasured:
-        import numpy as np
+        from speedmetal.bench.runner.rates import RateMeter
 
-        from speedmetal.bench.contract import Layout
-        from speedmetal.bench.runner.task import unfinished_reason
-
-        adapter = self._adapter
-
-        def on_device(shape: tuple[int, ...], dtype: str) -> object:
-            from speedmetal.bench.runner.data import dtype_of
-
-            values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-            adapter.begin(dtype)
-            return adapter.to_device(values.astype(dtype_of(dtype)), Layout.PLAIN)
-
-        def rate(function: Callable[..., object], work: float, *inputs: object) -> float:
-            made = adapter.compile(function) if self._mode == "compiled" else function
-
-            def timed_peek(rest_seconds: float) -> float:
-                output = made(*inputs)
-                adapter.force((output,))
-                time.sleep(rest_seconds)
-                start = time.perf_counter()
-                adapter.peek(output)
-                return time.perf_counter() - start
-
-            timed_peek(0.0)  # compiles, where reading an element is compiled
-            seconds = ceilings.best_seconds(
-                lambda: adapter.force((made(*inputs),)), request.seconds
-            )
-            # A rate that nobody waited for would let every time on this device pass.
-            fresh = timed_peek(0.0)
-            unfinished = unfinished_reason(seconds, fresh, lambda: timed_peek(1.2 * fresh))
-            if unfinished:
-                raise SpeedmetalError(unfinished)
-            return work / seconds
-
-        copy, read = [], []
-        for size in request.sizes_bytes:
-            x = on_device((max(1, size // 8),), "float32")
-            copy.append(
-                CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.copy, size, x))
-            )
-            read.append(
-                CopyPoint(working_set_bytes=size, bytes_per_second=rate(adapter.read, size / 2, x))
-            )
-        flops: dict[str, float] = {}
-        for dtype in request.dtypes:
-            if dtype in adapter.unsupported_dtypes:
-                continue
-            flops[dtype] = 0.0
-            for size in PRODUCT_SIZES:
-                a, b = on_device((size, size), dtype), on_device((size, size), dtype)
-                work = ceilings.product_flops(size)
-                achieved = rate(adapter.product, work, a, b)
-                flops[dtype] = max(flops[dtype], achieved)
-                if achieved < work / 0.5:  # too slow here for a larger one to be worth its time
-                    break
-        one = on_device((1,), "float32")
-        floor = 1 / rate(adapter.copy, 1.0, one)
-        adapter.release()
-        return CeilingsMeasured(copy, read, flops, floor)
+        return RateMeter(self._adapter, self._mode, request.seconds).measure(request)
 
 
 class ReferenceMaker:

@@ -137,7 +137,7 @@ def test_without_a_budget_a_case_has_a_minute() -> None:
     budget = Budget(None, 240.0, time.monotonic() - 1e6)
     assert not budget.is_spent
     assert budget.case_seconds(1000) == Budget.UNLIMITED_CASE_SECONDS
-    assert budget.contender_seconds() == 240.0
+    assert budget.account().limit_seconds == 240.0
 
 
 def test_a_budget_is_shared_among_the_cases_left() -> None:
@@ -145,7 +145,7 @@ def test_a_budget_is_shared_among_the_cases_left() -> None:
     budget = Budget(1000.0, 240.0, time.monotonic() - 900.0)
     assert budget.left_seconds == pytest.approx(100.0, abs=1.0)
     assert budget.case_seconds(10) == pytest.approx(10.0, abs=0.1)
-    assert budget.contender_seconds() == pytest.approx(25.0, abs=0.25)
+    assert budget.account().limit_seconds == pytest.approx(25.0, abs=0.25)
 
 
 def test_a_spent_budget_leaves_a_contender_a_second() -> None:
@@ -153,7 +153,7 @@ def test_a_spent_budget_leaves_a_contender_a_second() -> None:
     budget = Budget(1.0, 240.0, time.monotonic() - 5.0)
     assert budget.is_spent
     assert budget.case_seconds(1) < 0
-    assert budget.contender_seconds() == 1.0
+    assert budget.account().limit_seconds == 1.0
 
 
 @given(
@@ -165,4 +165,4 @@ def test_no_share_exceeds_what_is_left(total: float, cases: int, timeout: float)
     """Proves that no case and no contender is promised more than the run has."""
     budget = Budget(total, timeout, time.monotonic())
     assert budget.case_seconds(cases) <= total
-    assert budget.contender_seconds() <= max(1.0, min(timeout, total))
+    assert budget.account().limit_seconds <= max(1.0, min(timeout, total))
