@@ -28,6 +28,7 @@ from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
 from speedmetal.bench.frameworks.numpy.cells import CELLS
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseRecord, CaseSpec, Contender
+from speedmetal.bench.runner import device_ceilings
 from speedmetal.bench.runner import run as run_module
 from speedmetal.bench.runner.protocol import MeasureCeilings
 from speedmetal.bench.runner.rounds import Precision
@@ -714,11 +715,9 @@ def small_ceilings(dtypes: Collection[str] = ()) -> Iterator[None]:
     def request(sizes: list[int], _: list[str], seconds: float) -> MeasureCeilings:
         return MeasureCeilings(sizes, list(dtypes), seconds)
 
-    with mock.patch.multiple(
-        run_module,
-        CEILING_SECONDS=0.003,
-        MeasureCeilings=request,
-        _ceiling_sizes=lambda _: [1 << 16, 1 << 20, 1 << 24],
+    with (
+        mock.patch.multiple(device_ceilings, CEILING_SECONDS=0.003, MeasureCeilings=request),
+        mock.patch.object(run_module, "working_sets", return_value=[1 << 16, 1 << 20, 1 << 24]),
     ):
         yield
 

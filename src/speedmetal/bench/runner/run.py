@@ -20,32 +20,29 @@ from msgspec.structs import replace as replace_record
 from speedmetal import __version__
 from speedmetal.bench import advice, environment
 from speedmetal.bench.frameworks.base import Settings
-from speedmetal.bench.measure.ceilings import host_bandwidth
 from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
     CeilingRecord,
     Contender,
-    CopyPoint,
     EnvironmentRecord,
     FindingRecord,
     RunRecord,
     Status,
 )
 from speedmetal.bench.runner.case import CaseMeasurement, Measuring, now
+from speedmetal.bench.runner.device_ceilings import measure_ceilings, working_sets
 from speedmetal.bench.runner.plan import Budget, expected_seconds
 from speedmetal.bench.runner.process import (
     WorkerFailedError,
     WorkerProcess,
     worker_environment,
 )
-from speedmetal.bench.runner.protocol import CeilingsMeasured, Hello, MeasureCeilings
+from speedmetal.bench.runner.protocol import Hello
 from speedmetal.bench.runner.rounds import Precision
 from speedmetal.bench.store import Records, RecordWriter, read_records
 from speedmetal.errors import UserInputError
 
-CEILING_SECONDS = 0.1  # per rate; a run of six contenders spends about ten seconds on them
-CEILING_TIMEOUT_SECONDS = 120.0
 STARTS_AT_ONCE = 2  # each imports a large library
 MEMORY_FILE_SYSTEM = "/dev/shm"  # noqa: S108 - a private folder is made in it
 
@@ -376,8 +373,6 @@ class _Execution:
             )
             self.writer.append([withdrawn])
 
-    # -- ceilings ----------------------------------------------------------------------------
-
     def _measure_ceilings(
         self,
         workers: dict[str, WorkerProcess],
@@ -385,29 +380,17 @@ class _Execution:
         session: int,
         record: EnvironmentRecord,
     ) -> dict[str, CeilingRecord]:
-        """Ceilings of each device: the best of everybody who computes on it."""
-        sizes = _ceiling_sizes(self.machine)
-        dtypes = sorted({case.dtype for case in self.options.cases})
-        measured: dict[str, dict[str, CeilingsMeasured]] = {c.device: {} for c in started}
-        seen = set()
-        for contender in started:
-            self.observer.phase("", f"measuring ceilings with {contender.key}")
-            # A framework's second mode reaches no more, and may compile for each size.
-            is_first = (contender.framework, contender.device) not in seen
-            seen.add((contender.framework, contender.device))
-            request = MeasureCeilings(
-                sizes if is_first else [], dtypes if is_first else [], CEILING_SECONDS
-            )
-            try:
-                answer = workers[contender.key].ask(
-                    request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS
-                )
-            except WorkerFailedError as error:
-                message = f"{contender.key}: ceilings could not be measured: {error.reason}"
-                self._find("ceilings", message, session, contender.key)
-                continue
-            measured[contender.device][contender.key] = answer
-        host = self._host_points(sizes) if "cpu" in measured else ([], [])
+        measured = measure_ceilings(
+            workers,
+            started,
+            working_sets(self.machine.last_level_cache_bytes),
+            sorted({case.dtype for case in self.options.cases}),
+            self.options.settings,
+            on_phase=partial(self.observer.phase, ""),
+            on_failure=lambda contender, reason: self._find(
+                "ceilings", f"{contender.key}: {reason}", session, contender.key
+            ),
+        )
         ceilings = {
             device: CeilingRecord(
                 run_id=self.run_id,
@@ -415,47 +398,12 @@ class _Execution:
                 time_utc=now(),
                 environment=record.key,
                 device=device,
-                copy=_best([a.copy for a in answers.values()], host[0] if device == "cpu" else []),
-                read=_best([a.read for a in answers.values()], host[1] if device == "cpu" else []),
-                flops_per_second=_best_rates(answers, self.options.settings.precision),
-                call_floor_seconds={k: a.call_floor_seconds for k, a in answers.items()},
+                copy=found.copy,
+                read=found.read,
+                flops_per_second=found.flops_per_second,
+                call_floor_seconds=found.call_floor_seconds,
             )
-            for device, answers in measured.items()
+            for device, found in measured.items()
         }
         self.writer.append(ceilings.values())
         return ceilings
-
-    def _host_points(self, sizes: Sequence[int]) -> tuple[list[CopyPoint], list[CopyPoint]]:
-        """What plain copies and reads on all threads reach: no framework may be needed for it."""
-        copy, read = [], []
-        for size in sizes:
-            copied, was_read = host_bandwidth(self.options.settings.threads, size, CEILING_SECONDS)
-            copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=copied))
-            read.append(CopyPoint(working_set_bytes=size, bytes_per_second=was_read))
-        return copy, read
-
-
-def _ceiling_sizes(machine: environment.Machine) -> list[int]:
-    """Working sets from a small cache's to well beyond the last-level cache, in bytes."""
-    largest = max(256 << 20, 4 * machine.last_level_cache_bytes)
-    sizes = [64 << 10]
-    while sizes[-1] * 8 < largest:
-        sizes.append(sizes[-1] * 8)
-    return [*sizes, largest]
-
-
-def _best(curves: Sequence[Sequence[CopyPoint]], extra: Sequence[CopyPoint]) -> list[CopyPoint]:
-    best: dict[int, float] = {}
-    for point in (*(p for curve in curves for p in curve), *extra):
-        size = point.working_set_bytes
-        best[size] = max(best.get(size, 0.0), point.bytes_per_second)
-    return [CopyPoint(working_set_bytes=s, bytes_per_second=r) for s, r in sorted(best.items())]
-
-
-def _best_rates(answers: dict[str, CeilingsMeasured], precision: str) -> dict[str, float]:
-    best: dict[str, float] = {}
-    for answer in answers.values():
-        for dtype, rate in answer.flops_per_second.items():
-            key = f"{dtype}/{precision}"
-            best[key] = max(best.get(key, 0.0), rate)
-    return best
