@@ -17,7 +17,7 @@ from speedmetal.bench.frameworks import FRAMEWORKS
 from speedmetal.bench.frameworks.base import Framework
 from speedmetal.bench.measure import calibrate
 from speedmetal.bench.operations import OPERATIONS
-from speedmetal.bench.runner import task
+from speedmetal.bench.runner import finished
 from speedmetal.bench.suites import BUILT_IN, cases_of, load_suite
 
 PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
@@ -54,7 +54,7 @@ def datasets() -> Iterator[Datasets]:
 def _no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what depends on time: warming up, and telling late results by their delay."""
     monkeypatch.setattr(calibrate, "WARM_SECONDS", 0.0)
-    monkeypatch.setattr(task, "UNFINISHED_FLOOR_SECONDS", 3600.0)
+    monkeypatch.setattr(finished, "UNFINISHED_FLOOR_SECONDS", 3600.0)
 
 
 # -- completeness ------------------------------------------------------------------------------
