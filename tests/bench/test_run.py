@@ -332,3 +332,15 @@ def test_cheap_cases_run_first(records: Records) -> None:
         cases = {r.case.key: r.case for r in records.cases}
         expected = [expected_seconds(cases[key]) for key in labels]
         assert expected == sorted(expected)
+
+
+def test_a_contender_that_joins_has_common_rounds(tmp_path: Path) -> None:
+    """Proves that a continued run measures a case anew for all where one contender has no result,
+    so that every ratio rests on common rounds; the earlier record is superseded."""
+    out = tmp_path / "records.jsonl"
+    measure(out, [RELU], ["HONEST"])
+    records = measure(out, [RELU], ["HONEST", "CONSTANT", "HALF_PRECISION"], resume=True)
+    first, *again = records.cases
+    assert {r.contender.framework for r in again} >= {first.contender.framework}
+    assert len({r.group for r in again}) == 1
+    assert first.group not in {r.group for r in again}

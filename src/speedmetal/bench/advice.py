@@ -66,7 +66,10 @@ def size_independent(
 def _must_differ(
     smaller: CaseRecord, larger: CaseRecord, ceilings: Mapping[str, CeilingRecord]
 ) -> bool:
+    # Both: of two cases with the same operations, the one with fewer bytes may well be slower.
     if larger.case.bytes_minimum < WORK_FACTOR * smaller.case.bytes_minimum:
+        return False
+    if larger.case.flops < WORK_FACTOR * smaller.case.flops:
         return False
     ceiling = ceilings.get(larger.contender.device)
     if ceiling is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from speedmetal.bench import advice
 from speedmetal.bench.operations import OPERATIONS
@@ -127,3 +128,25 @@ def test_each_step_of_a_ladder_is_looked_at() -> None:
     (found,) = advice.size_independent(ladder, ceilings())
     assert found.larger is ladder[2]
     assert found.smaller is ladder[1]
+
+
+def test_more_bytes_for_the_same_operations_prove_nothing() -> None:
+    """Proves that both the bytes and the operations must grow: attention over many short rows
+    moves 16 times the bytes of one over few long ones, and may take no longer."""
+
+    def attention(batch: int, length: int, nanoseconds: int) -> CaseRecord:
+        parameters = {
+            "batch": batch,
+            "heads": 8,
+            "head_size": 64,
+            "query_length": length,
+            "key_length": length,
+        }
+        entry = SuiteEntry(OPERATIONS["attention"], parameters)
+        case = make_case(entry, "float32", "forward", "ieee")
+        return replace(record(SMALL, nanoseconds), case=case)
+
+    few_long, many_short = attention(1, 512, 50 * MILLISECOND), attention(256, 32, MILLISECOND)
+    assert many_short.case.bytes_minimum >= 8 * few_long.case.bytes_minimum
+    assert many_short.case.flops < 8 * few_long.case.flops
+    assert advice.size_independent([few_long, many_short], ceilings()) == []

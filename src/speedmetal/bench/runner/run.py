@@ -227,17 +227,18 @@ class _Execution:
             resumed=options.resume,
         )
 
-    def _missing(self, session: int, case: CaseSpec) -> list[Contender]:
-        return [
-            contender
-            for contender in self.options.contenders
-            if (session, case.key, contender.key) not in self.done
-        ]
+    def _is_done(self, session: int, case: CaseSpec) -> bool:
+        return all(
+            (session, case.key, contender.key) in self.done for contender in self.options.contenders
+        )
 
-    def _pending(self, session: int) -> list[tuple[int, CaseSpec, list[Contender]]]:
+    def _pending(self, session: int) -> list[tuple[int, CaseSpec]]:
+        """The numbered cases that a session has yet to do.
+
+        A case of which one contender is missing is done again for all: ratios need common rounds.
+        """
         numbered = enumerate(self.options.cases)
-        missing = [(i, case, self._missing(session, case)) for i, case in numbered]
-        return [(i, case, contenders) for i, case, contenders in missing if contenders]
+        return [(i, case) for i, case in numbered if not self._is_done(session, case)]
 
     def _pending_count(self) -> int:
         return sum(len(self._pending(s)) for s in range(1, self.options.sessions + 1))
@@ -333,7 +334,8 @@ class _Execution:
         # the others left is theirs.
         pending = sorted(self._pending(session), key=lambda item: expected_seconds(item[1]))
         everything: list[CaseRecord] = []
-        for index, (number, case, contenders) in enumerate(pending):
+        contenders = self.options.contenders
+        for index, (number, case) in enumerate(pending):
             cases_left = len(pending) - index + len(pending) * (self.options.sessions - session)
             measurement = CaseMeasurement(
                 measuring=measuring,
