@@ -105,8 +105,18 @@ def test_who_cannot_take_three_samples_in_time_fails_with_the_reason() -> None:
     assert (slow.failure.status, slow.failure.is_alive) == (Status.TIMEOUT, True)
     assert slow.failure.reason == (
         "one call takes 2 s; 3 samples do not fit into what is left (4 s) of the case's time limit"
-        " (10 s); raise --case-timeout or --budget"
+        " (10 s); raise --case-timeout"
     )
+
+
+def test_what_the_budget_cut_is_skipped_and_not_timed_out() -> None:
+    """Proves that where the budget's end set the limit, the case is left for a continued run."""
+    slow = series(call_nanoseconds=2_000_000_000, limit_seconds=5.0)
+    slow.account.option = "--budget"
+    rounds.fail_hopeless([slow])
+    assert slow.failure is not None
+    assert slow.failure.status is Status.SKIPPED
+    assert slow.failure.reason.endswith("(5 s); raise --budget")
 
 
 # -- The control -------------------------------------------------------------------------------
