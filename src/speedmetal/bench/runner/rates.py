@@ -11,7 +11,7 @@ from speedmetal.bench.frameworks.base import Adapter, Function, Tensor
 from speedmetal.bench.measure import ceilings
 from speedmetal.bench.record import CopyPoint
 from speedmetal.bench.runner.data import dtype_of
-from speedmetal.bench.runner.finished import peek_seconds, unfinished_reason
+from speedmetal.bench.runner.finished import ATTEMPTS, peek_seconds, unfinished_reason
 from speedmetal.bench.runner.protocol import CeilingsMeasured, MeasureCeilings
 from speedmetal.errors import SpeedmetalError
 
@@ -78,9 +78,11 @@ class RateMeter:
             return outputs
 
         peek_seconds(self._adapter, forced_call)
-        seconds = ceilings.best_seconds(forced_call, self._seconds)
-        # Right after many calls: if nobody waited for them, they are all still in the queue.
-        unfinished = unfinished_reason(self._adapter, forced_call, seconds, 0.0)
-        if unfinished:
-            raise UnfinishedError(unfinished)
-        return work / seconds
+        unfinished = ""
+        for _ in range(ATTEMPTS):
+            seconds = ceilings.best_seconds(forced_call, self._seconds)
+            # Right after many calls: if nobody waited for them, they are all still in the queue.
+            unfinished = unfinished_reason(self._adapter, forced_call, seconds, 0.0)
+            if not unfinished:
+                return work / seconds
+        raise UnfinishedError(unfinished)

@@ -18,7 +18,12 @@ from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
 from speedmetal.bench.runner import proof
 from speedmetal.bench.runner.data import dtype_of, open_array
-from speedmetal.bench.runner.finished import peek_seconds, unfinished_reason, waiting_seconds
+from speedmetal.bench.runner.finished import (
+    ATTEMPTS,
+    peek_seconds,
+    unfinished_reason,
+    waiting_seconds,
+)
 from speedmetal.bench.runner.protocol import ArrayFile, Dataset, Prepare, Prepared, Sample, Sampled
 
 PROBES = 64  # elements of the last result that are compared with the proved ones
@@ -167,7 +172,12 @@ class Task:
             return self._timed_call()[1]
 
         peek_seconds(self._adapter, forced_call)
-        return unfinished_reason(self._adapter, forced_call, seconds, long), hosts
+        reason = ""
+        for _ in range(ATTEMPTS):
+            reason = unfinished_reason(self._adapter, forced_call, seconds, long)
+            if not reason:
+                break
+        return reason, hosts
 
     def _timed_read(self, outputs: Sequence[Tensor]) -> tuple[list[Array], float]:
         start = time.perf_counter()
