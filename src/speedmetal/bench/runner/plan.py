@@ -157,6 +157,8 @@ class Budget:
     UNLIMITED_CASE_SECONDS = 60.0
     # One contender of one case may use at most this share of what is left of the budget.
     CONTENDER_SHARE = 0.25
+    # Kept back while cases are left: the dearest ones come last, and small overdrafts add up.
+    RESERVED_SHARES = 2
 
     @property
     def left_seconds(self) -> float:
@@ -170,7 +172,8 @@ class Budget:
 
     def case_seconds(self, cases_left: int) -> float:
         """What one case may take, preparation included."""
-        return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / max(cases_left, 1))
+        shares = max(cases_left, 1) + self.RESERVED_SHARES
+        return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / shares)
 
     def account(self) -> TimeAccount:
         """The time of one contender in one case."""
