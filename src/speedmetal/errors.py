@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from speedmetal.source import SourceSpan
 
 
 class SpeedmetalError(Exception):
@@ -47,3 +50,56 @@ class StoreError(SpeedmetalError):
 
 class InternalError(SpeedmetalError):
     """An invariant of speedmetal is broken: a bug of ours, to be reported with the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault in a user's program: where, what was expected and found, and what to do.
+
+    Args:
+        span: The guilty text.
+        message: What was expected, what was found, what to do; one line.
+        related: Other places that belong to the fault, each with a line that says why.
+    """
+
+    span: SourceSpan
+    message: str
+    related: tuple[tuple[SourceSpan, str], ...] = ()
+
+    def render(self) -> str:
+        """``file:line:column: error: message``, the source line with carets, the related places."""
+        parts = [f"{self.span.place}: error: {self.message}", _indented(self.span.excerpt())]
+        for span, why in self.related:
+            parts += [f"{span.place}: note: {why}", _indented(span.excerpt())]
+        return "\n".join(parts)
+
+
+class CompileError(UserInputError):
+    """A kernel is not valid; ``diagnostics`` has every fault that the stage found, in their order."""
+
+    def __init__(self, kernel: str, diagnostics: Sequence[Diagnostic]) -> None:
+        self.kernel = kernel
+        self.diagnostics = tuple(diagnostics)
+        count = f"{len(self.diagnostics)} error{'s' if len(self.diagnostics) != 1 else ''}"
+        body = "\n\n".join(diagnostic.render() for diagnostic in self.diagnostics)
+        super().__init__(f"{count} in kernel {kernel!r}\n\n{body}")
+
+
+class LaunchError(UserInputError):
+    """The arguments, grid or options of a call are wrong; nothing was launched."""
+
+
+class DeviceError(SpeedmetalError):
+    """A device is not there, or a request goes beyond what it has."""
+
+
+class CacheError(SpeedmetalError):
+    """The folder of compiled kernels cannot be trusted."""
+
+
+class KernelError(SpeedmetalError):
+    """A kernel failed while it ran: an assertion, an index out of bounds, a division by zero."""
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,249 @@
+"""Scalar types: their names, categories, limits and promotion.
+
+Promotion is that of the Python array API standard (section "Type promotion rules"), held as a
+literal table. Where the standard leaves a pair open, integers with floats give the float, booleans
+with anything give the other, and what has no type that holds both (``uint64`` with a signed
+integer) is an error.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from speedmetal.errors import UnknownNameError, UserInputError
+
+
+class Kind(enum.Enum):
+    """The categories of scalar types, in the order of promotion."""
+
+    BOOL = "bool"
+    SIGNED = "signed integer"
+    UNSIGNED = "unsigned integer"
+    FLOAT = "float"
+    COMPLEX = "complex"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DType:
+    """A scalar type. There is one object for each, compared by identity.
+
+    Calling it converts: ``sm.float16(x)``, inside kernels and outside.
+
+    Example:
+        >>> float16
+        float16
+        >>> float16(1.0001)
+        np.float16(1.0)
+        >>> int8.numpy
+        dtype('int8')
+    """
+
+    name: str
+    short: str
+    kind: Kind
+    bits: int
+    numpy: np.dtype[Any]
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:  # pickled and copied by name: identity is kept
+        return self.name
+
+    def __call__(self, value: Any) -> Any:
+        """Convert a number or an array to this type with NumPy's rules."""
+        converted = np.asarray(value).astype(self.numpy)
+        return converted if converted.ndim else converted[()]
+
+    @property
+    def itemsize(self) -> int:
+        """Size of one element, in bytes."""
+        return self.numpy.itemsize
+
+    @property
+    def is_bool(self) -> bool:
+        return self.kind is Kind.BOOL
+
+    @property
+    def is_integer(self) -> bool:
+        return self.kind in (Kind.SIGNED, Kind.UNSIGNED)
+
+    @property
+    def is_signed(self) -> bool:
+        return self.kind is Kind.SIGNED
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind is Kind.FLOAT
+
+    @property
+    def is_complex(self) -> bool:
+        return self.kind is Kind.COMPLEX
+
+    @property
+    def minimum(self) -> int:
+        """Least value of an integer type."""
+        return -(1 << (self.bits - 1)) if self.is_signed else 0
+
+    @property
+    def maximum(self) -> int:
+        """Greatest value of an integer type."""
+        return (1 << (self.bits - self.is_signed)) - 1
+
+
+def _dtype(name: str, short: str, kind: Kind, bits: int, scalar: Any = None) -> DType:
+    return DType(name, short, kind, bits, np.dtype(scalar or name))
+
+
+bool_ = _dtype("bool_", "bool", Kind.BOOL, 8, np.bool_)
+int8 = _dtype("int8", "i8", Kind.SIGNED, 8)
+int16 = _dtype("int16", "i16", Kind.SIGNED, 16)
+int32 = _dtype("int32", "i32", Kind.SIGNED, 32)
+int64 = _dtype("int64", "i64", Kind.SIGNED, 64)
+uint8 = _dtype("uint8", "u8", Kind.UNSIGNED, 8)
+uint16 = _dtype("uint16", "u16", Kind.UNSIGNED, 16)
+uint32 = _dtype("uint32", "u32", Kind.UNSIGNED, 32)
+uint64 = _dtype("uint64", "u64", Kind.UNSIGNED, 64)
+float16 = _dtype("float16", "f16", Kind.FLOAT, 16)
+bfloat16 = _dtype("bfloat16", "bf16", Kind.FLOAT, 16, ml_dtypes.bfloat16)
+float32 = _dtype("float32", "f32", Kind.FLOAT, 32)
+float64 = _dtype("float64", "f64", Kind.FLOAT, 64)
+complex64 = _dtype("complex64", "c64", Kind.COMPLEX, 64)
+
+ALL = (
+    bool_,
+    *(int8, int16, int32, int64),
+    *(uint8, uint16, uint32, uint64),
+    *(float16, bfloat16, float32, float64),
+    complex64,
+)
+INTEGERS = tuple(d for d in ALL if d.is_integer)
+FLOATS = tuple(d for d in ALL if d.is_float)
+
+DEFAULT_INT = int32
+DEFAULT_FLOAT = float32
+
+_BY_NAME = {name: d for d in ALL for name in (d.name, d.short)} | {"bool": bool_}
+_BY_NUMPY = {d.numpy: d for d in ALL}
+
+
+def named(name: str) -> DType:
+    """The type with this name or short name.
+
+    Raises:
+        UnknownNameError: There is none.
+
+    >>> named("f32"), named("uint8")
+    (float32, uint8)
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise UnknownNameError("dtype", name, _BY_NAME) from None
+
+
+def from_numpy(dtype: Any) -> DType:
+    """The type of NumPy's ``dtype`` (native byte order).
+
+    Raises:
+        UserInputError: speedmetal has no such type.
+
+    >>> from_numpy(np.float32)
+    float32
+    """
+    given = np.dtype(dtype)
+    try:
+        return _BY_NUMPY[given]
+    except KeyError:
+        raise UserInputError(
+            f"dtype {given} is not supported; supported are {', '.join(d.name for d in ALL)};"
+            " convert with x.astype(...)"
+        ) from None
+
+
+def as_dtype(dtype: Any) -> DType:
+    """The type meant by a :class:`DType`, a name, a Python type or a NumPy dtype.
+
+    Raises:
+        UserInputError: It names no type of speedmetal.
+
+    >>> as_dtype("f16"), as_dtype(np.int8), as_dtype(float), as_dtype(int)
+    (float16, int8, float32, int32)
+    """
+    if isinstance(dtype, DType):
+        return dtype
+    if isinstance(dtype, str):
+        return named(dtype)
+    defaults = {bool: bool_, int: DEFAULT_INT, float: DEFAULT_FLOAT, complex: complex64}
+    if isinstance(dtype, type) and dtype in defaults:
+        return defaults[dtype]
+    try:
+        return from_numpy(dtype)
+    except TypeError:
+        raise UserInputError(
+            f"{dtype!r} is not a dtype; allowed are {', '.join(d.name for d in ALL)}"
+        ) from None
+
+
+# The standard's table, one row per left operand; None where no type holds both.
+_ORDER = (int8, int16, int32, int64, uint8, uint16, uint32, uint64)
+_INTEGER_TABLE: dict[DType, tuple[DType | None, ...]] = {
+    int8: (int8, int16, int32, int64, int16, int32, int64, None),
+    int16: (int16, int16, int32, int64, int16, int32, int64, None),
+    int32: (int32, int32, int32, int64, int32, int32, int64, None),
+    int64: (int64, int64, int64, int64, int64, int64, int64, None),
+    uint8: (int16, int16, int32, int64, uint8, uint16, uint32, uint64),
+    uint16: (int32, int32, int32, int64, uint16, uint16, uint32, uint64),
+    uint32: (int64, int64, int64, int64, uint32, uint32, uint32, uint64),
+    uint64: (None, None, None, None, uint64, uint64, uint64, uint64),
+}
+_FLOAT_ORDER = (float16, bfloat16, float32, float64, complex64)
+_FLOAT_TABLE: dict[DType, tuple[DType | None, ...]] = {
+    float16: (float16, float32, float32, float64, complex64),
+    bfloat16: (float32, bfloat16, float32, float64, complex64),
+    float32: (float32, float32, float32, float64, complex64),
+    float64: (float64, float64, float64, float64, None),
+    complex64: (complex64, complex64, complex64, None, complex64),
+}
+_PROMOTION: dict[tuple[DType, DType], DType | None] = (
+    {
+        (row, column): cell
+        for row, cells in _INTEGER_TABLE.items()
+        for column, cell in zip(_ORDER, cells, strict=True)
+    }
+    | {
+        (row, column): cell
+        for row, cells in _FLOAT_TABLE.items()
+        for column, cell in zip(_FLOAT_ORDER, cells, strict=True)
+    }
+    | {pair: f for f in _FLOAT_ORDER for i in _ORDER for pair in ((f, i), (i, f))}
+    | {pair: d for d in ALL for pair in ((bool_, d), (d, bool_))}
+)
+
+
+def promote(left: DType, right: DType) -> DType | None:
+    """The type that an operation on both is done in; None where there is none.
+
+    >>> promote(int8, uint8), promote(float16, bfloat16), promote(int64, float16)
+    (int16, float32, float16)
+    >>> promote(int64, uint64) is None
+    True
+    """
+    return _PROMOTION[left, right]
+
+
+def holds_all_values(target: DType, source: DType) -> bool:
+    """Whether a value of ``source`` converted to ``target`` stays the same value, of the same kind.
+
+    >>> holds_all_values(int64, int32), holds_all_values(float32, int32)
+    (True, False)
+    """
+    if source is target:
+        return True
+    same_kind = target.is_float == source.is_float and target.is_integer == source.is_integer
+    return same_kind and promote(target, source) is target

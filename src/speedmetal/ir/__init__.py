@@ -1,0 +1,1 @@
+"""The typed intermediate representation between the front end and the printers."""

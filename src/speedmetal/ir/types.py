@@ -1,0 +1,62 @@
+"""Types of the IR. A scalar's type is its :class:`~speedmetal.dtypes.DType`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from speedmetal.dtypes import DType
+
+SIMDGROUP_MATRIX_SIZE = 8
+"""Rows and columns of a simdgroup matrix (Metal Shading Language specification, section 2.4)."""
+
+
+class Space(enum.Enum):
+    """Where an array lives (Metal's address spaces)."""
+
+    DEVICE = "device"
+    THREADGROUP = "threadgroup"
+    THREAD = "thread"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """An array's type.
+
+    Args:
+        dtype: Of its elements.
+        rank: Number of axes.
+        unit_axis: The axis along which neighbours are neighbours in memory, or None where no axis
+            is known to be so. The strides of the other axes are known at run time only.
+        space: Where it lives.
+    """
+
+    dtype: DType
+    rank: int
+    unit_axis: int | None
+    space: Space = Space.DEVICE
+
+    def __str__(self) -> str:
+        """The text form that the command line takes: ``f32[:,:]``, ``f32[:,:]/strided``.
+
+        >>> from speedmetal.dtypes import float32
+        >>> str(ArrayType(float32, 2, 1)), str(ArrayType(float32, 1, None))
+        ('f32[:,:]', 'f32[:]/strided')
+        """
+        axes = ",".join(":" * self.rank)
+        layout = {self.rank - 1: "", None: "/strided"}.get(self.unit_axis, f"/unit{self.unit_axis}")
+        layout = "" if self.rank == 0 else layout
+        return f"{self.dtype.short}[{axes}]{layout}"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixType:
+    """An 8x8 matrix that the threads of a simdgroup hold together."""
+
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"simdgroup_matrix<{self.dtype.short}>"
+
+
+ValueType = DType | MatrixType

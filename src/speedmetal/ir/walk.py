@@ -1,0 +1,147 @@
+"""Going over IR trees, and building changed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from speedmetal.ir.nodes import (
+    Assert,
+    Assign,
+    Atomic,
+    Binary,
+    Bitcast,
+    Call,
+    Compare,
+    Convert,
+    Expression,
+    For,
+    If,
+    Invoke,
+    Load,
+    Logical,
+    MatrixLoad,
+    MatrixStore,
+    Print,
+    Return,
+    Select,
+    Statement,
+    Store,
+    Unary,
+    Variable,
+    While,
+)
+
+_Node = TypeVar("_Node", bound=Expression | Statement)
+
+# The fields of each node that hold expressions: one, or a tuple of them.
+_EXPRESSION_FIELDS: dict[type, tuple[str, ...]] = {
+    Unary: ("operand",),
+    Binary: ("left", "right"),
+    Compare: ("left", "right"),
+    Logical: ("left", "right"),
+    Select: ("condition", "when_true", "when_false"),
+    Convert: ("operand",),
+    Bitcast: ("operand",),
+    Load: ("indices",),
+    Call: ("arguments",),
+    Invoke: ("arguments",),
+    MatrixLoad: ("indices",),
+    Assign: ("value",),
+    Store: ("indices", "value"),
+    MatrixStore: ("indices", "value"),
+    If: ("condition",),
+    For: ("start", "stop", "step"),
+    While: ("condition",),
+    Return: ("value",),
+    Atomic: ("indices", "operands"),
+    Print: ("values",),
+    Assert: ("condition",),
+}
+_BLOCK_FIELDS: dict[type, tuple[str, ...]] = {
+    If: ("body", "orelse"),
+    For: ("body",),
+    While: ("body",),
+}
+
+
+def operands(node: Expression | Statement) -> Iterator[Expression]:
+    """The expressions that stand directly in a node, in the order of evaluation."""
+    for name in _EXPRESSION_FIELDS.get(type(node), ()):
+        value = getattr(node, name)
+        if isinstance(value, tuple):
+            yield from value
+        elif value is not None:
+            yield value
+
+
+def blocks(statement: Statement) -> Iterator[tuple[Statement, ...]]:
+    """The bodies inside a statement."""
+    for name in _BLOCK_FIELDS.get(type(statement), ()):
+        yield getattr(statement, name)
+
+
+def expressions(node: Expression | Statement) -> Iterator[Expression]:
+    """Every expression below a node (not of inner statements), operands before their users."""
+    for operand in operands(node):
+        yield from expressions(operand)
+        yield operand
+
+
+def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Every statement of a body and of the bodies inside it, in program order."""
+    for statement in body:
+        yield statement
+        for block in blocks(statement):
+            yield from statements(block)
+
+
+def assigned_variable(statement: Statement) -> Variable | None:
+    """The variable that a statement gives a value, if it does."""
+    match statement:
+        case Assign(variable=variable) | For(counter=variable):
+            return variable
+        case Atomic(result=result):
+            return result
+    return None
+
+
+def map_operands(node: _Node, change: Callable[[Expression], Expression]) -> _Node:
+    """The node with each direct operand replaced by ``change(operand)``."""
+    changed = {}
+    for name in _EXPRESSION_FIELDS.get(type(node), ()):
+        value = getattr(node, name)
+        if isinstance(value, tuple):
+            new = tuple(change(item) for item in value)
+            if any(a is not b for a, b in zip(new, value, strict=True)):
+                changed[name] = new
+        elif value is not None and (single := change(value)) is not value:
+            changed[name] = single
+    return replace(node, **changed) if changed else node
+
+
+def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """The expression with ``change`` applied to every part, operands before their users."""
+    return change(map_operands(expression, lambda operand: rewrite(operand, change)))
+
+
+def rewrite_body(
+    body: tuple[Statement, ...],
+    change: Callable[[Expression], Expression],
+    expand: Callable[[Statement], tuple[Statement, ...]] = lambda statement: (statement,),
+) -> tuple[Statement, ...]:
+    """The body with every expression rewritten, and then each statement replaced by some.
+
+    Inner bodies are rewritten before the statement that holds them is expanded.
+    """
+    result: list[Statement] = []
+    for statement in body:
+        new = map_operands(statement, lambda operand: rewrite(operand, change))
+        inner = {
+            name: rewrite_body(block, change, expand)
+            for name in _BLOCK_FIELDS.get(type(new), ())
+            if (block := getattr(new, name))
+        }
+        result.extend(expand(replace(new, **inner) if inner else new))
+    return tuple(result)
