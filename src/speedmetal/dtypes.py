@@ -210,17 +210,21 @@ _FLOAT_TABLE: dict[DType, tuple[DType | None, ...]] = {
     float64: (float64, float64, float64, float64, None),
     complex64: (complex64, complex64, complex64, None, complex64),
 }
+
+
+def _cells(
+    table: dict[DType, tuple[DType | None, ...]], columns: tuple[DType, ...]
+) -> dict[tuple[DType, DType], DType | None]:
+    return {
+        (row, column): cell
+        for row, cells in table.items()
+        for column, cell in zip(columns, cells, strict=True)
+    }
+
+
 _PROMOTION: dict[tuple[DType, DType], DType | None] = (
-    {
-        (row, column): cell
-        for row, cells in _INTEGER_TABLE.items()
-        for column, cell in zip(_ORDER, cells, strict=True)
-    }
-    | {
-        (row, column): cell
-        for row, cells in _FLOAT_TABLE.items()
-        for column, cell in zip(_FLOAT_ORDER, cells, strict=True)
-    }
+    _cells(_INTEGER_TABLE, _ORDER)
+    | _cells(_FLOAT_TABLE, _FLOAT_ORDER)
     | {pair: f for f in _FLOAT_ORDER for i in _ORDER for pair in ((f, i), (i, f))}
     | {pair: d for d in ALL for pair in ((bool_, d), (d, bool_))}
 )

@@ -75,7 +75,7 @@ class Diagnostic:
 
 
 class CompileError(UserInputError):
-    """A kernel is not valid; ``diagnostics`` has every fault that the stage found, in their order."""
+    """A kernel is not valid; ``diagnostics`` has every fault that the stage found, in order."""
 
     def __init__(self, kernel: str, diagnostics: Sequence[Diagnostic]) -> None:
         self.kernel = kernel

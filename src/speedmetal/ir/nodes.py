@@ -186,9 +186,9 @@ UNARY = {"negate": "-", "not": "not ", "invert": "~"}
 BINARY = {
     "add": "+", "subtract": "-", "multiply": "*",
     "divide": "/",  # floats alone
-    "floor_divide": "//", "remainder": "%",  # integers alone: Python's signs, 0 where the divisor is 0
+    "floor_divide": "//", "remainder": "%",  # integers alone: Python's signs; by 0 gives 0
     "bit_and": "&", "bit_or": "|", "bit_xor": "^",
-    "shift_left": "<<", "shift_right": ">>",  # 0 (or the sign) where the count is the width or more
+    "shift_left": "<<", "shift_right": ">>",  # by the width or more: 0 (or the sign)
 }  # fmt: skip
 COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
@@ -310,7 +310,7 @@ class Print:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assert:
-    """Where the condition is false the thread ends and the launch fails. Absent at debug level 0."""
+    """Where the condition is false, the thread ends and the launch fails. None at debug level 0."""
 
     condition: Expression
     kind: str  # "assertion failed", "index out of bounds", ...

@@ -113,7 +113,7 @@ class _Text:
             case _:
                 yield self._simple(statement)
 
-    def _simple(self, statement: Statement) -> str:
+    def _simple(self, statement: Statement) -> str:  # noqa: PLR0911 - one line per statement
         match statement:
             case Break():
                 return "break"
@@ -160,7 +160,8 @@ def _parameter(parameter: Variable | Array) -> str:
 
 def _array(array: Array) -> str:
     sizes = (s if isinstance(s, int) else expression_text(s) for s in array.shape or ())
-    return f"{array.type.space.value} {array.name}: {array.type.dtype.short}[{', '.join(map(str, sizes))}]"
+    shape = ", ".join(map(str, sizes))
+    return f"{array.type.space.value} {array.name}: {array.type.dtype.short}[{shape}]"
 
 
 def _list(items: tuple[Any, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from speedmetal.ir.nodes import (
     Assert,
@@ -109,7 +109,7 @@ def assigned_variable(statement: Statement) -> Variable | None:
 
 def map_operands(node: _Node, change: Callable[[Expression], Expression]) -> _Node:
     """The node with each direct operand replaced by ``change(operand)``."""
-    changed = {}
+    changed: dict[str, Any] = {}
     for name in _EXPRESSION_FIELDS.get(type(node), ()):
         value = getattr(node, name)
         if isinstance(value, tuple):
@@ -138,7 +138,7 @@ def rewrite_body(
     result: list[Statement] = []
     for statement in body:
         new = map_operands(statement, lambda operand: rewrite(operand, change))
-        inner = {
+        inner: dict[str, Any] = {
             name: rewrite_body(block, change, expand)
             for name in _BLOCK_FIELDS.get(type(new), ())
             if (block := getattr(new, name))
