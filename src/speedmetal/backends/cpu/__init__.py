@@ -1,0 +1,1 @@
+"""The CPU: typed IR to LLVM, in process. It is always there."""

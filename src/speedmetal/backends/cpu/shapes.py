@@ -1,0 +1,312 @@
+"""How values vary over the lanes of a vector.
+
+A vector holds consecutive threads of a threadgroup. A value's shape is its *stride*: 0 where all
+lanes have the same value (uniform; kept in a scalar), ``k`` where lane ``n`` has the first lane's
+value plus ``n * k`` (linear; kept as the first lane's value), None where nothing is known
+(varying; kept in a vector). Uniform conditions are real branches, linear indices are contiguous
+accesses; both are most of what makes code fast.
+
+The analysis follows the paper on whole-function vectorisation by Karrenberg and Hack (2011) in
+what it computes, over structured control flow: a variable that is assigned under a condition that
+varies is varying, unless everything that touches it is under that condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from speedmetal.dtypes import DType
+from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import (
+    Assert,
+    Assign,
+    Atomic,
+    Binary,
+    Break,
+    Call,
+    Constant,
+    Continue,
+    Convert,
+    Expression,
+    For,
+    If,
+    Load,
+    MatrixLoad,
+    Read,
+    Return,
+    Statement,
+    Unary,
+    Variable,
+    While,
+)
+from speedmetal.ir.types import MatrixType, Space
+
+Stride = int | None
+UNIFORM: Stride = 0
+VARYING: Stride = None
+
+# Collectives whose result is the same for all threads of a simdgroup.
+_UNIFORM_RESULTS = frozenset(
+    {"sum", "product", "min", "max", "and", "or", "xor", "broadcast_first", "ballot", "any", "all"}
+)
+
+Control = If | For | While
+Path = tuple[object, ...]  # the enclosing blocks, outermost first
+
+
+def join(left: Stride, right: Stride) -> Stride:
+    """The shape of a variable that is assigned both."""
+    return left if left == right else VARYING
+
+
+@dataclass
+class Accesses:
+    """Where a variable is assigned and read: the paths of blocks."""
+
+    assigned: list[Path] = field(default_factory=list)
+    read: list[Path] = field(default_factory=list)
+    last_read: int = 0  # in program order
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one assignment reaches every read from the read's own block or one around it."""
+        if len(self.assigned) != 1:
+            return False
+        path = self.assigned[0]
+        return all(other[: len(path)] == path for other in self.read)
+
+    def home(self) -> Path:
+        """The innermost block that holds every access."""
+        paths = self.assigned + self.read
+        depth = 0
+        while all(len(p) > depth and p[depth] == paths[0][depth] for p in paths):
+            depth += 1
+        return paths[0][:depth]
+
+
+class Shapes:
+    """The shapes of a body's variables, and which of its control flow varies.
+
+    Args:
+        runs: The body, as the pieces that are vectorised on their own: a whole function is one;
+            a kernel with barriers has one for each stretch between them.
+        given: Shapes of parameters.
+        positions: The shape of a position.
+        uniform_conditions: Control flow between the pieces, which all threads take alike.
+    """
+
+    def __init__(
+        self,
+        runs: Iterable[tuple[Path, tuple[Statement, ...]]],
+        given: dict[Variable, Stride],
+        positions: Callable[[Call], Stride],
+        between: Iterable[tuple[Path, Statement]] = (),
+    ) -> None:
+        self._runs = list(runs)
+        self._between = list(between)
+        self._positions = positions
+        self.of: dict[Variable, Stride] = dict(given)
+        self.accesses: dict[Variable, Accesses] = {}
+        self.varying: set[Control] = set()
+        self.masked_exits: set[Control] = set()
+        self.has_masked_return = False
+        self._clock = 0
+        self._ends: dict[Statement, int] = {}
+        self._skipping: set[object] = set()  # loops with a `continue`
+        for path, statement in self._between:
+            self._find_in(statement, path)
+        for path, body in self._runs:
+            self._find_accesses(body, path)
+        self._homes = {v: a.home() for v, a in self.accesses.items() if a.assigned}
+        self._solve()
+
+    # --- where variables are touched
+
+    def _find_accesses(self, body: tuple[Statement, ...], path: Path) -> None:
+        for statement in body:
+            self._find_in(statement, path)
+            for number, block in enumerate(walk.blocks(statement)):
+                self._find_accesses(block, (*path, (statement, number)))
+            self._ends[statement] = self._clock
+            if isinstance(statement, Continue):
+                self._skipping.add(innermost_loop(path))
+
+    def _find_in(self, statement: Statement, path: Path) -> None:
+        self._clock += 1
+        for expression in walk.expressions(statement):
+            if isinstance(expression, Read):
+                accesses = self.accesses.setdefault(expression.variable, Accesses())
+                accesses.read.append(path)
+                accesses.last_read = self._clock
+        target = walk.assigned_variable(statement)
+        if target is not None:
+            inner = (*path, (statement, 0)) if isinstance(statement, For) else path
+            self.accesses.setdefault(target, Accesses()).assigned.append(inner)
+
+    # --- the fixed point
+
+    def _solve(self) -> None:
+        changed = True
+        while changed:
+            before = (dict(self.of), len(self.varying), len(self.masked_exits))
+            for _, statement in self._between:
+                self._between_runs(statement)
+            for path, body in self._runs:
+                self._visit(body, path)
+            changed = before != (self.of, len(self.varying), len(self.masked_exits))
+
+    def _between_runs(self, statement: Statement) -> None:
+        if isinstance(statement, For):  # all threads have the same bounds
+            self.of[statement.counter] = UNIFORM
+
+    def _visit(self, body: tuple[Statement, ...], path: Path) -> None:
+        for statement in body:
+            match statement:
+                case Assign(variable, value):
+                    self._assign(variable, self.stride(value), path)
+                case Atomic(result=Variable() as result):
+                    self._assign(result, VARYING, path)
+                case For():
+                    self._visit_for(statement, path)
+                case If() | While():
+                    self._visit_conditional(statement, path)
+                case Break() | Continue() | Return():
+                    self._visit_exit(statement, path)
+                case Assert():  # threads that fail return
+                    self.has_masked_return = True
+                    self._visit_exit(statement, path)
+
+    def _visit_for(self, loop: For, path: Path) -> None:
+        start, stop, step = map(self.stride, (loop.start, loop.stop, loop.step))
+        if (start, stop, step) != (UNIFORM, UNIFORM, UNIFORM):
+            self.varying.add(loop)
+        shape = UNIFORM if start == step == UNIFORM else VARYING
+        self.of[loop.counter] = join(self.of.get(loop.counter, shape), shape)
+        self._visit(loop.body, (*path, (loop, 0)))
+
+    def _visit_conditional(self, statement: If | While, path: Path) -> None:
+        if self.stride(statement.condition) != UNIFORM:
+            self.varying.add(statement)
+        for number, block in enumerate(walk.blocks(statement)):
+            self._visit(block, (*path, (statement, number)))
+
+    def _visit_exit(self, statement: Break | Continue | Return | Assert, path: Path) -> None:
+        leaves_all = isinstance(statement, Return | Assert)
+        # Where some return by a mask, all do: the others must find themselves gone.
+        inside_varying = leaves_all and self.has_masked_return
+        for block in reversed(path):
+            if not isinstance(block, tuple):
+                continue
+            control = block[0]
+            if isinstance(control, For | While):
+                if inside_varying or control in self.masked_exits or control in self.varying:
+                    self.masked_exits.add(control)
+                    self.varying.add(control)
+                    inside_varying = True
+                if not leaves_all:
+                    return
+            inside_varying = inside_varying or control in self.varying
+        if leaves_all and inside_varying:
+            self.has_masked_return = True
+
+    def _assign(self, variable: Variable, shape: Stride, path: Path) -> None:
+        if isinstance(variable.type, MatrixType):
+            self.of[variable] = UNIFORM
+            return
+        if not self.accesses[variable].is_single and self.leaves_lanes_behind(variable, path):
+            shape = VARYING
+        self.of[variable] = join(self.of.get(variable, shape), shape)
+
+    def leaves_lanes_behind(self, variable: Variable, path: Path) -> bool:
+        """Whether lanes that are idle at this assignment may read the variable later."""
+        inner = path[len(self._homes[variable]) :]
+        in_loop = False
+        for block in inner:
+            control = block[0] if isinstance(block, tuple) else None
+            if control in self.varying and (in_loop or not self._is_left(control, variable)):
+                return True
+            in_loop = in_loop or isinstance(control, For | While)
+        return False
+
+    def _is_left(self, control: object, variable: Variable) -> bool:
+        """Whether lanes that are idle in this control flow are done with the variable.
+
+        True of a loop that lanes leave for good: nothing after it reads the variable.
+        """
+        if not isinstance(control, For | While) or control in self._skipping:
+            return False
+        return self.accesses[variable].last_read <= self._ends[control]
+
+    # --- expressions
+
+    def stride(self, expression: Expression) -> Stride:  # noqa: PLR0911 - one a node kind
+        """The shape of an expression's value."""
+        match expression:
+            case Read(variable):
+                return self.of.get(variable, UNIFORM)
+            case Binary():
+                return self._binary(expression)
+            case Unary("negate", operand):
+                inner = self.stride(operand)
+                return _if_signed(expression.type, None if inner is None else -inner)
+            case Convert(operand, dtype):
+                inner = self.stride(operand)
+                source = operand.type
+                assert isinstance(source, DType)
+                widens = source.is_signed and dtype.is_signed and dtype.bits >= source.bits
+                return inner if inner == UNIFORM or widens else VARYING
+            case Load(array, indices):
+                uniform = array.type.space is not Space.THREAD and self._all_uniform(indices)
+                return UNIFORM if uniform else VARYING
+            case Call():
+                return self._call(expression)
+            case MatrixLoad():
+                return UNIFORM
+        return UNIFORM if self._all_uniform(walk.operands(expression)) else VARYING
+
+    def _all_uniform(self, operands: Iterable[Expression]) -> bool:
+        return all(self.stride(operand) == UNIFORM for operand in operands)
+
+    def _binary(self, expression: Binary) -> Stride:
+        left, right = self.stride(expression.left), self.stride(expression.right)
+        if left == right == UNIFORM:
+            return UNIFORM
+        if left is None or right is None:
+            return VARYING
+        match expression.operator:
+            case "add":
+                return _if_signed(expression.type, left + right)
+            case "subtract":
+                return _if_signed(expression.type, left - right)
+            case "multiply":
+                factor, other = expression.left, right
+                if not isinstance(factor, Constant):
+                    factor, other = expression.right, left
+                if isinstance(factor, Constant):
+                    return _if_signed(expression.type, int(factor.value) * other)
+        return VARYING
+
+    def _call(self, call: Call) -> Stride:
+        kind, name = call.intrinsic.kind, call.intrinsic.name
+        if kind is IntrinsicKind.POSITION:
+            return self._positions(call)
+        if kind is IntrinsicKind.MATRIX:
+            return UNIFORM
+        if kind is IntrinsicKind.COLLECTIVE:
+            if name == "simd_broadcast" and self.stride(call.arguments[1]) == UNIFORM:
+                return UNIFORM
+            return UNIFORM if name.removeprefix("simd_") in _UNIFORM_RESULTS else VARYING
+        return UNIFORM if self._all_uniform(call.arguments) else VARYING
+
+
+def innermost_loop(path: Path) -> object:
+    """The loop around a statement, where there is one."""
+    loops = (b[0] for b in reversed(path) if isinstance(b, tuple) and isinstance(b[0], For | While))
+    return next(loops, None)
+
+
+def _if_signed(kind: object, stride: Stride) -> Stride:
+    """Linear only where lanes do not wrap round: in signed integers."""
+    return stride if stride == UNIFORM or (isinstance(kind, DType) and kind.is_signed) else VARYING

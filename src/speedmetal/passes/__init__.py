@@ -1,0 +1,40 @@
+"""IR to IR, in this order: what the front end wrote becomes what a printer takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from speedmetal.dtypes import DType
+from speedmetal.errors import CompileError
+from speedmetal.ir.nodes import Function, Kernel
+from speedmetal.ir.verify import verify
+from speedmetal.passes.check_barriers import check_barriers
+from speedmetal.passes.contract import contract
+from speedmetal.passes.insert_checks import insert_checks
+from speedmetal.passes.lower_intrinsics import lower_intrinsics
+
+CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
+
+
+def run(kernel: Kernel, *, target: str, compile_function: CompileFunction) -> Kernel:
+    """Every pass, for a target.
+
+    Args:
+        kernel: From the front end.
+        target: ``"cpu"``, ``"cuda"`` or ``"metal"``.
+        compile_function: Makes IR of a plain Python function of scalars of these types: the
+            library functions behind intrinsics.
+
+    Raises:
+        CompileError: A barrier stands where not all threads come; the target lacks an intrinsic.
+    """
+    verify(kernel, "the front end")
+    faults = check_barriers(kernel)
+    if faults:
+        raise CompileError(kernel.name, faults)
+    kernel = insert_checks(kernel)
+    kernel = contract(kernel)
+    kernel = lower_intrinsics(kernel, target, compile_function)
+    verify(kernel, "the passes")
+    return kernel

@@ -1,0 +1,87 @@
+"""Replaces intrinsics that a target has no word for by calls of library functions.
+
+The library is written in the kernel language (:mod:`speedmetal.intrinsics.library`). A function is
+compiled once for its types in a process, and used by all kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from speedmetal.dtypes import DType
+from speedmetal.errors import CompileError, Diagnostic
+from speedmetal.intrinsics.record import IntrinsicKind, Unsupported
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import Call, Expression, Function, Invoke, Kernel, Statement
+
+CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
+
+# Lowered library functions of this process, for each target, by function and types.
+_library: dict[tuple[str, Any, tuple[DType, ...]], Function] = {}
+
+
+def lower_intrinsics(kernel: Kernel, target: str, compile_function: CompileFunction) -> Kernel:
+    """The kernel with only such intrinsics as the target's printer can spell.
+
+    Raises:
+        CompileError: The target cannot do one of them.
+    """
+    lowering = _Lowering(target, compile_function)
+    body = lowering.body(kernel.body)
+    if lowering.faults:
+        raise CompileError(kernel.name, lowering.faults)
+    return replace(kernel, body=body, functions=_functions_of(body))
+
+
+class _Lowering:
+    def __init__(self, target: str, compile_function: CompileFunction) -> None:
+        self._target = target
+        self._compile = compile_function
+        self._done: dict[Function, Function] = {}
+        self.faults: list[Diagnostic] = []
+
+    def body(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        return walk.rewrite_body(body, self._expression)
+
+    def function(self, function: Function) -> Function:
+        if function not in self._done:
+            self._done[function] = replace(function, body=self.body(function.body))
+        return self._done[function]
+
+    def _expression(self, node: Expression) -> Expression:
+        if isinstance(node, Invoke):
+            return replace(node, function=self.function(node.function))
+        if not isinstance(node, Call) or node.intrinsic.kind is not IntrinsicKind.MATH:
+            return node
+        types = tuple(a.type for a in node.arguments if isinstance(a.type, DType))
+        spelling = node.intrinsic.spelling(self._target, types[0] if types else None)
+        if isinstance(spelling, Unsupported):
+            message = f"{node.intrinsic.name} is not available on {self._target}: "
+            self.faults.append(Diagnostic(node.span, message + spelling.because))
+            return node
+        if isinstance(spelling, str):
+            return node
+        return Invoke(self._library_function(spelling, types), node.arguments, node.span)
+
+    def _library_function(self, source: Any, types: tuple[DType, ...]) -> Function:
+        key = (self._target, source, types)
+        if key not in _library:
+            _library[key] = self.function(self._compile(source, types))
+        return _library[key]
+
+
+def _functions_of(body: tuple[Statement, ...]) -> tuple[Function, ...]:
+    """The functions that a body reaches, callees before callers."""
+    ordered: dict[Function, None] = {}
+
+    def visit(statements: tuple[Statement, ...]) -> None:
+        for statement in walk.statements(statements):
+            for expression in walk.expressions(statement):
+                if isinstance(expression, Invoke) and expression.function not in ordered:
+                    visit(expression.function.body)
+                    ordered[expression.function] = None
+
+    visit(body)
+    return tuple(ordered)
