@@ -9,10 +9,10 @@ from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError
 from speedmetal.ir.nodes import Function, Kernel
 from speedmetal.ir.verify import verify
-from speedmetal.passes.check_barriers import check_barriers
-from speedmetal.passes.contract import contract
-from speedmetal.passes.insert_checks import insert_checks
-from speedmetal.passes.lower_intrinsics import lower_intrinsics
+from speedmetal.passes.barriers import check_barriers
+from speedmetal.passes.checks import insert_checks
+from speedmetal.passes.contraction import contract
+from speedmetal.passes.lowering import lower_intrinsics
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
 
