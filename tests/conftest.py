@@ -1,10 +1,14 @@
-"""Makes `tests/strategies.py` importable from every test, and gives Hypothesis its profiles."""
+"""Makes `tests/strategies.py` importable from every test, and gives Hypothesis its profiles.
+
+Tests marked `nightly` run only where `-m nightly` (or another expression of marks) asks for them.
+"""
 
 import os
 import sys
 from pathlib import Path
 
 import hypothesis
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -14,3 +18,20 @@ IS_CI = os.environ.get("CI") == "true"
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=IS_CI)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Kernels of tests are compiled for each run: a cache on disk would keep thousands that nobody
+# runs again. The tests of the cache turn it on for themselves.
+os.environ.setdefault("SPEEDMETAL_CACHE", "0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "nightly: long; runs only where -m asks for it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("nightly")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

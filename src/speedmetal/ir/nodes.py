@@ -9,8 +9,8 @@ Rules that the types below cannot say are in :mod:`speedmetal.ir.verify`. The tw
 
 * Expressions have no effects, and may be evaluated in any order *within one statement*.
 * What a lazy operand (:class:`Logical`'s right one, both of :class:`Select`) holds is safe to
-  evaluate always: no :class:`Load`, no :class:`Invoke`. Where Python's short circuit matters, the
-  front end writes an :class:`If`.
+  evaluate always: no :class:`Load`, no :class:`Invoke` of a function that may not end. Where
+  Python's short circuit matters, the front end writes an :class:`If`.
 """
 
 from __future__ import annotations
@@ -345,7 +345,8 @@ class Array:
 class Function:
     """A function of scalars, without effects: no arrays, barriers, positions, prints, asserts.
 
-    Every path of ``body`` ends in a :class:`Return` with a value.
+    Every path of ``body`` ends in a :class:`Return` with a value. ``is_total`` says that it is
+    known to end for all arguments: a library function behind an intrinsic.
     """
 
     name: str
@@ -353,6 +354,7 @@ class Function:
     result: DType
     body: tuple[Statement, ...]
     span: SourceSpan
+    is_total: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,7 +94,12 @@ def _part_is_right(node: Load | Store) -> bool:
 
 def _is_lazy_safe(expression: Expression) -> bool:
     every = (*walk.expressions(expression), expression)
-    return not any(isinstance(e, Load | Invoke | MatrixLoad) for e in every)
+    return not any(isinstance(e, Load | MatrixLoad) or _may_be_endless(e) for e in every)
+
+
+def _may_be_endless(expression: Expression) -> bool:
+    """Whether it calls a user's function; those of the library end for all arguments."""
+    return isinstance(expression, Invoke) and not expression.function.is_total
 
 
 def _call_is_right(node: Call) -> bool:

@@ -6,7 +6,8 @@ compiled once for its types in a process, and used by all kernels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,8 @@ def lower_intrinsics(kernel: Kernel, target: str, compile_function: CompileFunct
     body = lowering.body(kernel.body)
     if lowering.faults:
         raise CompileError(kernel.name, lowering.faults)
-    return replace(kernel, body=body, functions=_functions_of(body))
+    lowered = replace(kernel, body=body, functions=_functions_of(body))
+    return _with_names(lowered)
 
 
 class _Lowering:
@@ -68,8 +70,37 @@ class _Lowering:
     def _library_function(self, source: Any, types: tuple[DType, ...]) -> Function:
         key = (self._target, source, types)
         if key not in _library:
-            _library[key] = self.function(self._compile(source, types))
+            compiled = replace(self._compile(source, types), is_total=True)
+            _library[key] = self.function(compiled)
         return _library[key]
+
+
+def _with_names(kernel: Kernel) -> Kernel:
+    """The kernel with a name of its own for each function: they come from several sources."""
+    taken = set(_other_names(kernel))
+    names = [function.name for function in kernel.functions]
+    if len({*names}) == len(names) and taken.isdisjoint(names):
+        return kernel
+    renamed: dict[Function, Function] = {}
+
+    def change(node: Expression) -> Expression:
+        if isinstance(node, Invoke):
+            return replace(node, function=renamed[node.function])
+        return node
+
+    for function in kernel.functions:
+        name = _free_name(function.name, taken)
+        taken.add(name)
+        body = walk.rewrite_body(function.body, change)
+        renamed[function] = replace(function, name=name, body=body)
+    body = walk.rewrite_body(kernel.body, change)
+    return replace(kernel, body=body, functions=tuple(renamed.values()))
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(found for n in itertools.count(2) if (found := f"{name}_{n}") not in taken)
 
 
 def _functions_of(body: tuple[Statement, ...]) -> tuple[Function, ...]:
@@ -85,3 +116,16 @@ def _functions_of(body: tuple[Statement, ...]) -> tuple[Function, ...]:
 
     visit(body)
     return tuple(ordered)
+
+
+def _other_names(kernel: Kernel) -> Iterator[str]:
+    """The names of everything but functions: in C a variable hides the function of its name."""
+    yield kernel.name
+    yield from (item.name for item in (*kernel.parameters, *kernel.arrays))
+    for function in kernel.functions:
+        yield from (parameter.name for parameter in function.parameters)
+    for body in (kernel.body, *(function.body for function in kernel.functions)):
+        for statement in walk.statements(body):
+            variable = walk.assigned_variable(statement)
+            if variable is not None:
+                yield variable.name

@@ -15,6 +15,7 @@ from speedmetal.intrinsics.record import Unsupported
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.text import kernel_text
 from speedmetal.ir.types import Space
+from speedmetal.ir.verify import verify
 from speedmetal.passes import lowering
 from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.checks import insert_checks
@@ -235,6 +236,19 @@ class TestLowerIntrinsics:
         kernel = self.lowered(len, monkeypatch, arguments=2)
         assert body_text(kernel) == ["return x + x", "r0: f32 = twice(x)", "r1: f32 = twice(x)"]
         assert self.compiled == [(len, (d.float32,))]
+
+    def test_functions_that_were_compiled_apart_get_names_apart(self, monkeypatch):
+        """Also from variables, which in C would hide the function."""
+        b = Builder("lowered")
+        x = b.scalar("twice", d.float32)
+        for number, spelling in enumerate((len, abs)):
+            record = replace(TABLE["sin"], cuda=spelling)
+            b.let(f"r{number}", ir.Call(record, (b.value(x),), d.float32, span(3, "sin(x)")))
+        monkeypatch.setattr(lowering, "_library", {})
+        kernel = lowering.lower_intrinsics(b.kernel(), "cuda", self.compile_twice)
+        assert [function.name for function in kernel.functions] == ["twice_2", "twice_3"]
+        assert body_text(kernel)[-2:] == ["r0: f32 = twice_2(twice)", "r1: f32 = twice_3(twice)"]
+        verify(kernel, "the pass")
 
     def test_what_a_target_lacks_is_an_error_at_its_place(self, monkeypatch):
         with pytest.raises(CompileError) as caught:

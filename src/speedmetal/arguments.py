@@ -1,0 +1,296 @@
+"""A call's arguments, read for a launch: a cheap key, what changes, and what does not.
+
+A *reader* takes an argument apart on every launch: it adds to the launch's key what a compiled
+kernel and its sizes depend on (dtype, shape, strides, a number's type), and to the values what may
+differ between launches with the same key (an address, a number). The rest is done once for a key.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from speedmetal.backends.base import Device, DeviceArray
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    complex64,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from speedmetal.errors import LaunchError, UserInputError
+from speedmetal.frontend.signature import (
+    Argument,
+    ArrayArgument,
+    ScalarArgument,
+    TupleArgument,
+    is_record_class,
+    record_items,
+    signature_of,
+)
+
+Reader = Callable[[Any, list[Any], list[Any]], None]
+
+SLOT_FORMATS: dict[DType, str] = {
+    bool_: "?7x", int8: "b7x", int16: "h6x", int32: "i4x", int64: "q",
+    uint8: "B7x", uint16: "H6x", uint32: "I4x", uint64: "Q",
+    float16: "e6x", bfloat16: "H6x", float32: "f4x", float64: "d",
+}  # fmt: skip
+"""How :mod:`struct` packs a scalar into the low end of a slot of 8 bytes; bfloat16 as its bits."""
+
+# --- Readers ---------------------------------------------------------------------------------
+
+
+def _read_ndarray(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append((argument.dtype, argument.shape, argument.strides, argument.flags.num))
+    values.append(address_of(argument))
+
+
+def _read_array(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(argument.layout)
+    values.append(argument.address)
+
+
+def _read_number(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(type(argument))
+    values.append(argument)
+
+
+def _read_int(argument: int, key: list[Any], values: list[Any]) -> None:
+    is_short = -0x8000_0000 <= argument <= 0x7FFF_FFFF
+    # The sign and the length decide on a long integer's type, or that there is none.
+    key.append(int if is_short else (argument < 0, argument.bit_length()))
+    values.append(argument)
+
+
+def _read_complex(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(type(argument))
+    values += (argument.real, argument.imag)
+
+
+def _read_bfloat16(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(bfloat16)
+    values.append(int(argument.view(np.uint16)))
+
+
+def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:
+    items = record_items(argument)
+    key += (type(argument), len(items))
+    for item in items:
+        read(item, key, values)
+
+
+def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
+    key.append((type(argument), argument))
+
+
+_READERS: dict[type, Reader] = {
+    np.ndarray: _read_ndarray,
+    int: _read_int,
+    float: _read_number,
+    bool: _read_number,
+    complex: _read_complex,
+    np.complex64: _read_complex,
+    ml_dtypes.bfloat16: _read_bfloat16,
+}
+
+
+def read(argument: Any, key: list[Any], values: list[Any]) -> None:
+    """Read one argument of any type."""
+    kind = type(argument)
+    (_READERS.get(kind) or reader_for(kind))(argument, key, values)
+
+
+def reader_for(kind: type) -> Reader:
+    """The reader of a type; remembered."""
+    reader: Reader
+    if issubclass(kind, DeviceArray):
+        reader = _read_array
+    elif issubclass(kind, np.ndarray):
+        reader = _read_ndarray
+    elif issubclass(kind, np.generic):
+        reader = _read_number
+    elif issubclass(kind, tuple) or is_record_class(kind):
+        reader = _read_record
+    else:
+        reader = _read_static
+    _READERS[kind] = reader
+    return reader
+
+
+READERS = _READERS
+
+# --- Once for a key --------------------------------------------------------------------------
+
+
+def checked_signature(
+    kernel: str, names: Sequence[str], arguments: Sequence[Any]
+) -> tuple[Argument, ...]:
+    """The types of a call's arguments.
+
+    Raises:
+        LaunchError: One of them cannot be given to a kernel; the message names the parameter.
+    """
+    for name, argument in zip(names, arguments, strict=True):
+        _check_array(f"kernel {kernel!r}: argument {name}", argument)
+        try:
+            signature_of((argument,))
+        except UserInputError as error:
+            advice = _advice(argument)
+            raise LaunchError(f"kernel {kernel!r}: argument {name}: {error}{advice}") from None
+    return signature_of(arguments)
+
+
+def _advice(argument: Any) -> str:
+    if hasattr(argument, "__dlpack__"):
+        return "; share its memory with sm.from_dlpack(...)"
+    return "; make an array with sm.array(...)" if isinstance(argument, list) else ""
+
+
+def _check_array(where: str, argument: Any) -> None:
+    if isinstance(argument, tuple) or is_record_class(type(argument)):
+        for item in record_items(argument):
+            _check_array(where, item)
+    if not isinstance(argument, np.ndarray):
+        return
+    dtype = argument.dtype
+    if not dtype.isnative:
+        raise LaunchError(
+            f"{where} has dtype {dtype.newbyteorder('=')} in foreign byte order ({dtype.str});"
+            " convert it with x.astype(x.dtype.newbyteorder('='))"
+        )
+    is_uneven = any(stride % (dtype.itemsize or 1) for stride in argument.strides)
+    if not argument.flags.aligned or is_uneven:
+        raise LaunchError(
+            f"{where}: its elements are not aligned to their size of {dtype.itemsize} bytes"
+            f" (strides {argument.strides}); make a copy with x.copy()"
+        )
+
+
+def layouts(arguments: Sequence[Any]) -> Iterator[Any]:
+    """All arrays among the arguments, NumPy's and ours, in the order of their leaves."""
+    for argument in arguments:
+        if isinstance(argument, (np.ndarray, DeviceArray)):
+            yield argument
+        elif isinstance(argument, tuple) or is_record_class(type(argument)):
+            yield from layouts(record_items(argument))
+
+
+def largest_extent(arguments: Sequence[Any]) -> int:
+    """The greatest index, extent or distance in elements that the arrays among them need."""
+    largest = 0
+    for array in layouts(arguments):
+        if not array.size:
+            continue
+        shape, strides, itemsize = array.shape, array.strides, array.itemsize
+        span = sum(abs(s) // itemsize * (n - 1) for n, s in zip(shape, strides, strict=True)) + 1
+        largest = max(largest, array.size, span)
+    return largest
+
+
+def parameter_slots(argument: Any, kind: Argument) -> Iterator[tuple[str, bytes]]:
+    """For each value that a reader reads: its format, and the constant bytes that follow it."""
+    if isinstance(kind, TupleArgument):
+        for item, item_kind in zip(record_items(argument), kind.items, strict=True):
+            yield from parameter_slots(item, item_kind)
+    elif isinstance(kind, ArrayArgument):
+        itemsize = argument.itemsize
+        words = (*argument.shape, *(stride // itemsize for stride in argument.strides))
+        yield "q", struct.pack(f"{len(words)}q", *words)
+    elif isinstance(kind, ScalarArgument):
+        if kind.dtype is complex64:
+            yield from ((SLOT_FORMATS[float32], b""),) * 2
+        else:
+            yield SLOT_FORMATS[kind.dtype], b""
+
+
+def check_devices(kernel: str, arguments: Sequence[Any], device: Device) -> None:
+    """Every array must live where the kernel runs.
+
+    Raises:
+        LaunchError: One does not.
+    """
+    for array in layouts(arguments):
+        if isinstance(array, np.ndarray):
+            if device.kind != "cpu":
+                raise LaunchError(
+                    f"kernel {kernel!r} runs on {device.name}, but an argument is a NumPy array;"
+                    f" move it with sm.array(x, device={device.name!r})"
+                )
+        elif array.layout.device is not device:
+            raise LaunchError(
+                f"kernel {kernel!r} runs on {device.name}, but an argument is an array on"
+                f" {array.layout.device.name}; move it with x.to({device.name!r})"
+            )
+
+
+def device_of(arguments: Sequence[Any]) -> Device | None:
+    """The device of the first array of ours among the arguments."""
+    for array in layouts(arguments):
+        if isinstance(array, DeviceArray):
+            return array.layout.device
+    return None
+
+
+def check_writable(
+    kernel: str,
+    names: Sequence[str],
+    arguments: Sequence[Any],
+    signature: Sequence[Argument],
+    written: frozenset[int],
+) -> None:
+    """No array that the kernel writes to may be read-only.
+
+    Raises:
+        LaunchError: One is.
+    """
+    parameter = 0
+    for name, argument, kind in zip(names, arguments, signature, strict=True):
+        for leaf in _leaves(argument, kind):
+            if leaf is not None and parameter in written and _is_readonly(leaf):
+                raise LaunchError(
+                    f"kernel {kernel!r} writes to argument {name}, which is read-only; give it a"
+                    " copy: x.copy()"
+                )
+            parameter += 1
+
+
+def _leaves(argument: Any, kind: Argument) -> Iterator[Any]:
+    """One item for each parameter of the compiled kernel: the array, or None for a scalar."""
+    if isinstance(kind, TupleArgument):
+        for item, item_kind in zip(record_items(argument), kind.items, strict=True):
+            yield from _leaves(item, item_kind)
+    elif isinstance(kind, ArrayArgument):
+        yield argument
+    elif isinstance(kind, ScalarArgument):
+        yield from (None,) * (2 if kind.dtype is complex64 else 1)
+
+
+def _is_readonly(array: Any) -> bool:
+    if isinstance(array, np.ndarray):
+        return not array.flags.writeable
+    return bool(array.layout.is_readonly)
+
+
+def fitted(value: Any, format_: str) -> Any:
+    """A float that :mod:`struct` refuses because it is too large for its slot: an infinity."""
+    narrow: dict[str, Any] = {"f4x": np.float32, "e6x": np.float16}
+    if format_ not in narrow:
+        return value
+    with np.errstate(over="ignore"):
+        return float(narrow[format_](value))

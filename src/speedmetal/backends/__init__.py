@@ -1,0 +1,1 @@
+"""Targets: for each the printer, the build, the driver and the device."""

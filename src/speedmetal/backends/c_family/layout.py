@@ -1,0 +1,215 @@
+"""How a launch passes what is not an array: one structure, the same bytes on Metal and CUDA.
+
+The structure has three sorts of fields: the grid's size in threads; the sizes and strides (in
+elements) of array parameters, only those that the kernel reads; the scalar parameters. All sizes
+and strides have the kernel's index type. Fields are ordered by size, the largest first, so that
+each is aligned to its own size without padding between them, whatever compiler lays them out; the
+end is padded to a multiple of 8. Bytes are little-endian; a bool is one byte, 0 or 1.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from speedmetal.dtypes import (
+    DType,
+    Kind,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+)
+from speedmetal.ir.nodes import (
+    Array,
+    Atomic,
+    Expression,
+    Extent,
+    Kernel,
+    Load,
+    MatrixLoad,
+    MatrixStore,
+    Statement,
+    Store,
+    Variable,
+)
+from speedmetal.ir.types import Space
+from speedmetal.ir.walk import expressions, statements
+
+AXES = "xyz"
+_ALIGNMENT = 8
+
+
+class Source(enum.Enum):
+    """Where a field's value comes from."""
+
+    GRID = "grid"  # threads along ``axis`` of the grid
+    EXTENT = "extent"  # of parameter ``parameter`` along ``axis``
+    STRIDE = "stride"  # in elements, of parameter ``parameter`` along ``axis``
+    SCALAR = "scalar"  # parameter ``parameter`` itself
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentField:
+    """One field of the structure.
+
+    Args:
+        name: In the printed source.
+        dtype: Its type.
+        offset: Of its first byte.
+        source: Where its value comes from.
+        parameter: Number of the kernel's parameter; -1 for the grid.
+        axis: Of the grid or the array; -1 for scalars.
+    """
+
+    name: str
+    dtype: DType
+    offset: int
+    source: Source
+    parameter: int = -1
+    axis: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentLayout:
+    """The structure of a kernel's arguments.
+
+    Args:
+        fields: In the order of their offsets.
+        size: In bytes, a multiple of 8.
+    """
+
+    fields: tuple[ArgumentField, ...]
+    size: int
+
+    def format(self) -> str:
+        """The layout in the language of :mod:`struct`; a bfloat16 is given as its 16 bits."""
+        used = sum(f.dtype.itemsize for f in self.fields)
+        return "<" + "".join(_STRUCT[f.dtype] for f in self.fields) + f"{self.size - used}x"
+
+    def pack(self, values: Sequence[float]) -> bytes:
+        """The bytes that a launch passes, from a value for each field in order."""
+        return struct.pack(self.format(), *values)
+
+
+_STRUCT: dict[DType, str] = {bool_: "?", float16: "e", bfloat16: "H", float32: "f", float64: "d"}
+
+
+def _integer_codes() -> Iterator[tuple[DType, str]]:
+    from speedmetal.dtypes import INTEGERS
+
+    codes = {8: "b", 16: "h", 32: "i", 64: "q"}
+    for dtype in INTEGERS:
+        code = codes[dtype.bits]
+        yield dtype, code if dtype.kind is Kind.SIGNED else code.upper()
+
+
+_STRUCT |= dict(_integer_codes())
+
+
+def argument_layout(kernel: Kernel) -> ArgumentLayout:
+    """The structure that launches of a kernel fill, for Metal and CUDA alike."""
+    wanted = _wanted_fields(kernel)
+    ordered = sorted(
+        wanted, key=lambda f: -f.dtype.itemsize
+    )  # stable: equal sizes keep their order
+    fields, offset = [], 0
+    for f in ordered:
+        fields.append(ArgumentField(f.name, f.dtype, offset, f.source, f.parameter, f.axis))
+        offset += f.dtype.itemsize
+    return ArgumentLayout(tuple(fields), -(-offset // _ALIGNMENT) * _ALIGNMENT)
+
+
+def _wanted_fields(kernel: Kernel) -> Iterator[ArgumentField]:
+    index = kernel.index_type
+    for axis, letter in enumerate(AXES):
+        yield ArgumentField(f"grid_{letter}", index, 0, Source.GRID, axis=axis)
+    extents, strides = _used_sizes(kernel)
+    for number, parameter in enumerate(kernel.parameters):
+        if isinstance(parameter, Variable):
+            assert isinstance(parameter.type, DType)
+            yield ArgumentField(parameter.name, parameter.type, 0, Source.SCALAR, number)
+            continue
+        for axis in range(parameter.type.rank):
+            for used, source in ((extents, Source.EXTENT), (strides, Source.STRIDE)):
+                if (parameter, axis) in used:
+                    name = f"{parameter.name}_{source.value}{axis}"
+                    yield ArgumentField(name, index, 0, source, number, axis)
+
+
+_Uses = set[tuple[Array, int]]
+
+
+def _used_sizes(kernel: Kernel) -> tuple[_Uses, _Uses]:
+    """The axes of array parameters whose extents, and whose strides, the kernel reads."""
+    extents: _Uses = set()
+    strides: _Uses = set()
+    for node in all_nodes(kernel):
+        match node:
+            case Extent(array=array, axis=axis) if array.type.space is Space.DEVICE:
+                extents.add((array, axis))
+            case Load() | Store() | Atomic() | MatrixLoad() | MatrixStore():
+                array = node.array
+                if array.type.space is Space.DEVICE:
+                    axes = range(array.type.rank)
+                    strides |= {(array, a) for a in axes if a != array.type.unit_axis}
+    return extents, strides
+
+
+def all_nodes(kernel: Kernel) -> Iterator[Statement | Expression]:
+    """Every statement and expression of a kernel's body and of its arrays' shapes."""
+    for statement in statements(kernel.body):
+        yield statement
+        yield from expressions(statement)
+    for array in kernel.arrays:
+        for size in array.shape or ():
+            if not isinstance(size, int):
+                yield from expressions(size)
+                yield size
+
+
+def function_nodes(kernel: Kernel) -> Iterator[Statement | Expression]:
+    """Every statement and expression of the functions of a kernel."""
+    for function in kernel.functions:
+        for statement in statements(function.body):
+            yield statement
+            yield from expressions(statement)
+
+
+def needs_mailbox(kernel: Kernel) -> bool:
+    """Whether the kernel asserts or prints, and so takes the mailbox's address."""
+    from speedmetal.ir.nodes import Assert, Print
+
+    return any(isinstance(node, Assert | Print) for node in statements(kernel.body))
+
+
+def is_sized_at_launch(array: Array) -> bool:
+    """Whether an array's shape has a size that only a launch knows."""
+    return any(not isinstance(size, int) for size in array.shape or ())
+
+
+def written_arrays(kernel: Kernel) -> frozenset[Array]:
+    """The parameters that the kernel changes, or accesses atomically."""
+    changed = {
+        node.array
+        for node in statements(kernel.body)
+        if isinstance(node, Store | MatrixStore | Atomic)
+    }
+    return frozenset(changed) | kernel.written
+
+
+__all__ = [
+    "AXES",
+    "ArgumentField",
+    "ArgumentLayout",
+    "Source",
+    "all_nodes",
+    "argument_layout",
+    "function_nodes",
+    "is_sized_at_launch",
+    "needs_mailbox",
+    "written_arrays",
+]

@@ -1,0 +1,371 @@
+"""Statements of the IR as lines of text."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from speedmetal.backends.c_family.atomics import Atomics
+from speedmetal.backends.c_family.declarations import Declarations
+from speedmetal.backends.c_family.dialect import Dialect
+from speedmetal.backends.c_family.expressions import (
+    LOOSEST,
+    PRIMARY,
+    UNARY,
+    ExpressionPrinter,
+    Text,
+    within,
+)
+from speedmetal.dtypes import DType, Kind
+from speedmetal.ir.nodes import (
+    Assert,
+    Assign,
+    Atomic,
+    Barrier,
+    Binary,
+    Break,
+    Call,
+    Compare,
+    Constant,
+    Continue,
+    Convert,
+    Expression,
+    Extent,
+    For,
+    If,
+    Kernel,
+    MatrixStore,
+    Print,
+    Read,
+    Return,
+    Statement,
+    Store,
+    Unary,
+    Variable,
+    While,
+)
+from speedmetal.ir.walk import assigned_variable, expressions, statements
+
+_OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
+_COMPOUND = {
+    "add": "+=",
+    "subtract": "-=",
+    "multiply": "*=",
+    "divide": "/=",
+    "bit_and": "&=",
+    "bit_or": "|=",
+    "bit_xor": "^=",
+}
+
+
+class StatementPrinter(ExpressionPrinter):
+    """Prints bodies. One method for each kind of statement."""
+
+    def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
+        super().__init__(dialect, kernel.index_type)
+        self.kernel = kernel
+        self.atomics = Atomics(self.helpers, self.conversion_texts())
+        self.lines: list[str] = []
+        self._depth = 0
+        self._declarations = Declarations(())
+        self._failures = 0
+        self._prints = 0
+
+    # --- What targets say in their own way -----------------------------------------------------
+
+    @abstractmethod
+    def barrier(self, node: Barrier) -> str:
+        """A barrier, without its semicolon."""
+
+    @abstractmethod
+    def matrix_store(self, node: MatrixStore) -> str:
+        """A store of a simdgroup matrix, without its semicolon."""
+
+    @abstractmethod
+    def failure_arguments(self) -> str:
+        """Where the thread is, as the last arguments of report_failure at debug level 2."""
+
+    @abstractmethod
+    def exchange_word(self, word: str, value: str) -> str:
+        """An atomic exchange of a word of the mailbox, giving the old value."""
+
+    @abstractmethod
+    def add_to_word(self, word: str, value: str) -> str:
+        """An atomic addition to a word of the mailbox, giving the old value."""
+
+    # --- Lines ---------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self._depth + text if text else "")
+
+    def body(self, body: tuple[Statement, ...], known: tuple[Variable, ...] = ()) -> None:
+        """A whole body, with the declarations of its variables."""
+        self._declarations = Declarations(body, known)
+        self.block(body)
+
+    def block(self, body: tuple[Statement, ...]) -> None:
+        self._depth += 1
+        for statement in body:
+            for variable in self._declarations.before.get(statement, ()):
+                self.line(f"{self.type(variable.type)} {self.variable(variable)};")
+            getattr(self, _STATEMENTS[type(statement)])(statement)
+        self._depth -= 1
+
+    # --- Values --------------------------------------------------------------------------------
+
+    def _target(self, statement: Statement, variable: Variable) -> str:
+        """A variable that is assigned to, with its type where this declares it."""
+        name = self.variable(variable)
+        if self._declarations.at.get(statement) is variable:
+            return f"{self.type(variable.type)} {name}"
+        return name
+
+    def _assign(self, node: Assign) -> None:
+        target = self._target(node, node.variable)
+        if target == self.variable(node.variable) and (short := self._compound(node)):
+            self.line(f"{target} {short};")
+            return
+        self.line(f"{target} = {self.whole(node.value)};")
+
+    def _compound(self, node: Assign) -> str | None:
+        """``+= y`` for ``x = x + y``, in types that C++ computes in without widening."""
+        value = node.value
+        if not isinstance(value, Binary) or value.operator not in _COMPOUND:
+            return None
+        if value.type.bits < 32:
+            return None
+        if isinstance(value.left, Read) and value.left.variable is node.variable:
+            return f"{_COMPOUND[value.operator]} {self.whole(value.right)}"
+        return None
+
+    def _store(self, node: Store) -> None:
+        element = self.element(node.array, node.indices, node.part)
+        self.line(f"{element} = {self.whole(node.value)};")
+
+    def _matrix_store(self, node: MatrixStore) -> None:
+        self.line(f"{self.matrix_store(node)};")
+
+    def _atomic(self, node: Atomic) -> None:
+        name = self.atomics.function(node.operation, node.array.type.dtype, node.array.type.space)
+        address = self.address(node.array, node.indices)
+        arguments = ", ".join([address, *map(self.whole, node.operands)])
+        target = "" if node.result is None else f"{self._target(node, node.result)} = "
+        self.line(f"{target}{name}({arguments});")
+
+    # --- Control flow --------------------------------------------------------------------------
+
+    def _if(self, node: If) -> None:
+        if not node.body:  # only an else
+            self.line(f"if ({self._negated(node.condition)}) {{")
+            self.block(node.orelse)
+            self.line("}")
+            return
+        self._branch("if", node)
+
+    def _branch(self, word: str, node: If) -> None:
+        self.line(f"{word} ({self.whole(node.condition)}) {{")
+        self.block(node.body)
+        match node.orelse:
+            case ():
+                self.line("}")
+            case (If(body=body) as inner,) if body and not self._declarations.before.get(inner):
+                self._branch("} else if", inner)
+            case _:
+                self.line("} else {")
+                self.block(node.orelse)
+                self.line("}")
+
+    def _negated(self, condition: Expression) -> str:
+        match condition:
+            case Unary(operator="not", operand=operand):
+                return self.whole(operand)
+            case Compare(operator=operator, left=left) if _is_ordered(operator, left):
+                opposite = Compare(
+                    _OPPOSITE[operator], left, condition.right, condition.type, condition.span
+                )
+                return self.whole(opposite)
+        return f"!{within(self.expression(condition), UNARY)}"
+
+    def _for(self, node: For) -> None:
+        dtype = node.counter.type
+        assert isinstance(dtype, DType)
+        changed = {v for s in statements(node.body) if (v := assigned_variable(s)) is not None}
+        changed.add(node.counter)
+        start = self.whole(node.start)
+        counter = self.variable(node.counter)
+        stop = self._bound(node, node.stop, "stop", changed)
+        step = self._bound(node, node.step, "step", changed)
+        condition, advance = self._progress(node, counter, stop, step)
+        self.line(f"for ({self.type(dtype)} {counter} = {start}; {condition}; {advance}) {{")
+        self.block(node.body)
+        self.line("}")
+
+    def _bound(self, node: For, bound: Expression, role: str, changed: set[Variable]) -> Text:
+        """A bound as it may stand in the loop's head, where it is computed in every round."""
+        if _is_fixed(bound, changed):
+            return self.expression(bound)
+        name = self.names.fresh(f"{node.counter.name}_{role}")
+        self.line(f"{self.type(node.counter.type)} {name} = {self.whole(bound)};")
+        return Text(name, PRIMARY)
+
+    def _progress(self, node: For, i: str, stop: Text, step: Text) -> tuple[str, str]:
+        """The condition and the advance of a loop."""
+        dtype = node.counter.type
+        assert isinstance(dtype, DType)
+        up, down = f"{i} < {within(stop, UNARY)}", f"{i} > {within(stop, UNARY)}"
+        if isinstance(node.step, Constant):
+            size = abs(int(node.step.value))
+            rising = node.step.value > 0
+            condition = up if rising else down
+            if size == 1:
+                return condition, f"++{i}" if rising else f"--{i}"
+            if _cannot_overflow(node.stop, size, dtype, rising=rising):
+                return (
+                    condition,
+                    f"{i} {'+=' if rising else '-='} {size}{self.dialect.suffixes[dtype]}",
+                )
+        elif _is_positive(node.step) or dtype.kind is Kind.UNSIGNED:
+            condition = up
+        else:
+            condition = f"{within(step, UNARY)} > 0 ? {up} : {down}"
+        name = self.helpers.range_next(dtype)
+        return condition, f"{i} = {name}({i}, {stop.text}, {step.text})"
+
+    def _while(self, node: While) -> None:
+        self.line(f"while ({self.whole(node.condition)}) {{")
+        self.block(node.body)
+        self.line("}")
+
+    def _break(self, _node: Break) -> None:
+        self.line("break;")
+
+    def _continue(self, _node: Continue) -> None:
+        self.line("continue;")
+
+    def _return(self, node: Return) -> None:
+        self.line("return;" if node.value is None else f"return {self.whole(node.value)};")
+
+    def _barrier(self, node: Barrier) -> None:
+        self.line(f"{self.barrier(node)};")
+
+    # --- Reports -------------------------------------------------------------------------------
+
+    def _assert(self, node: Assert) -> None:
+        replace = self.exchange_word("mailbox", "1")
+        name = self.helpers.report_failure(self.kernel.debug, replace)
+        where = self.failure_arguments() if self.kernel.debug >= 2 else ""
+        self.line(f"if ({self._negated(node.condition)}) {{")
+        self._depth += 1
+        if node.reason or node.kind:
+            self.line(f"// {_comment(node)}")
+        self.line(f"{name}(mailbox, {self._failures}{where});")
+        self.line("return;")
+        self._depth -= 1
+        self.line("}")
+        self._failures += 1
+
+    def _print(self, node: Print) -> None:
+        from speedmetal.backends.mailbox import PRINT_CURSOR
+
+        add = self.add_to_word(f"mailbox + {PRINT_CURSOR}", "words")
+        name = self.helpers.open_record(add)
+        opened = f"{name}(mailbox, {self._prints}, {1 + 2 * len(node.values)})"
+        self._prints += 1
+        if not node.values:
+            self.line(f"{opened};")
+            return
+        record, write = self.names.fresh("record"), self.helpers.write_value()
+        self.line(f"if ({self.record_type()} {record} = {opened}) {{")
+        self._depth += 1
+        for number, value in enumerate(node.values):
+            place = record if number == 0 else f"{record} + {2 * number}"
+            self.line(f"{write}({place}, {self.to_double_bits(value)});")
+        self._depth -= 1
+        self.line("}")
+
+    @abstractmethod
+    def record_type(self) -> str:
+        """The type of a pointer to words of the mailbox."""
+
+    @abstractmethod
+    def conversion_texts(self) -> dict[DType, tuple[str, str]]:
+        """For types of less than 32 bits: formats from the unsigned integer and to it."""
+
+
+def _comment(node: Assert) -> str:
+    text = ": ".join(part for part in (node.kind, node.reason) if part)
+    # A backslash at the end would take the next line into the comment.
+    return text.replace("\n", " ").replace("\\", "/")
+
+
+def _is_ordered(operator: str, operand: Expression) -> bool:
+    """Whether not(a < b) is a >= b: not so where one may be NaN."""
+    dtype = operand.type
+    return operator in ("eq", "ne") or (isinstance(dtype, DType) and not dtype.is_float)
+
+
+def _is_fixed(bound: Expression, changed: set[Variable]) -> bool:
+    """Whether computing a bound in every round is cheap and gives the same each time."""
+    parts = [*expressions(bound), bound]
+    allowed = Constant | Read | Extent | Convert | Binary | Call
+    return (
+        len(parts) <= 5
+        and all(isinstance(part, allowed) for part in parts)
+        and not any(isinstance(part, Read) and part.variable in changed for part in parts)
+        and not any(isinstance(part, Call) and part.arguments for part in parts)
+        and not any(isinstance(p, Binary) and p.operator in _DEAR for p in parts)
+    )
+
+
+_DEAR = frozenset({"divide", "floor_divide", "remainder"})
+_SIZES = frozenset({"threads_per_threadgroup", "threadgroups_per_grid", "threads_per_grid"}) | {
+    "threads_per_simdgroup",
+    "simdgroups_per_threadgroup",
+}
+
+
+def _is_positive(step: Expression) -> bool:
+    match step:
+        case Call(intrinsic=intrinsic):
+            return intrinsic.name in _SIZES
+        case Binary(operator="multiply", left=left, right=right):
+            return _is_positive(left) and _is_positive(right)
+        case Constant(value=value):
+            return value > 0
+    return False
+
+
+_FAR_FROM_THE_END = 1 << 16
+
+
+def _cannot_overflow(stop: Expression, size: int, dtype: DType, *, rising: bool) -> bool:
+    """Whether a counter that passes ``stop`` by less than a step is still in its type.
+
+    Sizes of arrays and the grid are taken to end 65536 short of the type's end: a kernel with
+    an index type of 32 bits is not launched on greater ones.
+    """
+    bits = dtype.bits - (dtype.kind is Kind.SIGNED)
+    if isinstance(stop, Constant):
+        least = -(2**bits) if dtype.kind is Kind.SIGNED else 0
+        return stop.value + size < 2**bits if rising else stop.value - size >= least
+    return rising and size <= _FAR_FROM_THE_END and isinstance(stop, Extent)
+
+
+# Which method prints a statement; by name, so that a target may have its own.
+_STATEMENTS: dict[type, str] = {
+    Assign: "_assign",
+    Store: "_store",
+    MatrixStore: "_matrix_store",
+    If: "_if",
+    For: "_for",
+    While: "_while",
+    Break: "_break",
+    Continue: "_continue",
+    Return: "_return",
+    Barrier: "_barrier",
+    Atomic: "_atomic",
+    Print: "_print",
+    Assert: "_assert",
+}
+
+
+__all__ = ["LOOSEST", "StatementPrinter"]

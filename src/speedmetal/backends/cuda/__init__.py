@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: CUDA C++ source, and its compiler."""

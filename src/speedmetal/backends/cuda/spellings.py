@@ -1,0 +1,379 @@
+"""The words of CUDA C++, without its headers, and what NVIDIA GPUs lack.
+
+float16 and bfloat16 are small types of our own: NVRTC comes without the headers that have them,
+and those take longer to compile than most kernels.
+"""
+
+from __future__ import annotations
+
+from speedmetal import dtypes as d
+from speedmetal.backends.c_family.check import Limits
+from speedmetal.backends.c_family.dialect import Dialect
+from speedmetal.dtypes import DType
+from speedmetal.ir.nodes import Atomic
+from speedmetal.ir.types import Space
+
+TYPES: dict[DType, str] = {
+    d.bool_: "bool",
+    d.int8: "int8",
+    d.int16: "short",
+    d.int32: "int",
+    d.int64: "int64",
+    d.uint8: "uint8",
+    d.uint16: "uint16",
+    d.uint32: "uint32",
+    d.uint64: "uint64",
+    d.float16: "half",
+    d.bfloat16: "bfloat",
+    d.float32: "float",
+    d.float64: "double",
+}
+
+_SUFFIXES = dict.fromkeys(TYPES, "") | {
+    d.uint32: "u",
+    d.int64: "ll",
+    d.uint64: "ull",
+    d.float32: "f",
+}
+
+_HALF = """
+// A float of 16 bits. Each operation is rounded to nearest, ties to even.
+struct half {
+    unsigned short bits;
+
+    half() = default;
+    __device__ explicit half(float x) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x)); }
+    __device__ explicit half(double x) { asm("cvt.rn.f16.f64 %0, %1;" : "=h"(bits) : "d"(x)); }
+    __device__ explicit operator float() const {
+        float x;
+        asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+        return x;
+    }
+    __device__ half operator-() const {
+        half x;
+        x.bits = bits ^ 0x8000;
+        return x;
+    }
+};
+
+__device__ inline half operator+(half a, half b) {
+    half x;
+    asm("add.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
+    return x;
+}
+__device__ inline half operator-(half a, half b) {
+    half x;
+    asm("sub.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
+    return x;
+}
+__device__ inline half operator*(half a, half b) {
+    half x;
+    asm("mul.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
+    return x;
+}
+__device__ inline half fma(half a, half b, half c) {
+    half x;
+    asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
+    return x;
+}
+"""
+
+# float32 has more than twice the bits, and two more, of bfloat16 and float16: a sum, difference,
+# product or quotient rounded to float32 and then to them is the exact one rounded once (Figueroa,
+# "When is double rounding innocuous?", 1995).
+_BFLOAT = """
+// A float of 16 bits: the upper half of a float of 32. Each operation is rounded to nearest.
+struct bfloat {
+    unsigned short bits;
+
+    bfloat() = default;
+    __device__ explicit bfloat(float x) {
+#if __CUDA_ARCH__ >= 800
+        asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+#else
+        unsigned int word = __float_as_uint(x);
+        unsigned int rounded = word + 0x7fff + (word >> 16 & 1);
+        bits = x == x ? rounded >> 16 : 0x7fff;
+#endif
+    }
+    // Rounded to odd on the way, so that the second rounding sees what the first one cut off.
+    __device__ explicit bfloat(double x) {
+        float cut = __double2float_rz(x);
+        bool exact = double(cut) == x || x != x;
+        *this = bfloat(__uint_as_float(__float_as_uint(cut) | (exact ? 0 : 1)));
+    }
+    __device__ explicit operator float() const {
+        return __uint_as_float((unsigned int)(bits) << 16);
+    }
+    __device__ bfloat operator-() const {
+        bfloat x;
+        x.bits = bits ^ 0x8000;
+        return x;
+    }
+};
+
+__device__ inline bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
+__device__ inline bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
+__device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
+__device__ inline bfloat fma(bfloat a, bfloat b, bfloat c) {
+    // The product is exact in float32 but for its range, which that of float64 holds.
+    return bfloat(fma(double(float(a)), double(float(b)), double(float(c))));
+}
+"""
+
+
+def _operators(name: str) -> str:
+    """What both types do by way of float32."""
+    two = f"({name} a, {name} b)"
+    lines = [
+        f"__device__ inline {name} operator/{two} {{ return {name}(float(a) / float(b)); }}",
+        *(
+            f"__device__ inline bool operator{sign}{two} {{ return float(a) {sign} float(b); }}"
+            for sign in ("==", "!=", "<", "<=", ">", ">=")
+        ),
+        *(
+            f"__device__ inline {name}& operator{sign}=({name}& a, {name} b) {{"
+            f" return a = a {sign} b; }}"
+            for sign in "+-*/"
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_AS_TYPE = """
+// The same bits as another type.
+template <typename To, typename From>
+__device__ inline To as_type(From from) {
+    static_assert(sizeof(To) == sizeof(From), "the sizes differ");
+    To to;
+    memcpy(&to, &from, sizeof(To));
+    return to;
+}
+"""
+
+_DOUBLE_BITS = """
+__device__ inline unsigned long long double_bits(double x) {
+    return (unsigned long long)__double_as_longlong(x);
+}
+"""
+
+
+def _word(name: str) -> str:
+    return f"""
+__device__ inline {name} read_word({name}* word) {{
+    return *(volatile {name}*)word;
+}}
+
+__device__ inline bool replace_word({name}* word, {name}& old, {name} desired) {{
+    {name} seen = atomicCAS(word, old, desired);
+    bool replaced = seen == old;
+    old = seen;
+    return replaced;
+}}
+"""
+
+
+_LANE = """
+// The thread's place among the 32 of its simdgroup.
+__device__ inline unsigned int lane_index() {
+    unsigned int lane;
+    asm("mov.u32 %0, %laneid;" : "=r"(lane));
+    return lane;
+}
+"""
+
+_MATRIX = """
+// A thread's two elements of an 8x8 matrix that a simdgroup holds: in row lane / 4, columns
+// 2 * (lane % 4) and the next, as tensor cores have them.
+template <typename T>
+struct matrix8x8 {
+    T first, second;
+};
+
+__device__ inline float widened(float x) { return x; }
+__device__ inline double widened(double x) { return x; }
+
+template <typename T>
+__device__ inline matrix8x8<T> matrix_fill(T value) {
+    return {value, value};
+}
+
+template <typename T, typename Index>
+__device__ inline matrix8x8<T> matrix_load(const T* from, Index row_stride, Index column_stride) {
+    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
+    const T* first = from + row * row_stride + column * column_stride;
+    return {first[0], first[column_stride]};
+}
+
+template <typename T, typename Index>
+__device__ inline void matrix_store(
+    matrix8x8<T> matrix, T* to, Index row_stride, Index column_stride) {
+    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
+    T* first = to + row * row_stride + column * column_stride;
+    first[0] = matrix.first;
+    first[column_stride] = matrix.second;
+}
+
+// a @ b + c, each product added with one rounding, in the order of the inner axis.
+template <typename T, typename U>
+__device__ inline matrix8x8<U> matrix_multiply_accumulate(
+    matrix8x8<T> a, matrix8x8<T> b, matrix8x8<U> c) {
+    auto first = widened(c.first), second = widened(c.second);
+    unsigned int lane = lane_index();
+#pragma unroll
+    for (unsigned int k = 0; k < 8; ++k) {
+        auto even = __shfl_sync(0xffffffff, widened(a.first), (lane & ~3u) + k / 2);
+        auto odd = __shfl_sync(0xffffffff, widened(a.second), (lane & ~3u) + k / 2);
+        auto left = k % 2 == 0 ? even : odd;
+        first = fma(left, __shfl_sync(0xffffffff, widened(b.first), k * 4 + lane % 4), first);
+        second = fma(left, __shfl_sync(0xffffffff, widened(b.second), k * 4 + lane % 4), second);
+    }
+    return {U(first), U(second)};
+}
+"""
+
+
+def _tensor_cores(name: str, short: str, architecture: int) -> str:
+    """Products of float16 or bfloat16 by tensor cores: the upper half of a 16x8x8 product."""
+    return f"""
+__device__ inline float widened({name} x) {{ return float(x); }}
+
+#if __CUDA_ARCH__ >= {architecture}0
+// By tensor cores, as the upper half of a product of 16x8 and 8x8; sums are in float32.
+template <typename U>
+__device__ inline matrix8x8<U> matrix_multiply_accumulate(
+    matrix8x8<{name}> a, matrix8x8<{name}> b, matrix8x8<U> c) {{
+    unsigned int left = a.first.bits | (unsigned int)(a.second.bits) << 16;
+    unsigned int right = b.first.bits | (unsigned int)(b.second.bits) << 16;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(right) : "r"(right));
+    float first = widened(c.first), second = widened(c.second), unused = 0.0f, unused_too = 0.0f;
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.{short}.{short}.f32 "
+        "{{%0, %1, %2, %3}}, {{%4, %5}}, {{%6}}, {{%0, %1, %2, %3}};"
+        : "+f"(first), "+f"(second), "+f"(unused), "+f"(unused_too)
+        : "r"(left), "r"(0), "r"(right));
+    return {{U(first), U(second)}};
+}}
+#endif
+"""
+
+
+PRELUDE = {
+    "int8": "typedef signed char int8;",
+    "int64": "typedef long long int64;",
+    "uint8": "typedef unsigned char uint8;",
+    "uint16": "typedef unsigned short uint16;",
+    "uint32": "typedef unsigned int uint32;",
+    "uint64": "typedef unsigned long long uint64;",
+    "half": _HALF + _operators("half"),
+    "bfloat": _BFLOAT + _operators("bfloat"),
+    "as_type": _AS_TYPE,
+    "double_bits": _DOUBLE_BITS,
+    "word": _word("unsigned int") + _word("unsigned long long"),
+    "lane_index": _LANE,
+    "matrix": _MATRIX,
+    "matrix_half": _tensor_cores("half", "f16", 75),
+    "matrix_bfloat": _tensor_cores("bfloat", "bf16", 80),
+}
+
+_KEYWORDS = """
+int8 int64 uint8 uint16 uint32 uint64 float2 float3 float4 int2 int3 int4 uint2 uint3 uint4
+threadIdx blockIdx blockDim gridDim warpSize dim3 assert
+"""
+_LIBRARY = """
+memcpy memset printf malloc free abs acos acosf acosh asin asinh atan atan2 atanh cbrt ceil
+copysign cos cosh cospi erf erfc erfcinv erfcx erfinv exp exp10 exp2 expf expm1 fabs fabsf fdim
+fdividef floor fma fmax fmaxf fmin fminf fmod frexp hypot ilogb isfinite isinf isnan j0 j1 jn
+ldexp lgamma llrint llround log log10 log1p log2 logb logf lrint lround max min modf nearbyint
+nextafter norm norm3d norm4d normcdf normcdfinv pow powf powi rcbrt remainder remquo rhypot rint
+rnorm round rsqrt scalbln scalbn signbit sin sincos sincospi sinf sinh sinpi sqrt sqrtf tan tanf
+tanh tgamma trunc y0 y1 yn min max clock clock64 clz ffs mul24 saturate as_type double_bits
+read_word replace_word lane_index matrix8x8 widened matrix_fill matrix_load matrix_store
+matrix_multiply_accumulate matrix_multiply simdgroup_mask threadgroup_memory place
+thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
+threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
+thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum
+maximum absolute report_failure open_record write_value
+"""
+
+DIALECT = Dialect(
+    target="cuda",
+    types=TYPES,
+    suffixes=_SUFFIXES,
+    spaces={Space.DEVICE: "", Space.THREADGROUP: "", Space.THREAD: ""},
+    function="static __device__ inline ",
+    infinity="__int_as_float(0x7f800000)",
+    nan="__int_as_float(0x7fc00000)",
+    double_infinity="__longlong_as_double(0x7ff0000000000000ll)",
+    double_nan="__longlong_as_double(0x7ff8000000000000ll)",
+    prelude=PRELUDE,
+    keywords=frozenset(_KEYWORDS.split()),
+    library=frozenset(_LIBRARY.split()),
+    # These saturate, and give 0 for NaN (PTX, instruction cvt).
+    conversions={
+        (d.float32, d.int32): "__float2int_rz",
+        (d.float32, d.uint32): "__float2uint_rz",
+    },
+)
+
+_64 = "(unsigned long long*)address"
+_WIDE = (d.int64, d.uint64)
+
+
+def _native() -> dict[tuple[str, DType, Space], str]:
+    """The bodies of atomic operations that every GPU of compute capability 7.5 has."""
+    bodies: dict[tuple[str, DType], str] = {}
+    for dtype in (d.int32, d.uint32, d.int64, d.uint64, d.float32, d.float64):
+        bodies["load", dtype] = f"return *(volatile {TYPES[dtype]}*)address;"
+        bodies["store", dtype] = f"*(volatile {TYPES[dtype]}*)address = value;"
+    for dtype in (d.int32, d.uint32, d.int64, d.uint64):
+        pointer = _64 if dtype.bits == 64 else "address"
+        t = TYPES[dtype]
+        given = "(unsigned long long)value" if dtype.bits == 64 else "value"
+        for operation, function in _FUNCTIONS.items():
+            bodies[operation, dtype] = f"return {t}({function}({pointer}, {given}));"
+        bodies["subtract", dtype] = f"return {t}(atomicAdd({pointer}, 0 - {given}));"
+        if dtype.bits == 32:
+            bodies["subtract", dtype] = "return atomicSub(address, value);"
+        for operation in ("min", "max"):
+            bodies[operation, dtype] = f"return atomic{operation.title()}(address, value);"
+    for dtype in (d.float32, d.float64):
+        bodies["add", dtype] = "return atomicAdd(address, value);"
+        bodies["subtract", dtype] = "return atomicAdd(address, -value);"
+    bodies["exchange", d.float32] = "return atomicExch(address, value);"
+    spaces = (Space.DEVICE, Space.THREADGROUP)
+    return {(o, t, space): body for (o, t), body in bodies.items() for space in spaces}
+
+
+_FUNCTIONS = {
+    "add": "atomicAdd",
+    "exchange": "atomicExch",
+    "and": "atomicAnd",
+    "or": "atomicOr",
+    "xor": "atomicXor",
+}
+
+NATIVE_ATOMICS = _native()
+
+
+def _atomic(node: Atomic) -> str | None:
+    if node.array.type.dtype is d.complex64:
+        return "a complex number is two floats, which change one after the other"
+    return None
+
+
+LIMITS = Limits(
+    target="cuda",
+    place="NVIDIA GPUs",
+    types={},
+    atomic=_atomic,
+    # Compute capability 7.5 has 64 KiB, later ones more (programming guide, technical
+    # specifications); above 48 KiB a launch has to ask.
+    threadgroup_bytes=65536,
+    buffers=None,
+    matrix_types=frozenset({d.float16, d.bfloat16, d.float32, d.float64}),
+    strided_matrices=True,
+)
+
+STATIC_THREADGROUP_BYTES = 49152
+"""What arrays declared in a kernel may take together; more has to be asked for at launch."""

@@ -1,0 +1,174 @@
+"""The one function that chains the stages: Python function -> typed IR -> target's text -> code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from speedmetal.cache import default_cache
+from speedmetal.dtypes import DType, int32, int64
+from speedmetal.errors import InternalError, SpeedmetalError
+from speedmetal.facts import KernelFacts, packed, unpacked
+from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity
+from speedmetal.frontend import capture
+from speedmetal.frontend.signature import Argument
+
+if TYPE_CHECKING:
+    from speedmetal.backends.cpu.driver import Program
+    from speedmetal.ir import nodes as ir
+
+TARGETS = ("cpu", "cuda", "metal")
+
+Dependency = tuple[Any, str, Any]
+"""Where a name was looked up, the name, and its value then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specialisation:
+    """What one compiled kernel is made from.
+
+    Args:
+        function: The user's.
+        name: Of the kernel; None: the function's.
+        signature: The types of its arguments.
+        debug: Level 0, 1 or 2.
+        index_type: int32, or int64 where sizes need it.
+    """
+
+    function: Any
+    name: str | None
+    signature: tuple[Argument, ...]
+    debug: int = 0
+    index_type: DType = int32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledKernel:
+    """A kernel that can be launched on the CPU."""
+
+    program: Program
+    facts: KernelFacts
+    dependencies: tuple[Dependency, ...]
+
+
+def is_current(dependencies: Iterable[Dependency]) -> bool:
+    """Whether every name still has the value with which a kernel was compiled."""
+    return all(map(capture.is_current, dependencies))
+
+
+@contextmanager
+def _stage(name: str, kernel: str) -> Iterator[None]:
+    """Whatever goes wrong in a stage unexpectedly is our fault, and says where."""
+    try:
+        yield
+    except SpeedmetalError:
+        raise
+    except (KeyboardInterrupt, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise InternalError(
+            f"{name} of kernel {kernel!r}: {type(error).__name__}: {error}; please report this with"
+            ' the kernel and the output of sm.code(..., stage="ir")'
+        ) from error
+
+
+def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple[Dependency, ...]]:
+    """The typed IR as it goes to a target's printer, and what it depends on.
+
+    Raises:
+        CompileError: The kernel is not valid, or the target cannot do what it asks for.
+    """
+    # Not at the top: where the code comes from disk, all this is not needed.
+    from speedmetal import passes
+    from speedmetal.frontend.infer import infer_function, infer_kernel
+
+    inferred = infer_kernel(
+        specialisation.function,
+        specialisation.signature,
+        name=specialisation.name,
+        index_type=specialisation.index_type,
+        debug=specialisation.debug,
+    )
+    with _stage("passes", inferred.kernel.name):
+        kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
+    return kernel, inferred.dependencies
+
+
+def print_source(kernel: ir.Kernel, target: str, *, has_ragged_rows: bool = False) -> str:
+    """The target's text of a lowered kernel: LLVM assembly, CUDA C++ or Metal Shading Language."""
+    with _stage(f"the {target} printer", kernel.name):
+        if target == "cpu":
+            from speedmetal.backends.cpu.printer import print_kernel as print_cpu
+            from speedmetal.backends.cpu.printer import uses_simdgroups
+
+            return print_cpu(kernel, linear=has_ragged_rows and uses_simdgroups(kernel))
+        if target == "cuda":
+            from speedmetal.backends.cuda.printer import print_kernel as print_cuda
+
+            return print_cuda(kernel)
+        from speedmetal.backends.metal.printer import print_kernel as print_metal
+
+        return print_metal(kernel)
+
+
+def compile_for_cpu(specialisation: Specialisation, *, has_ragged_rows: bool) -> CompiledKernel:
+    """Compile a kernel for this machine's CPU, and load it.
+
+    Args:
+        specialisation: Function and types.
+        has_ragged_rows: Whether a threadgroup may have several rows that are not made of whole
+            simdgroups.
+    """
+    from speedmetal.backends.cpu.build import compile_object
+    from speedmetal.backends.cpu.driver import Program
+
+    key, known_dependencies = _disk_key(specialisation, has_ragged_rows=has_ragged_rows)
+    stored = default_cache().get(key) if key else None
+    if stored is not None:
+        with suppress(InternalError, ValueError, LookupError):  # a bad entry is as good as none
+            facts, code = unpacked(stored)
+            return CompiledKernel(Program(code), facts, known_dependencies)
+    from speedmetal.inspection import facts_of
+
+    kernel, dependencies = lower(specialisation, "cpu")
+    code = compile_object(print_source(kernel, "cpu", has_ragged_rows=has_ragged_rows))
+    compiled = CompiledKernel(Program(code), facts_of(kernel), dependencies)
+    if key:
+        default_cache().put(key, packed(compiled.facts, code))
+    return compiled
+
+
+def _disk_key(
+    specialisation: Specialisation, *, has_ragged_rows: bool
+) -> tuple[str, tuple[Dependency, ...]]:
+    """The key of the code on disk, found without parsing, and the names that it depends on.
+
+    The key is empty where there is none, or the cache is off.
+    """
+    from speedmetal.backends.cpu.build import host_identity
+
+    if default_cache().folder is None:
+        return "", ()
+    fingerprint = Fingerprint(with_places=specialisation.debug > 0)
+    try:
+        fingerprint.add(specialisation.function)
+        for argument in specialisation.signature:
+            fingerprint.add_argument(argument)
+    except UnkeyableError:
+        return "", ()
+    parts = (
+        *("cpu", host_identity(), package_identity(), fingerprint.digest()),
+        *(specialisation.name, specialisation.debug, specialisation.index_type, has_ragged_rows),
+    )
+    return " ".join(map(str, parts)), tuple(fingerprint.dependencies)
+
+
+def index_type_for(largest: int) -> DType:
+    """The narrower type that holds the greatest position or extent of a launch.
+
+    >>> index_type_for(2**31 - 1), index_type_for(2**31)
+    (int32, int64)
+    """
+    return int32 if largest <= int32.maximum else int64

@@ -1,0 +1,284 @@
+"""What a kernel means, as a short text that is the same in every process: its key on disk.
+
+It is found without parsing: from the source text of the kernel and of every function that it
+refers to, and the values of the names in them. Everything that the text names counts, used or not,
+so that two kernels with the same fingerprint are the same program; the reverse need not hold.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+import linecache
+import re
+import types
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speedmetal.dtypes import DType
+from speedmetal.frontend.signature import (
+    Argument,
+    ArrayArgument,
+    ScalarArgument,
+    StaticArgument,
+    TupleArgument,
+    field_names,
+    is_record_class,
+)
+
+Dependency = tuple[Any, str, Any]
+
+_WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
+_PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType, slice, range)
+_NAMED = (types.BuiltinFunctionType, types.MethodDescriptorType, np.ufunc)
+# Modules whose functions are the same wherever the same versions are installed.
+_FIXED_MODULES = frozenset(
+    {"builtins", "math", "cmath", "numpy", "speedmetal", "operator", "typing"}
+)
+
+
+class UnkeyableError(Exception):
+    """Something has no text that is the same in every process: the disk cache cannot be used."""
+
+
+class Fingerprint:
+    """Collects the parts of one kernel's fingerprint.
+
+    Args:
+        with_places: Whether files and line numbers count: where a failure shows them.
+
+    Attributes:
+        dependencies: Every name that was looked at, with its value: what a launch must look at
+            again.
+    """
+
+    def __init__(self, *, with_places: bool) -> None:
+        self._with_places = with_places
+        self.dependencies: list[Dependency] = []
+        self._parts: list[str] = []
+        self._numbers: dict[int, int] = {}  # of functions, classes and modules, in order
+        self._modules: set[str] = set()  # that are being looked at
+        self._kept: list[object] = []  # so that no two have one address
+
+    def digest(self) -> str:
+        """Of everything that was added."""
+        return blake2b("\0".join(self._parts).encode(), digest_size=20).hexdigest()
+
+    def add(self, value: Any) -> None:
+        """Add a value that the kernel may use.
+
+        Raises:
+            UnkeyableError: It cannot be described.
+        """
+        kind = type(value)
+        self._parts.append(f"{kind.__module__}.{kind.__qualname__}")
+        if isinstance(value, enum.Enum):
+            self._parts.append(value.name)
+            self.add(value.value)
+        elif isinstance(value, (*_PLAIN, np.generic, np.dtype, DType)):
+            self._parts.append(repr(value))
+        elif _is_of_ours(kind) and isinstance(getattr(value, "name", None), str):
+            self._parts.append(value.name)  # intrinsics and constructs; their tables are ours
+        elif isinstance(value, tuple):
+            self._parts.append(str(len(value)))
+            for item in value:
+                self.add(item)
+        elif isinstance(value, _NAMED) or _is_fixed(value):
+            self._parts.append(f"{_module_of(value)}.{value.__name__}")
+        else:
+            self._add_once(value)
+
+    def _add_once(self, value: Any) -> None:
+        """Functions, classes, modules and records: what may refer to itself."""
+        number = self._numbers.get(id(value))
+        if number is not None:
+            self._parts.append(f"#{number}")
+            return
+        self._numbers[id(value)] = len(self._numbers)
+        self._kept.append(value)
+        if isinstance(value, types.FunctionType):
+            self._add_function(value)
+        elif isinstance(getattr(value, "function", None), types.FunctionType):  # a kernel
+            self.add(value.function)
+        elif isinstance(value, types.ModuleType):
+            self._parts.append(value.__name__)
+        elif isinstance(value, type):
+            self._add_class(value)
+        elif is_dataclass(value):
+            self.add(type(value))
+            for field in fields(value):
+                self.add(getattr(value, field.name))
+        else:
+            raise UnkeyableError(f"a {type(value).__name__}")
+
+    def _add_class(self, cls: type) -> None:
+        self._parts.append(f"{cls.__module__}.{cls.__qualname__}")
+        if is_record_class(cls):
+            self.add(field_names(cls))
+            self.add(tuple(sorted(getattr(cls, "_field_defaults", {}).items())))
+        for base in cls.__mro__:
+            if _is_fixed(base):
+                continue
+            for name, value in sorted(vars(base).items()):
+                if name.startswith("__") and not isinstance(value, types.FunctionType):
+                    continue  # documentation, annotations, and what Python itself keeps there
+                self._parts.append(name)
+                self._add_leniently(base, name, _plain_function(value))
+
+    def _add_function(self, function: types.FunctionType) -> None:
+        code = function.__code__
+        text = source_block(code, function.__globals__)
+        self._parts.append(text)
+        if self._with_places:
+            self._parts += (code.co_filename, str(code.co_firstlineno))
+        if code.co_name == "<lambda>":  # which one of the line
+            self._parts.append(repr(list(code.co_positions())))
+        self.add(function.__defaults__)
+        self.add(tuple(sorted((function.__kwdefaults__ or {}).items())))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            self.dependencies.append((cell, "cell_contents", value))
+            self._parts.append(name)
+            self.add(value)
+        self._add_globals(function, text)
+
+    def _add_globals(self, function: types.FunctionType, text: str) -> None:
+        code, known = function.__code__, function.__globals__
+        loaded = set(_names(code))
+        hidden = {*code.co_varnames, *code.co_freevars, *code.co_cellvars}
+        for name in sorted(
+            {*_WORD.findall(text)} - hidden - {code.co_name} | ({code.co_name} & loaded)
+        ):
+            if name not in known:
+                continue
+            value = known[name]
+            self._parts.append(name)
+            if name in loaded:
+                self.dependencies.append((known, name, value))
+                self.add(value)
+            else:  # in a comment, or an annotation of a local name, which leaves no instruction
+                self._add_leniently(known, name, value)
+            if isinstance(value, types.ModuleType) and not _is_fixed(value):
+                self._add_attributes(value, loaded)
+
+    def _add_attributes(self, module: types.ModuleType, names: set[str]) -> None:
+        if module.__name__ in self._modules:
+            return
+        self._modules.add(module.__name__)
+        for name in sorted(names & vars(module).keys()):
+            value = vars(module)[name]
+            self._parts.append(name)
+            self._add_leniently(module, name, value)
+            if isinstance(value, types.ModuleType) and not _is_fixed(value):
+                self._add_attributes(value, names)
+        self._modules.discard(module.__name__)  # another function may name others of its attributes
+
+    def _add_leniently(self, namespace: Any, name: str, value: Any) -> None:
+        """Add what is probably not used; what cannot be described then counts by its type."""
+        before = len(self._parts), len(self.dependencies), dict(self._numbers)
+        try:
+            self.add(value)
+        except UnkeyableError:
+            parts, dependencies, self._numbers = before
+            del self._parts[parts:], self.dependencies[dependencies:]
+            self._parts.append(type(value).__name__)
+        else:
+            self.dependencies.append((namespace, name, value))
+
+    def add_argument(self, argument: Argument) -> None:
+        """Add the type of an argument of the call."""
+        if isinstance(argument, ArrayArgument):
+            self._parts.append(f"{argument.type} {argument.type.unit_axis}")
+        elif isinstance(argument, ScalarArgument):
+            self._parts.append(f"{argument.dtype} {argument.weak}")
+        elif isinstance(argument, TupleArgument):
+            self._parts.append(f"tuple {len(argument.items)}")
+            self.add(argument.cls)
+            for item in argument.items:
+                self.add_argument(item)
+        else:
+            assert isinstance(argument, StaticArgument)
+            self.add(argument.value)
+
+
+def source_block(code: types.CodeType, module_globals: dict[str, Any]) -> str:
+    """The lines of a function; of a lambda those that its instructions come from.
+
+    Raises:
+        UnkeyableError: There is no source.
+    """
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, module_globals)
+    first = code.co_firstlineno - 1
+    if not 0 <= first < len(lines):
+        raise UnkeyableError(f"{code.co_filename} has no line {first + 1}")
+    if code.co_name == "<lambda>":
+        return "".join(lines[first : _last_line(code)])
+    return "".join(inspect.getblock(lines[first:]))
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _last_line(code: types.CodeType) -> int:
+    return max(line for part in _codes(code) for *_, line in part.co_lines() if line)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    for part in _codes(code):
+        yield from part.co_names
+
+
+def _module_of(value: Any) -> str:
+    name = value.__name__ if isinstance(value, types.ModuleType) else None
+    return name or getattr(value, "__module__", None) or "builtins"
+
+
+def _plain_function(value: Any) -> Any:
+    """The function behind a static method, a class method or a property."""
+    if isinstance(value, property):
+        return value.fget
+    return getattr(value, "__func__", value)
+
+
+def _is_of_ours(kind: type) -> bool:
+    return kind.__module__.startswith("speedmetal.intrinsics.")
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether it belongs to a library whose version tells all about it."""
+    if not isinstance(getattr(value, "__name__", None), str):
+        return False
+    module = _module_of(value).partition(".")[0]
+    # Python calls functions of a nameless namespace "builtins".
+    is_nameless = isinstance(value, types.FunctionType) and module == "builtins"
+    return module in _FIXED_MODULES and not is_nameless
+
+
+@functools.cache
+def package_identity() -> str:
+    """Of the installed speedmetal: changes with every change of its files, and of NumPy's version.
+
+    Sizes and times of the files are taken, not their content: reading them all takes longer than
+    a launch may.
+    """
+    root = Path(__file__).parent
+    state = [np.__version__]
+    for path in sorted(root.rglob("*")):
+        if path.suffix in (".py", ".ll") and "bench" not in path.relative_to(root).parts:
+            found = path.stat()
+            state.append(f"{path.relative_to(root)} {found.st_size} {found.st_mtime_ns}")
+    return blake2b("\n".join(state).encode(), digest_size=20).hexdigest()

@@ -1,0 +1,1 @@
+"""The front end: from a Python function to the typed IR."""

@@ -1,0 +1,50 @@
+"""Arguments of a call: what stands at which parameter."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from speedmetal.frontend.run import Run
+from speedmetal.frontend.values import Value
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The evaluated arguments of a call."""
+
+    node: ast.expr
+    positional: list[Value] = field(default_factory=list)
+    named: dict[str, Value] = field(default_factory=dict)
+
+    def take(self, run: Run, name: str, parameters: str) -> list[Value]:
+        """The values of the parameters, which are separated by blanks, in order.
+
+        Raises:
+            Fault: Too few, too many, or one given twice.
+        """
+        found = self.take_some(run, name, parameters, "")
+        return [value for value in found if value is not None]
+
+    def take_some(self, run: Run, name: str, required: str, optional: str) -> list[Value | None]:
+        """The values of required parameters, then of optional ones, None where left out."""
+        must, may = required.split(), optional.split()
+        names = must + may
+        shown = f"{name}({', '.join(must + [f'{n}=...' for n in may])})"
+        given: dict[str, Value] = {}
+        if len(self.positional) > len(names):
+            raise run.fault(
+                self.node,
+                f"expected {shown}, found {len(self.positional)} arguments",
+            )
+        given.update(zip(names, self.positional, strict=False))
+        for key, value in self.named.items():
+            if key not in names:
+                raise run.fault(self.node, f"expected {shown}, found an argument {key!r}")
+            if key in given:
+                raise run.fault(self.node, f"the argument {key!r} of {shown} was given twice")
+            given[key] = value
+        missing = [key for key in must if key not in given]
+        if missing:
+            raise run.fault(self.node, f"expected {shown}; {', '.join(missing)} is missing")
+        return [given.get(key) for key in names]

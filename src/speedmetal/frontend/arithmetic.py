@@ -1,0 +1,317 @@
+"""Operators on values: constants are folded in Python, numbers become nodes of the IR."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.frontend import complex_numbers
+from speedmetal.frontend.convert import as_number, constant, converted, typed, unwrap
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.values import (
+    Aggregate,
+    Complex,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.intrinsics import TABLE
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+SIGNS = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "floor_divide": "//",
+    "remainder": "%", "power": "**", "bit_and": "&", "bit_or": "|", "bit_xor": "^",
+    "shift_left": "<<", "shift_right": ">>",
+}  # fmt: skip
+
+_FOLD: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "power": operator.pow,
+    "bit_and": operator.and_,
+    "bit_or": operator.or_,
+    "bit_xor": operator.xor,
+    "shift_left": operator.lshift,
+    "shift_right": operator.rshift,
+}
+_BITWISE = frozenset({"bit_and", "bit_or", "bit_xor"})
+_SHIFTS = frozenset({"shift_left", "shift_right"})
+_LARGEST_CONSTANT_BITS = 4096  # of constants while folding: 10**1000 is one, 10**10**10 is a slip
+
+
+def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Value:
+    """The value of ``left <operator> right``.
+
+    Raises:
+        Fault: The operands do not go together.
+    """
+    left, right = unwrap(left, span), unwrap(right, span)
+    if isinstance(left, Static) and isinstance(right, Static) and _folds(left, right):
+        return _fold(name, left.value, right.value, span)
+    if isinstance(left, Aggregate) or isinstance(right, Aggregate):
+        return _tuples(name, left, right, span)
+    a, b = as_number(run, left, span), as_number(run, right, span)
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        return complex_numbers.binary(run, name, left, right, span)
+    number = common_type(run, (left, right), span, SIGNS[name])
+    if number.dtype.is_bool and name not in _BITWISE:
+        number = NumberSlot(dtypes.DEFAULT_INT, number.weak)
+    return _ARITHMETIC[name](run, name, left, right, number, span)
+
+
+def _folds(left: Static, right: Static) -> bool:
+    return (left.is_number and right.is_number) or (
+        isinstance(left.value, str) and isinstance(right.value, str)
+    )
+
+
+def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
+    huge = (
+        isinstance(left, int)
+        and isinstance(right, int)
+        and (
+            (name == "shift_left" and right > _LARGEST_CONSTANT_BITS)
+            or (name == "power" and left.bit_length() * right > _LARGEST_CONSTANT_BITS)
+        )
+    )
+    if huge:
+        raise Fault(span, f"the constant {left} {SIGNS[name]} {right} is too large")
+    try:
+        return Static(_FOLD[name](left, right))
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise Fault(
+            span, f"the constant {left!r} {SIGNS[name]} {right!r} has no value: {error}"
+        ) from None
+
+
+def _tuples(name: str, left: Value, right: Value, span: SourceSpan) -> Value:
+    match name, left, right:
+        case "add", Aggregate(a), Aggregate(b) if left.is_tuple and right.is_tuple:
+            return Aggregate(a + b)
+        case "multiply", Aggregate(items), Static(int(count)) if left.is_tuple:
+            return Aggregate(items * count)
+        case "multiply", Static(int(count)), Aggregate(items) if right.is_tuple:
+            return Aggregate(items * count)
+    raise Fault(
+        span,
+        f"{SIGNS[name]} expects numbers, found {describe(left)} and {describe(right)}; compute"
+        " with the items one by one",
+    )
+
+
+def common_type(run: Run, values: tuple[Value, ...], span: SourceSpan, sign: str) -> NumberSlot:
+    """The type that an operation on real numbers is done in, and whether it is still weak.
+
+    Weak operands take the type of the others, where that has their kind; a weak float among
+    integers makes the default float.
+
+    Raises:
+        Fault: There is no such type.
+    """
+    scalars = []
+    for value in values:
+        number = as_number(run, value, span)
+        assert isinstance(number, Scalar)
+        scalars.append(number)
+    strong = [scalar.dtype for scalar in scalars if not scalar.weak]
+    weak = [scalar.dtype for scalar in scalars if scalar.weak]
+    common = strong[0] if strong else weak[0]
+    for dtype in strong[1:]:
+        common = _promoted(common, dtype, span, sign)
+    if not strong:
+        for dtype in weak[1:]:
+            common = _promoted(common, dtype, span, sign)
+        return NumberSlot(common, weak=True)
+    still_weak = common.is_bool and bool(weak)
+    for dtype in weak:
+        if _kind_rank(dtype) > _kind_rank(common):
+            common = dtype
+    return NumberSlot(common, still_weak)
+
+
+def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
+    found = dtypes.promote(left, right)
+    if found is None:
+        raise Fault(
+            span,
+            f"{sign} has no common type for {left.name} and {right.name};"
+            f" convert one: x.astype({left.name}) or x.astype({right.name})",
+        )
+    return found
+
+
+def _kind_rank(dtype: DType) -> int:
+    return 0 if dtype.is_bool else 1 if dtype.is_integer else 2
+
+
+# --- The operators ---------------------------------------------------------------------------
+
+
+def _operands(
+    run: Run, left: Value, right: Value, dtype: DType, span: SourceSpan
+) -> tuple[ir.Expression, ir.Expression]:
+    return typed(run, left, dtype, span), typed(run, right, dtype, span)
+
+
+def _plain(
+    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+) -> Value:
+    a, b = _operands(run, left, right, number.dtype, span)
+    return Scalar(ir.Binary(name, a, b, number.dtype, span), number.weak)
+
+
+def _divide(
+    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+) -> Value:
+    if not number.dtype.is_float:
+        dtype = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
+        number = NumberSlot(dtype, number.weak)
+    return _plain(run, name, left, right, number, span)
+
+
+def _divide_whole(
+    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+) -> Value:
+    """``//`` and ``%``."""
+    dtype = number.dtype
+    if dtype.is_float:
+        return call_float(run, name, (left, right), number, span)
+    a, b = _operands(run, left, right, dtype, span)
+    if run.debug and not (isinstance(b, ir.Constant) and b.value):
+        run.impure()
+        b = run.keep(b, "divisor")
+        nonzero = ir.Compare("ne", b, constant(0, dtype, span), dtypes.bool_, span)
+        reason = f"the right operand of {SIGNS[name]} is 0"
+        run.emit(ir.Assert(nonzero, "integer division by zero", reason, span))
+    return Scalar(ir.Binary(name, a, b, dtype, span), number.weak)
+
+
+def call_float(
+    run: Run,
+    name: str,
+    operands: tuple[Value, ...],
+    number: NumberSlot,
+    span: SourceSpan,
+) -> Scalar:
+    """An intrinsic on floats, computed in float32 where it is ``wide`` and the type is narrow."""
+    intrinsic, dtype = TABLE[name], number.dtype
+    inner = dtypes.float32 if intrinsic.wide and dtype.bits == 16 else dtype
+    arguments = tuple(converted(typed(run, operand, dtype, span), inner) for operand in operands)
+    return Scalar(converted(ir.Call(intrinsic, arguments, inner, span), dtype), number.weak)
+
+
+_PRODUCTS: dict[int, tuple[int, ...]] = {2: (1, 1), 3: (2, 1), 4: (2, 2)}
+"""Powers that are products of smaller ones: more exact than ``pow``, and quicker."""
+
+
+def _power(
+    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+) -> Value:
+    del name
+    dtype = number.dtype
+    exponent = right.value if isinstance(right, Static) else None
+    if isinstance(exponent, int) and not dtype.is_float and exponent < 0:
+        raise Fault(
+            span,
+            "an integer to a negative power is no integer; write float(x) ** n for the base x",
+        )
+    if exponent in _PRODUCTS and not isinstance(exponent, bool):
+        base = run.keep(typed(run, left, dtype, span), "base")
+        return Scalar(_product(run, base, int(exponent or 0), dtype, span), number.weak)
+    if dtype.is_float:
+        return call_float(run, "pow", (left, right), number, span)
+    arguments = _operands(run, left, right, dtype, span)
+    return Scalar(ir.Call(TABLE["int_pow"], arguments, dtype, span), number.weak)
+
+
+def _product(
+    run: Run, base: ir.Expression, exponent: int, dtype: DType, span: SourceSpan
+) -> ir.Expression:
+    if exponent == 1:
+        return base
+    high, low = _PRODUCTS[exponent]
+    left = _product(run, base, high, dtype, span)
+    if high == low:
+        left = run.keep(left, "square")
+        return ir.Binary("multiply", left, left, dtype, span)
+    return ir.Binary("multiply", left, _product(run, base, low, dtype, span), dtype, span)
+
+
+def _bits(
+    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+) -> Value:
+    if number.dtype.is_float:
+        raise Fault(
+            span,
+            f"{SIGNS[name]} expects integers, found {describe(left)} and {describe(right)};"
+            " convert with int(x), or take the bits with sm.bitcast(x, sm.uint32)",
+        )
+    if name in _SHIFTS and isinstance(right, Static) and right.value < 0:
+        raise Fault(span, f"expected a shift of 0 or more, found {right.value}")
+    return _plain(run, name, left, right, number, span)
+
+
+_Operator = Callable[[Run, str, Value, Value, NumberSlot, SourceSpan], Value]
+_ARITHMETIC: dict[str, _Operator] = {
+    "add": _plain,
+    "subtract": _plain,
+    "multiply": _plain,
+    "divide": _divide,
+    "floor_divide": _divide_whole,
+    "remainder": _divide_whole,
+    "power": _power,
+    **dict.fromkeys(_BITWISE | _SHIFTS, _bits),
+}
+
+
+def negate(run: Run, value: Value, span: SourceSpan) -> Value:
+    """``-x``."""
+    value = unwrap(value, span)
+    if isinstance(value, Static) and value.is_number:
+        return Static(-value.value)
+    number = as_number(run, value, span)
+    if isinstance(number, Complex):
+        real, imag = (
+            ir.Unary("negate", part, dtypes.float32, span) for part in (number.real, number.imag)
+        )
+        return Complex(real, imag, number.weak)
+    dtype = dtypes.DEFAULT_INT if number.dtype.is_bool else number.dtype
+    if isinstance(number.expression, ir.Constant) and dtype.is_float:
+        return Scalar(ir.Constant(-number.expression.value, dtype, span), number.weak)
+    operand = converted(number.expression, dtype)
+    return Scalar(ir.Unary("negate", operand, dtype, span), number.weak)
+
+
+def plus(run: Run, value: Value, span: SourceSpan) -> Value:
+    """``+x``."""
+    value = unwrap(value, span)
+    if isinstance(value, Static) and value.is_number:
+        return Static(+value.value)
+    number = as_number(run, value, span)
+    if isinstance(number, Scalar) and number.dtype.is_bool:
+        return Scalar(converted(number.expression, dtypes.DEFAULT_INT))
+    return number
+
+
+def invert(run: Run, value: Value, span: SourceSpan) -> Value:
+    """``~x``: the bits, or the truth, turned over."""
+    value = unwrap(value, span)
+    if isinstance(value, Static) and isinstance(value.value, bool):
+        return Static(not value.value)
+    if isinstance(value, Static) and isinstance(value.value, int):
+        return Static(~value.value)
+    number = as_number(run, value, span)
+    if isinstance(number, Complex) or number.dtype.is_float:
+        raise Fault(span, f"~ expects an integer or a bool, found {describe(number)}")
+    kind = "not" if number.dtype.is_bool else "invert"
+    return Scalar(ir.Unary(kind, number.expression, number.dtype, span), number.weak)

@@ -1,0 +1,186 @@
+"""Attributes: of modules and classes, of arrays, numbers, tuples and positions."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Callable
+from typing import Any
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.frontend.capture import look_up_attribute
+from speedmetal.frontend.convert import as_number, unwrap
+from speedmetal.frontend.lift import lift
+from speedmetal.frontend.memory import extent
+from speedmetal.frontend.run import Run
+from speedmetal.frontend.suggestions import FOREIGN, meant
+from speedmetal.frontend.unpack import AXES, on_axis
+from speedmetal.frontend.values import (
+    Aggregate,
+    ArrayView,
+    BoundFunction,
+    Complex,
+    Matrix,
+    Method,
+    Position,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.intrinsics.record import Intrinsic
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+
+def attribute(run: Run, node: ast.Attribute, owner: Value) -> Value:
+    """``owner.name``.
+
+    Raises:
+        Fault: It has no such attribute.
+    """
+    owner = unwrap(owner, run.span(node))
+    name = node.attr
+    if isinstance(owner, Position) and name in AXES:
+        return on_axis(run, owner, AXES.index(name), run.span(node))
+    if isinstance(owner, Aggregate):
+        return _of_aggregate(run, node, owner)
+    if isinstance(owner, Static) and not owner.is_number:
+        return _of_object(run, node, owner.value)
+    table = _TABLES.get(type(owner), {})
+    found = table.get(name)
+    if found is None:
+        raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{meant(name, table)}")
+    return found(run, owner, run.span(node))
+
+
+def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
+    name = node.attr
+    if isinstance(owner, Intrinsic) and owner.axes and name in AXES:
+        shown = ast.unparse(node.value)
+        raise run.fault(node, f"{shown} is a function; write {shown}().{name}")
+    if not isinstance(owner, types.ModuleType | type | DType):
+        raise run.fault(
+            node,
+            f"attributes of {describe(Static(owner))} are not visible in kernels; allowed are"
+            " those of modules, classes, named tuples and frozen dataclasses",
+        )
+    try:
+        found = look_up_attribute(owner, name, run.session.dependencies)
+    except AttributeError:
+        shown = getattr(owner, "__name__", None) or describe(Static(owner))
+        raise run.fault(
+            node, f"{shown} has no attribute {name!r}{meant(name, _names_of(owner))}"
+        ) from None
+    return lift(found)
+
+
+def _names_of(owner: Any) -> list[str]:
+    return [name for name in dir(owner) if not name.startswith("_")]
+
+
+# --- Records ---------------------------------------------------------------------------------
+
+
+def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
+    name = node.attr
+    if name in owner.fields:
+        return owner.items[owner.fields.index(name)]
+    if owner.is_tuple and name in {"_replace", "count", "index", "_asdict"}:
+        if name == "_replace" and owner.cls is not None:
+            return Method(owner, name)
+        raise run.fault(node, f"tuples have no {name} in kernels; loop over the items")
+    found = getattr(owner.cls, name, None) if owner.cls is not None else None
+    if isinstance(found, types.FunctionType):
+        static = isinstance(vars(owner.cls).get(name), staticmethod)
+        return Static(found) if static else BoundFunction(owner, found)
+    if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
+        return run.call_value(node, BoundFunction(owner, found.fget))
+    if found is not None and not callable(found):
+        return lift(found)
+    if name in FOREIGN:
+        raise run.fault(node, f"a tuple has no attribute {name!r}{meant(name, [])}")
+    raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{meant(name, owner.fields)}")
+
+
+# --- Numbers, arrays, matrices ---------------------------------------------------------------
+
+Getter = Callable[[Run, Any, SourceSpan], Value]
+
+
+def _method(name: str) -> Getter:
+    return lambda _run, owner, _span: Method(owner, name)
+
+
+def _dtype(run: Run, owner: Scalar | ArrayView | Matrix, span: SourceSpan) -> Value:
+    del run, span
+    return Static(owner.dtype)
+
+
+def _real(run: Run, owner: Value, span: SourceSpan) -> Value:
+    number = as_number(run, owner, span)
+    return Scalar(number.real) if isinstance(number, Complex) else number
+
+
+def _imag(run: Run, owner: Value, span: SourceSpan) -> Value:
+    number = as_number(run, owner, span)
+    if isinstance(number, Complex):
+        return Scalar(number.imag)
+    return Scalar(ir.Constant(0.0 if number.dtype.is_float else 0, number.dtype, span))
+
+
+def _static_part(part: str) -> Getter:
+    return lambda _run, owner, _span: Static(getattr(owner.value, part))
+
+
+def shape(run: Run, owner: ArrayView, span: SourceSpan) -> Aggregate:
+    """The sizes along the axes; constants where they are known."""
+    sizes: list[Value] = []
+    for axis in range(len(owner.prefix), owner.array.type.rank):
+        known = None if owner.array.shape is None else owner.array.shape[axis]
+        sizes.append(
+            Static(known)
+            if isinstance(known, int)
+            else Scalar(extent(run, owner.array, axis, span))
+        )
+    return Aggregate(tuple(sizes))
+
+
+def size(run: Run, owner: ArrayView, span: SourceSpan) -> Value:
+    """The number of elements."""
+    sizes = shape(run, owner, span).items
+    if all(isinstance(item, Static) for item in sizes):
+        total = 1
+        for item in sizes:
+            assert isinstance(item, Static)
+            total *= item.value
+        return Static(total)
+    first = len(owner.prefix)
+    result = extent(run, owner.array, first, span)
+    for axis in range(first + 1, owner.array.type.rank):
+        other = extent(run, owner.array, axis, span)
+        result = ir.Binary("multiply", result, other, run.index_type, span)
+    return Scalar(result)
+
+
+_NUMBER: dict[str, Getter] = {
+    "astype": _method("astype"),
+    "conjugate": _method("conjugate"),
+    "item": _method("item"),
+    "real": _real,
+    "imag": _imag,
+}
+_TABLES: dict[type, dict[str, Getter]] = {
+    Scalar: {**_NUMBER, "dtype": _dtype, "bit_count": _method("bit_count")},
+    Complex: {**_NUMBER, "dtype": lambda *_: Static(dtypes.complex64)},
+    Static: {**_NUMBER, "real": _static_part("real"), "imag": _static_part("imag")},
+    ArrayView: {
+        "shape": shape,
+        "size": size,
+        "ndim": lambda _run, owner, _span: Static(owner.rank),
+        "dtype": _dtype,
+    },
+    Matrix: {"dtype": _dtype, "shape": lambda *_: Aggregate((Static(8), Static(8)))},
+    Position: {},
+}

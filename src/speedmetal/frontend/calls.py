@@ -1,0 +1,210 @@
+"""Calls: of intrinsics and constructs, of types, of the user's functions."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import types
+from typing import Any
+
+import numpy as np
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import UserInputError
+from speedmetal.frontend import complex_numbers
+from speedmetal.frontend.arguments import Arguments
+from speedmetal.frontend.construct_calls import HANDLERS
+from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
+from speedmetal.frontend.functions import call_function
+from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
+from speedmetal.frontend.lift import lift
+from speedmetal.frontend.python_functions import FUNCTIONS, replaced
+from speedmetal.frontend.run import Fault, Run, expression
+from speedmetal.frontend.signature import field_names, is_record_class
+from speedmetal.frontend.suggestions import FOREIGN, meant
+from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.values import (
+    Aggregate,
+    BoundFunction,
+    Closure,
+    Complex,
+    Method,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.intrinsics import TABLE, by_object, constructs
+
+
+@expression(ast.Call)
+def _call(run: Run, node: ast.Call) -> Value:
+    keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
+    plain = [a.value if isinstance(a, ast.Starred) else a for a in node.args]
+    callee, *values = run.values([node.func, *plain, *(k.value for k in keywords)])
+    arguments = Arguments(node)
+    for argument, value in zip(node.args, values, strict=False):
+        if isinstance(argument, ast.Starred):
+            items = unpacked(run, argument, value)
+            if items is None:
+                raise run.fault(argument, f"* expects a tuple, found {describe(value)}")
+            arguments.positional += items
+        else:
+            arguments.positional.append(value)
+    for keyword, value in zip(keywords, values[len(plain) :], strict=True):
+        assert keyword.arg is not None
+        arguments.named[keyword.arg] = value
+    return invoke(run, callee, arguments)
+
+
+def invoke(run: Run, callee: Value, arguments: Arguments) -> Value:
+    """The value of a call.
+
+    Raises:
+        Fault: The callee cannot be called so.
+    """
+    match callee:
+        case Static(found):
+            return _call_object(run, found, arguments)
+        case Method():
+            return _call_method(run, callee, arguments)
+        case BoundFunction(receiver, function):
+            arguments.positional.insert(0, receiver)
+            return call_function(run, function, arguments)
+        case Closure():
+            return call_function(run, callee, arguments)
+    raise run.fault(arguments.node, f"expected a function to call, found {describe(callee)}")
+
+
+def call_value(run: Run, node: ast.expr, callee: Value, values: list[Value] | None = None) -> Value:
+    """Call with values that are there already; what a run's ``call_value`` does."""
+    return invoke(run, callee, Arguments(node, list(values or [])))
+
+
+Run.call_value = call_value  # attributes and atomics call, and calls need them
+
+
+def _call_object(run: Run, found: Any, arguments: Arguments) -> Value:
+    intrinsic = by_object(found)
+    construct = constructs.by_object(found)
+    if construct is not None:
+        return HANDLERS[construct.name](run, arguments)
+    if intrinsic is not None:
+        return call_intrinsic(run, intrinsic, arguments)
+    handler = (
+        FUNCTIONS.get(found)
+        if isinstance(found, type | types.BuiltinFunctionType) or (found in _OTHER_FUNCTIONS)
+        else None
+    )
+    if handler is not None:
+        return handler(run, arguments)
+    if isinstance(found, DType) or (isinstance(found, type) and issubclass(found, np.generic)):
+        return _convert(run, found, arguments)
+    if is_record_class(found):
+        return _construct_record(run, found, arguments)
+    function = _plain_function(found)
+    if function is not None and _is_for_the_host(function):
+        raise run.fault(arguments.node, _host_only(function))
+    if function is not None:
+        return call_function(run, function, arguments)
+    raise run.fault(arguments.node, _not_callable(found))
+
+
+_OTHER_FUNCTIONS = frozenset(key for key in FUNCTIONS if isinstance(key, types.FunctionType))
+
+
+def _plain_function(found: Any) -> types.FunctionType | None:
+    """The Python function of an object: itself, or what a decorator has wrapped."""
+    while not isinstance(found, types.FunctionType):
+        found = getattr(found, "__wrapped__", None)
+        if found is None:
+            return None
+    return found
+
+
+def _is_for_the_host(function: types.FunctionType) -> bool:
+    module = function.__module__ or ""
+    return module.startswith("speedmetal.") and not module.startswith("speedmetal.intrinsics.")
+
+
+def _host_only(function: types.FunctionType) -> str:
+    memory = "sm.thread_array(shape, dtype) and sm.threadgroup_array(shape, dtype)"
+    makes_arrays = function.__module__.startswith("speedmetal.arrays.")
+    hint = f"; arrays inside are {memory}" if makes_arrays else ""
+    return f"sm.{function.__name__} works outside kernels only{hint}"
+
+
+def _not_callable(found: Any) -> str:
+    name = getattr(found, "__name__", None)
+    if name is None:
+        return f"expected a function to call, found {describe(Static(found))}"
+    if isinstance(found, type):
+        return (
+            f"the class {name} cannot be used in kernels; allowed are named tuples, frozen"
+            " dataclasses and dtypes"
+        )
+    module = getattr(found, "__module__", None)
+    shown = f"{module}.{name}" if module and module != "builtins" else name
+    hint = meant(name, []) if name in FOREIGN else meant(name, TABLE)
+    return f"{shown} cannot be called in kernels{hint}"
+
+
+def _convert(run: Run, found: Any, arguments: Arguments) -> Value:
+    span = run.span(arguments.node)
+    try:
+        dtype = dtypes.as_dtype(found)
+    except UserInputError as error:
+        raise Fault(span, str(error)) from None
+    (value,) = arguments.take(run, dtype.name, "x")
+    return explicit(run, value, dtype, span)
+
+
+def _call_method(run: Run, method: Method, arguments: Arguments) -> Value:
+    span = run.span(arguments.node)
+    receiver = method.receiver
+    match method.name:
+        case "astype":
+            (dtype,) = arguments.take(run, "astype", "dtype")
+            return explicit(run, receiver, as_dtype(dtype, span), span)
+        case "conjugate":
+            arguments.take(run, "conjugate", "")
+            number = as_number(run, receiver, span)
+            return complex_numbers.conjugate(number) if isinstance(number, Complex) else number
+        case "item":
+            arguments.take(run, "item", "")
+            return receiver
+        case "bit_count":
+            arguments.take(run, "bit_count", "")
+            return apply(run, TABLE["popcount"], [as_scalar(run, receiver, span)], span)
+    assert isinstance(receiver, Aggregate)
+    return replaced(run, arguments, receiver)
+
+
+def _construct_record(run: Run, cls: type, arguments: Arguments) -> Value:
+    """A new named tuple or dataclass; defaults count, ``__post_init__`` cannot."""
+    names = field_names(cls)
+    if not issubclass(cls, tuple) and "__post_init__" in vars(cls):
+        raise run.fault(
+            arguments.node, f"{cls.__name__} has __post_init__, which kernels cannot run"
+        )
+    defaults = _record_defaults(cls)
+    required = [name for name in names if name not in defaults]
+    optional = [name for name in names if name in defaults]
+    given = arguments.take_some(run, cls.__name__, " ".join(required), " ".join(optional))
+    by_name = dict(zip(required + optional, given, strict=True))
+    items = []
+    for name in names:
+        value = by_name[name]
+        items.append(lift(defaults[name]) if value is None else value)
+    return Aggregate(tuple(items), cls)
+
+
+def _record_defaults(cls: Any) -> dict[str, Any]:
+    if issubclass(cls, tuple):
+        found: dict[str, Any] = getattr(cls, "_field_defaults", {})
+        return found
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }

@@ -1,0 +1,254 @@
+"""From a function to its source, its syntax tree and the values of its names."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import linecache
+import textwrap
+import types
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+from speedmetal.errors import CompileError, Diagnostic
+from speedmetal.source import SourceSpan, SourceText
+
+FunctionNode = ast.FunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A piece of a file that was parsed on its own.
+
+    Args:
+        text: The lines, with their numbers in the file.
+        line_offset: What to add to a node's line number to get the file's.
+    """
+
+    text: SourceText
+    line_offset: int
+
+    def span(self, node: ast.AST) -> SourceSpan:
+        """Where a node stands in the file."""
+        cached: SourceSpan | None = getattr(node, "_speedmetal_span", None)
+        if cached is not None:
+            return cached
+        line = node.lineno + self.line_offset  # type: ignore[attr-defined]
+        end_line = node.end_lineno + self.line_offset  # type: ignore[attr-defined]
+        span = SourceSpan(
+            self.text,
+            line,
+            self._column(line, node.col_offset),  # type: ignore[attr-defined]
+            end_line,
+            self._column(end_line, node.end_col_offset),  # type: ignore[attr-defined]
+        )
+        node._speedmetal_span = span  # type: ignore[attr-defined] # noqa: SLF001 - a cache of ours
+        return span
+
+    def _column(self, line: int, column: int) -> int:
+        # Python counts bytes of UTF-8; people and our messages count characters.
+        text = self.text.line(line)
+        return column if text.isascii() else len(text.encode()[:column].decode(errors="ignore"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """A function's source and tree."""
+
+    name: str
+    node: FunctionNode
+    source: Source
+
+
+_CAPTURED: weakref.WeakKeyDictionary[types.CodeType, Captured] = weakref.WeakKeyDictionary()
+
+
+def capture(function: types.FunctionType) -> Captured:
+    """The source and tree of a plain Python function or lambda.
+
+    Raises:
+        CompileError: Its source cannot be found.
+    """
+    code = function.__code__
+    found = _CAPTURED.get(code)
+    if found is None:
+        found = _CAPTURED[code] = _capture(function, code)
+    return found
+
+
+def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    if not 0 < code.co_firstlineno <= len(lines):
+        raise _failure(
+            code,
+            "its source is not available: functions typed at the python prompt, given to exec or"
+            " built by C code cannot be compiled; put it into a file or a notebook cell",
+        )
+    if code.co_name == "<lambda>":
+        return _capture_lambda(code, lines)
+    return _capture_def(code, lines)
+
+
+def _failure(code: types.CodeType, message: str) -> CompileError:
+    text = SourceText(code.co_filename, code.co_firstlineno, ())
+    span = SourceSpan(text, code.co_firstlineno, 0, code.co_firstlineno, 0)
+    return CompileError(code.co_name, [Diagnostic(span, message)])
+
+
+def _stale(code: types.CodeType) -> CompileError:
+    return _failure(
+        code,
+        f"the file no longer has {code.co_name!r} at this line: it was changed after the function"
+        " was imported; import it again",
+    )
+
+
+def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
+    block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+    text = SourceText(
+        code.co_filename, code.co_firstlineno, tuple(line.rstrip("\r\n") for line in block)
+    )
+    # An indented block is parsed inside an `if`, so that its columns stay those of the file.
+    indented = block[0][:1].isspace()
+    prefix = "if True:\n" if indented else ""
+    try:
+        tree: Any = ast.parse(prefix + "".join(block))
+    except SyntaxError:
+        try:  # a comment or a string's lines may stand further left than the function
+            tree = ast.parse(prefix + textwrap.indent(textwrap.dedent("".join(block)), " "))
+        except SyntaxError:
+            raise _stale(code) from None
+    node = tree.body[0].body[0] if indented else tree.body[0]
+    if isinstance(node, ast.AsyncFunctionDef):
+        raise _failure(code, "an async function cannot be compiled; write a plain def")
+    if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+        raise _stale(code)
+    return Captured(node.name, node, Source(text, code.co_firstlineno - 1 - indented))
+
+
+_FILES: dict[str, tuple[list[str], list[ast.Lambda]]] = {}
+
+
+def _capture_lambda(code: types.CodeType, lines: list[str]) -> Captured:
+    """Finds the lambda whose text holds every instruction of the code."""
+    cached = _FILES.get(code.co_filename)
+    if cached is None or cached[0] is not lines:
+        try:
+            tree = ast.parse("".join(lines))
+        except SyntaxError:
+            raise _stale(code) from None
+        cached = lines, [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+        _FILES[code.co_filename] = cached
+    fitting = [node for node in cached[1] if _holds(node, code)]
+    if not fitting:
+        raise _stale(code)
+    node = min(fitting, key=_extent)
+    if sum(_extent(other) == _extent(node) for other in fitting) > 1:
+        raise _failure(code, "several lambdas on this line look alike; use def, or one line each")
+    text = SourceText(code.co_filename, 1, tuple(line.rstrip("\r\n") for line in lines))
+    return Captured("lambda", node, Source(text, 0))
+
+
+def _holds(node: ast.Lambda, code: types.CodeType) -> bool:
+    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    if tuple(names) != code.co_varnames[: len(names)] or node.lineno != code.co_firstlineno:
+        return False
+    body = node.body
+    start, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+    for line, end_line, column, end_column in code.co_positions():
+        if not line or not end_line or not end_column or column is None:
+            continue  # prologue, or an interpreter without columns
+        if (line, column) < start or (end_line, end_column) > end:
+            return False
+    return True
+
+
+def _extent(node: ast.Lambda) -> tuple[int, int]:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return node.end_lineno - node.lineno, node.end_col_offset - node.col_offset
+
+
+# --- Names -----------------------------------------------------------------------------------
+
+Dependency = tuple[Any, str, Any]
+"""Where a name was looked up (a module's dictionary, a closure's cell), the name, its value."""
+
+_MISSING = object()
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """Every name outside the kernel that its meaning depends on, each one once."""
+
+    _found: dict[tuple[int, str], Dependency] = field(default_factory=dict)
+
+    def add(self, namespace: Any, name: str, value: Any) -> None:
+        self._found.setdefault((id(namespace), name), (namespace, name, value))
+
+    def all(self) -> tuple[Dependency, ...]:
+        return tuple(self._found.values())
+
+
+def is_current(dependency: Dependency) -> bool:
+    """Whether the name still has the value with which the kernel was compiled.
+
+    >>> names = {"scale": 2.0}
+    >>> dependency = (names, "scale", names["scale"])
+    >>> is_current(dependency)
+    True
+    >>> names["scale"] = 3.0
+    >>> is_current(dependency)
+    False
+    """
+    namespace, name, value = dependency
+    if type(namespace) is dict:
+        return namespace.get(name, _MISSING) is value
+    try:
+        return getattr(namespace, name) is value
+    except (AttributeError, ValueError):  # ValueError: an empty cell
+        return False
+
+
+def look_up(function: types.FunctionType, name: str, dependencies: Dependencies) -> Any:
+    """The value of a name that a function does not bind itself: closure, global, builtin.
+
+    Raises:
+        KeyError: Nothing has this name.
+    """
+    code = function.__code__
+    if name in code.co_freevars:
+        cell = (function.__closure__ or ())[code.co_freevars.index(name)]
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not assigned yet
+            raise KeyError(name) from None
+        dependencies.add(cell, "cell_contents", value)
+        return value
+    value = function.__globals__.get(name, _MISSING)
+    if value is not _MISSING:
+        dependencies.add(function.__globals__, name, value)
+        return value
+    return vars(builtins)[name]
+
+
+# Attributes of these do not change while a program runs; looking them up at every launch would.
+_CONSTANT_MODULES = frozenset({"math", "cmath", "numpy", "builtins", "speedmetal", "operator"})
+
+
+def look_up_attribute(owner: Any, name: str, dependencies: Dependencies) -> Any:
+    """``owner.name`` of a module or class, noted as a dependency.
+
+    Raises:
+        AttributeError: There is none.
+    """
+    value = getattr(owner, name)
+    if isinstance(owner, types.ModuleType):
+        if owner.__name__.partition(".")[0] not in _CONSTANT_MODULES:
+            dependencies.add(owner, name, value)
+    elif isinstance(owner, type) and not isinstance(value, types.FunctionType):
+        dependencies.add(owner, name, value)
+    return value

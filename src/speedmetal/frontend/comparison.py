@@ -1,0 +1,204 @@
+"""Comparisons, and choosing between two values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import UserInputError
+from speedmetal.frontend import complex_numbers
+from speedmetal.frontend.arithmetic import common_type
+from speedmetal.frontend.convert import as_complex, as_number, typed, unwrap
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.values import (
+    Aggregate,
+    ArrayView,
+    Complex,
+    Matrix,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_FOLD: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+
+
+def compare(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+    """The truth of ``left <comparison> right``.
+
+    Raises:
+        Fault: The two cannot be compared.
+    """
+    left, right = unwrap(left, span), unwrap(right, span)
+    if isinstance(left, Static) and isinstance(right, Static):
+        return _fold(name, left.value, right.value, span)
+    if isinstance(left, Aggregate) or isinstance(right, Aggregate):
+        return _tuples(run, name, left, right, span)
+    if name in {"eq", "ne"} and (_is_object(left) or _is_object(right)):
+        return Static(name == "ne")  # a number is not None, nor a string
+    a, b = as_number(run, left, span), as_number(run, right, span)
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        if name not in {"eq", "ne"}:
+            raise Fault(span, f"complex numbers have no order; {SIGNS[name]} compares real ones")
+        parts = as_complex(run, a, span), as_complex(run, b, span)
+        return complex_numbers.equal(*parts, name, span)
+    dtype = common_type(run, (left, right), span, SIGNS[name]).dtype
+    x, y = typed(run, left, dtype, span), typed(run, right, dtype, span)
+    return Scalar(ir.Compare(name, x, y, dtypes.bool_, span))
+
+
+def _is_object(value: Value) -> bool:
+    return isinstance(value, Static) and not value.is_number
+
+
+def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
+    if isinstance(left, DType) or isinstance(right, DType):
+        left, right = _same_dtype(left), _same_dtype(right)
+    try:
+        return Static(bool(_FOLD[name](left, right)))
+    except TypeError as error:
+        raise Fault(span, f"the constants cannot be compared: {error}") from None
+
+
+def _same_dtype(value: Any) -> Any:
+    """A dtype in any spelling as ours, so that ``a.dtype == np.float32`` is what it says."""
+    if isinstance(value, DType | str | type | np.dtype):
+        try:
+            return dtypes.as_dtype(value)
+        except UserInputError:
+            return value
+    return value
+
+
+def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+    if name not in {"eq", "ne"}:
+        raise Fault(span, f"tuples have == and != alone; compare their items with {SIGNS[name]}")
+    a_items = left.items if isinstance(left, Aggregate) else None
+    b_items = right.items if isinstance(right, Aggregate) else None
+    if a_items is None or b_items is None or len(a_items) != len(b_items):
+        return Static(name == "ne")
+    results = [compare(run, name, a, b, span) for a, b in zip(a_items, b_items, strict=True)]
+    return combine("and" if name == "eq" else "or", results, span)
+
+
+def combine(name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static | Scalar:
+    """``and`` or ``or`` of bools that are all safe to evaluate."""
+    absorbing = name == "or"
+    running: list[Scalar] = []
+    for part in parts:
+        if isinstance(part, Scalar):
+            running.append(part)
+        elif bool(part.value) is absorbing:
+            return Static(absorbing)
+    if not running:
+        return Static(not absorbing)
+    result = running[0].expression
+    for part in running[1:]:
+        result = ir.Logical(name, result, part.expression, dtypes.bool_, span)
+    return Scalar(result)
+
+
+def invert_truth(value: Static | Scalar, span: SourceSpan) -> Static | Scalar:
+    """``not x`` of a truth."""
+    if isinstance(value, Static):
+        return Static(not value.value)
+    return Scalar(ir.Unary("not", value.expression, dtypes.bool_, span))
+
+
+# --- Choosing --------------------------------------------------------------------------------
+
+
+def common_shape(run: Run, left: Value, right: Value, span: SourceSpan) -> tuple[Value, Value]:
+    """Two values brought to one structure and type, so that either can stand for the result.
+
+    Raises:
+        Fault: There is none.
+    """
+    left, right = unwrap(left, span), unwrap(right, span)
+    if isinstance(left, Aggregate) and isinstance(right, Aggregate):
+        if left.cls is right.cls and len(left.items) == len(right.items):
+            pairs = [
+                common_shape(run, a, b, span) for a, b in zip(left.items, right.items, strict=True)
+            ]
+            return (
+                Aggregate(tuple(a for a, _ in pairs), left.cls),
+                Aggregate(tuple(b for _, b in pairs), right.cls),
+            )
+        raise _different(left, right, span)
+    if isinstance(left, Matrix) and isinstance(right, Matrix) and left.dtype is right.dtype:
+        return left, right
+    if _same_object(left, right):
+        return left, left
+    for value in (left, right):
+        if not isinstance(value, Scalar | Complex) and not (
+            isinstance(value, Static) and value.is_number
+        ):
+            raise _different(left, right, span)
+    a, b = as_number(run, left, span), as_number(run, right, span)
+    if isinstance(a, Complex) or isinstance(b, Complex):
+        return as_complex(run, left, span), as_complex(run, right, span)
+    number = common_type(run, (left, right), span, "a choice")
+    return (
+        Scalar(typed(run, left, number.dtype, span), number.weak),
+        Scalar(typed(run, right, number.dtype, span), number.weak),
+    )
+
+
+def _same_object(left: Value, right: Value) -> bool:
+    if isinstance(left, Static) and isinstance(right, Static) and not left.is_number:
+        return left.value is right.value or (
+            isinstance(left.value, str) and bool(left.value == right.value)
+        )
+    if isinstance(left, ArrayView) and isinstance(right, ArrayView):
+        return left.array is right.array and not left.prefix and not right.prefix
+    return left is right
+
+
+def _different(left: Value, right: Value, span: SourceSpan) -> Fault:
+    return Fault(
+        span,
+        f"expected two values of one kind to choose from, found {describe(left)} and"
+        f" {describe(right)}; the condition is known at run time only",
+    )
+
+
+def select(
+    run: Run, condition: ir.Expression, left: Value, right: Value, span: SourceSpan
+) -> Value:
+    """``left if condition else right`` with both evaluated."""
+    left, right = common_shape(run, left, right, span)
+    return _select(condition, left, right, span)
+
+
+def _select(condition: ir.Expression, left: Value, right: Value, span: SourceSpan) -> Value:
+    def choose(a: ir.Expression, b: ir.Expression) -> ir.Expression:
+        assert isinstance(a.type, DType)
+        return ir.Select(condition, a, b, a.type, span)
+
+    match left, right:
+        case Scalar(a, weak), Scalar(b):
+            return Scalar(choose(a, b), weak)
+        case Complex(ar, ai, weak), Complex(br, bi):
+            return Complex(choose(ar, br), choose(ai, bi), weak)
+        case Aggregate(a_items, cls), Aggregate(b_items):
+            pairs = zip(a_items, b_items, strict=True)
+            return Aggregate(tuple(_select(condition, a, b, span) for a, b in pairs), cls)
+        case Matrix(), Matrix():
+            raise Fault(span, "a simdgroup matrix cannot be selected; use if and else")
+    return left

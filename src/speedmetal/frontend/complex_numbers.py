@@ -1,0 +1,103 @@
+"""complex64 as pairs of float32; the IR has no complex numbers."""
+
+from __future__ import annotations
+
+from speedmetal import dtypes
+from speedmetal.frontend.convert import as_complex
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.values import Complex, Scalar, Static, Value
+from speedmetal.intrinsics import TABLE
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+_F32 = dtypes.float32
+
+
+def _operation(name: str, left: ir.Expression, right: ir.Expression) -> ir.Expression:
+    return ir.Binary(name, left, right, _F32, left.span)
+
+
+def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Value:
+    """An operator of which one operand at least is complex.
+
+    Raises:
+        Fault: Complex numbers have no such operator, or the other operand is float64.
+    """
+    for value in (left, right):
+        if isinstance(value, Scalar) and value.dtype is dtypes.float64 and not value.weak:
+            raise Fault(
+                span, "there is no complex type for float64; convert with x.astype(float32)"
+            )
+    if name == "power" and isinstance(right, Static) and right.value == 2:
+        name, right = "multiply", left
+    a, b = as_complex(run, left, span), as_complex(run, right, span)
+    if name in {"add", "subtract"}:
+        return Complex(_operation(name, a.real, b.real), _operation(name, a.imag, b.imag))
+    if name not in {"multiply", "divide"}:
+        raise Fault(span, "complex numbers have the operators + - * / and ** 2 alone")
+    ar, ai, br, bi = (run.keep(part, "part") for part in (a.real, a.imag, b.real, b.imag))
+    if name == "multiply":
+        return multiply(Complex(ar, ai), Complex(br, bi))
+    return _divide(run, Complex(ar, ai), Complex(br, bi))
+
+
+def multiply(a: Complex, b: Complex) -> Complex:
+    """``(ar br - ai bi) + (ar bi + ai br) i``."""
+    real = _operation(
+        "subtract",
+        _operation("multiply", a.real, b.real),
+        _operation("multiply", a.imag, b.imag),
+    )
+    imag = _operation(
+        "add", _operation("multiply", a.real, b.imag), _operation("multiply", a.imag, b.real)
+    )
+    return Complex(real, imag)
+
+
+def _divide(run: Run, a: Complex, b: Complex) -> Complex:
+    """Smith's method (R. L. Smith, "Algorithm 116: Complex division", 1962), without a branch.
+
+    With the divisor's larger part p and smaller part q, r = q / p and d = p + q r, nothing
+    overflows before the result does.
+    """
+    span = a.real.span
+    real_is_larger = run.keep(
+        ir.Compare("ge", absolute(b.real), absolute(b.imag), dtypes.bool_, span), "real_is_larger"
+    )
+
+    def choose(when: ir.Expression, otherwise: ir.Expression) -> ir.Expression:
+        return ir.Select(real_is_larger, when, otherwise, _F32, span)
+
+    large = run.keep(choose(b.real, b.imag), "large")
+    small = run.keep(choose(b.imag, b.real), "small")
+    ratio = run.keep(_operation("divide", small, large), "ratio")
+    scale = run.keep(_operation("add", large, _operation("multiply", small, ratio)), "scale")
+    # Dividing by i b instead, where the imaginary part is the larger one, swaps the parts of a.
+    first = run.keep(choose(a.real, a.imag), "first")
+    second = run.keep(choose(a.imag, a.real), "second")
+    real = _operation("add", first, _operation("multiply", second, ratio))
+    imag = _operation("subtract", second, _operation("multiply", first, ratio))
+    signed = choose(imag, ir.Unary("negate", imag, _F32, span))
+    return Complex(_operation("divide", real, scale), _operation("divide", signed, scale))
+
+
+def absolute(x: ir.Expression) -> ir.Expression:
+    """|x| of a float32."""
+    return ir.Call(TABLE["abs"], (x,), _F32, x.span)
+
+
+def magnitude(value: Complex) -> Scalar:
+    """``abs(z)``: hypot of the parts."""
+    return Scalar(ir.Call(TABLE["hypot"], (value.real, value.imag), _F32, value.real.span))
+
+
+def conjugate(value: Complex) -> Complex:
+    """The complex conjugate."""
+    return Complex(value.real, ir.Unary("negate", value.imag, _F32, value.imag.span), value.weak)
+
+
+def equal(a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:
+    """``a == b`` or ``a != b`` (``name`` is eq or ne)."""
+    real = ir.Compare(name, a.real, b.real, dtypes.bool_, span)
+    imag = ir.Compare(name, a.imag, b.imag, dtypes.bool_, span)
+    return Scalar(ir.Logical("and" if name == "eq" else "or", real, imag, dtypes.bool_, span))

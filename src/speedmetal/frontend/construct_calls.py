@@ -1,0 +1,368 @@
+"""What the language's constructs mean inside a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from speedmetal import dtypes
+from speedmetal.frontend import arithmetic, atomics
+from speedmetal.frontend.arguments import Arguments
+from speedmetal.frontend.comparison import select
+from speedmetal.frontend.convert import (
+    as_dtype,
+    as_number,
+    as_scalar,
+    converted,
+    static_int,
+    truth,
+    unwrap,
+)
+from speedmetal.frontend.emit import is_lazy_safe
+from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
+from speedmetal.frontend.memory import extent as extent_of
+from speedmetal.frontend.memory import flattened, note_write
+from speedmetal.frontend.python_functions import whole
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.values import (
+    NONE,
+    Aggregate,
+    ArrayView,
+    Complex,
+    Matrix,
+    Scalar,
+    Static,
+    Value,
+    describe,
+    with_expressions,
+)
+from speedmetal.intrinsics import TABLE
+from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, ArrayType, MatrixType, Space
+from speedmetal.ir.walk import operands
+from speedmetal.source import SourceSpan
+
+Handler = Callable[[Run, Arguments], Value]
+
+
+# --- Arrays of a threadgroup or thread -------------------------------------------------------
+
+
+def _array(space: Space, construct: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        name = run.take_hint("tile" if space is Space.THREADGROUP else "own")
+        run.impure()
+        given, kind = arguments.take(run, f"sm.{construct}", "shape dtype")
+        span = run.span(arguments.node)
+        dtype = as_dtype(kind, span)
+        if dtype.is_complex:
+            raise Fault(span, "expected a real dtype: keep the two parts in an axis of size 2")
+        sizes = list(given.items) if isinstance(given, Aggregate) else [given]
+        shape = tuple(_size(run, size, space, span) for size in sizes)
+        if not shape:
+            raise Fault(span, "expected a shape of one axis or more, found ()")
+        unique = run.names.unique(name)
+        run.session.variable_names.add(unique)
+        array_type = ArrayType(dtype, len(shape), len(shape) - 1, space)
+        array = ir.Array(unique, array_type, span, shape)
+        run.arrays.append(array)
+        return ArrayView(array)
+
+    return handler
+
+
+def _size(run: Run, value: Value, space: Space, span: SourceSpan) -> int | ir.Expression:
+    value = unwrap(value, span)
+    if space is Space.THREAD or isinstance(value, Static):
+        size = static_int(value, span, "the size of an array")
+        if size < 1:
+            raise Fault(span, f"expected a size of 1 or more, found {size}")
+        return size
+    scalar = as_scalar(run, value, span)
+    if isinstance(scalar.expression, ir.Constant):
+        return static_int(value, span, "the size of an array")
+    expression = resolved(run, scalar.expression)
+    if not scalar.dtype.is_integer or not _known_at_launch(run, expression):
+        raise Fault(
+            span,
+            "expected a size that is known at the launch: a constant, or an expression over scalar"
+            " parameters, sizes of arrays and threads_per_threadgroup()",
+        )
+    return expression
+
+
+def resolved(run: Run, expression: ir.Expression) -> ir.Expression:
+    """The expression with variables that are assigned once, at the top, written out."""
+    if not isinstance(expression, ir.Read) or expression.variable in run.parameters:
+        return expression
+    made = [
+        statement
+        for statement in run.block
+        if isinstance(statement, ir.Assign) and statement.variable is expression.variable
+    ]
+    return resolved(run, made[0].value) if len(made) == 1 else expression
+
+
+def _known_at_launch(run: Run, expression: ir.Expression) -> bool:
+    match expression:
+        case ir.Constant() | ir.Extent():
+            return True
+        case ir.Read(variable):
+            return variable in run.parameters
+        case ir.Call(intrinsic, axis=axis):
+            if intrinsic.name == "threads_per_threadgroup":
+                return axis is not None
+        case ir.Load() | ir.Invoke():
+            return False
+    inner = list(operands(expression))
+    return bool(inner) and all(_known_at_launch(run, operand) for operand in inner)
+
+
+_MEMORY: dict[str, frozenset[Space]] = {
+    "threadgroup": frozenset({Space.THREADGROUP}),
+    "device": frozenset({Space.DEVICE}),
+    "all": frozenset({Space.THREADGROUP, Space.DEVICE}),
+    "none": frozenset(),
+}
+
+
+def _barrier(scope: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        run.impure()
+        (memory,) = arguments.take_some(run, f"sm.{scope}_barrier", "", "memory")
+        span = run.span(arguments.node)
+        chosen = "threadgroup" if memory is None else None
+        if isinstance(memory, Static) and memory.value in _MEMORY:
+            chosen = memory.value
+        if chosen is None:
+            assert memory is not None
+            raise Fault(
+                span,
+                f"expected memory to be one of {', '.join(map(repr, _MEMORY))},"
+                f" found {describe(memory)}",
+            )
+        run.emit(ir.Barrier(scope, _MEMORY[chosen], span))
+        return NONE
+
+    return handler
+
+
+# --- Simdgroup matrices ----------------------------------------------------------------------
+
+
+def _matrix(run: Run, arguments: Arguments) -> Value:
+    value, kind = arguments.take(run, "sm.simdgroup_matrix", "value dtype")
+    run.impure()
+    span = run.span(arguments.node)
+    dtype = as_dtype(kind, span)
+    if not dtype.is_float:
+        raise Fault(span, f"expected a float dtype for a simdgroup matrix, found {dtype.name}")
+    return fill_matrix(run, TABLE["simdgroup_matrix_fill"], value, dtype, span)
+
+
+def _matrix_place(
+    run: Run, name: str, array: Value, origin: Value, span: SourceSpan
+) -> tuple[ir.Array, tuple[ir.Expression, ...]]:
+    if not (isinstance(array, ArrayView) and array.rank == 2):
+        raise Fault(span, f"{name} expects a two-dimensional array, found {describe(array)}")
+    if not array.dtype.is_float or array.array.type.space is Space.THREAD:
+        raise Fault(
+            span,
+            f"{name} expects floats in device or threadgroup memory, found {describe(array)}",
+        )
+    places = flattened([origin])
+    if len(places) != 2:
+        raise Fault(span, f"{name} expects the place (row, column), found {describe(origin)}")
+    return array.array, array.prefix + tuple(
+        converted(as_scalar(run, place, span).expression, run.index_type) for place in places
+    )
+
+
+def _check_block(
+    run: Run, array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan
+) -> tuple[ir.Expression, ...]:
+    """From level 1 on, an assertion that the whole block is in bounds."""
+    if not run.debug:
+        return indices
+    steady = tuple(run.keep(index, "index") for index in indices)
+    for axis, index in enumerate(steady):
+        zero = ir.Constant(0, run.index_type, span)
+        size = ir.Constant(SIMDGROUP_MATRIX_SIZE, run.index_type, span)
+        end = ir.Binary("add", index, size, run.index_type, span)
+        extent = extent_of(run, array, axis, span)
+        low = ir.Compare("ge", index, zero, dtypes.bool_, span)
+        high = ir.Compare("le", end, extent, dtypes.bool_, span)
+        inside = ir.Logical("and", low, high, dtypes.bool_, span)
+        reason = f"an 8x8 block of {array.name}, axis {axis}"
+        run.emit(ir.Assert(inside, "index out of bounds", reason, span))
+    return steady
+
+
+def _matrix_load(run: Run, arguments: Arguments) -> Value:
+    array, origin, transpose = arguments.take_some(
+        run, "sm.simdgroup_load", "array origin", "transpose"
+    )
+    assert array is not None
+    assert origin is not None
+    run.impure()
+    span = run.span(arguments.node)
+    if transpose is not None and not (
+        isinstance(transpose, Static) and isinstance(transpose.value, bool)
+    ):
+        raise Fault(span, "expected True or False for transpose, known while compiling")
+    target, indices = _matrix_place(run, "sm.simdgroup_load", array, origin, span)
+    indices = _check_block(run, target, indices, span)
+    turned = isinstance(transpose, Static) and bool(transpose.value)
+    matrix = ir.MatrixLoad(target, indices, turned, MatrixType(target.type.dtype), span)
+    return Matrix(run.assign_new("matrix", matrix))
+
+
+def _matrix_store(run: Run, arguments: Arguments) -> Value:
+    matrix, array, origin = arguments.take(run, "sm.simdgroup_store", "matrix array origin")
+    run.impure()
+    span = run.span(arguments.node)
+    if not isinstance(matrix, Matrix):
+        raise Fault(
+            span, f"sm.simdgroup_store expects a simdgroup matrix, found {describe(matrix)}"
+        )
+    target, indices = _matrix_place(run, "sm.simdgroup_store", array, origin, span)
+    if target.type.dtype is not matrix.dtype:
+        raise Fault(
+            span,
+            f"expected a matrix of {target.type.dtype.name}, as {target.name!r} has,"
+            f" found one of {matrix.dtype.name}",
+        )
+    indices = _check_block(run, target, indices, span)
+    note_write(run, target)
+    run.emit(ir.MatrixStore(target, indices, matrix.expression, span))
+    return NONE
+
+
+# --- Values ----------------------------------------------------------------------------------
+
+
+def _bitcast(run: Run, arguments: Arguments) -> Value:
+    value, kind = arguments.take(run, "sm.bitcast", "x dtype")
+    span = run.span(arguments.node)
+    dtype = as_dtype(kind, span)
+    scalar = as_scalar(run, value, span)
+    source = scalar.dtype
+    if scalar.weak and source.bits != dtype.bits:
+        family = dtypes.FLOATS if source.is_float else dtypes.INTEGERS
+        same_size = [d for d in family if d.bits == dtype.bits and d is not dtypes.bfloat16]
+        source = same_size[0] if same_size else source
+    if source.bits != dtype.bits or source.is_bool or dtype.is_bool or dtype.is_complex:
+        raise Fault(
+            span,
+            f"sm.bitcast expects a type of the same size, found {source.name} and {dtype.name}",
+        )
+    expression = converted(scalar.expression, source)
+    return Scalar(ir.Bitcast(expression, dtype, span) if source is not dtype else expression)
+
+
+def _select(run: Run, arguments: Arguments) -> Value:
+    condition, left, right = arguments.take(run, "sm.select", "condition when_true when_false")
+    span = run.span(arguments.node)
+    known = truth(run, condition, span)
+    if isinstance(known, Static):
+        return left if known.value else right
+    # Both are evaluated, unlike the operands of the node, which must be safe to evaluate.
+    left, right = (with_expressions(value, partial(_settled, run)) for value in (left, right))
+    return select(run, known.expression, left, right, span)
+
+
+def _settled(run: Run, expression: ir.Expression) -> ir.Expression:
+    return expression if is_lazy_safe(expression) else run.keep(expression, "chosen")
+
+
+def _cdiv(run: Run, arguments: Arguments) -> Value:
+    """``(a + b - 1) // b`` overflows where ``-(-a // b)`` does not; unsigned types need it."""
+    a, b = arguments.take(run, "sm.cdiv", "a b")
+    span = run.span(arguments.node)
+    for value in (a, b):
+        number = as_number(run, value, span)
+        if isinstance(number, Complex) or not number.dtype.is_integer:
+            raise Fault(span, f"sm.cdiv expects integers, found {describe(value)}")
+    dtype = arithmetic.common_type(run, (a, b), span, "sm.cdiv").dtype
+    if dtype.is_signed or (isinstance(a, Static) and isinstance(b, Static)):
+        flipped = arithmetic.binary(run, "floor_divide", arithmetic.negate(run, a, span), b, span)
+        return arithmetic.negate(run, flipped, span)
+    kept = [
+        number if isinstance(number, Static) else run.keep_scalar(as_scalar(run, number, span))
+        for number in (unwrap(a, span), unwrap(b, span))
+    ]
+    quotient = arithmetic.binary(run, "floor_divide", kept[0], kept[1], span)
+    rest = arithmetic.binary(run, "remainder", kept[0], kept[1], span)
+    one_more = truth(run, rest, span)
+    return arithmetic.binary(run, "add", quotient, one_more, span)
+
+
+def _pair(*names: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        (x,) = arguments.take(run, "the function", "x")
+        span = run.span(arguments.node)
+        x = unwrap(x, span)
+        if isinstance(x, Scalar):
+            x = run.keep_scalar(x, "x")
+        return Aggregate(tuple(apply(run, TABLE[name], [x], span) for name in names))
+
+    return handler
+
+
+def _modf(run: Run, arguments: Arguments) -> Value:
+    """The whole part is trunc(x); the fraction has the sign of x, and is 0 at infinity."""
+    (x,) = arguments.take(run, "modf", "x")
+    span = run.span(arguments.node)
+    number = as_scalar(run, x, span)
+    if not number.dtype.is_float:
+        number = Scalar(converted(number.expression, dtypes.DEFAULT_FLOAT))
+    number = run.keep_scalar(number, "x")
+    whole_part = apply(run, TABLE["trunc"], [number], span)
+    assert isinstance(whole_part, Scalar)
+    whole_part = run.keep_scalar(whole_part, "whole")
+    difference = arithmetic.binary(run, "subtract", number, whole_part, span)
+    is_infinite = apply(run, TABLE["isinf"], [number], span)
+    assert isinstance(is_infinite, Scalar)
+    rest = select(run, is_infinite.expression, Static(0.0), difference, span)
+    return Aggregate((apply(run, TABLE["copysign"], [rest, number], span), whole_part))
+
+
+def _whole(name: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        (x,) = arguments.take(run, f"math.{name}", "x")
+        return whole(run, name, x, arguments.node)
+
+    return handler
+
+
+def _static_range(run: Run, arguments: Arguments) -> Value:
+    span = run.span(arguments.node)
+    if arguments.named or not 1 <= len(arguments.positional) <= 3:
+        raise Fault(span, "expected sm.static_range(stop) or sm.static_range(start, stop, step)")
+    bounds = [static_int(v, span, "sm.static_range") for v in arguments.positional]
+    if len(bounds) == 3 and bounds[2] == 0:
+        raise Fault(span, "the step of sm.static_range is 0, expected another number")
+    return Static(range(*bounds))
+
+
+HANDLERS: dict[str, Handler] = {
+    **atomics.HANDLERS,
+    "threadgroup_array": _array(Space.THREADGROUP, "threadgroup_array"),
+    "thread_array": _array(Space.THREAD, "thread_array"),
+    "threadgroup_barrier": _barrier("threadgroup"),
+    "simdgroup_barrier": _barrier("simdgroup"),
+    "static_range": _static_range,
+    "cdiv": _cdiv,
+    "simdgroup_matrix": _matrix,
+    "simdgroup_load": _matrix_load,
+    "simdgroup_store": _matrix_store,
+    "bitcast": _bitcast,
+    "select": _select,
+    "sincos": _pair("sin", "cos"),
+    "frexp": _pair("frexp_mantissa", "frexp_exponent"),
+    "modf": _modf,
+    "math.floor": _whole("floor"),
+    "math.ceil": _whole("ceil"),
+    "math.trunc": _whole("trunc"),
+}
+"""What each construct does, by its record's name."""

@@ -1,0 +1,281 @@
+"""Numbers from one type to another: literals, implicit and explicit conversions, truth."""
+
+from __future__ import annotations
+
+import cmath
+import contextlib
+import math
+
+import numpy as np
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import UserInputError
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.slots import literal_dtype
+from speedmetal.frontend.values import (
+    Aggregate,
+    ArrayView,
+    Broken,
+    Complex,
+    Position,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+POSITION_HINT = "a position has an axis: write .x, .y or .z, or unpack it: x, y, z = ..."
+
+
+def constant(value: float, dtype: DType, span: SourceSpan) -> ir.Constant:
+    """A number of Python's as a constant of a type.
+
+    Raises:
+        Fault: An integer type does not hold it.
+    """
+    if dtype.is_bool:
+        return ir.Constant(bool(value), dtype, span)
+    if dtype.is_float:
+        return ir.Constant(_to_float(value, span), dtype, span)
+    number = int(value)
+    if not dtype.minimum <= number <= dtype.maximum:
+        raise Fault(
+            span,
+            f"the constant {number} does not fit into {dtype.name}, which holds"
+            f" {dtype.minimum} to {dtype.maximum}; convert the other operand to a wider type",
+        )
+    return ir.Constant(number, dtype, span)
+
+
+def _to_float(value: float, span: SourceSpan) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Fault(span, "the integer is too large for a float") from None
+
+
+def unwrap(value: Value, span: SourceSpan) -> Value:
+    """The value with NumPy's and other foreign numbers made the language's own."""
+    if isinstance(value, Static) and isinstance(value.value, np.generic):
+        found = value.value
+        dtype = dtypes.from_numpy(found.dtype)
+        if dtype.is_complex:
+            parts = complex(found)
+            return complex_constant(parts, span, weak=False)
+        return Scalar(ir.Constant(found.item(), dtype, span))
+    return value
+
+
+def complex_constant(value: complex, span: SourceSpan, *, weak: bool) -> Complex:
+    """A complex constant."""
+    real = ir.Constant(float(value.real), dtypes.float32, span)
+    return Complex(real, ir.Constant(float(value.imag), dtypes.float32, span), weak)
+
+
+def as_number(run: Run, value: Value, span: SourceSpan) -> Scalar | Complex:
+    """The value as a number of the running program.
+
+    Raises:
+        Fault: It is no number.
+    """
+    value = unwrap(value, span)
+    match value:
+        case Scalar() | Complex():
+            return value
+        case Static(found) if value.is_number:
+            if isinstance(found, complex):
+                return complex_constant(found, span, weak=True)
+            try:
+                dtype = literal_dtype(found, run.unit.default_float)
+            except UserInputError as error:
+                raise Fault(span, str(error)) from None
+            return Scalar(constant(found, dtype, span), not isinstance(found, bool))
+        case Broken(message):
+            raise Fault(span, message)
+        case Position():
+            raise Fault(span, f"expected a number, found {describe(value)}; {POSITION_HINT}")
+        case ArrayView():
+            raise Fault(
+                span,
+                f"expected a number, found {describe(value)}; an element of it is"
+                f" {value.array.name}[{', '.join('ijklmn'[: value.array.type.rank]) or '()'}]",
+            )
+        case _:
+            raise Fault(span, f"expected a number, found {describe(value)}")
+
+
+def as_scalar(run: Run, value: Value, span: SourceSpan) -> Scalar:
+    """The value as a real number of the running program.
+
+    Raises:
+        Fault: It is none.
+    """
+    number = as_number(run, value, span)
+    if isinstance(number, Complex):
+        raise Fault(span, "expected a real number, found complex64; write .real, .imag or abs(z)")
+    return number
+
+
+def typed(run: Run, value: Value, dtype: DType, span: SourceSpan) -> ir.Expression:
+    """The value in a type that an operation promoted it to.
+
+    Raises:
+        Fault: It is no real number, or a constant that the type does not hold.
+    """
+    if isinstance(value, Static) and isinstance(value.value, bool | int | float):
+        return constant(value.value, dtype, span)
+    return converted(as_scalar(run, value, span).expression, dtype)
+
+
+def converted(expression: ir.Expression, dtype: DType) -> ir.Expression:
+    """The expression in another type; constants are converted here where that is exact in Python.
+
+    Floats are rounded through NumPy, whose conversions are IEEE's.
+    """
+    source = expression.type
+    if source is dtype:
+        return expression
+    if isinstance(expression, ir.Constant):
+        value = expression.value
+        if dtype.is_bool:
+            return ir.Constant(bool(value), dtype, expression.span)
+        if dtype.is_float:
+            number = (
+                float(expression.type.numpy.type(value)) if source is not dtypes.bool_ else value
+            )
+            return ir.Constant(float(number), dtype, expression.span)
+        if isinstance(value, int) and dtype.minimum <= value <= dtype.maximum:
+            return ir.Constant(int(value), dtype, expression.span)
+    return ir.Convert(expression, dtype, expression.span)
+
+
+def explicit(run: Run, value: Value, dtype: DType, span: SourceSpan) -> Value:
+    """``dtype(x)`` and ``x.astype(dtype)``: any number to any type; the result is of that type."""
+    number = as_number(run, value, span)
+    if dtype.is_complex:
+        return as_complex(run, number, span)
+    if isinstance(number, Complex):
+        raise Fault(
+            span, f"a complex number can not become {dtype.name}; write .real, .imag or abs(z)"
+        )
+    if isinstance(value, Static) and isinstance(value.value, float) and not dtype.is_integer:
+        return Scalar(constant(value.value, dtype, span))
+    if isinstance(value, Static) and isinstance(value.value, float):
+        return Scalar(ir.Constant(saturated(value.value, dtype), dtype, span))
+    if isinstance(value, Static):
+        return Scalar(constant(value.value, dtype, span))
+    return Scalar(converted(number.expression, dtype))
+
+
+def saturated(value: float, dtype: DType) -> int:
+    """A float as an integer: cut towards zero, held to the type's range, NaN gives 0.
+
+    >>> saturated(-2.9, dtypes.int8), saturated(1e9, dtypes.int8)
+    (-2, 127)
+    """
+    if math.isnan(value):
+        return 0
+    if math.isinf(value):
+        return dtype.maximum if value > 0 else dtype.minimum
+    return min(max(int(value), dtype.minimum), dtype.maximum)
+
+
+def as_complex(run: Run, value: Value, span: SourceSpan) -> Complex:
+    """The value as complex64.
+
+    Raises:
+        Fault: It is no number.
+    """
+    if isinstance(value, Static) and isinstance(value.value, bool | int | float | complex):
+        found = complex(value.value)
+        if not cmath.isfinite(found):  # complex(inf) has an imaginary part of 0
+            found = complex(found.real, found.imag)
+        return complex_constant(found, span, weak=True)
+    number = as_number(run, value, span)
+    if isinstance(number, Complex):
+        return number
+    zero = ir.Constant(0.0, dtypes.float32, span)
+    return Complex(converted(number.expression, dtypes.float32), zero, number.weak)
+
+
+def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) -> ir.Expression:
+    """The value as what is stored: integers to integers and floats, floats to floats.
+
+    Raises:
+        Fault: It is no number, or a float where an integer is wanted.
+    """
+    if isinstance(value, Static) and isinstance(value.value, int) and not dtype.is_complex:
+        return constant(value.value, dtype, span)
+    scalar = as_scalar(run, value, span)
+    if scalar.dtype.is_float and not dtype.is_float:
+        way = f"{into} != 0" if dtype.is_bool else f"x.astype({dtype.name})"
+        raise Fault(
+            span,
+            f"expected {dtype.name} for {into}, found {scalar.dtype.name}; a float does not become"
+            f" {'a bool' if dtype.is_bool else 'an integer'} by itself: write"
+            f" {'x != 0' if dtype.is_bool else f'int(x) or {way}'}",
+        )
+    if dtype.is_bool and not scalar.dtype.is_bool:
+        raise Fault(
+            span,
+            f"expected bool_ for {into}, found {scalar.dtype.name}; write x != 0",
+        )
+    return typed(run, value, dtype, span)
+
+
+def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
+    """Python's truth of a value: a compile-time bool where it is known.
+
+    Raises:
+        Fault: It has none.
+    """
+    value = unwrap(value, span)
+    match value:
+        case Static(found):
+            return Static(bool(found))
+        case Aggregate(items) if value.is_tuple:
+            return Static(bool(items))
+        case Complex(real, imag):
+            zero = ir.Constant(0.0, dtypes.float32, span)
+            parts = [ir.Compare("ne", p, zero, dtypes.bool_, span) for p in (real, imag)]
+            return Scalar(ir.Logical("or", parts[0], parts[1], dtypes.bool_, span))
+    scalar = as_scalar(run, value, span)
+    if scalar.dtype.is_bool:
+        return scalar
+    zero = constant(0, scalar.dtype, span)
+    return Scalar(ir.Compare("ne", scalar.expression, zero, dtypes.bool_, span))
+
+
+def static_int(value: Value, span: SourceSpan, what: str) -> int:
+    """A compile-time integer.
+
+    Raises:
+        Fault: It is known at run time only, or no integer.
+    """
+    value = unwrap(value, span)
+    if isinstance(value, Static) and isinstance(value.value, int):
+        return int(value.value)
+    if isinstance(value, Scalar) and isinstance(value.expression, ir.Constant):
+        found = value.expression.value
+        if isinstance(found, int):
+            return int(found)
+    if isinstance(value, Broken):
+        raise Fault(span, value.message)
+    raise Fault(span, f"expected a constant integer for {what}, found {describe(value)}")
+
+
+def as_dtype(value: Value, span: SourceSpan) -> DType:
+    """The dtype that a compile-time value means.
+
+    Raises:
+        Fault: It means none.
+    """
+    if isinstance(value, Broken):
+        raise Fault(span, value.message)
+    if isinstance(value, Static) and value.value is not None:
+        with contextlib.suppress(UserInputError):
+            return dtypes.as_dtype(value.value)
+    raise Fault(span, f"expected a dtype, such as sm.float32, found {describe(value)}")

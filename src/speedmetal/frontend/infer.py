@@ -1,0 +1,262 @@
+"""From a Python function and the types of its arguments to the typed IR."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import (
+    CompileError,
+    Diagnostic,
+    InternalError,
+    SpeedmetalError,
+    UserInputError,
+)
+from speedmetal.frontend import calls, loops, statements
+from speedmetal.frontend.binding import bind_parameter
+from speedmetal.frontend.capture import Dependency
+from speedmetal.frontend.emit import freeze
+from speedmetal.frontend.fixpoint import solve
+from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
+from speedmetal.frontend.identifiers import valid_identifier
+from speedmetal.frontend.parse import Parsed, parse
+from speedmetal.frontend.run import Env, Frame, Run
+from speedmetal.frontend.session import Session, Unit
+from speedmetal.frontend.signature import (
+    Argument,
+    ArrayArgument,
+    ScalarArgument,
+    StaticArgument,
+    TupleArgument,
+    field_names,
+    leaves,
+)
+from speedmetal.frontend.values import Aggregate, ArrayView, Complex, Scalar, Static, Value
+from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
+
+_REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
+
+
+@dataclass(frozen=True, slots=True)
+class InferredKernel:
+    """A kernel's IR, and every name outside it that its meaning depends on."""
+
+    kernel: ir.Kernel
+    dependencies: tuple[Dependency, ...]
+
+
+def infer_kernel(
+    function: types.FunctionType,
+    arguments: Sequence[Argument],
+    *,
+    name: str | None = None,
+    index_type: DType = dtypes.int32,
+    debug: int = 0,
+) -> InferredKernel:
+    """The typed IR of a kernel.
+
+    Args:
+        function: A plain Python function.
+        arguments: A type for each of its parameters.
+        name: The kernel's name; the function's by default.
+        index_type: int32, or int64 where an array or the grid needs it.
+        debug: 0; 1 adds assertions for bounds and divisors; 2 reports where they failed.
+
+    Raises:
+        CompileError: The function is not valid; it has all the faults that were found.
+        InternalError: A bug of ours.
+    """
+    session = Session(name or function.__name__, index_type, debug)
+    with _stage(session):
+        return _Kernel(session, parse(function), function, arguments).infer()
+
+
+_DEEPEST_STACK = 20_000
+"""Python's frames while inferring: about 8 for each level of nesting. They take no C stack."""
+
+
+@contextmanager
+def _stage(session: Session) -> Iterator[None]:
+    """Room on the stack, and a message of our own for whatever goes wrong inside."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _DEEPEST_STACK))
+    try:
+        yield
+    except SpeedmetalError:
+        raise
+    except RecursionError:
+        raise _too_deep(session) from None
+    except Exception as error:
+        raise _internal(session, error) from error
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _too_deep(session: Session) -> SpeedmetalError:
+    message = "the code is nested too deeply; put a part of it into a function"
+    if session.place is None:
+        return UserInputError(f"kernel {session.name!r}: {message}")
+    source, node = session.place
+    return CompileError(session.name, [Diagnostic(source.span(node), message)])
+
+
+def _internal(session: Session, error: Exception) -> InternalError:
+    where = ""
+    if session.place is not None:
+        source, node = session.place
+        span: SourceSpan = source.span(node)
+        where = f" at {span.place}\n{span.excerpt()}\n"
+    return InternalError(
+        f"stage infer of kernel {session.name!r} failed{where}: {type(error).__name__}: {error};"
+        " please report this message with the kernel's source"
+    )
+
+
+class _Kernel:
+    """One kernel on its way through inference."""
+
+    def __init__(
+        self,
+        session: Session,
+        parsed: Parsed,
+        function: types.FunctionType,
+        arguments: Sequence[Argument],
+    ) -> None:
+        self._session = session
+        self._parsed = parsed
+        self._function = function
+        self._arguments = self._by_name(arguments)
+        self._parameters: list[ir.Variable | ir.Array] = []
+
+    def _by_name(self, arguments: Sequence[Argument]) -> dict[str, Argument]:
+        """The arguments by the names of their parameters."""
+        spec = self._parsed.node.args
+        names = [a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+        if spec.vararg is not None:
+            rest = TupleArgument(tuple(arguments[len(names) :]))
+            return dict(
+                zip([*names, spec.vararg.arg], [*arguments[: len(names)], rest], strict=True)
+            )
+        if len(arguments) != len(names):
+            raise CompileError(
+                self._session.name,
+                [
+                    Diagnostic(
+                        self._parsed.source.span(self._parsed.node),
+                        f"expected {len(names)} arguments ({', '.join(names)}),"
+                        f" found {len(arguments)}",
+                    )
+                ],
+            )
+        return dict(zip(names, arguments, strict=True))
+
+    def infer(self) -> InferredKernel:
+        session = self._session
+        wide = any(_dtype(leaf) is dtypes.float64 for leaf in leaves([*self._arguments.values()]))
+        default_float = dtypes.float64 if wide else dtypes.DEFAULT_FLOAT
+        unit = Unit(session, session.name, is_function=False, default_float=default_float)
+        session.call_stack.append((self._function.__code__, session.name, None))
+        run = solve(unit, self._start)
+        if run.diagnostics:
+            ordered = sorted(run.diagnostics.values(), key=lambda d: (d.span.line, d.span.column))
+            raise CompileError(session.name, ordered)
+        body = freeze(run.block)
+        kernel = ir.Kernel(
+            name=valid_identifier(session.name),
+            parameters=tuple(self._parameters),
+            arrays=tuple(run.arrays),
+            functions=reachable(body),
+            body=body,
+            index_type=session.index_type,
+            span=self._parsed.source.span(self._parsed.node),
+            debug=session.debug,
+            written=frozenset(run.written),
+        )
+        return InferredKernel(kernel, session.dependencies.all())
+
+    def _start(self, run: Run) -> None:
+        self._parameters.clear()
+        run.names.taken.add(valid_identifier(self._session.name))
+        run.frame = Frame(self._parsed, self._function, 0, Env())
+        spec = self._parsed.node.args
+        every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
+        every += [spec.vararg] if spec.vararg is not None else []
+        for place in every:
+            value = self._value(run, place.arg, self._arguments[place.arg], run.span(place))
+            bind_parameter(run, place.arg, value, place)
+        run.execute(self._parsed.body)
+
+    def _value(self, run: Run, name: str, argument: Argument, span: SourceSpan) -> Value:
+        match argument:
+            case ScalarArgument(dtype, weak) if dtype.is_complex:
+                parts = [
+                    self._scalar(run, f"{name}_{part}", dtypes.float32, span)
+                    for part in ("real", "imag")
+                ]
+                return Complex(parts[0], parts[1], weak)
+            case ScalarArgument(dtype, weak):
+                return Scalar(self._scalar(run, name, dtype, span), weak)
+            case ArrayArgument(array_type):
+                unique = run.names.unique(name)
+                run.session.variable_names.add(unique)
+                array = ir.Array(unique, array_type, span)
+                self._parameters.append(array)
+                return ArrayView(array)
+            case TupleArgument(items, cls):
+                names = field_names(cls) if cls else tuple(map(str, range(len(items))))
+                parts_of = zip(names, items, strict=True)
+                values = (self._value(run, f"{name}_{n}", item, span) for n, item in parts_of)
+                return Aggregate(tuple(values), cls)
+            case StaticArgument(value):
+                return Static(value)
+
+    def _scalar(self, run: Run, name: str, dtype: DType, span: SourceSpan) -> ir.Read:
+        variable = run.variable(name, dtype, span)
+        self._parameters.append(variable)
+        run.parameters.add(variable)
+        return ir.Read(variable, span)
+
+
+def _dtype(leaf: ScalarArgument | ArrayArgument) -> DType:
+    return leaf.type.dtype if isinstance(leaf, ArrayArgument) else leaf.dtype
+
+
+def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> ir.Function:
+    """The IR of a plain function of scalars, for arguments of these types.
+
+    Raises:
+        CompileError: The function is not valid, or not one of scalars without effects.
+        InternalError: A bug of ours.
+    """
+    session = Session(function.__name__, dtypes.int32, 0)
+    with _stage(session):
+        return _infer_function(session, function, dtypes_)
+
+
+def _infer_function(
+    session: Session, function: types.FunctionType, dtypes_: tuple[DType, ...]
+) -> ir.Function:
+    parsed = parse(function)
+    callee = Callee(parsed, function, python_defaults(function), None, function.__code__)
+    run = Run(Unit(session, function.__name__, is_function=True))
+    run.frame = Frame(parsed, function, 0, Env())
+    span = parsed.source.span(parsed.node)
+    names = [a.arg for a in (*parsed.node.args.posonlyargs, *parsed.node.args.args)]
+    bound: dict[str, Value] = {
+        name: Scalar(ir.Read(ir.Variable(name, dtype, span), span))
+        for name, dtype in zip(names, dtypes_, strict=True)
+    }
+    session.call_stack.append((function.__code__, function.__name__, None))
+    found = specialise(run, callee, bound, span)
+    if run.diagnostics:
+        raise CompileError(function.__name__, list(run.diagnostics.values()))
+    if found.function is None:
+        message = "expected a function that computes one scalar from its arguments alone"
+        raise CompileError(function.__name__, [Diagnostic(span, message)])
+    return found.function

@@ -1,0 +1,214 @@
+"""Calls of intrinsics: operand types, results, folding of constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType, Kind
+from speedmetal.frontend import complex_numbers
+from speedmetal.frontend.arguments import Arguments
+from speedmetal.frontend.arithmetic import common_type
+from speedmetal.frontend.convert import (
+    as_number,
+    as_scalar,
+    converted,
+    implicit,
+    truth,
+    typed,
+    unwrap,
+)
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.values import (
+    Complex,
+    Matrix,
+    Position,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
+from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import MatrixType
+from speedmetal.source import SourceSpan
+
+
+def call_intrinsic(run: Run, intrinsic: Intrinsic, arguments: Arguments) -> Value:
+    """The value of an intrinsic's call.
+
+    Raises:
+        Fault: Wrong arguments.
+    """
+    span = run.span(arguments.node)
+    values = arguments.take(run, f"sm.{intrinsic.name}", " ".join(intrinsic.operands))
+    values = [unwrap(value, span) for value in values]
+    if intrinsic.kind is IntrinsicKind.POSITION:
+        run.impure()
+        if intrinsic.axes:
+            return Position(intrinsic)
+        return Scalar(ir.Call(intrinsic, (), run.index_type, span))
+    if intrinsic.kind is IntrinsicKind.MATRIX:
+        return _matrix_call(run, intrinsic, values, span)
+    return apply(run, intrinsic, values, span)
+
+
+def apply(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
+    """A mathematical intrinsic or a collective on numbers."""
+    folded = _folded(intrinsic, values)
+    if folded is not None:
+        return folded
+    if intrinsic.name == "abs" and isinstance(values[0], Complex):
+        return complex_numbers.magnitude(values[0])
+    collective = intrinsic.kind is IntrinsicKind.COLLECTIVE
+    if collective and values and isinstance(values[0], Complex):
+        return _on_parts(run, intrinsic, values, span)
+    if intrinsic.accepts == frozenset({Kind.BOOL}):
+        number, operands = NumberSlot(dtypes.bool_), _truths(run, values, span)
+    else:
+        number, operands = _numbers(run, intrinsic, values, span)
+    dtype = number.dtype
+    wide = intrinsic.wide and dtype.is_float and dtype.bits == 16
+    inner = dtypes.float32 if wide else dtype
+    parameters = tuple(
+        operand if index in intrinsic.scalar_operands else converted(operand, inner)
+        for index, operand in enumerate(operands)
+    )
+    result = _result_type(run, intrinsic, inner)
+    expression: ir.Expression = ir.Call(intrinsic, parameters, result, span)
+    if collective:
+        run.impure()
+        expression = run.assign_new(intrinsic.name.removeprefix("simd_"), expression)
+    if intrinsic.result is Result.SAME:
+        return Scalar(converted(expression, dtype), number.weak)
+    return Scalar(expression)
+
+
+def _truths(run: Run, values: list[Value], span: SourceSpan) -> list[ir.Expression]:
+    found = [truth(run, value, span) for value in values]
+    return [typed(run, value, dtypes.bool_, span) for value in found]
+
+
+def _numbers(
+    run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> tuple[NumberSlot, list[ir.Expression]]:
+    """The common type of the operands, and the operands in it."""
+    name = f"sm.{intrinsic.name}"
+    for value in values:
+        if isinstance(as_number(run, value, span), Complex):
+            raise Fault(span, f"{name} expects real numbers, found complex64; use its parts")
+    main = tuple(v for i, v in enumerate(values) if i not in intrinsic.scalar_operands)
+    number = common_type(run, main, span, name)
+    if number.dtype.kind not in intrinsic.accepts:
+        number = _accepted(run, intrinsic, number, main, span)
+    operands = [
+        implicit(run, value, dtypes.int32, span, f"{intrinsic.operands[index]} of {name}")
+        if index in intrinsic.scalar_operands
+        else typed(run, value, number.dtype, span)
+        for index, value in enumerate(values)
+    ]
+    return number, operands
+
+
+def _accepted(
+    run: Run,
+    intrinsic: Intrinsic,
+    number: NumberSlot,
+    values: tuple[Value, ...],
+    span: SourceSpan,
+) -> NumberSlot:
+    """The type that stands in for one that an intrinsic does not take."""
+    if Kind.FLOAT in intrinsic.accepts and not number.dtype.is_float:
+        default = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
+        return NumberSlot(default, number.weak)
+    if number.dtype.is_bool and Kind.SIGNED in intrinsic.accepts:
+        return NumberSlot(dtypes.DEFAULT_INT)
+    kinds = " or ".join(sorted(kind.value for kind in intrinsic.accepts))
+    found = " and ".join(describe(value) for value in values)
+    raise Fault(span, f"sm.{intrinsic.name} expects {kinds}, found {found}")
+
+
+def _result_type(run: Run, intrinsic: Intrinsic, dtype: DType) -> DType:
+    return {
+        Result.SAME: dtype,
+        Result.BOOL: dtypes.bool_,
+        Result.INT32: dtypes.int32,
+        Result.UINT32: dtypes.uint32,
+        Result.INDEX: run.index_type,
+    }[intrinsic.result]
+
+
+def _on_parts(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
+    """A collective on complex numbers, where it acts on each part alone."""
+    if not any(word in intrinsic.name for word in ("_sum", "shuffle", "broadcast")):
+        raise Fault(span, f"sm.{intrinsic.name} expects real numbers, found complex64")
+    number = values[0]
+    assert isinstance(number, Complex)
+    parts = []
+    for part in (number.real, number.imag):
+        result = apply(run, intrinsic, [Scalar(part), *values[1:]], span)
+        assert isinstance(result, Scalar)
+        parts.append(result.expression)
+    real, imag = parts
+    return Complex(real, imag)
+
+
+def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
+    """The result on constants in double precision, which stays weak; None where it is not one."""
+    if intrinsic.kind is not IntrinsicKind.MATH or not values:
+        return None
+    if intrinsic.result not in {Result.SAME, Result.BOOL} or Kind.FLOAT not in intrinsic.accepts:
+        return None
+    found: list[Any] = []
+    for value in values:
+        if not (isinstance(value, Static) and isinstance(value.value, int | float)):
+            return None
+        found.append(value.value)
+    if any(isinstance(number, int) for number in found) and Kind.SIGNED in intrinsic.accepts:
+        return None  # the type of the result would be NumPy's choice
+    with np.errstate(all="ignore"):
+        result = intrinsic.reference(*(np.float64(number) for number in found))
+    number = np.asarray(result).item()
+    return Static(number) if isinstance(number, bool | int | float) else None
+
+
+# --- Matrices --------------------------------------------------------------------------------
+
+
+def _matrix_call(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Matrix:
+    run.impure()
+    if intrinsic.name == "simdgroup_matrix_fill":
+        scalar = as_scalar(run, values[0], span)
+        dtype = scalar.dtype if scalar.dtype.is_float else dtypes.DEFAULT_FLOAT
+        return fill_matrix(run, intrinsic, values[0], dtype, span)
+    matrices = []
+    for value, name in zip(values, intrinsic.operands, strict=True):
+        if not isinstance(value, Matrix):
+            raise Fault(
+                span,
+                f"expected a simdgroup matrix for {name} of sm.{intrinsic.name},"
+                f" found {describe(value)}",
+            )
+        matrices.append(value)
+    kinds = {matrix.dtype for matrix in matrices[:2]}
+    if len(kinds) > 1:
+        raise Fault(
+            span,
+            f"expected simdgroup matrices of one type, found {matrices[0].dtype.name} and"
+            f" {matrices[1].dtype.name}",
+        )
+    operands = tuple(matrix.expression for matrix in matrices)
+    call = ir.Call(intrinsic, operands, MatrixType(matrices[-1].dtype), span)
+    return Matrix(run.assign_new("matrix", call))
+
+
+def fill_matrix(
+    run: Run, intrinsic: Intrinsic, value: Value, dtype: DType, span: SourceSpan
+) -> Matrix:
+    """A matrix whose elements are all this value."""
+    operand = implicit(run, value, dtype, span, "the matrix")
+    call = ir.Call(intrinsic, (operand,), MatrixType(dtype), span)
+    return Matrix(run.assign_new("matrix", call))

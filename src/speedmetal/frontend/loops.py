@@ -1,0 +1,235 @@
+"""Loops: those of the running program, and those that are unrolled."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from speedmetal import dtypes
+from speedmetal.frontend.arithmetic import common_type
+from speedmetal.frontend.binding import bind, close_loop, merge, open_loop
+from speedmetal.frontend.comparison import invert_truth
+from speedmetal.frontend.convert import as_number, typed
+from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
+from speedmetal.frontend.exits import after_loop, labelled, leave
+from speedmetal.frontend.expressions import decide
+from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
+from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.statements import assign
+from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.values import (
+    ArrayView,
+    Range,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.ir import nodes as ir
+
+LARGEST_UNROLLING = 4096
+"""Turns of an unrolled loop: beyond it, code is larger than any instruction cache."""
+
+
+@statement(ast.For)
+def _for(run: Run, node: ast.For) -> None:
+    value = run.value(node.iter)
+    if isinstance(value, Range):
+        _for_range(run, node, value)
+        return
+    items = _items(run, node, value)
+    if len(items) > LARGEST_UNROLLING:
+        raise run.fault(
+            node.iter,
+            f"expected at most {LARGEST_UNROLLING} turns to unroll, found {len(items)}; use range",
+        )
+    _unroll(run, node, items)
+
+
+def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
+    if isinstance(value, Static) and isinstance(value.value, range):
+        return tuple(map(Static, value.value[: LARGEST_UNROLLING + 1]))
+    items = unpacked(run, node.iter, value)
+    if items is not None:
+        return items
+    if isinstance(value, ArrayView):
+        name = value.array.name
+        raise run.fault(
+            node.iter,
+            f"a loop cannot go over an array; write for i in range(len({name})): and {name}[i]",
+        )
+    raise run.fault(
+        node.iter, f"expected range(...), sm.static_range(...) or a tuple, found {describe(value)}"
+    )
+
+
+# --- Unrolled --------------------------------------------------------------------------------
+
+
+def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
+    def whole(leaving: Label) -> None:
+        loop = Unrolled(leaving)
+        run.frame.loops.append(loop)
+        try:
+            for item in items:
+                if not run.live:
+                    return
+                labelled(run, "continued", node.target, partial(one, loop, item))
+        finally:
+            run.frame.loops.pop()
+
+    def one(loop: Unrolled, item: Value, label: Label) -> None:
+        loop.turn = label
+        assign(run, node.target, item)
+        run.execute(node.body)
+
+    labelled(run, "stopped", node.target, whole)
+
+
+# --- Of the running program ------------------------------------------------------------------
+
+
+def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
+    parts = (bounds.start, bounds.stop, bounds.step)
+    known = [part.value for part in parts if isinstance(part, Static)]
+    if known[-1:] == [0] and isinstance(bounds.step, Static):
+        raise run.fault(node.iter, "the step of range is 0, expected another number")
+    turns = len(range(*known)) if len(known) == len(parts) else None
+    if turns == 0:
+        return
+    number = _counter_type(run, node, parts)
+    if not isinstance(node.target, ast.Name):
+        raise run.fault(node.target, "expected one name: range gives single numbers")
+    name, parsed = node.target.id, run.frame.parsed
+    is_variable = name in parsed.escaping or name in parsed.rebound[node]
+    start, stop, step = (typed(run, part, number.dtype, run.span(node.iter)) for part in parts)
+    wanted = f"{name}_counter" if is_variable else name
+    counter = run.variable(wanted, number.dtype, run.span(node.target))
+    loop = OpenFor(counter, start, stop, step, run.span(node))
+    run.emit(loop)
+
+    def body() -> None:
+        read = Scalar(ir.Read(counter, counter.span), number.weak)
+        if is_variable:
+            bind(run, name, read, node.target)
+        else:
+            run.frame.env.own[name] = read
+        run.execute(node.body)
+
+    state, region = _body(run, node, loop.body, body, None if is_variable else name)
+    ends = state.continues + ([region.changes] if region.live else [])
+    _after(run, node, state, ends if turns else [{}, *ends])
+
+
+def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSlot:
+    span = run.span(node.iter)
+    for part in parts:
+        bound = as_number(run, part, span)
+        if not (isinstance(bound, Scalar) and bound.dtype.is_integer):
+            raise run.fault(node.iter, f"range expects integers, found {describe(part)}")
+    number = common_type(run, parts, span, "range")
+    # A counter of a narrow type could not pass its last value.
+    narrow = number.dtype.bits < dtypes.DEFAULT_INT.bits
+    return NumberSlot(dtypes.DEFAULT_INT, number.weak) if narrow else number
+
+
+def _body(
+    run: Run,
+    node: ast.For | ast.While,
+    block: Block,
+    body: Callable[[], None],
+    own_name: str | None = None,
+) -> tuple[Loop, Region]:
+    """The body of a loop; ``own_name`` is a name that exists in the body alone."""
+    frame = run.frame
+    state = Loop(frame.env)
+    run.open_loops.append(state)
+    frame.loops.append(state)
+
+    def with_names() -> None:
+        open_loop(run, node)
+        body()
+
+    try:
+        region = run.region(block, with_names)
+    finally:
+        run.open_loops.pop()
+        frame.loops.pop()
+    if own_name is not None:
+        for changes in (*state.continues, *state.breaks, region.changes):
+            changes.pop(own_name, None)
+    ends = state.continues + ([region.changes] if region.live else [])
+    close_loop(run, frame, node, frame.env, ends)
+    return state, region
+
+
+def _after(
+    run: Run, node: ast.For | ast.While, state: Loop, normal: list[dict[str, Value]]
+) -> None:
+    """Go on after a loop that ends normally in these ways, or by its breaks."""
+    ways = normal + state.breaks
+    run.live = bool(ways)
+    merge(run, run.frame, ways)
+    after_loop(run, state.exits, run.span(node))
+
+
+@statement(ast.While)
+def _while(run: Run, node: ast.While) -> None:
+    span = run.span(node.test)
+    loop = OpenWhile(ir.Constant(value=True, type=dtypes.bool_, span=span), run.span(node))
+    tested: list[dict[str, Value]] = []
+    endless = never = tested_at_top = False
+    start = run.frame.env
+
+    def test(condition: Static | Scalar, rest: Callable[[], None] | None) -> None:
+        nonlocal endless, never, tested_at_top
+        if isinstance(condition, Static):
+            endless, never = bool(condition.value), not condition.value
+            if never and run.block:
+                run.emit(ir.Break(span))
+        elif not run.block and not tested_at_top:
+            loop.condition, tested_at_top = condition.expression, True
+        else:
+            inverse = invert_truth(condition, span)
+            assert isinstance(inverse, Scalar)
+            run.emit(OpenIf(inverse.expression, span, [ir.Break(span)]))
+        if rest is not None:
+            rest()
+
+    def body() -> None:
+        decide(run, node.test, test)
+        tested.append(run.frame.env.changes_since(start))
+        if not never:
+            run.execute(node.body)
+
+    state, region = _body(run, node, loop.body, body)
+    if never and not loop.body and not tested_at_top:
+        return
+    run.emit(loop)
+    ends = state.continues + ([region.changes] if region.live else [])
+    normal = [] if endless else [tested[0], *({**end, **tested[0]} for end in ends)]
+    _after(run, node, state, normal)
+
+
+@statement(ast.Break)
+def _break(run: Run, node: ast.Break) -> None:
+    loop = run.frame.loops[-1]
+    if isinstance(loop, Unrolled):
+        leave(run, loop.leave)
+        return
+    loop.breaks.append(run.frame.env.changes_since(loop.env))
+    run.emit(ir.Break(run.span(node)))
+    run.live = False
+
+
+@statement(ast.Continue)
+def _continue(run: Run, node: ast.Continue) -> None:
+    loop = run.frame.loops[-1]
+    if isinstance(loop, Unrolled):
+        assert loop.turn is not None
+        leave(run, loop.turn)
+        return
+    loop.continues.append(run.frame.env.changes_since(loop.env))
+    run.emit(ir.Continue(run.span(node)))
+    run.live = False

@@ -1,0 +1,253 @@
+"""Elements of arrays: indices, loads and stores."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from speedmetal import dtypes
+from speedmetal.frontend.comparison import compare, select
+from speedmetal.frontend.convert import (
+    POSITION_HINT,
+    as_complex,
+    as_scalar,
+    converted,
+    implicit,
+    unwrap,
+)
+from speedmetal.frontend.emit import is_lazy_safe
+from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.values import (
+    Aggregate,
+    ArrayView,
+    Complex,
+    Position,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import Space
+from speedmetal.source import SourceSpan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Element:
+    """One element of an array, with an index for each axis, checked where the level asks for it."""
+
+    array: ir.Array
+    indices: tuple[ir.Expression, ...]
+    node: ast.expr
+
+
+def locate(run: Run, node: ast.Subscript) -> Element:
+    """The element that a subscript on the left of an assignment names.
+
+    Raises:
+        Fault: It names none.
+    """
+    values = run.values([node.value, *index_nodes(node)])
+    view = values[0]
+    if isinstance(view, Aggregate):
+        raise run.fault(
+            node,
+            "the items of a tuple cannot be assigned; use sm.thread_array(shape, dtype)",
+        )
+    if not isinstance(view, ArrayView):
+        raise run.fault(node.value, f"expected an array, found {describe(view)}")
+    return element(run, view, values[1:], node)
+
+
+def index_nodes(node: ast.Subscript) -> list[ast.expr]:
+    """The indices of a subscript as they are written."""
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+
+
+def element(run: Run, view: ArrayView, values: list[Value], node: ast.expr) -> Element:
+    """The element of an array at these indices.
+
+    Raises:
+        Fault: Too many or too few indices, one that is no integer or out of range.
+    """
+    values = flattened(values)
+    if len(values) != view.rank:
+        count = f"{view.rank} {'index' if view.rank == 1 else 'indices'}"
+        raise run.fault(
+            node,
+            f"expected {count} for {view.array.name!r}, an array of rank {view.array.type.rank},"
+            f" found {len(values)}",
+        )
+    indices = view.prefix + index_expressions(run, view, values, node)
+    return Element(view.array, check_bounds(run, view.array, indices, node), node)
+
+
+def flattened(values: list[Value]) -> list[Value]:
+    """Indices of which one may be a tuple: ``a[(i, j)]``, ``position = i, j; a[position]``."""
+    flat: list[Value] = []
+    for value in values:
+        is_tuple = isinstance(value, Aggregate) and value.is_tuple
+        flat += value.items if isinstance(value, Aggregate) and is_tuple else [value]
+    return flat
+
+
+def index_expressions(
+    run: Run, view: ArrayView, values: list[Value], node: ast.expr
+) -> tuple[ir.Expression, ...]:
+    """Indices of the axes after a view's own, in the index type."""
+    run.impure()
+    first = len(view.prefix)
+    places = index_nodes(node) if isinstance(node, ast.Subscript) else []
+    if len(places) != len(values):  # a tuple as index
+        places = [node] * len(values)
+    return tuple(
+        _index(run, view.array, first + number, value, place)
+        for number, (value, place) in enumerate(zip(values, places, strict=True))
+    )
+
+
+def _index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -> ir.Expression:
+    span = run.span(node)
+    value = unwrap(value, span)
+    if isinstance(value, Position):
+        raise run.fault(
+            node, f"expected an integer as index, found {describe(value)}; {POSITION_HINT}"
+        )
+    scalar = as_scalar(run, value, span)
+    if not scalar.dtype.is_integer:
+        raise run.fault(
+            node,
+            f"expected an integer as index {axis} of {array.name!r}, found {describe(value)};"
+            " write int(x)",
+        )
+    if isinstance(scalar.expression, ir.Constant):
+        return _constant_index(run, array, axis, int(scalar.expression.value), span)
+    return converted(scalar.expression, run.index_type)
+
+
+def _constant_index(
+    run: Run, array: ir.Array, axis: int, index: int, span: SourceSpan
+) -> ir.Expression:
+    size = None if array.shape is None else array.shape[axis]
+    if isinstance(size, int):
+        if not -size <= index < size:
+            raise Fault(
+                span,
+                f"expected index {axis} of {array.name!r} from {-size} to {size - 1},"
+                f" found {index}",
+            )
+        return ir.Constant(index % size, run.index_type, span)
+    if index >= 0:
+        return ir.Constant(index, run.index_type, span)
+    back = ir.Constant(-index, run.index_type, span)
+    return ir.Binary("subtract", extent(run, array, axis, span), back, run.index_type, span)
+
+
+def extent(run: Run, array: ir.Array, axis: int, span: SourceSpan) -> ir.Expression:
+    """An array's size along an axis, in the index type."""
+    if array.shape is None:
+        return ir.Extent(array, axis, run.index_type, span)
+    size = array.shape[axis]
+    if isinstance(size, int):
+        return ir.Constant(size, run.index_type, span)
+    return converted(size, run.index_type)
+
+
+def check_bounds(
+    run: Run, array: ir.Array, indices: tuple[ir.Expression, ...], node: ast.expr
+) -> tuple[ir.Expression, ...]:
+    """From level 1 on, an assertion that the indices are in bounds; indices safe to read twice."""
+    if not run.debug:
+        return indices
+    span = run.span(node)
+    steady = tuple(i if is_lazy_safe(i) else run.keep(i, "index") for i in indices)
+    zero = ir.Constant(0, run.index_type, span)
+    condition: ir.Expression | None = None
+    for axis, index in enumerate(steady):
+        known = array.shape is not None and isinstance(array.shape[axis], int)
+        if known and isinstance(index, ir.Constant):
+            continue  # checked while compiling
+        size = extent(run, array, axis, span)
+        inside: ir.Expression = ir.Compare("lt", index, size, dtypes.bool_, span)
+        if not isinstance(index, ir.Constant):  # those are not below 0
+            low = ir.Compare("ge", index, zero, dtypes.bool_, span)
+            inside = ir.Logical("and", low, inside, dtypes.bool_, span)
+        condition = (
+            inside
+            if condition is None
+            else ir.Logical("and", condition, inside, dtypes.bool_, span)
+        )
+    if condition is not None:
+        run.emit(ir.Assert(condition, "index out of bounds", ast.unparse(node), span))
+    return steady
+
+
+def load(run: Run, place: Element) -> Value:
+    """The element's value."""
+    span = run.span(place.node)
+    dtype = place.array.type.dtype
+    if dtype.is_complex:
+        real, imag = (
+            ir.Load(place.array, place.indices, dtypes.float32, span, part) for part in (0, 1)
+        )
+        return Complex(real, imag)
+    return Scalar(ir.Load(place.array, place.indices, dtype, span))
+
+
+def store(run: Run, place: Element, value: Value) -> None:
+    """Write the element.
+
+    Raises:
+        Fault: The value's type does not go into the array.
+    """
+    run.impure()
+    note_write(run, place.array)
+    span = run.span(place.node)
+    dtype = place.array.type.dtype
+    if not dtype.is_complex:
+        fitted = implicit(run, value, dtype, span, f"an element of {place.array.name!r}")
+        run.emit(ir.Store(place.array, place.indices, fitted, span))
+        return
+    number = as_complex(run, value, span)
+    # Both halves are computed before one is written.
+    simple = is_lazy_safe(number.real) and is_lazy_safe(number.imag)
+    real = number.real if simple else run.keep(number.real, "real")
+    imag = number.imag if simple else run.keep(number.imag, "imag")
+    run.emit(ir.Store(place.array, place.indices, real, span, 0))
+    run.emit(ir.Store(place.array, place.indices, imag, span, 1))
+
+
+def note_write(run: Run, array: ir.Array) -> None:
+    """Remember that the kernel writes to the array."""
+    if array.type.space is Space.DEVICE:
+        run.written.add(array)
+
+
+def subscript(run: Run, node: ast.Subscript, view: ArrayView, values: list[Value]) -> Value:
+    """``a[...]``: an element, or the part of the array at the first few indices."""
+    values = flattened(values)
+    if len(values) >= view.rank:
+        return load(run, element(run, view, values, node))
+    return ArrayView(view.array, view.prefix + index_expressions(run, view, values, node))
+
+
+def item(run: Run, node: ast.Subscript, value: Aggregate, index: Value) -> Value:
+    """``t[k]`` of a tuple: by a constant, or among items of one kind by a number."""
+    span = run.span(node)
+    if isinstance(index, Static) and isinstance(index.value, int):
+        count = len(value.items)
+        if not -count <= index.value < count:
+            raise run.fault(
+                node, f"expected an index from {-count} to {count - 1}, found {index.value}"
+            )
+        return value.items[index.value]
+    number = as_scalar(run, index, span)
+    if not number.dtype.is_integer or not value.items:
+        raise run.fault(node.slice, f"expected an integer as index, found {describe(index)}")
+    position = run.keep_scalar(number, "position")
+    result = value.items[-1]
+    for place in reversed(range(len(value.items) - 1)):
+        here = compare(run, "eq", position, Static(place), span)
+        assert isinstance(here, Scalar)
+        result = select(run, here.expression, value.items[place], result, span)
+    return result

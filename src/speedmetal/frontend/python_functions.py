@@ -1,0 +1,424 @@
+"""Python's own functions inside kernels: range, min, print ..."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from speedmetal import dtypes
+from speedmetal.frontend import arithmetic
+from speedmetal.frontend.arguments import Arguments
+from speedmetal.frontend.attributes import shape
+from speedmetal.frontend.comparison import combine, compare
+from speedmetal.frontend.convert import (
+    as_complex,
+    as_number,
+    as_scalar,
+    explicit,
+    static_int,
+    truth,
+    unwrap,
+)
+from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.run import Run
+from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.values import (
+    NONE,
+    Aggregate,
+    ArrayView,
+    Complex,
+    Range,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.intrinsics import TABLE
+from speedmetal.ir import nodes as ir
+
+Handler = Callable[[Run, Arguments], Value]
+
+
+def _range(run: Run, arguments: Arguments) -> Value:
+    given = arguments.positional
+    if arguments.named or not 1 <= len(given) <= 3:
+        raise run.fault(arguments.node, "expected range(stop) or range(start, stop, step)")
+    given = [unwrap(value, run.span(arguments.node)) for value in given]
+    start, stop = (Static(0), given[0]) if len(given) == 1 else (given[0], given[1])
+    return Range(start, stop, given[2] if len(given) > 2 else Static(1))
+
+
+def _extreme(name: str, comparison: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        if arguments.named:
+            raise run.fault(arguments.node, f"{name} takes numbers alone inside a kernel")
+        span = run.span(arguments.node)
+        items = _spread(run, arguments, f"{name} expects numbers or a tuple of them")
+        result = unwrap(items[0], span)
+        for value in items[1:]:
+            other = unwrap(value, span)
+            if isinstance(result, Static) and isinstance(other, Static):
+                better = compare(run, comparison, other, result, span)
+                result = other if isinstance(better, Static) and better.value else result
+            else:
+                result = apply(run, TABLE[name + "imum"], [result, other], span)
+        return result
+
+    return handler
+
+
+def _spread(run: Run, arguments: Arguments, message: str) -> list[Value]:
+    """Several arguments, or the items of the one."""
+    given = arguments.positional
+    if len(given) == 1 and isinstance(given[0], Aggregate):
+        given = list(given[0].items)
+        if not given:
+            raise run.fault(arguments.node, f"{message}, found an empty tuple")
+    elif len(given) < 2:
+        raise run.fault(arguments.node, message)
+    return given
+
+
+def _abs(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "abs", "x")
+    span = run.span(arguments.node)
+    value = unwrap(value, span)
+    if isinstance(value, Static) and value.is_number:
+        return Static(abs(value.value))
+    number = as_number(run, value, span)
+    if isinstance(number, Scalar) and number.dtype.kind is dtypes.Kind.UNSIGNED:
+        return number
+    return apply(run, TABLE["abs"], [number], span)
+
+
+def _round(run: Run, arguments: Arguments) -> Value:
+    value, digits = arguments.take_some(run, "round", "x", "ndigits")
+    assert value is not None
+    span = run.span(arguments.node)
+    value = unwrap(value, span)
+    if digits is not None and not (isinstance(digits, Static) and digits.value is None):
+        raise run.fault(
+            arguments.node, "round has one argument in kernels: write rint(x * 10.0) / 10.0"
+        )
+    if isinstance(value, Static) and isinstance(value.value, int | float):
+        return Static(round(value.value))
+    return whole(run, "rint", value, arguments.node)
+
+
+def whole(run: Run, name: str, value: Value, node: ast.expr) -> Value:
+    """A rounding intrinsic's result as int32; an integer is its own."""
+    span = run.span(node)
+    scalar = as_scalar(run, value, span)
+    if not scalar.dtype.is_float:
+        return arithmetic.plus(run, scalar, span)
+    rounded = apply(run, TABLE[name], [scalar], span)
+    return explicit(run, rounded, dtypes.DEFAULT_INT, span)
+
+
+def _int(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "int", "x")
+    span = run.span(arguments.node)
+    value = unwrap(value, span)
+    if isinstance(value, Static) and isinstance(value.value, int | float):
+        return Static(_truncated(run, arguments, value.value))
+    scalar = as_scalar(run, value, span)
+    if scalar.dtype.is_integer:
+        return scalar
+    return explicit(run, scalar, dtypes.DEFAULT_INT, span)
+
+
+def _truncated(run: Run, arguments: Arguments, value: float) -> int:
+    try:
+        return int(value)
+    except (ValueError, OverflowError) as error:
+        raise run.fault(arguments.node, f"the constant has no integer value: {error}") from None
+
+
+def _float(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "float", "x")
+    span = run.span(arguments.node)
+    value = unwrap(value, span)
+    if isinstance(value, Static) and isinstance(value.value, int | float | str):
+        try:
+            return Static(float(value.value))
+        except (ValueError, OverflowError) as error:
+            raise run.fault(arguments.node, str(error)) from None
+    scalar = as_scalar(run, value, span)
+    if scalar.dtype.is_float:
+        return scalar
+    dtype = run.unit.default_float if scalar.weak else dtypes.DEFAULT_FLOAT
+    found = explicit(run, scalar, dtype, span)
+    assert isinstance(found, Scalar)
+    return Scalar(found.expression, scalar.weak)
+
+
+def _bool(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "bool", "x")
+    return truth(run, value, run.span(arguments.node))
+
+
+def _complex(run: Run, arguments: Arguments) -> Value:
+    real, imag = arguments.take_some(run, "complex", "real", "imag")
+    assert real is not None
+    span = run.span(arguments.node)
+    if imag is None:
+        return as_complex(run, real, span)
+    parts = [explicit(run, unwrap(part, span), dtypes.float32, span) for part in (real, imag)]
+    assert isinstance(parts[0], Scalar)
+    assert isinstance(parts[1], Scalar)
+    return Complex(parts[0].expression, parts[1].expression)
+
+
+def _power(run: Run, arguments: Arguments) -> Value:
+    base, exponent = arguments.take(run, "pow", "base exp")
+    return arithmetic.binary(run, "power", base, exponent, run.span(arguments.node))
+
+
+def _divmod(run: Run, arguments: Arguments) -> Value:
+    left, right = arguments.take(run, "divmod", "a b")
+    span = run.span(arguments.node)
+    return Aggregate(
+        tuple(
+            arithmetic.binary(run, name, left, right, span)
+            for name in ("floor_divide", "remainder")
+        )
+    )
+
+
+def _len(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "len", "x")
+    if isinstance(value, ArrayView) and value.rank:
+        return shape(run, value, run.span(arguments.node)).items[0]
+    items = unpacked(run, arguments.node, value)
+    if items is not None:
+        return Static(len(items))
+    if isinstance(value, Static) and isinstance(value.value, range | str):
+        return Static(len(value.value))
+    raise run.fault(arguments.node, f"len expects an array or a tuple, found {describe(value)}")
+
+
+def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Value]:
+    items = unpacked(run, arguments.node, value)
+    if items is None and isinstance(value, Static) and isinstance(value.value, range):
+        items = [Static(number) for number in value.value]
+    if items is None:
+        raise run.fault(
+            arguments.node,
+            f"{name} expects tuples or sm.static_range inside a kernel, found {describe(value)}",
+        )
+    return list(items)
+
+
+def _zip(run: Run, arguments: Arguments) -> Value:
+    strict = arguments.named.pop("strict", Static(False))
+    columns = [_items(run, arguments, value, "zip") for value in arguments.positional]
+    lengths = {len(column) for column in columns}
+    if isinstance(strict, Static) and strict.value and len(lengths) > 1:
+        raise run.fault(arguments.node, f"expected tuples of one length, found {sorted(lengths)}")
+    rows = zip(*columns, strict=False)
+    return Aggregate(tuple(Aggregate(tuple(row)) for row in rows))
+
+
+def _enumerate(run: Run, arguments: Arguments) -> Value:
+    value, start = arguments.take_some(run, "enumerate", "iterable", "start")
+    assert value is not None
+    first = 0
+    if start is not None:
+        first = static_int(start, run.span(arguments.node), "start")
+    items = _items(run, arguments, value, "enumerate")
+    return Aggregate(tuple(Aggregate((Static(first + i), item)) for i, item in enumerate(items)))
+
+
+def _reversed(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "reversed", "sequence")
+    if isinstance(value, Range):
+        return _reversed_range(run, arguments, value)
+    if isinstance(value, Static) and isinstance(value.value, range):
+        return Static(value.value[::-1])
+    return Aggregate(tuple(reversed(_items(run, arguments, value, "reversed"))))
+
+
+def _reversed_range(run: Run, arguments: Arguments, bounds: Range) -> Range:
+    """``start + (n - 1) step`` down to ``start``, where n is the number of turns."""
+    if not (isinstance(bounds.step, Static) and bounds.step.value in {1, -1}):
+        raise run.fault(arguments.node, "reversed expects a range whose step is 1 or -1")
+    span = run.span(arguments.node)
+    last = arithmetic.binary(run, "subtract", bounds.stop, bounds.step, span)
+    end = arithmetic.binary(run, "subtract", bounds.start, bounds.step, span)
+    return Range(last, end, Static(-bounds.step.value))
+
+
+def _sum(run: Run, arguments: Arguments) -> Value:
+    value, start = arguments.take_some(run, "sum", "iterable", "start")
+    assert value is not None
+    result = Static(0) if start is None else start
+    for item in _items(run, arguments, value, "sum"):
+        result = arithmetic.binary(run, "add", result, item, run.span(arguments.node))
+    return result
+
+
+def _every(name: str, connective: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        (value,) = arguments.take(run, name, "iterable")
+        span = run.span(arguments.node)
+        truths = [truth(run, item, span) for item in _items(run, arguments, value, name)]
+        return combine(connective, truths, span)
+
+    return handler
+
+
+def _tuple(run: Run, arguments: Arguments) -> Value:
+    (value,) = arguments.take(run, "tuple", "iterable")
+    return Aggregate(tuple(_items(run, arguments, value, "tuple")))
+
+
+def _print(run: Run, arguments: Arguments) -> Value:
+    run.impure()
+    span = run.span(arguments.node)
+    separator = _text(run, arguments, "sep", " ")
+    end = _text(run, arguments, "end", "\n")
+    if arguments.named:
+        raise run.fault(arguments.node, "print has the keywords sep and end alone in kernels")
+    parts: list[str | None] = []
+    values: list[ir.Expression] = []
+    for number, value in enumerate(arguments.positional):
+        parts += [separator] if number else []
+        _show(run, unwrap(value, span), parts, values, arguments.node)
+    run.emit(ir.Print(_joined([*parts, end]), tuple(values), span))
+    return NONE
+
+
+def _text(run: Run, arguments: Arguments, name: str, default: str) -> str:
+    value = arguments.named.pop(name, NONE)
+    if isinstance(value, Static) and value.value is None:
+        return default
+    if isinstance(value, Static) and isinstance(value.value, str):
+        return value.value
+    raise run.fault(arguments.node, f"expected a text for {name}, found {describe(value)}")
+
+
+def _show(
+    run: Run,
+    value: Value,
+    parts: list[str | None],
+    values: list[ir.Expression],
+    node: ast.expr,
+) -> None:
+    """What print writes for a value: Python's own text, with a gap for each number."""
+    match value:
+        case Static(found):
+            parts.append(str(found))
+        case Aggregate(items) if value.is_tuple:
+            parts.append("(")
+            for number, part in enumerate(items):
+                parts += [", "] if number else []
+                _show(run, part, parts, values, node)
+            parts.append(",)" if len(items) == 1 else ")")
+        case Complex(real, imag):
+            parts += ["(", None, ", ", None, "j)"]
+            values += [real, imag]
+        case _:
+            parts.append(None)
+            values.append(as_scalar(run, value, run.span(node)).expression)
+
+
+def _joined(parts: list[str | None]) -> tuple[str | None, ...]:
+    """Texts next to each other made one."""
+    joined: list[str | None] = []
+    for part in parts:
+        if part is not None and joined and joined[-1] is not None:
+            joined[-1] += part
+        elif part != "":
+            joined.append(part)
+    return tuple(joined)
+
+
+def _replace(run: Run, arguments: Arguments) -> Value:
+    if len(arguments.positional) != 1 or not isinstance(arguments.positional[0], Aggregate):
+        raise run.fault(arguments.node, "expected dataclasses.replace(record, field=value)")
+    return replaced(run, arguments, arguments.positional[0])
+
+
+def replaced(run: Run, arguments: Arguments, record: Aggregate) -> Value:
+    """The record with some fields changed."""
+    items = dict(zip(record.fields, record.items, strict=True))
+    for name, value in arguments.named.items():
+        if name not in items:
+            raise run.fault(arguments.node, f"{describe(record)} has no field {name!r}")
+        items[name] = value
+    return Aggregate(tuple(items.values()), record.cls)
+
+
+def _operator(name: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        left, right = arguments.take(run, name, "a b")
+        return arithmetic.binary(run, name, left, right, run.span(arguments.node))
+
+    return handler
+
+
+def _comparison(name: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        left, right = arguments.take(run, name, "a b")
+        return compare(run, name, left, right, run.span(arguments.node))
+
+    return handler
+
+
+def _unsupported(advice: str) -> Handler:
+    def handler(run: Run, arguments: Arguments) -> Value:
+        raise run.fault(arguments.node, advice)
+
+    return handler
+
+
+FUNCTIONS: dict[Any, Handler] = {
+    builtins.range: _range,
+    builtins.min: _extreme("min", "lt"),
+    builtins.max: _extreme("max", "gt"),
+    builtins.abs: _abs,
+    builtins.round: _round,
+    builtins.int: _int,
+    builtins.float: _float,
+    builtins.bool: _bool,
+    builtins.complex: _complex,
+    builtins.pow: _power,
+    builtins.divmod: _divmod,
+    builtins.len: _len,
+    builtins.zip: _zip,
+    builtins.enumerate: _enumerate,
+    builtins.reversed: _reversed,
+    builtins.sum: _sum,
+    builtins.any: _every("any", "or"),
+    builtins.all: _every("all", "and"),
+    builtins.tuple: _tuple,
+    builtins.print: _print,
+    dataclasses.replace: _replace,
+    operator.add: _operator("add"),
+    operator.sub: _operator("subtract"),
+    operator.mul: _operator("multiply"),
+    operator.truediv: _operator("divide"),
+    operator.floordiv: _operator("floor_divide"),
+    operator.mod: _operator("remainder"),
+    operator.pow: _operator("power"),
+    operator.and_: _operator("bit_and"),
+    operator.or_: _operator("bit_or"),
+    operator.xor: _operator("bit_xor"),
+    operator.lshift: _operator("shift_left"),
+    operator.rshift: _operator("shift_right"),
+    **{getattr(operator, name): _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    builtins.list: _unsupported("kernels have no lists; use a tuple or sm.thread_array"),
+    builtins.dict: _unsupported("kernels have no dictionaries; use a named tuple"),
+    builtins.str: _unsupported("kernels have no text; print(x) writes a number"),
+    builtins.isinstance: _unsupported("kernels have no isinstance; compare x.dtype == sm.float32"),
+    builtins.sorted: _unsupported("kernels have no sorted; use sm.sort outside the kernel"),
+    builtins.map: _unsupported("kernels have no map; write a loop"),
+    builtins.filter: _unsupported("kernels have no filter; write a loop with if"),
+    builtins.input: _unsupported("kernels read nothing but their arguments"),
+    builtins.open: _unsupported("kernels read nothing but their arguments"),
+}
+"""What a kernel does with Python's functions."""

@@ -1,0 +1,312 @@
+"""The types of a call's arguments: what a kernel is specialised on.
+
+A signature is hashable, so that it can be the key of a compiled kernel. The *leaves* of its
+arguments, from left to right and from outside to inside, are the compiled kernel's parameters: an
+array or a scalar is one leaf, a complex scalar two (real and imaginary part), a tuple or record
+the leaves of its items, a static argument none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import UserInputError
+from speedmetal.ir.types import ArrayType
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarArgument:
+    """A number whose value is known at the launch; ``weak`` where Python's own type gave it."""
+
+    dtype: DType
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return self.dtype.short
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayArgument:
+    """An array in device memory."""
+
+    type: ArrayType
+
+    def __str__(self) -> str:
+        return str(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class TupleArgument:
+    """A tuple, or a named tuple or frozen dataclass (``cls``) with its fields in order."""
+
+    items: tuple[Argument, ...]
+    cls: type | None = None
+
+    def __str__(self) -> str:
+        inner = ",".join(map(str, self.items)) + ("," if len(self.items) == 1 else "")
+        return f"({inner})" if self.cls is None else f"{self.cls.__name__}({inner})"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticArgument:
+    """A compile-time value: a function, a dtype, a string, None."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        return getattr(self.value, "__name__", None) or repr(self.value)
+
+
+Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument
+
+
+def field_names(cls: Any) -> tuple[str, ...]:
+    """The fields of a named tuple or a dataclass, in order.
+
+    >>> from typing import NamedTuple
+    >>> class Point(NamedTuple):
+    ...     x: float
+    ...     y: float
+    >>> field_names(Point)
+    ('x', 'y')
+    """
+    if issubclass(cls, tuple):
+        names: tuple[str, ...] = getattr(cls, "_fields", ())
+        return names
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+def is_record_class(cls: Any) -> bool:
+    """Whether instances are aggregates: of a named tuple's or a frozen dataclass's class."""
+    if not isinstance(cls, type) or cls is DType:
+        return False
+    if issubclass(cls, tuple):
+        return hasattr(cls, "_fields")
+    parameters = getattr(cls, "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.frozen)
+
+
+def record_items(value: Any) -> tuple[Any, ...]:
+    """The items of a tuple, named tuple or frozen dataclass."""
+    if isinstance(value, tuple):
+        return tuple(value)
+    return tuple(getattr(value, name) for name in field_names(type(value)))
+
+
+def signature_of(arguments: Sequence[Any]) -> tuple[Argument, ...]:
+    """The types of real arguments.
+
+    Python's floats are float32, or float64 where any array or number among the arguments is
+    float64, so that no precision is lost; its ints are int32, or int64 where they do not fit.
+
+    Args:
+        arguments: Arrays (anything with ``dtype``, ``shape`` and ``strides``), NumPy's and
+            Python's numbers, tuples, named tuples, frozen dataclasses, functions, dtypes, strings.
+
+    Raises:
+        UserInputError: An argument can not be given to a kernel.
+
+    >>> [str(a) for a in signature_of((np.zeros((2, 3), "f4"), 1.5, (1, True)))]
+    ['f32[:,:]', 'f32', '(i32,bool)']
+    """
+    weak_float = dtypes.float64 if any(map(_has_float64, arguments)) else dtypes.DEFAULT_FLOAT
+    return tuple(_argument(value, weak_float) for value in arguments)
+
+
+def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgument]:
+    """The leaves in the order of the kernel's parameters; a complex scalar is one leaf here."""
+    for argument in arguments:
+        if isinstance(argument, TupleArgument):
+            yield from leaves(argument.items)
+        elif not isinstance(argument, StaticArgument):
+            yield argument
+
+
+def _has_float64(value: Any) -> bool:
+    if isinstance(value, float):  # np.float64 is a float, too
+        return isinstance(value, np.float64)
+    if isinstance(value, tuple) or is_record_class(type(value)):
+        return any(map(_has_float64, record_items(value)))
+    dtype = getattr(value, "dtype", None)
+    return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
+
+
+def _argument(value: Any, weak_float: DType) -> Argument:
+    number = _number(value, weak_float)
+    if number is not None:
+        return number
+    if isinstance(value, tuple) or is_record_class(type(value)):
+        items = tuple(_argument(item, weak_float) for item in record_items(value))
+        return TupleArgument(items, None if type(value) is tuple else type(value))
+    if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
+        return _array(value)
+    if value is None or isinstance(value, str | DType | type | np.dtype) or callable(value):
+        return StaticArgument(dtypes.from_numpy(value) if isinstance(value, np.dtype) else value)
+    raise UserInputError(
+        f"a kernel can not take a {type(value).__name__}; allowed are arrays, numbers, tuples,"
+        " named tuples, frozen dataclasses, functions, dtypes and strings"
+    )
+
+
+def _number(value: Any, weak_float: DType) -> ScalarArgument | None:
+    if isinstance(value, np.generic):
+        return ScalarArgument(dtypes.from_numpy(value.dtype))
+    if isinstance(value, bool):
+        return ScalarArgument(dtypes.bool_)
+    if isinstance(value, int):
+        return ScalarArgument(int_type(value), weak=True)
+    if isinstance(value, float):
+        return ScalarArgument(weak_float, weak=True)
+    if isinstance(value, complex):
+        return ScalarArgument(dtypes.complex64, weak=True)
+    return None
+
+
+def int_type(value: int) -> DType:
+    """The type of a Python int: int32, or the first of int64 and uint64 that holds it.
+
+    Raises:
+        UserInputError: It needs more than 64 bits.
+
+    >>> int_type(5), int_type(2**31), int_type(2**63)
+    (int32, int64, uint64)
+    """
+    for dtype in (dtypes.DEFAULT_INT, dtypes.int64, dtypes.uint64):
+        if dtype.minimum <= value <= dtype.maximum:
+            return dtype
+    raise UserInputError(f"the integer {value} does not fit into 64 bits")
+
+
+def _array(value: Any) -> ArrayArgument:
+    dtype = value.dtype
+    known = dtype if isinstance(dtype, DType) else dtypes.from_numpy(dtype)
+    return ArrayArgument(ArrayType(known, len(value.shape), unit_axis(value, known.itemsize)))
+
+
+def unit_axis(array: Any, itemsize: int) -> int | None:
+    """The axis along which neighbours touch in memory, the last one where several do.
+
+    An axis with fewer than two elements has no neighbours, so that its stride does not count: the
+    last axis is taken where it is such a one.
+
+    >>> unit_axis(np.zeros((2, 3), "f4"), 4), unit_axis(np.zeros((2, 3), "f4").T, 4)
+    (1, 0)
+    >>> unit_axis(np.zeros(8, "f4")[::2], 4) is None
+    True
+    """
+    shape, strides = array.shape, array.strides
+    rank = len(shape)
+    if rank == 0:
+        return None
+    if strides is None or strides[-1] == itemsize or shape[-1] < 2:
+        return rank - 1
+    return next((axis for axis in reversed(range(rank)) if strides[axis] == itemsize), None)
+
+
+# --- Text ------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"\s*([A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])")
+
+
+def parse_signature(text: str) -> tuple[Argument, ...]:
+    """Argument types from text, separated by blanks; the inverse of ``str``.
+
+    ``f32`` is a scalar, ``f32[:,:]`` an array in C order (its last axis has unit stride),
+    ``f32[:,:]/strided`` one with any strides, ``f32[:,:]/unit0`` one whose axis 0 has unit stride,
+    ``(f32,i32)`` a tuple.
+
+    Raises:
+        UserInputError: The text is not of this form.
+        UnknownNameError: A dtype does not exist.
+
+    >>> [str(a) for a in parse_signature("f32[:,:] f32 i32[:]/strided (f32,i32[:])")]
+    ['f32[:,:]', 'f32', 'i32[:]/strided', '(f32,i32[:])']
+    """
+    tokens, position = [], 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise UserInputError(
+                f"cannot read {text[position:].strip()!r} in the signature {text!r};"
+                " expected types such as f32, f32[:,:], f32[:]/strided or (f32,i32)"
+            )
+        tokens.append(match[1])
+        position = match.end()
+    reader = _Reader(text, tokens)
+    found = []
+    while reader.rest():
+        found.append(reader.argument())
+    return tuple(found)
+
+
+class _Reader:
+    """Reads tokens of a signature from left to right."""
+
+    def __init__(self, text: str, tokens: list[str]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._next = 0
+
+    def rest(self) -> bool:
+        return self._next < len(self._tokens)
+
+    def argument(self) -> Argument:
+        token = self._take()
+        if token == "(":  # noqa: S105 - no password
+            return self._tuple()
+        if not token[0].isalpha():
+            raise self._wrong(token, "a dtype or '('")
+        dtype = dtypes.named(token)
+        if not (self.rest() and self._tokens[self._next].startswith("[")):
+            return ScalarArgument(dtype)
+        rank = self._rank(self._take())
+        layout = "/"
+        if self.rest() and self._tokens[self._next].startswith("/"):
+            layout = self._take()
+        return ArrayArgument(ArrayType(dtype, rank, self._unit_axis(layout, rank)))
+
+    def _tuple(self) -> TupleArgument:
+        items = []
+        while self.rest() and self._tokens[self._next] != ")":
+            items.append(self.argument())
+            if self.rest() and self._tokens[self._next] == ",":
+                self._next += 1
+        if not self.rest():
+            raise self._wrong("the end", "')'")
+        self._next += 1
+        return TupleArgument(tuple(items))
+
+    def _rank(self, token: str) -> int:
+        inner = token[1:-1].replace(" ", "")
+        axes = inner.split(",") if inner else []
+        if any(axis != ":" for axis in axes):
+            raise self._wrong(token, "a ':' for each axis")
+        return len(axes)
+
+    def _unit_axis(self, layout: str, rank: int) -> int | None:
+        if layout in {"/", "/c"}:
+            return rank - 1 if rank else None
+        if layout == "/strided":
+            return None
+        axis = layout.removeprefix("/unit")
+        if axis.isdigit() and int(axis) < rank:
+            return int(axis)
+        raise self._wrong(layout, "/strided, /c or /unitN with an axis N")
+
+    def _take(self) -> str:
+        token = self._tokens[self._next] if self.rest() else "the end"
+        self._next += 1
+        return token
+
+    def _wrong(self, found: str, expected: str) -> UserInputError:
+        return UserInputError(
+            f"in the signature {self._text!r}: expected {expected}, found {found!r}"
+        )

@@ -1,0 +1,313 @@
+"""Statements other than loops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from speedmetal import dtypes
+from speedmetal.errors import UserInputError
+from speedmetal.frontend import arithmetic
+from speedmetal.frontend.binding import bind
+from speedmetal.frontend.convert import as_dtype, as_scalar, implicit, truth
+from speedmetal.frontend.exits import branch, leave
+from speedmetal.frontend.expressions import OPERATORS, decide, parameter_defaults
+from speedmetal.frontend.memory import Element, load, locate, store
+from speedmetal.frontend.run import RETURN, Binding, Fault, Impure, Record, Run, statement
+from speedmetal.frontend.slots import NumberSlot, slot_of
+from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.values import (
+    NONE,
+    REPORTED,
+    BoundFunction,
+    Closure,
+    Method,
+    Position,
+    Scalar,
+    Static,
+    Value,
+    describe,
+)
+from speedmetal.ir import nodes as ir
+
+
+@statement(ast.Pass)
+def _pass(run: Run, node: ast.Pass) -> None:
+    del run, node
+
+
+@statement(ast.Expr)
+def _expression(run: Run, node: ast.Expr) -> None:
+    if isinstance(node.value, ast.Constant):
+        return  # a docstring, or ...
+    value = run.value(node.value)
+    if isinstance(node.value, ast.Name | ast.Attribute) and _is_function(value):
+        shown = ast.unparse(node.value)
+        raise run.fault(node, f"{shown} is named but not called; write {shown}()")
+    last = run.block[-1] if run.block else None
+    if (
+        isinstance(last, ir.Atomic)
+        and isinstance(value, Scalar)
+        and isinstance(value.expression, ir.Read)
+        and last.result is value.expression.variable
+    ):  # nobody needs the old value
+        run.block[-1] = ir.Atomic(
+            last.operation, last.array, last.indices, last.operands, None, last.span
+        )
+
+
+def _is_function(value: Value) -> bool:
+    if isinstance(value, Static):
+        return callable(value.value)
+    return isinstance(value, BoundFunction | Closure | Method)
+
+
+@statement(ast.Assign)
+def _assign(run: Run, node: ast.Assign) -> None:
+    target = node.targets[0]
+    with run.hinted(target.id if isinstance(target, ast.Name) else ""):
+        value = run.value(node.value)
+    if len(node.targets) > 1:
+        mark = len(run.block)
+        for target in node.targets:
+            assign(run, target, value)
+            value = run.settle(value, mark)
+    else:
+        assign(run, target, value)
+
+
+def assign(run: Run, target: ast.expr, value: Value) -> None:
+    """Assign a value to a target: a name, an element, or a tuple of targets."""
+    match target:
+        case ast.Name(id=name):
+            bind(run, name, value, target)
+        case ast.Tuple(elts=targets):
+            _assign_parts(run, target, targets, value)
+        case ast.Subscript():
+            # The value was evaluated before the target's index.
+            mark = len(run.block)
+            element = locate(run, target)
+            store(run, element, run.settle(value, mark))
+        case ast.Attribute(attr=name):
+            raise run.fault(
+                target,
+                f"the field {name!r} cannot be assigned: records are frozen; make a new one with"
+                " dataclasses.replace(record, field=value) or record._replace(field=value)",
+            )
+        case _:
+            raise run.fault(target, "expected a name, an element or a tuple to assign to")
+
+
+def _assign_parts(run: Run, node: ast.expr, targets: list[ast.expr], value: Value) -> None:
+    items = unpacked(run, node, value)
+    if items is None:
+        raise run.fault(
+            node, f"expected a tuple of {len(targets)} to unpack, found {describe(value)}"
+        )
+    if len(items) != len(targets):
+        hint = "; a position has three axes: x, y, z = ..." if isinstance(value, Position) else ""
+        raise run.fault(
+            node, f"expected {len(targets)} values to unpack, found {len(items)}{hint}"
+        )
+    remaining = tuple(items)
+    for target in targets:
+        mark = len(run.block)
+        assign(run, target, remaining[0])
+        remaining = run.settle_all(remaining[1:], mark)
+
+
+@statement(ast.AugAssign)
+def _augmented(run: Run, node: ast.AugAssign) -> None:
+    name = OPERATORS[type(node.op)]
+    target = node.target
+    if isinstance(target, ast.Name):
+        read = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+        old, operand = run.values([read, node.value])
+        assign(run, target, arithmetic.binary(run, name, old, operand, run.span(node)))
+        return
+    if not isinstance(target, ast.Subscript):
+        assign(run, target, NONE)
+        return
+    element = _steady(run, locate(run, target))
+    old = load(run, element)
+    mark = len(run.block)
+    operand = run.value(node.value)
+    old = run.settle(old, mark)
+    value = arithmetic.binary(run, name, old, operand, run.span(node))
+    store(run, element, value)
+
+
+def _steady(run: Run, element: Element) -> Element:
+    """The element with indices that may be evaluated twice."""
+    indices = tuple(
+        index if _is_simple(index) else run.keep(index, "index") for index in element.indices
+    )
+    return Element(element.array, indices, element.node)
+
+
+def _is_simple(index: ir.Expression) -> bool:
+    match index:
+        case ir.Constant() | ir.Extent() | ir.Call():
+            return True
+        case ir.Binary(_, left, right):
+            return _is_simple(left) and isinstance(right, ir.Constant)
+    return False
+
+
+@statement(ast.AnnAssign)
+def _annotated(run: Run, node: ast.AnnAssign) -> None:
+    assert isinstance(node.target, ast.Name)
+    assert node.value is not None
+    dtype = as_dtype(run.value(node.annotation), run.span(node.annotation))
+    if dtype.is_complex:
+        raise run.fault(node.annotation, "annotate real types alone; complex64 needs no annotation")
+    key = run.frame.number, node.target.id
+    before = run.unit.fixed.get(key)
+    if before is not None and before is not dtype:
+        raise run.fault(
+            node.annotation,
+            f"{node.target.id!r} was annotated as {before.name} before; a name has one type",
+        )
+    if before is None:
+        run.unit.fixed[key] = dtype
+        run.newly_fixed = run.newly_fixed or key in run.records
+    value = run.value(node.value)
+    if isinstance(value, Static) and isinstance(value.value, float) and not dtype.is_float:
+        raise run.fault(node.value, f"expected {dtype.name}, found the float {value.value}")
+    bind(run, node.target.id, value, node.target)
+
+
+@statement(ast.If)
+def _if(run: Run, node: ast.If) -> None:
+    if not node.orelse:
+        _if_without_else(run, node)
+        return
+    try:
+        condition = truth(run, run.value(node.test), run.span(node.test))
+    except Fault as fault:
+        condition = _unknown(run, node, fault)
+    if isinstance(condition, Static):
+        run.execute(node.body if condition.value else node.orelse)
+        return
+    branch(
+        run,
+        condition.expression,
+        run.span(node.test),
+        lambda: run.execute(node.body),
+        lambda: run.execute(node.orelse),
+    )
+
+
+def _unknown(run: Run, node: ast.If, fault: Fault) -> Scalar:
+    """Stands for a condition that is wrong, so that what is wrong in the branches is found, too."""
+    run.report(fault)
+    span = run.span(node.test)
+    return Scalar(ir.Read(run.variable("unknown", dtypes.bool_, span), span))
+
+
+def _if_without_else(run: Run, node: ast.If) -> None:
+    """Nested where Python's ``and`` evaluates the next part only after the one before."""
+
+    def test(condition: Static | Scalar, rest: Callable[[], None] | None) -> None:
+        go_on = rest if rest is not None else lambda: run.execute(node.body)
+        if isinstance(condition, Scalar):
+            span = run.span(node.test)
+            branch(run, condition.expression, span, go_on, lambda: None)
+        elif condition.value:
+            go_on()
+
+    try:
+        decide(run, node.test, test)
+    except Fault as fault:
+        test(_unknown(run, node, fault), None)
+
+
+@statement(ast.Assert)
+def _assert(run: Run, node: ast.Assert) -> None:
+    with run.scratch() as block:
+        condition = truth(run, run.value(node.test), run.span(node.test))
+    reason = _assertion_text(run, node)
+    if isinstance(condition, Static) and condition.value:
+        return
+    if not run.debug:
+        return
+    run.impure()
+    run.block.extend(block)
+    expression = (
+        ir.Constant(False, dtypes.bool_, run.span(node.test))
+        if isinstance(condition, Static)
+        else condition.expression
+    )
+    run.emit(ir.Assert(expression, "assertion failed", reason, run.span(node)))
+
+
+def _assertion_text(run: Run, node: ast.Assert) -> str:
+    if node.msg is None:
+        return ast.unparse(node.test)
+    message = run.value(node.msg)
+    if isinstance(message, Static) and isinstance(message.value, str):
+        return message.value
+    raise run.fault(node.msg, f"expected a text as the message, found {describe(message)}")
+
+
+@statement(ast.FunctionDef)
+def _define(run: Run, node: ast.FunctionDef) -> None:
+    closure = Closure(node, run.frame, parameter_defaults(run, node.args))
+    run.frame.env.own[node.name] = closure
+
+
+@statement(ast.Return)
+def _return(run: Run, node: ast.Return) -> None:
+    frame = run.frame
+    try:
+        value = NONE if node.value is None else run.value(node.value)
+    except Fault as fault:
+        if frame.label is None:
+            run.live = False
+            raise
+        run.report(fault)
+        value = REPORTED
+    if frame.label is None:
+        _return_from_unit(run, node, value)
+    elif run.block is frame.label.home and not frame.label.exits and not frame.loops:
+        frame.result = value
+        run.live = False
+    else:
+        bind(run, RETURN, value, node)
+        leave(run, frame.label)
+
+
+def _return_from_unit(run: Run, node: ast.Return, value: Value) -> None:
+    if run.unit.is_function:
+        run.emit(ir.Return(_function_result(run, node, value), run.span(node)))
+    elif isinstance(value, Static) and value.value is None:
+        run.emit(ir.Return(None, run.span(node)))
+    else:
+        run.live = False
+        assert node.value is not None
+        raise run.fault(
+            node.value,
+            f"a kernel returns nothing, found {describe(value)}; store the value into an array:"
+            " out[i] = value",
+        )
+    run.live = False
+
+
+def _function_result(run: Run, node: ast.Return, value: Value) -> ir.Expression:
+    """The returned number, in the type of all the function's results."""
+    if not (isinstance(value, Scalar) or (isinstance(value, Static) and value.is_number)):
+        raise Impure
+    if isinstance(value, Static) and isinstance(value.value, complex):
+        raise Impure
+    key = run.frame.number, RETURN
+    try:
+        slot = slot_of(value, run.unit.default_float)
+    except UserInputError as error:
+        raise run.fault(node, str(error)) from None
+    record = run.records.setdefault(key, Record(RETURN))
+    known = isinstance(value, Static)
+    record.bindings.append(Binding(node, run.span(node), slot, known))
+    assumed = run.unit.assumed.get(key)
+    if isinstance(assumed, NumberSlot) and assumed != slot:
+        return implicit(run, value, assumed.dtype, run.span(node), "the result")
+    return as_scalar(run, value, run.span(node)).expression

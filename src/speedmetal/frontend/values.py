@@ -1,0 +1,258 @@
+"""What an expression can be while a kernel is compiled.
+
+Only numbers of a type reach the IR. Everything else is resolved here: compile-time values, tuples
+and records, complex numbers (pairs), views of arrays, functions.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from speedmetal.dtypes import DType
+from speedmetal.frontend.signature import field_names
+from speedmetal.intrinsics.record import Intrinsic
+from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import MatrixType
+
+if TYPE_CHECKING:
+    from speedmetal.frontend.run import Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """A Python object that is known while compiling."""
+
+    value: Any
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.value, bool | int | float | complex)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """A number of the running program; a weak one adapts to the type it meets."""
+
+    expression: ir.Expression
+    weak: bool = False
+
+    @property
+    def dtype(self) -> DType:
+        found = self.expression.type
+        assert isinstance(found, DType)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Complex:
+    """A complex64 as two float32."""
+
+    real: ir.Expression
+    imag: ir.Expression
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """A tuple, or a record (named tuple or frozen dataclass) of class ``cls``."""
+
+    items: tuple[Value, ...]
+    cls: type | None = None
+
+    @property
+    def is_tuple(self) -> bool:
+        return self.cls is None or issubclass(self.cls, tuple)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return () if self.cls is None else field_names(self.cls)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayView:
+    """An array, or the part of it at the first few indices."""
+
+    array: ir.Array
+    prefix: tuple[ir.Expression, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        return self.array.type.rank - len(self.prefix)
+
+    @property
+    def dtype(self) -> DType:
+        return self.array.type.dtype
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """A simdgroup matrix."""
+
+    expression: ir.Expression
+
+    @property
+    def dtype(self) -> DType:
+        found = self.expression.type
+        assert isinstance(found, MatrixType)
+        return found.dtype
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position:
+    """A position whose axis has not been chosen yet."""
+
+    intrinsic: Intrinsic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """``range(...)`` over numbers of the running program, or ``sm.static_range``."""
+
+    start: Value
+    stop: Value
+    step: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """A method of the language's own values: ``x.astype``, ``z.conjugate``."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundFunction:
+    """A method that the user wrote, on a record."""
+
+    receiver: Value
+    function: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure:
+    """A function defined inside a kernel."""
+
+    node: ast.FunctionDef | ast.Lambda
+    frame: Frame
+    defaults: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        return self.node.name if isinstance(self.node, ast.FunctionDef) else "lambda"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Broken:
+    """A name that cannot be read here; ``message`` is None where the reason was reported."""
+
+    message: str | None = None
+    node: ast.AST | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undecided:
+    """A name that ways to here left different; whoever reads it makes it a variable."""
+
+    either: Value
+
+
+Value = (
+    Static | Scalar | Complex | Aggregate | ArrayView | Matrix | Position | Range | Method
+    | BoundFunction | Closure | Broken | Undecided
+)  # fmt: skip
+
+NONE = Static(None)
+REPORTED = Broken()
+
+
+def expressions_of(value: Value) -> Iterator[ir.Expression]:
+    """The IR expressions that a value holds."""
+    match value:
+        case Scalar(expression) | Matrix(expression):
+            yield expression
+        case Complex(real, imag):
+            yield real
+            yield imag
+        case Aggregate(items):
+            for item in items:
+                yield from expressions_of(item)
+        case ArrayView(_, prefix):
+            yield from prefix
+        case Range(start, stop, step):
+            for part in (start, stop, step):
+                yield from expressions_of(part)
+        case Method(receiver) | BoundFunction(receiver):
+            yield from expressions_of(receiver)
+        case _:
+            return
+
+
+ValueT = TypeVar("ValueT", bound=Value)
+
+
+def with_expressions(value: ValueT, change: Callable[[ir.Expression], ir.Expression]) -> ValueT:
+    """The value with each of its expressions replaced."""
+    return cast(ValueT, _with_expressions(value, change))
+
+
+def _with_expressions(  # noqa: PLR0911 - one line for each kind of value
+    value: Value, change: Callable[[ir.Expression], ir.Expression]
+) -> Value:
+    match value:
+        case Scalar(expression, weak):
+            return Scalar(change(expression), weak)
+        case Matrix(expression):
+            return Matrix(change(expression))
+        case Complex(real, imag, weak):
+            return Complex(change(real), change(imag), weak)
+        case Aggregate(items):
+            return replace(value, items=tuple(with_expressions(item, change) for item in items))
+        case ArrayView(_, prefix):
+            return replace(value, prefix=tuple(change(index) for index in prefix))
+        case Range(start, stop, step):
+            parts = (with_expressions(part, change) for part in (start, stop, step))
+            return Range(*parts)
+        case Method(receiver) | BoundFunction(receiver):
+            return replace(value, receiver=with_expressions(receiver, change))
+        case _:
+            return value
+
+
+def describe(value: Value) -> str:
+    """What a value is, in words of the user's."""
+    return _DESCRIPTIONS.get(type(value), lambda _: "an invalid value")(value)
+
+
+def _describe_static(value: Static) -> str:
+    found = value.value
+    if found is None or isinstance(found, bool | int | float | complex | str):
+        return repr(found)
+    if isinstance(found, DType):
+        return f"the dtype {found.name}"
+    if isinstance(found, type):
+        return f"the class {found.__name__}"
+    name = getattr(found, "__name__", None)
+    if name is not None:
+        return f"the {'function' if callable(found) else 'module'} {name}"
+    shown = getattr(found, "name", None) if callable(found) else None
+    return f"sm.{shown}" if isinstance(shown, str) else f"a {type(found).__name__}"
+
+
+_DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
+    Static: _describe_static,
+    Scalar: lambda v: v.dtype.name,
+    Complex: lambda _: "complex64",
+    Aggregate: lambda v: f"a {v.cls.__name__}" if v.cls else f"a tuple of {len(v.items)}",
+    ArrayView: lambda v: f"an array of {v.dtype.name} of rank {v.rank}",
+    Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
+    Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",
+    Range: lambda _: "a range",
+    Method: lambda v: f"the method {v.name}",
+    BoundFunction: lambda v: f"the method {v.function.__name__}",
+    Closure: lambda v: f"the function {v.name}",
+}

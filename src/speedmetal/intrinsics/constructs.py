@@ -1,0 +1,215 @@
+"""The constructs of the kernel language: what is neither Python's nor a plain intrinsic.
+
+The records say what each is called, takes and means; the front end gives it its meaning inside a
+kernel. Outside a kernel a construct does the same with numbers and NumPy arrays where that makes
+sense, and says that it cannot where it does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from speedmetal.dtypes import as_dtype
+from speedmetal.errors import UserInputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Construct:
+    """One construct.
+
+    Args:
+        name: Its name in ``speedmetal``, or ``module.name`` for what only another module names.
+        parameters: Its parameters as Python writes them: ``"shape, dtype"``.
+        meaning: The documentation.
+        host: What it does outside kernels; None where that has no meaning.
+        aliases: Objects of other modules that mean it.
+    """
+
+    name: str
+    parameters: str
+    meaning: str
+    host: Callable[..., Any] | None = None
+    aliases: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<construct {self.name}({self.parameters})>"
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return f"{self.name}({self.parameters})\n\n{self.meaning}"
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Outside a kernel: the same on numbers and NumPy arrays.
+
+        Raises:
+            UserInputError: It has a meaning inside kernels alone.
+        """
+        if self.host is None:
+            raise UserInputError(
+                f"sm.{self.name} works only inside a kernel: call it in a function decorated with"
+                " @sm.kernel, or in one that such a function calls"
+            )
+        return self.host(*arguments, **options)
+
+
+def _cdiv(a: Any, b: Any) -> Any:
+    return -(-a // b)
+
+
+def _bitcast(x: Any, dtype: Any) -> Any:
+    array = np.asarray(x)
+    if isinstance(x, float):
+        array = array.astype(np.float32)
+    elif isinstance(x, int) and not isinstance(x, bool) and -(1 << 31) <= x < 1 << 31:
+        array = array.astype(np.int32)
+    result = array.view(as_dtype(dtype).numpy)
+    return result if result.ndim else result[()]
+
+
+def _sincos(x: Any) -> tuple[Any, Any]:
+    return np.sin(x), np.cos(x)
+
+
+def _modf(x: Any) -> tuple[Any, Any]:
+    fraction, whole = np.modf(x)
+    return fraction, whole
+
+
+def _where(condition: Any, when_true: Any, when_false: Any) -> Any:
+    result = np.where(condition, when_true, when_false)
+    return result if result.ndim else result[()]
+
+
+_ATOMIC = "The old value is returned. `index` is an int, or a tuple with an int for each axis."
+
+
+def _atomic(name: str, meaning: str) -> Construct:
+    return Construct(f"atomic_{name}", "array, index, value", f"{meaning} {_ATOMIC}")
+
+
+RECORDS = (
+    Construct(
+        "threadgroup_array",
+        "shape, dtype",
+        "Memory that the threads of a threadgroup share; its values at first are unspecified."
+        " `shape` has constants, or expressions over scalar parameters, sizes of arrays and"
+        " threads_per_threadgroup().",
+    ),
+    Construct(
+        "thread_array",
+        "shape, dtype",
+        "Memory of each thread's own, of a constant shape; its values at first are unspecified.",
+    ),
+    Construct(
+        "threadgroup_barrier",
+        'memory="threadgroup"',
+        "Every thread of the threadgroup arrives; writes before it to the named memory are seen"
+        ' after it. `memory` is "threadgroup", "device", "all" or "none".',
+    ),
+    Construct(
+        "simdgroup_barrier",
+        'memory="threadgroup"',
+        "The same among the threads of a simdgroup.",
+    ),
+    Construct("atomic_load", "array, index", "Reads an element at once."),
+    Construct("atomic_store", "array, index, value", "Writes an element at once; returns nothing."),
+    _atomic("exchange", "Writes an element."),
+    Construct(
+        "atomic_compare_exchange",
+        "array, index, expected, desired",
+        f"Writes `desired` where the element has the bits of `expected`. {_ATOMIC}",
+    ),
+    _atomic("add", "Adds to an element."),
+    _atomic("sub", "Subtracts from an element."),
+    _atomic("min", "Makes an element the smaller of itself and `value`."),
+    _atomic("max", "Makes an element the greater of itself and `value`."),
+    _atomic("and", "Bitwise and into an element."),
+    _atomic("or", "Bitwise or into an element."),
+    _atomic("xor", "Bitwise exclusive or into an element."),
+    Construct(
+        "atomic_update",
+        "array, index, function, value",
+        "Makes an element `function(element, value)`, by compare-and-exchange until it succeeds;"
+        f" `function` must have no effects. {_ATOMIC}",
+    ),
+    Construct(
+        "static_range",
+        "start, stop, step",
+        "A `range` over constants whose loop is unrolled: the loop variable is a constant.",
+        range,
+    ),
+    Construct("cdiv", "a, b", "The quotient of integers rounded up.", _cdiv),
+    Construct(
+        "simdgroup_matrix",
+        "value, dtype",
+        "An 8x8 matrix, held by the threads of a simdgroup together, filled with `value`.",
+    ),
+    Construct(
+        "simdgroup_load",
+        "array, (row, column), transpose=False",
+        "The 8x8 block of a two-dimensional array that starts there.",
+    ),
+    Construct(
+        "simdgroup_store",
+        "matrix, array, (row, column)",
+        "Writes an 8x8 matrix into a two-dimensional array.",
+    ),
+    Construct("bitcast", "x, dtype", "The same bits as another type of the same size.", _bitcast),
+    Construct(
+        "select",
+        "condition, when_true, when_false",
+        "One of two values, both of which are evaluated; numbers are promoted to a common type.",
+        _where,
+        (np.where,),
+    ),
+    Construct("sincos", "x", "The pair (sin(x), cos(x)).", _sincos),
+    Construct(
+        "frexp",
+        "x",
+        "The pair (mantissa, exponent): mantissa * 2**exponent is x, 0.5 <= |mantissa| < 1.",
+        np.frexp,
+        (math.frexp, np.frexp),
+    ),
+    Construct(
+        "modf",
+        "x",
+        "The pair (fraction, whole part), both floats with the sign of x; NaN gives NaN twice.",
+        _modf,
+        (math.modf, np.modf),
+    ),
+    Construct(
+        "math.floor", "x", "The greatest int32 not above x; NaN gives 0.", math.floor, (math.floor,)
+    ),
+    Construct(
+        "math.ceil", "x", "The least int32 not below x; NaN gives 0.", math.ceil, (math.ceil,)
+    ),
+    Construct(
+        "math.trunc", "x", "The int32 that x starts with; NaN gives 0.", math.trunc, (math.trunc,)
+    ),
+)
+
+_RECORDS = {record.name: record for record in RECORDS}
+select = _RECORDS["select"]
+bitcast = _RECORDS["bitcast"]
+
+TABLE: dict[str, Construct] = {
+    **{name: record for name, record in _RECORDS.items() if "." not in name},
+    "where": select,
+}
+"""Every construct by its name in ``speedmetal``."""
+
+_BY_OBJECT = {id(alias): record for record in RECORDS for alias in (record, *record.aliases)}
+
+
+def by_object(meant: object) -> Construct | None:
+    """The construct that an object means: the record itself, or ``numpy.where``, ``math.floor``.
+
+    >>> by_object(np.where), by_object(print) is None
+    (<construct select(condition, when_true, when_false)>, True)
+    """
+    return _BY_OBJECT.get(id(meant))

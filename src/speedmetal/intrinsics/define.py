@@ -1,0 +1,65 @@
+"""Short ways to write the records of mathematical intrinsics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from speedmetal.dtypes import Kind
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling
+
+FLOATS = frozenset({Kind.FLOAT})
+INTEGERS = frozenset({Kind.SIGNED, Kind.UNSIGNED})
+NUMBERS = FLOATS | INTEGERS
+
+
+def spelled(cpu: Spelling, cuda: Spelling, metal: Spelling) -> dict[str, Spelling]:
+    """Spellings that differ from target to target."""
+    return {"cpu": cpu, "cuda": cuda, "metal": metal}
+
+
+def everywhere(function: Callable[..., Any]) -> dict[str, Spelling]:
+    """A function of the kernel language that serves every target."""
+    return spelled(function, function, function)
+
+
+def aliases(*names: str, modules: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    """The objects of these names in the modules; a name that a version lacks is left out."""
+    found = [getattr(module, name, None) for module in modules for name in names]
+    return tuple(dict.fromkeys(f for f in found if f is not None))
+
+
+def elementwise(
+    name: str,
+    operands: tuple[str, ...],
+    meaning: str,
+    reference: Callable[..., Any],
+    spellings: dict[str, Spelling],
+    *,
+    accepts: frozenset[Kind] = FLOATS,
+    result: Result = Result.SAME,
+    **more: Any,
+) -> Intrinsic:
+    """A record of kind MATH."""
+    return Intrinsic(
+        name=name,
+        kind=IntrinsicKind.MATH,
+        operands=operands,
+        accepts=accepts,
+        result=result,
+        meaning=meaning,
+        reference=reference,
+        cpu=spellings["cpu"],
+        cuda=spellings["cuda"],
+        metal=spellings["metal"],
+        **more,
+    )
+
+
+def numpy_type(operand: Any) -> np.dtype[Any]:
+    """The type of an operand; Python's ints are int32 where they fit."""
+    if isinstance(operand, int) and not isinstance(operand, bool):
+        return np.dtype(np.int32 if -(1 << 31) <= operand < 1 << 31 else np.int64)
+    return np.asarray(operand).dtype

@@ -1,0 +1,1 @@
+"""The mathematical library, written in the kernel language."""

@@ -1,0 +1,217 @@
+"""The error function and the gamma function, with what belongs to them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from speedmetal.intrinsics.constructs import bitcast, select
+from speedmetal.intrinsics.exact import copysign, fabs, floor, fma, sqrt
+from speedmetal.intrinsics.library.exponential import (
+    EXP_SINGLE,
+    Range,
+    exp,
+    exp_double,
+    exp_near_zero,
+    reduced,
+    split,
+)
+from speedmetal.intrinsics.library.formats import (
+    DOUBLE,
+    SINGLE,
+    Format,
+    at_least,
+    at_most,
+    horner,
+)
+from speedmetal.intrinsics.library.logarithm import (
+    LN2_DOUBLE,
+    LN2_SINGLE,
+    ROOT_DOUBLE,
+    ROOT_SINGLE,
+    log,
+    log1p_near_zero,
+    log_double,
+    parts,
+)
+from speedmetal.intrinsics.library.trigonometry import sinpi, sinpi_double
+
+
+def _erf_near_zero(x: Any, f: Format) -> Any:
+    """erf(x) for |x| up to 1."""
+    return fma(horner(x * x, f.fit.erf), x, x)
+
+
+def _exp_of_negative(x: Any, limits: Range, f: Format) -> Any:
+    """``exp(x)`` where it is a normal number below 2."""
+    shifted, n = split(x, limits, f)
+    bits = bitcast(exp_near_zero(reduced(x, n, limits), f), f.integer)
+    return bitcast(bits + (bitcast(shifted, f.integer) << f.fraction), f.floating)
+
+
+def erf(x: Any) -> Any:
+    """float32 error function; from 4 on it is 1."""
+    a = fabs(x)
+    logarithm = horner(at_most(a, 4.0) - 2.5, SINGLE.fit.erf_tail)
+    tail = 1.0 - _exp_of_negative(-logarithm, EXP_SINGLE, SINGLE)
+    far = select(a >= 4.0, 1.0, select(a >= 1.0, tail, a))
+    return select(a < 1.0, _erf_near_zero(x, SINGLE), copysign(far, x))
+
+
+def _erfc_tail(a: Any, exponential: Any, f: Format) -> Any:
+    """erfc(a) for a from 1/2 on, given ``exp(-s)`` for s the rounded square of a."""
+    correction = fma(a, a, -(a * a))
+    scaled = horner((a - 3.0) / (a + 3.0), f.fit.erfc) / fma(a, 2.0, 1.0)
+    return fma(-correction, exponential, exponential) * scaled
+
+
+def erf_double(x: Any) -> Any:
+    """float64 error function."""
+    a = at_most(fabs(x), 6.0)
+    tail = 1.0 - _erfc_tail(a, exp_double(-a * a), DOUBLE)
+    return select(a < 1.0, _erf_near_zero(x, DOUBLE), copysign(tail, x))
+
+
+def _erfc(x: Any, a: Any, exponential: Any, f: Format) -> Any:
+    tail = _erfc_tail(a, exponential, f)
+    return select(a < 0.5, 1.0 - _erf_near_zero(x, f), select(x < 0.0, 2.0 - tail, tail))
+
+
+def erfc(x: Any) -> Any:
+    """float32 complement of the error function; from 10.06 on it is 0."""
+    a = at_most(fabs(x), 11.0)
+    return _erfc(x, a, exp(-a * a), SINGLE)
+
+
+def erfc_double(x: Any) -> Any:
+    """float64 complement of the error function; from 27.3 on it is 0."""
+    a = at_most(fabs(x), 28.0)
+    return _erfc(x, a, exp_double(-a * a), DOUBLE)
+
+
+def erfinv(x: Any) -> Any:
+    """float32 inverse of the error function: x times a function of ``log(1 - x**2)``.
+
+    M. Giles, "Approximating the erfinv function", GPU Computing Gems, Jade edition (2011).
+    """
+    a = fabs(x)
+    w = -log((1.0 - a) * (1.0 + a))
+    near = horner(w - 2.5, SINGLE.fit.erfinv)
+    far = horner(sqrt(at_least(w, 5.0)) - 3.0, SINGLE.fit.erfinv_tail)
+    value = select(w < 5.0, near, far) * x
+    return select(a == 1.0, copysign(math.inf, x), value)
+
+
+def erfinv_double(x: Any) -> Any:
+    """float64 inverse of the error function: float32's polynomials, then steps of Halley's."""
+    a = fabs(x)
+    w = -log_double((1.0 - a) * (1.0 + a))
+    near = horner(w - 2.5, SINGLE.fit.erfinv)
+    far = horner(at_most(sqrt(at_least(w, 5.0)), 4.2) - 3.0, SINGLE.fit.erfinv_tail)
+    # Beyond float32's range erfinv grows as the root of w.
+    y = select(w < 5.0, near, select(w < 17.0, far, sqrt(w) * 0.945)) * a
+    for _ in range(4):
+        from_zero = erf_double(y) - a
+        from_one = (1.0 - a) - erfc_double(y)
+        error = select(a < 0.5, from_zero, from_one)
+        step = error * (0.5 * math.sqrt(math.pi)) * exp_double(y * y)
+        y = y - step / fma(y, step, 1.0)
+    value = select(a > 1e-150, copysign(y, x), x * (0.5 * math.sqrt(math.pi)))
+    return select(a < 1.0, value, select(a == 1.0, copysign(math.inf, x), math.nan))
+
+
+def _times_falling(value: Any, a: Any) -> Any:
+    """``value * (a - 1) * (a - 2) * ... * (a - n + 1)``, n = floor(a), with twice the digits.
+
+    The factors are exact. The products' rounding errors are carried along (T. J. Dekker, "A
+    floating-point technique for extending the available precision", 1971).
+    """
+    high = value
+    low = value * 0.0
+    factor = a - 1.0
+    while factor >= 1.0:
+        product = high * factor
+        low = fma(low, factor, fma(high, factor, -product))
+        high = product
+        factor = factor - 1.0
+    return high + low
+
+
+def _gamma(x: Any, sine: Any, limit: float, scale: float, f: Format) -> Any:
+    """``gamma(1 + fraction)`` by a polynomial, times the whole numbers' factors above it.
+
+    Left of 0 by reflection: ``gamma(-a) = -pi / (a * sin(pi * a) * gamma(a))``. All is scaled down
+    on the way, as gamma(a) may be beyond the format where gamma(-a) is not.
+    """
+    magnitude = fabs(x)
+    a = at_most(magnitude, limit)
+    whole = floor(a)
+    base = horner((a - whole) - 0.5, f.fit.gamma)
+    below_one = a < 1.0
+    product = _times_falling(base * scale, a)
+    scaled = select(below_one, base, product)
+    right = select(below_one, scaled / x, scaled * (1.0 / scale))
+    numerator = select(below_one, f.floating(-math.pi), f.floating(-math.pi * scale))
+    left = numerator / (select(below_one, sine, a * sine) * scaled)
+    pole = (magnitude == math.inf) | (magnitude == floor(magnitude))
+    # Next to 0, where a sine may be subnormal and short of digits, gamma(x) is 1 / x.
+    return select((x < 0.0) & (a > 2.0**-60), select(pole, math.nan, left), right)
+
+
+def gamma(x: Any) -> Any:
+    """float32 gamma function."""
+    return _gamma(x, sinpi(fabs(x)), 43.0, 2.0**-64, SINGLE)
+
+
+def gamma_double(x: Any) -> Any:
+    """float64 gamma function."""
+    return _gamma(x, sinpi_double(fabs(x)), 180.0, 2.0**-512, DOUBLE)
+
+
+def _stirling(x: Any, root: int, ln2: tuple[float, float], f: Format) -> Any:
+    """log(gamma(x)) for x from 3 on: ``(x - 1/2) * (log(x) - 1)`` and a series in 1 / x.
+
+    ``log(x) - 1`` is summed from the logarithm's parts: near e it is small, and rounding the
+    logarithm first would spoil it.
+    """
+    exponent, fraction = parts(x, root, f)
+    tail = fma(exponent, ln2[1], log1p_near_zero(fraction, f))
+    logarithm = (fma(exponent, ln2[0], -1.0) + fraction) + tail
+    inverse = 1.0 / x
+    series = fma(horner(inverse * inverse, f.fit.stirling), inverse, 0.4189385332046727)
+    return fma(x - 0.5, logarithm, series)
+
+
+def _lgamma(
+    x: Any, logarithm: Any, sine: Any, sine_logarithm: Any, stirling: Any, f: Format
+) -> Any:
+    """log(|gamma(x)|): around 1 and 2 by the factors of its zeros, above 3 by Stirling's formula.
+
+    Left of 0 by reflection: ``gamma(a) * gamma(-a) = -pi / (a * sin(pi * a))``.
+    """
+    a = fabs(x)
+    low = a < 1.0
+    distance = select(low, a - 1.0, a - 2.0)
+    factor = select(low, a, a - 1.0)
+    middle = distance * factor * horner(distance, f.fit.lgamma) + 0.0  # no -0.0 at 1 and 2
+    right = select(a < 3.0, middle - select(low, logarithm, f.floating(0)), stirling)
+    left = (math.log(math.pi) - sine_logarithm) - select(low, middle, right + logarithm)
+    # A subnormal sine has too few digits; next to 0, gamma(x) is 1 / x.
+    reflected = select(sine == 0.0, math.inf, select(a < 2.0**-60, -logarithm, left))
+    return select(a < math.inf, select(x < 0.0, reflected, right), a)
+
+
+def lgamma(x: Any) -> Any:
+    """float32 logarithm of the gamma function's absolute value."""
+    a = fabs(x)
+    sine = fabs(sinpi(a))
+    stirling = _stirling(a, ROOT_SINGLE, LN2_SINGLE, SINGLE)
+    return _lgamma(x, log(a), sine, log(sine), stirling, SINGLE)
+
+
+def lgamma_double(x: Any) -> Any:
+    """float64 logarithm of the gamma function's absolute value."""
+    a = fabs(x)
+    sine = fabs(sinpi_double(a))
+    stirling = _stirling(a, ROOT_DOUBLE, LN2_DOUBLE, DOUBLE)
+    return _lgamma(x, log_double(a), sine, log_double(sine), stirling, DOUBLE)

@@ -1,0 +1,487 @@
+"""``@sm.kernel``: Python functions as kernels, checks of their calls, and launches.
+
+A launch that was made before with arguments of the same types, shapes and strides takes one look-up
+from a cheap key to its *plan*, packs what changed (addresses, numbers) and calls compiled code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import os
+import struct
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, overload
+
+from speedmetal import compiler
+from speedmetal.arguments import (
+    READERS,
+    check_devices,
+    check_writable,
+    checked_signature,
+    device_of,
+    fitted,
+    largest_extent,
+    parameter_slots,
+    reader_for,
+)
+from speedmetal.backends.base import Device, DeviceLimits, entered_device
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.registry import default_device
+from speedmetal.backends.registry import device as device_named
+from speedmetal.errors import DeviceError, LaunchError, UserInputError
+from speedmetal.frontend.signature import Argument
+from speedmetal.reports import ReportSites
+from speedmetal.sizes import SIMDGROUP_SIZE, Sizes, requested
+
+_PLANS_KEPT = 1024
+"""Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
+_COMPILED_KEPT = 256
+"""Compiled kernels of one function; functions made anew for each call would fill the memory."""
+_THREADS_PER_CHUNK = 4096
+"""The least work worth another core's attention, where threads run no loops: about 3 us."""
+_CHUNKS_PER_CORE = 4
+
+_debug_level: ContextVar[int | None] = ContextVar("debug_level", default=None)
+
+
+@contextmanager
+def debug_level(level: int) -> Iterator[None]:
+    """Launch kernels at a debug level, inside ``with sm.debug_level(level):``.
+
+    Level 0 adds nothing to a kernel. Level 1 checks indices and assertions, and raises
+    :class:`~speedmetal.errors.KernelError` with kind and reason; level 2 adds the thread, the
+    threadgroup and the source line.
+
+    Raises:
+        UserInputError: The level is not 0, 1 or 2.
+
+    Example:
+        >>> with debug_level(1):
+        ...     pass
+    """
+    token = _debug_level.set(_checked_debug(level))
+    try:
+        yield
+    finally:
+        _debug_level.reset(token)
+
+
+def _checked_debug(level: Any) -> int:
+    if isinstance(level, bool) or level not in (0, 1, 2):
+        raise LaunchError(f"expected a debug level of 0, 1 or 2, got {level!r}")
+    return int(level)
+
+
+@functools.cache
+def _environment_debug() -> int:
+    given = os.environ.get("SPEEDMETAL_DEBUG", "0")
+    if given not in ("0", "1", "2"):
+        raise UserInputError(f"SPEEDMETAL_DEBUG is {given!r}; expected 0, 1 or 2")
+    return int(given)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything about a launch that does not change while its key is the same.
+
+    Args:
+        compiled: The kernel; its code lives as long as this.
+        sizes: Of grid and threadgroups.
+        run: Runs the threadgroups, given the packed arguments, their number and a chunk.
+        groups: The number of threadgroups.
+        chunk: How many of them a core takes at once.
+        pack: Packs the slots.
+        slots: What is packed: constants, with the values of a launch at every second place.
+        formats: Of the values.
+        names: Global names whose values the code depends on: dictionary, name, value.
+        attributes: The same for closures' cells and modules' attributes.
+        sites: What the kernel may report, if anything.
+    """
+
+    compiled: compiler.CompiledKernel
+    sizes: Sizes
+    run: Callable[[bytes, int, int], None]
+    groups: int
+    chunk: int
+    pack: Callable[..., bytes]
+    slots: list[Any]
+    formats: tuple[str, ...]
+    names: tuple[tuple[dict[str, Any], str, Any], ...]
+    attributes: tuple[tuple[Any, str, Any], ...]
+    sites: ReportSites | None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelInfo:
+    """What a compiled kernel needs and allows.
+
+    Args:
+        name: The kernel.
+        device: Where it runs.
+        threads_per_threadgroup: The most that a launch may ask for.
+        threads_per_simdgroup: Width of a simdgroup.
+        threadgroup_memory_bytes: Of its threadgroup arrays with constant shapes.
+    """
+
+    name: str
+    device: str
+    threads_per_threadgroup: int
+    threads_per_simdgroup: int
+    threadgroup_memory_bytes: int
+
+
+class Kernel:
+    """A Python function as a kernel; made by :func:`kernel`. Calling it launches it.
+
+    Args:
+        function: Written in the kernel language.
+        name: In messages and in the target's source; None: the function's.
+        debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
+    """
+
+    def __init__(
+        self, function: types.FunctionType, *, name: str | None = None, debug: int | None = None
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name or function.__name__
+        self._given_name = name
+        self._debug = None if debug is None else _checked_debug(debug)
+        self._parameters = tuple(inspect.signature(function).parameters.values())
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._compiled: dict[tuple[compiler.Specialisation, bool], compiler.CompiledKernel] = {}
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}({', '.join(p.name for p in self._parameters)})>"
+
+    # In one piece, because each call of a function costs a fortieth of the launch.
+    def __call__(  # noqa: C901
+        self,
+        *arguments: Any,
+        grid: Any = None,
+        groups: Any = None,
+        threads: Any = None,
+        debug: int | None = None,
+        device: str | Device | None = None,
+        **unknown: Any,
+    ) -> None:
+        """Run the kernel once for every thread of a grid.
+
+        Everything is checked before anything runs. On the CPU it has finished at return.
+
+        Args:
+            arguments: Arrays (ours; on the CPU NumPy's as well, without a copy), numbers, tuples,
+                named tuples, frozen dataclasses, functions, dtypes, strings.
+            grid: How many threads run: an integer, or up to three (x, y, z).
+            groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
+            threads: Threads of a threadgroup; None: chosen for the device.
+            debug: 0, 1 or 2; see :func:`debug_level`.
+            device: Where to run; None: where the arrays are, or the default device.
+            unknown: Always an error, which says what was probably meant.
+
+        Raises:
+            LaunchError: The call is wrong; nothing was launched.
+            CompileError: The kernel is wrong; nothing was launched.
+            KernelError: A thread failed, at debug level 1 or 2.
+        """
+        if debug is None:
+            debug = _debug_level.get()
+            if debug is None:
+                debug = self._debug
+        elif type(debug) is not int:  # True is no level, though it equals 1
+            debug = _checked_debug(debug)
+        if len(arguments) != len(self._parameters):
+            arguments = self.check_arity(arguments)
+        key: list[Any] = [grid, debug, device, entered_device()]
+        if type(grid) is not int or threads is not None:
+            # 1 == 1.0 == True, but only one of them is a size.
+            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
+        values: list[Any] = [0]
+        for argument in arguments:
+            kind = type(argument)
+            (READERS.get(kind) or reader_for(kind))(argument, key, values)
+        try:
+            plan = self._plans.get(tuple(key))
+        except TypeError:  # something unhashable: the checks will say what
+            plan = None
+        if plan is None or unknown or not _is_current(plan):
+            if unknown:
+                raise self._unknown_option(next(iter(unknown)))
+            plan = self._planned(key, arguments, (grid, groups, threads), debug, device)
+        if plan.sites is not None:
+            _run_reporting(plan, values)
+            return
+        slots = plan.slots.copy()
+        slots[1::2] = values
+        try:
+            packed = plan.pack(*slots)
+        except OverflowError:
+            packed = _packed_widely(plan, values)
+        plan.run(packed, plan.groups, plan.chunk)
+
+    def compile(self, *types: Any, debug: int | None = None) -> KernelInfo:
+        """Compile without launching.
+
+        Args:
+            types: Arrays, numbers, dtypes or type strings, as :func:`speedmetal.code` takes them.
+            debug: 0, 1 or 2.
+
+        Raises:
+            CompileError: The kernel is wrong.
+        """
+        from speedmetal.reflection import signature_from
+
+        level = self._debug_level(debug)
+        signature = signature_from(self, types)
+        facts = self._compile(self.specialisation(signature, level), has_ragged_rows=False).facts
+        limits: DeviceLimits = default_device().limits
+        return KernelInfo(
+            self.name,
+            default_device().name,
+            limits.threads_per_threadgroup,
+            SIMDGROUP_SIZE,
+            facts.threadgroup_memory_bytes,
+        )
+
+    def specialisation(
+        self, signature: tuple[Argument, ...], debug: int = 0, largest: int = 0
+    ) -> compiler.Specialisation:
+        """What is compiled for these types, where ``largest`` is the greatest size or extent."""
+        return compiler.Specialisation(
+            self.function,
+            self._given_name,
+            signature,
+            debug,
+            compiler.index_type_for(largest),
+        )
+
+    def check_arity(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with defaults filled in.
+
+        Raises:
+            LaunchError: There are too few or too many.
+        """
+        names = [parameter.name for parameter in self._parameters]
+        rest = self._parameters[len(arguments) :]
+        missing = [p.name for p in rest if p.default is inspect.Parameter.empty]
+        if len(arguments) > len(names) or missing:
+            what = f"missing: {', '.join(missing)}" if missing else "remove the last ones"
+            raise LaunchError(
+                f"kernel {self.name!r} takes {len(names)} arguments ({', '.join(names)}),"
+                f" got {len(arguments)}; {what}"
+            )
+        return (*arguments, *(parameter.default for parameter in rest))
+
+    # --- The slow path: once for each key ------------------------------------------------------
+
+    def _planned(
+        self,
+        key: list[Any],
+        arguments: tuple[Any, ...],
+        stated_sizes: tuple[Any, Any, Any],
+        debug: int | None,
+        stated_device: str | Device | None,
+    ) -> Plan:
+        level = self._debug_level(debug)
+        names = [parameter.name for parameter in self._parameters]
+        signature = checked_signature(self.name, names, arguments)
+        device = (
+            device_named(stated_device)
+            if stated_device is not None
+            else device_of(arguments) or default_device()
+        )
+        check_devices(self.name, arguments, device)
+        request = requested(self.name, device, *stated_sizes)
+        if device.kind != "cpu":
+            raise DeviceError(f"kernels cannot run on {device.name} in this release")
+        largest = max(*request.grid, largest_extent(arguments))
+        specialisation = self.specialisation(signature, level, largest)
+        compiled = self._compile(specialisation, has_ragged_rows=request.has_ragged_rows)
+        self._check_memory(compiled.facts.threadgroup_memory_bytes, device)
+        sizes = request.sizes(has_loops=compiled.facts.has_loops)
+        check_writable(self.name, names, arguments, signature, compiled.facts.written)
+        plan = _plan(compiled, sizes, _value_slots(arguments, signature))
+        if len(self._plans) >= _PLANS_KEPT:
+            self._plans.clear()
+        self._plans[tuple(key)] = plan
+        return plan
+
+    def _compile(
+        self, specialisation: compiler.Specialisation, *, has_ragged_rows: bool
+    ) -> compiler.CompiledKernel:
+        known = self._compiled.get((specialisation, has_ragged_rows))
+        if known is None or not compiler.is_current(known.dependencies):
+            self._plans.clear()
+            if len(self._compiled) >= _COMPILED_KEPT:
+                self._compiled.clear()
+            known = compiler.compile_for_cpu(specialisation, has_ragged_rows=has_ragged_rows)
+            self._compiled[specialisation, has_ragged_rows] = known
+            if not known.facts.uses_simdgroups:  # the same code does for all sizes
+                self._compiled[specialisation, not has_ragged_rows] = known
+        return known
+
+    def _check_memory(self, needed: int, device: Device) -> None:
+        allowed = device.limits.threadgroup_memory_bytes
+        if needed > allowed:
+            raise LaunchError(
+                f"kernel {self.name!r} needs {needed} bytes of threadgroup memory, {device.name}"
+                f" allows {allowed}; make its threadgroup arrays smaller"
+            )
+
+    def _debug_level(self, stated: int | None) -> int:
+        for level in (stated, _debug_level.get(), self._debug):
+            if level is not None:
+                return _checked_debug(level)
+        return _environment_debug()
+
+    def _unknown_option(self, name: str) -> LaunchError:
+        options = ("grid", "groups", "threads", "debug", "device")
+        if any(parameter.name == name for parameter in self._parameters):
+            return LaunchError(
+                f"kernel {self.name!r}: {name}=... is a parameter of the kernel; give arguments by"
+                " position"
+            )
+        near = difflib.get_close_matches(name, [*options, *_FOREIGN_OPTIONS], n=1, cutoff=0.5)
+        meant = [_FOREIGN_OPTIONS.get(word, word) for word in near]
+        guess = f"; did you mean {meant[0]}?" if meant else ";"
+        return LaunchError(
+            f"kernel {self.name!r}: unknown option {name!r}{guess} The options of a launch are"
+            f" {', '.join(options)}"
+        )
+
+
+_FOREIGN_OPTIONS = {
+    "blocks": "groups",
+    "threadgroups": "groups",
+    "blockDim": "threads",
+    "block": "threads",
+    "gridDim": "groups",
+    "threads_per_threadgroup": "threads",
+    "global_size": "grid",
+    "local_size": "threads",
+}
+"""What other systems call the options, with our words for them."""
+
+
+@overload
+def kernel(function: Callable[..., Any], /) -> Kernel: ...
+@overload
+def kernel(
+    *, name: str | None = None, debug: int | None = None
+) -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    debug: int | None = None,
+) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
+    """Make a kernel of a Python function: ``@sm.kernel``, or ``@sm.kernel(name=..., debug=...)``.
+
+    Nothing is compiled before the first launch.
+
+    Args:
+        function: Written in the kernel language, with its source in a file or a notebook.
+        name: In messages and in the target's source; None: the function's.
+        debug: Level of its launches where nothing else says one.
+
+    Raises:
+        UserInputError: It is no plain Python function, or the name is no identifier.
+
+    Example:
+        >>> import numpy as np, speedmetal as sm
+        >>> def double(a):
+        ...     i = sm.thread_position_in_grid().x
+        ...     a[i] = 2 * a[i]
+        >>> kernel(double)
+        <kernel double(a)>
+    """
+    if name is not None and not (isinstance(name, str) and name.isidentifier() and name.isascii()):
+        raise UserInputError(f"expected an ASCII identifier as a kernel's name, got {name!r}")
+    if function is None:
+        return functools.partial(_made, name=name, debug=debug)
+    return _made(function, name=name, debug=debug)
+
+
+def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
+    if isinstance(function, Kernel):
+        function = function.function
+    if not isinstance(function, types.FunctionType):
+        raise UserInputError(
+            f"@sm.kernel expected a plain Python function, got {type(function).__name__}"
+            " (put it directly above `def`, below other decorators)"
+        )
+    return Kernel(function, name=name, debug=debug)
+
+
+def _kinds(size: Any) -> Any:
+    return tuple(map(type, size)) if isinstance(size, (tuple, list)) else type(size)
+
+
+def _is_current(plan: Plan) -> bool:
+    for namespace, name, value in plan.names:
+        if namespace.get(name) is not value:
+            return False
+    return not plan.attributes or compiler.is_current(plan.attributes)
+
+
+def _value_slots(
+    arguments: tuple[Any, ...], signature: tuple[Argument, ...]
+) -> list[tuple[str, bytes]]:
+    slots = [("q", b"")]  # the mailbox's address
+    for argument, kind in zip(arguments, signature, strict=True):
+        slots += parameter_slots(argument, kind)
+    return slots
+
+
+def _plan(compiled: compiler.CompiledKernel, sizes: Sizes, values: list[tuple[str, bytes]]) -> Plan:
+    prefix = struct.pack("9q", *sizes.grid, *sizes.threads, *sizes.groups)
+    slots: list[Any] = [prefix]
+    layout = f"={len(prefix)}s"
+    for value_format, constant in values:
+        slots += (0, constant)
+        layout += f"{value_format}{len(constant)}s"
+    dependencies = compiled.dependencies
+    return Plan(
+        compiled,
+        sizes,
+        compiled.program.launch,
+        sizes.group_count,
+        _chunk(sizes, has_loops=compiled.facts.has_loops),
+        struct.Struct(layout).pack,
+        slots,
+        tuple(value_format for value_format, _ in values),
+        tuple(d for d in dependencies if type(d[0]) is dict),
+        tuple(d for d in dependencies if type(d[0]) is not dict),
+        compiled.facts.sites or None,
+    )
+
+
+def _chunk(sizes: Sizes, *, has_loops: bool) -> int:
+    from speedmetal.backends.cpu.pool import default_threads
+
+    share = -(-sizes.group_count // (default_threads() * _CHUNKS_PER_CORE))
+    least = 1 if has_loops else -(-_THREADS_PER_CHUNK // sizes.group_size)
+    return max(share, least)
+
+
+def _run_reporting(plan: Plan, values: list[Any]) -> None:
+    """Launch a kernel that may print or fail, and deliver what it reports."""
+    assert plan.sites is not None
+    mailbox = plan.sites.empty_mailbox()
+    values[0] = address_of(mailbox)
+    plan.run(_packed_widely(plan, values), plan.groups, plan.chunk)
+    plan.sites.deliver(mailbox)
+
+
+def _packed_widely(plan: Plan, values: list[Any]) -> bytes:
+    """Pack numbers of which one is beyond float32 or float16: it becomes an infinity."""
+    slots = plan.slots.copy()
+    slots[1::2] = map(fitted, values, plan.formats)
+    return plan.pack(*slots)

@@ -1,0 +1,162 @@
+"""What a kernel becomes: its typed IR, the target's source, and machine code, without a launch."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from speedmetal import compiler
+from speedmetal.dtypes import DType
+from speedmetal.errors import UnknownNameError, UserInputError
+from speedmetal.frontend.signature import (
+    Argument,
+    ScalarArgument,
+    parse_signature,
+    signature_of,
+)
+from speedmetal.ir.text import kernel_text
+from speedmetal.launch import Kernel
+
+STAGES = ("ir", "source", "assembly")
+
+_LEXERS = {
+    ("cpu", "source"): "llvm",
+    ("cuda", "source"): "cuda",
+    ("metal", "source"): "cpp",
+    ("cpu", "assembly"): "gas",
+    ("cuda", "assembly"): "ptx",
+}
+"""Pygments' names of the languages; the IR reads as Python."""
+
+
+class Code(str):
+    """Text of a program; notebooks show it highlighted.
+
+    Attributes:
+        language: Pygments' name of the language.
+    """
+
+    __slots__ = ("language",)
+
+    language: str
+
+    def __new__(cls, text: str, language: str) -> Self:
+        """The text, in that language."""
+        made = super().__new__(cls, text)
+        made.language = language
+        return made
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: coloured where Pygments is installed (rich brings it)."""
+        from html import escape
+
+        try:
+            from pygments import highlight  # type: ignore[import-untyped]
+            from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+            from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+        except ImportError:
+            return f"<pre>{escape(self)}</pre>"
+        formatted: str = highlight(
+            self, get_lexer_by_name(self.language), HtmlFormatter(noclasses=True)
+        )
+        return formatted
+
+
+def code(
+    kernel: Any,
+    *args: Any,
+    target: str = "cpu",
+    stage: str = "source",
+    debug: int = 0,
+) -> Code:
+    """What a kernel becomes for arguments of these types; needs no device.
+
+    Args:
+        kernel: A kernel, or a plain function written in the kernel language.
+        args: For each parameter an array, a number, a dtype (a scalar of it), or a type in text:
+            ``"f32[:,:]"``, ``"f32[:]/strided"``, ``"i32"``, ``"(f32,i32)"``; one text may hold
+            several, with blanks between them.
+        target: ``"cpu"``, ``"cuda"`` or ``"metal"``.
+        stage: ``"ir"``, the typed IR as the target's printer gets it; ``"source"``, LLVM assembly,
+            CUDA C++ or Metal Shading Language; ``"assembly"``, machine code's text (CUDA: PTX).
+        debug: 0, 1 or 2; see :func:`speedmetal.debug_level`.
+
+    Raises:
+        CompileError: The kernel is wrong, or the target cannot do what it asks for.
+        DeviceError: CUDA's assembly needs NVRTC, which is not installed.
+        UserInputError: Another target or stage; Metal's assembly.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> def double(a):
+        ...     i = sm.thread_position_in_grid().x
+        ...     a[i] = 2 * a[i]
+        >>> print(code(sm.kernel(double), sm.zeros(3), stage="ir"))
+        kernel double(a: f32[:]):
+            i: i32 = thread_position_in_grid().x
+            a[i] = 2.0 * a[i]
+    """
+    made = kernel if isinstance(kernel, Kernel) else Kernel(_function(kernel))
+    _check_choice("target", target, compiler.TARGETS)
+    _check_choice("stage", stage, STAGES)
+    if (target, stage) == ("metal", "assembly"):
+        raise UserInputError(
+            'Metal has no stage="assembly": only Apple\'s compiler, on a Mac, makes it; use'
+            ' stage="source"'
+        )
+    specialisation = made.specialisation(signature_from(made, args), debug)
+    lowered, _ = compiler.lower(specialisation, target)
+    if stage == "ir":
+        return Code(kernel_text(lowered), "python")
+    source = compiler.print_source(lowered, target)
+    text = source if stage == "source" else _assembly(source, target)
+    return Code(text, _LEXERS[target, stage])
+
+
+def _function(given: Any) -> Any:
+    import types
+
+    if not isinstance(given, types.FunctionType):
+        raise UserInputError(
+            f"sm.code expected a kernel or a plain Python function, got {type(given).__name__}"
+        )
+    return given
+
+
+def _check_choice(kind: str, given: str, valid: tuple[str, ...]) -> None:
+    if given not in valid:
+        raise UnknownNameError(kind, str(given), valid)
+
+
+def _assembly(source: str, target: str) -> str:
+    if target == "cpu":
+        from speedmetal.backends.cpu.build import assembly
+
+        return assembly(source)
+    from speedmetal.backends.cuda.build import compile_ptx
+
+    return compile_ptx(source)
+
+
+def signature_from(kernel: Kernel, args: tuple[Any, ...]) -> tuple[Argument, ...]:
+    """Argument types from arrays, numbers, dtypes and type strings, one for each parameter.
+
+    Raises:
+        LaunchError: There are too few or too many.
+        UserInputError: One of them is no type.
+    """
+    given: list[Any] = []
+    for argument in args:
+        if isinstance(argument, str):
+            given += parse_signature(argument)
+        elif isinstance(argument, DType):
+            given.append(ScalarArgument(argument))
+        else:
+            given.append(argument)
+    complete = kernel.check_arity(tuple(given))
+    # Together, because float64 among them widens Python's floats.
+    real = [item for item in complete if not isinstance(item, Argument)]
+    typed = iter(signature_of(real))
+    return tuple(item if isinstance(item, Argument) else next(typed) for item in complete)

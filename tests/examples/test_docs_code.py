@@ -1,0 +1,142 @@
+"""What the documentation shows is what happens: its Python blocks run, its outputs are compared.
+
+How a page is read:
+
+* The ``python`` blocks of a page run in order, in one namespace, each as its own file: lines in
+  messages are those that a reader has who copies the block. The first line of a block may name the
+  file: ``# saxpy.py``.
+* The block that follows a ``python`` block at once, in another language, is its output: what it
+  printed, and the exception that ended it. ``...`` stands for any text, as in doctests.
+* ``<!-- not run: why -->`` before a block takes it out (another system's code).
+"""
+
+import contextlib
+import doctest
+import io
+import itertools
+import linecache
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("first-kernel", "coming-from", "debugging", "how-it-works", "language")
+COMPARISON = doctest.ELLIPSIS | doctest.REPORT_NDIFF
+
+_BLOCK = re.compile(
+    r"(?P<skip><!-- not run: [^\n]+ -->\n+)?"
+    r"^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^(?P=indent)```$(?P<gap>\n*)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code, and the output that the page shows for it, if any."""
+
+    line: int
+    text: str
+    output: str | None
+
+    @property
+    def file(self) -> str:
+        """The name of the file that the block is."""
+        named = re.match(r"# (\w+\.py)\n", self.text)
+        return named[1] if named else f"<block in line {self.line}>"
+
+
+def blocks(page: str) -> list[Block]:
+    """The blocks to run, in order."""
+    found = []
+    matches = list(_BLOCK.finditer(page))
+    for match, following in itertools.zip_longest(matches, matches[1:]):
+        if match["language"] != "python" or match["skip"]:
+            continue
+        shows = following and following.start() == match.end() and following["language"] != "python"
+        is_output = shows and not following["skip"]
+        line = page.count("\n", 0, match.start("text")) + 1
+        found.append(Block(line, match["text"], following["text"] if is_output else None))
+    return found
+
+
+def run_block(block: Block, namespace: dict[str, object]) -> str:
+    """Everything that the block prints, and its exception if the page shows one."""
+    # Kernels read their source, which Python's own cache of lines hands out.
+    lines = block.text.splitlines(keepends=True)
+    linecache.cache[block.file] = (len(block.text), None, lines, block.file)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(compile(block.text, block.file, "exec"), namespace)  # noqa: S102 - the repository's own
+        except Exception as error:
+            if block.output is None:
+                raise
+            printed.write(f"{type(error).__name__}: {error}\n")
+    return printed.getvalue()
+
+
+def check_block(block: Block, namespace: dict[str, object]) -> None:
+    """Run a block and hold its output against the page.
+
+    Raises:
+        AssertionError: They differ; the message has both, and the line in the page.
+    """
+    printed = run_block(block, namespace)
+    expected = block.output or ""
+    if not doctest.OutputChecker().check_output(expected, printed, COMPARISON):
+        raise AssertionError(f"line {block.line}: expected\n{expected}\ngot\n{printed}")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every block of the page runs, and prints what the page says."""
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / f"{name}.md").read_text()
+    found = blocks(page)
+    assert found
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for block in found:
+        check_block(block, namespace)
+
+
+@pytest.mark.parametrize("name", [page.stem for page in sorted(DOCS.glob("*.md"))])
+def test_links_lead_somewhere(name: str) -> None:
+    """Files that a page links to are there, and the headings in them, too."""
+    page = DOCS / f"{name}.md"
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            assert heading in [anchor(title) for title in headings], target
+
+
+def anchor(title: str) -> str:
+    """How GitHub names the anchor of a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_wrong_output_is_seen() -> None:
+    """A page whose output is not what the code prints fails; so does a silent exception."""
+    page = "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n"
+    with pytest.raises(AssertionError, match="expected\n3"):
+        check_block(blocks(page)[0], {})
+    with pytest.raises(ZeroDivisionError):
+        check_block(blocks("```python\n1 / 0\n```\n")[0], {})
+    check_block(blocks("```python\n1 / 0\n```\n```text\nZeroDiv...: ...\n```\n")[0], {})
+
+
+def test_blocks_of_other_systems_are_not_run() -> None:
+    """Neither other languages nor marked blocks; what follows a marked block is no output."""
+    page = (
+        "<!-- not run: Numba -->\n```python\nimport absent\n```\n\n```cpp\nint x;\n```\n\n"
+        "```python\npass\n```\n\nText.\n\n```text\nno output\n```\n"
+    )
+    assert [(block.line, block.text, block.output) for block in blocks(page)] == [
+        (11, "pass\n", None)
+    ]

@@ -1,0 +1,132 @@
+"""How arrays are made: default dtypes, what is shared, what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speedmetal as sm
+
+
+@pytest.mark.parametrize(
+    ("given_value", "dtype"),
+    [
+        (1, sm.int32),
+        (2**31, sm.int64),
+        (-(2**31) - 1, sm.int64),
+        (2**63, sm.uint64),
+        (True, sm.bool_),
+        (1.5, sm.float32),
+        (1j, sm.complex64),
+        ([], sm.float32),
+        ([1, 2.0], sm.float32),
+        ([[1], (2,)], sm.int32),
+        ([np.float64(1)], sm.float64),
+        ([[1.0], [np.float64(1)]], sm.float64),
+        (np.float16(1), sm.float16),
+        (np.arange(3), sm.int64),
+        ([sm.ones(2, "f64")], sm.float64),
+        (b"ab", None),
+        ("text", None),
+        ([[1], [2, 3]], None),
+        ([2**64], None),
+        (np.zeros(2, "c16"), None),
+        (object(), None),
+    ],
+)
+def test_default_dtypes(given_value, dtype):
+    if dtype is None:
+        with pytest.raises(sm.UserInputError):
+            sm.array(given_value)
+    else:
+        assert sm.array(given_value).dtype is dtype
+
+
+def test_a_given_dtype_converts():
+    assert sm.array([1.0, 2.5], "f16").dtype is sm.float16
+    assert sm.array(np.arange(3), float).dtype is sm.float32
+    assert sm.asarray(sm.ones(2), "i8").tolist() == [1, 1]
+    with pytest.raises(sm.UserInputError, match=r"300"):
+        sm.array(300, "i8")
+
+
+def test_array_copies_and_asarray_shares():
+    host = np.zeros(3, np.float32)
+    copied, shared = sm.array(host), sm.asarray(host)
+    host[0] = 1
+    assert (copied[0].item(), shared[0].item()) == (0, 1)
+    assert shared.address == host.ctypes.data
+    assert sm.asarray(shared) is shared
+    assert sm.array(shared).address != shared.address
+    raw = bytearray(8)
+    sm.asarray(memoryview(raw))[1] = 5
+    assert raw[1] == 5
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        np.zeros(3, ">f4"),
+        np.frombuffer(bytearray(13), np.float32, offset=1),
+        np.zeros(4, [("a", "i1"), ("b", "f4")])["b"],
+    ],
+    ids=["byte order", "alignment", "stride"],
+)
+def test_what_kernels_cannot_read_is_copied(host):
+    shared = sm.asarray(host)
+    assert (shared.dtype, shared.tolist()) == (sm.float32, host.tolist())
+    assert shared.address != host.__array_interface__["data"][0]
+    with pytest.raises(ValueError, match="without a copy"):
+        sm.asarray(host, copy=False)
+
+
+def test_no_copy_means_no_copy():
+    for source, dtype in (([1, 2], None), (np.zeros(2), "f32"), (sm.zeros(2), "f64")):
+        with pytest.raises(ValueError, match="copy"):
+            sm.asarray(source, dtype, copy=False)
+    assert sm.asarray(np.zeros(2), copy=False).dtype is sm.float64
+
+
+def test_readonly_sources_stay_readonly():
+    host = np.zeros(2)
+    host.flags.writeable = False
+    assert sm.asarray(host).is_readonly
+    assert not sm.asarray(host).numpy().flags.writeable
+    assert not sm.array(host).is_readonly
+
+
+def test_filled_arrays():
+    assert sm.zeros((2, 2), "u8").tolist() == [[0, 0], [0, 0]]
+    assert sm.full((), 1.5).item() == 1.5
+    assert sm.empty(0).shape == (0,)
+    like = sm.zeros((2, 3), "bf16")
+    for make in (sm.empty_like, sm.zeros_like, sm.ones_like):
+        assert (make(like).shape, make(like).dtype) == ((2, 3), sm.bfloat16)
+    assert sm.full_like(np.zeros(2), 3, "i32").tolist() == [3, 3]
+    for shape in (-1, (2, -3), 1.5, (True,), "ab"):
+        with pytest.raises(sm.UserInputError, match="expected a shape"):
+            sm.zeros(shape)
+    with pytest.raises(sm.UserInputError, match="one value"):
+        sm.full(2, [1, 2])
+
+
+@given(start=st.integers(-50, 50), stop=st.integers(-50, 50), step=st.integers(-7, 7))
+def test_arange_is_range(start, stop, step):
+    if step == 0:
+        with pytest.raises(sm.UserInputError, match="must not be 0"):
+            sm.arange(start, stop, step)
+    else:
+        assert sm.arange(start, stop, step).tolist() == list(range(start, stop, step))
+
+
+def test_arange_and_linspace_round_from_float64():
+    assert sm.arange(2**31, 2**31 + 2).dtype is sm.int64
+    np.testing.assert_array_equal(
+        sm.arange(0, 1, 0.1).numpy(), np.arange(0, 1, 0.1).astype(np.float32)
+    )
+    np.testing.assert_array_equal(
+        sm.linspace(0, 1, 7, "f16", endpoint=False).numpy(),
+        np.linspace(0, 1, 7, endpoint=False).astype(np.float16),
+    )
+    with pytest.raises(sm.UserInputError, match="0 numbers or more, got -1"):
+        sm.linspace(0, 1, -1)

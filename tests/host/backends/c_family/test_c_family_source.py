@@ -1,0 +1,78 @@
+"""The printed source of kernels: kept as files, and compiled by NVIDIA's compiler."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from c_family_kernels import EVERY_TYPE, GOLDEN
+
+from speedmetal.backends.cuda import printer as cuda
+from speedmetal.backends.cuda.build import compile_ptx, is_available
+from speedmetal.backends.metal import printer as metal
+from speedmetal.ir import nodes as ir
+
+# The oldest architecture that NVRTC 13 compiles for, the first with bfloat16, and a newer one.
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+
+needs_nvrtc = pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_text_for_metal_is_the_one_reviewed(name, golden):
+    golden(f"{name}.metal", metal.print_kernel(GOLDEN[name]()))
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_text_for_cuda_is_the_one_reviewed(name, golden):
+    golden(f"{name}.cu", cuda.print_kernel(GOLDEN[name]()))
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", GOLDEN)
+def test_every_kept_kernel_compiles_for_cuda(name, architecture):
+    source = cuda.print_kernel(GOLDEN[name]())
+    assert f".target {architecture}" in compile_ptx(source, architecture)
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("name", EVERY_TYPE)
+def test_every_operation_on_every_type_compiles_for_cuda(name):
+    source = cuda.print_kernel(EVERY_TYPE[name])
+    for architecture in ("sm_75", "sm_80"):
+        assert ".entry" in compile_ptx(source, architecture)
+
+
+@pytest.mark.parametrize("name", [*GOLDEN, *EVERY_TYPE])
+def test_metal_text_keeps_to_the_easy_dialect(name):
+    """Address spaces on every pointer, indices on every buffer, no templates, no double."""
+    kernel = GOLDEN[name]() if name in GOLDEN else EVERY_TYPE[name]
+    if metal.check_kernel(kernel):
+        return  # what is refused is in test_c_family_check.py
+    text = metal.print_kernel(kernel)
+    code = re.sub(r"//.*", "", text)
+    assert "template" not in code
+    assert "double " not in code
+    for pointer in re.finditer(r"(\w+) (?:const )?(\w+)\* \w+", code):
+        assert pointer[1] in {"device", "threadgroup", "thread", "constant", "const"}, pointer[0]
+    signature = code[code.index("kernel void") :]
+    parameters = signature[signature.index("(") + 1 : signature.index(") {")].split(",")
+    assert all("[[" in parameter for parameter in parameters)
+    assert not re.search(r"^ *threadgroup \w+ \w+[^;]*=", signature, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", [metal, cuda])
+def test_printing_twice_gives_the_same(module):
+    for make in GOLDEN.values():
+        kernel = make()
+        assert module.print_kernel(kernel) == module.print_kernel(kernel)
+
+
+def test_all_nodes_of_the_ir_are_printed():
+    """The kernels of these tests have every kind of expression and of statement."""
+    from speedmetal.backends.c_family.layout import all_nodes, function_nodes
+
+    kernels = [*(make() for make in GOLDEN.values()), *EVERY_TYPE.values()]
+    seen = {type(node) for k in kernels for node in (*all_nodes(k), *function_nodes(k))}
+    assert seen == {*ir.Expression.__args__, *ir.Statement.__args__}

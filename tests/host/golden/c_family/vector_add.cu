@@ -1,0 +1,24 @@
+struct Arguments {
+    int grid_x;
+    int grid_y;
+    int grid_z;
+    int n;
+};
+
+extern "C" __global__ void __launch_bounds__(1024) vector_add(
+    const float* a,
+    const float* b,
+    float* c,
+    const Arguments arguments) {
+    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
+    int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
+    // No thread runs beyond the grid.
+    if (thread_position_in_grid_x >= arguments.grid_x ||
+        thread_position_in_grid_y >= arguments.grid_y ||
+        thread_position_in_grid_z >= arguments.grid_z) return;
+    int i = thread_position_in_grid_x;
+    if (i < arguments.n) {
+        c[i] = a[i] + b[i];
+    }
+}

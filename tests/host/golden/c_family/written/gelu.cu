@@ -1,0 +1,69 @@
+// A float of 16 bits: the upper half of a float of 32. Each operation is rounded to nearest.
+struct bfloat {
+    unsigned short bits;
+
+    bfloat() = default;
+    __device__ explicit bfloat(float x) {
+#if __CUDA_ARCH__ >= 800
+        asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+#else
+        unsigned int word = __float_as_uint(x);
+        unsigned int rounded = word + 0x7fff + (word >> 16 & 1);
+        bits = x == x ? rounded >> 16 : 0x7fff;
+#endif
+    }
+    // Rounded to odd on the way, so that the second rounding sees what the first one cut off.
+    __device__ explicit bfloat(double x) {
+        float cut = __double2float_rz(x);
+        bool exact = double(cut) == x || x != x;
+        *this = bfloat(__uint_as_float(__float_as_uint(cut) | (exact ? 0 : 1)));
+    }
+    __device__ explicit operator float() const {
+        return __uint_as_float((unsigned int)(bits) << 16);
+    }
+    __device__ bfloat operator-() const {
+        bfloat x;
+        x.bits = bits ^ 0x8000;
+        return x;
+    }
+};
+
+__device__ inline bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
+__device__ inline bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
+__device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
+__device__ inline bfloat fma(bfloat a, bfloat b, bfloat c) {
+    // The product is exact in float32 but for its range, which that of float64 holds.
+    return bfloat(fma(double(float(a)), double(float(b)), double(float(c))));
+}
+__device__ inline bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
+__device__ inline bool operator==(bfloat a, bfloat b) { return float(a) == float(b); }
+__device__ inline bool operator!=(bfloat a, bfloat b) { return float(a) != float(b); }
+__device__ inline bool operator<(bfloat a, bfloat b) { return float(a) < float(b); }
+__device__ inline bool operator<=(bfloat a, bfloat b) { return float(a) <= float(b); }
+__device__ inline bool operator>(bfloat a, bfloat b) { return float(a) > float(b); }
+__device__ inline bool operator>=(bfloat a, bfloat b) { return float(a) >= float(b); }
+__device__ inline bfloat& operator+=(bfloat& a, bfloat b) { return a = a + b; }
+__device__ inline bfloat& operator-=(bfloat& a, bfloat b) { return a = a - b; }
+__device__ inline bfloat& operator*=(bfloat& a, bfloat b) { return a = a * b; }
+__device__ inline bfloat& operator/=(bfloat& a, bfloat b) { return a = a / b; }
+
+struct Arguments {
+    int grid_x;
+    int grid_y;
+    int grid_z;
+};
+
+extern "C" __global__ void __launch_bounds__(1024) gelu(
+    const bfloat* x,
+    bfloat* out,
+    const Arguments arguments) {
+    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
+    int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
+    // No thread runs beyond the grid.
+    if (thread_position_in_grid_x >= arguments.grid_x ||
+        thread_position_in_grid_y >= arguments.grid_y ||
+        thread_position_in_grid_z >= arguments.grid_z) return;
+    int i = thread_position_in_grid_x;
+    out[i] = bfloat(0.5f) * x[i] * (bfloat(1.0f) + bfloat(erf(float(x[i] / bfloat(1.4140625f)))));
+}

@@ -1,0 +1,26 @@
+struct Arguments {
+    int grid_x;
+    int grid_y;
+    int grid_z;
+    float ball_x;
+    float ball_y;
+    float ball_radius;
+};
+
+extern "C" __global__ void __launch_bounds__(1024) hits(
+    const float* xs,
+    const float* ys,
+    bool* out,
+    const Arguments arguments) {
+    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
+    int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
+    // No thread runs beyond the grid.
+    if (thread_position_in_grid_x >= arguments.grid_x ||
+        thread_position_in_grid_y >= arguments.grid_y ||
+        thread_position_in_grid_z >= arguments.grid_z) return;
+    int i = thread_position_in_grid_x;
+    float dx = xs[i] - arguments.ball_x;
+    float dy = ys[i] - arguments.ball_y;
+    out[i] = fma(dx, dx, dy * dy) < arguments.ball_radius * arguments.ball_radius;
+}

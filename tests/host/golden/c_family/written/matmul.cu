@@ -1,0 +1,40 @@
+struct Arguments {
+    int grid_x;
+    int grid_y;
+    int grid_z;
+    int a_stride0;
+    int a_extent1;
+    int b_stride0;
+    int c_stride0;
+};
+
+extern "C" __global__ void __launch_bounds__(1024) matmul(
+    const float* a,
+    const float* b,
+    float* c,
+    const Arguments arguments) {
+    __shared__ float tile_a[16][16];
+    __shared__ float tile_b[16][16];
+    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
+    int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
+    // No thread runs beyond the grid.
+    if (thread_position_in_grid_x >= arguments.grid_x ||
+        thread_position_in_grid_y >= arguments.grid_y ||
+        thread_position_in_grid_z >= arguments.grid_z) return;
+    int row = thread_position_in_grid_y;
+    int column = thread_position_in_grid_x;
+    int y = int(threadIdx.y);
+    int x = int(threadIdx.x);
+    float total = 0.0f;
+    for (int start = 0; start < arguments.a_extent1; start += 16) {
+        tile_a[y][x] = a[row * arguments.a_stride0 + start + x];
+        tile_b[y][x] = b[(start + y) * arguments.b_stride0 + column];
+        __syncthreads();
+        for (int k = 0; k < 16; ++k) {
+            total = fma(tile_a[y][k], tile_b[k][x], total);
+        }
+        __syncthreads();
+    }
+    c[row * arguments.c_stride0 + column] = total;
+}

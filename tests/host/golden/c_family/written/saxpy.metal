@@ -1,0 +1,26 @@
+#include <metal_stdlib>
+using namespace metal;
+
+// Each operation is rounded by itself; NaN and infinities are kept.
+#if __METAL_VERSION__ >= 320
+#pragma METAL fp math_mode(safe)
+#pragma METAL fp contract(off)
+#else
+#pragma clang fp contract(off)
+#endif
+
+struct Arguments {
+    int grid_x;
+    int grid_y;
+    int grid_z;
+    float alpha;
+};
+
+kernel void saxpy(
+    device const float* x [[buffer(0)]],
+    device float* y [[buffer(1)]],
+    constant Arguments& arguments [[buffer(2)]],
+    uint3 thread_position_in_grid [[thread_position_in_grid]]) {
+    int i = int(thread_position_in_grid.x);
+    y[i] = fma(arguments.alpha, x[i], y[i]);
+}

@@ -1,0 +1,224 @@
+"""What changes a kernel's meaning changes its fingerprint; every process finds the same."""
+
+import enum
+import linecache
+import math
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity, source_block
+from speedmetal.frontend.signature import parse_signature, signature_of
+
+SOURCE = """\
+import math
+import numpy as np
+import helpers
+from dataclasses import dataclass
+scale = 2.0
+dtype = np.float32
+table = np.zeros(3)
+
+@dataclass(frozen=True)
+class Settings:
+    steps: int
+    def twice(self):
+        return 2 * self.steps
+
+settings = Settings(3)
+
+def inner(x):
+    return x * scale
+
+def outer(x):
+    y: dtype = helpers.step(inner(x))
+    return math.sin(y) + settings.twice()
+
+def other(x):
+    return inner(x)
+"""
+HELPERS = "def step(x):\n    return x + 1\n\ndef unused(x):\n    return x\n"
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import kernels
+from speedmetal.fingerprint import Fingerprint
+for with_places in (False, True):
+    found = Fingerprint(with_places=with_places)
+    found.add(kernels.outer)
+    print(found.digest())
+"""
+
+
+def digests(folder, kernels=SOURCE, helpers=HELPERS):
+    """Without and with places, in a process of its own with another seed for hashes."""
+    folder.mkdir()
+    (folder / "kernels.py").write_text(kernels)
+    (folder / "helpers.py").write_text(helpers)
+    environment = os.environ | {"PYTHONHASHSEED": str(abs(hash(folder.name)) % 1000)}
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder)],
+        capture_output=True, text=True, check=True, timeout=60, env=environment,
+    )  # fmt: skip
+    return answer.stdout.split()
+
+
+def test_what_changes_it_and_what_does_not(tmp_path):
+    first, first_places = digests(tmp_path / "first")
+    changes = {
+        "text": ("x * scale", "x / scale"),
+        "global": ("scale = 2.0", "scale = 2.5"),
+        "kind": ("scale = 2.0", "scale = 2"),
+        "annotation": ("dtype = np.float32", "dtype = np.float64"),
+        "record": ("Settings(3)", "Settings(4)"),
+        "method": ("2 * self.steps", "3 * self.steps"),
+    }
+    for name, (old, new) in changes.items():
+        assert digests(tmp_path / name, SOURCE.replace(old, new))[0] != first, name
+    assert digests(tmp_path / "helper", helpers=HELPERS.replace("+ 1", "+ 2"))[0] != first
+    for name, text in {
+        "same": SOURCE,
+        "unrelated": SOURCE.replace("return inner(x)\n", "return 7\n"),
+        "unused": SOURCE.replace("np.zeros(3)", "[]"),
+    }.items():
+        assert digests(tmp_path / name, text)[0] == first, name
+    moved, moved_places = digests(tmp_path / "moved", "\n\n" + SOURCE)
+    assert (moved, moved_places != first_places) == (first, True)
+
+
+def digest(function):
+    found = Fingerprint(with_places=False)
+    found.add(function)
+    return found.digest()
+
+
+def made(n, default=1):
+    def function(x, y=default):
+        return x * n + y
+
+    return function
+
+
+def test_closures_and_defaults_count():
+    assert digest(made(2)) == digest(made(2))
+    assert digest(made(2)) != digest(made(3))
+    assert digest(made(2)) != digest(made(2.0))
+    assert digest(made(2, 1)) != digest(made(2, 5))
+    assert digest(made(made(1))) != digest(made(made(2)))
+
+
+def test_lambdas_of_one_line_differ():
+    pair = (lambda x: x + 1), (lambda x: x - 1)
+    assert digest(pair[0]) != digest(pair[1])
+
+
+def recursive(x):
+    return recursive(x - 1)
+
+
+def test_recursion_ends():
+    assert digest(recursive)
+
+
+def test_dependencies_are_what_a_launch_must_look_at():
+    function = made(2)
+    found = Fingerprint(with_places=False)
+    found.add(function)
+    assert found.dependencies == [(function.__closure__[0], "cell_contents", 2)]
+    found = Fingerprint(with_places=False)
+    found.add(recursive)
+    assert found.dependencies == [(globals(), "recursive", recursive)]
+
+
+class Point(NamedTuple):
+    x: float
+
+
+@dataclass(frozen=True)
+class Box:
+    width: float
+
+
+def test_signatures_count():
+    def of(arguments):
+        found = Fingerprint(with_places=False)
+        for argument in arguments:
+            found.add_argument(argument)
+        return found.digest()
+
+    texts = ["f32[:]", "f64[:]", "f32", "f32[:,:]", "f32[:]/strided", "(f32,f32)", "f32 f32"]
+    signatures = [parse_signature(text) for text in texts]
+    signatures += [signature_of((v,)) for v in (1.0, 1, Point(1.0), Box(1.0), math.sin, "a", "b")]
+    assert len({of(signature) for signature in signatures}) == len(signatures)
+
+
+def test_classes_count_with_fields_defaults_methods_and_members():
+    def renamed(*, default=1.0, field="x", member=1, method="return x", size=3):
+        namespace = {"NamedTuple": NamedTuple, "enum": enum, "__name__": "made"}
+        text = (
+            f"class Point(NamedTuple):\n    {field}: float = {default}\n"
+            f"class Colour(enum.Enum):\n    RED = {member}\n"
+            f"class Tool:\n    size = {size}\n    @staticmethod\n    def work(x):\n"
+            f"        {method}\n"
+        )
+        name = f"<made {len(linecache.cache)}>"
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+        exec(compile(text, name, "exec"), namespace)  # noqa: S102 - our own text
+        return digest((namespace["Point"], namespace["Colour"].RED, namespace["Tool"]))
+
+    same = renamed()
+    assert renamed() == same
+    changes = ({"default": 2.0}, {"field": "y"}, {"member": 2}, {"method": "return 0"}, {"size": 4})
+    for change in changes:
+        assert renamed(**change) != same, change
+
+
+def test_what_is_only_perhaps_used_is_not_taken_for_known():
+    namespace = {"__name__": "made"}
+    exec("def no_source(x):\n    return x", namespace)  # noqa: S102 - our own text
+    found = Fingerprint(with_places=False)
+    found._add_leniently(namespace, "no_source", namespace["no_source"])
+    assert found.dependencies == []
+    with pytest.raises(UnkeyableError):
+        found.add(namespace["no_source"])
+
+
+def test_what_cannot_be_described_is_said():
+    for value in (np.zeros(3), [1], {}, object()):
+        with pytest.raises(UnkeyableError):
+            digest(value)
+    namespace = {}
+    exec("def f(x):\n    return x", namespace)  # noqa: S102 - a function without source
+    with pytest.raises(UnkeyableError):
+        digest(namespace["f"])
+    for value in (math.sin, np.sin, np.where, sm.sin, sm.float32, np.float32(1), None, 2.5):
+        assert digest(value)
+
+
+def test_a_block_ends_where_the_function_ends(tmp_path):
+    text = textwrap.dedent("""\
+        def f(x):
+            '''text
+        at the margin'''
+            x: int
+
+            # a comment
+        after = 1
+        """)
+    path = tmp_path / "block.py"
+    path.write_text(text)
+    namespace = {}
+    exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - our own text
+    block = source_block(namespace["f"].__code__, namespace)
+    assert block.rstrip() == text.removesuffix("after = 1\n").rstrip()
+
+
+def test_the_packages_identity_is_computed_once():
+    assert package_identity() is package_identity()

@@ -1,0 +1,541 @@
+"""Launches: arguments of every kind arrive, wrong calls are refused, changes are noticed."""
+
+import math
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speedmetal as sm
+from speedmetal import compiler
+from speedmetal.backends.base import Device
+from speedmetal.backends.cpu.device import CpuDevice
+from speedmetal.dtypes import ALL
+
+SCALARS = [d for d in ALL if d is not sm.complex64]
+
+
+@pytest.fixture(autouse=True)
+def _private_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "sm-cache"))
+
+
+@sm.kernel
+def vadd(a, b, c):
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] + b[i]
+
+
+@sm.kernel
+def put(c, x):
+    c[0] = x
+
+
+@sm.kernel
+def count(c):
+    p = sm.thread_position_in_grid()
+    c[p.z, p.y, p.x] += 1
+
+
+@sm.kernel
+def group_sizes(c):
+    i = sm.thread_position_in_grid().x
+    c[i] = sm.threads_per_threadgroup().x
+
+
+# --- Arguments -------------------------------------------------------------------------------
+
+
+@given(size=st.integers(1, 3000), step=st.sampled_from([1, -1, 2, -3]))
+def test_numpy_arrays_of_any_stride_are_read_and_written_in_place(size, step):
+    a, b, c = (row[::step] for row in np.arange(9 * size, dtype=np.float32).reshape(3, -1))
+    expected = a + b
+    vadd(a, b, c, grid=len(c))
+    np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("dtype", SCALARS, ids=lambda d: d.name)
+def test_arrays_and_scalars_of_every_dtype(dtype):
+    c = sm.zeros(2, dtype)
+    value = dtype.numpy.type(1) if dtype.is_bool else dtype.numpy.type(100)
+    put(c, value, grid=1)
+    assert c.tolist() == [value, 0]
+    a = sm.ones(5, dtype)
+    c = sm.zeros(5, dtype if not dtype.is_bool else sm.int32)
+    vadd(a, a, c, grid=5)
+    assert c.tolist() == [2] * 5
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (-7, sm.int32),
+        (2**31, sm.int64),
+        (-(2**40), sm.int64),
+        (2**64 - 1, sm.uint64),
+        (True, sm.bool_),
+        (0.1, sm.float32),
+        (0.1, sm.float64),
+        (math.inf, sm.float32),
+        (1e300, sm.float32),
+        (-1e300, sm.float32),
+        (1e300, sm.float64),
+    ],
+)
+def test_python_numbers_arrive_whole(value, dtype):
+    c = sm.zeros(1, dtype)
+    for _ in range(2):  # the first launch makes the plan, the second follows it
+        put(c, value, grid=1)
+        with np.errstate(over="ignore"):
+            assert c[0].item() == np.asarray(value).astype(dtype.numpy)
+
+
+def test_the_same_plan_serves_other_numbers():
+    c = sm.zeros(1)
+    for value in (1.0, 2.5, 1e300, -3.0):
+        put(c, value, grid=1)
+        assert c[0].item() == (value if abs(value) < 1e38 else math.inf)
+    assert len(put._compiled) >= 1
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Line:
+    start: Point
+    weight: int
+
+
+def plus(x, y):
+    return x + y
+
+
+def minus(x, y):
+    return x - y
+
+
+@sm.kernel
+def aggregate(c, line, pair, function, dtype):
+    c[0] = line.start.x
+    c[1] = line.start.y * line.weight
+    c[2] = function(pair[0], pair[1])
+    c[3] = dtype(pair[0])
+
+
+def test_tuples_records_functions_and_dtypes():
+    c = sm.zeros(4)
+    line = Line(Point(1.5, 2.0), 3)
+    aggregate(c, line, (7.9, 2.0), plus, sm.int32, grid=1)
+    np.testing.assert_allclose(c.numpy(), [1.5, 6.0, 9.9, 7.0], rtol=1e-6)
+    aggregate(c, line, (7.5, 2), minus, sm.float32, grid=1)
+    np.testing.assert_allclose(c.numpy(), [1.5, 6.0, 5.5, 7.5])
+
+
+@sm.kernel
+def turn(c, z):
+    c[0] = z * 1j
+
+
+def test_complex_numbers():
+    c = sm.zeros(1, "c64")
+    for value in (1 + 2j, np.complex64(3 - 1j)):
+        turn(c, value, grid=1)
+        assert c[0].item() == value * 1j
+
+
+@sm.kernel
+def with_default(c, x=5, scale=1):
+    c[0] = x * scale
+
+
+def test_defaults_fill_what_is_missing():
+    c = sm.zeros(1)
+    for arguments, expected in (((), 5), ((7,), 7), ((7, 2), 14), ((), 5)):
+        with_default(c, *arguments, grid=1)
+        assert c[0].item() == expected
+
+
+@sm.kernel
+def sizes_of(c, a):
+    c[0] = a.shape[0]
+    c[1] = a.size + 1
+
+
+def test_large_extents_get_wide_indices():
+    a = np.broadcast_to(np.zeros(1, np.uint8), 2**31 + 7)
+    c = sm.zeros(2, "i64")
+    sizes_of(c, a, grid=1)
+    assert c.tolist() == [2**31 + 7, 2**31 + 8]
+
+
+# --- Sizes -----------------------------------------------------------------------------------
+
+extents = st.integers(1, 40)
+
+
+@given(grid=st.tuples(extents, extents, extents), data=st.data())
+def test_every_thread_of_the_grid_runs_once_and_no_other(grid, data):
+    threads = data.draw(
+        st.none() | st.tuples(*(st.integers(1, 8),) * 3) | st.tuples(st.integers(1, 100))
+    )
+    c = np.zeros((grid[2] + 1, grid[1] + 1, grid[0] + 1), np.int32)
+    count(c, grid=grid, threads=threads)
+    expected = np.zeros_like(c)
+    expected[: grid[2], : grid[1], : grid[0]] = 1
+    np.testing.assert_array_equal(c, expected)
+
+
+def test_groups_count_threadgroups_and_edge_groups_are_smaller():
+    c = sm.zeros(12, "i32")
+    group_sizes(c, groups=3, threads=4)
+    assert c.tolist() == [4] * 12
+    group_sizes(c, grid=10, threads=4)
+    assert c.tolist() == [4] * 8 + [2] * 2 + [4] * 2
+
+
+# --- Wrong calls -----------------------------------------------------------------------------
+
+
+def message(call):
+    with pytest.raises(sm.LaunchError) as caught:
+        call()
+    return str(caught.value)
+
+
+A = np.zeros(4, np.float32)
+
+
+def test_arity():
+    assert message(lambda: vadd(A, grid=1)) == (
+        "kernel 'vadd' takes 3 arguments (a, b, c), got 1; missing: b, c"
+    )
+    assert message(lambda: vadd(A, A, A, A, grid=1)) == (
+        "kernel 'vadd' takes 3 arguments (a, b, c), got 4; remove the last ones"
+    )
+
+
+def test_unknown_options():
+    for option, meant in (("grids", "grid"), ("block", "threads"), ("blocks", "groups")):
+        assert message(lambda option=option: vadd(A, A, A, grid=4, **{option: 1})) == (
+            f"kernel 'vadd': unknown option {option!r}; did you mean {meant}? The options of a"
+            " launch are grid, groups, threads, debug, device"
+        )
+    assert message(lambda: vadd(A, A, A, grid=4, c=1)) == (
+        "kernel 'vadd': c=... is a parameter of the kernel; give arguments by position"
+    )
+
+
+@pytest.mark.parametrize("grid", [True, 1.0, np.float32(1)])
+def test_what_equals_a_size_is_none(grid):
+    vadd(A, A, A, grid=1)
+    with pytest.raises(sm.LaunchError, match="expected integers"):
+        vadd(A, A, A, grid=grid)
+    vadd(A, A, A, grid=(1,), threads=1)
+    with pytest.raises(sm.LaunchError, match="expected integers"):
+        vadd(A, A, A, grid=(grid,), threads=1)
+    with pytest.raises(sm.LaunchError, match="expected integers"):
+        vadd(A, A, A, grid=(1,), threads=grid)
+
+
+def test_arguments_that_no_kernel_takes():
+    assert message(lambda: vadd(A, [1.0], A, grid=1)).startswith(
+        "kernel 'vadd': argument b: a kernel can not take a list; allowed are arrays,"
+    )
+    assert message(lambda: vadd(A, [1.0], A, grid=1)).endswith("make an array with sm.array(...)")
+    for wrong in ({}, {1}, object(), 2**64, np.zeros(1, "S3"), np.zeros(1, "c16")):
+        assert message(lambda wrong=wrong: vadd(A, A, wrong, grid=1)).startswith(
+            "kernel 'vadd': argument c"
+        )
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    assert "sm.from_dlpack" in message(lambda: vadd(A, A, torch.ones(4), grid=4))
+
+
+def test_arrays_that_cannot_be_used_in_place():
+    assert message(lambda: vadd(A.astype(">f4"), A, A, grid=1)) == (
+        "kernel 'vadd': argument a has dtype float32 in foreign byte order (>f4); convert it with"
+        " x.astype(x.dtype.newbyteorder('='))"
+    )
+    odd = np.frombuffer(bytearray(17), np.float32, offset=1)
+    field = np.zeros(4, [("x", "i1"), ("y", "f4")])["y"]
+    for array, strides in ((odd, "(4,)"), (field, "(5,)")):
+        assert message(lambda array=array: vadd(A, array, A, grid=1)) == (
+            "kernel 'vadd': argument b: its elements are not aligned to their size of 4 bytes"
+            f" (strides {strides}); make a copy with x.copy()"
+        )
+
+
+def test_only_arrays_that_are_written_to_must_be_writable():
+    readonly = np.zeros(4, np.float32)
+    readonly.flags.writeable = False
+    c = np.ones(4, np.float32)
+    vadd(readonly, readonly, c, grid=4)
+    assert not c.any()
+    for array in (readonly, sm.asarray(readonly), sm.ones(1).broadcast_to(4)):
+        assert message(lambda array=array: vadd(A, A, array, grid=4)) == (
+            "kernel 'vadd' writes to argument c, which is read-only; give it a copy: x.copy()"
+        )
+
+
+def test_arrays_must_be_where_the_kernel_runs():
+    other = CpuDevice()
+    other.name = "other"
+    there = sm.zeros(4, device=other)
+    assert message(lambda: vadd(there, sm.zeros(4), there, grid=4)) == (
+        "kernel 'vadd' runs on other, but an argument is an array on cpu; move it with"
+        " x.to('other')"
+    )
+    assert message(lambda: vadd(there, there, there, grid=4, device="cpu")).startswith(
+        "kernel 'vadd' runs on cpu, but an argument is an array on other"
+    )
+    with pytest.raises(sm.DeviceError, match="not part of this release"):
+        vadd(A, A, A, grid=4, device="cuda")
+
+
+def test_numpy_arrays_stay_on_the_cpu():
+    class Foreign(CpuDevice):
+        name = kind = "foreign"
+
+    there: Device = Foreign()
+    assert message(lambda: vadd(A, A, A, grid=4, device=there)) == (
+        "kernel 'vadd' runs on foreign, but an argument is a NumPy array; move it with sm.array(x,"
+        " device='foreign')"
+    )
+
+
+def test_decorating_what_is_no_function():
+    for wrong in (len, Point, 3):
+        with pytest.raises(sm.UserInputError, match="expected a plain Python function, got"):
+            sm.kernel(wrong)
+    with pytest.raises(sm.UserInputError, match="identifier as a kernel's name, got 'a b'"):
+        sm.kernel(name="a b")
+    assert sm.kernel(vadd).function is vadd.function
+    named = sm.kernel(name="other")(vadd.function)
+    assert repr(named) == "<kernel other(a, b, c)>"
+    assert named.__doc__ is vadd.__doc__
+
+
+# --- Changes ---------------------------------------------------------------------------------
+
+scale = 2
+
+
+def helper(x):
+    return x * scale
+
+
+@sm.kernel
+def scaled(c, x):
+    c[0] = helper(x)
+
+
+def test_redefining_what_a_kernel_uses_compiles_it_again(monkeypatch):
+    c = sm.zeros(1)
+    scaled(c, 1.0, grid=1)
+    assert c[0].item() == 2
+    monkeypatch.setitem(globals(), "scale", 5)
+    scaled(c, 1.0, grid=1)
+    assert c[0].item() == 5
+    monkeypatch.setitem(globals(), "helper", lambda x: x - 3)
+    scaled(c, 1.0, grid=1)
+    assert c[0].item() == -2
+    monkeypatch.undo()
+    scaled(c, 1.0, grid=1)
+    assert c[0].item() == 2
+
+
+def test_closures_are_noticed_too():
+    factor = 2
+
+    @sm.kernel
+    def times(c, x):
+        c[0] = x * factor
+
+    c = sm.zeros(1)
+    times(c, 1.0, grid=1)
+    assert c[0].item() == 2
+    factor = 3
+    times(c, 1.0, grid=1)
+    assert c[0].item() == 3
+
+
+def test_a_known_launch_compiles_nothing(monkeypatch):
+    a, c = sm.ones(4), sm.zeros(4)
+    vadd(a, a, c, grid=4)
+
+    def unexpected(*_, **__):
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(compiler, "compile_for_cpu", unexpected)
+    vadd(a, a, c, grid=4)
+    vadd(c, a, a, grid=3)  # other sizes and addresses need no other code
+
+
+def fresh(n):
+    @sm.kernel
+    def polynomial(c, x):
+        c[0] = x * n + 1
+
+    return polynomial
+
+
+def test_a_fresh_process_reads_the_code_from_disk(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
+    c = sm.zeros(1)
+    fresh(3)(c, 2.0, grid=1, debug=1)
+
+    def unexpected(*_, **__):
+        raise AssertionError("lowered again")
+
+    monkeypatch.setattr(compiler, "lower", unexpected)
+    c[0] = 0.0
+    fresh(3)(c, 2.0, grid=1, debug=1)
+    assert c[0].item() == 7
+    with pytest.raises(sm.KernelError, match="index out of bounds"):
+        fresh(3)(sm.zeros(0), 2.0, grid=1, debug=1)
+    with pytest.raises(AssertionError, match="lowered again"):
+        fresh(4)(c, 2.0, grid=1, debug=1)
+    for entry in (tmp_path / "cache").rglob("*"):
+        if entry.is_file():
+            entry.write_bytes(entry.read_bytes()[:-9])
+    with pytest.raises(AssertionError, match="lowered again"):
+        fresh(3)(c, 2.0, grid=1, debug=1)
+
+
+# --- Debugging -------------------------------------------------------------------------------
+
+
+@sm.kernel
+def reads_beyond(a, c):
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i + 1]
+
+
+def test_levels_and_who_decides_them():
+    a, c = sm.ones(8), sm.zeros(8)
+    reads_beyond(a, c, grid=7)
+    with pytest.raises(sm.KernelError, match="index out of bounds") as caught:
+        reads_beyond(a, c, grid=8, debug=1)
+    assert "test_launch.py" not in str(caught.value)
+    with pytest.raises(sm.KernelError) as caught:
+        reads_beyond(a, c, grid=8, threads=2, debug=2)
+    assert "in thread (1, 0, 0) of threadgroup (3, 0, 0)" in str(caught.value)
+    assert "c[i] = a[i + 1]" in str(caught.value)
+    with sm.debug_level(1), pytest.raises(sm.KernelError):
+        reads_beyond(a, c, grid=8)
+    with sm.debug_level(1):
+        reads_beyond(a, c, grid=7, debug=0)
+    careful = sm.kernel(debug=1)(reads_beyond.function)
+    with pytest.raises(sm.KernelError):
+        careful(a, c, grid=8)
+    with sm.debug_level(0):
+        careful(a, c, grid=7)
+    reads_beyond(a, c, grid=7)  # the device stays usable
+    assert c.tolist() == [1] * 7 + [0]
+    for wrong in (3, -1, True, "1"):
+        with pytest.raises(sm.LaunchError, match="debug level of 0, 1 or 2"):
+            reads_beyond(a, c, grid=7, debug=wrong)
+
+
+PROGRAM = """
+import numpy as np, speedmetal as sm
+@sm.kernel
+def check(a):
+    assert a[0] > 0, "a must be positive"
+try:
+    check(np.zeros(1), grid=1)
+    print("not checked")
+except sm.SpeedmetalError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "answer"),
+    [
+        ("", "SPEEDMETAL_DEBUG is ''; expected 0, 1 or 2"),
+        ("0", "not checked"),
+        ("1", "kernel 'check': assertion failed: a must be positive (debug=2 shows"),
+    ],
+)
+def test_the_environment_sets_the_level(tmp_path, level, answer):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        env=os.environ | {"SPEEDMETAL_DEBUG": level},
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith(answer)
+
+
+@sm.kernel
+def talk(a):
+    i = sm.thread_position_in_grid().x
+    print("a", i, a[i], a[i] > 1.0, sep=", ")  # noqa: T201 - what is tested
+
+
+def test_prints_come_out_in_order(capsys):
+    talk(np.array([0.1, 2.5], np.float32), grid=2)
+    assert capsys.readouterr().out == "a, 0, 0.1, False\na, 1, 2.5, True\n"
+
+
+def test_many_threads_may_launch_at_once():
+    wrong = []
+
+    def work(seed):
+        generator = np.random.default_rng(seed)
+        for size in generator.integers(1, 20_000, 50):
+            a = generator.random(size, np.float32)
+            c = np.empty_like(a)
+            vadd(a, a, c, grid=size)
+            if not np.array_equal(c, a + a):
+                wrong.append(size)
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+@sm.kernel
+def shares(a):
+    memory = sm.threadgroup_array(64, sm.float32)
+    i = sm.thread_index_in_threadgroup()
+    memory[i] = a[i]
+    sm.threadgroup_barrier()
+    a[i] = memory[63 - i]
+
+
+@sm.kernel
+def greedy(a):
+    memory = sm.threadgroup_array(8193, sm.float32)
+    memory[0] = a[0]
+    a[0] = memory[0]
+
+
+def test_threadgroup_memory_has_a_limit():
+    assert message(lambda: greedy(A, grid=1)) == (
+        "kernel 'greedy' needs 32772 bytes of threadgroup memory, cpu allows 32768; make its"
+        " threadgroup arrays smaller"
+    )
+
+
+def test_compiling_without_launching():
+    info = shares.compile("f32[:]")
+    assert (info.name, info.device, info.threads_per_threadgroup) == ("shares", "cpu", 1024)
+    assert (info.threads_per_simdgroup, info.threadgroup_memory_bytes) == (32, 256)
+    assert vadd.compile(sm.zeros(2), A, "f32[:]/strided").threadgroup_memory_bytes == 0
+    with pytest.raises(sm.LaunchError, match="missing: c"):
+        vadd.compile("f32[:] f32[:]")

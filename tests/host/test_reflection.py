@@ -1,0 +1,164 @@
+"""``sm.code`` and its command: every target and stage, on a machine with no device."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal import code_command
+
+
+@sm.kernel
+def vadd(a, b, c):
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] + b[i]
+
+
+TYPES = "f32[:] f32[:] f32[:]"
+
+
+@pytest.mark.parametrize(
+    ("target", "stage", "words"),
+    [
+        ("cpu", "ir", ["kernel vadd(a: f32[:], b: f32[:], c: f32[:])", "c[i] = a[i] + b[i]"]),
+        ("cpu", "source", ["define void @sm_entry(", "fadd"]),
+        ("cpu", "assembly", ["sm_entry:"]),
+        ("cuda", "ir", ["kernel vadd"]),
+        ("cuda", "source", ["__global__", "vadd"]),
+        ("metal", "ir", ["kernel vadd"]),
+        ("metal", "source", ["#include <metal_stdlib>", "[[thread_position_in_grid]]"]),
+    ],
+)
+def test_every_target_and_stage(target, stage, words):
+    text = sm.code(vadd, TYPES, target=target, stage=stage)
+    for word in words:
+        assert word in text
+    assert repr(text) == str(text)
+    assert text == sm.code(vadd, TYPES, target=target, stage=stage)
+
+
+def test_ptx():
+    try:
+        text = sm.code(vadd, TYPES, target="cuda", stage="assembly")
+    except sm.DeviceError as error:
+        pytest.skip(f"NVRTC is not installed: {error}")
+    assert ".entry vadd" in text
+
+
+def test_metals_assembly_is_declared_unsupported():
+    with pytest.raises(sm.UserInputError, match=r"only Apple's compiler, on a Mac.*source"):
+        sm.code(vadd, TYPES, target="metal", stage="assembly")
+
+
+def test_arguments_of_every_kind_mean_types():
+    @sm.kernel
+    def scale(a, x, n):
+        a[n] = a[n] * x
+
+    expected = sm.code(scale, "f32[:] f32 i32", stage="ir")
+    assert sm.code(scale, sm.zeros(3), sm.float32, "i32", stage="ir") == expected
+    assert sm.code(scale, np.zeros(3, "f4"), np.float32(1), 2, stage="ir") == expected
+    assert "f64" in sm.code(scale, np.zeros(3), 0.5, 2, stage="ir")
+    assert "f32[:]/strided" in sm.code(scale, np.zeros(6, "f4")[::2], "f32 i32", stage="ir")
+    assert sm.code(scale.function, "f32[:] f32 i32", stage="ir") == expected
+
+
+def test_debug_levels_add_checks():
+    plain, checked = (sm.code(vadd, TYPES, stage="ir", debug=level) for level in (0, 1))
+    assert "assert" not in plain
+    assert "assert" in checked
+
+
+def test_wrong_words():
+    with pytest.raises(sm.UnknownNameError, match=r"unknown target 'mtal'; did you mean metal\?"):
+        sm.code(vadd, TYPES, target="mtal")
+    with pytest.raises(sm.UnknownNameError, match=r"unknown stage 'src'"):
+        sm.code(vadd, TYPES, stage="src")
+    with pytest.raises(sm.UserInputError, match="expected a kernel or a plain Python function"):
+        sm.code(3, TYPES)
+    with pytest.raises(sm.LaunchError, match="missing: c"):
+        sm.code(vadd, "f32[:] f32[:]")
+
+
+def test_notebooks_show_colours():
+    html = sm.code(vadd, TYPES, target="metal")._repr_html_()
+    assert "<span" in html
+    assert "metal_stdlib" in html
+
+
+KERNELS = """
+import speedmetal as sm
+@sm.kernel
+def double(a):
+    i = sm.thread_position_in_grid().x
+    a[i] = 2 * a[i]
+"""
+
+
+def test_the_command_prints_what_the_function_returns(tmp_path):
+    path = tmp_path / "kernels.py"
+    path.write_text(KERNELS)
+    done = subprocess.run(
+        [sys.executable, "-m", "speedmetal.code", f"{path}:double", "f16[:]", "--target", "metal"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "half* a [[buffer(0)]]" in done.stdout
+
+
+def test_the_command_colours_what_it_prints_to_a_terminal(tmp_path):
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    path = tmp_path / "kernels.py"
+    path.write_text(KERNELS)
+    reader, writer = pty.openpty()
+    command = [sys.executable, "-m", "speedmetal.code", f"{path}:double", "f16[:]"]
+    environment = os.environ | {"TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(command, stdout=writer, env=environment) as running:
+        os.close(writer)
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal's end
+            while part := os.read(reader, 4096):
+                shown += part
+        os.close(reader)
+    assert running.returncode == 0
+    assert b"\x1b[" in shown
+
+
+@pytest.mark.parametrize(
+    ("place", "types", "words"),
+    [
+        ("kernels.py:dubble", "f16[:]", "unknown kernel 'dubble'; did you mean double?"),
+        ("none.py:double", "f16[:]", "there is no file 'none.py'"),
+        ("double", "f16[:]", "expected FILE.py:KERNEL, got 'double'"),
+        ("kernels.py:double", "f17[:]", "unknown dtype 'f17'"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path, monkeypatch, capsys, place, types, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kernels.py").write_text(KERNELS)
+    with pytest.raises(SystemExit) as caught:
+        code_command.main([place, types])
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_commands_module_never_hides_the_function():
+    program = (
+        "import speedmetal as sm\n"
+        "try:\n    import speedmetal.code\n"
+        "except ImportError as error:\n    print(error)\n"
+        "from speedmetal import code\n"
+        "assert callable(sm.code) and code is sm.code\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == (
+        "speedmetal.code is a function: `from speedmetal import code`; as a module it is only a"
+        " command: python -m speedmetal.code\n"
+    )

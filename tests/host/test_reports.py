@@ -1,0 +1,157 @@
+"""Mailboxes become text and errors; entries on disk keep everything that this needs."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speedmetal as sm
+from speedmetal.backends import mailbox
+from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
+from speedmetal.facts import KernelFacts, packed, unpacked
+from speedmetal.reports import AssertSite, PrintSite, ReportSites
+from speedmetal.source import SourceSpan, SourceText
+
+SPAN = SourceSpan(SourceText("model.py", 3, ("    c[i] = a[j]",)), 3, 11, 3, 15)
+ASSERT = AssertSite("index out of bounds", "a has 4 elements along axis 0", SPAN)
+
+
+def box(sites, *records):
+    """A mailbox in which a kernel has printed these records of words."""
+    words = sites.empty_mailbox()
+    position = mailbox.PRINT_AREA
+    for record in records:
+        words[position : position + len(record)] = record
+        position += len(record)
+    words[mailbox.PRINT_CURSOR] = position - mailbox.PRINT_AREA
+    return words
+
+
+def two_words(number, dtype):
+    code = "<d" if dtype.is_float else "<q" if dtype.is_signed else "<Q"
+    return struct.unpack("<II", struct.pack(code, number))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number", "text"),
+    [
+        (float32, float(np.float32(0.1)), "0.1"),
+        (float32, float("nan"), "nan"),
+        (float64, 0.1, "0.1"),
+        (sm.float16, float(np.float16(0.1)), "0.1"),
+        (bfloat16, 0.10009765625, "0.100097656"),
+        (int8, -5, "-5"),
+        (uint64, 2**64 - 1, "18446744073709551615"),
+        (bool_, 1, "True"),
+        (bool_, 0, "False"),
+    ],
+)
+def test_numbers_print_as_python_prints_them(capsys, dtype, number, text):
+    sites = ReportSites("k", 0, (), (PrintSite(("x =", None, "\n"), (dtype,)),))
+    sites.deliver(box(sites, (0, *two_words(number, dtype))))
+    assert capsys.readouterr().out == f"x ={text}\n"
+
+
+def test_records_come_in_order_and_texts_need_no_values(capsys):
+    prints = (PrintSite(("hello\n",), ()), PrintSite((None, " ", None, "\n"), (int8, bool_)))
+    sites = ReportSites("k", 0, (), prints)
+    sites.deliver(box(sites, (1, 7, 0, 1, 0), (0,), (1, 8, 0, 0, 0)))
+    assert capsys.readouterr().out == "7 True\nhello\n8 False\n"
+
+
+def test_what_found_no_room_is_counted(capsys):
+    sites = ReportSites("k", 0, (), (PrintSite(("short\n",), ()), PrintSite((None,), (int8,))))
+    words = box(sites, (0,))
+    words[mailbox.PRINT_CAPACITY] = 3  # the next record of three words fits no more
+    words[mailbox.PRINT_CURSOR] = 4
+    sites.deliver(words)
+    assert capsys.readouterr().out == (
+        "short\n[kernel 'k': the room for prints was used up; 3 of 4 words were dropped]\n"
+    )
+
+
+def failed(sites):
+    words = sites.empty_mailbox()
+    words[mailbox.FAILED] = 1
+    words[mailbox.THREAD : mailbox.THREAD + 3] = 5, 1, 0
+    words[mailbox.THREADGROUP : mailbox.THREADGROUP + 3] = 2, 0, 3
+    return words
+
+
+def test_a_failure_at_level_1():
+    sites = ReportSites("k", 1, (ASSERT,), ())
+    with pytest.raises(sm.KernelError) as caught:
+        sites.deliver(failed(sites))
+    assert str(caught.value) == (
+        "kernel 'k': index out of bounds: a has 4 elements along axis 0 (debug=2 shows the line and"
+        " the thread)"
+    )
+
+
+def test_a_failure_at_level_2_shows_thread_and_line():
+    sites = ReportSites("k", 2, (ASSERT,), ())
+    with pytest.raises(sm.KernelError) as caught:
+        sites.deliver(failed(sites))
+    assert str(caught.value) == (
+        "kernel 'k': index out of bounds: a has 4 elements along axis 0\n"
+        "model.py:3:12: in thread (5, 1, 0) of threadgroup (2, 0, 3) (x, y, z)\n"
+        "    3 |     c[i] = a[j]\n"
+        "      |            ^^^^"
+    )
+
+
+def test_prints_come_before_the_failure(capsys):
+    sites = ReportSites("k", 1, (ASSERT,), (PrintSite(("hello\n",), ()),))
+    words = failed(sites)
+    words[mailbox.PRINT_CURSOR], words[mailbox.PRINT_AREA] = 1, 0
+    with pytest.raises(sm.KernelError):
+        sites.deliver(words)
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_nothing_to_report_needs_no_mailbox():
+    assert not ReportSites("k", 1, (), ())
+    assert ReportSites("k", 2, (), ())  # level 2 looks at barriers as well
+    sites = ReportSites("k", 1, (ASSERT,), ())
+    assert sites
+    sites.deliver(sites.empty_mailbox())
+
+
+dtypes = st.lists(st.sampled_from([d for d in ALL if d is not complex64]), max_size=3)
+
+
+@given(
+    written=st.frozensets(st.integers(0, 40)),
+    flags=st.tuples(st.booleans(), st.booleans()),
+    memory=st.integers(0, 32768),
+    debug=st.integers(0, 2),
+    kinds=st.lists(st.text(), max_size=3),
+    prints=st.lists(st.tuples(st.lists(st.none() | st.text(), max_size=4), dtypes), max_size=3),
+    code=st.binary(),
+)
+def test_entries_come_back_whole(written, flags, memory, debug, kinds, prints, code):
+    sites = ReportSites(
+        "k",
+        debug,
+        tuple(AssertSite(kind, kind[::-1], SPAN) for kind in kinds),
+        tuple(PrintSite(tuple(parts), tuple(types)) for parts, types in prints),
+    )
+    facts = KernelFacts(written, *flags, memory, sites)
+    assert unpacked(packed(facts, code)) == (facts, code)
+
+
+def test_a_span_keeps_the_line_that_its_excerpt_shows():
+    text = SourceText("model.py", 1, ("first", "second", "    c[i] = a[j]", "fourth"))
+    site = AssertSite("kind", "why", SourceSpan(text, 3, 11, 3, 15))
+    facts = KernelFacts(frozenset(), False, False, 0, ReportSites("k", 2, (site,), ()))
+    (again,) = unpacked(packed(facts, b""))[0].sites.asserts
+    assert again.span.excerpt() == site.span.excerpt()
+    assert again.span.place == "model.py:3:12"
+
+
+@pytest.mark.parametrize("entry", [b"", b"\xff" * 8, b"\x04" + b"\0" * 7 + b"nope"])
+def test_other_bytes_are_refused(entry):
+    with pytest.raises((ValueError, LookupError)):
+        unpacked(entry)

@@ -1,0 +1,150 @@
+"""Sizes of a launch: what is chosen covers the grid, what is wrong is said with the full text."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speedmetal as sm
+from speedmetal.sizes import Request, chosen_threads, requested
+
+CPU = sm.device("cpu")
+EXTENTS = st.integers(1, 5000)
+
+
+@given(grid=st.tuples(EXTENTS, EXTENTS, EXTENTS), most=st.sampled_from([32, 256, 1024]))
+def test_chosen_threads_fit_and_groups_cover_the_grid(grid, most):
+    threads = chosen_threads(grid, most)
+    assert threads[0] * threads[1] * threads[2] <= most
+    assert all(1 <= t <= g for t, g in zip(threads, grid, strict=True))
+    sizes = Request(grid, threads).sizes(has_loops=False)
+    for whole, part, count in zip(sizes.grid, sizes.threads, sizes.groups, strict=True):
+        assert (count - 1) * part < whole <= count * part
+
+
+def test_kernels_with_loops_get_more_threadgroups():
+    request = requested("k", CPU, 100_000, None, None)
+    assert request.sizes(has_loops=True).group_count > request.sizes(has_loops=False).group_count
+
+
+def test_groups_times_threads_is_the_grid():
+    assert requested("k", CPU, None, (4, 2), (8, 1, 3)).grid == (32, 2, 3)
+    assert requested("k", CPU, np.int64(7), None, [np.uint8(2)]) == Request((7, 1, 1), (2, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("grid", "threads", "is_ragged"),
+    [
+        ((100, 1, 1), None, False),
+        ((100, 8, 1), None, True),
+        ((64, 8, 1), None, False),
+        ((64, 8, 1), (10, 2, 1), True),
+        ((70, 8, 1), (32, 2, 1), True),
+        ((70, 8, 1), (32, 1, 1), False),
+    ],
+)
+def test_ragged_rows(grid, threads, is_ragged):
+    assert Request(grid, threads).has_ragged_rows is is_ragged
+
+
+GUARD = "; it must be 1 or more. Where an array may be empty, guard the call: if a.size: ..."
+
+
+@pytest.mark.parametrize(
+    ("grid", "groups", "threads", "message"),
+    [
+        (
+            None,
+            None,
+            None,
+            (
+                "state how many threads run, grid=..., or how many threadgroups,"
+                " groups=..., threads=..."
+            ),
+        ),
+        (
+            1,
+            2,
+            3,
+            (
+                "grid=1 and groups=2 are both given; grid counts threads, groups counts"
+                " threadgroups: give one of them"
+            ),
+        ),
+        (None, 2, None, "groups=2 needs threads=..., the threads of each threadgroup"),
+        (0, None, None, "grid is 0 along x" + GUARD),
+        ((3, -1), None, None, "grid is -1 along y" + GUARD),
+        (None, (1, 1, 0), 1, "groups is 0 along z" + GUARD),
+        (8, None, 0, "threads is 0 along x" + GUARD),
+        (
+            (1, 2, 3, 4),
+            None,
+            None,
+            ("grid=(1, 2, 3, 4) has 4 sizes; expected one to three (x, y, z)"),
+        ),
+        ((), None, None, "grid=() has 0 sizes; expected one to three (x, y, z)"),
+        (
+            2.0,
+            None,
+            None,
+            (
+                "grid=2.0: expected integers, got float; write int(...) or sm.cdiv(a, b)"
+                " for a quotient"
+            ),
+        ),
+        (
+            (1, True),
+            None,
+            None,
+            (
+                "grid=(1, True): expected integers, got bool; write int(...) or"
+                " sm.cdiv(a, b) for a quotient"
+            ),
+        ),
+        (
+            "7",
+            None,
+            None,
+            (
+                "grid='7': expected integers, got str; write int(...) or sm.cdiv(a, b)"
+                " for a quotient"
+            ),
+        ),
+        (
+            8,
+            None,
+            (32, 33),
+            (
+                "threads=32 * 33 * 1 = 1056 per threadgroup requested, cpu allows 1024;"
+                " use fewer, or leave threads out"
+            ),
+        ),
+        (
+            (1, 2**32),
+            None,
+            None,
+            (
+                "4294967296 threads along y requested, cpu allows 4294967295; let"
+                " each thread do several elements, or launch parts"
+            ),
+        ),
+        (
+            None,
+            2**31,
+            2,
+            (
+                "4294967296 threads along x requested, cpu allows 4294967295; let each"
+                " thread do several elements, or launch parts"
+            ),
+        ),
+    ],
+)
+def test_wrong_sizes(grid, groups, threads, message):
+    with pytest.raises(sm.LaunchError) as caught:
+        requested("k", CPU, grid, groups, threads)
+    assert str(caught.value) == f"kernel 'k': {message}"
+
+
+def test_an_array_is_no_size():
+    with pytest.raises(sm.LaunchError, match=r"expected integers, got an array; write a\.size"):
+        requested("k", CPU, np.zeros(2), None, None)
