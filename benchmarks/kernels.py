@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from side_by_side import page
 from side_by_side.cases import CASES, Case
-from side_by_side.contender import FRAMEWORKS, Kind, contender_of
+from side_by_side.contender import FRAMEWORKS, contender_of
 from side_by_side.results import Result, report
 from side_by_side.rounds import Effort, Entry, prepare, sample
 from side_by_side.worker import Worker, WorkerFailedError, store
@@ -105,19 +105,19 @@ def _entries(case: Case, worker: Worker, scratch: Path) -> list[Entry]:
         if not missing:
             prepare(entry)
         entries.append(entry)
-        if entry.failure and not missing:
+        if not worker.is_running:
             _begin_again(worker, case, scratch, entries)
     return entries
 
 
-def _begin_again(worker: Worker, case: Case, scratch: Path, entries: list[Entry]) -> None:
-    """After a failure the process may be a new one, which knows nothing of the case."""
+def _begin_again(worker: Worker, case: Case, scratch: Path, entries: Sequence[Entry]) -> None:
+    """After the process has ended a new one takes over, which knows nothing yet."""
     try:
         worker.ask("begin", case.name, str(scratch))
     except WorkerFailedError:
         return
     for entry in entries:
-        if not entry.failure and entry.contender.kind is not Kind.OURS:
+        if not entry.failure:
             prepare(entry)
 
 

@@ -12,7 +12,7 @@ from side_by_side.cases import BINS, HEAT_RATE, MANDELBROT_ITERATIONS, RATE, SOF
 from side_by_side.contender import Inputs, Prepare, Ready, Table
 from torch import Tensor
 
-STEPS_AT_ONCE = 25  # iterations compiled into one pass over memory
+STEPS_AT_ONCE = 5  # iterations compiled into one pass over memory: more take minutes
 
 torch.set_grad_enabled(False)
 

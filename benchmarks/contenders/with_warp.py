@@ -116,7 +116,9 @@ def _launch(
     """A kernel with a thread for each element of an output, which are like the first input."""
 
     def prepare(inputs: Inputs) -> Ready:
-        arrays = [wp.from_numpy(array, device="cpu") for array in inputs.values()]
+        arrays = [
+            wp.from_numpy(array, dtype=wp.float32, device="cpu") for array in inputs.values()
+        ]
         size = shape(inputs) if shape else arrays[0].shape
         made = [wp.empty(size, dtype=dtype, device="cpu") for _ in range(outputs)]
         command = wp.launch(

@@ -91,6 +91,11 @@ class Worker:
         self._process: mp.process.BaseProcess | None = None
         self._pipe: Connection | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process that knows what it was told."""
+        return self._process is not None
+
     def ask(self, request: str, *arguments: Any) -> Any:
         """Send a request to the process's `_Bench`, and wait for the answer.
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 from speedmetal import compiler
 from speedmetal.arguments import (
@@ -160,6 +160,19 @@ class Kernel:
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(p.name for p in self._parameters)})>"
 
+    def __getitem__(self, sizes: Any) -> NoReturn:
+        """Say how kernels are launched here, to those who know ``kernel[groups, threads](...)``.
+
+        Raises:
+            LaunchError: Always.
+        """
+        parts = sizes if isinstance(sizes, tuple) else (sizes,)
+        stated = zip(("groups", "threads"), parts, strict=False)
+        options = ", ".join(f"{name}={size}" for name, size in stated)
+        raise LaunchError(
+            f"kernel {self.name!r}: sizes are options of the call: {self.name}(..., {options})"
+        )
+
     # In one piece, because each call of a function costs a fortieth of the launch.
     def __call__(  # noqa: C901
         self,
@@ -197,6 +210,8 @@ class Kernel:
         elif type(debug) is not int:  # True is no level, though it equals 1
             debug = _checked_debug(debug)
         if len(arguments) != len(self._parameters):
+            if unknown:
+                raise self._unknown_option(next(iter(unknown)))
             arguments = self.check_arity(arguments)
         key: list[Any] = [grid, debug, device, entered_device()]
         if type(grid) is not int or threads is not None:

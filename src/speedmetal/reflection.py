@@ -90,13 +90,13 @@ def code(
 
     Example:
         >>> import speedmetal as sm
-        >>> def double(a):
+        >>> def twice(a):
         ...     i = sm.thread_position_in_grid().x
         ...     a[i] = 2 * a[i]
-        >>> print(code(sm.kernel(double), sm.zeros(3), stage="ir"))
-        kernel double(a: f32[:]):
+        >>> print(code(sm.kernel(twice), sm.zeros(3), stage="ir").rstrip())
+        kernel twice(a: f32[:]):
             i: i32 = thread_position_in_grid().x
-            a[i] = 2.0 * a[i]
+            a[i] = 2.0f32 * a[i]
     """
     made = kernel if isinstance(kernel, Kernel) else Kernel(_function(kernel))
     _check_choice("target", target, compiler.TARGETS)

@@ -22,11 +22,6 @@ from speedmetal.dtypes import ALL
 SCALARS = [d for d in ALL if d is not sm.complex64]
 
 
-@pytest.fixture(autouse=True)
-def _private_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "sm-cache"))
-
-
 @sm.kernel
 def vadd(a, b, c):
     i = sm.thread_position_in_grid().x
@@ -233,6 +228,19 @@ def test_unknown_options():
     assert message(lambda: vadd(A, A, A, grid=4, c=1)) == (
         "kernel 'vadd': c=... is a parameter of the kernel; give arguments by position"
     )
+    assert message(lambda: vadd(A, A, c=A, grid=4)) == (
+        "kernel 'vadd': c=... is a parameter of the kernel; give arguments by position"
+    )
+
+
+def test_sizes_in_brackets():
+    assert message(lambda: vadd[8, 32](A, A, A)) == (
+        "kernel 'vadd': sizes are options of the call: vadd(..., groups=8, threads=32)"
+    )
+    assert message(lambda: vadd[(2, 2)](A, A, A)) == message(lambda: vadd[2, 2](A, A, A))
+    assert message(lambda: vadd[8](A, A, A)) == (
+        "kernel 'vadd': sizes are options of the call: vadd(..., groups=8)"
+    )
 
 
 @pytest.mark.parametrize("grid", [True, 1.0, np.float32(1)])
@@ -389,6 +397,7 @@ def fresh(n):
 
 
 def test_a_fresh_process_reads_the_code_from_disk(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
     c = sm.zeros(1)
     fresh(3)(c, 2.0, grid=1, debug=1)

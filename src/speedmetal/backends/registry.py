@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 from functools import cache
+from typing import Any
 
 from speedmetal.backends.base import Device, MemoryInfo, entered_device
 from speedmetal.backends.cpu.device import CpuDevice
@@ -11,7 +12,7 @@ from speedmetal.errors import DeviceError, UnknownNameError
 
 _CPU = CpuDevice()
 # Devices are pickled by name: there is one object for each in a process.
-copyreg.pickle(CpuDevice, lambda cpu: (device, (cpu.name,)))
+copyreg.pickle(CpuDevice, lambda cpu: (_named, (cpu.name,)))
 
 ABSENT = {
     "metal": "running on Apple GPUs is not part of this release yet (it will need macOS);"
@@ -69,6 +70,10 @@ def device(name: str | Device) -> Device:
         )
     absent = "; ".join(f"{known}: {reason}" for known, reason in ABSENT.items())
     raise DeviceError(f"{UnknownNameError('device', str(name), names)}. Not available are {absent}")
+
+
+def _named(name: str) -> Any:
+    return device(name)
 
 
 def synchronize() -> None:

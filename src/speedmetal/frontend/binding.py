@@ -339,7 +339,7 @@ def close_loop(
     for end in ends:
         for name, value in end.items():
             before = start.get(name)
-            if before is None or isinstance(before, Broken) or same(before, value):
+            if before is None or isinstance(before, Broken | Undecided) or same(before, value):
                 continue
             changed = value
             if not isinstance(value, Broken | Undecided):

@@ -92,13 +92,13 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
 
 def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
     parts = (bounds.start, bounds.stop, bounds.step)
+    number = _counter_type(run, node, parts)
     known = [part.value for part in parts if isinstance(part, Static)]
-    if known[-1:] == [0] and isinstance(bounds.step, Static):
+    if isinstance(bounds.step, Static) and bounds.step.value == 0:
         raise run.fault(node.iter, "the step of range is 0, expected another number")
     turns = len(range(*known)) if len(known) == len(parts) else None
     if turns == 0:
         return
-    number = _counter_type(run, node, parts)
     if not isinstance(node.target, ast.Name):
         raise run.fault(node.target, "expected one name: range gives single numbers")
     name, parsed = node.target.id, run.frame.parsed
@@ -179,13 +179,14 @@ def _while(run: Run, node: ast.While) -> None:
     span = run.span(node.test)
     loop = OpenWhile(ir.Constant(value=True, type=dtypes.bool_, span=span), run.span(node))
     tested: list[dict[str, Value]] = []
-    endless = never = tested_at_top = False
+    endless, never, tested_at_top = True, False, False
     start = run.frame.env
 
     def test(condition: Static | Scalar, rest: Callable[[], None] | None) -> None:
         nonlocal endless, never, tested_at_top
+        endless = endless and isinstance(condition, Static) and bool(condition.value)
         if isinstance(condition, Static):
-            endless, never = bool(condition.value), not condition.value
+            never = not condition.value
             if never and run.block:
                 run.emit(ir.Break(span))
         elif not run.block and not tested_at_top:

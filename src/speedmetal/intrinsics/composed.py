@@ -195,7 +195,7 @@ RECORDS = (
         "Radians to degrees: ``x * (180 / pi)``. NaN and infinities stay.",
         of_floats(np.degrees),
         everywhere(numbers.degrees),
-        ulp=2,
+        ulp=1,
         aliases=aliases("degrees", "rad2deg", modules=_BOTH),
     ),
     elementwise(
@@ -204,7 +204,7 @@ RECORDS = (
         "Degrees to radians: ``x * (pi / 180)``. NaN and infinities stay.",
         of_floats(np.radians),
         everywhere(numbers.radians),
-        ulp=2,
+        ulp=1,
         aliases=aliases("radians", "deg2rad", modules=_BOTH),
     ),
     elementwise(

@@ -229,7 +229,7 @@ _ROWS: dict[str, _Function] = {
     ),
     "hypot": _Function(
         "sqrt(a * a + b * b) without overflow on the way. inf where either is infinite.",
-        of_floats(np.hypot), 1, ("hypot",), "hypot", None, ("a", "b"),
+        of_floats(np.hypot), 1.25, ("hypot",), "hypot", None, ("a", "b"),
     ),
     "erf": _Function(
         "2 / sqrt(pi) times the integral of exp(-t * t) from 0 to x. -1 and 1 at the infinities.",
@@ -246,11 +246,11 @@ _ROWS: dict[str, _Function] = {
     "gamma": _Function(
         "The gamma function. inf at 0.0, -inf at -0.0; NaN at negative whole numbers and at -inf;"
         " inf above 35.0401 (float32).",
-        one_by_one(_gamma), 4, ("gamma",), "tgamma", None,
+        one_by_one(_gamma), 4.5, ("gamma",), "tgamma", None,
     ),
     "lgamma": _Function(
-        "log(|gamma(x)|). inf at 0, at negative whole numbers and at the infinities. Near its zeros"
-        " left of 0 the error is bounded absolutely, by 2e-7, and not in units in the last place.",
+        "log(|gamma(x)|). inf at 0, at negative whole numbers and at the infinities. Left of 0,"
+        " where it has zeros, the bound is in units in the last place of lgamma(-x) + 4.",
         one_by_one(_lgamma), 4, ("lgamma",), "lgamma", None,
     ),
 }  # fmt: skip

@@ -66,7 +66,7 @@ def check(kernel: Kernel, limits: Limits) -> list[Diagnostic]:
     found: dict[tuple[object, str], Diagnostic] = {}
     for span, message in _findings(kernel, limits):
         key = ((span.text.name, span.line, span.column), message)
-        found[key, len(found)] = Diagnostic(span, message)
+        found.setdefault(key, Diagnostic(span, message))
     return list(found.values())
 
 

@@ -5,6 +5,8 @@ A threadgroup runs on one processor thread, so its own memory needs no atomic in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from speedmetal import dtypes
 from speedmetal.backends.cpu.llvm_text import (
     memory_type,
@@ -78,52 +80,39 @@ class Atomics(Memory):
         self, node: Atomic, address: Address, operands: tuple[Value, ...]
     ) -> Value | None:
         dtype = node.array.type.dtype
-        pointers = address.pointer if address.stride == 0 else self._pointers(address, dtype)
-        vectors = [self.vector(operand) for operand in operands]
+        pointers = address.pointer
+        if address.stride != 0:
+            kind = f"<{self.lanes} x ptr>"
+            pointers = self.spread_text(self._pointers(address, dtype), kind)
+        places = tuple(self.spread(operand) for operand in operands)
+
+        def one_lane(lane: str) -> str:
+            pointer = pointers
+            if address.stride != 0:
+                pointer = self.lane_text(pointers, "ptr", lane)
+            values = [self.lane_of(place, lane).text for place in places]
+            return self._access(node, pointer, values)
+
         if self.mask is None and node.result is None and self.lanes <= _UNROLLED_LANES:
             for lane in range(self.lanes):
-                self._one_lane(node, address, pointers, vectors, operands, str(lane))
+                one_lane(str(lane))
             return None
-        return self._loop(node, address, pointers, vectors, operands)
+        if node.result is None:
+            for active in self.each_active_lane():
+                one_lane(active)
+            return None
+        return self._collected(dtype, one_lane)
 
-    def _one_lane(
-        self,
-        node: Atomic,
-        address: Address,
-        pointers: str,
-        vectors: list[str],
-        operands: tuple[Value, ...],
-        lane: str,
-    ) -> str:
-        pointer = pointers
-        if address.stride != 0:
-            pointer = self.w.let(f"extractelement <{self.lanes} x ptr> {pointers}, i64 {lane}")
-        values = [
-            operand.text if operand.is_uniform else self.extract(vector, operand.dtype, lane)
-            for vector, operand in zip(vectors, operands, strict=True)
-        ]
-        return self._access(node, pointer, values)
-
-    def _loop(
-        self,
-        node: Atomic,
-        address: Address,
-        pointers: str,
-        vectors: list[str],
-        operands: tuple[Value, ...],
-    ) -> Value | None:
-        dtype = node.array.type.dtype
+    def _collected(self, dtype: DType, one_lane: Callable[[str], str]) -> Value:
+        """The old values of all lanes."""
         kind = vector_type(register_type(dtype), self.lanes)
-        old_values = self.w.slot(kind, "old") if node.result is not None else ""
+        old_values = self.w.slot(kind, "old")
         for lane in self.each_active_lane():
-            old = self._one_lane(node, address, pointers, vectors, operands, lane)
-            if old_values:
-                before = self.w.let(f"load {kind}, ptr {old_values}")
-                element = register_type(dtype)
-                after = self.w.let(f"insertelement {kind} {before}, {element} {old}, i64 {lane}")
-                self.w.do(f"store {kind} {after}, ptr {old_values}")
-        if not old_values:
-            return None
+            old = one_lane(lane)
+            before = self.w.let(f"load {kind}, ptr {old_values}")
+            element = register_type(dtype)
+            after = self.w.let(f"insertelement {kind} {before}, {element} {old}, i64 {lane}")
+            self.w.do(f"store {kind} {after}, ptr {old_values}")
         return Value(self.w.let(f"load {kind}, ptr {old_values}"), dtype, VARYING)
 
     # --- one access

@@ -549,14 +549,12 @@ class KernelCode(Reporting):
             before = self.w.let(f"load i1, ptr {some}")
             now = self.w.let(f"or i1 {before}, {self.any_active(differs)}")
             self.w.do(f"store i1 {now}, ptr {some}")
+            self.report_divergence(piece.statement, differs)
             self._leave_vector([], number)
 
         self._each_vector(write, twice=False)
-        failed, fine = self.w.label("differ"), self.w.label("agree")
-        self.w.branch(self.w.let(f"load i1, ptr {some}"), failed, fine)
-        self.w.start(failed)
-        self.report_divergence(piece.statement)
-        self.w.jump(self.group_end)
+        fine = self.w.label("all.agree")
+        self.w.branch(self.w.let(f"load i1, ptr {some}"), self.group_end, fine)
         self.w.start(fine)
 
     def _shared_if(self, piece: Shared) -> None:

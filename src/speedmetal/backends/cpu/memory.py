@@ -192,6 +192,36 @@ class Memory(Arithmetic):
         kind = vector_type(register_type(dtype), self.lanes)
         return self.w.let(f"extractelement {kind} {vector}, i64 {lane}")
 
+    def spread(self, value: Value) -> Value:
+        """The value with its lanes in memory, for :meth:`lane_of`; ``text`` is their address.
+
+        Reading lanes one by one from memory takes 0.5 ns each on a Zen 4, taking them out of a
+        vector register 2 to 6 ns.
+        """
+        if value.is_uniform:
+            return value
+        # Lanes of one bit have no addresses.
+        held = self.convert(value, dtypes.uint8) if value.dtype.is_bool else value
+        kind = vector_type(register_type(held.dtype), self.lanes)
+        return Value(self.spread_text(self.vector(held), kind), value.type, VARYING)
+
+    def lane_of(self, place: Value, lane: str) -> Value:
+        """One lane of what :meth:`spread` put into memory; ``lane`` is an i64."""
+        if place.is_uniform:
+            return place
+        text = self.lane_text(place.text, memory_type(place.dtype), lane)
+        return self._from_memory(text, place.dtype, 0)
+
+    def spread_text(self, text: str, kind: str) -> str:
+        # Volatile, or LLVM would take the lanes out of the register after all.
+        place = self.w.slot(kind, "spread")
+        self.w.do(f"store volatile {kind} {text}, ptr {place}")
+        return place
+
+    def lane_text(self, place: str, element: str, lane: str) -> str:
+        target = self.w.let(f"getelementptr {element}, ptr {place}, i64 {lane}")
+        return self.w.let(f"load volatile {element}, ptr {target}")
+
     def last_lane(self) -> str:
         """The number of the last active lane, as i64."""
         if self.mask is None:

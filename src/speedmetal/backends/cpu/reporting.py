@@ -70,10 +70,17 @@ class Reporting(Statements):
         self.w.start(fine)
         self.mask = entry
 
-    def report_divergence(self, node: Statement) -> None:
-        """Threads of a threadgroup take different ways round a barrier."""
-        self.mask = None
-        self._report(self.site(node), "0")
+    def report_divergence(self, node: Statement, differing: str) -> None:
+        """Threads of this vector take another way round a barrier than the first thread."""
+        entry = self.mask
+        failed, fine = self.w.label("differ"), self.w.label("agree")
+        self.w.branch(self.any_active(differing), failed, fine)
+        self.w.start(failed)
+        self.mask = differing
+        self._report(self.site(node), self.first_lane())
+        self.w.jump(fine)
+        self.w.start(fine)
+        self.mask = entry
 
     def _report(self, site: int, lane: str) -> None:
         """The first to fail in the launch writes what and where."""
@@ -105,14 +112,9 @@ class Reporting(Statements):
     def print_values(self, node: Print) -> None:
         """A record for each active thread, in order."""
         values = self.evaluate_all(node.values)
-        vectors = [self.vector(value) for value in values]
+        places = [self.spread(value) for value in values]
         for lane in self.each_active_lane():
-            scalars = [
-                value if value.is_uniform else (
-                    Value(self.extract(vector, value.dtype, lane), value.type, UNIFORM)
-                )
-                for value, vector in zip(values, vectors, strict=True)
-            ]  # fmt: skip
+            scalars = [self.lane_of(place, lane) for place in places]
             self._print_record(self.site(node), scalars)
 
     def _print_record(self, site: int, values: list[Value]) -> None:

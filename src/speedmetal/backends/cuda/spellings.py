@@ -71,11 +71,6 @@ __device__ inline half operator*(half a, half b) {
     asm("mul.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
     return x;
 }
-__device__ inline half fma(half a, half b, half c) {
-    half x;
-    asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
-    return x;
-}
 """
 
 # float32 has more than twice the bits, and two more, of bfloat16 and float16: a sum, difference,
@@ -115,10 +110,6 @@ struct bfloat {
 __device__ inline bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
 __device__ inline bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
 __device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
-__device__ inline bfloat fma(bfloat a, bfloat b, bfloat c) {
-    // The product is exact in float32 but for its range, which that of float64 holds.
-    return bfloat(fma(double(float(a)), double(float(b)), double(float(c))));
-}
 """
 
 

@@ -49,7 +49,7 @@ def pow(a: Any, b: Any) -> Any:  # noqa: A001 - the name that users know
 
 
 def _inverse_cube_root(a: Any, estimate: Any) -> Any:
-    """Two steps of third order towards ``a**(-1/3)``, from an error of ten per cent of ``estimate**3``."""
+    """Two steps of third order towards ``a**(-1/3)``; the estimate's cube may be off by a tenth."""
     error = fma(-a * estimate * estimate, estimate, 1.0)
     better = fma(estimate * error, fma(error, 2.0 / 9.0, 1.0 / 3.0), estimate)
     error = fma(-a * better * better, better, 1.0)

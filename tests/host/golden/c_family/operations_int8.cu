@@ -63,11 +63,6 @@ __device__ inline half operator*(half a, half b) {
     asm("mul.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
     return x;
 }
-__device__ inline half fma(half a, half b, half c) {
-    half x;
-    asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
-    return x;
-}
 __device__ inline half operator/(half a, half b) { return half(float(a) / float(b)); }
 __device__ inline bool operator==(half a, half b) { return float(a) == float(b); }
 __device__ inline bool operator!=(half a, half b) { return float(a) != float(b); }
@@ -121,10 +116,6 @@ struct bfloat {
 __device__ inline bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
 __device__ inline bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
 __device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
-__device__ inline bfloat fma(bfloat a, bfloat b, bfloat c) {
-    // The product is exact in float32 but for its range, which that of float64 holds.
-    return bfloat(fma(double(float(a)), double(float(b)), double(float(c))));
-}
 __device__ inline bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
 __device__ inline bool operator==(bfloat a, bfloat b) { return float(a) == float(b); }
 __device__ inline bool operator!=(bfloat a, bfloat b) { return float(a) != float(b); }

@@ -62,11 +62,6 @@ __device__ inline half operator*(half a, half b) {
     asm("mul.rn.f16 %0, %1, %2;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits));
     return x;
 }
-__device__ inline half fma(half a, half b, half c) {
-    half x;
-    asm("fma.rn.f16 %0, %1, %2, %3;" : "=h"(x.bits) : "h"(a.bits), "h"(b.bits), "h"(c.bits));
-    return x;
-}
 __device__ inline half operator/(half a, half b) { return half(float(a) / float(b)); }
 __device__ inline bool operator==(half a, half b) { return float(a) == float(b); }
 __device__ inline bool operator!=(half a, half b) { return float(a) != float(b); }

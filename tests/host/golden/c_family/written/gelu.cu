@@ -31,10 +31,6 @@ struct bfloat {
 __device__ inline bfloat operator+(bfloat a, bfloat b) { return bfloat(float(a) + float(b)); }
 __device__ inline bfloat operator-(bfloat a, bfloat b) { return bfloat(float(a) - float(b)); }
 __device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) * float(b)); }
-__device__ inline bfloat fma(bfloat a, bfloat b, bfloat c) {
-    // The product is exact in float32 but for its range, which that of float64 holds.
-    return bfloat(fma(double(float(a)), double(float(b)), double(float(c))));
-}
 __device__ inline bfloat operator/(bfloat a, bfloat b) { return bfloat(float(a) / float(b)); }
 __device__ inline bool operator==(bfloat a, bfloat b) { return float(a) == float(b); }
 __device__ inline bool operator!=(bfloat a, bfloat b) { return float(a) != float(b); }
