@@ -73,9 +73,9 @@ def debug_level(level: int) -> Iterator[None]:
 
 
 def _checked_debug(level: Any) -> int:
-    if isinstance(level, bool) or level not in (0, 1, 2):
+    if type(level) is not int or level not in (0, 1, 2):
         raise LaunchError(f"expected a debug level of 0, 1 or 2, got {level!r}")
-    return int(level)
+    return level
 
 
 @functools.cache

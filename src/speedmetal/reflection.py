@@ -109,10 +109,10 @@ def code(
     specialisation = made.specialisation(signature_from(made, args), debug)
     lowered, _ = compiler.lower(specialisation, target)
     if stage == "ir":
-        return Code(kernel_text(lowered), "python")
+        return Code(kernel_text(lowered).rstrip(), "python")
     source = compiler.print_source(lowered, target)
     text = source if stage == "source" else _assembly(source, target)
-    return Code(text, _LEXERS[target, stage])
+    return Code(text.rstrip(), _LEXERS[target, stage])
 
 
 def _function(given: Any) -> Any:

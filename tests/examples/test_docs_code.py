@@ -8,6 +8,8 @@ How a page is read:
 * The block that follows a ``python`` block at once, in another language, is its output: what it
   printed, and the exception that ended it. ``...`` stands for any text, as in doctests.
 * ``<!-- not run: why -->`` before a block takes it out (another system's code).
+
+``SPEEDMETAL_UPDATE_GOLDEN=1`` writes the outputs into the pages, except those that have ``...``.
 """
 
 import contextlib
@@ -15,6 +17,7 @@ import doctest
 import io
 import itertools
 import linecache
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +42,7 @@ class Block:
     line: int
     text: str
     output: str | None
+    place: tuple[int, int] = (0, 0)  # of the output, in the page
 
     @property
     def file(self) -> str:
@@ -57,7 +61,10 @@ def blocks(page: str) -> list[Block]:
         shows = following and following.start() == match.end() and following["language"] != "python"
         is_output = shows and not following["skip"]
         line = page.count("\n", 0, match.start("text")) + 1
-        found.append(Block(line, match["text"], following["text"] if is_output else None))
+        output = following["text"] if is_output else None
+        found.append(
+            Block(line, match["text"], output, following.span("text") if is_output else (0, 0))
+        )
     return found
 
 
@@ -97,8 +104,28 @@ def test_page(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     found = blocks(page)
     assert found
     namespace: dict[str, object] = {"__name__": "__main__"}
+    if os.environ.get("SPEEDMETAL_UPDATE_GOLDEN") == "1":
+        (DOCS / f"{name}.md").write_text(updated(page, found, namespace))
+        return
     for block in found:
         check_block(block, namespace)
+
+
+def updated(page: str, found: list[Block], namespace: dict[str, object]) -> str:
+    """The page with what its blocks print."""
+    outputs = [(block, run_block(block, namespace)) for block in found]
+    for block, printed in reversed(outputs):
+        if block.output is not None and "..." not in block.output:
+            start, end = block.place
+            page = page[:start] + printed + page[end:]
+    return page
+
+
+def test_outputs_are_updated_in_their_places() -> None:
+    """Only outputs change, and those with an ellipsis do not."""
+    page = "```python\nprint(1)\nprint(2)\n```\n\n```text\n?\n```\n\n" * 2
+    once = page.replace("?", "1\n...", 1)
+    assert updated(once, blocks(once), {}) == page.replace("?", "1\n...", 1).replace("?", "1\n2")
 
 
 @pytest.mark.parametrize("name", [page.stem for page in sorted(DOCS.glob("*.md"))])
@@ -137,6 +164,4 @@ def test_blocks_of_other_systems_are_not_run() -> None:
         "<!-- not run: Numba -->\n```python\nimport absent\n```\n\n```cpp\nint x;\n```\n\n"
         "```python\npass\n```\n\nText.\n\n```text\nno output\n```\n"
     )
-    assert [(block.line, block.text, block.output) for block in blocks(page)] == [
-        (11, "pass\n", None)
-    ]
+    assert [(b.line, b.text, b.output) for b in blocks(page)] == [(11, "pass\n", None)]

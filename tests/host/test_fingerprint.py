@@ -186,6 +186,11 @@ def test_what_is_only_perhaps_used_is_not_taken_for_known():
     found = Fingerprint(with_places=False)
     found._add_leniently(namespace, "no_source", namespace["no_source"])
     assert found.dependencies == []
+    # Nor is the half of something that could be described before the fault was met.
+    assert found._parts == ["function"]
+    half = made((1, namespace["no_source"]), default=5)
+    found._add_leniently(globals(), "half", half)
+    assert (found._parts, found.dependencies) == (["function", "function"], [])
     with pytest.raises(UnkeyableError):
         found.add(namespace["no_source"])
 

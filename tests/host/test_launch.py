@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from speedmetal import compiler
 from speedmetal.backends.base import Device
 from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.dtypes import ALL
+from speedmetal.frontend.signature import signature_of
 
 SCALARS = [d for d in ALL if d is not sm.complex64]
 
@@ -420,6 +421,27 @@ def test_a_fresh_process_reads_the_code_from_disk(monkeypatch, tmp_path):
         fresh(3)(c, 2.0, grid=1, debug=1)
 
 
+def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path))
+    scalar, array = signature_of((1.0, A))
+    base = compiler.Specialisation(fresh(3).function, None, (array, scalar))
+    kinds = [
+        base,
+        replace(base, function=fresh(4).function),
+        replace(base, name="other"),
+        replace(base, signature=(array, array)),
+        replace(base, debug=1),
+        replace(base, debug=2),
+        replace(base, index_type=sm.int64),
+    ]
+    keys = [compiler._disk_key(s, has_ragged_rows=r)[0] for s in kinds for r in (False, True)]
+    assert "" not in keys
+    assert len(set(keys)) == len(keys)
+    again = replace(base, function=fresh(3).function)
+    assert compiler._disk_key(again, has_ragged_rows=False)[0] == keys[0]
+
+
 # --- Debugging -------------------------------------------------------------------------------
 
 
@@ -450,7 +472,8 @@ def test_levels_and_who_decides_them():
         careful(a, c, grid=7)
     reads_beyond(a, c, grid=7)  # the device stays usable
     assert c.tolist() == [1] * 7 + [0]
-    for wrong in (3, -1, True, "1"):
+    reads_beyond(a, c, grid=7, debug=1)
+    for wrong in (3, -1, True, 1.0, "1"):
         with pytest.raises(sm.LaunchError, match="debug level of 0, 1 or 2"):
             reads_beyond(a, c, grid=7, debug=wrong)
 

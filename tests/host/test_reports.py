@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from speedmetal import compiler
 from speedmetal.backends import mailbox
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
 from speedmetal.facts import KernelFacts, packed, unpacked
+from speedmetal.frontend.signature import parse_signature
+from speedmetal.inspection import sites_of
 from speedmetal.reports import AssertSite, PrintSite, ReportSites
 from speedmetal.source import SourceSpan, SourceText
 
@@ -109,6 +112,32 @@ def test_prints_come_before_the_failure(capsys):
     with pytest.raises(sm.KernelError):
         sites.deliver(words)
     assert capsys.readouterr().out == "hello\n"
+
+
+@sm.kernel
+def checked(a):
+    i = sm.thread_position_in_grid().x
+    if i > 2:
+        a[i] = 0.0
+    assert a[0] < 1.0, "first"
+    for _ in range(3):
+        print("x", i)  # noqa: T201 - what is tested
+
+
+def test_sites_are_numbered_as_in_the_mailbox():
+    """Asserts in their order; at level 2 control flow after them; prints on their own."""
+    for debug, control in ((1, 0), (2, 2)):
+        signature = parse_signature("f32[:]")
+        kernel, _ = compiler.lower(checked.specialisation(signature, debug), "cpu")
+        sites = sites_of(kernel)
+        kinds = [site.kind for site in sites.asserts]
+        own = len(kinds) - control
+        assert kinds[own:] == ["threads of a threadgroup disagree"] * control
+        assert kinds[:own] == ["index out of bounds"] * 2 + ["assertion failed"]
+        lines = [site.span.line for site in sites.asserts]
+        assert lines[:own] == sorted(lines[:own])
+        assert lines[own:] == sorted(lines[own:])
+        assert [site.dtypes for site in sites.prints] == [(sm.int32,)]
 
 
 def test_nothing_to_report_needs_no_mailbox():

@@ -33,8 +33,14 @@ def matrices(a: Any, b: Any, c: Any) -> None:
     """Each simdgroup makes 4 x 2 of the 8x8 matrices of the product."""
     group = sm.threadgroup_position_in_grid()
     row, column = group.y * ROWS, group.x * COLUMNS
-    c00 = c01 = c10 = c11 = sm.simdgroup_matrix(0.0, sm.float32)
-    c20 = c21 = c30 = c31 = sm.simdgroup_matrix(0.0, sm.float32)
+    c00 = sm.simdgroup_matrix(0.0, sm.float32)
+    c01 = sm.simdgroup_matrix(0.0, sm.float32)
+    c10 = sm.simdgroup_matrix(0.0, sm.float32)
+    c11 = sm.simdgroup_matrix(0.0, sm.float32)
+    c20 = sm.simdgroup_matrix(0.0, sm.float32)
+    c21 = sm.simdgroup_matrix(0.0, sm.float32)
+    c30 = sm.simdgroup_matrix(0.0, sm.float32)
+    c31 = sm.simdgroup_matrix(0.0, sm.float32)
     for k in range(0, a.shape[1], 8):
         b0 = sm.simdgroup_load(b, (k, column))
         b1 = sm.simdgroup_load(b, (k, column + 8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import types
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +61,7 @@ def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
     if isinstance(owner, Intrinsic) and owner.axes and name in AXES:
         shown = ast.unparse(node.value)
         raise run.fault(node, f"{shown} is a function; write {shown}().{name}")
-    if not isinstance(owner, types.ModuleType | type | DType):
+    if not isinstance(owner, types.ModuleType | type | DType | enum.Enum):
         raise run.fault(
             node,
             f"attributes of {describe(Static(owner))} are not visible in kernels; allowed are"

@@ -71,6 +71,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
     else:
         variables = _variables(run, key, slot, span)
         _assign(run, variables, value, slot, name, span)
+        _define(run, variables, value)
         frame.env.own[name] = variables
 
 
@@ -160,6 +161,14 @@ def _assign(
         if not (isinstance(expression, ir.Read) and expression.variable is target):
             run.emit(ir.Assign(target, expression, span))
         remaining = run.settle_all(remaining[1:], mark)
+
+
+def _define(run: Run, variables: Value, value: Value) -> None:
+    """Remember what a variable that is bound once stands for: the sizes of arrays need it."""
+    for read, expression in zip(expressions_of(variables), expressions_of(value), strict=True):
+        if isinstance(read, ir.Read):
+            known = read.variable not in run.definitions
+            run.definitions[read.variable] = expression if known else None
 
 
 def _adopt(run: Run, target: ir.Variable, value: ir.Expression, span: SourceSpan) -> bool:

@@ -39,7 +39,7 @@ from speedmetal.frontend.values import (
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, ArrayType, MatrixType, Space
-from speedmetal.ir.walk import operands
+from speedmetal.ir.walk import operands, rewrite
 from speedmetal.source import SourceSpan
 
 Handler = Callable[[Run, Arguments], Value]
@@ -92,15 +92,15 @@ def _size(run: Run, value: Value, space: Space, span: SourceSpan) -> int | ir.Ex
 
 
 def resolved(run: Run, expression: ir.Expression) -> ir.Expression:
-    """The expression with variables that are assigned once, at the top, written out."""
-    if not isinstance(expression, ir.Read) or expression.variable in run.parameters:
-        return expression
-    made = [
-        statement
-        for statement in run.block
-        if isinstance(statement, ir.Assign) and statement.variable is expression.variable
-    ]
-    return resolved(run, made[0].value) if len(made) == 1 else expression
+    """The expression with variables that are bound once written out."""
+
+    def write_out(part: ir.Expression) -> ir.Expression:
+        if isinstance(part, ir.Read):
+            meaning = run.definitions.get(part.variable)
+            return part if meaning is None else resolved(run, meaning)
+        return part
+
+    return rewrite(expression, write_out)
 
 
 def _known_at_launch(run: Run, expression: ir.Expression) -> bool:

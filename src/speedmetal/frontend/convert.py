@@ -39,7 +39,7 @@ def constant(value: float, dtype: DType, span: SourceSpan) -> ir.Constant:
     if dtype.is_bool:
         return ir.Constant(bool(value), dtype, span)
     if dtype.is_float:
-        return ir.Constant(_to_float(value, span), dtype, span)
+        return ir.Constant(_to_float(value, dtype, span), dtype, span)
     number = int(value)
     if not dtype.minimum <= number <= dtype.maximum:
         raise Fault(
@@ -50,11 +50,27 @@ def constant(value: float, dtype: DType, span: SourceSpan) -> ir.Constant:
     return ir.Constant(number, dtype, span)
 
 
-def _to_float(value: float, span: SourceSpan) -> float:
+_LARGEST_FLOATS = {
+    dtypes.float16: 65520.0,
+    dtypes.bfloat16: (2.0 - 2.0**-8) * 2.0**127,
+    dtypes.float32: (2.0 - 2.0**-24) * 2.0**127,
+    dtypes.float64: math.inf,
+}
+"""Where rounding to a type becomes infinite: half a unit above its greatest number."""
+
+
+def _to_float(value: float, dtype: DType, span: SourceSpan) -> float:
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
-        raise Fault(span, "the integer is too large for a float") from None
+        raise Fault(span, "the constant is too large for any float") from None
+    if abs(number) >= _LARGEST_FLOATS[dtype] and math.isfinite(number):
+        raise Fault(
+            span,
+            f"the constant {number} is too large for {dtype.name}; write math.inf, or convert the"
+            " other operand to a wider type",
+        )
+    return number
 
 
 def unwrap(value: Value, span: SourceSpan) -> Value:

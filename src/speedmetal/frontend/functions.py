@@ -169,7 +169,8 @@ def specialise(run: Run, callee: Callee, bound: dict[str, Value], span: SourceSp
         run.session.specialised[key] = found
     for diagnostic in found.diagnostics:
         note = span, f"{callee.name!r} is called here"
-        joined = Diagnostic(diagnostic.span, diagnostic.message, (*diagnostic.related, note))
+        notes = (*(known for known in diagnostic.related if known != note), note)
+        joined = Diagnostic(diagnostic.span, diagnostic.message, notes)
         run.diagnostics.setdefault((diagnostic.span, diagnostic.message), joined)
     return found
 

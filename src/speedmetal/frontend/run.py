@@ -211,6 +211,7 @@ class Run:
         self.broken_by: dict[tuple[int, int], dict[str, Broken]] = {}
         self.temporaries: set[ir.Variable] = set()
         self.parameters: set[ir.Variable] = set()
+        self.definitions: dict[ir.Variable, ir.Expression | None] = {}
         self.diagnostics: dict[tuple[SourceSpan, str], Diagnostic] = {}
         self.calls: list[tuple[SourceSpan, str]] = []
         self.arrays: list[ir.Array] = []

@@ -106,9 +106,7 @@ def _assign_parts(run: Run, node: ast.expr, targets: list[ast.expr], value: Valu
         )
     if len(items) != len(targets):
         hint = "; a position has three axes: x, y, z = ..." if isinstance(value, Position) else ""
-        raise run.fault(
-            node, f"expected {len(targets)} values to unpack, found {len(items)}{hint}"
-        )
+        raise run.fault(node, f"expected {len(targets)} values to unpack, found {len(items)}{hint}")
     remaining = tuple(items)
     for target in targets:
         mark = len(run.block)

@@ -10,8 +10,8 @@ from speedmetal.errors import CompileError
 from speedmetal.ir.nodes import Function, Kernel
 from speedmetal.ir.verify import verify
 from speedmetal.passes.barriers import check_barriers
-from speedmetal.passes.checks import insert_checks
 from speedmetal.passes.contraction import contract
+from speedmetal.passes.debug import drop_asserts
 from speedmetal.passes.lowering import lower_intrinsics
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
@@ -33,7 +33,7 @@ def run(kernel: Kernel, *, target: str, compile_function: CompileFunction) -> Ke
     faults = check_barriers(kernel)
     if faults:
         raise CompileError(kernel.name, faults)
-    kernel = insert_checks(kernel)
+    kernel = drop_asserts(kernel)
     kernel = contract(kernel)
     kernel = lower_intrinsics(kernel, target, compile_function)
     verify(kernel, "the passes")

@@ -18,8 +18,8 @@ from speedmetal.ir.types import Space
 from speedmetal.ir.verify import verify
 from speedmetal.passes import lowering
 from speedmetal.passes.barriers import check_barriers
-from speedmetal.passes.checks import insert_checks
 from speedmetal.passes.contraction import contract
+from speedmetal.passes.debug import drop_asserts
 from speedmetal.source import NOWHERE
 
 
@@ -64,63 +64,24 @@ class TestContract:
         assert call.function is kernel.functions[0]
 
 
-class TestInsertChecks:
+class TestDropAsserts:
     def kernel(self, debug: int) -> ir.Kernel:
         b = Builder("checked", debug=debug)
-        v, k = b.array("v", d.int32, rank=2), b.scalar("k", d.int32)
-        tile = b.memory("tile", d.int32, [8], Space.THREADGROUP)
-        b.emit(b.check(b.compare("gt", k, 0), "k is positive"))
-        b.emit(b.store(tile, [3], b.load(v, k, 0)))
-        b.emit(b.atomic("add", tile, [k], b.binary("floor_divide", k, k)))
-        b.let("fine", b.binary("remainder", k, 7))
+        k, c = b.scalar("k", d.int32), b.variable("c", d.int32)
+        positive = b.check(b.compare("gt", k, 0), "k is positive")
+        b.emit(positive, b.loop(c, 0, k, 1, [positive]))
         return b.kernel()
 
-    def test_level_0_has_no_asserts(self):
-        assert body_text(insert_checks(self.kernel(0))) == [
-            "threadgroup tile: i32[8]",
-            "tile[3i32] = v[k, 0i32]",
-            "atomic_add(tile[k], k // k)",
-            "fine: i32 = k % 7i32",
+    def test_level_0_has_none(self):
+        assert body_text(drop_asserts(self.kernel(0))) == [
+            "for c: i32 in range(0i32, k, 1i32):",
+            "    pass",
         ]
 
     @pytest.mark.parametrize("debug", [1, 2])
-    def test_accesses_and_divisions_are_checked_before_they_are_done(self, debug):
-        wide, zero = "i64(k)", "0i64"
-        assert body_text(insert_checks(self.kernel(debug))) == [
-            "threadgroup tile: i32[8]",
-            "assert k > 0i32, 'assertion failed', 'k is positive'",
-            (
-                f"assert ({wide} >= {zero}) and ({wide} < i64(v.shape[0])), 'index out of bounds',"
-                " 'axis 0 of v'"
-            ),
-            (
-                f"assert (i64(0i32) >= {zero}) and (i64(0i32) < i64(v.shape[1])), 'index out of"
-                " bounds', 'axis 1 of v'"
-            ),
-            "tile[3i32] = v[k, 0i32]",
-            "assert k != 0i32, 'integer division by zero', ''",
-            (
-                f"assert ({wide} >= {zero}) and ({wide} < i64(8i32)), 'index out of bounds',"
-                " 'axis 0 of tile'"
-            ),
-            "atomic_add(tile[k], k // k)",
-            "fine: i32 = k % 7i32",
-        ]
-
-    def test_a_loops_condition_is_checked_before_each_iteration(self):
-        b = Builder("checked", debug=1)
-        v, k = b.array("v", d.int32), b.scalar("k", d.int32)
-        b.emit(b.loop_while(b.compare("gt", b.load(v, k), 0), [b.store(v, [0], 1)]))
-        lines = body_text(insert_checks(b.kernel()))
-        assert lines[0] == "while True:"
-        assert lines[1].startswith("    assert (i64(k) >= 0i64)")
-        assert lines[2:4] == ["    if not (v[k] > 0i32):", "        break"]
-
-    def test_a_matrix_needs_room_for_all_of_it(self):
-        b = Builder("checked", debug=1)
-        m = b.array("m", d.float32, rank=2)
-        b.let("block", b.matrix_load(m, 0, 0))
-        assert "(i64(0i32) < (i64(m.shape[0]) - 7i64))" in body_text(insert_checks(b.kernel()))[0]
+    def test_the_other_levels_keep_them(self, debug):
+        kernel = self.kernel(debug)
+        assert drop_asserts(kernel) is kernel
 
 
 class TestCheckBarriers:

@@ -203,15 +203,14 @@ class Expressions(Matrices, Collectives):
         return self.select(negative, self.unary("negate", value), value)
 
     def _count(self, name: str, value: Value) -> Value:
-        """Leading or trailing zeros; the width for 0; int32."""
+        """Leading or trailing zeros; the width for 0; of the value's type."""
         lanes = self.width(value)
         element = register_type(value.dtype)
         kind = value_type(value.dtype, lanes)
         suffix = f"v{lanes}{element}" if lanes else element
         operands = ((kind, self.operand(value, lanes)), ("i1", "false"))
         text = self.w.call(kind, f"{name}.{suffix}", *operands)
-        unsigned = dtypes.named(f"uint{value.dtype.bits}")
-        return self.convert(self.result(text, unsigned, lanes), dtypes.int32)
+        return self.result(text, value.dtype, lanes)
 
     def _high_half(self, left: Value, right: Value) -> Value:
         """The upper half of a product of twice the width."""

@@ -47,7 +47,9 @@ def _with_divisors_sign(rest: Any, b: Any) -> Any:
 
 def _floor_quotient(a: Any, b: Any, rest: Any) -> Any:
     """The whole number nearest to ``(a - rest) / b``, of which only the rounding is taken away."""
-    quotient = (a - _with_divisors_sign(rest, b)) / b
+    differs = (rest != 0.0) & ((rest < 0.0) != (b < 0.0))
+    truncated = (a - rest) / b
+    quotient = select(differs, truncated - 1.0, truncated)
     down = floor(quotient)
     nearest = select(quotient - down > 0.5, down + 1.0, down)
     finite = select(quotient == 0.0, copysign(0.0 * nearest, a / b), nearest)
@@ -64,8 +66,9 @@ def _ieee(a: Any, b: Any, step: float) -> Any:
     whole = fabs(a)
     rest = select(twice < math.inf, _magnitude(whole, twice, step), whole)
     # Comparing rest / 2 and rest - divisor / 2 avoids both overflow and lost subnormal bits.
-    once = select(rest - divisor > -rest, rest - divisor, rest)
-    twofold = select((once >= 0.0) & (once - divisor >= -once), once - divisor, once)
+    above = rest - divisor > -rest
+    once = select(above, rest - divisor, rest)
+    twofold = select(above & (once - divisor >= -once), once - divisor, once)
     signed = select(twofold == 0.0, copysign(twofold, a), select(a < 0.0, -twofold, twofold))
     valid = (whole < math.inf) & (divisor > 0.0)
     finite = select(divisor < math.inf, signed, a)
