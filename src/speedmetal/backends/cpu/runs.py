@@ -1,0 +1,148 @@
+"""The runs between barriers, and the variables that live on from one to the next."""
+
+from __future__ import annotations
+
+from speedmetal import dtypes
+from speedmetal.backends.cpu.llvm_text import value_type, vector_type
+from speedmetal.backends.cpu.regions import Piece, Run, Shared
+from speedmetal.backends.cpu.vectors import Vectors
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import For, Variable, While
+
+_TWICE_WRITTEN_EXPRESSIONS = 250
+"""Up to this size a body is written twice: for full vectors without masks, and for the rest."""
+
+
+class Runs(Vectors):
+    """Writes runs; a variable that several touch has a place for each vector."""
+
+    def prepare_runs(self) -> None:
+        """Make the places, once for all threadgroups."""
+        self._vectors = ""
+        self.all_vectors: dict[Variable, str] = {}
+        self.alive = ""  # of each vector: the threads that have not failed, in kernels that may
+        if not self.is_flat:
+            self._make_vector_storage()
+
+    def times(self, left: str, right: str) -> str:
+        if not left.startswith("%") and not right.startswith("%"):
+            return str(int(left) * int(right))
+        return self.w.let(f"mul i64 {left}, {right}")
+
+    def vector_count(self) -> str:
+        """Vectors of a threadgroup, at most: the rows' vectors, or those of all threads."""
+        if not self._vectors:
+            x, y, z = (
+                self.convert(self.scalar(t), dtypes.int64).text for t in self.sizes["threads"]
+            )
+            if self.linear:
+                x, y, z = self.times(x, self.times(y, z)), "1", "1"
+            up = self.w.let(f"add i64 {x}, {self.lanes - 1}")
+            each = self.w.let(f"sdiv i64 {up}, {self.lanes}")
+            self._vectors = self.times(self.times(each, y), z)
+        return self._vectors
+
+    def _make_vector_storage(self) -> None:
+        """Room for the variables that live on from run to run: a place for each vector."""
+        count = self.vector_count()
+        in_loops = self._runs_in_loops(self.pieces, looping=False)
+        for variable, accesses in self.shapes.accesses.items():
+            if variable in self.fixed or not accesses.assigned:
+                continue
+            pieces = {path[0] for path in accesses.assigned + accesses.read}
+            if any(isinstance(p, Shared) and _counts(p, variable) for p in pieces):
+                continue
+            stays = len(pieces) > 1 or (not accesses.is_single and pieces <= in_loops)
+            if stays:
+                kind = value_type(variable.type, self.lanes_of(variable))
+                name = f"{variable.name}.all"
+                self.all_vectors[variable] = self.w.let(
+                    f"alloca {kind}, i64 {count}, align 64", name
+                )
+        if self.may_fail:
+            self.alive = self.w.let(f"alloca i{self.lanes}, i64 {count}, align 64", "alive")
+
+    def _runs_in_loops(self, pieces: tuple[Piece, ...], *, looping: bool) -> set[object]:
+        found: set[object] = set()
+        for piece in pieces:
+            if isinstance(piece, Run):
+                found |= {piece} if looping else set()
+                continue
+            inner = looping or isinstance(piece.statement, For | While)
+            for body in piece.bodies:
+                found |= self._runs_in_loops(body, looping=inner)
+        return found
+
+    # --- runs
+
+    def write_run(self, run: Run) -> None:
+        own = [v for v in self.all_vectors if self._touches(v, run)]
+        changed = [v for v in own if self._changes(v, run)]
+
+        def write(number: str) -> None:
+            self.enter_vector(own, number)
+            self.block(run.statements, run.path)
+            self.leave_vector(changed, number)
+
+        size = sum(1 for s in walk.statements(run.statements) for _ in walk.expressions(s))
+        self.each_vector(write, twice=size <= _TWICE_WRITTEN_EXPRESSIONS)
+
+    def _touches(self, variable: Variable, piece: Piece) -> bool:
+        accesses = self.shapes.accesses[variable]
+        return any(path[0] is piece for path in accesses.assigned + accesses.read)
+
+    def _changes(self, variable: Variable, piece: Piece) -> bool:
+        return any(path[0] is piece for path in self.shapes.accesses[variable].assigned)
+
+    def enter_vector(self, variables: list[Variable], number: str) -> None:
+        self.bound = dict(self.fixed)
+        self.return_label = self.w.label("vector.end")
+        self.fetch(variables, number)
+        self.live = ""
+        if not self.shapes.has_masked_return:
+            return
+        kind = vector_type("i1", self.lanes)
+        self.live = self.w.slot(kind, "live")
+        if self.alive:
+            self._drop_failed(number)
+        self.w.do(f"store {kind} {self.mask_text()}, ptr {self.live}")
+
+    def _drop_failed(self, number: str) -> None:
+        bits = f"i{self.lanes}"
+        place = self.w.let(f"getelementptr {bits}, ptr {self.alive}, i64 {number}")
+        alive = self.w.let(f"load {bits}, ptr {place}")
+        mask = self.w.let(f"bitcast {bits} {alive} to {vector_type('i1', self.lanes)}")
+        self.mask = self.narrowed_mask(mask)
+        kind = vector_type("i1", self.lanes)
+        self.w.do(f"store {kind} {self.mask}, ptr {self.live}")
+        some = self.w.label("alive")
+        self.w.branch(self.any_active(), some, self.return_label)
+        self.w.start(some)
+
+    def leave_vector(self, variables: list[Variable], number: str) -> None:
+        self.w.jump(self.return_label)
+        self.w.start(self.return_label)
+        for variable in variables:
+            kind = value_type(variable.type, self.lanes_of(variable))
+            text = self.w.let(f"load {kind}, ptr {self.slot_of(variable)}")
+            self.w.do(f"store {kind} {text}, ptr {self._place(variable, number)}")
+        if self.alive and self.live:
+            bits, kind = f"i{self.lanes}", vector_type("i1", self.lanes)
+            live = self.w.let(f"load {kind}, ptr {self.live}")
+            text = self.w.let(f"bitcast {kind} {live} to {bits}")
+            place = self.w.let(f"getelementptr {bits}, ptr {self.alive}, i64 {number}")
+            self.w.do(f"store {bits} {text}, ptr {place}")
+
+    def _place(self, variable: Variable, number: str) -> str:
+        kind = value_type(variable.type, self.lanes_of(variable))
+        return self.w.let(f"getelementptr {kind}, ptr {self.all_vectors[variable]}, i64 {number}")
+
+    def fetch(self, variables: list[Variable], number: str) -> None:
+        for variable in variables:
+            kind = value_type(variable.type, self.lanes_of(variable))
+            text = self.w.let(f"load {kind}, ptr {self._place(variable, number)}")
+            self.w.do(f"store {kind} {text}, ptr {self.slot_of(variable)}")
+
+
+def _counts(piece: Shared, variable: Variable) -> bool:
+    return isinstance(piece.statement, For) and piece.statement.counter is variable
