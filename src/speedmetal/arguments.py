@@ -40,6 +40,7 @@ from speedmetal.frontend.signature import (
     ScalarArgument,
     TupleArgument,
     is_record_class,
+    parse_signature,
     record_items,
     signature_of,
 )
@@ -180,6 +181,28 @@ def _check_array(where: str, argument: Any) -> None:
             f"{where}: its elements are not aligned to their size of {dtype.itemsize} bytes"
             f" (strides {argument.strides}); make a copy with x.copy()"
         )
+
+
+def stated_types(given: Sequence[Any]) -> tuple[Any, ...]:
+    """Type strings and dtypes among ``given`` as argument types; the rest as it is.
+
+    Raises:
+        UserInputError: A string is no type.
+    """
+    stated: list[Any] = []
+    for item in given:
+        if isinstance(item, str):
+            stated += parse_signature(item)
+        else:
+            stated.append(ScalarArgument(item) if isinstance(item, DType) else item)
+    return tuple(stated)
+
+
+def mixed_signature(given: Sequence[Any]) -> tuple[Argument, ...]:
+    """Argument types of what is partly a type already, partly a real argument."""
+    # The real ones together, because float64 among them widens Python's floats.
+    typed = iter(signature_of([item for item in given if not isinstance(item, Argument)]))
+    return tuple(item if isinstance(item, Argument) else next(typed) for item in given)
 
 
 def layouts(arguments: Sequence[Any]) -> Iterator[Any]:

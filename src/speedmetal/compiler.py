@@ -100,10 +100,12 @@ def print_source(kernel: ir.Kernel, target: str, *, has_ragged_rows: bool = Fals
     """The target's text of a lowered kernel: LLVM assembly, CUDA C++ or Metal Shading Language."""
     with _stage(f"the {target} printer", kernel.name):
         if target == "cpu":
+            from speedmetal.backends.cpu.build import vector_unit
             from speedmetal.backends.cpu.printer import print_kernel as print_cpu
             from speedmetal.backends.cpu.printer import uses_simdgroups
 
-            return print_cpu(kernel, linear=has_ragged_rows and uses_simdgroups(kernel))
+            linear = has_ragged_rows and uses_simdgroups(kernel)
+            return print_cpu(kernel, unit=vector_unit(), linear=linear)
         if target == "cuda":
             from speedmetal.backends.cuda.printer import print_kernel as print_cuda
 

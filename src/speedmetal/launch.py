@@ -10,7 +10,6 @@ import difflib
 import functools
 import inspect
 import os
-import struct
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,27 +24,23 @@ from speedmetal.arguments import (
     check_writable,
     checked_signature,
     device_of,
-    fitted,
     largest_extent,
-    parameter_slots,
+    mixed_signature,
     reader_for,
+    stated_types,
 )
 from speedmetal.backends.base import Device, DeviceLimits, entered_device
-from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import DeviceError, LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument
-from speedmetal.reports import ReportSites
-from speedmetal.sizes import SIMDGROUP_SIZE, Sizes, requested
+from speedmetal.plans import Plan, is_current, packed_widely, plan_for, run_reporting
+from speedmetal.sizes import SIMDGROUP_SIZE, requested
 
 _PLANS_KEPT = 1024
 """Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
 _COMPILED_KEPT = 256
 """Compiled kernels of one function; functions made anew for each call would fill the memory."""
-_THREADS_PER_CHUNK = 4096
-"""The least work worth another core's attention, where threads run no loops: about 3 us."""
-_CHUNKS_PER_CORE = 4
 
 _debug_level: ContextVar[int | None] = ContextVar("debug_level", default=None)
 
@@ -84,37 +79,6 @@ def _environment_debug() -> int:
     if given not in ("0", "1", "2"):
         raise UserInputError(f"SPEEDMETAL_DEBUG is {given!r}; expected 0, 1 or 2")
     return int(given)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """Everything about a launch that does not change while its key is the same.
-
-    Args:
-        compiled: The kernel; its code lives as long as this.
-        sizes: Of grid and threadgroups.
-        run: Runs the threadgroups, given the packed arguments, their number and a chunk.
-        groups: The number of threadgroups.
-        chunk: How many of them a core takes at once.
-        pack: Packs the slots.
-        slots: What is packed: constants, with the values of a launch at every second place.
-        formats: Of the values.
-        names: Global names whose values the code depends on: dictionary, name, value.
-        attributes: The same for closures' cells and modules' attributes.
-        sites: What the kernel may report, if anything.
-    """
-
-    compiled: compiler.CompiledKernel
-    sizes: Sizes
-    run: Callable[[bytes, int, int], None]
-    groups: int
-    chunk: int
-    pack: Callable[..., bytes]
-    slots: list[Any]
-    formats: tuple[str, ...]
-    names: tuple[tuple[dict[str, Any], str, Any], ...]
-    attributes: tuple[tuple[Any, str, Any], ...]
-    sites: ReportSites | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,19 +189,19 @@ class Kernel:
             plan = self._plans.get(tuple(key))
         except TypeError:  # something unhashable: the checks will say what
             plan = None
-        if plan is None or unknown or not _is_current(plan):
+        if plan is None or unknown or not is_current(plan):
             if unknown:
                 raise self._unknown_option(next(iter(unknown)))
             plan = self._planned(key, arguments, (grid, groups, threads), debug, device)
         if plan.sites is not None:
-            _run_reporting(plan, values)
+            run_reporting(plan, values)
             return
         slots = plan.slots.copy()
         slots[1::2] = values
         try:
             packed = plan.pack(*slots)
         except OverflowError:
-            packed = _packed_widely(plan, values)
+            packed = packed_widely(plan, values)
         plan.run(packed, plan.groups, plan.chunk)
 
     def compile(self, *types: Any, debug: int | None = None) -> KernelInfo:
@@ -250,10 +214,8 @@ class Kernel:
         Raises:
             CompileError: The kernel is wrong.
         """
-        from speedmetal.reflection import signature_from
-
         level = self._debug_level(debug)
-        signature = signature_from(self, types)
+        signature = self.signature_for(types)
         facts = self._compile(self.specialisation(signature, level), has_ragged_rows=False).facts
         limits: DeviceLimits = default_device().limits
         return KernelInfo(
@@ -275,6 +237,15 @@ class Kernel:
             debug,
             compiler.index_type_for(largest),
         )
+
+    def signature_for(self, types: tuple[Any, ...]) -> tuple[Argument, ...]:
+        """Argument types from arrays, numbers, dtypes and type strings, one for each parameter.
+
+        Raises:
+            LaunchError: There are too few or too many.
+            UserInputError: One of them is no type.
+        """
+        return mixed_signature(self.check_arity(stated_types(types)))
 
     def check_arity(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with defaults filled in.
@@ -321,7 +292,7 @@ class Kernel:
         self._check_memory(compiled.facts.threadgroup_memory_bytes, device)
         sizes = request.sizes(has_loops=compiled.facts.has_loops)
         check_writable(self.name, names, arguments, signature, compiled.facts.written)
-        plan = _plan(compiled, sizes, _value_slots(arguments, signature))
+        plan = plan_for(compiled, sizes, arguments, signature)
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
         self._plans[tuple(key)] = plan
@@ -437,66 +408,3 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
 
 def _kinds(size: Any) -> Any:
     return tuple(map(type, size)) if isinstance(size, (tuple, list)) else type(size)
-
-
-def _is_current(plan: Plan) -> bool:
-    for namespace, name, value in plan.names:
-        if namespace.get(name) is not value:
-            return False
-    return not plan.attributes or compiler.is_current(plan.attributes)
-
-
-def _value_slots(
-    arguments: tuple[Any, ...], signature: tuple[Argument, ...]
-) -> list[tuple[str, bytes]]:
-    slots = [("q", b"")]  # the mailbox's address
-    for argument, kind in zip(arguments, signature, strict=True):
-        slots += parameter_slots(argument, kind)
-    return slots
-
-
-def _plan(compiled: compiler.CompiledKernel, sizes: Sizes, values: list[tuple[str, bytes]]) -> Plan:
-    prefix = struct.pack("9q", *sizes.grid, *sizes.threads, *sizes.groups)
-    slots: list[Any] = [prefix]
-    layout = f"={len(prefix)}s"
-    for value_format, constant in values:
-        slots += (0, constant)
-        layout += f"{value_format}{len(constant)}s"
-    dependencies = compiled.dependencies
-    return Plan(
-        compiled,
-        sizes,
-        compiled.program.launch,
-        sizes.group_count,
-        _chunk(sizes, has_loops=compiled.facts.has_loops),
-        struct.Struct(layout).pack,
-        slots,
-        tuple(value_format for value_format, _ in values),
-        tuple(d for d in dependencies if type(d[0]) is dict),
-        tuple(d for d in dependencies if type(d[0]) is not dict),
-        compiled.facts.sites or None,
-    )
-
-
-def _chunk(sizes: Sizes, *, has_loops: bool) -> int:
-    from speedmetal.backends.cpu.pool import default_threads
-
-    share = -(-sizes.group_count // (default_threads() * _CHUNKS_PER_CORE))
-    least = 1 if has_loops else -(-_THREADS_PER_CHUNK // sizes.group_size)
-    return max(share, least)
-
-
-def _run_reporting(plan: Plan, values: list[Any]) -> None:
-    """Launch a kernel that may print or fail, and deliver what it reports."""
-    assert plan.sites is not None
-    mailbox = plan.sites.empty_mailbox()
-    values[0] = address_of(mailbox)
-    plan.run(_packed_widely(plan, values), plan.groups, plan.chunk)
-    plan.sites.deliver(mailbox)
-
-
-def _packed_widely(plan: Plan, values: list[Any]) -> bytes:
-    """Pack numbers of which one is beyond float32 or float16: it becomes an infinity."""
-    slots = plan.slots.copy()
-    slots[1::2] = map(fitted, values, plan.formats)
-    return plan.pack(*slots)

@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from speedmetal import compiler
-from speedmetal.dtypes import DType
 from speedmetal.errors import UnknownNameError, UserInputError
-from speedmetal.frontend.signature import (
-    Argument,
-    ScalarArgument,
-    parse_signature,
-    signature_of,
-)
 from speedmetal.ir.text import kernel_text
 from speedmetal.launch import Kernel
 
@@ -106,7 +99,7 @@ def code(
             'Metal has no stage="assembly": only Apple\'s compiler, on a Mac, makes it; use'
             ' stage="source"'
         )
-    specialisation = made.specialisation(signature_from(made, args), debug)
+    specialisation = made.specialisation(made.signature_for(args), debug)
     lowered, _ = compiler.lower(specialisation, target)
     if stage == "ir":
         return Code(kernel_text(lowered).rstrip(), "python")
@@ -138,25 +131,3 @@ def _assembly(source: str, target: str) -> str:
     from speedmetal.backends.cuda.build import compile_ptx
 
     return compile_ptx(source)
-
-
-def signature_from(kernel: Kernel, args: tuple[Any, ...]) -> tuple[Argument, ...]:
-    """Argument types from arrays, numbers, dtypes and type strings, one for each parameter.
-
-    Raises:
-        LaunchError: There are too few or too many.
-        UserInputError: One of them is no type.
-    """
-    given: list[Any] = []
-    for argument in args:
-        if isinstance(argument, str):
-            given += parse_signature(argument)
-        elif isinstance(argument, DType):
-            given.append(ScalarArgument(argument))
-        else:
-            given.append(argument)
-    complete = kernel.check_arity(tuple(given))
-    # Together, because float64 among them widens Python's floats.
-    real = [item for item in complete if not isinstance(item, Argument)]
-    typed = iter(signature_of(real))
-    return tuple(item if isinstance(item, Argument) else next(typed) for item in complete)

@@ -6,7 +6,13 @@ import ast
 from dataclasses import dataclass, field
 
 from speedmetal.frontend.run import Run
+from speedmetal.frontend.suggestions import meant
 from speedmetal.frontend.values import Value
+
+
+def counted(count: int) -> str:
+    """``1 argument``, ``2 arguments``."""
+    return f"{count} argument{'s' if count != 1 else ''}"
 
 
 @dataclass(slots=True)
@@ -35,16 +41,19 @@ class Arguments:
         if len(self.positional) > len(names):
             raise run.fault(
                 self.node,
-                f"expected {shown}, found {len(self.positional)} arguments",
+                f"expected {shown}, found {counted(len(self.positional))}",
             )
         given.update(zip(names, self.positional, strict=False))
         for key, value in self.named.items():
             if key not in names:
-                raise run.fault(self.node, f"expected {shown}, found an argument {key!r}")
+                raise run.fault(
+                    self.node, f"expected {shown}, found an argument {key!r}{meant(key, names)}"
+                )
             if key in given:
                 raise run.fault(self.node, f"the argument {key!r} of {shown} was given twice")
             given[key] = value
         missing = [key for key in must if key not in given]
         if missing:
-            raise run.fault(self.node, f"expected {shown}; {', '.join(missing)} is missing")
+            verb = "is" if len(missing) == 1 else "are"
+            raise run.fault(self.node, f"expected {shown}; {' and '.join(missing)} {verb} missing")
         return [given.get(key) for key in names]

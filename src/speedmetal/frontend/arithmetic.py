@@ -145,7 +145,7 @@ def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
         raise Fault(
             span,
             f"{sign} has no common type for {left.name} and {right.name};"
-            f" convert one: x.astype({left.name}) or x.astype({right.name})",
+            f" convert one: x.astype(sm.{left.name}) or x.astype(sm.{right.name})",
         )
     return found
 

@@ -84,8 +84,8 @@ def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
     if not 0 < code.co_firstlineno <= len(lines):
         raise _failure(
             code,
-            "its source is not available: functions typed at the python prompt, given to exec or"
-            " built by C code cannot be compiled; put it into a file or a notebook cell",
+            f"the source of {code.co_name!r} is not available: functions typed at the python prompt"
+            " or given to exec cannot be compiled; put it into a file or a notebook cell",
         )
     if code.co_name == "<lambda>":
         return _capture_lambda(code, lines)
@@ -123,7 +123,9 @@ def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
             raise _stale(code) from None
     node = tree.body[0].body[0] if indented else tree.body[0]
     if isinstance(node, ast.AsyncFunctionDef):
-        raise _failure(code, "an async function cannot be compiled; write a plain def")
+        span = Source(text, code.co_firstlineno - 1 - indented).span(node)
+        message = "an async function cannot be compiled; write a plain def"
+        raise CompileError(code.co_name, [Diagnostic(span, message)])
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
         raise _stale(code)
     return Captured(node.name, node, Source(text, code.co_firstlineno - 1 - indented))

@@ -24,6 +24,7 @@ from speedmetal.frontend.values import (
     Static,
     Value,
     describe,
+    with_expressions,
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -57,7 +58,7 @@ def compare(run: Run, name: str, left: Value, right: Value, span: SourceSpan) ->
         if name not in {"eq", "ne"}:
             raise Fault(span, f"complex numbers have no order; {SIGNS[name]} compares real ones")
         parts = as_complex(run, a, span), as_complex(run, b, span)
-        return complex_numbers.equal(*parts, name, span)
+        return complex_numbers.equal(run, *parts, name, span)
     dtype = common_type(run, (left, right), span, SIGNS[name]).dtype
     x, y = typed(run, left, dtype, span), typed(run, right, dtype, span)
     return Scalar(ir.Compare(name, x, y, dtypes.bool_, span))
@@ -94,11 +95,11 @@ def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) ->
     if a_items is None or b_items is None or len(a_items) != len(b_items):
         return Static(name == "ne")
     results = [compare(run, name, a, b, span) for a, b in zip(a_items, b_items, strict=True)]
-    return combine("and" if name == "eq" else "or", results, span)
+    return combine(run, "and" if name == "eq" else "or", results, span)
 
 
-def combine(name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static | Scalar:
-    """``and`` or ``or`` of bools that are all safe to evaluate."""
+def combine(run: Run, name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static | Scalar:
+    """``and`` or ``or`` of bools that are all evaluated."""
     absorbing = name == "or"
     running: list[Scalar] = []
     for part in parts:
@@ -110,7 +111,7 @@ def combine(name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static
         return Static(not absorbing)
     result = running[0].expression
     for part in running[1:]:
-        result = ir.Logical(name, result, part.expression, dtypes.bool_, span)
+        result = ir.Logical(name, result, run.safe(part.expression), dtypes.bool_, span)
     return Scalar(result)
 
 
@@ -183,6 +184,7 @@ def select(
 ) -> Value:
     """``left if condition else right`` with both evaluated."""
     left, right = common_shape(run, left, right, span)
+    left, right = (with_expressions(value, run.safe) for value in (left, right))
     return _select(condition, left, right, span)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speedmetal import dtypes
-from speedmetal.frontend.convert import as_complex
+from speedmetal.frontend.convert import as_complex, typed
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import Complex, Scalar, Static, Value
 from speedmetal.intrinsics import TABLE
@@ -30,15 +30,44 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
             )
     if name == "power" and isinstance(right, Static) and right.value == 2:
         name, right = "multiply", left
+    if name not in {"add", "subtract", "multiply", "divide"}:
+        raise Fault(span, "complex numbers have the operators + - * / and ** 2 alone")
+    if not _is_complex(right):
+        return _with_real(run, name, as_complex(run, left, span), right, span)
+    if not _is_complex(left) and name != "divide":
+        return _from_real(run, name, left, as_complex(run, right, span), span)
     a, b = as_complex(run, left, span), as_complex(run, right, span)
     if name in {"add", "subtract"}:
         return Complex(_operation(name, a.real, b.real), _operation(name, a.imag, b.imag))
-    if name not in {"multiply", "divide"}:
-        raise Fault(span, "complex numbers have the operators + - * / and ** 2 alone")
     ar, ai, br, bi = (run.keep(part, "part") for part in (a.real, a.imag, b.real, b.imag))
     if name == "multiply":
         return multiply(Complex(ar, ai), Complex(br, bi))
     return _divide(run, Complex(ar, ai), Complex(br, bi))
+
+
+def _is_complex(value: Value) -> bool:
+    return isinstance(value, Complex) or (
+        isinstance(value, Static) and isinstance(value.value, complex)
+    )
+
+
+def _with_real(run: Run, name: str, a: Complex, b: Value, span: SourceSpan) -> Complex:
+    """``a <operator> b`` of a real b, part by part (C99, annex G.5)."""
+    real = typed(run, b, _F32, span)
+    if name in {"add", "subtract"}:
+        return Complex(_operation(name, a.real, real), a.imag)
+    real = run.keep(real, "real")
+    return Complex(_operation(name, a.real, real), _operation(name, a.imag, real))
+
+
+def _from_real(run: Run, name: str, a: Value, b: Complex, span: SourceSpan) -> Complex:
+    """``a <operator> b`` of a real a, part by part."""
+    real = typed(run, a, _F32, span)
+    if name == "multiply":
+        real = run.keep(real, "real")
+        return Complex(_operation(name, real, b.real), _operation(name, real, b.imag))
+    imag = b.imag if name == "add" else ir.Unary("negate", b.imag, _F32, span)
+    return Complex(_operation(name, real, b.real), imag)
 
 
 def multiply(a: Complex, b: Complex) -> Complex:
@@ -96,8 +125,10 @@ def conjugate(value: Complex) -> Complex:
     return Complex(value.real, ir.Unary("negate", value.imag, _F32, value.imag.span), value.weak)
 
 
-def equal(a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:
+def equal(run: Run, a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:
     """``a == b`` or ``a != b`` (``name`` is eq or ne)."""
     real = ir.Compare(name, a.real, b.real, dtypes.bool_, span)
     imag = ir.Compare(name, a.imag, b.imag, dtypes.bool_, span)
-    return Scalar(ir.Logical("and" if name == "eq" else "or", real, imag, dtypes.bool_, span))
+    return Scalar(
+        ir.Logical("and" if name == "eq" else "or", real, run.safe(imag), dtypes.bool_, span)
+    )

@@ -22,6 +22,7 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    advice,
     describe,
 )
 from speedmetal.ir import nodes as ir
@@ -30,8 +31,13 @@ from speedmetal.source import SourceSpan
 POSITION_HINT = "a position has an axis: write .x, .y or .z, or unpack it: x, y, z = ..."
 
 
-def constant(value: float, dtype: DType, span: SourceSpan) -> ir.Constant:
-    """A number of Python's as a constant of a type.
+def constant(
+    value: float,
+    dtype: DType,
+    span: SourceSpan,
+    way_out: str = "convert the other operand to a wider type",
+) -> ir.Constant:
+    """A number of Python's as a constant of a type; ``way_out`` says what to do if it is none.
 
     Raises:
         Fault: An integer type does not hold it.
@@ -45,7 +51,7 @@ def constant(value: float, dtype: DType, span: SourceSpan) -> ir.Constant:
         raise Fault(
             span,
             f"the constant {number} does not fit into {dtype.name}, which holds"
-            f" {dtype.minimum} to {dtype.maximum}; convert the other operand to a wider type",
+            f" {dtype.minimum} to {dtype.maximum}; {way_out}",
         )
     return ir.Constant(number, dtype, span)
 
@@ -120,7 +126,7 @@ def as_number(run: Run, value: Value, span: SourceSpan) -> Scalar | Complex:
                 f" {value.array.name}[{', '.join('ijklmn'[: value.array.type.rank]) or '()'}]",
             )
         case _:
-            raise Fault(span, f"expected a number, found {describe(value)}")
+            raise Fault(span, f"expected a number, found {describe(value)}{advice(value)}")
 
 
 def as_scalar(run: Run, value: Value, span: SourceSpan) -> Scalar:
@@ -182,7 +188,7 @@ def explicit(run: Run, value: Value, dtype: DType, span: SourceSpan) -> Value:
     if isinstance(value, Static) and isinstance(value.value, float):
         return Scalar(ir.Constant(saturated(value.value, dtype), dtype, span))
     if isinstance(value, Static):
-        return Scalar(constant(value.value, dtype, span))
+        return Scalar(constant(value.value, dtype, span, "write a constant that it holds"))
     return Scalar(converted(number.expression, dtype))
 
 
@@ -224,15 +230,14 @@ def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) 
         Fault: It is no number, or a float where an integer is wanted.
     """
     if isinstance(value, Static) and isinstance(value.value, int) and not dtype.is_complex:
-        return constant(value.value, dtype, span)
+        return constant(value.value, dtype, span, f"use a wider type for {into}")
     scalar = as_scalar(run, value, span)
     if scalar.dtype.is_float and not dtype.is_float:
-        way = f"{into} != 0" if dtype.is_bool else f"x.astype({dtype.name})"
+        kind = "a bool" if dtype.is_bool else "an integer"
         raise Fault(
             span,
             f"expected {dtype.name} for {into}, found {scalar.dtype.name}; a float does not become"
-            f" {'a bool' if dtype.is_bool else 'an integer'} by itself: write"
-            f" {'x != 0' if dtype.is_bool else f'int(x) or {way}'}",
+            f" {kind} by itself: write {_way_from_float(scalar, dtype)}",
         )
     if dtype.is_bool and not scalar.dtype.is_bool:
         raise Fault(
@@ -240,6 +245,13 @@ def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) 
             f"expected bool_ for {into}, found {scalar.dtype.name}; write x != 0",
         )
     return typed(run, value, dtype, span)
+
+
+def _way_from_float(scalar: Scalar, dtype: DType) -> str:
+    if dtype.is_bool:
+        return "x != 0"
+    quotient = isinstance(scalar.expression, ir.Binary) and scalar.expression.operator == "divide"
+    return f"{'a // b, ' if quotient else ''}int(x) or x.astype(sm.{dtype.name})"
 
 
 def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
@@ -257,7 +269,7 @@ def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
         case Complex(real, imag):
             zero = ir.Constant(0.0, dtypes.float32, span)
             parts = [ir.Compare("ne", p, zero, dtypes.bool_, span) for p in (real, imag)]
-            return Scalar(ir.Logical("or", parts[0], parts[1], dtypes.bool_, span))
+            return Scalar(ir.Logical("or", parts[0], run.safe(parts[1]), dtypes.bool_, span))
     scalar = as_scalar(run, value, span)
     if scalar.dtype.is_bool:
         return scalar
@@ -280,7 +292,8 @@ def static_int(value: Value, span: SourceSpan, what: str) -> int:
             return int(found)
     if isinstance(value, Broken):
         raise Fault(span, value.message)
-    raise Fault(span, f"expected a constant integer for {what}, found {describe(value)}")
+    runs = ", which only the running program knows" if isinstance(value, Scalar) else ""
+    raise Fault(span, f"expected a constant integer for {what}, found {describe(value)}{runs}")
 
 
 def as_dtype(value: Value, span: SourceSpan) -> DType:

@@ -31,6 +31,7 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    advice,
     describe,
     expressions_of,
     with_expressions,
@@ -253,7 +254,7 @@ def _logical_pair(
     )
     if not block and is_truth and all(map(is_lazy_safe, expressions_of(right))):
         assert isinstance(right, Scalar | Static)
-        return combine(name, [Scalar(left), right], span)
+        return combine(run, name, [Scalar(left), right], span)
     known = Static(name == "or")
     given, other = (right, known) if name == "and" else (known, right)
     blocks: tuple[Block, Block] = (block, []) if name == "and" else ([], block)
@@ -293,7 +294,7 @@ def _decide(run: Run, condition: Static | Scalar, parts: list[ast.expr], then: T
     if unsafe and isinstance(condition, Scalar):
         then(condition, lambda: go_on(found))
     else:
-        go_on(combine("and", [condition, found], run.span(part)))
+        go_on(combine(run, "and", [condition, found], run.span(part)))
 
 
 @expression(ast.Compare)
@@ -336,18 +337,24 @@ def _comparison(
     if isinstance(operator, ast.Is | ast.IsNot):
         return _identity(run, node, left, right, negated=isinstance(operator, ast.IsNot))
     if not (isinstance(right, Aggregate) and right.is_tuple):
-        raise run.fault(node, f"in expects a tuple, found {describe(right)}")
+        hint = "; loop over its elements" if isinstance(right, ArrayView) else advice(right)
+        raise run.fault(node, f"in expects a tuple, found {describe(right)}{hint}")
     left = with_expressions(left, lambda e: run.keep(e, "sought"))
-    found = combine("or", [compare(run, "eq", left, part, span) for part in right.items], span)
+    found = combine(run, "or", [compare(run, "eq", left, part, span) for part in right.items], span)
     return found if isinstance(operator, ast.In) else invert_truth(found, span)
 
 
 def _identity(run: Run, node: ast.Compare, left: Value, right: Value, *, negated: bool) -> Static:
-    if not (isinstance(left, Static) or isinstance(right, Static)):
-        raise run.fault(node, "is compares compile-time values, such as None; write ==")
     pair = isinstance(left, Static) and isinstance(right, Static)
+    # A number of the running program is no object: Python's own answer would be an accident.
+    if not pair and all(isinstance(v, Static | Scalar) and _is_number(v) for v in (left, right)):
+        raise run.fault(node, "is compares compile-time values, such as None; write ==")
     is_same = pair and left.value is right.value  # type: ignore[union-attr]
     return Static(is_same is not negated)
+
+
+def _is_number(value: Static | Scalar) -> bool:
+    return isinstance(value, Scalar) or value.is_number
 
 
 # --- Subscripts and attributes ---------------------------------------------------------------
@@ -363,16 +370,8 @@ def _subscript(run: Run, node: ast.Subscript) -> Value:
     if isinstance(whole, Aggregate) and whole.is_tuple and len(indices) == 1:
         return item(run, node, whole, indices[0])
     raise run.fault(
-        node.value, f"expected an array or a tuple, found {describe(whole)}{_instead_of(whole)}"
+        node.value, f"expected an array or a tuple, found {describe(whole)}{advice(whole)}"
     )
-
-
-def _instead_of(value: Value) -> str:
-    if isinstance(value, Static) and isinstance(value.value, list):
-        return "; make it a tuple, whose items are constants, or give the kernel an array"
-    if isinstance(value, Static) and hasattr(value.value, "dtype"):
-        return "; arrays are arguments of the kernel, not constants"
-    return ""
 
 
 def _slice(run: Run, node: ast.Subscript, cut: ast.Slice) -> Value:

@@ -30,19 +30,33 @@ def solve(unit: Unit, start: Callable[[Run], None]) -> Run:
 
 
 def _learn(unit: Unit, run: Run) -> bool:
-    """Widen the assumptions by what the run found; whether they changed."""
+    """Change the assumptions to what the run found; whether that changed any.
+
+    What cannot be is believed only when all else is settled: an early run may have taken branches
+    and values that the last one does not.
+    """
     changed = run.newly_fixed
+    conflicts: dict[Key, Diagnostic] = {}
     for key, record in run.records.items():
         if key in unit.fixed or key in unit.conflicts:
             continue
         if key in unit.assumed or key in run.demoted or _needs_variable(record):
-            changed |= _widen(unit, key, record)
+            found = _joined(record)
+            if isinstance(found, Diagnostic):
+                conflicts[key] = found
+            elif found is not None:
+                changed |= _widen(unit, key, found)
+    return changed or _give_up(unit, run, conflicts)
+
+
+def _give_up(unit: Unit, run: Run, conflicts: dict[Key, Diagnostic]) -> bool:
+    """Break the names for which there is no type, and those that a loop makes impossible."""
+    changed = bool(conflicts)
+    unit.conflicts.update(conflicts)
     for place, names in run.broken_by.items():
         known = unit.broken_by.setdefault(place, {})
         for name, broken in names.items():
-            if name not in known:
-                known[name] = broken
-                changed = True
+            changed |= known.setdefault(name, broken) is broken
     return changed
 
 
@@ -56,29 +70,30 @@ def _needs_variable(record: Record) -> bool:
     return some_known or len(slots) > 1
 
 
-def _widen(unit: Unit, key: Key, record: Record) -> bool:
-    before = unit.assumed.get(key)
-    joined: Slot | None = before
+def _joined(record: Record) -> Slot | Diagnostic | None:
+    """The slot of everything that a run bound to a name, or what contradicts what."""
+    joined: Slot | None = None
     last: Binding | None = None
     for binding in record.bindings:
         if not is_variable(binding.slot):
             continue
         wider = binding.slot if joined is None else join(joined, binding.slot)
         if wider is None:
-            unit.conflicts[key] = _conflict(record, binding, last)
-            return True
-        if last is None or wider != joined:
-            last = binding
-        joined = wider
-    if joined is None or joined == before:
-        return False
-    unit.assumed[key] = joined
-    return True
+            assert last is not None
+            return _conflict(record, binding, last)
+        if wider != joined:
+            joined, last = wider, binding
+    return joined
 
 
-def _conflict(record: Record, binding: Binding, other: Binding | None) -> Diagnostic:
-    if other is None:
-        other = next(b for b in record.bindings if join(b.slot, binding.slot) is None)
+def _widen(unit: Unit, key: Key, found: Slot) -> bool:
+    before = unit.assumed.get(key)
+    wider = found if before is None else join(before, found) or found
+    unit.assumed[key] = wider
+    return wider != before
+
+
+def _conflict(record: Record, binding: Binding, other: Binding) -> Diagnostic:
     name = "the result" if record.name == RETURN else repr(record.name)
     return Diagnostic(
         binding.span,

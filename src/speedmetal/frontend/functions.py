@@ -11,7 +11,7 @@ from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.errors import CompileError, Diagnostic
-from speedmetal.frontend.arguments import Arguments
+from speedmetal.frontend.arguments import Arguments, counted
 from speedmetal.frontend.binding import bind_parameter, fault_of, resolved
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.exits import labelled
@@ -22,6 +22,7 @@ from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.run import RETURN, Env, Fault, Frame, Impure, Label, Run
 from speedmetal.frontend.session import Specialised, Unit
 from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.suggestions import meant
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -111,12 +112,12 @@ def bind_arguments(run: Run, callee: Callee, arguments: Arguments) -> dict[str, 
     if rest and spec.vararg is None:
         raise run.fault(
             arguments.node,
-            f"expected {shown}, found {len(arguments.positional)} arguments",
+            f"expected {shown}, found {counted(len(arguments.positional))}",
         )
     for name, value in arguments.named.items():
         if name not in names + keyword_only or name in given:
-            twice = "twice " if name in given else ""
-            raise run.fault(arguments.node, f"expected {shown}, found {name!r} {twice}".rstrip())
+            hint = " twice" if name in given else meant(name, names + keyword_only)
+            raise run.fault(arguments.node, f"expected {shown}, found an argument {name!r}{hint}")
         given[name] = value
     bound: dict[str, Value] = {}
     for name in names + keyword_only:

@@ -24,6 +24,7 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    advice,
     describe,
 )
 from speedmetal.ir import nodes as ir
@@ -38,21 +39,20 @@ def _for(run: Run, node: ast.For) -> None:
     if isinstance(value, Range):
         _for_range(run, node, value)
         return
-    items = _items(run, node, value)
-    if len(items) > LARGEST_UNROLLING:
-        raise run.fault(
-            node.iter,
-            f"expected at most {LARGEST_UNROLLING} turns to unroll, found {len(items)}; use range",
-        )
-    _unroll(run, node, items)
+    _unroll(run, node, _items(run, node, value))
 
 
 def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
-    if isinstance(value, Static) and isinstance(value.value, range):
-        return tuple(map(Static, value.value[: LARGEST_UNROLLING + 1]))
-    items = unpacked(run, node.iter, value)
+    is_range = isinstance(value, Static) and isinstance(value.value, range)
+    items = value.value if is_range else unpacked(run, node.iter, value)  # type: ignore[union-attr]
     if items is not None:
-        return items
+        if len(items) > LARGEST_UNROLLING:
+            raise run.fault(
+                node.iter,
+                f"expected at most {LARGEST_UNROLLING} turns to unroll, found {len(items)};"
+                " use range",
+            )
+        return tuple(map(Static, items)) if is_range else items
     if isinstance(value, ArrayView):
         name = value.array.name
         raise run.fault(
@@ -60,8 +60,15 @@ def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
             f"a loop cannot go over an array; write for i in range(len({name})): and {name}[i]",
         )
     raise run.fault(
-        node.iter, f"expected range(...), sm.static_range(...) or a tuple, found {describe(value)}"
+        node.iter,
+        f"expected range(...), sm.static_range(...) or a tuple, found {describe(value)}"
+        f"{_way(value)}",
     )
+
+
+def _way(value: Value) -> str:
+    is_count = isinstance(value, Scalar) or (isinstance(value, Static) and value.is_number)
+    return "; write range(n)" if is_count else advice(value)
 
 
 # --- Unrolled --------------------------------------------------------------------------------
@@ -127,7 +134,8 @@ def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSl
     for part in parts:
         bound = as_number(run, part, span)
         if not (isinstance(bound, Scalar) and bound.dtype.is_integer):
-            raise run.fault(node.iter, f"range expects integers, found {describe(part)}")
+            way = "; convert it with int(x)" if isinstance(bound, Scalar) else ""
+            raise run.fault(node.iter, f"range expects integers, found {describe(part)}{way}")
     number = common_type(run, parts, span, "range")
     # A counter of a narrow type could not pass its last value.
     narrow = number.dtype.bits < dtypes.DEFAULT_INT.bits

@@ -7,6 +7,7 @@ any type is known.
 from __future__ import annotations
 
 import ast
+import sys
 import types
 import weakref
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from dataclasses import dataclass, field
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.capture import Captured, FunctionNode, Source, capture
 
-_COMPREHENSION = "a comprehension builds a list; write a loop that stores into an array"
+_COMPREHENSION = (
+    "kernels have no comprehensions; write a loop, with a total or an array for results"
+)
 _ASYNC = "kernels have no async; every thread runs on its own"
 _LIST = (
     "kernels have no lists; use a tuple, or sm.thread_array(shape, dtype) for values that change"
@@ -49,10 +52,12 @@ REJECTED: dict[type[ast.AST], str] = {
     ast.SetComp: _COMPREHENSION,
     ast.Try: "kernels have no exceptions: test for the condition with if",
     ast.TryStar: "kernels have no exceptions: test for the condition with if",
-    ast.With: "kernels have no with statement",
+    ast.With: "kernels have no with statement; open and close things around the launch",
     ast.Yield: "a kernel is no generator; store results into an array",
     ast.YieldFrom: "a kernel is no generator; store results into an array",
 }
+if sys.version_info >= (3, 12):
+    REJECTED[ast.TypeAlias] = "kernels have no type statement; define the alias outside"
 """What the language does not have, and what to write instead."""
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -144,7 +149,7 @@ class _Checker(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:
             self._refuse(
-                node.decorator_list[0], "functions inside a kernel have no decorators; call it"
+                node.decorator_list[0], "functions inside a kernel have no decorators; leave it out"
             )
         self.function(node)
 
@@ -210,6 +215,13 @@ class _Checker(ast.NodeVisitor):
             self._refuse(node.target, "only a name can have an annotation")
         else:
             self.visit(node.value)
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        if isinstance(node.test, ast.Tuple) and node.test.elts:
+            self._refuse(
+                node.test, 'a tuple is always true; write assert condition, "message" without ()'
+            )
+        self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, bytes):

@@ -35,6 +35,7 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    advice,
     describe,
 )
 from speedmetal.intrinsics import TABLE
@@ -55,7 +56,9 @@ def _range(run: Run, arguments: Arguments) -> Value:
 def _extreme(name: str, comparison: str) -> Handler:
     def handler(run: Run, arguments: Arguments) -> Value:
         if arguments.named:
-            raise run.fault(arguments.node, f"{name} takes numbers alone inside a kernel")
+            raise run.fault(
+                arguments.node, f"{name} has no keywords in kernels; write {name}(a, b)"
+            )
         span = run.span(arguments.node)
         items = _spread(run, arguments, f"{name} expects numbers or a tuple of them")
         result = unwrap(items[0], span)
@@ -79,8 +82,16 @@ def _spread(run: Run, arguments: Arguments, message: str) -> list[Value]:
         if not given:
             raise run.fault(arguments.node, f"{message}, found an empty tuple")
     elif len(given) < 2:
-        raise run.fault(arguments.node, message)
+        found = f", found {describe(given[0])}{over_elements(given[0])}" if given else ""
+        raise run.fault(arguments.node, message + found)
     return given
+
+
+def over_elements(value: Value) -> str:
+    """What to do where an array stands for its elements, or nothing."""
+    if not isinstance(value, ArrayView):
+        return ""
+    return f"; loop over its elements: for i in range(len({value.array.name})): ..."
 
 
 def _abs(run: Run, arguments: Arguments) -> Value:
@@ -102,7 +113,8 @@ def _round(run: Run, arguments: Arguments) -> Value:
     value = unwrap(value, span)
     if digits is not None and not (isinstance(digits, Static) and digits.value is None):
         raise run.fault(
-            arguments.node, "round has one argument in kernels: write rint(x * 10.0) / 10.0"
+            arguments.node,
+            "round has one argument in kernels; for two digits write sm.rint(x * 100.0) / 100.0",
         )
     if isinstance(value, Static) and isinstance(value.value, int | float):
         return Static(round(value.value))
@@ -208,7 +220,8 @@ def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Valu
     if items is None:
         raise run.fault(
             arguments.node,
-            f"{name} expects tuples or sm.static_range inside a kernel, found {describe(value)}",
+            f"{name} expects tuples or sm.static_range inside a kernel, found"
+            f" {describe(value)}{over_elements(value) or advice(value)}",
         )
     return list(items)
 
@@ -266,7 +279,7 @@ def _every(name: str, connective: str) -> Handler:
         (value,) = arguments.take(run, name, "iterable")
         span = run.span(arguments.node)
         truths = [truth(run, item, span) for item in _items(run, arguments, value, name)]
-        return combine(connective, truths, span)
+        return combine(run, connective, truths, span)
 
     return handler
 

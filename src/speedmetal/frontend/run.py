@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from speedmetal.dtypes import DType
-from speedmetal.errors import Diagnostic
+from speedmetal.errors import CompileError, Diagnostic, UserInputError
 from speedmetal.frontend.emit import (
     Block,
     Flag,
     effects,
     is_disturbed,
+    is_lazy_safe,
 )
 from speedmetal.frontend.identifiers import Names
 from speedmetal.frontend.parse import Parsed
@@ -292,10 +293,18 @@ class Run:
             try:
                 self.statements[type(statement)](self, statement)
             except Fault as fault:
-                self.report(fault)
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                        frame.env.own[node.id] = REPORTED
+                self._give_up(statement, fault)
+            except CompileError:
+                raise
+            except UserInputError as error:
+                self._give_up(statement, self.fault(statement, str(error)))
+
+    def _give_up(self, statement: ast.stmt, fault: Fault) -> None:
+        """Report a wrong statement, and break the names that it binds."""
+        self.report(fault)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self.frame.env.own[node.id] = REPORTED
 
     # --- Emission ---
 
@@ -313,6 +322,10 @@ class Run:
         if isinstance(expression, ir.Constant | ir.Read | ir.Extent):
             return expression
         return self.assign_new(name, expression)
+
+    def safe(self, expression: ir.Expression) -> ir.Expression:
+        """The expression, or its value in a variable, fit for the lazy operand of a node."""
+        return expression if is_lazy_safe(expression) else self.assign_new("kept", expression)
 
     def assign_new(self, name: str, expression: ir.Expression) -> ir.Read:
         """Put an expression into a new variable."""

@@ -19,6 +19,8 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
+from speedmetal.intrinsics.constructs import Construct
+from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir.types import ArrayType
 
 
@@ -86,7 +88,7 @@ def field_names(cls: Any) -> tuple[str, ...]:
 
 def is_record_class(cls: Any) -> bool:
     """Whether instances are aggregates: of a named tuple's or a frozen dataclass's class."""
-    if not isinstance(cls, type) or cls is DType:
+    if not isinstance(cls, type) or issubclass(cls, DType | Intrinsic | Construct):
         return False
     if issubclass(cls, tuple):
         return hasattr(cls, "_fields")

@@ -240,14 +240,38 @@ def _describe_static(value: Static) -> str:
     if name is not None:
         return f"the {'function' if callable(found) else 'module'} {name}"
     shown = getattr(found, "name", None) if callable(found) else None
-    return f"sm.{shown}" if isinstance(shown, str) else f"a {type(found).__name__}"
+    return f"sm.{shown}" if isinstance(shown, str) else _a(type(found).__name__)
+
+
+def _a(name: str) -> str:
+    return f"an {name}" if name[0] in "AEIOUaeiou" or name == "ndarray" else f"a {name}"
+
+
+def advice(value: Value) -> str:
+    """What to do where a value of this kind does not fit, after ``; ``; or nothing."""
+    match value:
+        case Static(None):
+            return "; a function that returns nothing gives None"
+        case Static(str()):
+            return '; a kernel does not compute with text: print("x =", x) writes both'
+        case Static(list()):
+            return "; make it a tuple, whose items are constants, or give the kernel an array"
+        case Static(dict()):
+            return "; make it a named tuple or a frozen dataclass"
+        case Static(found) if hasattr(found, "dtype") and hasattr(found, "shape"):
+            return "; arrays are arguments of the kernel, not constants"
+        case Static(found) if callable(found) and not isinstance(found, DType | type):
+            return "; call it with ()"
+        case Closure() | BoundFunction() | Method():
+            return "; call it with ()"
+    return ""
 
 
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
     Complex: lambda _: "complex64",
-    Aggregate: lambda v: f"a {v.cls.__name__}" if v.cls else f"a tuple of {len(v.items)}",
+    Aggregate: lambda v: _a(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
     ArrayView: lambda v: f"an array of {v.dtype.name} of rank {v.rank}",
     Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",

@@ -10,9 +10,11 @@ from __future__ import annotations
 import enum
 import functools
 import itertools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speedmetal.backends.cpu.target import VectorUnit, unit_for
 from speedmetal.errors import InternalError
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ for 100 statements and 180 ms for 1,000, but 1,640 ms for 4,000; those of SHORT 
 statement throughout. What NORMAL adds (code moved out of loops, values shared between branches)
 matters in the short loops of small kernels.
 """
+
+
+CPU_VARIABLE = "SPEEDMETAL_CPU"
+"""Environment variable: the processor that code is made for, a key of the table below."""
+
+_FEATURES = {"x86-64-v3": "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt", "x86-64-v4": "+avx512f"}
 
 
 class Effort(enum.IntEnum):
@@ -131,6 +139,12 @@ def host_identity() -> str:
     """
     host = _host()
     return f"{host.triple} {host.cpu} {host.features} llvm-{host.llvm} p{PIPELINE_VERSION}"
+
+
+@functools.cache
+def vector_unit() -> VectorUnit:
+    """How code is written for this computer's processor."""
+    return unit_for({f[1:] for f in _host().features.split(",") if f.startswith("+")})
 
 
 class LoadedObject:
@@ -244,8 +258,10 @@ def _host() -> _Host:
 
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
-    cpu = binding.get_host_cpu_name()
-    features = binding.get_host_cpu_features().flatten()
+    # Another processor's code can be made, to look at, or to run where this one can.
+    stated = os.environ.get(CPU_VARIABLE)
+    cpu = stated or binding.get_host_cpu_name()
+    features = _FEATURES[stated] if stated else binding.get_host_cpu_features().flatten()
     target = binding.Target.from_default_triple()
     # The linker makes stubs and tables for what lies far away, so small code may lie anywhere.
     machine = target.create_target_machine(

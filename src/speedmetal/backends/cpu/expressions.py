@@ -10,6 +10,7 @@ from speedmetal.backends.cpu.collectives import Collectives
 from speedmetal.backends.cpu.llvm_text import Writer, constant, register_type, value_type
 from speedmetal.backends.cpu.matrices import Matrices
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Shapes, Stride
+from speedmetal.backends.cpu.target import VectorUnit
 from speedmetal.backends.cpu.values import Value
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
@@ -37,6 +38,8 @@ from speedmetal.ir.nodes import (
 
 class FunctionTable(Protocol):
     """Where functions of the module are made, each once for every shape of its operands."""
+
+    unit: VectorUnit
 
     def name_of(self, function: Function, strides: tuple[Stride, ...], lanes: int) -> str:
         """The name of the LLVM function for operands of these shapes."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from speedmetal.backends.cpu.llvm_text import Module, Writer, value_type, vector_type
 from speedmetal.backends.cpu.shapes import VARYING, Shapes, Stride
 from speedmetal.backends.cpu.statements import Statements
+from speedmetal.backends.cpu.target import VectorUnit
 from speedmetal.backends.cpu.values import Value
 from speedmetal.errors import InternalError
 from speedmetal.ir import walk
@@ -31,7 +32,8 @@ class _Variant:
 class Functions:
     """Makes functions when they are first called."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, unit: VectorUnit) -> None:
+        self.unit = unit
         self._module = module
         self._variants: dict[tuple[Function, tuple[Stride, ...], int], _Variant] = {}
 

@@ -19,6 +19,7 @@ from speedmetal.backends.cpu.collectives import SIMDGROUP_LANES
 from speedmetal.backends.cpu.functions import Functions
 from speedmetal.backends.cpu.kernels import KernelCode
 from speedmetal.backends.cpu.llvm_text import Module, Writer
+from speedmetal.backends.cpu.target import AVX512, VectorUnit
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Barrier, Call, Kernel, MatrixLoad
@@ -49,20 +50,20 @@ def uses_simdgroups(kernel: Kernel) -> bool:
     return False
 
 
-def print_kernel(kernel: Kernel, *, lanes: int = 16, linear: bool = False) -> str:
+def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = False) -> str:
     """The LLVM text of a kernel.
 
     Args:
         kernel: After all passes for the CPU.
-        lanes: Threads of a vector, where the kernel does not use simdgroups (those have 32).
+        unit: The processor's.
         linear: Whether vectors are cut from the linear thread index (see above); needed where
             ``uses_simdgroups(kernel)`` and a threadgroup's rows, at an edge of the grid too, are no
             multiple of 32 threads, unless it is one row.
     """
     module = Module()
-    functions = Functions(module)
+    functions = Functions(module, unit)
     writer = Writer(module)
-    width = SIMDGROUP_LANES if uses_simdgroups(kernel) else lanes
+    width = SIMDGROUP_LANES if uses_simdgroups(kernel) else unit.lanes
     code = KernelCode(writer, width, kernel, functions, linear=linear)
     code.write()
     head = f"define void @{ENTRY}(ptr noalias %arguments, i64 %begin, i64 %end) nounwind"

@@ -40,6 +40,7 @@ from speedmetal.ir.nodes import (
 )
 
 _CHEAP_STATEMENTS = 4
+_TWICE_WRITTEN_EXPRESSIONS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,18 @@ class Statements(Expressions):
             self._STATEMENTS[type(statement)](self, statement, path)
             if isinstance(statement, Break | Continue | Return):
                 break
-            if self._loses_lanes(statement):
-                self.mask = self._remaining(entry)
-                if number + 1 < len(body):
-                    end = end or self.w.label("end")
-                    more = self.w.label("more")
-                    self.w.branch(self.any_active(), more, end)
-                    self.w.start(more)
+            if not self._loses_lanes(statement):
+                continue
+            self.mask = self._remaining(entry)
+            rest = body[number + 1 :]
+            if not rest:
+                break
+            end, more = end or self.w.label("end"), self.w.label("more")
+            self.w.branch(self.any_active(), more, end)
+            self.w.start(more)
+            if self.mask is not None and self._is_better_twice(entry, rest):
+                self._under_mask(self.mask, entry, rest, path)
+                break
         if end:
             self.w.jump(end)
             self.w.start(end)
@@ -126,6 +132,11 @@ class Statements(Expressions):
             return "true"
         bits = self.w.let(f"bitcast <{self.lanes} x i1> {mask} to i{self.lanes}")
         return self.w.let(f"icmp ne i{self.lanes} {bits}, 0")
+
+    def all_active(self, mask: str) -> str:
+        """Whether every lane of a mask is active, as i1."""
+        bits = self.w.let(f"bitcast <{self.lanes} x i1> {mask} to i{self.lanes}")
+        return self.w.let(f"icmp eq i{self.lanes} {bits}, -1")
 
     def mask_text(self) -> str:
         return self.mask or "splat (i1 true)"
@@ -232,11 +243,33 @@ class Statements(Expressions):
             some, join = self.w.label("some"), self.w.label("join")
             self.w.branch(self.any_active(masks[number]), some, join)
             self.w.start(some)
-            self.mask = masks[number]
-            self.block(body, (*path, (node, number)))
+            self._under_mask(masks[number], entry, body, (*path, (node, number)))
             self.w.jump(join)
             self.w.start(join)
             self.mask = entry
+
+    def _under_mask(
+        self, mask: str, entry: str | None, body: tuple[Statement, ...], path: Path
+    ) -> None:
+        """Write a body for some lanes; where masks are dear, for all lanes as well."""
+        if self._is_better_twice(entry, body):
+            full, part, done = (self.w.label(name) for name in ("full", "part", "both"))
+            self.w.branch(self.all_active(mask), full, part)
+            self.w.start(full)
+            self.mask = None
+            self.block(body, path)
+            self.w.jump(done)
+            self.w.start(part)
+            self.mask = mask
+            self.block(body, path)
+            self.w.jump(done)
+            self.w.start(done)
+            return
+        self.mask = mask
+        self.block(body, path)
+
+    def _is_better_twice(self, entry: str | None, body: tuple[Statement, ...]) -> bool:
+        return entry is None and not self.functions.unit.has_masks and _accesses_memory(body)
 
     def _is_cheap(self, body: tuple[Statement, ...]) -> bool:
         """Whether a body may be run for no lane, at a cost below that of a branch."""
@@ -434,3 +467,14 @@ class Statements(Expressions):
         Assert: _assert,
         Barrier: _barrier,
     }
+
+
+def _accesses_memory(body: tuple[Statement, ...]) -> bool:
+    """Whether a body, of a size that may be written twice, loads or stores."""
+    size, accesses = 0, False
+    for statement in walk.statements(body):
+        every = list(walk.expressions(statement))
+        size += len(every)
+        accesses = accesses or isinstance(statement, Store)
+        accesses = accesses or any(isinstance(e, Load) for e in every)
+    return accesses and size <= _TWICE_WRITTEN_EXPRESSIONS

@@ -39,17 +39,20 @@ def _fmod(a: Any, b: Any, step: float) -> Any:
     return select(valid, copysign(_magnitude(rest, divisor, step), a), (a * b) / (a * b))
 
 
+def _on_other_side(rest: Any, b: Any) -> Any:
+    """Whether 0 lies between C's remainder and the divisor, where Python's is another."""
+    return (rest != 0.0) & ((rest < 0.0) != (b < 0.0))
+
+
 def _with_divisors_sign(rest: Any, b: Any) -> Any:
     """Python's remainder from C's."""
-    differs = (rest != 0.0) & ((rest < 0.0) != (b < 0.0))
-    return select(differs, rest + b, select(rest == 0.0, copysign(rest, b), rest))
+    return select(_on_other_side(rest, b), rest + b, select(rest == 0.0, copysign(rest, b), rest))
 
 
 def _floor_quotient(a: Any, b: Any, rest: Any) -> Any:
     """The whole number nearest to ``(a - rest) / b``, of which only the rounding is taken away."""
-    differs = (rest != 0.0) & ((rest < 0.0) != (b < 0.0))
     truncated = (a - rest) / b
-    quotient = select(differs, truncated - 1.0, truncated)
+    quotient = select(_on_other_side(rest, b), truncated - 1.0, truncated)
     down = floor(quotient)
     nearest = select(quotient - down > 0.5, down + 1.0, down)
     finite = select(quotient == 0.0, copysign(0.0 * nearest, a / b), nearest)

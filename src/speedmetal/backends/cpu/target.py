@@ -1,0 +1,36 @@
+"""What the printer must know of a processor: how wide its vectors are, and whether it has masks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VectorUnit:
+    """How code is written for a processor.
+
+    Args:
+        lanes: Threads of a vector, where a kernel does not use simdgroups (those have 32).
+        has_masks: Whether loads and stores of some lanes alone cost about as much as those of
+            all. Where not, code that runs under a mask is written a second time for full vectors.
+    """
+
+    lanes: int
+    has_masks: bool
+
+
+AVX512 = VectorUnit(16, has_masks=True)
+AVX2 = VectorUnit(8, has_masks=False)
+NEON = VectorUnit(8, has_masks=False)  # two registers: enough work in flight, few are spilled
+
+
+def unit_for(features: Collection[str]) -> VectorUnit:
+    """The unit of a processor with these features, in LLVM's words.
+
+    >>> unit_for({"avx2", "avx512f"}).lanes, unit_for({"avx2"}).lanes, unit_for({"neon"}).lanes
+    (16, 8, 8)
+    """
+    if "avx512f" in features:
+        return AVX512
+    return AVX2 if "avx2" in features else NEON
