@@ -241,7 +241,7 @@ def main() -> int:
         print(rows[-1], flush=True)
         failures += single.ulp > function.ulp
     if options.write:
-        share = "all" if options.every == 1 else f"one in {options.every} of all"
+        share = "all" if options.every == 1 else f"one in {options.every} of the"
         head = _HEAD.format(share=share, pairs=f"{PAIRS:,}", points=f"{POINTS:,}")
         PAGE.write_text(head + "\n".join(rows) + "\n")
     return failures

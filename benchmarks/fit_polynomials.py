@@ -121,15 +121,19 @@ def _exp(x: Real) -> Real:
     return mp.exp(x)
 
 
+# Where the constant coefficient is a float32, all but 2**-35 of it.
+_ERFC_CENTER = mpf("3.2265625")
+
+
 def _erfc_place(x: Real) -> Real:
     """The variable of M. M. Shepherd and J. G. Laframboise, "Chebyshev approximation of
     (1 + 2x) exp(x**2) erfc x in 0 <= x < infinity", Mathematics of Computation 36 (1981).
     """
-    return (x - 3) / (x + 3)
+    return (x - _ERFC_CENTER) / (x + _ERFC_CENTER)
 
 
 def _scaled_erfc(t: Real) -> Real:
-    x = 3 * (1 + t) / (1 - t)
+    x = _ERFC_CENTER * (1 + t) / (1 - t)
     return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
 
 
@@ -205,7 +209,7 @@ FITS = (
     Fit("erf_tail", lambda c: -mp.log(mp.erfc(c + mpf("2.5"))), lambda c: mp.erfc(c + mpf("2.5")),
         mpf("-1.5"), mpf("1.5"), 7, 0, "-log(erfc(c + 2.5)) for c + 2.5 from 1 to 4"),
     Fit("erfc", _scaled_erfc, lambda t: 1 / _scaled_erfc(t), _erfc_place(mpf("0.49")),
-        _erfc_place(mpf("27.5")), 11, 26, "(1 + 2x) * exp(x**2) * erfc(x) in (x - 3) / (x + 3)"),
+        _erfc_place(mpf("27.5")), 11, 26, "(1 + 2x) * exp(x**2) * erfc(x) in (x - c) / (x + c), c = 3.2265625"),
     Fit("erfinv", lambda c: _erfinv_ratio(c + mpf("2.5")),
         lambda c: 1 / _erfinv_ratio(c + mpf("2.5")), mpf("-2.5"), mpf("2.5"), 11, 0,
         "erfinv(x) / x in w - 2.5, w = -log(1 - x**2) up to 5"),

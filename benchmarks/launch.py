@@ -1,97 +1,101 @@
-"""What a call of a kernel costs in Python, beside the same call of numba's compiled function.
+"""What does a launch cost, when the kernel itself has next to nothing to do?
 
-    python benchmarks/launch.py
+Times repeated launches of an addition of three arrays of 64 float32, which is one small threadgroup,
+from Python. Contenders have processes of their own and are timed in rounds of random order; each
+result is checked before and after. Rewrites the section `launch` of docs/speed.md.
 
-Three arrays of 32 elements, one threadgroup, so that the kernel itself takes next to no time. The
-median and the least of repeated rounds, in microseconds. Then the time from a fresh decorator to
-the end of the first launch: with nothing on disk, and with the code on disk.
+    python benchmarks/launch.py [--quick] [--dry]
 """
 
 from __future__ import annotations
 
-import os
-import statistics
+import argparse
+import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from side_by_side import page
+from side_by_side.contender import FRAMEWORKS, contender_of
+from side_by_side.rounds import Effort, Entry, prepare, sample, speed_ratio
+from side_by_side.small_cases import ADDITION
+from side_by_side.worker import Worker, WorkerFailedError, store
 
-SIZE = 32
-ROUNDS = 15
-CALLS = 20_000
+from speedmetal.bench.environment import default_threads, read_conditions
 
-
-def microseconds(call: Callable[[], object]) -> tuple[float, float]:
-    """Median and least time of one call, over rounds of many."""
-    call()
-    rounds = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter_ns()
-        for _ in range(CALLS):
-            call()
-        rounds.append((time.perf_counter_ns() - start) / CALLS / 1e3)
-    return statistics.median(rounds), min(rounds)
-
-
-def show(name: str, call: Callable[[], object]) -> None:
-    median, least = microseconds(call)
-    print(f"{name:44} {median:7.2f} {least:7.2f}")
-
-
-def add(a, b, c):  # noqa: ANN001, ANN201 - a kernel's types come from its arguments
-    i = sm.thread_position_in_grid().x
-    c[i] = a[i] + b[i]
-
-
-def loop(a, b, c):  # noqa: ANN001, ANN201 - for numba
-    for i in range(a.size):
-        c[i] = a[i] + b[i]
-
-
-def nothing(*_: object) -> None:
-    pass
-
-
-def first_launch() -> float:
-    """Milliseconds from a fresh decorator to the end of the first launch."""
-    a = np.ones(SIZE, np.float32)
-    start = time.perf_counter_ns()
-    sm.kernel(add)(a, a, a.copy(), grid=SIZE)
-    return (time.perf_counter_ns() - start) / 1e6
+LIMIT_SECONDS = 90.0
 
 
 def main() -> None:
-    host = [np.ones(SIZE, np.float32) for _ in range(3)]
-    ours = [sm.array(x) for x in host]
-    vadd = sm.kernel(add)
-    print(f"{'one launch, microseconds':44} {'median':>7} {'least':>7}")
-    show("a Python function that does nothing", lambda: nothing(*host))
-    show("speedmetal, sm.Array", lambda: vadd(*ours, grid=SIZE))
-    show("speedmetal, sm.Array, threads given", lambda: vadd(*ours, grid=SIZE, threads=SIZE))
-    show("speedmetal, NumPy arrays", lambda: vadd(*host, grid=SIZE))
-    try:
-        import numba
-    except ImportError:
-        print("numba is not installed")
-    else:
-        peer = numba.njit(loop)
-        show("numba.njit, NumPy arrays", lambda: peer(*host))
-    show("numpy.add", lambda: np.add(*host))
+    """Measure, print, rewrite the section."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--dry", action="store_true", help="leave docs/speed.md as it is")
+    parser.add_argument("--only", nargs="+", choices=[record.name for record in FRAMEWORKS])
+    options = parser.parse_args()
+    load = read_conditions().load
+    threads = default_threads()
+    effort = Effort(rounds=10 if options.quick else 60, seconds=60.0)
+    with tempfile.TemporaryDirectory() as scratch:
+        workers = [
+            Worker(record.name, threads, LIMIT_SECONDS, Path(scratch) / "log")
+            for record in FRAMEWORKS
+            if not options.only or record.name in options.only
+        ]
+        try:
+            entries = measured(workers, Path(scratch), effort)
+        finally:
+            for worker in workers:
+                worker.stop()
+    packages = [name for record in FRAMEWORKS for name in record.packages]
+    text = "\n\n".join([page.circumstances(packages, threads, load), report(entries)])
+    print(text)
+    if not options.dry and not options.only:
+        page.write_section("launch", text)
 
-    print(f"\n{'first launch of a new kernel, milliseconds':44} {'median':>7} {'least':>7}")
-    for name, forget in (("nothing on disk", default_cache().clear), ("code on disk", list)):
-        times = []
-        for _ in range(20):
-            forget()
-            times.append(first_launch())
-        print(f"{name:44} {statistics.median(times):7.2f} {min(times):7.2f}")
+
+def measured(workers: Sequence[Worker], scratch: Path, effort: Effort) -> list[Entry]:
+    """All contenders' samples."""
+    inputs = ADDITION.inputs(np.random.default_rng(1))
+    store(scratch, inputs, ADDITION.reference(inputs))
+    entries = []
+    for worker in workers:
+        try:
+            variants = worker.ask("variants", ADDITION.name)
+            worker.ask("begin", ADDITION.name, str(scratch))
+        except WorkerFailedError as error:
+            entries.append(Entry(contender_of(worker.framework, ""), worker, failure=str(error)))
+            continue
+        for variant in variants:
+            entry = Entry(contender_of(worker.framework, variant), worker)
+            prepare(entry)
+            entries.append(entry)
+        print(worker.framework, file=sys.stderr)
+    sample(entries, effort, np.random.default_rng(2))
+    return entries
+
+
+def report(entries: Sequence[Entry]) -> str:
+    """The table; ratios are against the first of ours."""
+    ours = next((entry for entry in entries if entry.is_measured), None)
+    rows = []
+    for entry in sorted(entries, key=lambda e: e.summary().median if e.is_measured else 1e9):
+        if not entry.is_measured:
+            rows.append([entry.contender.label, f"no result: {entry.failure}", "", ""])
+            continue
+        times = entry.summary()
+        ratio = "" if ours is None or entry is ours else _times(ours, entry)
+        span = f"[{page.seconds_text(times.low)}, {page.seconds_text(times.high)}]"
+        rows.append([entry.contender.label, page.seconds_text(times.median), span, ratio])
+    first = ours.contender.label if ours else "speedmetal"
+    return page.table(["", "median", "95 %", f"times of {first}'s"], rows)
+
+
+def _times(ours: Entry, entry: Entry) -> str:
+    ratio = speed_ratio(ours, entry)
+    return page.ratio_text(ratio.ratio, ratio.low, ratio.high)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["SPEEDMETAL_CACHE_DIR"] = folder
-        import speedmetal as sm
-        from speedmetal.cache import default_cache
-
-        main()
+    main()

@@ -97,6 +97,7 @@ def _fetch(result: Any) -> tuple[Any, ...]:
 
 _BLAS = {"reference: its own GEMM": _jit(jnp.matmul)}
 TABLE: Table = {
+    "addition": {"jit": _jit(jnp.add)},
     "copy": {"jit": _jit(jnp.copy)},
     "elementwise": {"jit": _jit(elementwise)},
     "mandelbrot": {"jit": _jit(mandelbrot), "jit, vmap of while_loop": _jit(mandelbrot_for_each)},

@@ -104,6 +104,7 @@ def _both(function: Callable[..., Any]) -> dict[str, Prepare | str]:
 
 _BLAS = {"reference: BLAS": _eager(mx.matmul)}
 TABLE: Table = {
+    "addition": _both(mx.add),
     "copy": {"": _eager(lambda a: mx.depends(a, []) + 0)},
     "elementwise": _both(elementwise),
     "mandelbrot": {

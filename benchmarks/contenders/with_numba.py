@@ -24,6 +24,11 @@ def elementwise(a: Array, b: Array, c: Array) -> None:
         c[i] = a[i] * a[i] + math.exp(math.sin(b[i]))
 
 
+def add(a: Array, b: Array, c: Array) -> None:
+    for i in prange(a.size):
+        c[i] = a[i] + b[i]
+
+
 @parallel
 def copy(a: Array, c: Array) -> None:
     for i in prange(a.size):
@@ -185,6 +190,10 @@ _PRODUCTS = {
     "prange, tiles": _writes(product_in_tiles, "a", "b"),
 }
 TABLE: Table = {
+    "addition": {
+        "njit": _writes(njit(fastmath=True)(add), "a", "b"),
+        "njit, prange": _writes(parallel(add), "a", "b"),
+    },
     "copy": {"prange": _writes(copy, "a")},
     "elementwise": {"prange": _writes(elementwise, "a", "b")},
     "mandelbrot": {"prange": _mandelbrot},

@@ -34,6 +34,12 @@ def _elementwise(inputs: Inputs) -> Ready:
     return in_place(run, (a, b, np.empty_like(a)), (np.empty_like(a),))
 
 
+def _addition(inputs: Inputs) -> Ready:
+    a, b = inputs["a"], inputs["b"]
+    c = np.empty_like(a)
+    return Ready(lambda: np.add(a, b, out=c), lambda result: (result,), (c,))
+
+
 def _copy(inputs: Inputs) -> Ready:
     """Each thread copies its part, as `speedmetal.bench.measure.ceilings` does."""
     threads = int(os.environ["OMP_NUM_THREADS"])
@@ -138,6 +144,7 @@ def _product(inputs: Inputs) -> Ready:
 
 
 TABLE: Table = {
+    "addition": {"add": _addition},
     "copy": {"copyto in threads": _copy},
     "elementwise": {"": _elementwise},
     "mandelbrot": {"": _mandelbrot},

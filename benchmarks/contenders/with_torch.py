@@ -107,8 +107,15 @@ def _copy(inputs: Inputs) -> Ready:
     return Ready(lambda: target.copy_(source), _fetch, (target.numpy(),))
 
 
+def _addition(inputs: Inputs) -> Ready:
+    a, b = torch.from_numpy(inputs["a"]), torch.from_numpy(inputs["b"])
+    c = torch.empty_like(a)
+    return Ready(lambda: torch.add(a, b, out=c), _fetch, (c.numpy(),))
+
+
 _BLAS = {"reference: BLAS": _eager(torch.matmul)}
 TABLE: Table = {
+    "addition": {**_both(torch.add), "eager": _addition},
     "copy": {"copy_": _copy},
     "elementwise": {**_both(elementwise), "eager": _elementwise_out},
     "mandelbrot": {

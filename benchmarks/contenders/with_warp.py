@@ -28,6 +28,12 @@ Matrix = wp.array2d(dtype=wp.float32)
 
 
 @wp.kernel
+def add(a: Vector, b: Vector, c: Vector) -> None:
+    i = wp.tid()
+    c[i] = a[i] + b[i]
+
+
+@wp.kernel
 def elementwise(a: Vector, b: Vector, c: Vector) -> None:
     i = wp.tid()
     c[i] = a[i] * a[i] + wp.exp(wp.sin(b[i]))
@@ -129,6 +135,16 @@ def _launch(
     return prepare
 
 
+def _addition(inputs: Inputs) -> Ready:
+    a, b = (wp.from_numpy(inputs[name], device="cpu") for name in "ab")
+    c = wp.empty_like(a)
+
+    def run() -> None:
+        wp.launch(add, dim=a.size, inputs=[a, b, c], device="cpu")
+
+    return _ready(run, [c])
+
+
 def _ready(run: Callable[[], object], made: list[Any]) -> Ready:
     written = tuple(array.numpy() for array in made)  # views: nothing is copied on the CPU
     return Ready(run, lambda _: written, written)
@@ -163,6 +179,7 @@ def _grid(inputs: Inputs) -> tuple[int, int]:
 
 _PRODUCT = {"one thread an element": _launch(product)}
 TABLE: Table = {
+    "addition": {"launch": _addition, "recorded launch": _launch(add)},
     "copy": {"": _launch(copy)},
     "elementwise": {"": _launch(elementwise)},
     "mandelbrot": {"": _launch(mandelbrot, dtype=wp.int32, shape=_grid)},

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from side_by_side.cases import CASES
 from side_by_side.contender import FRAMEWORKS, Ready, spoil
+from side_by_side.small_cases import ADDITION
 
 Arrays = dict[str, NDArray[Any]]
 
-_CASE = {case.name: case for case in CASES}
+_CASE = {case.name: case for case in (*CASES, ADDITION)}
 _FRAMEWORK = {framework.name: framework for framework in FRAMEWORKS}
 
 # Memory that one call has freed serves the next: without this, every new array of 64 MiB is fetched

@@ -68,7 +68,9 @@ class Diagnostic:
 
     def render(self) -> str:
         """``file:line:column: error: message``, the source line with carets, the related places."""
-        parts = [f"{self.span.place}: error: {self.message}", _indented(self.span.excerpt())]
+        parts = [f"{self.span.place}: error: {self.message}"]
+        if self.span.text.lines:  # none: the source is not there, which the message says
+            parts.append(_indented(self.span.excerpt()))
         for span, why in self.related:
             parts += [f"{span.place}: note: {why}", _indented(span.excerpt())]
         return "\n".join(parts)

@@ -138,7 +138,7 @@ class Kernel:
         )
 
     # In one piece, because each call of a function costs a fortieth of the launch.
-    def __call__(  # noqa: C901
+    def __call__(  # noqa: C901, PLR0912
         self,
         *arguments: Any,
         grid: Any = None,
@@ -187,7 +187,12 @@ class Kernel:
             (READERS.get(kind) or reader_for(kind))(argument, key, values)
         try:
             plan = self._plans.get(tuple(key))
-        except TypeError:  # something unhashable: the checks will say what
+        except TypeError:  # something unhashable: sizes in a list, or the checks will say what
+            if list in map(type, (grid, groups, threads)):
+                grid, groups, threads = map(_without_list, (grid, groups, threads))
+                sizes = {"grid": grid, "groups": groups, "threads": threads}
+                self(*arguments, **sizes, debug=debug, device=device, **unknown)
+                return
             plan = None
         if plan is None or unknown or not is_current(plan):
             if unknown:
@@ -303,7 +308,6 @@ class Kernel:
     ) -> compiler.CompiledKernel:
         known = self._compiled.get((specialisation, has_ragged_rows))
         if known is None or not compiler.is_current(known.dependencies):
-            self._plans.clear()
             if len(self._compiled) >= _COMPILED_KEPT:
                 self._compiled.clear()
             known = compiler.compile_for_cpu(specialisation, has_ragged_rows=has_ragged_rows)
@@ -404,6 +408,10 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
             " (put it directly above `def`, below other decorators)"
         )
     return Kernel(function, name=name, debug=debug)
+
+
+def _without_list(size: Any) -> Any:
+    return tuple(size) if type(size) is list else size
 
 
 def _kinds(size: Any) -> Any:

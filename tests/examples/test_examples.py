@@ -38,13 +38,17 @@ def test_every_example_is_run() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} - MODULES == set(RUNS)
 
 
+@pytest.mark.parametrize("debug", ["0", "2"])
 @pytest.mark.parametrize("name", sorted(RUNS))
-def test_example_runs_and_checks_itself(name: str, tmp_path: Path) -> None:
-    """Status 0, something said, and a picture with the right size where one is promised."""
+def test_example_runs_and_checks_itself(name: str, debug: str, tmp_path: Path) -> None:
+    """Status 0, something said, and a picture with its frames where one is promised.
+
+    At debug level 2 as well: no index is out of bounds, and every thread reaches every barrier.
+    """
     picture = tmp_path / "picture.png"
     out = ("--out", str(picture)) if name in FRAMES else ()
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *RUNS[name], *out]
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "SPEEDMETAL_DEBUG": debug}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
     )

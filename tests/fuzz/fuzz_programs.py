@@ -114,6 +114,7 @@ class Writer:
         self._result = ""  # of the function being written; "" in a kernel
         self._may_return = True
         self._has_inputs = False
+        self._in_lambda = False  # where calls could become recursion
 
     # --- Choices and text ------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class Writer:
 
     def _int_call(self, depth: int) -> Int:
         found = [h for h in self._helpers if h.result == "i"]
-        if not found:
+        if not found or self._in_lambda:
             return self._int_leaf()
         text = self._call(self._one_of(*found), depth)
         return Int(text, _VARIABLE_INT) if text else self._int_leaf()
@@ -270,19 +271,22 @@ class Writer:
                     return ""
                 arguments.append(self._one_of(*self._scope.arrays))
             else:
-                arguments.append(self._function(depth))
+                arguments.append(self._function(helper, depth))
         return f"{helper.name}({', '.join(arguments)})"
 
-    def _function(self, depth: int) -> str:
-        """A function of one integer, whose result is below 1000."""
-        found = [h.name for h in self._helpers if (h.parameters, h.result) == ("i", "i")]
+    def _function(self, user: Helper, depth: int) -> str:
+        """A function of one integer, whose result is below 1000, that does not call its user."""
+        before = self._helpers[: self._helpers.index(user)]
+        found = [h.name for h in before if (h.parameters, h.result) == ("i", "i")]
         if found and self._choose(2):
             return self._one_of(*found)
-        before, self._scope = self._scope, self._scope.copy()
+        scope, self._scope = self._scope, self._scope.copy()
         name = self._name("v")
         self._scope.ints.append(Int(name, _VARIABLE_INT))
+        self._in_lambda = True
         body = self._folded(self._int(depth), _VARIABLE_INT + 1)
-        self._scope = before
+        self._in_lambda = False
+        self._scope = scope
         return f"lambda {name}: {body.text}"
 
     # --- Floats ----------------------------------------------------------------------------
@@ -385,7 +389,7 @@ class Writer:
 
     def _float_call(self, depth: int) -> Float:
         found = [h for h in self._helpers if h.result == "f"]
-        if not found:
+        if not found or self._in_lambda:
             return self._float_leaf()
         text = self._call(self._one_of(*found), depth)
         if not text:

@@ -244,6 +244,15 @@ def test_sizes_in_brackets():
     )
 
 
+def test_sizes_in_lists():
+    c = np.zeros((2, 3, 4), np.int32)
+    for _ in range(2):
+        count(c, grid=[4, 3, 2])
+        count(c, groups=[2, 3], threads=[2, 1, 2])
+    assert (c == 4).all()
+    assert "has 4 sizes" in message(lambda: count(c, grid=[1, 1, 1, 1]))
+
+
 @pytest.mark.parametrize("grid", [True, 1.0, np.float32(1)])
 def test_what_equals_a_size_is_none(grid):
     vadd(A, A, A, grid=1)

@@ -98,7 +98,22 @@ def _scan(inputs: Inputs) -> Ready:
 
 
 _PRODUCTS = {"threadgroup memory": _tiled_product, "simdgroup matrices": _matrix_product}
+
+
+def _addition(inputs: Inputs) -> Ready:
+    a, b = inputs["a"], inputs["b"]
+    c = np.empty_like(a)
+    return _ready(lambda: elementwise.add(a, b, c, grid=64), c)
+
+
+def _addition_of_arrays(inputs: Inputs) -> Ready:
+    a, b = sm.asarray(inputs["a"]), sm.asarray(inputs["b"])
+    c = sm.empty(a.shape, dtype=sm.float32)
+    return _ready(lambda: elementwise.add(a, b, c, grid=64), np.asarray(c))
+
+
 TABLE: Table = {
+    "addition": {"NumPy's arrays": _addition, "sm.Array": _addition_of_arrays},
     "copy": {"": _each(elementwise.copy)},
     "elementwise": {"": _each(elementwise.elementwise)},
     "mandelbrot": {"": _mandelbrot},

@@ -17,6 +17,12 @@ def copy(a: Any, b: Any) -> None:
 
 
 @sm.kernel
+def add(a: Any, b: Any, c: Any) -> None:
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] + b[i]
+
+
+@sm.kernel
 def elementwise(a: Any, b: Any, c: Any) -> None:
     i = sm.thread_position_in_grid().x
     c[i] = a[i] * a[i] + sm.exp(sm.sin(b[i]))

@@ -25,7 +25,11 @@ _BITWISE = frozenset({"and", "or", "xor"})
 def _place(run: Run, name: str, array: Value, index: Value, node: ast.expr) -> Element:
     """The element that an atomic acts on."""
     if not isinstance(array, ArrayView):
-        raise run.fault(node, f"{name} expects an array first, found {describe(array)}")
+        raise run.fault(
+            node,
+            f"{name} expects an array first, found {describe(array)}; write the array and the"
+            " index apart: (a, index, ...)",
+        )
     if array.array.type.space is Space.THREAD:
         raise run.fault(
             node,

@@ -28,8 +28,10 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    advice,
     describe,
 )
+from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -52,8 +54,25 @@ def attribute(run: Run, node: ast.Attribute, owner: Value) -> Value:
     table = _TABLES.get(type(owner), {})
     found = table.get(name)
     if found is None:
-        raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{meant(name, table)}")
+        raise run.fault(node, f"{_shown(owner)} has no attribute {name!r}{_instead(owner, name)}")
     return found(run, owner, run.span(node))
+
+
+def _shown(owner: Value) -> str:
+    return f"sm.{owner.intrinsic.name}()" if isinstance(owner, Position) else describe(owner)
+
+
+def _instead(owner: Value, name: str) -> str:
+    """What to write for an attribute that arrays, numbers and positions do not have."""
+    names = AXES if isinstance(owner, Position) else _TABLES.get(type(owner), {})
+    hint = meant(name, names)
+    if hint or not names:
+        return hint
+    if isinstance(owner, Scalar | Static) and name in TABLE:
+        return f"; write sm.{name}(x)"
+    if isinstance(owner, Scalar) and name in AXES:
+        return "; it is one number, without axes"
+    return f"; it has {', '.join(sorted(names))}"
 
 
 def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
@@ -64,8 +83,8 @@ def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
     if not isinstance(owner, types.ModuleType | type | DType | enum.Enum):
         raise run.fault(
             node,
-            f"attributes of {describe(Static(owner))} are not visible in kernels; allowed are"
-            " those of modules, classes, named tuples and frozen dataclasses",
+            f"attributes of {describe(Static(owner))} are not visible in kernels"
+            + (advice(Static(owner)) or _VISIBLE),
         )
     try:
         found = look_up_attribute(owner, name, run.session.dependencies)
@@ -75,6 +94,9 @@ def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
             node, f"{shown} has no attribute {name!r}{meant(name, _names_of(owner))}"
         ) from None
     return lift(found)
+
+
+_VISIBLE = "; allowed are those of modules, classes, named tuples and frozen dataclasses"
 
 
 def _names_of(owner: Any) -> list[str]:
@@ -102,7 +124,10 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
         return lift(found)
     if name in FOREIGN:
         raise run.fault(node, f"a tuple has no attribute {name!r}{meant(name, [])}")
-    raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{meant(name, owner.fields)}")
+    hint = meant(name, owner.fields)
+    if not hint and owner.fields:
+        hint = f"; it has {', '.join(owner.fields)}"
+    raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{hint}")
 
 
 # --- Numbers, arrays, matrices ---------------------------------------------------------------

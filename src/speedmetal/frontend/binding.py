@@ -26,6 +26,7 @@ from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Broken,
+    Closure,
     Complex,
     Matrix,
     Scalar,
@@ -165,10 +166,12 @@ def _assign(
 
 def _define(run: Run, variables: Value, value: Value) -> None:
     """Remember what a variable that is bound once stands for: the sizes of arrays need it."""
-    for read, expression in zip(expressions_of(variables), expressions_of(value), strict=True):
+    reads, parts = tuple(expressions_of(variables)), tuple(expressions_of(value))
+    is_whole = len(reads) == len(parts)  # constants among the items have no expressions
+    for place, read in enumerate(reads):
         if isinstance(read, ir.Read):
-            known = read.variable not in run.definitions
-            run.definitions[read.variable] = expression if known else None
+            known = is_whole and read.variable not in run.definitions
+            run.definitions[read.variable] = parts[place] if known else None
 
 
 def _adopt(run: Run, target: ir.Variable, value: ir.Expression, span: SourceSpan) -> bool:
@@ -313,10 +316,23 @@ def _different(run: Run, name: str, left: Value, right: Value) -> Undecided | Br
     if is_variable(left_slot) and is_variable(right_slot):
         return Undecided(REPORTED)  # the next run will say what does not go together
     shown = "the result" if name == RETURN else repr(name)
+    either = f"{_told_apart(left)} or {_told_apart(right)}"
     return Broken(
-        f"{shown} is {describe(left)} or {describe(right)} here, which only the running program"
-        " knows; a name that changes must hold numbers of one kind"
+        f"{shown} is {either} here, which only the running program knows; {_way_out(left, right)}"
     )
+
+
+def _told_apart(value: Value) -> str:
+    is_whole = isinstance(value, ArrayView) and not value.prefix
+    return f"the array {value.array.name!r}" if is_whole else describe(value)  # type: ignore[union-attr]
+
+
+def _way_out(left: Value, right: Value) -> str:
+    if any(isinstance(value, Static) and value.value is None for value in (left, right)):
+        return "begin with a number, such as 0.0 or -math.inf, instead of None"
+    if all(isinstance(value, Static | ArrayView | Closure) for value in (left, right)):
+        return "use the name inside the branches, or choose between results instead"
+    return "a name that changes must hold numbers of one kind"
 
 
 def _unassigned(run: Run, frame: Frame, name: str) -> Broken:

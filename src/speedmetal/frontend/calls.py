@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import difflib
 import types
 from typing import Any
 
@@ -105,9 +106,33 @@ def _call_object(run: Run, found: Any, arguments: Arguments) -> Value:
     function = _plain_function(found)
     if function is not None and _is_for_the_host(function):
         raise run.fault(arguments.node, _host_only(function))
+    if function is not None and _library(function) in _ARRAY_LIBRARIES:
+        raise run.fault(arguments.node, _not_callable(found))
     if function is not None:
+        _check_launch(run, function, arguments)
         return call_function(run, function, arguments)
     raise run.fault(arguments.node, _not_callable(found))
+
+
+_ARRAY_LIBRARIES = frozenset({"numpy", "scipy", "torch", "jax", "mlx", "cupy", "numba"})
+"""Whose functions are Python that handles whole arrays: errors inside would mislead."""
+
+
+def _library(function: types.FunctionType) -> str:
+    return (function.__module__ or "").partition(".")[0]
+
+
+_LAUNCH_OPTIONS = frozenset({"grid", "groups", "threads"})
+
+
+def _check_launch(run: Run, function: types.FunctionType, arguments: Arguments) -> None:
+    """A kernel can call another as a function, but not launch it."""
+    if _LAUNCH_OPTIONS & (arguments.named.keys() - set(function.__code__.co_varnames)):
+        raise run.fault(
+            arguments.node,
+            f"a kernel cannot launch a kernel; launch {function.__name__} outside, or call it"
+            " without a size to run its body in this thread",
+        )
 
 
 _OTHER_FUNCTIONS = frozenset(key for key in FUNCTIONS if isinstance(key, types.FunctionType))
@@ -128,9 +153,7 @@ def _is_for_the_host(function: types.FunctionType) -> bool:
 
 
 def _host_only(function: types.FunctionType) -> str:
-    memory = "sm.thread_array(shape, dtype) and sm.threadgroup_array(shape, dtype)"
-    makes_arrays = function.__module__.startswith("speedmetal.arrays.")
-    hint = f"; arrays inside are {memory}" if makes_arrays else ""
+    hint = _ARRAYS_INSIDE if function.__module__.startswith("speedmetal.arrays.") else ""
     return f"sm.{function.__name__} works outside kernels only{hint}"
 
 
@@ -138,6 +161,12 @@ def _not_callable(found: Any) -> str:
     name = getattr(found, "__name__", None)
     if name is None:
         return f"expected a function to call, found {describe(Static(found))}"
+    if isinstance(found, types.ModuleType):
+        return f"{name} is a module, not a function; write {name}.function(...)"
+    if isinstance(found, type) and dataclasses.is_dataclass(found):
+        return (
+            f"the dataclass {name} is not frozen; write @dataclass(frozen=True) above class {name}"
+        )
     if isinstance(found, type):
         return (
             f"the class {name} cannot be used in kernels; allowed are named tuples, frozen"
@@ -145,8 +174,26 @@ def _not_callable(found: Any) -> str:
         )
     module = getattr(found, "__module__", None)
     shown = f"{module}.{name}" if module and module != "builtins" else name
-    hint = meant(name, []) if name in FOREIGN else meant(name, TABLE)
-    return f"{shown} cannot be called in kernels{hint}"
+    return f"{shown} cannot be called in kernels{_instead_of(name)}"
+
+
+_MAKES_ARRAYS = frozenset(
+    {"zeros", "ones", "empty", "full", "array", "asarray", "zeros_like", "empty_like", "ones_like"}
+)
+_ARRAYS_INSIDE = (
+    "; arrays inside are sm.thread_array(shape, dtype) and sm.threadgroup_array(shape, dtype)"
+)
+
+
+def _instead_of(name: str) -> str:
+    if name in FOREIGN:
+        return meant(name, [])
+    if name in _MAKES_ARRAYS:
+        return _ARRAYS_INSIDE
+    near = difflib.get_close_matches(name, TABLE, n=1, cutoff=0.8)
+    if near:
+        return f"; did you mean sm.{near[0]}?"
+    return "; call it outside and pass the result, or write a loop"
 
 
 def _convert(run: Run, found: Any, arguments: Arguments) -> Value:

@@ -339,7 +339,7 @@ def _static_range(run: Run, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     if arguments.named or not 1 <= len(arguments.positional) <= 3:
         raise Fault(span, "expected sm.static_range(stop) or sm.static_range(start, stop, step)")
-    bounds = [static_int(v, span, "sm.static_range") for v in arguments.positional]
+    bounds = [static_int(v, span, "sm.static_range", "; use range") for v in arguments.positional]
     if len(bounds) == 3 and bounds[2] == 0:
         raise Fault(span, "the step of sm.static_range is 0, expected another number")
     return Static(range(*bounds))

@@ -230,7 +230,8 @@ def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) 
         Fault: It is no number, or a float where an integer is wanted.
     """
     if isinstance(value, Static) and isinstance(value.value, int) and not dtype.is_complex:
-        return constant(value.value, dtype, span, f"use a wider type for {into}")
+        kind = "signed" if value.value < 0 and not dtype.is_signed else "wider"
+        return constant(value.value, dtype, span, f"use a {kind} type for {into}")
     scalar = as_scalar(run, value, span)
     if scalar.dtype.is_float and not dtype.is_float:
         kind = "a bool" if dtype.is_bool else "an integer"
@@ -277,8 +278,8 @@ def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
     return Scalar(ir.Compare("ne", scalar.expression, zero, dtypes.bool_, span))
 
 
-def static_int(value: Value, span: SourceSpan, what: str) -> int:
-    """A compile-time integer.
+def static_int(value: Value, span: SourceSpan, what: str, way_out: str = "") -> int:
+    """A compile-time integer; ``way_out`` says what to do about another.
 
     Raises:
         Fault: It is known at run time only, or no integer.
@@ -293,7 +294,8 @@ def static_int(value: Value, span: SourceSpan, what: str) -> int:
     if isinstance(value, Broken):
         raise Fault(span, value.message)
     runs = ", which only the running program knows" if isinstance(value, Scalar) else ""
-    raise Fault(span, f"expected a constant integer for {what}, found {describe(value)}{runs}")
+    found = f"{describe(value)}{runs}{way_out}"
+    raise Fault(span, f"expected a constant integer for {what}, found {found}")
 
 
 def as_dtype(value: Value, span: SourceSpan) -> DType:

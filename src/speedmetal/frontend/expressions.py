@@ -21,8 +21,8 @@ from speedmetal.frontend.convert import static_int, truth
 from speedmetal.frontend.emit import Block, OpenIf, is_lazy_safe
 from speedmetal.frontend.lift import lift
 from speedmetal.frontend.memory import index_nodes, item, subscript
-from speedmetal.frontend.run import Frame, Run, expression
-from speedmetal.frontend.suggestions import unknown_name
+from speedmetal.frontend.run import Frame, Run, UnknownName, expression
+from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -75,14 +75,16 @@ def _name(run: Run, node: ast.Name) -> Value:
     try:
         found = look_up(frame.function, node.id, run.session.dependencies)
     except KeyError:
-        raise run.fault(node, unknown_name(node.id, _visible(frame))) from None
+        message = unknown_name(node.id, _visible(frame))
+        raise UnknownName(run.span(node), message) from None
     return lift(found)
 
 
 def _local(run: Run, node: ast.Name, frame: Frame) -> Value:
     found = frame.env.get(node.id)
     if found is None:
-        raise run.fault(node, f"{node.id!r} has no value yet; assign it before it is read", ())
+        hint = meant(node.id, frame.env.names()) or "; assign it before it is read"
+        raise run.fault(node, f"{node.id!r} has no value yet{hint}")
     if isinstance(found, Broken):
         raise fault_of(run, node, found)
     return resolved(run, frame, node.id, found)
@@ -398,4 +400,12 @@ def _stray_slice(run: Run, node: ast.Slice) -> Value:
 
 @expression(ast.Attribute)
 def _attribute(run: Run, node: ast.Attribute) -> Value:
-    return attribute(run, node, run.value(node.value))
+    try:
+        owner = run.value(node.value)
+    except UnknownName as fault:
+        if node.attr not in FOREIGN or isinstance(node.value, ast.Attribute):
+            raise
+        shown = ast.unparse(node)  # cuda.grid, where no cuda was imported
+        message = f"{shown} does not exist{meant(node.attr, [])}"
+        raise run.fault(node, message) from fault
+    return attribute(run, node, owner)

@@ -56,7 +56,8 @@ def _give_up(unit: Unit, run: Run, conflicts: dict[Key, Diagnostic]) -> bool:
     for place, names in run.broken_by.items():
         known = unit.broken_by.setdefault(place, {})
         for name, broken in names.items():
-            changed |= known.setdefault(name, broken) is broken
+            changed |= name not in known
+            known.setdefault(name, broken)
     return changed
 
 

@@ -68,6 +68,8 @@ def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
 
 def _way(value: Value) -> str:
     is_count = isinstance(value, Scalar) or (isinstance(value, Static) and value.is_number)
+    if isinstance(value, Static) and isinstance(value.value, str):
+        return ""
     return "; write range(n)" if is_count else advice(value)
 
 
@@ -88,7 +90,7 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
 
     def one(loop: Unrolled, item: Value, label: Label) -> None:
         loop.turn = label
-        assign(run, node.target, item)
+        assign(run, node.target, item, node.target)
         run.execute(node.body)
 
     labelled(run, "stopped", node.target, whole)
@@ -134,8 +136,8 @@ def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSl
     for part in parts:
         bound = as_number(run, part, span)
         if not (isinstance(bound, Scalar) and bound.dtype.is_integer):
-            way = "; convert it with int(x)" if isinstance(bound, Scalar) else ""
-            raise run.fault(node.iter, f"range expects integers, found {describe(part)}{way}")
+            way = "count with integers, and multiply" if isinstance(part, Static) else "write int(x)"
+            raise run.fault(node.iter, f"range expects integers, found {describe(part)}; {way}")
     number = common_type(run, parts, span, "range")
     # A counter of a narrow type could not pass its last value.
     narrow = number.dtype.bits < dtypes.DEFAULT_INT.bits

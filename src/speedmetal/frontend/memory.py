@@ -113,16 +113,22 @@ def _index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -
         raise run.fault(
             node, f"expected an integer as index, found {describe(value)}; {POSITION_HINT}"
         )
+    expected = f"expected an integer as index {axis} of {array.name!r}, found {describe(value)}"
+    if isinstance(value, Static) and not value.is_number:
+        raise run.fault(node, expected)
     scalar = as_scalar(run, value, span)
     if not scalar.dtype.is_integer:
-        raise run.fault(
-            node,
-            f"expected an integer as index {axis} of {array.name!r}, found {describe(value)};"
-            " write int(x)",
-        )
+        raise run.fault(node, f"{expected}; {_way_to_index(scalar)}")
     if isinstance(scalar.expression, ir.Constant):
         return _constant_index(run, array, axis, int(scalar.expression.value), span)
     return converted(scalar.expression, run.index_type)
+
+
+def _way_to_index(scalar: Scalar) -> str:
+    if scalar.dtype.is_bool:
+        return "where a mask is meant, write if"
+    quotient = isinstance(scalar.expression, ir.Binary) and scalar.expression.operator == "divide"
+    return "write a // b" if quotient else "write int(x)"
 
 
 def _constant_index(
@@ -194,8 +200,8 @@ def load(run: Run, place: Element) -> Value:
     return Scalar(ir.Load(place.array, place.indices, dtype, span))
 
 
-def store(run: Run, place: Element, value: Value) -> None:
-    """Write the element.
+def store(run: Run, place: Element, value: Value, source: ast.AST) -> None:
+    """Write the element; ``source`` is where the value is written.
 
     Raises:
         Fault: The value's type does not go into the array.
@@ -205,10 +211,11 @@ def store(run: Run, place: Element, value: Value) -> None:
     span = run.span(place.node)
     dtype = place.array.type.dtype
     if not dtype.is_complex:
-        fitted = implicit(run, value, dtype, span, f"an element of {place.array.name!r}")
+        into = f"an element of {place.array.name!r}"
+        fitted = implicit(run, value, dtype, run.span(source), into)
         run.emit(ir.Store(place.array, place.indices, fitted, span))
         return
-    number = as_complex(run, value, span)
+    number = as_complex(run, value, run.span(source))
     # Both halves are computed before one is written.
     simple = is_lazy_safe(number.real) and is_lazy_safe(number.imag)
     real = number.real if simple else run.keep(number.real, "real")
@@ -241,8 +248,9 @@ def item(run: Run, node: ast.Subscript, value: Aggregate, index: Value) -> Value
                 node, f"expected an index from {-count} to {count - 1}, found {index.value}"
             )
         return value.items[index.value]
-    number = as_scalar(run, index, span)
-    if not number.dtype.is_integer or not value.items:
+    is_number = not isinstance(index, Static) or index.is_number
+    number = as_scalar(run, index, span) if is_number else None
+    if number is None or not number.dtype.is_integer or not value.items:
         raise run.fault(node.slice, f"expected an integer as index, found {describe(index)}")
     position = run.keep_scalar(number, "position")
     result = value.items[-1]

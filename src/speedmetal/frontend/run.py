@@ -64,6 +64,10 @@ class Fault(Exception):  # noqa: N818 - not an error of the program that runs us
         self.related = related
 
 
+class UnknownName(Fault):
+    """Nothing has the name."""
+
+
 class Impure(Exception):  # noqa: N818
     """The function cannot be one of scalars without effects; it has to be inlined."""
 
@@ -85,6 +89,10 @@ class Env:
                 return found
             env = env.base
         return None
+
+    def names(self) -> set[str]:
+        """Every name that has a value."""
+        return {*self.own, *(self.base.names() if self.base is not None else ())}
 
     def changes_since(self, base: Env) -> dict[str, Value]:
         """What was bound since ``base`` was the environment."""

@@ -152,6 +152,12 @@ def _argument(value: Any, weak_float: DType) -> Argument:
         return _array(value)
     if value is None or isinstance(value, str | DType | type | np.dtype) or callable(value):
         return StaticArgument(dtypes.from_numpy(value) if isinstance(value, np.dtype) else value)
+    if dataclasses.is_dataclass(value):
+        name = type(value).__name__
+        raise UserInputError(
+            f"a kernel can not take a {name}, because it is not frozen; write"
+            f" @dataclass(frozen=True) above class {name}"
+        )
     raise UserInputError(
         f"a kernel can not take a {type(value).__name__}; allowed are arrays, numbers, tuples,"
         " named tuples, frozen dataclasses, functions, dtypes and strings"

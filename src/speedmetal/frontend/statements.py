@@ -40,6 +40,8 @@ def _pass(run: Run, node: ast.Pass) -> None:
 def _expression(run: Run, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Constant):
         return  # a docstring, or ...
+    if isinstance(node.value, ast.Compare):
+        raise run.fault(node, "the comparison is not used; to assign, write =")
     value = run.value(node.value)
     if isinstance(node.value, ast.Name | ast.Attribute) and _is_function(value):
         shown = ast.unparse(node.value)
@@ -70,24 +72,27 @@ def _assign(run: Run, node: ast.Assign) -> None:
     if len(node.targets) > 1:
         mark = len(run.block)
         for target in node.targets:
-            assign(run, target, value)
+            assign(run, target, value, node.value)
             value = run.settle(value, mark)
     else:
-        assign(run, target, value)
+        assign(run, target, value, node.value)
 
 
-def assign(run: Run, target: ast.expr, value: Value) -> None:
-    """Assign a value to a target: a name, an element, or a tuple of targets."""
+def assign(run: Run, target: ast.expr, value: Value, source: ast.AST) -> None:
+    """Assign a value to a target: a name, an element, or a tuple of targets.
+
+    ``source`` is what a fault of the value points at.
+    """
     match target:
         case ast.Name(id=name):
             bind(run, name, value, target)
         case ast.Tuple(elts=targets):
-            _assign_parts(run, target, targets, value)
+            _assign_parts(run, target, targets, value, source)
         case ast.Subscript():
             # The value was evaluated before the target's index.
             mark = len(run.block)
             element = locate(run, target)
-            store(run, element, run.settle(value, mark))
+            store(run, element, run.settle(value, mark), source)
         case ast.Attribute(attr=name):
             raise run.fault(
                 target,
@@ -98,7 +103,9 @@ def assign(run: Run, target: ast.expr, value: Value) -> None:
             raise run.fault(target, "expected a name, an element or a tuple to assign to")
 
 
-def _assign_parts(run: Run, node: ast.expr, targets: list[ast.expr], value: Value) -> None:
+def _assign_parts(
+    run: Run, node: ast.expr, targets: list[ast.expr], value: Value, source: ast.AST
+) -> None:
     items = unpacked(run, node, value)
     if items is None:
         raise run.fault(
@@ -108,9 +115,10 @@ def _assign_parts(run: Run, node: ast.expr, targets: list[ast.expr], value: Valu
         hint = "; a position has three axes: x, y, z = ..." if isinstance(value, Position) else ""
         raise run.fault(node, f"expected {len(targets)} values to unpack, found {len(items)}{hint}")
     remaining = tuple(items)
-    for target in targets:
+    written = source.elts if isinstance(source, ast.Tuple) else [source] * len(items)
+    for target, part in zip(targets, written, strict=True):
         mark = len(run.block)
-        assign(run, target, remaining[0])
+        assign(run, target, remaining[0], part)
         remaining = run.settle_all(remaining[1:], mark)
 
 
@@ -121,10 +129,10 @@ def _augmented(run: Run, node: ast.AugAssign) -> None:
     if isinstance(target, ast.Name):
         read = ast.copy_location(ast.Name(target.id, ast.Load()), target)
         old, operand = run.values([read, node.value])
-        assign(run, target, arithmetic.binary(run, name, old, operand, run.span(node)))
+        assign(run, target, arithmetic.binary(run, name, old, operand, run.span(node)), node)
         return
     if not isinstance(target, ast.Subscript):
-        assign(run, target, NONE)
+        assign(run, target, NONE, node)
         return
     element = _steady(run, locate(run, target))
     old = load(run, element)
@@ -132,7 +140,7 @@ def _augmented(run: Run, node: ast.AugAssign) -> None:
     operand = run.value(node.value)
     old = run.settle(old, mark)
     value = arithmetic.binary(run, name, old, operand, run.span(node))
-    store(run, element, value)
+    store(run, element, value, node)
 
 
 def _steady(run: Run, element: Element) -> Element:

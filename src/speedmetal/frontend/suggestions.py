@@ -5,10 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from speedmetal import dtypes
+from speedmetal.intrinsics import TABLE, constructs
+from speedmetal.intrinsics.record import IntrinsicKind
+
 FOREIGN: dict[str, str] = {
     # CUDA C++
     "threadIdx": "sm.thread_position_in_threadgroup()",
-    "blockIdx": "sm.threadgroup_position_in_grid()",
+    "blockIdx": (
+        "sm.threadgroup_position_in_grid(), or sm.thread_position_in_grid() for"
+        " blockIdx * blockDim + threadIdx"
+    ),
     "blockDim": "sm.threads_per_threadgroup()",
     "gridDim": "sm.threadgroups_per_grid()",
     "warpSize": "sm.threads_per_simdgroup()",
@@ -26,6 +33,10 @@ FOREIGN: dict[str, str] = {
     "__popc": "sm.popcount(x)",
     "__clz": "sm.clz(x)",
     "__brev": "sm.reverse_bits(x)",
+    "__fdividef": "a / b",
+    "printf": 'print("x =", x)',
+    "make_float2": "a tuple, (x, y)",
+    "make_float4": "a tuple, (x, y, z, w)",
     "atomicAdd": "sm.atomic_add(array, index, value)",
     "atomicSub": "sm.atomic_sub(array, index, value)",
     "atomicMin": "sm.atomic_min(array, index, value)",
@@ -46,6 +57,25 @@ FOREIGN: dict[str, str] = {
     "warpsize": "sm.threads_per_simdgroup()",
     "program_id": "sm.threadgroup_position_in_grid()",
     "tid": "sm.thread_position_in_grid()",
+    "thread_id": "sm.thread_position_in_grid()",
+    "atomic": "sm.atomic_add(array, index, value)",
+    "shared_array": "sm.threadgroup_array(shape, dtype)",
+    "local_array": "sm.thread_array(shape, dtype)",
+    # C and Python's own
+    "true": "True",
+    "false": "False",
+    "null": "None",
+    "float": "sm.float32",
+    "double": "sm.float64",
+    "half": "sm.float16",
+    "int": "sm.int32",
+    "uint": "sm.uint32",
+    "fabs": "abs(x)",
+    "fmaxf": "max(a, b)",
+    "fminf": "min(a, b)",
+    "M_PI": "math.pi",
+    "INFINITY": "math.inf",
+    "NAN": "math.nan",
     # Random numbers
     "random": "sm.random.uniform(seed, counter)",
     "rand": "sm.random.uniform(seed, counter)",
@@ -77,24 +107,28 @@ FOREIGN: dict[str, str] = {
 }
 """Words of other kernel languages, and ours."""
 
-_OURS = (
-    "thread_position_in_grid",
-    "thread_position_in_threadgroup",
-    "threadgroup_position_in_grid",
-    "threads_per_threadgroup",
-    "threadgroups_per_grid",
-    "threads_per_grid",
-    "thread_index_in_threadgroup",
-    "thread_index_in_simdgroup",
-    "simdgroup_index_in_threadgroup",
-    "threads_per_simdgroup",
-    "simdgroups_per_threadgroup",
-)
+_POSITIONS = {name for name, record in TABLE.items() if record.kind is IntrinsicKind.POSITION}
+_OURS: dict[str, str] = {
+    **{name: f"sm.{name}" for name in (*(d.name for d in dtypes.ALL), *constructs.TABLE, *TABLE)},
+    **{name: f"sm.{name}()" for name in _POSITIONS},
+}
+"""Our own names, as kernels write them."""
 
 
 def unknown_name(name: str, visible: Iterable[str]) -> str:
-    """What to say about a name that nothing has."""
-    return f"the name {name!r} does not exist{meant(name, visible)}"
+    """What to say about a name that nothing has.
+
+    >>> unknown_name("__expf", [])
+    "the name '__expf' does not exist; did you mean sm.exp?"
+    >>> unknown_name("X", ["x"])
+    "the name 'X' does not exist; did you mean x?"
+    """
+    plain = name.strip("_")
+    ours = _OURS.get(plain) or _OURS.get(plain.removesuffix("f"))
+    near = meant(name, visible)
+    if ours is not None and name not in FOREIGN:
+        near = f"; did you mean {ours}?"
+    return f"the name {name!r} does not exist{near}"
 
 
 def meant(name: str, visible: Iterable[str]) -> str:
@@ -105,7 +139,7 @@ def meant(name: str, visible: Iterable[str]) -> str:
     """
     if name in FOREIGN:
         return f"; did you mean {FOREIGN[name]}?"
-    if name in _OURS:
-        return f"; did you mean sm.{name}()?"
-    near = difflib.get_close_matches(name, sorted(set(visible)), n=3, cutoff=0.6)
+    names = sorted(set(visible))
+    near = [other for other in names if other.lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""

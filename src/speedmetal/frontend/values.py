@@ -247,7 +247,7 @@ def _a(name: str) -> str:
     return f"an {name}" if name[0] in "AEIOUaeiou" or name == "ndarray" else f"a {name}"
 
 
-def advice(value: Value) -> str:
+def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
     """What to do where a value of this kind does not fit, after ``; ``; or nothing."""
     match value:
         case Static(None):

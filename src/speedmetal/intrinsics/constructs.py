@@ -63,9 +63,9 @@ def _cdiv(a: Any, b: Any) -> Any:
 
 def _bitcast(x: Any, dtype: Any) -> Any:
     array = np.asarray(x)
-    if isinstance(x, float):
+    if type(x) is float:  # not np.float64, which is a float, too
         array = array.astype(np.float32)
-    elif isinstance(x, int) and not isinstance(x, bool) and -(1 << 31) <= x < 1 << 31:
+    elif type(x) is int and -(1 << 31) <= x < 1 << 31:
         array = array.astype(np.int32)
     result = array.view(as_dtype(dtype).numpy)
     return result if result.ndim else result[()]

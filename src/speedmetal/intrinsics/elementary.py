@@ -106,8 +106,8 @@ def _gamma(x: float) -> float:
         return math.copysign(math.inf, x)
     try:
         return math.gamma(x)
-    except OverflowError:
-        return math.inf
+    except OverflowError:  # at 0 from below, or far above it
+        return math.copysign(math.inf, x)
 
 
 def _lgamma(x: float) -> float:

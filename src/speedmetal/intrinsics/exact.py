@@ -39,8 +39,10 @@ def _fma_single(a: Any, b: Any, c: Any) -> np.ndarray[Any, Any]:
 
 def _fma_exactly(a: float, b: float, c: float) -> float:
     """float64's fma, by integers: NumPy has none."""
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)) or a == 0 or b == 0:
+    if not (math.isfinite(a) and math.isfinite(b)) or a == 0 or b == 0:
         return a * b + c
+    if not math.isfinite(c):
+        return c  # a * b could overflow on the way
     from fractions import Fraction
 
     exact = Fraction(a) * Fraction(b) + Fraction(c)
@@ -49,7 +51,7 @@ def _fma_exactly(a: float, b: float, c: float) -> float:
     try:
         return exact.numerator / exact.denominator  # Python divides integers with one rounding
     except OverflowError:
-        return math.copysign(math.inf, exact.numerator)
+        return math.inf if exact > 0 else -math.inf
 
 
 _fma_double = np.vectorize(_fma_exactly, otypes=[np.float64])
@@ -57,8 +59,10 @@ _fma_double = np.vectorize(_fma_exactly, otypes=[np.float64])
 
 def _fma(a: Any, b: Any, c: Any) -> Any:
     dtype = common_type(a, b, c)
-    exact = _fma_double if dtype == np.float64 else _fma_single
-    result = np.asarray(exact(a, b, c)).astype(dtype)
+    if dtype == np.float64:
+        result = np.asarray(_fma_double(a, b, c))
+    else:  # smaller types are computed in float32
+        result = np.asarray(_fma_single(a, b, c)).astype(np.float32).astype(dtype)
     return result if result.ndim else result[()]
 
 
@@ -155,7 +159,8 @@ RECORDS = (
     elementwise(
         "fma",
         ("a", "b", "c"),
-        "``a * b + c`` with one rounding. NaN for 0 * inf and for inf - inf.",
+        "``a * b + c`` with one rounding, to float32 where the type is smaller. NaN for 0 * inf and"
+        " for inf - inf.",
         quietly(_fma),
         spelled("llvm.fma", "fma", "fma"),
         aliases=aliases("fma", modules=(math,)),

@@ -103,7 +103,7 @@ class _Check:
             case Barrier(scope="threadgroup"):
                 self._barrier(statement, cause)
             case If():
-                inner = cause or self._divergence(statement.condition)
+                inner = cause or self._divergence(statement.condition, statement.span)
                 first = self._block(statement.body, inner, leaving)
                 return first or self._block(statement.orelse, inner, leaving)
             case For() | While():
@@ -116,7 +116,7 @@ class _Check:
 
     def _loop(self, loop: For | While, cause: Cause) -> None:
         bounds = walk.operands(loop)
-        inner = cause or next(filter(None, map(self._divergence, bounds)), None)
+        inner = cause or next(filter(None, (self._divergence(b, loop.span) for b in bounds)), None)
         if isinstance(loop, For):
             own = max(map(self._of, walk.operands(loop)))
             self._assign(loop.counter, own, cause)
@@ -136,8 +136,11 @@ class _Check:
         value = Uniformity.DIVERGENT if cause else value
         self._variables[variable] = max(value, self._variables.get(variable, value))
 
-    def _divergence(self, expression: Expression) -> Cause:
-        return expression.span if self._of(expression) is Uniformity.DIVERGENT else None
+    def _divergence(self, expression: Expression, place: SourceSpan) -> Cause:
+        if self._of(expression) is not Uniformity.DIVERGENT:
+            return None
+        # A variable's span is where it was assigned.
+        return place if isinstance(expression, Read) else expression.span
 
     def _of(self, expression: Expression) -> Uniformity:
         own = Uniformity.UNIFORM

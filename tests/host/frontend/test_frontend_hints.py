@@ -90,7 +90,7 @@ MESSAGES: dict[Callable[..., None], tuple[str, str]] = {
     reads_an_array_of_the_module: (
         "ARRAY",
         (
-            "expected an array or a tuple, found a ndarray; arrays are arguments of the kernel, not"
+            "expected an array or a tuple, found an ndarray; arrays are arguments of the kernel, not"
             " constants"
         ),
     ),

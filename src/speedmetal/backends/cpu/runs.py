@@ -16,9 +16,10 @@ _TWICE_WRITTEN_EXPRESSIONS = 250
 class Runs(Vectors):
     """Writes runs; a variable that several touch has a place for each vector."""
 
+    _vectors = ""  # how many a threadgroup has, at most
+
     def prepare_runs(self) -> None:
         """Make the places, once for all threadgroups."""
-        self._vectors = ""
         self.all_vectors: dict[Variable, str] = {}
         self.alive = ""  # of each vector: the threads that have not failed, in kernels that may
         if not self.is_flat:

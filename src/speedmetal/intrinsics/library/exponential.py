@@ -116,6 +116,14 @@ def _exp(x: Any, limits: Range, f: Format) -> Any:
     return _scaled(exp_near_zero(r, f), shifted, bounded, limits, f)
 
 
+def exp_of_sum(x: Any, rest: Any, limits: Range, f: Format) -> Any:
+    """``exp(x + rest)`` where the rest is beyond the last place of x."""
+    bounded = at_least(x, limits.underflow)
+    shifted, n = split(bounded, limits, f)
+    r = reduced(bounded, n, limits) + rest
+    return _scaled(exp_near_zero(r, f), shifted, bounded, limits, f)
+
+
 def exp(x: Any) -> Any:
     """float32 ``e**x``."""
     return _exp(x, EXP_SINGLE, SINGLE)

@@ -8,11 +8,12 @@ from typing import Any
 from speedmetal.intrinsics.constructs import bitcast, select
 from speedmetal.intrinsics.exact import copysign, fabs, floor, fma, sqrt
 from speedmetal.intrinsics.library.exponential import (
+    EXP_DOUBLE,
     EXP_SINGLE,
     Range,
-    exp,
     exp_double,
     exp_near_zero,
+    exp_of_sum,
     reduced,
     split,
 )
@@ -37,6 +38,10 @@ from speedmetal.intrinsics.library.logarithm import (
 from speedmetal.intrinsics.library.trigonometry import sinpi, sinpi_double
 
 
+# Of the variable in which erfc's polynomial is written; see benchmarks/fit_polynomials.py.
+ERFC_CENTER = 3.2265625
+
+
 def _erf_near_zero(x: Any, f: Format) -> Any:
     """erf(x) for |x| up to 1."""
     return fma(horner(x * x, f.fit.erf), x, x)
@@ -58,35 +63,35 @@ def erf(x: Any) -> Any:
     return select(a < 1.0, _erf_near_zero(x, SINGLE), copysign(far, x))
 
 
-def _erfc_tail(a: Any, exponential: Any, f: Format) -> Any:
-    """erfc(a) for a from 1/2 on, given ``exp(-s)`` for s the rounded square of a."""
-    correction = fma(a, a, -(a * a))
-    scaled = horner((a - 3.0) / (a + 3.0), f.fit.erfc) / fma(a, 2.0, 1.0)
-    return fma(-correction, exponential, exponential) * scaled
+def _erfc_tail(a: Any, limits: Range, f: Format) -> Any:
+    """erfc(a) for a from 1/2 on: ``exp(-a**2)``, whose argument needs both halves, and a factor."""
+    square = a * a
+    exponential = exp_of_sum(-square, fma(-a, a, square), limits, f)
+    place = (a - ERFC_CENTER) / (a + ERFC_CENTER)
+    return exponential * (horner(place, f.fit.erfc) / fma(a, 2.0, 1.0))
 
 
 def erf_double(x: Any) -> Any:
     """float64 error function."""
     a = at_most(fabs(x), 6.0)
-    tail = 1.0 - _erfc_tail(a, exp_double(-a * a), DOUBLE)
+    tail = 1.0 - _erfc_tail(a, EXP_DOUBLE, DOUBLE)
     return select(a < 1.0, _erf_near_zero(x, DOUBLE), copysign(tail, x))
 
 
-def _erfc(x: Any, a: Any, exponential: Any, f: Format) -> Any:
-    tail = _erfc_tail(a, exponential, f)
+def _erfc(x: Any, limit: float, limits: Range, f: Format) -> Any:
+    a = at_most(fabs(x), limit)
+    tail = _erfc_tail(a, limits, f)
     return select(a < 0.5, 1.0 - _erf_near_zero(x, f), select(x < 0.0, 2.0 - tail, tail))
 
 
 def erfc(x: Any) -> Any:
     """float32 complement of the error function; from 10.06 on it is 0."""
-    a = at_most(fabs(x), 11.0)
-    return _erfc(x, a, exp(-a * a), SINGLE)
+    return _erfc(x, 11.0, EXP_SINGLE, SINGLE)
 
 
 def erfc_double(x: Any) -> Any:
     """float64 complement of the error function; from 27.3 on it is 0."""
-    a = at_most(fabs(x), 28.0)
-    return _erfc(x, a, exp_double(-a * a), DOUBLE)
+    return _erfc(x, 28.0, EXP_DOUBLE, DOUBLE)
 
 
 def erfinv(x: Any) -> Any:

@@ -99,14 +99,15 @@ def reduction() -> ir.Kernel:
     b.emit(b.when(b.compare("eq", lane, 0), [b.store(partial, [group], total)]))
     b.emit(b.barrier("threadgroup", Space.THREADGROUP))
     count = b.call("simdgroups_per_threadgroup")
-    first = b.select(b.compare("lt", lane, count), b.load(partial, lane), 0.0)
+    first = b.when(b.compare("lt", lane, count), [b.assign(total, b.load(partial, lane))])
     whole = b.variable("whole", d.float32)
     add = b.when(b.compare("eq", lane, 0), [b.atomic("add", out, [0], whole)])
     b.emit(
         b.when(
             b.compare("eq", group, 0),
             [
-                b.assign(total, first),
+                b.assign(total, 0.0),
+                first,
                 b.assign(whole, b.call("simd_sum", total)),
                 add,
             ],
@@ -174,7 +175,9 @@ def histogram() -> ir.Kernel:
         ),
         b.barrier("threadgroup"),
         b.atomic("max", out, [lane], b.load(local, lane)),
-        b.store(out, [b.convert(b.load(mine, 0), d.int32)], b.extent(spare, 0)),
+        b.store(
+            out, [b.convert(b.load(mine, 0), d.int32)], b.convert(b.extent(spare, 0), d.uint32)
+        ),
     )
     return b.kernel()
 
@@ -343,9 +346,10 @@ def operations(dtype: DType) -> ir.Kernel:
     if dtype.is_float:
         values = (0.1, -1.5, 1e-30, float("inf"), float("-inf"), float("nan"), 3.0)
         results += [b.value(value, dtype) for value in values]
+    flag, other = b.let("flag", b.load(flags, i)), b.let("other", b.load(flags, 1))
     results += [
-        b.select(b.load(flags, i), a, given),
-        b.logical("and", b.load(flags, i), b.unary("not", b.load(flags, 1))),
+        b.select(flag, a, given),
+        b.logical("and", flag, b.unary("not", other)),
         *_conversions(b, a, dtype),
     ]
     for number, result in enumerate(results):

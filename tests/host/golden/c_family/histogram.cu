@@ -66,5 +66,5 @@ extern "C" __global__ void __launch_bounds__(1024) histogram(
     }
     __syncthreads();
     atomic_max(&out[index], counts[index]);
-    out[int(mine[0])] = spare_extent0;
+    out[int(mine[0])] = uint32(spare_extent0);
 }

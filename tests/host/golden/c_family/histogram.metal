@@ -61,5 +61,5 @@ kernel void histogram(
     }
     threadgroup_barrier(mem_flags::mem_none);
     atomic_max(&out[index], counts[index]);
-    out[int(mine[0])] = spare_extent0;
+    out[int(mine[0])] = uint(spare_extent0);
 }

@@ -175,6 +175,8 @@ extern "C" __global__ void __launch_bounds__(1024) operations_float32(
     int i = thread_position_in_grid_x;
     float a = x[i];
     float c = x[i + 1];
+    bool flag = flags[i];
+    bool other = flags[1];
     out[i + 0] = a + c;
     out[i + 1] = a - c;
     out[i + 2] = a * c;
@@ -197,8 +199,8 @@ extern "C" __global__ void __launch_bounds__(1024) operations_float32(
     out[i + 19] = -__int_as_float(0x7f800000);
     out[i + 20] = __int_as_float(0x7fc00000);
     out[i + 21] = 3.0f;
-    out[i + 22] = flags[i] ? a : arguments.given;
-    flags[i + 23] = flags[i] && !flags[1];
+    out[i + 22] = flag ? a : arguments.given;
+    flags[i + 23] = flag && !other;
     out[i + 24] = float(a != 0.0f);
     out[i + 25] = float(saturating_int8(a));
     out[i + 26] = float(saturating_int16(a));

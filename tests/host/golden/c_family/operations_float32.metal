@@ -89,6 +89,8 @@ kernel void operations_float32(
     int i = int(thread_position_in_grid.x);
     float a = x[i];
     float c = x[i + 1];
+    bool flag = flags[i];
+    bool other = flags[1];
     out[i + 0] = a + c;
     out[i + 1] = a - c;
     out[i + 2] = a * c;
@@ -111,8 +113,8 @@ kernel void operations_float32(
     out[i + 19] = -INFINITY;
     out[i + 20] = NAN;
     out[i + 21] = 3.0f;
-    out[i + 22] = flags[i] ? a : arguments.given;
-    flags[i + 23] = flags[i] && !flags[1];
+    out[i + 22] = flag ? a : arguments.given;
+    flags[i + 23] = flag && !other;
     out[i + 24] = float(a != 0.0f);
     out[i + 25] = float(saturating_int8(a));
     out[i + 26] = float(saturating_int16(a));

@@ -159,6 +159,8 @@ extern "C" __global__ void __launch_bounds__(1024) operations_int8(
     int i = thread_position_in_grid_x;
     int8 a = x[i];
     int8 c = x[i + 1];
+    bool flag = flags[i];
+    bool other = flags[1];
     out[i + 0] = int8(a + c);
     out[i + 1] = int8(a - c);
     out[i + 2] = int8(a * c);
@@ -199,8 +201,8 @@ extern "C" __global__ void __launch_bounds__(1024) operations_int8(
     out[i + 37] = int8(int8(a + 1) * int8(a - c));
     out[i + 38] = int8(a - int8(c - 1));
     flags[i + 39] = (a < c) == (c < a);
-    out[i + 40] = flags[i] ? a : arguments.given;
-    flags[i + 41] = flags[i] && !flags[1];
+    out[i + 40] = flag ? a : arguments.given;
+    flags[i + 41] = flag && !other;
     out[i + 42] = int8(a != int8(0));
     out[i + 43] = a;
     out[i + 44] = int8(short(a));

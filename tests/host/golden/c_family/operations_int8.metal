@@ -57,6 +57,8 @@ kernel void operations_int8(
     int i = int(thread_position_in_grid.x);
     char a = x[i];
     char c = x[i + 1];
+    bool flag = flags[i];
+    bool other = flags[1];
     out[i + 0] = char(a + c);
     out[i + 1] = char(a - c);
     out[i + 2] = char(a * c);
@@ -97,8 +99,8 @@ kernel void operations_int8(
     out[i + 37] = char(char(a + 1) * char(a - c));
     out[i + 38] = char(a - char(c - 1));
     flags[i + 39] = (a < c) == (c < a);
-    out[i + 40] = flags[i] ? a : arguments.given;
-    flags[i + 41] = flags[i] && !flags[1];
+    out[i + 40] = flag ? a : arguments.given;
+    flags[i + 41] = flag && !other;
     out[i + 42] = char(a != char(0));
     out[i + 43] = a;
     out[i + 44] = char(short(a));

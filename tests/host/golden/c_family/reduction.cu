@@ -75,7 +75,10 @@ extern "C" __global__ void __launch_bounds__(1024) reduction(
     }
     __syncthreads();
     if (group == 0) {
-        total = lane < (threads + 31) >> 5 ? partial[lane] : 0.0f;
+        total = 0.0f;
+        if (lane < (threads + 31) >> 5) {
+            total = partial[lane];
+        }
         float whole = simdgroup_sum(simdgroup_mask, total);
         if (lane == 0) {
             atomic_add(&out[0], whole);

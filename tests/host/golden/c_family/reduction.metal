@@ -48,7 +48,10 @@ kernel void reduction(
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     if (group == 0) {
-        total = lane < int(simdgroups_per_threadgroup) ? partial[lane] : 0.0f;
+        total = 0.0f;
+        if (lane < int(simdgroups_per_threadgroup)) {
+            total = partial[lane];
+        }
         float whole = simd_sum(total);
         if (lane == 0) {
             atomic_add(&out[0], whole);

@@ -1,6 +1,6 @@
 typedef unsigned int uint32;
-typedef long long int64;
 typedef unsigned long long uint64;
+typedef long long int64;
 
 // The first failure of a launch is the one that is told.
 static __device__ inline void report_failure(uint32* mailbox, uint32 site) {
@@ -51,25 +51,15 @@ extern "C" __global__ void __launch_bounds__(1024) report(
         report_failure(mailbox, 0);
         return;
     }
-    if (!(int64(i) >= 0ll && int64(i) < int64(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 1);
-        return;
-    }
     if (!(x[i] >= 0.0f)) {
         // assertion failed: a negative element
-        report_failure(mailbox, 2);
+        report_failure(mailbox, 1);
         return;
     }
     if (i == 3) {
         if (!(i >= 0 && i < arguments.x_extent0)) {
             // index out of bounds: x[i]
-            report_failure(mailbox, 3);
-            return;
-        }
-        if (!(int64(i) >= 0ll && int64(i) < int64(arguments.x_extent0))) {
-            // index out of bounds: axis 0 of x
-            report_failure(mailbox, 4);
+            report_failure(mailbox, 2);
             return;
         }
         if (uint32* record = open_record(mailbox, 0, 5)) {
@@ -79,22 +69,12 @@ extern "C" __global__ void __launch_bounds__(1024) report(
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 5);
+        report_failure(mailbox, 3);
         return;
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 6);
-        return;
-    }
-    if (!(int64(i) >= 0ll && int64(i) < int64(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 7);
-        return;
-    }
-    if (!(int64(i) >= 0ll && int64(i) < int64(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 8);
+        report_failure(mailbox, 4);
         return;
     }
     x[i] = sqrt(x[i]);

@@ -68,25 +68,15 @@ kernel void report(
         report_failure(mailbox, 0);
         return;
     }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 1);
-        return;
-    }
     if (!(x[i] >= 0.0f)) {
         // assertion failed: a negative element
-        report_failure(mailbox, 2);
+        report_failure(mailbox, 1);
         return;
     }
     if (i == 3) {
         if (!(i >= 0 && i < arguments.x_extent0)) {
             // index out of bounds: x[i]
-            report_failure(mailbox, 3);
-            return;
-        }
-        if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-            // index out of bounds: axis 0 of x
-            report_failure(mailbox, 4);
+            report_failure(mailbox, 2);
             return;
         }
         if (device uint* record = open_record(mailbox, 0, 5)) {
@@ -96,22 +86,12 @@ kernel void report(
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 5);
+        report_failure(mailbox, 3);
         return;
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 6);
-        return;
-    }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 7);
-        return;
-    }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 8);
+        report_failure(mailbox, 4);
         return;
     }
     x[i] = precise::sqrt(x[i]);

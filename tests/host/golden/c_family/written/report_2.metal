@@ -84,25 +84,15 @@ kernel void report(
         report_failure(mailbox, 0, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
         return;
     }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 1, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
-        return;
-    }
     if (!(x[i] >= 0.0f)) {
         // assertion failed: a negative element
-        report_failure(mailbox, 2, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
+        report_failure(mailbox, 1, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
         return;
     }
     if (i == 3) {
         if (!(i >= 0 && i < arguments.x_extent0)) {
             // index out of bounds: x[i]
-            report_failure(mailbox, 3, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
-            return;
-        }
-        if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-            // index out of bounds: axis 0 of x
-            report_failure(mailbox, 4, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
+            report_failure(mailbox, 2, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
             return;
         }
         if (device uint* record = open_record(mailbox, 0, 5)) {
@@ -112,22 +102,12 @@ kernel void report(
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 5, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
+        report_failure(mailbox, 3, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
         return;
     }
     if (!(i >= 0 && i < arguments.x_extent0)) {
         // index out of bounds: x[i]
-        report_failure(mailbox, 6, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
-        return;
-    }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 7, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
-        return;
-    }
-    if (!(long(i) >= 0l && long(i) < long(arguments.x_extent0))) {
-        // index out of bounds: axis 0 of x
-        report_failure(mailbox, 8, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
+        report_failure(mailbox, 4, thread_position_in_threadgroup.x, thread_position_in_threadgroup.y, thread_position_in_threadgroup.z, threadgroup_position_in_grid.x, threadgroup_position_in_grid.y, threadgroup_position_in_grid.z);
         return;
     }
     x[i] = precise::sqrt(x[i]);

@@ -1,0 +1,162 @@
+"""Every mathematical intrinsic is its NumPy reference, in every type, within its stated bound."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from elementwise_kernels import elementwise
+
+import speedmetal as sm
+from speedmetal import dtypes
+from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
+
+RECORDS = [r for r in TABLE.values() if r.kind is IntrinsicKind.MATH]
+CASES = [
+    pytest.param(record, dtype, id=f"{record.name}-{dtype.name}")
+    for record in RECORDS
+    for dtype in (*dtypes.INTEGERS, *dtypes.FLOATS)
+    if dtype.kind in record.accepts
+]
+ANY_ZERO = {"minimum", "maximum", "fmin", "fmax", "clamp"}
+"""Which zero they give is left open."""
+LGAMMA_ABSOLUTE = 2e-7  # its stated bound near its zeros left of 0
+DOUBLE_REFERENCE_ULP = 3.0  # NumPy's and Python's own float64 functions
+RANDOM_VALUES = 300
+
+
+@functools.cache
+def float_values(dtype: dtypes.DType) -> np.ndarray:
+    """Special values, values around 1, and values of all magnitudes."""
+    facts = np.finfo(np.float32 if dtype is sm.bfloat16 else dtype.numpy)
+    special = [0.0, 1.0, 0.5, 2.0, 3.0, 0.1, 10.0, 100.0, 1e-3, np.pi, np.pi / 2, np.e, np.inf]
+    special += [facts.tiny, facts.smallest_subnormal, facts.max, 1.0 - facts.epsneg, 1 + facts.eps]
+    random = np.random.default_rng(11)
+    sizes = 10.0 ** random.uniform(-4, 4, RANDOM_VALUES)
+    signs = random.choice([-1.0, 1.0], RANDOM_VALUES)
+    positive = np.array(special)
+    with np.errstate(over="ignore"):
+        values = np.concatenate(
+            [positive, -positive, [np.nan], random.uniform(-2, 2, RANDOM_VALUES), sizes * signs]
+        )
+        return values.astype(dtype.numpy)
+
+
+@functools.cache
+def int_values(dtype: dtypes.DType) -> np.ndarray:
+    edges = [0, 1, 2, 3, 7, 8, dtype.maximum, dtype.maximum - 1, dtype.minimum, dtype.minimum + 1]
+    if dtype.is_signed:
+        edges += [-1, -2, -8]
+    random = np.random.default_rng(12)
+    some = random.integers(dtype.minimum, dtype.maximum, 200, dtype.numpy, endpoint=True)
+    return np.concatenate([np.array(edges, dtype.numpy), some])
+
+
+def operands_of(record: Intrinsic, dtype: dtypes.DType) -> list[np.ndarray]:
+    values = float_values(dtype) if dtype.is_float else int_values(dtype)
+    if record.arity == 1:
+        return [values]
+    few = values[:: max(1, values.size // 40)] if record.arity == 3 else values[::2]
+    edges = values[: 12 if record.arity == 3 else 35]
+    chosen = np.unique(np.concatenate([edges, few]).view(f"u{dtype.itemsize}")).view(dtype.numpy)
+    rows = np.array(list(itertools.product(range(chosen.size), repeat=record.arity)))
+    if len(rows) > 20_000:
+        rows = np.random.default_rng(13).permutation(rows)[:20_000]
+    columns = [chosen[rows[:, k]] for k in range(record.arity)]
+    random = np.random.default_rng(14)
+    if record.name == "int_pow":
+        columns[1] = random.integers(-3 if dtype.is_signed else 0, 40, len(rows)).astype(dtype.numpy)
+    for k in record.scalar_operands:
+        columns[k] = random.integers(-300, 300, len(rows)).astype(np.int32)
+    return columns
+
+
+def result_type(record: Intrinsic, dtype: dtypes.DType) -> np.dtype:
+    kinds = {Result.SAME: dtype, Result.BOOL: sm.bool_, Result.INT32: sm.int32}
+    return kinds[record.result].numpy
+
+
+def ulp_errors(found: np.ndarray, wanted: np.ndarray, dtype: dtypes.DType) -> np.ndarray:
+    """Differences in units of the last place of what is wanted; 0 where both are the same."""
+    ours, theirs = found.astype(np.float64), wanted.astype(np.float64)
+    with np.errstate(all="ignore"):
+        if dtype is sm.bfloat16:
+            exponent = np.floor(np.log2(np.maximum(np.abs(theirs), 2.0**-126)))
+            spacing = 2.0 ** (exponent - 7)
+        else:
+            spacing = np.spacing(np.abs(wanted)).astype(np.float64)
+        errors = np.abs(ours - theirs) / spacing
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    return np.where(same, 0.0, np.where(np.isnan(errors), np.inf, errors))
+
+
+def allowed_ulp(record: Intrinsic, dtype: dtypes.DType) -> float:
+    if record.ulp == 0:
+        return 0.0
+    if dtype.bits == 16:
+        return 1.0  # rounded to float32 first
+    # The reference is rounded, too.
+    return record.ulp + (0.5 if dtype is sm.float32 else DOUBLE_REFERENCE_ULP)
+
+
+def unexpected(record: Intrinsic, dtype: dtypes.DType, found, wanted) -> np.ndarray:
+    """Which results are not within the bound."""
+    if not record.result is Result.SAME or not dtype.is_float:
+        return found != wanted
+    wrong = ulp_errors(found, wanted, dtype) > allowed_ulp(record, dtype)
+    if record.name == "lgamma":
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
+        close = difference < LGAMMA_ABSOLUTE
+        wrong &= ~close
+    if record.name not in ANY_ZERO:
+        zeros = (found == 0) & (wanted == 0)
+        wrong |= zeros & (np.signbit(found) != np.signbit(wanted))
+    return wrong
+
+
+@pytest.mark.parametrize(("record", "dtype"), CASES)
+def test_an_intrinsic_is_its_reference(launch, record, dtype):
+    operands = operands_of(record, dtype)
+    wanted = np.asarray(record.reference(*operands))
+    found = np.zeros(operands[0].size, result_type(record, dtype))
+    launch(elementwise(record, record.arity), *operands, found, grid=found.size)
+    assert wanted.dtype == found.dtype
+    wrong = np.flatnonzero(unexpected(record, dtype, found, wanted))
+    shown = [
+        f"{record.name}({', '.join(str(o[k]) for o in operands)}) is {found[k]}, not {wanted[k]}"
+        for k in wrong[:8]
+    ]
+    assert not shown, f"{wrong.size} of {found.size}:\n" + "\n".join(shown)
+
+
+def test_a_fault_of_one_unit_is_seen():
+    values = np.array([1.0, 2.5, 1e-40], np.float32)
+    moved = np.nextafter(values, np.float32(np.inf))
+    record = TABLE["floor"]
+    assert unexpected(record, sm.float32, moved, values).all()
+    assert not unexpected(record, sm.float32, values, values).any()
+    signs = np.array([-0.0], np.float32)
+    assert unexpected(record, sm.float32, signs, -signs).all()
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS if r.aliases], ids=lambda r: r.name)
+def test_an_alias_is_the_intrinsic(launch, record):
+    dtype = sm.float32 if dtypes.Kind.FLOAT in record.accepts else sm.int32
+    operands = [column[:40] for column in operands_of(record, dtype)]
+    wanted = np.zeros(operands[0].size, result_type(record, dtype))
+    launch(elementwise(record, record.arity), *operands, wanted, grid=wanted.size)
+    for alias in record.aliases:
+        found = np.zeros_like(wanted)
+        launch(elementwise(alias, record.arity), *operands, found, grid=found.size)
+        np.testing.assert_array_equal(found, wanted, err_msg=str(alias))
+
+
+def test_an_intrinsic_of_floats_takes_integers_as_float32(launch):
+    values = np.array([0, 1, 2, 100, 2**24 + 1], np.int32)
+    found = np.zeros(values.size, np.float32)
+    launch(elementwise(sm.sqrt, 1), values, found, grid=values.size)
+    np.testing.assert_array_equal(found, np.sqrt(values.astype(np.float32)))

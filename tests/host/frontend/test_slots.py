@@ -1,0 +1,83 @@
+"""Laws of the join of types, and of names."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speedmetal import dtypes as d
+from speedmetal.frontend.identifiers import RESERVED, Names, valid_identifier
+from speedmetal.frontend.slots import (
+    AggregateSlot,
+    ComplexSlot,
+    MatrixSlot,
+    NumberSlot,
+    OtherSlot,
+    join,
+)
+
+REAL = [dtype for dtype in d.ALL if not dtype.is_complex]
+WEAK = [d.int32, d.int64, d.float32, d.float64]
+numbers = st.builds(NumberSlot, st.sampled_from(REAL)) | st.builds(
+    NumberSlot, st.sampled_from(WEAK), st.just(value=True)
+)
+leaf = (
+    numbers
+    | st.builds(ComplexSlot, st.booleans())
+    | st.builds(MatrixSlot, st.sampled_from(d.FLOATS))
+    | st.sampled_from([OtherSlot(None), OtherSlot(len)])
+)
+slots = leaf | st.builds(AggregateSlot, st.lists(leaf, min_size=1, max_size=3).map(tuple))
+
+
+@given(slots)
+def test_join_with_itself_is_itself(slot):
+    assert join(slot, slot) == slot
+
+
+@given(slots, slots)
+def test_order_does_not_matter(a, b):
+    assert join(a, b) == join(b, a)
+
+
+@given(slots, slots)
+def test_join_holds_both(a, b):
+    joined = join(a, b)
+    if joined is not None:
+        assert join(joined, a) == joined
+        assert join(joined, b) == joined
+
+
+@given(numbers, numbers)
+def test_strong_types_win_over_weak_ones(a, b):
+    joined = join(a, b)
+    if joined is not None and a.weak and not b.weak:
+        assert joined == b
+
+
+def test_kinds_do_not_mix():
+    assert join(NumberSlot(d.int32), NumberSlot(d.float32)) is None
+    assert join(NumberSlot(d.bool_), NumberSlot(d.int32)) is None
+    assert join(NumberSlot(d.uint32), NumberSlot(d.int32)) is None
+    assert join(NumberSlot(d.float32, weak=True), NumberSlot(d.int32)) is None
+    assert join(NumberSlot(d.int32, weak=True), NumberSlot(d.float16)) == NumberSlot(d.float16)
+    assert join(NumberSlot(d.float16), NumberSlot(d.bfloat16)) is None
+
+
+@given(st.text(min_size=1).filter(str.isidentifier))
+def test_names_are_valid_everywhere(name):
+    made = valid_identifier(name)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", made)
+    assert made not in RESERVED
+    assert "__" not in made
+    assert not made.startswith("sm_") or made.endswith("_")
+
+
+@given(st.lists(st.sampled_from(["x", "x_1", "float", "float_", "_x", "x__1"]), max_size=12))
+def test_names_are_unique(wanted):
+    names = Names()
+    made = [names.unique(name) for name in wanted]
+    assert len(set(made)) == len(made)
+    assert not RESERVED & set(made)
