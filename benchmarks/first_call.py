@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-import numpy as np
 from side_by_side import page
 from side_by_side.worker import environment
 
@@ -52,7 +51,10 @@ assert np.allclose(np.asarray(c), wanted, 1e-4, 1e-4), "wrong result"
 print(seconds)
 """
 
-BEGIN = "import time, numpy as np\na = np.linspace(0, 1, 1000, dtype=np.float32)\nc = np.empty_like(a)\n"
+BEGIN = """import time, numpy as np
+a = np.linspace(0, 1, 1000, dtype=np.float32)
+c = np.empty_like(a)
+"""
 START = "start = time.perf_counter()\n"
 STOP = "seconds = time.perf_counter() - start\n"
 
@@ -157,7 +159,12 @@ ROWS = (
     Row("from its disk cache, with late imports", SPEEDMETAL, 25, Before.SAME),
     Row("numba, njit", _numba("", "range"), 7),
     Row("numba, njit(parallel=True)", _numba("(parallel=True)", "numba.prange"), 5),
-    Row("numba, njit(cache=True), from its disk cache", _numba("(cache=True)", "range"), 7, Before.SAME),
+    Row(
+        "numba, njit(cache=True), from its disk cache",
+        _numba("(cache=True)", "range"),
+        7,
+        Before.SAME,
+    ),
     Row("warp", WARP, 7),
     Row("warp, from its disk cache", WARP, 5, Before.SAME),
     Row("jax.jit", JAX, 9),
@@ -247,12 +254,10 @@ Job = tuple[int, Callable[[int], float]]
 """How many samples, and what takes one, given its number."""
 
 
-def sampled(jobs: dict[str, Job], quick: bool) -> dict[str, list[float] | str]:
+def sampled(jobs: dict[str, Job], most: int) -> dict[str, list[float] | str]:
     """Samples of every job, in random order; a text says why there is none."""
     turns = [
-        (label, number)
-        for label, (count, _) in jobs.items()
-        for number in range(min(count, QUICK_SAMPLES) if quick else count)
+        (label, number) for label, (count, _) in jobs.items() for number in range(min(count, most))
     ]
     random.Random(1).shuffle(turns)  # noqa: S311 - an order, no secret
     results: dict[str, list[float] | str] = {label: [] for label in jobs}
@@ -307,10 +312,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three processes each")
     parser.add_argument("--dry", action="store_true", help="leave docs/speed.md as it is")
     options = parser.parse_args()
+    most = QUICK_SAMPLES if options.quick else 1000
     load = read_conditions().load
-    calls = sampled(
-        {r.label: (r.samples, lambda n, row=r: first_call(row, n)) for r in ROWS}, options.quick
-    )
+    calls = sampled({r.label: (r.samples, lambda n, row=r: first_call(row, n)) for r in ROWS}, most)
     jobs: dict[str, Job] = {}
     for module in IMPORTS:
         jobs[f"import {module}"] = (
@@ -321,7 +325,7 @@ def main() -> None:
     jobs["import speedmetal; speedmetal.kernel"] = (
         *(21, lambda _: import_seconds("speedmetal; speedmetal.kernel")),
     )
-    imports = sampled(jobs, options.quick)
+    imports = sampled(jobs, most)
     head = ["", "median", "95 %", "least", "processes"]
     text = "\n\n".join(
         [

@@ -1,7 +1,7 @@
 """What does a launch cost, when the kernel itself has next to nothing to do?
 
-Times repeated launches of an addition of three arrays of 64 float32, which is one small threadgroup,
-from Python. Contenders have processes of their own and are timed in rounds of random order; each
+Times repeated launches, from Python, of an addition with three arrays of 64 float32: one small
+threadgroup. Contenders have processes of their own, timed in rounds of random order; each
 result is checked before and after. Rewrites the section `launch` of docs/speed.md.
 
     python benchmarks/launch.py [--quick] [--dry]

@@ -57,14 +57,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_png(options.out, colours(brightness, 0.0, float(brightness.max())))
     print(f"{options.out}: {visits.numpy().sum()} visits")
 
-    # After n steps each coordinate has mean 0 and variance n; both estimates have known errors.
-    last = ends.numpy().astype(np.float64).ravel() / np.sqrt(options.steps)
-    mean_in_errors = last.mean() * np.sqrt(last.size)
-    variance_in_errors = (last.var() - 1) * np.sqrt(last.size / 2)
-    print(f"mean {last.mean():+.4f}: {mean_in_errors:+.1f} standard errors from 0")
-    print(f"variance {last.var():.4f}: {variance_in_errors:+.1f} standard errors from 1")
-    assert abs(mean_in_errors) < 5
-    assert abs(variance_in_errors) < 5
+    # After n steps each coordinate has mean 0 and variance n, and the two are independent. Each
+    # estimate is given with its distance from that in standard errors.
+    x, y = ends.numpy().astype(np.float64) / np.sqrt(options.steps)
+    for name, estimate, expected, error in (
+        ("mean of x", x.mean(), 0, np.sqrt(1 / x.size)),
+        ("mean of y", y.mean(), 0, np.sqrt(1 / y.size)),
+        ("variance of x", x.var(), 1, np.sqrt(2 / x.size)),
+        ("variance of y", y.var(), 1, np.sqrt(2 / y.size)),
+        ("mean of x * y", np.mean(x * y), 0, np.sqrt(1 / x.size)),
+    ):
+        distance = (estimate - expected) / error
+        print(f"{name}: {estimate:+.4f}, {distance:+.1f} standard errors from {expected}")
+        assert abs(distance) < 5
 
 
 if __name__ == "__main__":

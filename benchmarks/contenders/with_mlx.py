@@ -63,9 +63,7 @@ def normal_distribution(x: mx.array) -> mx.array:
     return 0.5 + 0.5 * mx.erf(x * math.sqrt(0.5))
 
 
-def black_scholes(
-    spot: mx.array, strike: mx.array, years: mx.array
-) -> tuple[mx.array, mx.array]:
+def black_scholes(spot: mx.array, strike: mx.array, years: mx.array) -> tuple[mx.array, mx.array]:
     spread = VOLATILITY * mx.sqrt(years)
     d1 = (mx.log(spot / strike) + (RATE + VOLATILITY**2 / 2) * years) / spread
     d2 = d1 - spread

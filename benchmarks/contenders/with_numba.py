@@ -70,7 +70,7 @@ def nbody(x: Array, y: Array, z: Array, mass: Array, ax: Array, ay: Array, az: A
 def stencil(u: Array, v: Array) -> None:
     rows, columns = u.shape
     for i in prange(rows):
-        if i == 0 or i == rows - 1:  # noqa: PLR1714 - as fast loops are written
+        if i == 0 or i == rows - 1:
             v[i] = u[i]
         else:
             v[i, 0], v[i, columns - 1] = u[i, 0], u[i, columns - 1]

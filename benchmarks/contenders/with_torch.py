@@ -35,7 +35,11 @@ def orbit_steps(
 def _mandelbrot(steps: Callable[..., Any]) -> Callable[[Tensor, Tensor], Tensor]:
     def run(x: Tensor, y: Tensor) -> Tensor:
         x, y = torch.broadcast_tensors(x[None, :], y[:, None])
-        state = (torch.zeros(x.shape, dtype=torch.int32), torch.zeros(x.shape), torch.zeros(x.shape))
+        state = (
+            torch.zeros(x.shape, dtype=torch.int32),
+            torch.zeros(x.shape),
+            torch.zeros(x.shape),
+        )
         for _ in range(MANDELBROT_ITERATIONS // STEPS_AT_ONCE):
             state = steps(*state, x, y)
         return state[0]

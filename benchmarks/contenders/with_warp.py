@@ -48,9 +48,9 @@ def copy(a: Vector, c: Vector) -> None:
 @wp.kernel
 def mandelbrot(x: Vector, y: Vector, counts: wp.array2d(dtype=wp.int32)) -> None:
     row, column = wp.tid()
-    real = float(0.0)
-    imaginary = float(0.0)
-    count = int(0)
+    real = float(0.0)  # noqa: UP018 - `float` makes it a variable to Warp
+    imaginary = float(0.0)  # noqa: UP018
+    count = int(0)  # noqa: UP018, RUF046
     while count < ITERATIONS and real * real + imaginary * imaginary <= 4.0:
         following = real * real - imaginary * imaginary + x[column]
         imaginary = 2.0 * real * imaginary + y[row]
@@ -110,21 +110,17 @@ def count(image: wp.array(dtype=wp.uint8), bins: wp.array(dtype=wp.int32)) -> No
 @wp.kernel
 def product(a: Matrix, b: Matrix, c: Matrix) -> None:
     i, j = wp.tid()
-    total = float(0.0)
+    total = float(0.0)  # noqa: UP018
     for k in range(a.shape[1]):
         total += a[i, k] * b[k, j]
     c[i, j] = total
 
 
-def _launch(
-    kernel: Any, outputs: int = 1, dtype: Any = wp.float32, shape: Any = None
-) -> Prepare:
+def _launch(kernel: Any, outputs: int = 1, dtype: Any = wp.float32, shape: Any = None) -> Prepare:
     """A kernel with a thread for each element of an output, which are like the first input."""
 
     def prepare(inputs: Inputs) -> Ready:
-        arrays = [
-            wp.from_numpy(array, dtype=wp.float32, device="cpu") for array in inputs.values()
-        ]
+        arrays = [wp.from_numpy(array, dtype=wp.float32, device="cpu") for array in inputs.values()]
         size = shape(inputs) if shape else arrays[0].shape
         made = [wp.empty(size, dtype=dtype, device="cpu") for _ in range(outputs)]
         command = wp.launch(

@@ -15,8 +15,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "speed.md"
 def replace_section(text: str, name: str, body: str) -> str:
     """A page's text with a new body of one section.
 
-    >>> replace_section("<!-- begin a -->\\nold\\n<!-- end a -->\\n", "a", "new")
-    '<!-- begin a -->\\nnew\\n<!-- end a -->\\n'
+    >>> print(replace_section(chr(10).join(["<!-- begin a -->", "<!-- end a -->"]), "a", "new"))
+    <!-- begin a -->
+    new
+    <!-- end a -->
 
     Raises:
         ValueError: The page has no such section.
@@ -48,7 +50,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def circumstances(packages: Iterable[str], threads: int, load_before: float | None) -> str:
     """A paragraph about the machine, the versions, the date and the load."""
     machine = read_machine()
-    versions = ", ".join(f"{name} {version}" for name, version in package_versions(packages).items())
+    versions = ", ".join(
+        f"{name} {version}" for name, version in package_versions(packages).items()
+    )
     load = [f"{value:.2f}" for value in (load_before, read_conditions().load) if value is not None]
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine.chip}, {os.cpu_count()} cores,"

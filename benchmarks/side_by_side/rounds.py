@@ -44,11 +44,12 @@ class Entry:
 
     @property
     def turn_seconds(self) -> float:
-        return (self.calls + self.wakes) * self.call_seconds + REST_SECONDS
+        return (self.calls + self.wake_calls) * self.call_seconds + REST_SECONDS
 
     @property
-    def wakes(self) -> bool:
-        return self.call_seconds < WAKE_BELOW_SECONDS
+    def wake_calls(self) -> int:
+        """Calls before a sample that are not timed."""
+        return 1 if self.call_seconds < WAKE_BELOW_SECONDS else 0
 
     @property
     def is_measured(self) -> bool:
@@ -91,7 +92,7 @@ def sample(entries: Sequence[Entry], effort: Effort, generator: np.random.Genera
 
 def _take(entry: Entry, number: int) -> None:
     time.sleep(REST_SECONDS)
-    nanoseconds = _ask(entry, "sample", entry.calls, entry.wakes)
+    nanoseconds = _ask(entry, "sample", entry.calls, entry.wake_calls)
     if nanoseconds is not None:
         entry.seconds[number] = nanoseconds * 1e-9 / entry.calls
 

@@ -184,12 +184,12 @@ class _Bench:
         ready.call()
         return first, warm_up(ready.call, time.perf_counter() - start)
 
-    def sample(self, variant: str, calls: int, wakes: bool) -> int:
-        """Nanoseconds of so many calls; a call before them fills caches and wakes threads."""
+    def sample(self, variant: str, calls: int, wake_calls: int) -> int:
+        """Nanoseconds of so many calls; calls before them fill caches and wake threads."""
         from speedmetal.bench.measure.clock import time_latency
 
         call = self._ready[variant].call
-        if wakes:
+        for _ in range(wake_calls):
             call()
         return time_latency(call, lambda _: None, calls).nanoseconds
 

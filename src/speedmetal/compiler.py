@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from speedmetal.cache import default_cache
 from speedmetal.dtypes import DType, int32, int64
-from speedmetal.errors import InternalError, SpeedmetalError
+from speedmetal.errors import CompileError, InternalError, SpeedmetalError
 from speedmetal.facts import KernelFacts, packed, unpacked
 from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.frontend import capture
@@ -43,6 +43,11 @@ class Specialisation:
     debug: int = 0
     index_type: DType = int32
 
+    @property
+    def shown_name(self) -> str:
+        """The kernel's name in messages."""
+        return self.name or str(self.function.__name__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledKernel:
@@ -60,9 +65,15 @@ def is_current(dependencies: Iterable[Dependency]) -> bool:
 
 @contextmanager
 def _stage(name: str, kernel: str) -> Iterator[None]:
-    """Whatever goes wrong in a stage unexpectedly is our fault, and says where."""
+    """Whatever goes wrong in a stage unexpectedly is our fault, and says where.
+
+    What is the user's fault is told of the kernel by the user's name, which is not the target's
+    where that reserves it.
+    """
     try:
         yield
+    except CompileError as error:
+        raise CompileError(kernel, error.diagnostics) from None
     except SpeedmetalError:
         raise
     except (KeyboardInterrupt, MemoryError, RecursionError):
@@ -91,14 +102,24 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
         index_type=specialisation.index_type,
         debug=specialisation.debug,
     )
-    with _stage("passes", inferred.kernel.name):
-        kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
+    with _stage("passes", specialisation.shown_name):
+        try:
+            kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
+        except CompileError as error:  # it has the kernel's name in the targets' sources
+            raise CompileError(_shown_name(specialisation), error.diagnostics) from None
     return kernel, inferred.dependencies
 
 
-def print_source(kernel: ir.Kernel, target: str, *, has_ragged_rows: bool = False) -> str:
+def _shown_name(specialisation: Specialisation) -> str:
+    """The user's name of the kernel, for messages."""
+    return specialisation.name or specialisation.function.__name__
+
+
+def print_source(
+    kernel: ir.Kernel, target: str, *, name: str | None = None, has_ragged_rows: bool = False
+) -> str:
     """The target's text of a lowered kernel: LLVM assembly, CUDA C++ or Metal Shading Language."""
-    with _stage(f"the {target} printer", kernel.name):
+    with _stage(f"the {target} printer", name or kernel.name):
         if target == "cpu":
             from speedmetal.backends.cpu.build import vector_unit
             from speedmetal.backends.cpu.printer import print_kernel as print_cpu
@@ -135,8 +156,9 @@ def compile_for_cpu(specialisation: Specialisation, *, has_ragged_rows: bool) ->
     from speedmetal.inspection import facts_of
 
     kernel, dependencies = lower(specialisation, "cpu")
+    facts = facts_of(kernel, _shown_name(specialisation))
     code = compile_object(print_source(kernel, "cpu", has_ragged_rows=has_ragged_rows))
-    compiled = CompiledKernel(Program(code), facts_of(kernel), dependencies)
+    compiled = CompiledKernel(Program(code), facts, dependencies)
     if key:
         default_cache().put(key, packed(compiled.facts, code))
     return compiled

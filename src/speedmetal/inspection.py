@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from speedmetal.backends.cpu.printer import uses_simdgroups
 from speedmetal.dtypes import DType
 from speedmetal.facts import KernelFacts
@@ -17,8 +19,13 @@ _DIVERGENCE_REASON = (
 )
 
 
-def facts_of(kernel: ir.Kernel) -> KernelFacts:
-    """What a launch must know, read from the IR as it goes to the printer."""
+def facts_of(kernel: ir.Kernel, name: str) -> KernelFacts:
+    """What a launch must know, read from the IR as it goes to the printer.
+
+    Args:
+        kernel: After all passes. Its own name is one that every target allows.
+        name: The user's name of it, for messages.
+    """
     written = {n for n, parameter in enumerate(kernel.parameters) if parameter in kernel.written}
     has_loops = any(isinstance(s, (ir.For, ir.While)) for s in statements(kernel.body))
     return KernelFacts(
@@ -26,7 +33,7 @@ def facts_of(kernel: ir.Kernel) -> KernelFacts:
         has_loops=has_loops,
         uses_simdgroups=uses_simdgroups(kernel),
         threadgroup_memory_bytes=_threadgroup_bytes(kernel),
-        sites=sites_of(kernel),
+        sites=replace(sites_of(kernel), kernel=name),
     )
 
 

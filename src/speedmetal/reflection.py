@@ -103,7 +103,7 @@ def code(
     lowered, _ = compiler.lower(specialisation, target)
     if stage == "ir":
         return Code(kernel_text(lowered).rstrip(), "python")
-    source = compiler.print_source(lowered, target)
+    source = compiler.print_source(lowered, target, name=specialisation.shown_name)
     text = source if stage == "source" else _assembly(source, target)
     return Code(text.rstrip(), _LEXERS[target, stage])
 

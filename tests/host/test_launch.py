@@ -580,3 +580,23 @@ def test_compiling_without_launching():
     assert vadd.compile(sm.zeros(2), A, "f32[:]/strided").threadgroup_memory_bytes == 0
     with pytest.raises(sm.LaunchError, match="missing: c"):
         vadd.compile("f32[:] f32[:]")
+
+
+def _half(a):
+    """No target allows a name that starts so."""
+    i = sm.thread_position_in_grid().x
+    assert a[i] < 0, "negative"
+
+
+def test_messages_have_the_name_that_the_user_gave():
+    with pytest.raises(sm.KernelError, match=r"^kernel '_half': assertion failed: negative"):
+        sm.kernel(_half)(A, grid=1, debug=1)
+
+    @sm.kernel
+    def half(a):
+        if sm.thread_position_in_grid().x < 3:
+            sm.threadgroup_barrier()
+        a[0] = 1.0
+
+    with pytest.raises(sm.CompileError, match=r"^1 error in kernel 'half'"):
+        half(A, grid=4)

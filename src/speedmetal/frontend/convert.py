@@ -294,8 +294,8 @@ def static_int(value: Value, span: SourceSpan, what: str, way_out: str = "") -> 
     if isinstance(value, Broken):
         raise Fault(span, value.message)
     runs = ", which only the running program knows" if isinstance(value, Scalar) else ""
-    found = f"{describe(value)}{runs}{way_out}"
-    raise Fault(span, f"expected a constant integer for {what}, found {found}")
+    given = f"{describe(value)}{runs}{way_out}"
+    raise Fault(span, f"expected a constant integer for {what}, found {given}")
 
 
 def as_dtype(value: Value, span: SourceSpan) -> DType:

@@ -136,7 +136,9 @@ def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSl
     for part in parts:
         bound = as_number(run, part, span)
         if not (isinstance(bound, Scalar) and bound.dtype.is_integer):
-            way = "count with integers, and multiply" if isinstance(part, Static) else "write int(x)"
+            way = (
+                "count with integers, and multiply" if isinstance(part, Static) else "write int(x)"
+            )
             raise run.fault(node.iter, f"range expects integers, found {describe(part)}; {way}")
     number = common_type(run, parts, span, "range")
     # A counter of a narrow type could not pass its last value.

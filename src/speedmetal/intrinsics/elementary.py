@@ -128,15 +128,15 @@ _ROWS: dict[str, _Function] = {
     ),
     "tan": _Function(
         "The tangent of x radians. NaN at the infinities; -0.0 stays.",
-        of_floats(np.tan), 3, ("tan",), "tan", "precise::tan",
+        of_floats(np.tan), 3.25, ("tan",), "tan", "precise::tan",
     ),
     "sinpi": _Function(
         "sin(pi * x). NaN at the infinities; a zero with the sign of x at whole numbers.",
-        one_by_one(_sinpi), 2.25, ("sinpi",), "sinpi", "precise::sinpi",
+        one_by_one(_sinpi), 2.5, ("sinpi",), "sinpi", "precise::sinpi",
     ),
     "cospi": _Function(
         "cos(pi * x). NaN at the infinities; +0.0 at halves.",
-        one_by_one(_cospi), 2.25, ("cospi",), "cospi", "precise::cospi",
+        one_by_one(_cospi), 2.5, ("cospi",), "cospi", "precise::cospi",
     ),
     "tanpi": _Function(
         "tan(pi * x): sinpi(x) / cospi(x). NaN at the infinities.",
@@ -176,7 +176,7 @@ _ROWS: dict[str, _Function] = {
     ),
     "acosh": _Function(
         "log(x + sqrt(x * x - 1)). NaN where x < 1; inf at inf.",
-        of_floats(np.arccosh), 2, ("acosh", "arccosh"), "acosh", "precise::acosh",
+        of_floats(np.arccosh), 2.25, ("acosh", "arccosh"), "acosh", "precise::acosh",
     ),
     "atanh": _Function(
         "log((1 + x) / (1 - x)) / 2. Infinite at -1 and 1; NaN where |x| > 1.",
@@ -237,7 +237,7 @@ _ROWS: dict[str, _Function] = {
     ),
     "erfc": _Function(
         "1 - erf(x), without cancellation. 0 at inf, 2 at -inf.",
-        one_by_one(math.erfc), 4, ("erfc",), "erfc", None,
+        one_by_one(math.erfc), 3.75, ("erfc",), "erfc", None,
     ),
     "erfinv": _Function(
         "The y with erf(y) = x. Infinite at -1 and 1; NaN where |x| > 1.",

@@ -63,7 +63,7 @@ def test_decorators_do_not_matter():
 
 
 def test_columns_count_characters():
-    def greek(α):
+    def greek(α):  # noqa: PLC2401 - columns of other letters are what is tested
         return α * missing  # noqa: F821
 
     with pytest.raises(CompileError) as caught:
@@ -73,9 +73,9 @@ def test_columns_count_characters():
     assert span.text.line(span.line)[span.column : span.end_column] == "missing"
 
 
-LAMBDAS = {"twice": lambda x: x * 2, "sum": lambda x, y: (x + y if x > y else y)}
+LAMBDAS = {"twice": lambda x: x * 2, "sum": lambda x, y: x + y if x > y else y}
 PAIR = ((lambda x: x + 1), (lambda x: x - 1))
-OUTER = lambda x: (lambda y: y * x)  # noqa: E731
+OUTER = lambda x: lambda y: y * x  # noqa: E731
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Each fault in a kernel: the whole message, and the text that the caret is under."""
 
+# ruff: noqa: F401, F821, F841, SIM105, C416, E731, T201, UP031, UP032, RET503, RUF059, PLE0643, PLW0120, PLW0602
+# The kernels here are wrong on purpose.
+
 from __future__ import annotations
 
 import math

@@ -1,5 +1,8 @@
 """Kernels of one feature each, and the whole IR that the front end makes of them."""
 
+# ruff: noqa: T201, RUF046, PLC2401, PLC3002
+# The kernels here use the language's features as users may write them.
+
 from __future__ import annotations
 
 import math

@@ -83,22 +83,22 @@ MESSAGES: dict[Callable[..., None], tuple[str, str]] = {
     reads_a_list_of_the_module: (
         "LIST",
         (
-            "expected an array or a tuple, found a list; make it a tuple, whose items are constants,"
-            " or give the kernel an array"
+            "expected an array or a tuple, found a list; make it a tuple, whose items are"
+            " constants, or give the kernel an array"
         ),
     ),
     reads_an_array_of_the_module: (
         "ARRAY",
         (
-            "expected an array or a tuple, found an ndarray; arrays are arguments of the kernel, not"
-            " constants"
+            "expected an array or a tuple, found an ndarray; arrays are arguments of the kernel,"
+            " not constants"
         ),
     ),
     makes_an_array: (
         "sm.zeros(3)",
         (
-            "sm.zeros works outside kernels only; arrays inside are sm.thread_array(shape, dtype) and"
-            " sm.threadgroup_array(shape, dtype)"
+            "sm.zeros works outside kernels only; arrays inside are sm.thread_array(shape, dtype)"
+            " and sm.threadgroup_array(shape, dtype)"
         ),
     ),
     draws_with_numpy: (

@@ -1,5 +1,8 @@
 """Functions that give the same numbers compiled and in Python, whatever their control flow."""
 
+# ruff: noqa: PLW2901, RUF021, PLC3002
+# The functions here use Python's features as users may write them.
+
 from __future__ import annotations
 
 import math

@@ -103,7 +103,8 @@ def test_records_keep_their_class_and_the_order_of_fields():
 
 
 @pytest.mark.parametrize(
-    "other", [np.zeros(2), np.float64(1), (np.zeros(2, "f8"),), Settings(np.float64(1), Point(1, 2))]
+    "other",
+    [np.zeros(2), np.float64(1), (np.zeros(2, "f8"),), Settings(np.float64(1), Point(1, 2))],
 )
 def test_floats_are_float64_beside_float64(other):
     assert signature_of([other, 1.5])[1] == ScalarArgument(d.float64, weak=True)

@@ -25,7 +25,7 @@ from speedmetal.ir.nodes import (
     MatrixStore,
     Statement,
 )
-from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.types import MatrixType, Space, ValueType
 from speedmetal.ir.walk import assigned_variable
 from speedmetal.source import SourceSpan
 
@@ -77,8 +77,10 @@ def _findings(kernel: Kernel, limits: Limits) -> Iterator[_Finding]:
         yield from _type(dtype, parameter.span, limits)
     for array in kernel.arrays:
         yield from _type(array.type.dtype, array.span, limits)
+    declared = {a.type.dtype for a in (*kernel.parameters, *kernel.arrays) if isinstance(a, Array)}
+    told = {*declared, *(p.type for p in kernel.parameters if not isinstance(p, Array))}
     for node in (*function_nodes(kernel), *all_nodes(kernel)):
-        yield from _node(node, limits)
+        yield from _node(node, limits, told)
     yield from _sizes(kernel, limits)
 
 
@@ -87,11 +89,16 @@ def _type(dtype: DType, span: SourceSpan, limits: Limits) -> Iterator[_Finding]:
         yield span, f"{dtype} is not available on {limits.place}; {limits.types[dtype]}"
 
 
-def _node(node: Statement | Expression, limits: Limits) -> Iterator[_Finding]:
+def _node(
+    node: Statement | Expression, limits: Limits, told: set[ValueType]
+) -> Iterator[_Finding]:
     variable = assigned_variable(node) if isinstance(node, Statement) else None
     value_type = variable.type if variable is not None else getattr(node, "type", None)
     if isinstance(value_type, DType):
-        yield from _type(value_type, node.span, limits)
+        # A type comes in at one place, and is then in every expression.
+        if value_type not in told:
+            yield from _type(value_type, node.span, limits)
+        told.add(value_type)
     elif isinstance(value_type, MatrixType) and value_type.dtype not in limits.matrix_types:
         allowed = ", ".join(sorted(d.name for d in limits.matrix_types))
         message = f"simdgroup matrices of {value_type.dtype} are not available on {limits.place};"

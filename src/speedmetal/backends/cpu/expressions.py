@@ -64,7 +64,7 @@ class Expressions(Matrices, Collectives):
         super().__init__(writer, lanes)
         self.shapes = shapes
         self.functions = functions
-        self.storages = {}
+        self.storages, self.streamed = {}, {}
         self.bound: dict[Variable, Value] = {}
         self.slots: dict[Variable, str] = {}
 

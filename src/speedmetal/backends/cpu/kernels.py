@@ -10,12 +10,24 @@ from speedmetal.backends.cpu.shapes import UNIFORM
 from speedmetal.backends.cpu.sharing import SharedFlow
 from speedmetal.backends.cpu.values import Value
 from speedmetal.backends.cpu.vectors import AXES
-from speedmetal.ir.nodes import Array, Expression
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import (
+    Array,
+    Atomic,
+    Expression,
+    Load,
+    MatrixLoad,
+    MatrixStore,
+    Store,
+)
 from speedmetal.ir.types import Space
 
 _HEADER = {"grid": 0, "threads": 3, "groups": 6}
 _MAILBOX_SLOT = 9
 _FIRST_PARAMETER_SLOT = 10
+
+STREAMED_BYTES = 32 << 20
+"""Size from which an array is taken to be larger than the caches."""
 
 
 class KernelCode(SharedFlow):
@@ -47,6 +59,8 @@ class KernelCode(SharedFlow):
         self.w.do(f"store i64 {following}, ptr {number}")
         self.w.jump(head)
         self.w.start(done)
+        if self.streamed:
+            self.w.call("void", "llvm.x86.sse.sfence")
         self.w.do("ret void")
 
     def _slot_address(self, number: int) -> str:
@@ -87,6 +101,32 @@ class KernelCode(SharedFlow):
             self.fixed[parameter] = self._from_memory(text, parameter.type, 0)
             slot += 1
         self.bound = dict(self.fixed)
+        for array in self._written_only():
+            self._decide_streaming(array)
+
+    def _written_only(self) -> list[Array]:
+        """The arrays that the kernel stores to, whole elements at a time, and never reads."""
+        if not self.functions.unit.has_streaming_stores:
+            return []
+        stored: dict[Array, None] = {}
+        touched: set[Array] = set()
+        for statement in walk.statements(self.kernel.body):
+            if isinstance(statement, Store) and statement.part is None:
+                stored[statement.array] = None
+            elif isinstance(statement, Atomic | MatrixStore):
+                touched.add(statement.array)
+            loads = walk.expressions(statement)
+            touched |= {e.array for e in loads if isinstance(e, Load | MatrixLoad)}
+        return [a for a in stored if a not in touched and _is_streamable(a)]
+
+    def _decide_streaming(self, array: Array) -> None:
+        """Stream to arrays that are larger than the caches: they would not stay there anyway."""
+        self.w.module.declarations["!1"] = "!1 = !{i32 1}"
+        count = "1"
+        for extent in self.storages[array].extents:
+            count = self.times(count, extent)
+        least = STREAMED_BYTES // array.type.dtype.itemsize
+        self.streamed[array] = self.w.let(f"icmp sge i64 {count}, {least}")
 
     # --- memory of threads and threadgroups
 
@@ -152,3 +192,9 @@ class KernelCode(SharedFlow):
                 place = self.w.let(f"getelementptr i{self.lanes}, ptr {self.alive}, i64 {number}")
                 self.w.do(f"store i{self.lanes} -1, ptr {place}")
         self.write_pieces(self.pieces)
+
+
+def _is_streamable(array: Array) -> bool:
+    kind = array.type
+    has_rows = kind.rank > 0 and kind.unit_axis == kind.rank - 1
+    return kind.space is Space.DEVICE and has_rows and not kind.dtype.is_bool

@@ -14,15 +14,19 @@ class VectorUnit:
         lanes: Threads of a vector, where a kernel does not use simdgroups (those have 32).
         has_masks: Whether loads and stores of some lanes alone cost about as much as those of
             all. Where not, code that runs under a mask is written a second time for full vectors.
+        has_streaming_stores: Whether whole lines can be stored without being read first (x86's
+            ``movnt``, with ``sfence`` at the end).
     """
 
     lanes: int
     has_masks: bool
+    has_streaming_stores: bool
 
 
-AVX512 = VectorUnit(16, has_masks=True)
-AVX2 = VectorUnit(8, has_masks=False)
-NEON = VectorUnit(8, has_masks=False)  # two registers: enough work in flight, few are spilled
+AVX512 = VectorUnit(16, has_masks=True, has_streaming_stores=True)
+AVX2 = VectorUnit(8, has_masks=False, has_streaming_stores=True)
+# Two registers: enough work is in flight, and few are spilled.
+NEON = VectorUnit(8, has_masks=False, has_streaming_stores=False)
 
 
 def unit_for(features: Collection[str]) -> VectorUnit:

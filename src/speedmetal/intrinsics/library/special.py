@@ -37,7 +37,6 @@ from speedmetal.intrinsics.library.logarithm import (
 )
 from speedmetal.intrinsics.library.trigonometry import sinpi, sinpi_double
 
-
 # Of the variable in which erfc's polynomial is written; see benchmarks/fit_polynomials.py.
 ERFC_CENTER = 3.2265625
 

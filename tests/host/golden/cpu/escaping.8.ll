@@ -12,10 +12,10 @@ entry:
   %live.89 = alloca <8 x i1>, align 64
   %iteration.90 = alloca <8 x i1>, align 64
   %k.91 = alloca i32, align 64
-  %live.195 = alloca <8 x i1>, align 64
-  %live.198 = alloca <8 x i1>, align 64
-  %iteration.199 = alloca <8 x i1>, align 64
-  %k.200 = alloca i32, align 64
+  %live.197 = alloca <8 x i1>, align 64
+  %live.200 = alloca <8 x i1>, align 64
+  %iteration.201 = alloca <8 x i1>, align 64
+  %k.202 = alloca i32, align 64
   %t1 = getelementptr i64, ptr %arguments, i64 0
   %t2 = load i64, ptr %t1, !invariant.load !0
   %t3 = trunc i64 %t2 to i32
@@ -219,160 +219,160 @@ full.172:
   store <8 x i32> %total.177, ptr %t179, align 4
   br label %both.174
 part.173:
-  %total.180 = load <8 x i32>, ptr %total.86
-  %t181 = sext i32 %t83 to i64
-  %t182 = getelementptr i32, ptr %t33, i64 %t181
-  call void @llvm.masked.store.v8i32.p0(<8 x i32> %total.180, ptr align 4 %t182, <8 x i1> %t167)
+  %total.182 = load <8 x i32>, ptr %total.86
+  %t183 = sext i32 %t83 to i64
+  %t184 = getelementptr i32, ptr %t33, i64 %t183
+  call void @llvm.masked.store.v8i32.p0(<8 x i32> %total.182, ptr align 4 %t184, <8 x i1> %t167)
   br label %both.174
 both.174:
   br label %end.168
 end.168:
   br label %vector.end.84
 vector.end.84:
-  %t183 = add i32 %t81, 8
-  store i32 %t183, ptr %counter.77
+  %t185 = add i32 %t81, 8
+  store i32 %t185, ptr %counter.77
   br label %count.78
 counted.end.80:
-  %t186 = icmp ne i32 %t75, 0
-  br i1 %t186, label %tail.184, label %row.end.185
-tail.184:
-  %t187 = insertelement <8 x i32> poison, i32 %t76, i64 0
-  %t188 = shufflevector <8 x i32> %t187, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t189 = add <8 x i32> %t188, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
-  %t190 = insertelement <8 x i32> poison, i32 %t53, i64 0
-  %t191 = shufflevector <8 x i32> %t190, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t192 = icmp slt <8 x i32> %t189, %t191
-  %t193 = add i32 %t51, %t76
-  store <8 x i1> %t192, ptr %live.195
+  %t188 = icmp ne i32 %t75, 0
+  br i1 %t188, label %tail.186, label %row.end.187
+tail.186:
+  %t189 = insertelement <8 x i32> poison, i32 %t76, i64 0
+  %t190 = shufflevector <8 x i32> %t189, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t191 = add <8 x i32> %t190, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
+  %t192 = insertelement <8 x i32> poison, i32 %t53, i64 0
+  %t193 = shufflevector <8 x i32> %t192, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t194 = icmp slt <8 x i32> %t191, %t193
+  %t195 = add i32 %t51, %t76
+  store <8 x i1> %t194, ptr %live.197
   store <8 x i32> splat (i32 0), ptr %total.86
-  store <8 x i1> %t192, ptr %live.198
-  store i32 0, ptr %k.200
-  br label %head.201
-head.201:
-  %t203 = load <8 x i1>, ptr %live.198
-  %k.204 = load i32, ptr %k.200
-  %t205 = icmp slt i32 %k.204, %t35
-  br i1 %t205, label %onward.206, label %end.loop.197
-onward.206:
-  %t207 = bitcast <8 x i1> %t203 to i8
-  %t208 = icmp ne i8 %t207, 0
-  br i1 %t208, label %body.202, label %end.loop.197
-body.202:
-  store <8 x i1> %t203, ptr %iteration.199
-  %t209 = sext i32 %k.204 to i64
-  %t210 = getelementptr i32, ptr %t33, i64 %t209
-  %t211 = load i32, ptr %t210, align 4
-  %t212 = insertelement <8 x i32> poison, i32 %t211, i64 0
-  %t213 = shufflevector <8 x i32> %t212, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t214 = insertelement <8 x i32> poison, i32 %t193, i64 0
+  store <8 x i1> %t194, ptr %live.200
+  store i32 0, ptr %k.202
+  br label %head.203
+head.203:
+  %t205 = load <8 x i1>, ptr %live.200
+  %k.206 = load i32, ptr %k.202
+  %t207 = icmp slt i32 %k.206, %t35
+  br i1 %t207, label %onward.208, label %end.loop.199
+onward.208:
+  %t209 = bitcast <8 x i1> %t205 to i8
+  %t210 = icmp ne i8 %t209, 0
+  br i1 %t210, label %body.204, label %end.loop.199
+body.204:
+  store <8 x i1> %t205, ptr %iteration.201
+  %t211 = sext i32 %k.206 to i64
+  %t212 = getelementptr i32, ptr %t33, i64 %t211
+  %t213 = load i32, ptr %t212, align 4
+  %t214 = insertelement <8 x i32> poison, i32 %t213, i64 0
   %t215 = shufflevector <8 x i32> %t214, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t216 = add <8 x i32> %t215, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
-  %t217 = icmp eq <8 x i32> %t213, %t216
-  %t218 = and <8 x i1> %t203, %t217
-  %t221 = bitcast <8 x i1> %t218 to i8
-  %t222 = icmp ne i8 %t221, 0
-  br i1 %t222, label %some.219, label %join.220
-some.219:
-  %t223 = load <8 x i1>, ptr %live.195
-  %t224 = xor <8 x i1> %t218, splat (i1 true)
-  %t225 = and <8 x i1> %t223, %t224
-  store <8 x i1> %t225, ptr %live.195
-  %t226 = load <8 x i1>, ptr %live.198
-  %t227 = xor <8 x i1> %t218, splat (i1 true)
-  %t228 = and <8 x i1> %t226, %t227
-  store <8 x i1> %t228, ptr %live.198
-  %t229 = load <8 x i1>, ptr %iteration.199
-  %t230 = xor <8 x i1> %t218, splat (i1 true)
-  %t231 = and <8 x i1> %t229, %t230
-  store <8 x i1> %t231, ptr %iteration.199
-  %t232 = load <8 x i1>, ptr %live.195
-  %t234 = bitcast <8 x i1> %t232 to i8
-  %t235 = icmp ne i8 %t234, 0
-  br i1 %t235, label %stay.233, label %vector.end.194
-stay.233:
-  br label %join.220
-join.220:
-  %t236 = load <8 x i1>, ptr %iteration.199
-  %t237 = and <8 x i1> %t203, %t236
-  %t240 = bitcast <8 x i1> %t237 to i8
-  %t241 = icmp ne i8 %t240, 0
-  br i1 %t241, label %more.239, label %end.238
-more.239:
-  %total.242 = load <8 x i32>, ptr %total.86
-  %t243 = insertelement <8 x i32> poison, i32 %t193, i64 0
-  %t244 = shufflevector <8 x i32> %t243, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t245 = add <8 x i32> %t244, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
-  %t246 = icmp sgt <8 x i32> %total.242, %t245
-  %t247 = and <8 x i1> %t237, %t246
-  %t250 = bitcast <8 x i1> %t247 to i8
-  %t251 = icmp ne i8 %t250, 0
-  br i1 %t251, label %some.248, label %join.249
-some.248:
-  %t252 = load <8 x i1>, ptr %live.198
-  %t253 = xor <8 x i1> %t247, splat (i1 true)
-  %t254 = and <8 x i1> %t252, %t253
-  store <8 x i1> %t254, ptr %live.198
-  %t255 = load <8 x i1>, ptr %iteration.199
-  %t256 = xor <8 x i1> %t247, splat (i1 true)
-  %t257 = and <8 x i1> %t255, %t256
-  store <8 x i1> %t257, ptr %iteration.199
-  br label %join.249
-join.249:
-  %t258 = load <8 x i1>, ptr %iteration.199
-  %t259 = and <8 x i1> %t203, %t258
-  %t261 = bitcast <8 x i1> %t259 to i8
-  %t262 = icmp ne i8 %t261, 0
-  br i1 %t262, label %more.260, label %end.238
-more.260:
-  %total.263 = load <8 x i32>, ptr %total.86
-  %t264 = sext i32 %k.204 to i64
-  %t265 = getelementptr i32, ptr %t33, i64 %t264
-  %t266 = load i32, ptr %t265, align 4
-  %t267 = insertelement <8 x i32> poison, i32 %t266, i64 0
-  %t268 = shufflevector <8 x i32> %t267, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t269 = add <8 x i32> %total.263, %t268
-  %t270 = load <8 x i32>, ptr %total.86
-  %t271 = select <8 x i1> %t259, <8 x i32> %t269, <8 x i32> %t270
-  store <8 x i32> %t271, ptr %total.86
-  br label %end.238
-end.238:
-  br label %next.196
-next.196:
-  %t272 = add i32 %k.204, 1
-  store i32 %t272, ptr %k.200
-  %t273 = load <8 x i1>, ptr %live.198
-  %t274 = bitcast <8 x i1> %t273 to i8
-  %t275 = icmp ne i8 %t274, 0
-  br i1 %t275, label %head.201, label %end.loop.197
-end.loop.197:
-  %t276 = load <8 x i1>, ptr %live.195
-  %t277 = and <8 x i1> %t192, %t276
-  %t280 = bitcast <8 x i1> %t277 to i8
-  %t281 = icmp ne i8 %t280, 0
-  br i1 %t281, label %more.279, label %end.278
-more.279:
-  %total.282 = load <8 x i32>, ptr %total.86
-  %t283 = sext i32 %t193 to i64
-  %t284 = getelementptr i32, ptr %t33, i64 %t283
-  call void @llvm.masked.store.v8i32.p0(<8 x i32> %total.282, ptr align 4 %t284, <8 x i1> %t277)
-  br label %end.278
-end.278:
-  br label %vector.end.194
-vector.end.194:
-  br label %row.end.185
-row.end.185:
-  %t285 = add i32 %t73, 1
-  store i32 %t285, ptr %counter.69
+  %t216 = insertelement <8 x i32> poison, i32 %t195, i64 0
+  %t217 = shufflevector <8 x i32> %t216, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t218 = add <8 x i32> %t217, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
+  %t219 = icmp eq <8 x i32> %t215, %t218
+  %t220 = and <8 x i1> %t205, %t219
+  %t223 = bitcast <8 x i1> %t220 to i8
+  %t224 = icmp ne i8 %t223, 0
+  br i1 %t224, label %some.221, label %join.222
+some.221:
+  %t225 = load <8 x i1>, ptr %live.197
+  %t226 = xor <8 x i1> %t220, splat (i1 true)
+  %t227 = and <8 x i1> %t225, %t226
+  store <8 x i1> %t227, ptr %live.197
+  %t228 = load <8 x i1>, ptr %live.200
+  %t229 = xor <8 x i1> %t220, splat (i1 true)
+  %t230 = and <8 x i1> %t228, %t229
+  store <8 x i1> %t230, ptr %live.200
+  %t231 = load <8 x i1>, ptr %iteration.201
+  %t232 = xor <8 x i1> %t220, splat (i1 true)
+  %t233 = and <8 x i1> %t231, %t232
+  store <8 x i1> %t233, ptr %iteration.201
+  %t234 = load <8 x i1>, ptr %live.197
+  %t236 = bitcast <8 x i1> %t234 to i8
+  %t237 = icmp ne i8 %t236, 0
+  br i1 %t237, label %stay.235, label %vector.end.196
+stay.235:
+  br label %join.222
+join.222:
+  %t238 = load <8 x i1>, ptr %iteration.201
+  %t239 = and <8 x i1> %t205, %t238
+  %t242 = bitcast <8 x i1> %t239 to i8
+  %t243 = icmp ne i8 %t242, 0
+  br i1 %t243, label %more.241, label %end.240
+more.241:
+  %total.244 = load <8 x i32>, ptr %total.86
+  %t245 = insertelement <8 x i32> poison, i32 %t195, i64 0
+  %t246 = shufflevector <8 x i32> %t245, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t247 = add <8 x i32> %t246, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
+  %t248 = icmp sgt <8 x i32> %total.244, %t247
+  %t249 = and <8 x i1> %t239, %t248
+  %t252 = bitcast <8 x i1> %t249 to i8
+  %t253 = icmp ne i8 %t252, 0
+  br i1 %t253, label %some.250, label %join.251
+some.250:
+  %t254 = load <8 x i1>, ptr %live.200
+  %t255 = xor <8 x i1> %t249, splat (i1 true)
+  %t256 = and <8 x i1> %t254, %t255
+  store <8 x i1> %t256, ptr %live.200
+  %t257 = load <8 x i1>, ptr %iteration.201
+  %t258 = xor <8 x i1> %t249, splat (i1 true)
+  %t259 = and <8 x i1> %t257, %t258
+  store <8 x i1> %t259, ptr %iteration.201
+  br label %join.251
+join.251:
+  %t260 = load <8 x i1>, ptr %iteration.201
+  %t261 = and <8 x i1> %t205, %t260
+  %t263 = bitcast <8 x i1> %t261 to i8
+  %t264 = icmp ne i8 %t263, 0
+  br i1 %t264, label %more.262, label %end.240
+more.262:
+  %total.265 = load <8 x i32>, ptr %total.86
+  %t266 = sext i32 %k.206 to i64
+  %t267 = getelementptr i32, ptr %t33, i64 %t266
+  %t268 = load i32, ptr %t267, align 4
+  %t269 = insertelement <8 x i32> poison, i32 %t268, i64 0
+  %t270 = shufflevector <8 x i32> %t269, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t271 = add <8 x i32> %total.265, %t270
+  %t272 = load <8 x i32>, ptr %total.86
+  %t273 = select <8 x i1> %t261, <8 x i32> %t271, <8 x i32> %t272
+  store <8 x i32> %t273, ptr %total.86
+  br label %end.240
+end.240:
+  br label %next.198
+next.198:
+  %t274 = add i32 %k.206, 1
+  store i32 %t274, ptr %k.202
+  %t275 = load <8 x i1>, ptr %live.200
+  %t276 = bitcast <8 x i1> %t275 to i8
+  %t277 = icmp ne i8 %t276, 0
+  br i1 %t277, label %head.203, label %end.loop.199
+end.loop.199:
+  %t278 = load <8 x i1>, ptr %live.197
+  %t279 = and <8 x i1> %t194, %t278
+  %t282 = bitcast <8 x i1> %t279 to i8
+  %t283 = icmp ne i8 %t282, 0
+  br i1 %t283, label %more.281, label %end.280
+more.281:
+  %total.284 = load <8 x i32>, ptr %total.86
+  %t285 = sext i32 %t195 to i64
+  %t286 = getelementptr i32, ptr %t33, i64 %t285
+  call void @llvm.masked.store.v8i32.p0(<8 x i32> %total.284, ptr align 4 %t286, <8 x i1> %t279)
+  br label %end.280
+end.280:
+  br label %vector.end.196
+vector.end.196:
+  br label %row.end.187
+row.end.187:
+  %t287 = add i32 %t73, 1
+  store i32 %t287, ptr %counter.69
   br label %count.70
 counted.end.72:
-  %t286 = add i32 %t67, 1
-  store i32 %t286, ptr %counter.63
+  %t288 = add i32 %t67, 1
+  store i32 %t288, ptr %counter.63
   br label %count.64
 counted.end.66:
   br label %group.end.40
 group.end.40:
-  %t287 = add i64 %t41, 1
-  store i64 %t287, ptr %group.36
+  %t289 = add i64 %t41, 1
+  store i64 %t289, ptr %group.36
   br label %groups.37
 done.39:
   ret void

@@ -124,82 +124,82 @@ full.100:
   store <8 x float> %t111, ptr %t113, align 4
   br label %both.102
 part.101:
-  %t114 = sext i32 %t87 to i64
-  %t115 = getelementptr i32, ptr %t39, i64 %t114
-  %t116 = call <8 x i32> @llvm.masked.load.v8i32.p0(ptr align 4 %t115, <8 x i1> %t95, <8 x i32> zeroinitializer)
-  %t117 = sext <8 x i32> %t116 to <8 x i64>
-  %t118 = getelementptr float, ptr %t33, <8 x i64> %t117
-  %t119 = call <8 x float> @llvm.masked.gather.v8f32.v8p0(<8 x ptr> align 4 %t118, <8 x i1> %t95, <8 x float> zeroinitializer)
-  %t120 = fmul <8 x float> %t119, splat (float 0x4000000000000000)
-  %t121 = sext i32 %t87 to i64
-  %t122 = getelementptr float, ptr %t33, i64 %t121
-  call void @llvm.masked.store.v8f32.p0(<8 x float> %t120, ptr align 4 %t122, <8 x i1> %t95)
+  %t116 = sext i32 %t87 to i64
+  %t117 = getelementptr i32, ptr %t39, i64 %t116
+  %t118 = call <8 x i32> @llvm.masked.load.v8i32.p0(ptr align 4 %t117, <8 x i1> %t95, <8 x i32> zeroinitializer)
+  %t119 = sext <8 x i32> %t118 to <8 x i64>
+  %t120 = getelementptr float, ptr %t33, <8 x i64> %t119
+  %t121 = call <8 x float> @llvm.masked.gather.v8f32.v8p0(<8 x ptr> align 4 %t120, <8 x i1> %t95, <8 x float> zeroinitializer)
+  %t122 = fmul <8 x float> %t121, splat (float 0x4000000000000000)
+  %t123 = sext i32 %t87 to i64
+  %t124 = getelementptr float, ptr %t33, i64 %t123
+  call void @llvm.masked.store.v8f32.p0(<8 x float> %t122, ptr align 4 %t124, <8 x i1> %t95)
   br label %both.102
 both.102:
   br label %join.97
 join.97:
-  %t123 = sext i32 0 to i64
-  %t124 = getelementptr i32, ptr %t39, i64 %t123
-  store i32 7, ptr %t124, align 4
+  %t125 = sext i32 0 to i64
+  %t126 = getelementptr i32, ptr %t39, i64 %t125
+  store i32 7, ptr %t126, align 4
   br label %vector.end.88
 vector.end.88:
-  %t125 = add i32 %t85, 8
-  store i32 %t125, ptr %counter.81
+  %t127 = add i32 %t85, 8
+  store i32 %t127, ptr %counter.81
   br label %count.82
 counted.end.84:
-  %t128 = icmp ne i32 %t79, 0
-  br i1 %t128, label %tail.126, label %row.end.127
-tail.126:
-  %t129 = insertelement <8 x i32> poison, i32 %t80, i64 0
-  %t130 = shufflevector <8 x i32> %t129, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t131 = add <8 x i32> %t130, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
-  %t132 = insertelement <8 x i32> poison, i32 %t57, i64 0
-  %t133 = shufflevector <8 x i32> %t132, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t134 = icmp slt <8 x i32> %t131, %t133
-  %t135 = add i32 %t55, %t80
-  %t137 = trunc i64 %t29 to i32
-  %t138 = insertelement <8 x i32> poison, i32 %t135, i64 0
-  %t139 = shufflevector <8 x i32> %t138, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t140 = add <8 x i32> %t139, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
-  %t141 = insertelement <8 x i32> poison, i32 %t137, i64 0
-  %t142 = shufflevector <8 x i32> %t141, <8 x i32> poison, <8 x i32> zeroinitializer
-  %t143 = icmp slt <8 x i32> %t140, %t142
-  %t144 = and <8 x i1> %t134, %t143
-  %t147 = bitcast <8 x i1> %t144 to i8
-  %t148 = icmp ne i8 %t147, 0
-  br i1 %t148, label %some.145, label %join.146
-some.145:
-  %t149 = sext i32 %t135 to i64
-  %t150 = getelementptr i32, ptr %t39, i64 %t149
-  %t151 = call <8 x i32> @llvm.masked.load.v8i32.p0(ptr align 4 %t150, <8 x i1> %t144, <8 x i32> zeroinitializer)
-  %t152 = sext <8 x i32> %t151 to <8 x i64>
-  %t153 = getelementptr float, ptr %t33, <8 x i64> %t152
-  %t154 = call <8 x float> @llvm.masked.gather.v8f32.v8p0(<8 x ptr> align 4 %t153, <8 x i1> %t144, <8 x float> zeroinitializer)
-  %t155 = fmul <8 x float> %t154, splat (float 0x4000000000000000)
-  %t156 = sext i32 %t135 to i64
-  %t157 = getelementptr float, ptr %t33, i64 %t156
-  call void @llvm.masked.store.v8f32.p0(<8 x float> %t155, ptr align 4 %t157, <8 x i1> %t144)
-  br label %join.146
-join.146:
-  %t158 = sext i32 0 to i64
-  %t159 = getelementptr i32, ptr %t39, i64 %t158
-  store i32 7, ptr %t159, align 4
-  br label %vector.end.136
-vector.end.136:
-  br label %row.end.127
-row.end.127:
-  %t160 = add i32 %t77, 1
-  store i32 %t160, ptr %counter.73
+  %t130 = icmp ne i32 %t79, 0
+  br i1 %t130, label %tail.128, label %row.end.129
+tail.128:
+  %t131 = insertelement <8 x i32> poison, i32 %t80, i64 0
+  %t132 = shufflevector <8 x i32> %t131, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t133 = add <8 x i32> %t132, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
+  %t134 = insertelement <8 x i32> poison, i32 %t57, i64 0
+  %t135 = shufflevector <8 x i32> %t134, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t136 = icmp slt <8 x i32> %t133, %t135
+  %t137 = add i32 %t55, %t80
+  %t139 = trunc i64 %t29 to i32
+  %t140 = insertelement <8 x i32> poison, i32 %t137, i64 0
+  %t141 = shufflevector <8 x i32> %t140, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t142 = add <8 x i32> %t141, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7>
+  %t143 = insertelement <8 x i32> poison, i32 %t139, i64 0
+  %t144 = shufflevector <8 x i32> %t143, <8 x i32> poison, <8 x i32> zeroinitializer
+  %t145 = icmp slt <8 x i32> %t142, %t144
+  %t146 = and <8 x i1> %t136, %t145
+  %t149 = bitcast <8 x i1> %t146 to i8
+  %t150 = icmp ne i8 %t149, 0
+  br i1 %t150, label %some.147, label %join.148
+some.147:
+  %t151 = sext i32 %t137 to i64
+  %t152 = getelementptr i32, ptr %t39, i64 %t151
+  %t153 = call <8 x i32> @llvm.masked.load.v8i32.p0(ptr align 4 %t152, <8 x i1> %t146, <8 x i32> zeroinitializer)
+  %t154 = sext <8 x i32> %t153 to <8 x i64>
+  %t155 = getelementptr float, ptr %t33, <8 x i64> %t154
+  %t156 = call <8 x float> @llvm.masked.gather.v8f32.v8p0(<8 x ptr> align 4 %t155, <8 x i1> %t146, <8 x float> zeroinitializer)
+  %t157 = fmul <8 x float> %t156, splat (float 0x4000000000000000)
+  %t158 = sext i32 %t137 to i64
+  %t159 = getelementptr float, ptr %t33, i64 %t158
+  call void @llvm.masked.store.v8f32.p0(<8 x float> %t157, ptr align 4 %t159, <8 x i1> %t146)
+  br label %join.148
+join.148:
+  %t160 = sext i32 0 to i64
+  %t161 = getelementptr i32, ptr %t39, i64 %t160
+  store i32 7, ptr %t161, align 4
+  br label %vector.end.138
+vector.end.138:
+  br label %row.end.129
+row.end.129:
+  %t162 = add i32 %t77, 1
+  store i32 %t162, ptr %counter.73
   br label %count.74
 counted.end.76:
-  %t161 = add i32 %t71, 1
-  store i32 %t161, ptr %counter.67
+  %t163 = add i32 %t71, 1
+  store i32 %t163, ptr %counter.67
   br label %count.68
 counted.end.70:
   br label %group.end.44
 group.end.44:
-  %t162 = add i64 %t45, 1
-  store i64 %t162, ptr %group.40
+  %t164 = add i64 %t45, 1
+  store i64 %t164, ptr %group.40
   br label %groups.41
 done.43:
   ret void

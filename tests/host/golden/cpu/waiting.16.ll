@@ -14,14 +14,14 @@ entry:
   %counter.157 = alloca i32, align 64
   %counter.163 = alloca i32, align 64
   %counter.171 = alloca i32, align 64
-  %vector.223 = alloca i64, align 64
-  %counter.224 = alloca i32, align 64
-  %counter.230 = alloca i32, align 64
-  %counter.238 = alloca i32, align 64
-  %vector.299 = alloca i64, align 64
-  %counter.300 = alloca i32, align 64
-  %counter.306 = alloca i32, align 64
-  %counter.314 = alloca i32, align 64
+  %vector.225 = alloca i64, align 64
+  %counter.226 = alloca i32, align 64
+  %counter.232 = alloca i32, align 64
+  %counter.240 = alloca i32, align 64
+  %vector.301 = alloca i64, align 64
+  %counter.302 = alloca i32, align 64
+  %counter.308 = alloca i32, align 64
+  %counter.316 = alloca i32, align 64
   %t1 = getelementptr i64, ptr %arguments, i64 0
   %t2 = load i64, ptr %t1, !invariant.load !0
   %t3 = trunc i64 %t2 to i32
@@ -248,250 +248,250 @@ counted.173:
   store <16 x float> %t190, ptr %t192, align 4
   br label %vector.end.182
 vector.end.182:
-  %t193 = add i64 %t181, 1
-  store i64 %t193, ptr %vector.156
-  %t194 = add i32 %t175, 16
-  store i32 %t194, ptr %counter.171
+  %t195 = add i64 %t181, 1
+  store i64 %t195, ptr %vector.156
+  %t196 = add i32 %t175, 16
+  store i32 %t196, ptr %counter.171
   br label %count.172
 counted.end.174:
-  %t197 = icmp ne i32 %t169, 0
-  br i1 %t197, label %tail.195, label %row.end.196
-tail.195:
-  %t198 = insertelement <16 x i32> poison, i32 %t170, i64 0
-  %t199 = shufflevector <16 x i32> %t198, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t200 = add <16 x i32> %t199, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t201 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t202 = shufflevector <16 x i32> %t201, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t203 = icmp slt <16 x i32> %t200, %t202
-  %t204 = mul i32 %t161, %t67
-  %t205 = add i32 %t204, %t167
-  %t206 = mul i32 %t205, %t63
-  %t207 = add i32 %t206, %t170
-  %t208 = load i64, ptr %vector.156
-  %t210 = getelementptr i32, ptr %t.all.44, i64 %t208
-  %t211 = load i32, ptr %t210
-  store i32 %t211, ptr %t.101
-  %t.212 = load i32, ptr %t.101
-  %t.213 = load i32, ptr %t.101
-  %t214 = add i32 %t.213, %t154
-  %t215 = sext i32 %t214 to i64
-  %t216 = getelementptr float, ptr %t33, i64 %t215
-  %t217 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr align 4 %t216, <16 x i1> %t203, <16 x float> zeroinitializer)
-  %t218 = sext i32 %t.212 to i64
-  %t219 = getelementptr float, ptr %tile.36, i64 %t218
-  call void @llvm.masked.store.v16f32.p0(<16 x float> %t217, ptr align 4 %t219, <16 x i1> %t203)
-  br label %vector.end.209
-vector.end.209:
-  %t220 = add i64 %t208, 1
-  store i64 %t220, ptr %vector.156
-  br label %row.end.196
-row.end.196:
-  %t221 = add i32 %t167, 1
-  store i32 %t221, ptr %counter.163
+  %t199 = icmp ne i32 %t169, 0
+  br i1 %t199, label %tail.197, label %row.end.198
+tail.197:
+  %t200 = insertelement <16 x i32> poison, i32 %t170, i64 0
+  %t201 = shufflevector <16 x i32> %t200, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t202 = add <16 x i32> %t201, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t203 = insertelement <16 x i32> poison, i32 %t63, i64 0
+  %t204 = shufflevector <16 x i32> %t203, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t205 = icmp slt <16 x i32> %t202, %t204
+  %t206 = mul i32 %t161, %t67
+  %t207 = add i32 %t206, %t167
+  %t208 = mul i32 %t207, %t63
+  %t209 = add i32 %t208, %t170
+  %t210 = load i64, ptr %vector.156
+  %t212 = getelementptr i32, ptr %t.all.44, i64 %t210
+  %t213 = load i32, ptr %t212
+  store i32 %t213, ptr %t.101
+  %t.214 = load i32, ptr %t.101
+  %t.215 = load i32, ptr %t.101
+  %t216 = add i32 %t.215, %t154
+  %t217 = sext i32 %t216 to i64
+  %t218 = getelementptr float, ptr %t33, i64 %t217
+  %t219 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr align 4 %t218, <16 x i1> %t205, <16 x float> zeroinitializer)
+  %t220 = sext i32 %t.214 to i64
+  %t221 = getelementptr float, ptr %tile.36, i64 %t220
+  call void @llvm.masked.store.v16f32.p0(<16 x float> %t219, ptr align 4 %t221, <16 x i1> %t205)
+  br label %vector.end.211
+vector.end.211:
+  %t222 = add i64 %t210, 1
+  store i64 %t222, ptr %vector.156
+  br label %row.end.198
+row.end.198:
+  %t223 = add i32 %t167, 1
+  store i32 %t223, ptr %counter.163
   br label %count.164
 counted.end.166:
-  %t222 = add i32 %t161, 1
-  store i32 %t222, ptr %counter.157
+  %t224 = add i32 %t161, 1
+  store i32 %t224, ptr %counter.157
   br label %count.158
 counted.end.160:
-  store i64 0, ptr %vector.223
-  store i32 0, ptr %counter.224
-  br label %count.225
-count.225:
-  %t228 = load i32, ptr %counter.224
-  %t229 = icmp slt i32 %t228, %t71
-  br i1 %t229, label %counted.226, label %counted.end.227
-counted.226:
-  store i32 0, ptr %counter.230
-  br label %count.231
-count.231:
-  %t234 = load i32, ptr %counter.230
-  %t235 = icmp slt i32 %t234, %t67
-  br i1 %t235, label %counted.232, label %counted.end.233
-counted.232:
-  %t236 = and i32 %t63, 15
-  %t237 = sub i32 %t63, %t236
-  store i32 0, ptr %counter.238
-  br label %count.239
-count.239:
-  %t242 = load i32, ptr %counter.238
-  %t243 = icmp slt i32 %t242, %t237
-  br i1 %t243, label %counted.240, label %counted.end.241
-counted.240:
-  %t244 = mul i32 %t228, %t67
-  %t245 = add i32 %t244, %t234
-  %t246 = mul i32 %t245, %t63
-  %t247 = add i32 %t246, %t242
-  %t248 = load i64, ptr %vector.223
-  %t250 = getelementptr i32, ptr %t.all.44, i64 %t248
-  %t251 = load i32, ptr %t250
-  store i32 %t251, ptr %t.101
-  %t252 = getelementptr <16 x float>, ptr %total.all.45, i64 %t248
-  %t253 = load <16 x float>, ptr %t252
-  store <16 x float> %t253, ptr %total.104
-  %total.254 = load <16 x float>, ptr %total.104
-  %t.255 = load i32, ptr %t.101
-  %t256 = sub i32 63, %t.255
-  %t257 = sext i32 %t256 to i64
-  %t258 = getelementptr float, ptr %tile.36, i64 %t257
-  %t259 = getelementptr float, ptr %t258, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
-  %t260 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t259, <16 x i1> splat (i1 true), <16 x float> zeroinitializer)
-  %t261 = fadd <16 x float> %total.254, %t260
-  store <16 x float> %t261, ptr %total.104
-  br label %vector.end.249
-vector.end.249:
-  %t262 = load <16 x float>, ptr %total.104
-  %t263 = getelementptr <16 x float>, ptr %total.all.45, i64 %t248
-  store <16 x float> %t262, ptr %t263
-  %t264 = add i64 %t248, 1
-  store i64 %t264, ptr %vector.223
-  %t265 = add i32 %t242, 16
-  store i32 %t265, ptr %counter.238
-  br label %count.239
-counted.end.241:
-  %t268 = icmp ne i32 %t236, 0
-  br i1 %t268, label %tail.266, label %row.end.267
-tail.266:
-  %t269 = insertelement <16 x i32> poison, i32 %t237, i64 0
-  %t270 = shufflevector <16 x i32> %t269, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t271 = add <16 x i32> %t270, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t272 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t273 = shufflevector <16 x i32> %t272, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t274 = icmp slt <16 x i32> %t271, %t273
-  %t275 = mul i32 %t228, %t67
-  %t276 = add i32 %t275, %t234
-  %t277 = mul i32 %t276, %t63
-  %t278 = add i32 %t277, %t237
-  %t279 = load i64, ptr %vector.223
-  %t281 = getelementptr i32, ptr %t.all.44, i64 %t279
-  %t282 = load i32, ptr %t281
-  store i32 %t282, ptr %t.101
-  %t283 = getelementptr <16 x float>, ptr %total.all.45, i64 %t279
-  %t284 = load <16 x float>, ptr %t283
-  store <16 x float> %t284, ptr %total.104
-  %total.285 = load <16 x float>, ptr %total.104
-  %t.286 = load i32, ptr %t.101
-  %t287 = sub i32 63, %t.286
-  %t288 = sext i32 %t287 to i64
-  %t289 = getelementptr float, ptr %tile.36, i64 %t288
-  %t290 = getelementptr float, ptr %t289, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
-  %t291 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t290, <16 x i1> %t274, <16 x float> zeroinitializer)
-  %t292 = fadd <16 x float> %total.285, %t291
-  store <16 x float> %t292, ptr %total.104
-  br label %vector.end.280
-vector.end.280:
-  %t293 = load <16 x float>, ptr %total.104
-  %t294 = getelementptr <16 x float>, ptr %total.all.45, i64 %t279
-  store <16 x float> %t293, ptr %t294
-  %t295 = add i64 %t279, 1
-  store i64 %t295, ptr %vector.223
-  br label %row.end.267
-row.end.267:
-  %t296 = add i32 %t234, 1
-  store i32 %t296, ptr %counter.230
-  br label %count.231
-counted.end.233:
-  %t297 = add i32 %t228, 1
-  store i32 %t297, ptr %counter.224
-  br label %count.225
-counted.end.227:
+  store i64 0, ptr %vector.225
+  store i32 0, ptr %counter.226
+  br label %count.227
+count.227:
+  %t230 = load i32, ptr %counter.226
+  %t231 = icmp slt i32 %t230, %t71
+  br i1 %t231, label %counted.228, label %counted.end.229
+counted.228:
+  store i32 0, ptr %counter.232
+  br label %count.233
+count.233:
+  %t236 = load i32, ptr %counter.232
+  %t237 = icmp slt i32 %t236, %t67
+  br i1 %t237, label %counted.234, label %counted.end.235
+counted.234:
+  %t238 = and i32 %t63, 15
+  %t239 = sub i32 %t63, %t238
+  store i32 0, ptr %counter.240
+  br label %count.241
+count.241:
+  %t244 = load i32, ptr %counter.240
+  %t245 = icmp slt i32 %t244, %t239
+  br i1 %t245, label %counted.242, label %counted.end.243
+counted.242:
+  %t246 = mul i32 %t230, %t67
+  %t247 = add i32 %t246, %t236
+  %t248 = mul i32 %t247, %t63
+  %t249 = add i32 %t248, %t244
+  %t250 = load i64, ptr %vector.225
+  %t252 = getelementptr i32, ptr %t.all.44, i64 %t250
+  %t253 = load i32, ptr %t252
+  store i32 %t253, ptr %t.101
+  %t254 = getelementptr <16 x float>, ptr %total.all.45, i64 %t250
+  %t255 = load <16 x float>, ptr %t254
+  store <16 x float> %t255, ptr %total.104
+  %total.256 = load <16 x float>, ptr %total.104
+  %t.257 = load i32, ptr %t.101
+  %t258 = sub i32 63, %t.257
+  %t259 = sext i32 %t258 to i64
+  %t260 = getelementptr float, ptr %tile.36, i64 %t259
+  %t261 = getelementptr float, ptr %t260, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
+  %t262 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t261, <16 x i1> splat (i1 true), <16 x float> zeroinitializer)
+  %t263 = fadd <16 x float> %total.256, %t262
+  store <16 x float> %t263, ptr %total.104
+  br label %vector.end.251
+vector.end.251:
+  %t264 = load <16 x float>, ptr %total.104
+  %t265 = getelementptr <16 x float>, ptr %total.all.45, i64 %t250
+  store <16 x float> %t264, ptr %t265
+  %t266 = add i64 %t250, 1
+  store i64 %t266, ptr %vector.225
+  %t267 = add i32 %t244, 16
+  store i32 %t267, ptr %counter.240
+  br label %count.241
+counted.end.243:
+  %t270 = icmp ne i32 %t238, 0
+  br i1 %t270, label %tail.268, label %row.end.269
+tail.268:
+  %t271 = insertelement <16 x i32> poison, i32 %t239, i64 0
+  %t272 = shufflevector <16 x i32> %t271, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t273 = add <16 x i32> %t272, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t274 = insertelement <16 x i32> poison, i32 %t63, i64 0
+  %t275 = shufflevector <16 x i32> %t274, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t276 = icmp slt <16 x i32> %t273, %t275
+  %t277 = mul i32 %t230, %t67
+  %t278 = add i32 %t277, %t236
+  %t279 = mul i32 %t278, %t63
+  %t280 = add i32 %t279, %t239
+  %t281 = load i64, ptr %vector.225
+  %t283 = getelementptr i32, ptr %t.all.44, i64 %t281
+  %t284 = load i32, ptr %t283
+  store i32 %t284, ptr %t.101
+  %t285 = getelementptr <16 x float>, ptr %total.all.45, i64 %t281
+  %t286 = load <16 x float>, ptr %t285
+  store <16 x float> %t286, ptr %total.104
+  %total.287 = load <16 x float>, ptr %total.104
+  %t.288 = load i32, ptr %t.101
+  %t289 = sub i32 63, %t.288
+  %t290 = sext i32 %t289 to i64
+  %t291 = getelementptr float, ptr %tile.36, i64 %t290
+  %t292 = getelementptr float, ptr %t291, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
+  %t293 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t292, <16 x i1> %t276, <16 x float> zeroinitializer)
+  %t294 = fadd <16 x float> %total.287, %t293
+  store <16 x float> %t294, ptr %total.104
+  br label %vector.end.282
+vector.end.282:
+  %t295 = load <16 x float>, ptr %total.104
+  %t296 = getelementptr <16 x float>, ptr %total.all.45, i64 %t281
+  store <16 x float> %t295, ptr %t296
+  %t297 = add i64 %t281, 1
+  store i64 %t297, ptr %vector.225
+  br label %row.end.269
+row.end.269:
+  %t298 = add i32 %t236, 1
+  store i32 %t298, ptr %counter.232
+  br label %count.233
+counted.end.235:
+  %t299 = add i32 %t230, 1
+  store i32 %t299, ptr %counter.226
+  br label %count.227
+counted.end.229:
   br label %next.152
 next.152:
-  %t298 = add i32 %t154, 1
-  store i32 %t298, ptr %k.149
+  %t300 = add i32 %t154, 1
+  store i32 %t300, ptr %k.149
   br label %head.150
 end.loop.153:
-  store i64 0, ptr %vector.299
-  store i32 0, ptr %counter.300
-  br label %count.301
-count.301:
-  %t304 = load i32, ptr %counter.300
-  %t305 = icmp slt i32 %t304, %t71
-  br i1 %t305, label %counted.302, label %counted.end.303
-counted.302:
-  store i32 0, ptr %counter.306
-  br label %count.307
-count.307:
-  %t310 = load i32, ptr %counter.306
-  %t311 = icmp slt i32 %t310, %t67
-  br i1 %t311, label %counted.308, label %counted.end.309
-counted.308:
-  %t312 = and i32 %t63, 15
-  %t313 = sub i32 %t63, %t312
-  store i32 0, ptr %counter.314
-  br label %count.315
-count.315:
-  %t318 = load i32, ptr %counter.314
-  %t319 = icmp slt i32 %t318, %t313
-  br i1 %t319, label %counted.316, label %counted.end.317
-counted.316:
-  %t320 = mul i32 %t304, %t67
-  %t321 = add i32 %t320, %t310
-  %t322 = mul i32 %t321, %t63
-  %t323 = add i32 %t322, %t318
-  %t324 = load i64, ptr %vector.299
-  %t326 = getelementptr i32, ptr %t.all.44, i64 %t324
-  %t327 = load i32, ptr %t326
-  store i32 %t327, ptr %t.101
-  %t328 = getelementptr <16 x float>, ptr %total.all.45, i64 %t324
-  %t329 = load <16 x float>, ptr %t328
-  store <16 x float> %t329, ptr %total.104
-  %t.330 = load i32, ptr %t.101
-  %total.331 = load <16 x float>, ptr %total.104
-  %t332 = sext i32 %t.330 to i64
-  %t333 = getelementptr float, ptr %t33, i64 %t332
-  store <16 x float> %total.331, ptr %t333, align 4
-  br label %vector.end.325
-vector.end.325:
-  %t334 = add i64 %t324, 1
-  store i64 %t334, ptr %vector.299
-  %t335 = add i32 %t318, 16
-  store i32 %t335, ptr %counter.314
-  br label %count.315
-counted.end.317:
-  %t338 = icmp ne i32 %t312, 0
-  br i1 %t338, label %tail.336, label %row.end.337
-tail.336:
-  %t339 = insertelement <16 x i32> poison, i32 %t313, i64 0
-  %t340 = shufflevector <16 x i32> %t339, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t341 = add <16 x i32> %t340, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t342 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t343 = shufflevector <16 x i32> %t342, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t344 = icmp slt <16 x i32> %t341, %t343
-  %t345 = mul i32 %t304, %t67
-  %t346 = add i32 %t345, %t310
-  %t347 = mul i32 %t346, %t63
-  %t348 = add i32 %t347, %t313
-  %t349 = load i64, ptr %vector.299
-  %t351 = getelementptr i32, ptr %t.all.44, i64 %t349
-  %t352 = load i32, ptr %t351
-  store i32 %t352, ptr %t.101
-  %t353 = getelementptr <16 x float>, ptr %total.all.45, i64 %t349
-  %t354 = load <16 x float>, ptr %t353
-  store <16 x float> %t354, ptr %total.104
-  %t.355 = load i32, ptr %t.101
-  %total.356 = load <16 x float>, ptr %total.104
-  %t357 = sext i32 %t.355 to i64
-  %t358 = getelementptr float, ptr %t33, i64 %t357
-  call void @llvm.masked.store.v16f32.p0(<16 x float> %total.356, ptr align 4 %t358, <16 x i1> %t344)
-  br label %vector.end.350
-vector.end.350:
-  %t359 = add i64 %t349, 1
-  store i64 %t359, ptr %vector.299
-  br label %row.end.337
-row.end.337:
-  %t360 = add i32 %t310, 1
-  store i32 %t360, ptr %counter.306
-  br label %count.307
-counted.end.309:
-  %t361 = add i32 %t304, 1
-  store i32 %t361, ptr %counter.300
-  br label %count.301
-counted.end.303:
+  store i64 0, ptr %vector.301
+  store i32 0, ptr %counter.302
+  br label %count.303
+count.303:
+  %t306 = load i32, ptr %counter.302
+  %t307 = icmp slt i32 %t306, %t71
+  br i1 %t307, label %counted.304, label %counted.end.305
+counted.304:
+  store i32 0, ptr %counter.308
+  br label %count.309
+count.309:
+  %t312 = load i32, ptr %counter.308
+  %t313 = icmp slt i32 %t312, %t67
+  br i1 %t313, label %counted.310, label %counted.end.311
+counted.310:
+  %t314 = and i32 %t63, 15
+  %t315 = sub i32 %t63, %t314
+  store i32 0, ptr %counter.316
+  br label %count.317
+count.317:
+  %t320 = load i32, ptr %counter.316
+  %t321 = icmp slt i32 %t320, %t315
+  br i1 %t321, label %counted.318, label %counted.end.319
+counted.318:
+  %t322 = mul i32 %t306, %t67
+  %t323 = add i32 %t322, %t312
+  %t324 = mul i32 %t323, %t63
+  %t325 = add i32 %t324, %t320
+  %t326 = load i64, ptr %vector.301
+  %t328 = getelementptr i32, ptr %t.all.44, i64 %t326
+  %t329 = load i32, ptr %t328
+  store i32 %t329, ptr %t.101
+  %t330 = getelementptr <16 x float>, ptr %total.all.45, i64 %t326
+  %t331 = load <16 x float>, ptr %t330
+  store <16 x float> %t331, ptr %total.104
+  %t.332 = load i32, ptr %t.101
+  %total.333 = load <16 x float>, ptr %total.104
+  %t334 = sext i32 %t.332 to i64
+  %t335 = getelementptr float, ptr %t33, i64 %t334
+  store <16 x float> %total.333, ptr %t335, align 4
+  br label %vector.end.327
+vector.end.327:
+  %t338 = add i64 %t326, 1
+  store i64 %t338, ptr %vector.301
+  %t339 = add i32 %t320, 16
+  store i32 %t339, ptr %counter.316
+  br label %count.317
+counted.end.319:
+  %t342 = icmp ne i32 %t314, 0
+  br i1 %t342, label %tail.340, label %row.end.341
+tail.340:
+  %t343 = insertelement <16 x i32> poison, i32 %t315, i64 0
+  %t344 = shufflevector <16 x i32> %t343, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t345 = add <16 x i32> %t344, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t346 = insertelement <16 x i32> poison, i32 %t63, i64 0
+  %t347 = shufflevector <16 x i32> %t346, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t348 = icmp slt <16 x i32> %t345, %t347
+  %t349 = mul i32 %t306, %t67
+  %t350 = add i32 %t349, %t312
+  %t351 = mul i32 %t350, %t63
+  %t352 = add i32 %t351, %t315
+  %t353 = load i64, ptr %vector.301
+  %t355 = getelementptr i32, ptr %t.all.44, i64 %t353
+  %t356 = load i32, ptr %t355
+  store i32 %t356, ptr %t.101
+  %t357 = getelementptr <16 x float>, ptr %total.all.45, i64 %t353
+  %t358 = load <16 x float>, ptr %t357
+  store <16 x float> %t358, ptr %total.104
+  %t.359 = load i32, ptr %t.101
+  %total.360 = load <16 x float>, ptr %total.104
+  %t361 = sext i32 %t.359 to i64
+  %t362 = getelementptr float, ptr %t33, i64 %t361
+  call void @llvm.masked.store.v16f32.p0(<16 x float> %total.360, ptr align 4 %t362, <16 x i1> %t348)
+  br label %vector.end.354
+vector.end.354:
+  %t363 = add i64 %t353, 1
+  store i64 %t363, ptr %vector.301
+  br label %row.end.341
+row.end.341:
+  %t364 = add i32 %t312, 1
+  store i32 %t364, ptr %counter.308
+  br label %count.309
+counted.end.311:
+  %t365 = add i32 %t306, 1
+  store i32 %t365, ptr %counter.302
+  br label %count.303
+counted.end.305:
   br label %group.end.50
 group.end.50:
-  %t362 = add i64 %t51, 1
-  store i64 %t362, ptr %group.46
+  %t366 = add i64 %t51, 1
+  store i64 %t366, ptr %group.46
   br label %groups.47
 done.49:
   ret void
