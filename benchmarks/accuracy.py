@@ -204,17 +204,18 @@ _HEAD = """# Accuracy of the mathematical functions
 
 Errors in units in the last place (ULP) of the functions as the CPU runs them. They are branch-free
 code of our own ([`intrinsics/library`](../src/speedmetal/intrinsics/library)), compiled into each
-kernel, of IEEE operations alone: the same bits on every CPU. On NVIDIA and Apple GPUs the vendors' precise functions
-are used where there are any, whose bounds are in the CUDA C++ Programming Guide and in the Metal
-Shading Language Specification; what Metal lacks (`erf`, `gamma`, `expm1`, ...) is ours there, too.
+kernel, of IEEE operations alone: the same bits on every CPU. On NVIDIA and Apple GPUs the vendors'
+precise functions are used where there are any, whose bounds are in the CUDA C++ Programming Guide
+and in the Metal Shading Language Specification; what Metal lacks (`erf`, `gamma`, `expm1`, ...) is
+ours there, too.
 
-float32: the largest error over {share} 2^32 floats for functions of one operand,
-NaN, infinities, subnormals and the signs of zeros included, and over {pairs} pairs for functions
-of two. float64: the largest error at {points} points against mpmath. float16 and bfloat16 go
-through float32, and so are right to 0.501 ULP. Left of 0, where `lgamma` has zeros, its error is at most 4 ULP of
+float32: the largest error over {share} 2^32 floats for functions of one operand, NaN, infinities,
+subnormals and the signs of zeros included, and over {pairs} pairs for functions of two. float64:
+the largest error at {points} points against mpmath. float16 and bfloat16 go through float32, and
+so are right to 0.501 ULP. Left of 0, where `lgamma` has zeros, its error is at most 4 ULP of
 `lgamma(-x) + 4`; the table has it right of 0.
 
-The doubles' `pow`, and `sin`, `cos` and `tan` beyond 2^45, ask the C library, one thread at a time;
+Of float64, `pow`, and `sin`, `cos` and `tan` beyond 2^45, ask the C library, one thread at a time;
 all else is vector code.
 
 This page is written by `python benchmarks/accuracy.py --write`.

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 from side_by_side import page
@@ -171,8 +172,11 @@ ROWS = (
     Row("torch.compile", TORCH, 3),
     Row("mlx, mx.compile", MLX, 5),
 )
-IMPORTS = ("numpy", "speedmetal", "numba", "warp", "jax", "torch", "mlx.core")
-IMPORT_SAMPLES = {"speedmetal": 21, "numpy": 21}
+IMPORTS = (
+    *(("numpy", 21), ("speedmetal", 21), ("speedmetal; speedmetal.kernel", 21)),
+    *(("numba", 5), ("warp", 5), ("jax", 5), ("torch", 5), ("mlx.core", 5)),
+)
+"""What is imported, and in how many processes."""
 QUICK_SAMPLES = 3
 
 
@@ -229,14 +233,14 @@ def _with_constant(program: str, number: float) -> str:
     return program.replace("{constant}", repr(1 + number / 1024))
 
 
-def import_seconds(module: str) -> float:
+def import_seconds(module: str, _: int) -> float:
     """Seconds of an import, as the process itself sees it."""
     program = f"import time\n{START}import {module}\n{STOP}print(seconds)\n"
     with tempfile.TemporaryDirectory() as scratch:
         return run(program, Path(scratch))
 
 
-def process_seconds(module: str) -> float:
+def process_seconds(module: str, _: int) -> float:
     """What an import adds to a whole process: wall time with it, less that of an empty one."""
     times = []
     for statement in ("pass", f"import {module}"):
@@ -314,18 +318,14 @@ def main() -> None:
     options = parser.parse_args()
     most = QUICK_SAMPLES if options.quick else 1000
     load = read_conditions().load
-    calls = sampled({r.label: (r.samples, lambda n, row=r: first_call(row, n)) for r in ROWS}, most)
-    jobs: dict[str, Job] = {}
-    for module in IMPORTS:
-        jobs[f"import {module}"] = (
-            IMPORT_SAMPLES.get(module, 5),
-            lambda _, name=module: import_seconds(name),
-        )
-    jobs["import speedmetal, added to the process"] = (21, lambda _: process_seconds("speedmetal"))
-    jobs["import speedmetal; speedmetal.kernel"] = (
-        *(21, lambda _: import_seconds("speedmetal; speedmetal.kernel")),
+    calls = sampled({row.label: (row.samples, partial(first_call, row)) for row in ROWS}, most)
+    imports = sampled(
+        {
+            **{f"import {name}": (count, partial(import_seconds, name)) for name, count in IMPORTS},
+            "import speedmetal, added to the process": (21, partial(process_seconds, "speedmetal")),
+        },
+        most,
     )
-    imports = sampled(jobs, most)
     head = ["", "median", "95 %", "least", "processes"]
     text = "\n\n".join(
         [

@@ -24,7 +24,7 @@ class Effort:
     """Rounds of a case at most, and seconds of sampling."""
 
     rounds: int = 40
-    seconds: float = 12.0
+    seconds: float = 9.0
 
 
 @dataclass

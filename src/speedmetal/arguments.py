@@ -285,7 +285,7 @@ def check_writable(
     parameter = 0
     for name, argument, kind in zip(names, arguments, signature, strict=True):
         for leaf in _leaves(argument, kind):
-            if leaf is not None and parameter in written and _is_readonly(leaf):
+            if parameter in written and _is_readonly(leaf):
                 raise LaunchError(
                     f"kernel {kernel!r} writes to argument {name}, which is read-only; give it a"
                     " copy: x.copy()"
@@ -293,15 +293,19 @@ def check_writable(
             parameter += 1
 
 
+def leaves(arguments: Sequence[Any], signature: Sequence[Argument]) -> Iterator[Any]:
+    """One item for each parameter of the compiled kernel: an array, or a number."""
+    for argument, kind in zip(arguments, signature, strict=True):
+        yield from _leaves(argument, kind)
+
+
 def _leaves(argument: Any, kind: Argument) -> Iterator[Any]:
-    """One item for each parameter of the compiled kernel: the array, or None for a scalar."""
     if isinstance(kind, TupleArgument):
-        for item, item_kind in zip(record_items(argument), kind.items, strict=True):
-            yield from _leaves(item, item_kind)
+        yield from leaves(record_items(argument), kind.items)
     elif isinstance(kind, ArrayArgument):
         yield argument
     elif isinstance(kind, ScalarArgument):
-        yield from (None,) * (2 if kind.dtype is complex64 else 1)
+        yield from (argument.real, argument.imag) if kind.dtype is complex64 else (argument,)
 
 
 def _is_readonly(array: Any) -> bool:

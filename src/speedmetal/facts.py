@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.dtypes import named
+from speedmetal.formulas import SizedArray, formula_from
 from speedmetal.reports import AssertSite, PrintSite, ReportSites
 from speedmetal.source import SourceSpan, SourceText
 
@@ -24,6 +25,7 @@ class KernelFacts:
         uses_simdgroups: Whether it can tell which threads form a simdgroup.
         threadgroup_memory_bytes: Of arrays with constant shapes.
         sites: What it may report.
+        sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
     """
 
     written: frozenset[int]
@@ -31,6 +33,7 @@ class KernelFacts:
     uses_simdgroups: bool
     threadgroup_memory_bytes: int
     sites: ReportSites
+    sized_arrays: tuple[SizedArray, ...] = ()
 
 
 def packed(facts: KernelFacts, code: bytes) -> bytes:
@@ -45,6 +48,7 @@ def packed(facts: KernelFacts, code: bytes) -> bytes:
         "debug": sites.debug,
         "asserts": [(site.kind, site.reason, _span_record(site.span)) for site in sites.asserts],
         "prints": [(site.parts, [d.name for d in site.dtypes]) for site in sites.prints],
+        "sized_arrays": [(a.name, a.itemsize, a.shape) for a in facts.sized_arrays],
     }
     text = json.dumps(record).encode()
     return _LENGTH.pack(len(text)) + text + code
@@ -73,6 +77,10 @@ def unpacked(entry: bytes) -> tuple[KernelFacts, bytes]:
         record["uses_simdgroups"],
         record["threadgroup_memory_bytes"],
         sites,
+        tuple(
+            SizedArray(name, itemsize, formula_from(shape))
+            for name, itemsize, shape in record["sized_arrays"]
+        ),
     )
     return facts, entry[end:]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from speedmetal.backends.cpu.printer import uses_simdgroups
 from speedmetal.dtypes import DType
+from speedmetal.errors import InternalError
 from speedmetal.facts import KernelFacts
+from speedmetal.formulas import Formula, SizedArray
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.ir.walk import statements
@@ -34,18 +38,76 @@ def facts_of(kernel: ir.Kernel, name: str) -> KernelFacts:
         uses_simdgroups=uses_simdgroups(kernel),
         threadgroup_memory_bytes=_threadgroup_bytes(kernel),
         sites=replace(sites_of(kernel), kernel=name),
+        sized_arrays=tuple(_sized_arrays(kernel)),
     )
+
+
+# --- threadgroup memory
+
+
+def _threadgroup_arrays(kernel: ir.Kernel) -> Iterator[tuple[ir.Array, bool]]:
+    """Each array of the threadgroup, and whether its size is constant."""
+    for array in kernel.arrays:
+        if array.type.space is Space.THREADGROUP:
+            yield array, all(isinstance(size, int) for size in array.shape or ())
 
 
 def _threadgroup_bytes(kernel: ir.Kernel) -> int:
     total = 0
-    for array in kernel.arrays:
-        if array.type.space is Space.THREADGROUP:
-            size = array.type.dtype.itemsize
-            for extent in array.shape or ():
-                size *= extent if isinstance(extent, int) else 1
-            total += size
+    for array, is_constant in _threadgroup_arrays(kernel):
+        if is_constant:
+            sizes = (size for size in array.shape or () if isinstance(size, int))
+            total += math.prod(sizes) * array.type.dtype.itemsize
     return total
+
+
+def _sized_arrays(kernel: ir.Kernel) -> Iterator[SizedArray]:
+    for array, is_constant in _threadgroup_arrays(kernel):
+        if not is_constant:
+            shape = tuple(
+                size if isinstance(size, int) else formula_of(size, kernel)
+                for size in array.shape or ()
+            )
+            yield SizedArray(array.name, array.type.dtype.itemsize, shape)
+
+
+def formula_of(expression: ir.Expression, kernel: ir.Kernel) -> Formula:
+    """The formula of an expression over a kernel's parameters and ``threads_per_threadgroup``.
+
+    Raises:
+        InternalError: It reads what no launch knows.
+    """
+
+    def part(inner: ir.Expression) -> Formula:
+        return formula_of(inner, kernel)
+
+    name = getattr(expression.type, "name", "")
+    match expression:
+        case ir.Constant(value):
+            return "constant", name, value
+        case ir.Read(variable) if variable in kernel.parameters:
+            return "parameter", name, kernel.parameters.index(variable)
+        case ir.Extent(array, axis) if array in kernel.parameters:
+            return "extent", name, kernel.parameters.index(array), axis
+        case ir.Call(intrinsic, (), axis=int(axis)) if intrinsic.name == "threads_per_threadgroup":
+            return "threads", name, axis
+        case ir.Call(intrinsic, arguments) if arguments:
+            return "call", name, intrinsic.name, *map(part, arguments)
+        case ir.Unary(word, operand):
+            return word, name, part(operand)
+        case ir.Binary(word, left, right) | ir.Compare(word, left, right):
+            return word, name, part(left), part(right)
+        case ir.Logical(word, left, right):
+            return word, name, part(left), part(right)
+        case ir.Select(condition, when_true, when_false):
+            return "select", name, part(condition), part(when_true), part(when_false)
+        case ir.Convert(operand) | ir.Bitcast(operand):
+            word = "convert" if isinstance(expression, ir.Convert) else "bitcast"
+            return word, name, part(operand)
+    raise InternalError(f"{type(expression).__name__} is in a size that a launch should know")
+
+
+# --- reports
 
 
 def sites_of(kernel: ir.Kernel) -> ReportSites:

@@ -25,6 +25,7 @@ from speedmetal.arguments import (
     checked_signature,
     device_of,
     largest_extent,
+    leaves,
     mixed_signature,
     reader_for,
     stated_types,
@@ -34,8 +35,9 @@ from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import DeviceError, LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument
-from speedmetal.plans import Plan, is_current, packed_widely, plan_for, run_reporting
+from speedmetal.plans import Plan, is_current, packed_widely, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, requested
+from speedmetal.threadgroup_memory import memory_check
 
 _PLANS_KEPT = 1024
 """Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
@@ -117,7 +119,7 @@ class Kernel:
         self.name = name or function.__name__
         self._given_name = name
         self._debug = None if debug is None else _checked_debug(debug)
-        self._parameters = tuple(inspect.signature(function).parameters.values())
+        self._parameters = _fixed_parameters(function)
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._compiled: dict[tuple[compiler.Specialisation, bool], compiler.CompiledKernel] = {}
 
@@ -197,9 +199,10 @@ class Kernel:
         if plan is None or unknown or not is_current(plan):
             if unknown:
                 raise self._unknown_option(next(iter(unknown)))
-            plan = self._planned(key, arguments, (grid, groups, threads), debug, device)
-        if plan.sites is not None:
-            run_reporting(plan, values)
+            sizes_stated = (grid, groups, threads)
+            plan = self._planned(key, values, arguments, sizes_stated, debug, device)
+        if not plan.is_plain:
+            run_with_care(plan, values)
             return
         slots = plan.slots.copy()
         slots[1::2] = values
@@ -274,6 +277,7 @@ class Kernel:
     def _planned(
         self,
         key: list[Any],
+        values: list[Any],
         arguments: tuple[Any, ...],
         stated_sizes: tuple[Any, Any, Any],
         debug: int | None,
@@ -294,10 +298,13 @@ class Kernel:
         largest = max(*request.grid, largest_extent(arguments))
         specialisation = self.specialisation(signature, level, largest)
         compiled = self._compile(specialisation, has_ragged_rows=request.has_ragged_rows)
-        self._check_memory(compiled.facts.threadgroup_memory_bytes, device)
         sizes = request.sizes(has_loops=compiled.facts.has_loops)
+        parameters = list(leaves(arguments, signature))
+        memory = memory_check(
+            self.name, compiled.facts, device, sizes.threads, parameters, values[1:]
+        )
         check_writable(self.name, names, arguments, signature, compiled.facts.written)
-        plan = plan_for(compiled, sizes, arguments, signature)
+        plan = plan_for(compiled, sizes, arguments, signature, memory)
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
         self._plans[tuple(key)] = plan
@@ -315,14 +322,6 @@ class Kernel:
             if not known.facts.uses_simdgroups:  # the same code does for all sizes
                 self._compiled[specialisation, not has_ragged_rows] = known
         return known
-
-    def _check_memory(self, needed: int, device: Device) -> None:
-        allowed = device.limits.threadgroup_memory_bytes
-        if needed > allowed:
-            raise LaunchError(
-                f"kernel {self.name!r} needs {needed} bytes of threadgroup memory, {device.name}"
-                f" allows {allowed}; make its threadgroup arrays smaller"
-            )
 
     def _debug_level(self, stated: int | None) -> int:
         for level in (stated, _debug_level.get(), self._debug):
@@ -408,6 +407,17 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
             " (put it directly above `def`, below other decorators)"
         )
     return Kernel(function, name=name, debug=debug)
+
+
+def _fixed_parameters(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
+    parameters = tuple(inspect.signature(function).parameters.values())
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise LaunchError(
+                f"kernel {function.__name__!r} has the parameter {parameter}: a kernel's arguments"
+                " are counted; take a tuple, or name each parameter"
+            )
+    return parameters
 
 
 def _without_list(size: Any) -> Any:

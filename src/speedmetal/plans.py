@@ -14,6 +14,7 @@ from speedmetal.compiler import is_current as are_current
 from speedmetal.frontend.signature import Argument
 from speedmetal.reports import ReportSites
 from speedmetal.sizes import Sizes
+from speedmetal.threadgroup_memory import MemoryCheck
 
 _THREADS_PER_CHUNK = 4096
 """The least work worth another core's attention, where threads run no loops: about 3 us."""
@@ -36,6 +37,8 @@ class Plan:
         names: Global names whose values the code depends on: dictionary, name, value.
         attributes: The same for closures' cells and modules' attributes.
         sites: What the kernel may report, if anything.
+        memory: What to check of each launch's numbers, if anything.
+        is_plain: Whether neither of these two is there.
     """
 
     compiled: CompiledKernel
@@ -49,6 +52,8 @@ class Plan:
     names: tuple[tuple[dict[str, Any], str, Any], ...]
     attributes: tuple[tuple[Any, str, Any], ...]
     sites: ReportSites | None
+    memory: MemoryCheck | None
+    is_plain: bool
 
 
 def is_current(plan: Plan) -> bool:
@@ -73,6 +78,7 @@ def plan_for(
     sizes: Sizes,
     arguments: tuple[Any, ...],
     signature: tuple[Argument, ...],
+    memory: MemoryCheck | None,
 ) -> Plan:
     """The plan for launches of a compiled kernel with such arguments."""
     values = _value_slots(arguments, signature)
@@ -83,6 +89,7 @@ def plan_for(
         slots += (0, constant)
         layout += f"{value_format}{len(constant)}s"
     dependencies = compiled.dependencies
+    sites = compiled.facts.sites or None
     return Plan(
         compiled,
         sizes,
@@ -94,7 +101,9 @@ def plan_for(
         tuple(value_format for value_format, _ in values),
         tuple(d for d in dependencies if type(d[0]) is dict),
         tuple(d for d in dependencies if type(d[0]) is not dict),
-        compiled.facts.sites or None,
+        sites,
+        memory,
+        is_plain=sites is None and memory is None,
     )
 
 
@@ -106,9 +115,18 @@ def _chunk(sizes: Sizes, *, has_loops: bool) -> int:
     return max(share, least)
 
 
-def run_reporting(plan: Plan, values: list[Any]) -> None:
-    """Launch a kernel that may print or fail, and deliver what it reports."""
-    assert plan.sites is not None
+def run_with_care(plan: Plan, values: list[Any]) -> None:
+    """Launch a kernel whose memory depends on numbers, or that may print or fail.
+
+    Raises:
+        LaunchError: Its threadgroup arrays do not fit.
+        KernelError: A thread failed; what was printed is delivered before.
+    """
+    if plan.memory is not None:
+        plan.memory.check(values[1:])
+    if plan.sites is None:
+        plan.run(packed_widely(plan, values), plan.groups, plan.chunk)
+        return
     mailbox = plan.sites.empty_mailbox()
     values[0] = address_of(mailbox)
     plan.run(packed_widely(plan, values), plan.groups, plan.chunk)

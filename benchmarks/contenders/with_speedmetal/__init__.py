@@ -64,7 +64,7 @@ def _tiled_product(inputs: Inputs) -> Ready:
 def _matrix_product(inputs: Inputs) -> Ready:
     a, b = inputs["a"], inputs["b"]
     c = np.empty_like(a)
-    groups = (c.shape[1] // matmul.COLUMNS, c.shape[0] // matmul.ROWS)
+    groups = (c.shape[1] // matmul.BLOCK, c.shape[0] // matmul.BLOCK)
     return _ready(lambda: matmul.matrices(a, b, c, groups=groups, threads=matmul.SIMDGROUP), c)
 
 

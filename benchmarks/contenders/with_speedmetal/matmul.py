@@ -7,7 +7,7 @@ from typing import Any
 import speedmetal as sm
 
 TILE = 16  # side of a square of threads that share two tiles
-ROWS, COLUMNS = 32, 16  # of what a simdgroup makes out of 8x8 matrices
+BLOCK = 16  # side of what a simdgroup makes out of 8x8 matrices
 SIMDGROUP = 32
 
 
@@ -30,37 +30,23 @@ def tiled(a: Any, b: Any, c: Any) -> None:
 
 @sm.kernel
 def matrices(a: Any, b: Any, c: Any) -> None:
-    """Each simdgroup makes 4 x 2 of the 8x8 matrices of the product."""
+    """Each simdgroup makes a square of 2 x 2 of the product's 8x8 matrices."""
     group = sm.threadgroup_position_in_grid()
-    row, column = group.y * ROWS, group.x * COLUMNS
+    row, column = group.y * BLOCK, group.x * BLOCK
     c00 = sm.simdgroup_matrix(0.0, sm.float32)
     c01 = sm.simdgroup_matrix(0.0, sm.float32)
     c10 = sm.simdgroup_matrix(0.0, sm.float32)
     c11 = sm.simdgroup_matrix(0.0, sm.float32)
-    c20 = sm.simdgroup_matrix(0.0, sm.float32)
-    c21 = sm.simdgroup_matrix(0.0, sm.float32)
-    c30 = sm.simdgroup_matrix(0.0, sm.float32)
-    c31 = sm.simdgroup_matrix(0.0, sm.float32)
     for k in range(0, a.shape[1], 8):
-        b0 = sm.simdgroup_load(b, (k, column))
-        b1 = sm.simdgroup_load(b, (k, column + 8))
         a0 = sm.simdgroup_load(a, (row, k))
         a1 = sm.simdgroup_load(a, (row + 8, k))
-        a2 = sm.simdgroup_load(a, (row + 16, k))
-        a3 = sm.simdgroup_load(a, (row + 24, k))
+        b0 = sm.simdgroup_load(b, (k, column))
+        b1 = sm.simdgroup_load(b, (k, column + 8))
         c00 = sm.simdgroup_multiply_accumulate(a0, b0, c00)
         c01 = sm.simdgroup_multiply_accumulate(a0, b1, c01)
         c10 = sm.simdgroup_multiply_accumulate(a1, b0, c10)
         c11 = sm.simdgroup_multiply_accumulate(a1, b1, c11)
-        c20 = sm.simdgroup_multiply_accumulate(a2, b0, c20)
-        c21 = sm.simdgroup_multiply_accumulate(a2, b1, c21)
-        c30 = sm.simdgroup_multiply_accumulate(a3, b0, c30)
-        c31 = sm.simdgroup_multiply_accumulate(a3, b1, c31)
     sm.simdgroup_store(c00, c, (row, column))
     sm.simdgroup_store(c01, c, (row, column + 8))
     sm.simdgroup_store(c10, c, (row + 8, column))
     sm.simdgroup_store(c11, c, (row + 8, column + 8))
-    sm.simdgroup_store(c20, c, (row + 16, column))
-    sm.simdgroup_store(c21, c, (row + 16, column + 8))
-    sm.simdgroup_store(c30, c, (row + 24, column))
-    sm.simdgroup_store(c31, c, (row + 24, column + 8))

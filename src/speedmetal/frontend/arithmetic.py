@@ -90,7 +90,7 @@ def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
         return Static(_FOLD[name](left, right))
     except (ArithmeticError, ValueError, TypeError) as error:
         raise Fault(
-            span, f"the constant {left!r} {SIGNS[name]} {right!r} has no value: {error}"
+            span, f"the constant {left!r} {SIGNS[name]} {right!r} has no value: {error.args[-1]}"
         ) from None
 
 

@@ -95,10 +95,16 @@ def _widen(unit: Unit, key: Key, found: Slot) -> bool:
 
 
 def _conflict(record: Record, binding: Binding, other: Binding) -> Diagnostic:
-    name = "the result" if record.name == RETURN else repr(record.name)
+    is_result = record.name == RETURN
+    name = "the result" if is_result else repr(record.name)
+    way_out = (
+        "the results of a function have one type: convert one of them"
+        if is_result
+        else "a name that changes has one type: convert the value, or use another name"
+    )
     return Diagnostic(
         binding.span,
         f"expected {other.slot} for {name}, as in line {other.span.line}, found {binding.slot};"
-        " a name that changes has one type: convert the value, or use another name",
+        f" {way_out}",
         ((other.span, f"{name} is {other.slot} here"),),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,21 +82,43 @@ _DEEPEST_STACK = 20_000
 """Python's frames while inferring: about 8 for each level of nesting. They take no C stack."""
 
 
+class _Stack:
+    """Python's limit, raised while anyone infers, in whatever thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._limit = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(self._limit, _DEEPEST_STACK))
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setrecursionlimit(self._limit)
+
+
+_STACK = _Stack()
+
+
 @contextmanager
 def _stage(session: Session) -> Iterator[None]:
     """Room on the stack, and a message of our own for whatever goes wrong inside."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _DEEPEST_STACK))
     try:
-        yield
+        with _STACK:
+            yield
     except SpeedmetalError:
         raise
     except RecursionError:
         raise _too_deep(session) from None
     except Exception as error:
         raise _internal(session, error) from error
-    finally:
-        sys.setrecursionlimit(limit)
 
 
 def _too_deep(session: Session) -> SpeedmetalError:

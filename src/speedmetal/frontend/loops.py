@@ -17,7 +17,7 @@ from speedmetal.frontend.expressions import decide
 from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
 from speedmetal.frontend.slots import NumberSlot
 from speedmetal.frontend.statements import assign
-from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.unpack import turns, unpacked, unrolled
 from speedmetal.frontend.values import (
     ArrayView,
     Range,
@@ -28,9 +28,6 @@ from speedmetal.frontend.values import (
     describe,
 )
 from speedmetal.ir import nodes as ir
-
-LARGEST_UNROLLING = 4096
-"""Turns of an unrolled loop: beyond it, code is larger than any instruction cache."""
 
 
 @statement(ast.For)
@@ -43,16 +40,11 @@ def _for(run: Run, node: ast.For) -> None:
 
 
 def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
-    is_range = isinstance(value, Static) and isinstance(value.value, range)
-    items = value.value if is_range else unpacked(run, node.iter, value)  # type: ignore[union-attr]
+    if isinstance(value, Static) and isinstance(value.value, range):
+        return unrolled(run, node.iter, value.value)
+    items = unpacked(run, node.iter, value)
     if items is not None:
-        if len(items) > LARGEST_UNROLLING:
-            raise run.fault(
-                node.iter,
-                f"expected at most {LARGEST_UNROLLING} turns to unroll, found {len(items)};"
-                " use range",
-            )
-        return tuple(map(Static, items)) if is_range else items
+        return items
     if isinstance(value, ArrayView):
         name = value.array.name
         raise run.fault(
@@ -105,8 +97,8 @@ def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
     known = [part.value for part in parts if isinstance(part, Static)]
     if isinstance(bounds.step, Static) and bounds.step.value == 0:
         raise run.fault(node.iter, "the step of range is 0, expected another number")
-    turns = len(range(*known)) if len(known) == len(parts) else None
-    if turns == 0:
+    count = turns(range(*known)) if len(known) == len(parts) else None
+    if count == 0:
         return
     if not isinstance(node.target, ast.Name):
         raise run.fault(node.target, "expected one name: range gives single numbers")
@@ -128,7 +120,7 @@ def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
 
     state, region = _body(run, node, loop.body, body, None if is_variable else name)
     ends = state.continues + ([region.changes] if region.live else [])
-    _after(run, node, state, ends if turns else [{}, *ends])
+    _after(run, node, state, ends if count else [{}, *ends])
 
 
 def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSlot:

@@ -143,6 +143,8 @@ def _constant_index(
                 f" found {index}",
             )
         return ir.Constant(index % size, run.index_type, span)
+    if abs(index) > run.index_type.maximum:
+        raise Fault(span, f"the index {index} is beyond every element of {array.name!r}")
     if index >= 0:
         return ir.Constant(index, run.index_type, span)
     back = ir.Constant(-index, run.index_type, span)

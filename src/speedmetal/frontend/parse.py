@@ -151,9 +151,14 @@ class _Checker(ast.NodeVisitor):
             self._refuse(
                 node.decorator_list[0], "functions inside a kernel have no decorators; leave it out"
             )
-        self.function(node)
+        self._inner(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._inner(node)
+
+    def _inner(self, node: FunctionNode) -> None:
+        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+            self.visit(default)
         self.function(node)
 
     def visit_For(self, node: ast.For) -> None:

@@ -25,7 +25,7 @@ from speedmetal.frontend.convert import (
 )
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.run import Run
-from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.unpack import turns, unpacked, unrolled
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -208,7 +208,9 @@ def _len(run: Run, arguments: Arguments) -> Value:
     items = unpacked(run, arguments.node, value)
     if items is not None:
         return Static(len(items))
-    if isinstance(value, Static) and isinstance(value.value, range | str):
+    if isinstance(value, Static) and isinstance(value.value, range):
+        return Static(turns(value.value))
+    if isinstance(value, Static) and isinstance(value.value, str):
         return Static(len(value.value))
     raise run.fault(arguments.node, f"len expects an array or a tuple, found {describe(value)}")
 
@@ -216,14 +218,20 @@ def _len(run: Run, arguments: Arguments) -> Value:
 def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Value]:
     items = unpacked(run, arguments.node, value)
     if items is None and isinstance(value, Static) and isinstance(value.value, range):
-        items = [Static(number) for number in value.value]
+        items = unrolled(run, arguments.node, value.value)
     if items is None:
         raise run.fault(
             arguments.node,
             f"{name} expects tuples or sm.static_range inside a kernel, found"
-            f" {describe(value)}{over_elements(value) or advice(value)}",
+            f" {describe(value)}{_instead_of(value)}",
         )
     return list(items)
+
+
+def _instead_of(value: Value) -> str:
+    if isinstance(value, Range):
+        return "; with constant bounds write sm.static_range"
+    return over_elements(value) or advice(value)
 
 
 def _zip(run: Run, arguments: Arguments) -> Value:
@@ -425,6 +433,9 @@ FUNCTIONS: dict[Any, Handler] = {
     operator.rshift: _operator("shift_right"),
     **{getattr(operator, name): _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     builtins.list: _unsupported("kernels have no lists; use a tuple or sm.thread_array"),
+    builtins.set: _unsupported("kernels have no sets; compare with x in (1, 2, 3)"),
+    builtins.type: _unsupported("kernels have no type(x); write x.dtype"),
+    builtins.getattr: _unsupported("kernels have no getattr; write x.name"),
     builtins.dict: _unsupported("kernels have no dictionaries; use a named tuple"),
     builtins.str: _unsupported("kernels have no text; print(x) writes a number"),
     builtins.isinstance: _unsupported("kernels have no isinstance; compare x.dtype == sm.float32"),

@@ -313,6 +313,8 @@ class Run:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.frame.env.own[node.id] = REPORTED
+            elif isinstance(node, ast.FunctionDef):
+                self.frame.env.own[node.name] = REPORTED
 
     # --- Emission ---
 

@@ -9,7 +9,7 @@ from speedmetal import dtypes
 from speedmetal.errors import UserInputError
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.binding import bind
-from speedmetal.frontend.convert import as_dtype, as_scalar, implicit, truth
+from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, implicit, truth
 from speedmetal.frontend.exits import branch, leave
 from speedmetal.frontend.expressions import OPERATORS, decide, parameter_defaults
 from speedmetal.frontend.memory import Element, load, locate, store
@@ -19,6 +19,7 @@ from speedmetal.frontend.unpack import unpacked
 from speedmetal.frontend.values import (
     NONE,
     REPORTED,
+    Aggregate,
     BoundFunction,
     Closure,
     Method,
@@ -94,6 +95,10 @@ def assign(run: Run, target: ast.expr, value: Value, source: ast.AST) -> None:
             element = locate(run, target)
             store(run, element, run.settle(value, mark), source)
         case ast.Attribute(attr=name):
+            owner = run.value(target.value)
+            if not isinstance(owner, Aggregate):
+                message = f"{describe(owner)} has no attribute that can be assigned, found {name!r}"
+                raise run.fault(target, message)
             raise run.fault(
                 target,
                 f"the field {name!r} cannot be assigned: records are frozen; make a new one with"
@@ -180,6 +185,7 @@ def _annotated(run: Run, node: ast.AnnAssign) -> None:
     value = run.value(node.value)
     if isinstance(value, Static) and isinstance(value.value, float) and not dtype.is_float:
         raise run.fault(node.value, f"expected {dtype.name}, found the float {value.value}")
+    as_number(run, value, run.span(node.value))  # nothing else has a dtype
     bind(run, node.target.id, value, node.target)
 
 

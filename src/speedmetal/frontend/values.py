@@ -7,6 +7,7 @@ and records, complex numbers (pairs), views of arrays, functions.
 from __future__ import annotations
 
 import ast
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,7 +16,7 @@ from speedmetal.dtypes import DType
 from speedmetal.frontend.signature import field_names
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
-from speedmetal.ir.types import MatrixType
+from speedmetal.ir.types import MatrixType, Space
 
 if TYPE_CHECKING:
     from speedmetal.frontend.run import Frame
@@ -247,6 +248,11 @@ def _a(name: str) -> str:
     return f"an {name}" if name[0] in "AEIOUaeiou" or name == "ndarray" else f"a {name}"
 
 
+def _is_array(found: Any) -> bool:
+    is_instance = not isinstance(found, type | types.ModuleType)
+    return is_instance and hasattr(found, "dtype") and hasattr(found, "shape")
+
+
 def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
     """What to do where a value of this kind does not fit, after ``; ``; or nothing."""
     match value:
@@ -258,7 +264,7 @@ def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
             return "; make it a tuple, whose items are constants, or give the kernel an array"
         case Static(dict()):
             return "; make it a named tuple or a frozen dataclass"
-        case Static(found) if hasattr(found, "dtype") and hasattr(found, "shape"):
+        case Static(found) if _is_array(found):
             return "; arrays are arguments of the kernel, not constants"
         case Static(found) if callable(found) and not isinstance(found, DType | type):
             return "; call it with ()"
@@ -267,12 +273,17 @@ def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
     return ""
 
 
+_KINDS = {
+    Space.DEVICE: "an array",
+    Space.THREADGROUP: "a threadgroup array",
+    Space.THREAD: "a thread array",
+}
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
     Complex: lambda _: "complex64",
     Aggregate: lambda v: _a(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
-    ArrayView: lambda v: f"an array of {v.dtype.name} of rank {v.rank}",
+    ArrayView: lambda v: f"{_KINDS[v.array.type.space]} of {v.dtype.name} of rank {v.rank}",
     Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",
     Range: lambda _: "a range",

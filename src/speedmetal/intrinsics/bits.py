@@ -70,6 +70,10 @@ def _reverse_bits(x: Any) -> Any:
 def _mulhi(a: Any, b: Any) -> Any:
     left, right = np.broadcast_arrays(_integer(a), _integer(b))
     dtype = np.result_type(left.dtype, right.dtype)
+    if dtype.itemsize <= 4:  # the product fits a longer type
+        wide = np.dtype(f"{dtype.kind}8")
+        high = (left.astype(wide) * right.astype(wide)) >> wide.type(dtype.itemsize * 8)
+        return _like(np.empty(0, dtype), high)
     product = left.astype(object) * right.astype(object)
     result = np.asarray(product // (1 << (dtype.itemsize * 8)), dtype=object).astype(dtype)
     return result if result.ndim else result[()]
@@ -173,3 +177,5 @@ RECORDS = (
         by_type={("cuda", dtype): spelling for dtype, spelling in _MULHI_CUDA.items()},
     ),
 )
+
+mulhi = next(record for record in RECORDS if record.name == "mulhi")

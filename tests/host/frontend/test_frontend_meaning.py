@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -316,3 +317,23 @@ def widens(a):
 def test_chains_of_names_settle():
     made = infer_kernel(widens, parse_signature("f64[:]")).kernel
     assert {v.variable.type.name for v in made.body if hasattr(v, "variable")} == {"float64"}
+
+
+def write_deep_module(path):
+    """A sum of 1,500 terms and an ``elif`` chain of 200 branches."""
+    terms = " + ".join(f"a[{k}]" for k in range(1500))
+    branches = "".join(f"    elif a[0] == {k}:\n        a[1] = {k}\n" for k in range(200))
+    path.write_text(
+        f"def deep(a):\n    a[0] = {terms}\n    if a[0] < 0:\n        a[1] = 0\n{branches}"
+    )
+
+
+def test_long_chains_need_no_deep_stack(tmp_path):
+    path = tmp_path / "deep.py"
+    write_deep_module(path)
+    names = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102 - a module of its own
+    limit = sys.getrecursionlimit()
+    made = infer_kernel(names["deep"], parse_signature("f32[:]")).kernel
+    assert len(made.body) > 20
+    assert sys.getrecursionlimit() == limit

@@ -89,9 +89,7 @@ def _type(dtype: DType, span: SourceSpan, limits: Limits) -> Iterator[_Finding]:
         yield span, f"{dtype} is not available on {limits.place}; {limits.types[dtype]}"
 
 
-def _node(
-    node: Statement | Expression, limits: Limits, told: set[ValueType]
-) -> Iterator[_Finding]:
+def _node(node: Statement | Expression, limits: Limits, told: set[ValueType]) -> Iterator[_Finding]:
     variable = assigned_variable(node) if isinstance(node, Statement) else None
     value_type = variable.type if variable is not None else getattr(node, "type", None)
     if isinstance(value_type, DType):

@@ -45,14 +45,19 @@ class Matrices(Memory):
         return Value(splat, kind, UNIFORM)
 
     def _product(self, left: Value, right: Value, total: Value | None) -> Value:
-        """Eight outer products; sums are kept in float32 where the elements are 16 bits wide."""
+        """Eight outer products; sums are kept in float32 where the elements are 16 bits wide.
+
+        The result has the type of ``total``, which may be wider than the factors'.
+        """
         assert isinstance(left.type, MatrixType)
         dtype = left.type.dtype
+        result = left.type if total is None else total.type
+        assert isinstance(result, MatrixType)
         single = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
         a, b = (self._elements(value.text, dtype, single) for value in (left, right))
         element = register_type(single)
         whole = vector_type(element, MATRIX_ELEMENTS)
-        text = self._elements(total.text, dtype, single) if total is not None else (
+        text = self._elements(total.text, result.dtype, single) if total is not None else (
             f"splat ({element} {constant(0.0, single)})"
         )  # fmt: skip
         for k in range(_N):
@@ -60,7 +65,7 @@ class Matrices(Memory):
             row = self._spread(whole, b, [k * _N + col for _ in range(_N) for col in range(_N)])
             name = f"llvm.fma.{overload(element, MATRIX_ELEMENTS)}"
             text = self.w.call(whole, name, (whole, column), (whole, row), (whole, text))
-        return Value(self._elements(text, single, dtype), MatrixType(dtype), UNIFORM)
+        return Value(self._elements(text, single, result.dtype), result, UNIFORM)
 
     def _spread(self, whole: str, text: str, numbers: list[int]) -> str:
         picked = f"<{MATRIX_ELEMENTS} x i32> {constant_vector('i32', numbers)}"

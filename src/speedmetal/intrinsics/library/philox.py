@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from speedmetal.dtypes import float32, int32, int64, uint32, uint64
+from speedmetal.intrinsics.bits import mulhi
 from speedmetal.intrinsics.exact import sqrt
 from speedmetal.intrinsics.library.logarithm import log
 from speedmetal.intrinsics.library.trigonometry import cospi
@@ -28,18 +29,21 @@ ROUNDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 def philox(counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
     """Philox 4x32-10: four uint32 from a counter of four uint32 and a key of two.
 
-    Sums and products are formed in uint64, so that nothing overflows where NumPy would warn.
+    Sums and low halves of products are formed in uint64, so that nothing overflows where NumPy
+    would warn; compilers see that 32 bits do.
     """
     a, b, c, d = counter
     for number in ROUNDS:
-        first = uint64(a) * MULTIPLIERS[0]
-        second = uint64(c) * MULTIPLIERS[1]
+        first = mulhi(a, uint32(MULTIPLIERS[0]))
+        second = mulhi(c, uint32(MULTIPLIERS[1]))
+        first_low = uint32((uint64(a) * MULTIPLIERS[0]) & 0xFFFFFFFF)
+        second_low = uint32((uint64(c) * MULTIPLIERS[1]) & 0xFFFFFFFF)
         key_0 = uint32((uint64(key[0]) + number * INCREMENTS[0]) & 0xFFFFFFFF)
         key_1 = uint32((uint64(key[1]) + number * INCREMENTS[1]) & 0xFFFFFFFF)
-        a = uint32(second >> 32) ^ b ^ key_0
-        b = uint32(second & 0xFFFFFFFF)
-        c = uint32(first >> 32) ^ d ^ key_1
-        d = uint32(first & 0xFFFFFFFF)
+        a = second ^ b ^ key_0
+        b = second_low
+        c = first ^ d ^ key_1
+        d = first_low
     return a, b, c, d
 
 
