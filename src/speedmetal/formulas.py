@@ -1,12 +1,13 @@
 """Sizes that only a launch knows, as data: kept on disk with the code, evaluated by the host.
 
-A formula is what an expression of the IR becomes (:mod:`speedmetal.inspection`) when what it reads
-is numbered: nested tuples of texts and numbers, which JSON holds. It means what the IR means, to the
-bit, so that the host knows the sizes that a kernel will find.
+A formula is what an expression of the IR becomes (in :mod:`speedmetal.inspection`) when what it
+reads is numbered: nested tuples of texts and numbers, which JSON holds. It means what the IR means,
+to the bit, so that the host knows the sizes that a kernel will find.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from speedmetal.dtypes import DType, bfloat16, named
 
 Formula = tuple[Any, ...]
 """A word that says what it is, its type's name, and its parts, of which some are formulas."""
+
+CALL = "@"
+"""Begins the word for a call of an intrinsic, which follows."""
 
 Number = bool | int | float
 
@@ -77,23 +81,14 @@ def evaluate(formula: Formula, values: LaunchValues) -> Number:
     """
     word, dtype, *rest = formula
     kind = named(dtype)
-    match word:
-        case "constant":
-            return _fitted(rest[0], kind)
-        case "parameter":
-            return _fitted(_unpacked(values.scalars[rest[0]], kind), kind)
-        case "extent":
-            return values.shapes[rest[0]][rest[1]]
-        case "threads":
-            return values.threads[rest[0]]
-        case "call":
-            return _called(rest[0], kind, rest[1:], values)
+    if word in _KNOWN:
+        return _fitted(_KNOWN[word](values, kind, *rest), kind)
     parts = [evaluate(part, values) for part in rest]
-    if word in ("convert", "bitcast"):
-        source = named(rest[0][1])
-        return (_converted if word == "convert" else _bitcast)(parts[0], source, kind)
-    if word == "select":
-        return parts[1] if parts[0] else parts[2]
+    types = [named(part[1]) for part in rest]
+    if word.startswith(CALL):
+        return _fitted(_called(word.removeprefix(CALL), types, parts), kind)
+    if word in _CASTS:
+        return _CASTS[word](parts[0], types[0], kind)
     table = _INTEGER if kind.is_integer else _FLOAT
     return _fitted((_ANY.get(word) or table[word])(*parts), kind)
 
@@ -114,9 +109,7 @@ def _fitted(value: Any, dtype: DType) -> Number:
 
 def _converted(value: Number, source: DType, target: DType) -> Number:
     if source.is_float and target.is_integer:
-        if value != value:  # NaN
-            return 0
-        return int(min(max(value, target.minimum), target.maximum))
+        return 0 if math.isnan(value) else int(min(max(value, target.minimum), target.maximum))
     if target.is_float and not source.is_float:  # in one rounding
         return float(np.array(value, source.numpy).astype(target.numpy))
     return _fitted(value, target)
@@ -127,11 +120,12 @@ def _bitcast(value: Number, source: DType, target: DType) -> Number:
     return number
 
 
-def _called(name: str, dtype: DType, arguments: list[Formula], values: LaunchValues) -> Number:
+def _called(name: str, types: list[DType], values: list[Number]) -> Number:
     from speedmetal.intrinsics import TABLE  # not at the top: few formulas have calls
 
-    given = [named(part[1]).numpy.type(evaluate(part, values)) for part in arguments]
-    return _fitted(TABLE[name].reference(*given), dtype)
+    given = (dtype.numpy.type(value) for dtype, value in zip(types, values, strict=True))
+    result: Number = TABLE[name].reference(*given)
+    return result
 
 
 def _floor_divide(left: int, right: int) -> int:
@@ -144,7 +138,7 @@ def _remainder(left: int, right: int) -> int:
 
 def _shift(by: Callable[[int, int], int]) -> Callable[[int, int], int]:
     # By 64 or more, and by less than 0, is by more than any width.
-    return lambda left, count: by(left, count if 0 <= count < 64 else 64)  # noqa: PLR2004
+    return lambda left, count: by(left, count if 0 <= count < 64 else 64)
 
 
 def _divide(left: float, right: float) -> float:
@@ -152,12 +146,20 @@ def _divide(left: float, right: float) -> float:
         return float(np.float64(left) / np.float64(right))
 
 
+_KNOWN: dict[str, Callable[..., Any]] = {
+    "constant": lambda _values, _kind, value: value,
+    "parameter": lambda values, kind, number: _unpacked(values.scalars[number], kind),
+    "extent": lambda values, _kind, number, axis: values.shapes[number][axis],
+    "threads": lambda values, _kind, axis: values.threads[axis],
+}
+_CASTS = {"convert": _converted, "bitcast": _bitcast}
 _ANY: dict[str, Callable[..., Number]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt,
     "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "and": lambda left, right: left and right, "or": lambda left, right: left or right,
     "not": operator.not_, "negate": operator.neg,
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
+    "select": lambda condition, when_true, when_false: when_true if condition else when_false,
     "bit_and": operator.and_, "bit_or": operator.or_, "bit_xor": operator.xor,
 }  # fmt: skip
 """What Python does exactly, or, with floats, in twice the digits: rounding again is harmless.
@@ -198,5 +200,3 @@ class SizedArray:
         return tuple(
             int(evaluate(size, values)) if isinstance(size, tuple) else size for size in self.shape
         )
-
-

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from speedmetal.backends.cpu.printer import uses_simdgroups
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
 from speedmetal.facts import KernelFacts
-from speedmetal.formulas import Formula, SizedArray
+from speedmetal.formulas import CALL, Formula, SizedArray
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
-from speedmetal.ir.walk import statements
+from speedmetal.ir.walk import operands, statements
 from speedmetal.reports import POSITIONS_LEVEL, AssertSite, PrintSite, ReportSites
 
 _DIVERGENCE = "threads of a threadgroup disagree"
@@ -77,34 +78,36 @@ def formula_of(expression: ir.Expression, kernel: ir.Kernel) -> Formula:
     Raises:
         InternalError: It reads what no launch knows.
     """
+    assert isinstance(expression.type, DType)
+    dtype = expression.type.name
+    parts = _known_parts(expression, kernel.parameters)
+    if parts:
+        return parts[0], dtype, *parts[1:]
+    word = _WORDS.get(type(expression)) or getattr(expression, "operator", "")
+    if isinstance(expression, ir.Call) and expression.arguments:
+        word = CALL + expression.intrinsic.name
+    if not word:
+        raise InternalError(f"{type(expression).__name__} is in a size that a launch should know")
+    return word, dtype, *(formula_of(operand, kernel) for operand in operands(expression))
 
-    def part(inner: ir.Expression) -> Formula:
-        return formula_of(inner, kernel)
 
-    name = getattr(expression.type, "name", "")
+_WORDS = {ir.Select: "select", ir.Convert: "convert", ir.Bitcast: "bitcast"}
+
+
+def _known_parts(
+    expression: ir.Expression, parameters: tuple[ir.Variable | ir.Array, ...]
+) -> tuple[Any, ...]:
+    """What a launch knows without evaluating anything; empty for all else."""
     match expression:
         case ir.Constant(value):
-            return "constant", name, value
-        case ir.Read(variable) if variable in kernel.parameters:
-            return "parameter", name, kernel.parameters.index(variable)
-        case ir.Extent(array, axis) if array in kernel.parameters:
-            return "extent", name, kernel.parameters.index(array), axis
-        case ir.Call(intrinsic, (), axis=int(axis)) if intrinsic.name == "threads_per_threadgroup":
-            return "threads", name, axis
-        case ir.Call(intrinsic, arguments) if arguments:
-            return "call", name, intrinsic.name, *map(part, arguments)
-        case ir.Unary(word, operand):
-            return word, name, part(operand)
-        case ir.Binary(word, left, right) | ir.Compare(word, left, right):
-            return word, name, part(left), part(right)
-        case ir.Logical(word, left, right):
-            return word, name, part(left), part(right)
-        case ir.Select(condition, when_true, when_false):
-            return "select", name, part(condition), part(when_true), part(when_false)
-        case ir.Convert(operand) | ir.Bitcast(operand):
-            word = "convert" if isinstance(expression, ir.Convert) else "bitcast"
-            return word, name, part(operand)
-    raise InternalError(f"{type(expression).__name__} is in a size that a launch should know")
+            return "constant", value
+        case ir.Read(variable) if variable in parameters:
+            return "parameter", parameters.index(variable)
+        case ir.Extent(array, axis) if array in parameters:
+            return "extent", parameters.index(array), axis
+        case ir.Call(intrinsic, axis=int(axis)) if intrinsic.name == "threads_per_threadgroup":
+            return "threads", axis
+    return ()
 
 
 # --- reports

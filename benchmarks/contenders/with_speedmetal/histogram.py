@@ -17,8 +17,10 @@ def histogram(image: Any, bins: Any) -> None:
     counts = sm.threadgroup_array(BINS, sm.int32)
     counts[thread] = 0  # a thread for each bin
     sm.threadgroup_barrier()
-    start = sm.threadgroup_position_in_grid().x * PIXELS_PER_GROUP
-    for i in range(start + thread, min(start + PIXELS_PER_GROUP, image.size), BINS):
-        sm.atomic_add(counts, int(image[i]), 1)
+    first = sm.threadgroup_position_in_grid().x * PIXELS_PER_GROUP
+    for start in range(first, first + PIXELS_PER_GROUP, BINS):
+        i = start + thread
+        if i < image.size:
+            sm.atomic_add(counts, int(image[i]), 1)
     sm.threadgroup_barrier()
     sm.atomic_add(bins, thread, counts[thread])

@@ -18,8 +18,9 @@ def tree_sums(x: Any, sums: Any, length: int) -> None:
     group = sm.threadgroup_position_in_grid().x
     partial = sm.threadgroup_array(THREADS, sm.float32)
     total = 0.0
-    for i in range(group * length + thread, min((group + 1) * length, x.size), THREADS):
-        total += x[i]
+    for start in range(group * length, (group + 1) * length, THREADS):
+        i = start + thread
+        total += x[i] if i < x.size else 0.0
     partial[thread] = total
     sm.threadgroup_barrier()
     width = THREADS // 2
@@ -39,8 +40,9 @@ def simd_sums(x: Any, sums: Any, length: int) -> None:
     group = sm.threadgroup_position_in_grid().x
     partial = sm.threadgroup_array(SIMDGROUPS, sm.float32)
     total = 0.0
-    for i in range(group * length + thread, min((group + 1) * length, x.size), THREADS):
-        total += x[i]
+    for start in range(group * length, (group + 1) * length, THREADS):
+        i = start + thread
+        total += x[i] if i < x.size else 0.0
     total = sm.simd_sum(total)
     if sm.thread_index_in_simdgroup() == 0:
         partial[sm.simdgroup_index_in_threadgroup()] = total

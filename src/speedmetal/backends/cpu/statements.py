@@ -16,6 +16,7 @@ from speedmetal.backends.cpu.expressions import Expressions, FunctionTable
 from speedmetal.backends.cpu.llvm_text import Writer, value_type, vector_type
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Path, Shapes
 from speedmetal.backends.cpu.values import Value
+from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
@@ -24,8 +25,10 @@ from speedmetal.ir.nodes import (
     Atomic,
     Barrier,
     Break,
+    Call,
     Constant,
     Continue,
+    Expression,
     For,
     If,
     Invoke,
@@ -41,6 +44,8 @@ from speedmetal.ir.nodes import (
 
 _CHEAP_STATEMENTS = 4
 _TWICE_WRITTEN_EXPRESSIONS = 150
+# LLVM has no instructions for these: it calls the C library for each lane.
+_LIBRARY_CALLS = frozenset({"llvm.pow", "llvm.sin", "llvm.cos", "llvm.tan"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +282,7 @@ class Statements(Expressions):
             return False
         return all(
             isinstance(statement, Assign)
-            and not any(isinstance(e, Load | Invoke) for e in walk.expressions(statement))
+            and not any(_is_dear(e) for e in walk.expressions(statement))
             for statement in body
         )
 
@@ -478,3 +483,12 @@ def _accesses_memory(body: tuple[Statement, ...]) -> bool:
         accesses = accesses or isinstance(statement, Store)
         accesses = accesses or any(isinstance(e, Load) for e in every)
     return accesses and size <= _TWICE_WRITTEN_EXPRESSIONS
+
+
+def _is_dear(expression: Expression) -> bool:
+    """Whether it costs more than a branch around it, or must not be done for no lane."""
+    if isinstance(expression, Call):
+        types = [a.type for a in expression.arguments if isinstance(a.type, DType)]
+        spelling = expression.intrinsic.spelling("cpu", types[0] if types else None)
+        return isinstance(spelling, str) and spelling in _LIBRARY_CALLS
+    return isinstance(expression, Load | Invoke)
