@@ -183,8 +183,16 @@ def draw(times: Times, path: Path) -> None:
     ]
     colours = ["#4c78a8", "#f58518", "#54a24b", "#b279a2", "#222222"]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("statements:Q", scale=alt.Scale(type="log"), title="statements"),
-        y=alt.Y("ms:Q", scale=alt.Scale(type="log"), title="time to compile, ms"),
+        x=alt.X(
+            "statements:Q",
+            scale=alt.Scale(type="log", nice=False),
+            axis=alt.Axis(title="statements", values=list(LENGTHS), grid=False),
+        ),
+        y=alt.Y(
+            "ms:Q",
+            scale=alt.Scale(type="log"),
+            axis=alt.Axis(title="time to compile, ms", values=[1, 10, 100, 1000]),
+        ),
         color=alt.Color(
             "stage:N",
             scale=alt.Scale(domain=[*STAGES, "total"], range=colours),

@@ -9,6 +9,7 @@ from thread_model import threadgroups_of
 import speedmetal as sm
 from speedmetal import dtypes
 
+REAL_TYPES = [dtype for dtype in dtypes.ALL if not dtype.is_complex]
 SIZES = [1, 2, 31, 32, 33, 97, 1023, 1025]
 
 
@@ -240,7 +241,7 @@ def test_an_empty_array_may_be_given_along(launch):
 # --- Thread arrays ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [d for d in dtypes.ALL if not d.is_complex], ids=str)
+@pytest.mark.parametrize("dtype", REAL_TYPES, ids=str)
 def test_thread_arrays_of_every_type_with_dynamic_indices(launch, dtype):
     @sm.kernel
     def rotated(a, by, out):
@@ -282,7 +283,7 @@ def test_thread_arrays_live_across_barriers(launch):
 # --- Threadgroup arrays and barriers ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", dtypes.ALL, ids=str)
+@pytest.mark.parametrize("dtype", REAL_TYPES, ids=str)
 @pytest.mark.parametrize("threads", [1, 5, 32, 33, 256])
 def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype, threads):
     @sm.kernel
@@ -309,6 +310,18 @@ def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype, threads)
         part = slice(start, min(start + threads, size))
         np.testing.assert_array_equal(found[0, part], a[part][::-1])
         np.testing.assert_array_equal(found[1, part], b[part][::-1])
+
+
+@pytest.mark.parametrize("construct", [sm.threadgroup_array, sm.thread_array], ids=lambda c: c.name)
+def test_complex_numbers_are_kept_as_two_parts(launch, construct):
+    @sm.kernel
+    def keeps(out):
+        own = construct((4,), sm.complex64)
+        own[0] = 1j
+        out[0] = own[0]
+
+    with pytest.raises(sm.CompileError, match="keep the two parts in an axis of size 2"):
+        launch(keeps, np.zeros(1, np.complex64), grid=1)
 
 
 @sm.kernel

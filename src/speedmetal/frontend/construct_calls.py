@@ -39,6 +39,7 @@ from speedmetal.frontend.values import (
     with_expressions,
 )
 from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, ArrayType, MatrixType, Space
 from speedmetal.ir.walk import operands, rewrite
@@ -136,10 +137,27 @@ def _known_at_launch(run: Run, expression: ir.Expression) -> bool:
         case ir.Call(intrinsic, axis=axis):
             if intrinsic.name == "threads_per_threadgroup":
                 return axis is not None
+            _check_same_everywhere(expression)
         case ir.Load() | ir.Invoke():
             return False
     inner = list(operands(expression))
     return bool(inner) and all(_known_at_launch(run, operand) for operand in inner)
+
+
+def _check_same_everywhere(call: ir.Call) -> None:
+    """A function in a size must be one exact operation: the host computes the size as well."""
+    if call.intrinsic.kind is not IntrinsicKind.MATH:
+        return
+    dtype = call.arguments[0].type
+    known = dtype if isinstance(dtype, dtypes.DType) else None
+    spellings = (call.intrinsic.spelling(target, known) for target in ("cpu", "cuda", "metal"))
+    if call.intrinsic.ulp or not all(isinstance(s, str) for s in spellings):
+        raise Fault(
+            call.span,
+            f"{call.intrinsic.name} cannot stand in the size of an array; expected operators, and"
+            " functions such as min, max, abs and sqrt: compute the size before the launch, and"
+            " pass it as a parameter",
+        )
 
 
 _MEMORY: dict[str, frozenset[Space]] = {

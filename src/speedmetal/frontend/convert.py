@@ -230,6 +230,10 @@ def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) 
         Fault: It is no number, or a float where an integer is wanted.
     """
     if isinstance(value, Static) and isinstance(value.value, int) and not dtype.is_complex:
+        if dtype.is_bool and value.value not in (0, 1):
+            raise Fault(
+                span, f"expected bool_ for {into}, found {value.value}; write True or False"
+            )
         kind = "signed" if value.value < 0 and not dtype.is_signed else "wider"
         return constant(value.value, dtype, span, f"use a {kind} type for {into}")
     scalar = as_scalar(run, value, span)

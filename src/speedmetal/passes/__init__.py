@@ -13,6 +13,7 @@ from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
 from speedmetal.passes.lowering import lower_intrinsics
+from speedmetal.passes.thread_memory import check_thread_memory
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
 
@@ -27,10 +28,11 @@ def run(kernel: Kernel, *, target: str, compile_function: CompileFunction) -> Ke
             library functions behind intrinsics.
 
     Raises:
-        CompileError: A barrier stands where not all threads come; the target lacks an intrinsic.
+        CompileError: A barrier stands where not all threads come; a thread's own arrays are too
+            large; the target lacks an intrinsic.
     """
     verify(kernel, "the front end")
-    faults = check_barriers(kernel)
+    faults = [*check_barriers(kernel), *check_thread_memory(kernel)]
     if faults:
         raise CompileError(kernel.name, faults)
     kernel = drop_asserts(kernel)

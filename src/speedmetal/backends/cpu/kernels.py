@@ -39,6 +39,7 @@ class KernelCode(SharedFlow):
         """Write the whole function."""
         self._read_header()
         self._read_parameters()
+        self.prepare_rooms()
         self._make_arrays()
         self.prepare_runs()
         self.prepare_flow()
@@ -61,6 +62,7 @@ class KernelCode(SharedFlow):
         self.w.start(done)
         if self.streamed:
             self.w.call("void", "llvm.x86.sse.sfence")
+        self.free_rooms()
         self.w.do("ret void")
 
     def _slot_address(self, number: int) -> str:
@@ -145,8 +147,8 @@ class KernelCode(SharedFlow):
             else:
                 vectors = "1" if self.is_flat else self.vector_count()
                 count = self.times(count, vectors)
-                kind = vector_type(element, self.lanes)
-                pointer = self.w.let(f"alloca {kind}, i64 {count}, align 64", array.name)
+                size = array.type.dtype.itemsize * self.lanes
+                pointer = self.room(vector_type(element, self.lanes), size, count, array.name)
             self.storages[array] = Storage(pointer, tuple(extents), tuple(strides))
 
     def _extent_text(self, size: int | Expression) -> str:

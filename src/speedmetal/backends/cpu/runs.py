@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate
+
 from speedmetal import dtypes
-from speedmetal.backends.cpu.llvm_text import value_type, vector_type
+from speedmetal.backends.cpu.llvm_text import MATRIX_ELEMENTS, value_type, vector_type
 from speedmetal.backends.cpu.regions import Piece, Run, Shared
 from speedmetal.backends.cpu.vectors import Vectors
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import For, Variable, While
+from speedmetal.ir.types import MatrixType
 
+_STACK_BYTES = 65_536
+"""Up to this size, an object of a kernel's threads is on the stack, whose size others decide on.
+
+Threads that Python starts have 8 MiB where nothing else is said, which a threadgroup's variables
+and arrays may exceed; users may have set less with ``threading.stack_size``.
+"""
+
+_ALIGNMENT = 64
 _TWICE_WRITTEN_EXPRESSIONS = 250
 """Up to this size a body is written twice: for full vectors without masks, and for the rest."""
 
@@ -17,6 +29,11 @@ class Runs(Vectors):
     """Writes runs; a variable that several touch has a place for each vector."""
 
     _vectors = ""  # how many a threadgroup has, at most
+    _blocks: list[str]  # from the heap
+
+    def prepare_rooms(self) -> None:
+        """Forget the memory of another kernel."""
+        self._blocks = []
 
     def prepare_runs(self) -> None:
         """Make the places, once for all threadgroups."""
@@ -43,9 +60,79 @@ class Runs(Vectors):
             self._vectors = self.times(self.times(each, y), z)
         return self._vectors
 
+    # --- memory of all vectors
+
+    def room(self, kind: str, size_bytes: int, count: str, hint: str) -> str:
+        """Memory until the function ends: on the stack where it is small, else on the heap.
+
+        Args:
+            kind: LLVM's type of an item.
+            size_bytes: Of an item.
+            count: How many: a number, or an i64.
+            hint: For the memory's name.
+        """
+        size = self.times(count, str(size_bytes))
+        if not size.startswith("%"):
+            is_small = int(size) <= _STACK_BYTES
+            return self._on_stack(kind, count, hint) if is_small else self._on_heap(size)
+        near, far, made = (self.w.label(n) for n in ("stack", "heap", "made"))
+        self.w.branch(self.w.let(f"icmp ule i64 {size}, {_STACK_BYTES}"), near, far)
+        self.w.start(near)
+        stack = self._on_stack(kind, count, hint)
+        self.w.jump(made)
+        self.w.start(far)
+        heap = self._on_heap(size)
+        self.w.jump(made)
+        self.w.start(made)
+        block = self.w.let(f"phi ptr [ null, %{near} ], [ {self._blocks.pop()}, %{far} ]")
+        self._blocks.append(block)  # free(null) does nothing
+        return self.w.let(f"phi ptr [ {stack}, %{near} ], [ {heap}, %{far} ]", hint)
+
+    def _on_stack(self, kind: str, count: str, hint: str) -> str:
+        return self.w.let(f"alloca {kind}, i64 {count}, align {_ALIGNMENT}", hint)
+
+    def _on_heap(self, size: str) -> str:
+        more = self.w.let(f"add i64 {size}, {_ALIGNMENT - 1}")
+        block = self.w.call("ptr", "malloc", ("i64", more))
+        self._blocks.append(block)
+        above = self.w.let(f"getelementptr i8, ptr {block}, i64 {_ALIGNMENT - 1}")
+        mask = ("i64", str(-_ALIGNMENT))
+        return self.w.call("ptr", "llvm.ptrmask.p0.i64", ("ptr", above), mask)
+
+    def free_rooms(self) -> None:
+        """Give back what came from the heap, where the function ends."""
+        for block in self._blocks:
+            self.w.call("void", "free", ("ptr", block))
+
     def _make_vector_storage(self) -> None:
         """Room for the variables that live on from run to run: a place for each vector."""
+        lasting = list(self._lasting_variables())
+        sizes = [self._place_bytes(variable) for variable in lasting]
+        if self.may_fail:
+            sizes.append(_ALIGNMENT)
+        if not sizes:
+            return
         count = self.vector_count()
+        base = self.room(f"[{sum(sizes)} x i8]", sum(sizes), count, "places")
+        for variable, before in zip(lasting, accumulate(sizes, initial=0), strict=False):
+            self.all_vectors[variable] = self._inside(base, before, count, f"{variable.name}.all")
+        if self.may_fail:
+            self.alive = self._inside(base, sum(sizes) - _ALIGNMENT, count, "alive")
+
+    def _inside(self, base: str, before: int, count: str, hint: str) -> str:
+        offset = self.times(count, str(before))
+        return self.w.let(f"getelementptr i8, ptr {base}, i64 {offset}", hint)
+
+    def _place_bytes(self, variable: Variable) -> int:
+        """What a variable takes for each vector, with room for what follows it to be aligned."""
+        kind = variable.type
+        if isinstance(kind, MatrixType):
+            size = MATRIX_ELEMENTS * kind.dtype.itemsize
+        else:
+            size = kind.itemsize * (self.lanes_of(variable) or 1)
+        return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+    def _lasting_variables(self) -> Iterator[Variable]:
         in_loops = self._runs_in_loops(self.pieces, looping=False)
         for variable, accesses in self.shapes.accesses.items():
             if variable in self.fixed or not accesses.assigned:
@@ -53,15 +140,8 @@ class Runs(Vectors):
             pieces = {path[0] for path in accesses.assigned + accesses.read}
             if any(isinstance(p, Shared) and _counts(p, variable) for p in pieces):
                 continue
-            stays = len(pieces) > 1 or (not accesses.is_single and pieces <= in_loops)
-            if stays:
-                kind = value_type(variable.type, self.lanes_of(variable))
-                name = f"{variable.name}.all"
-                self.all_vectors[variable] = self.w.let(
-                    f"alloca {kind}, i64 {count}, align 64", name
-                )
-        if self.may_fail:
-            self.alive = self.w.let(f"alloca i{self.lanes}, i64 {count}, align 64", "alive")
+            if len(pieces) > 1 or (not accesses.is_single and pieces <= in_loops):
+                yield variable
 
     def _runs_in_loops(self, pieces: tuple[Piece, ...], *, looping: bool) -> set[object]:
         found: set[object] = set()

@@ -2,26 +2,26 @@
 
 define void @sm_entry(ptr noalias %arguments, i64 %begin, i64 %end) nounwind {
 entry:
-  %group.46 = alloca i64, align 64
-  %vector.72 = alloca i64, align 64
-  %counter.73 = alloca i32, align 64
-  %counter.79 = alloca i32, align 64
+  %group.60 = alloca i64, align 64
+  %vector.86 = alloca i64, align 64
   %counter.87 = alloca i32, align 64
-  %t.101 = alloca i32, align 64
-  %total.104 = alloca <16 x float>, align 64
-  %k.149 = alloca i32, align 64
-  %vector.156 = alloca i64, align 64
-  %counter.157 = alloca i32, align 64
-  %counter.163 = alloca i32, align 64
+  %counter.93 = alloca i32, align 64
+  %counter.101 = alloca i32, align 64
+  %t.115 = alloca i32, align 64
+  %total.118 = alloca <16 x float>, align 64
+  %k.163 = alloca i32, align 64
+  %vector.170 = alloca i64, align 64
   %counter.171 = alloca i32, align 64
-  %vector.225 = alloca i64, align 64
-  %counter.226 = alloca i32, align 64
-  %counter.232 = alloca i32, align 64
+  %counter.177 = alloca i32, align 64
+  %counter.185 = alloca i32, align 64
+  %vector.239 = alloca i64, align 64
   %counter.240 = alloca i32, align 64
-  %vector.301 = alloca i64, align 64
-  %counter.302 = alloca i32, align 64
-  %counter.308 = alloca i32, align 64
+  %counter.246 = alloca i32, align 64
+  %counter.254 = alloca i32, align 64
+  %vector.315 = alloca i64, align 64
   %counter.316 = alloca i32, align 64
+  %counter.322 = alloca i32, align 64
+  %counter.330 = alloca i32, align 64
   %t1 = getelementptr i64, ptr %arguments, i64 0
   %t2 = load i64, ptr %t1, !invariant.load !0
   %t3 = trunc i64 %t2 to i32
@@ -65,440 +65,461 @@ entry:
   %t41 = sdiv i64 %t40, 16
   %t42 = mul i64 %t41, %t38
   %t43 = mul i64 %t42, %t39
-  %t.all.44 = alloca i32, i64 %t43, align 64
-  %total.all.45 = alloca <16 x float>, i64 %t43, align 64
-  store i64 %begin, ptr %group.46
-  br label %groups.47
-groups.47:
-  %t51 = load i64, ptr %group.46
-  %t52 = icmp slt i64 %t51, %end
-  br i1 %t52, label %group.48, label %done.49
-group.48:
-  %t53 = sext i32 %t21 to i64
-  %t54 = sext i32 %t24 to i64
-  %t55 = sext i32 %t27 to i64
-  %t56 = sdiv i64 %t51, %t53
-  %t57 = srem i64 %t51, %t53
-  %t58 = srem i64 %t56, %t54
-  %t59 = sdiv i64 %t56, %t54
-  %t60 = trunc i64 %t57 to i32
-  %t61 = mul i32 %t60, %t12
-  %t62 = sub i32 %t3, %t61
-  %t63 = call i32 @llvm.smin.i32(i32 %t62, i32 %t12)
-  %t64 = trunc i64 %t58 to i32
-  %t65 = mul i32 %t64, %t15
-  %t66 = sub i32 %t6, %t65
-  %t67 = call i32 @llvm.smin.i32(i32 %t66, i32 %t15)
-  %t68 = trunc i64 %t59 to i32
-  %t69 = mul i32 %t68, %t18
-  %t70 = sub i32 %t9, %t69
-  %t71 = call i32 @llvm.smin.i32(i32 %t70, i32 %t18)
-  store i64 0, ptr %vector.72
-  store i32 0, ptr %counter.73
-  br label %count.74
-count.74:
-  %t77 = load i32, ptr %counter.73
-  %t78 = icmp slt i32 %t77, %t71
-  br i1 %t78, label %counted.75, label %counted.end.76
-counted.75:
-  store i32 0, ptr %counter.79
-  br label %count.80
-count.80:
-  %t83 = load i32, ptr %counter.79
-  %t84 = icmp slt i32 %t83, %t67
-  br i1 %t84, label %counted.81, label %counted.end.82
-counted.81:
-  %t85 = and i32 %t63, 15
-  %t86 = sub i32 %t63, %t85
+  %t44 = mul i64 %t43, 128
+  %t48 = icmp ule i64 %t44, 65536
+  br i1 %t48, label %stack.45, label %heap.46
+stack.45:
+  %places.49 = alloca [128 x i8], i64 %t43, align 64
+  br label %made.47
+heap.46:
+  %t50 = add i64 %t44, 63
+  %t51 = call ptr @malloc(i64 %t50)
+  %t52 = getelementptr i8, ptr %t51, i64 63
+  %t53 = call ptr @llvm.ptrmask.p0.i64(ptr %t52, i64 -64)
+  br label %made.47
+made.47:
+  %t54 = phi ptr [ null, %stack.45 ], [ %t51, %heap.46 ]
+  %places.55 = phi ptr [ %places.49, %stack.45 ], [ %t53, %heap.46 ]
+  %t56 = mul i64 %t43, 0
+  %t.all.57 = getelementptr i8, ptr %places.55, i64 %t56
+  %t58 = mul i64 %t43, 64
+  %total.all.59 = getelementptr i8, ptr %places.55, i64 %t58
+  store i64 %begin, ptr %group.60
+  br label %groups.61
+groups.61:
+  %t65 = load i64, ptr %group.60
+  %t66 = icmp slt i64 %t65, %end
+  br i1 %t66, label %group.62, label %done.63
+group.62:
+  %t67 = sext i32 %t21 to i64
+  %t68 = sext i32 %t24 to i64
+  %t69 = sext i32 %t27 to i64
+  %t70 = sdiv i64 %t65, %t67
+  %t71 = srem i64 %t65, %t67
+  %t72 = srem i64 %t70, %t68
+  %t73 = sdiv i64 %t70, %t68
+  %t74 = trunc i64 %t71 to i32
+  %t75 = mul i32 %t74, %t12
+  %t76 = sub i32 %t3, %t75
+  %t77 = call i32 @llvm.smin.i32(i32 %t76, i32 %t12)
+  %t78 = trunc i64 %t72 to i32
+  %t79 = mul i32 %t78, %t15
+  %t80 = sub i32 %t6, %t79
+  %t81 = call i32 @llvm.smin.i32(i32 %t80, i32 %t15)
+  %t82 = trunc i64 %t73 to i32
+  %t83 = mul i32 %t82, %t18
+  %t84 = sub i32 %t9, %t83
+  %t85 = call i32 @llvm.smin.i32(i32 %t84, i32 %t18)
+  store i64 0, ptr %vector.86
   store i32 0, ptr %counter.87
   br label %count.88
 count.88:
   %t91 = load i32, ptr %counter.87
-  %t92 = icmp slt i32 %t91, %t86
+  %t92 = icmp slt i32 %t91, %t85
   br i1 %t92, label %counted.89, label %counted.end.90
 counted.89:
-  %t93 = mul i32 %t77, %t67
-  %t94 = add i32 %t93, %t83
-  %t95 = mul i32 %t94, %t63
-  %t96 = add i32 %t95, %t91
-  %t97 = load i64, ptr %vector.72
-  %t99 = getelementptr i32, ptr %t.all.44, i64 %t97
-  %t100 = load i32, ptr %t99
-  store i32 %t100, ptr %t.101
-  %t102 = getelementptr <16 x float>, ptr %total.all.45, i64 %t97
-  %t103 = load <16 x float>, ptr %t102
-  store <16 x float> %t103, ptr %total.104
-  store i32 %t96, ptr %t.101
-  store <16 x float> splat (float 0x0000000000000000), ptr %total.104
-  br label %vector.end.98
-vector.end.98:
-  %t105 = load i32, ptr %t.101
-  %t106 = getelementptr i32, ptr %t.all.44, i64 %t97
-  store i32 %t105, ptr %t106
-  %t107 = load <16 x float>, ptr %total.104
-  %t108 = getelementptr <16 x float>, ptr %total.all.45, i64 %t97
-  store <16 x float> %t107, ptr %t108
-  %t109 = add i64 %t97, 1
-  store i64 %t109, ptr %vector.72
-  %t110 = add i32 %t91, 16
-  store i32 %t110, ptr %counter.87
+  store i32 0, ptr %counter.93
+  br label %count.94
+count.94:
+  %t97 = load i32, ptr %counter.93
+  %t98 = icmp slt i32 %t97, %t81
+  br i1 %t98, label %counted.95, label %counted.end.96
+counted.95:
+  %t99 = and i32 %t77, 15
+  %t100 = sub i32 %t77, %t99
+  store i32 0, ptr %counter.101
+  br label %count.102
+count.102:
+  %t105 = load i32, ptr %counter.101
+  %t106 = icmp slt i32 %t105, %t100
+  br i1 %t106, label %counted.103, label %counted.end.104
+counted.103:
+  %t107 = mul i32 %t91, %t81
+  %t108 = add i32 %t107, %t97
+  %t109 = mul i32 %t108, %t77
+  %t110 = add i32 %t109, %t105
+  %t111 = load i64, ptr %vector.86
+  %t113 = getelementptr i32, ptr %t.all.57, i64 %t111
+  %t114 = load i32, ptr %t113
+  store i32 %t114, ptr %t.115
+  %t116 = getelementptr <16 x float>, ptr %total.all.59, i64 %t111
+  %t117 = load <16 x float>, ptr %t116
+  store <16 x float> %t117, ptr %total.118
+  store i32 %t110, ptr %t.115
+  store <16 x float> splat (float 0x0000000000000000), ptr %total.118
+  br label %vector.end.112
+vector.end.112:
+  %t119 = load i32, ptr %t.115
+  %t120 = getelementptr i32, ptr %t.all.57, i64 %t111
+  store i32 %t119, ptr %t120
+  %t121 = load <16 x float>, ptr %total.118
+  %t122 = getelementptr <16 x float>, ptr %total.all.59, i64 %t111
+  store <16 x float> %t121, ptr %t122
+  %t123 = add i64 %t111, 1
+  store i64 %t123, ptr %vector.86
+  %t124 = add i32 %t105, 16
+  store i32 %t124, ptr %counter.101
+  br label %count.102
+counted.end.104:
+  %t127 = icmp ne i32 %t99, 0
+  br i1 %t127, label %tail.125, label %row.end.126
+tail.125:
+  %t128 = insertelement <16 x i32> poison, i32 %t100, i64 0
+  %t129 = shufflevector <16 x i32> %t128, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t130 = add <16 x i32> %t129, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t131 = insertelement <16 x i32> poison, i32 %t77, i64 0
+  %t132 = shufflevector <16 x i32> %t131, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t133 = icmp slt <16 x i32> %t130, %t132
+  %t134 = mul i32 %t91, %t81
+  %t135 = add i32 %t134, %t97
+  %t136 = mul i32 %t135, %t77
+  %t137 = add i32 %t136, %t100
+  %t138 = load i64, ptr %vector.86
+  %t140 = getelementptr i32, ptr %t.all.57, i64 %t138
+  %t141 = load i32, ptr %t140
+  store i32 %t141, ptr %t.115
+  %t142 = getelementptr <16 x float>, ptr %total.all.59, i64 %t138
+  %t143 = load <16 x float>, ptr %t142
+  store <16 x float> %t143, ptr %total.118
+  store i32 %t137, ptr %t.115
+  store <16 x float> splat (float 0x0000000000000000), ptr %total.118
+  br label %vector.end.139
+vector.end.139:
+  %t144 = load i32, ptr %t.115
+  %t145 = getelementptr i32, ptr %t.all.57, i64 %t138
+  store i32 %t144, ptr %t145
+  %t146 = load <16 x float>, ptr %total.118
+  %t147 = getelementptr <16 x float>, ptr %total.all.59, i64 %t138
+  store <16 x float> %t146, ptr %t147
+  %t148 = add i64 %t138, 1
+  store i64 %t148, ptr %vector.86
+  br label %row.end.126
+row.end.126:
+  %t149 = add i32 %t97, 1
+  store i32 %t149, ptr %counter.93
+  br label %count.94
+counted.end.96:
+  %t150 = add i32 %t91, 1
+  store i32 %t150, ptr %counter.87
   br label %count.88
 counted.end.90:
-  %t113 = icmp ne i32 %t85, 0
-  br i1 %t113, label %tail.111, label %row.end.112
-tail.111:
-  %t114 = insertelement <16 x i32> poison, i32 %t86, i64 0
-  %t115 = shufflevector <16 x i32> %t114, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t116 = add <16 x i32> %t115, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t117 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t118 = shufflevector <16 x i32> %t117, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t119 = icmp slt <16 x i32> %t116, %t118
-  %t120 = mul i32 %t77, %t67
-  %t121 = add i32 %t120, %t83
-  %t122 = mul i32 %t121, %t63
-  %t123 = add i32 %t122, %t86
-  %t124 = load i64, ptr %vector.72
-  %t126 = getelementptr i32, ptr %t.all.44, i64 %t124
-  %t127 = load i32, ptr %t126
-  store i32 %t127, ptr %t.101
-  %t128 = getelementptr <16 x float>, ptr %total.all.45, i64 %t124
-  %t129 = load <16 x float>, ptr %t128
-  store <16 x float> %t129, ptr %total.104
-  store i32 %t123, ptr %t.101
-  store <16 x float> splat (float 0x0000000000000000), ptr %total.104
-  br label %vector.end.125
-vector.end.125:
-  %t130 = load i32, ptr %t.101
-  %t131 = getelementptr i32, ptr %t.all.44, i64 %t124
-  store i32 %t130, ptr %t131
-  %t132 = load <16 x float>, ptr %total.104
-  %t133 = getelementptr <16 x float>, ptr %total.all.45, i64 %t124
-  store <16 x float> %t132, ptr %t133
-  %t134 = add i64 %t124, 1
-  store i64 %t134, ptr %vector.72
-  br label %row.end.112
-row.end.112:
-  %t135 = add i32 %t83, 1
-  store i32 %t135, ptr %counter.79
-  br label %count.80
-counted.end.82:
-  %t136 = add i32 %t77, 1
-  store i32 %t136, ptr %counter.73
-  br label %count.74
-counted.end.76:
-  %t137 = mul i32 0, %t67
-  %t138 = add i32 %t137, 0
-  %t139 = mul i32 %t138, %t63
-  %t140 = add i32 %t139, 0
-  %t141 = mul i32 0, %t67
-  %t142 = add i32 %t141, 0
-  %t143 = mul i32 %t142, %t63
-  %t144 = add i32 %t143, 0
-  %t145 = mul i32 0, %t67
-  %t146 = add i32 %t145, 0
-  %t147 = mul i32 %t146, %t63
-  %t148 = add i32 %t147, 0
-  store i32 0, ptr %k.149
-  br label %head.150
-head.150:
-  %t154 = load i32, ptr %k.149
-  %t155 = icmp slt i32 %t154, %t35
-  br i1 %t155, label %body.151, label %end.loop.153
-body.151:
-  store i64 0, ptr %vector.156
-  store i32 0, ptr %counter.157
-  br label %count.158
-count.158:
-  %t161 = load i32, ptr %counter.157
-  %t162 = icmp slt i32 %t161, %t71
-  br i1 %t162, label %counted.159, label %counted.end.160
-counted.159:
-  store i32 0, ptr %counter.163
-  br label %count.164
-count.164:
-  %t167 = load i32, ptr %counter.163
-  %t168 = icmp slt i32 %t167, %t67
-  br i1 %t168, label %counted.165, label %counted.end.166
-counted.165:
-  %t169 = and i32 %t63, 15
-  %t170 = sub i32 %t63, %t169
+  %t151 = mul i32 0, %t81
+  %t152 = add i32 %t151, 0
+  %t153 = mul i32 %t152, %t77
+  %t154 = add i32 %t153, 0
+  %t155 = mul i32 0, %t81
+  %t156 = add i32 %t155, 0
+  %t157 = mul i32 %t156, %t77
+  %t158 = add i32 %t157, 0
+  %t159 = mul i32 0, %t81
+  %t160 = add i32 %t159, 0
+  %t161 = mul i32 %t160, %t77
+  %t162 = add i32 %t161, 0
+  store i32 0, ptr %k.163
+  br label %head.164
+head.164:
+  %t168 = load i32, ptr %k.163
+  %t169 = icmp slt i32 %t168, %t35
+  br i1 %t169, label %body.165, label %end.loop.167
+body.165:
+  store i64 0, ptr %vector.170
   store i32 0, ptr %counter.171
   br label %count.172
 count.172:
   %t175 = load i32, ptr %counter.171
-  %t176 = icmp slt i32 %t175, %t170
+  %t176 = icmp slt i32 %t175, %t85
   br i1 %t176, label %counted.173, label %counted.end.174
 counted.173:
-  %t177 = mul i32 %t161, %t67
-  %t178 = add i32 %t177, %t167
-  %t179 = mul i32 %t178, %t63
-  %t180 = add i32 %t179, %t175
-  %t181 = load i64, ptr %vector.156
-  %t183 = getelementptr i32, ptr %t.all.44, i64 %t181
-  %t184 = load i32, ptr %t183
-  store i32 %t184, ptr %t.101
-  %t.185 = load i32, ptr %t.101
-  %t.186 = load i32, ptr %t.101
-  %t187 = add i32 %t.186, %t154
-  %t188 = sext i32 %t187 to i64
-  %t189 = getelementptr float, ptr %t33, i64 %t188
-  %t190 = load <16 x float>, ptr %t189, align 4
-  %t191 = sext i32 %t.185 to i64
-  %t192 = getelementptr float, ptr %tile.36, i64 %t191
-  store <16 x float> %t190, ptr %t192, align 4
-  br label %vector.end.182
-vector.end.182:
-  %t195 = add i64 %t181, 1
-  store i64 %t195, ptr %vector.156
-  %t196 = add i32 %t175, 16
-  store i32 %t196, ptr %counter.171
+  store i32 0, ptr %counter.177
+  br label %count.178
+count.178:
+  %t181 = load i32, ptr %counter.177
+  %t182 = icmp slt i32 %t181, %t81
+  br i1 %t182, label %counted.179, label %counted.end.180
+counted.179:
+  %t183 = and i32 %t77, 15
+  %t184 = sub i32 %t77, %t183
+  store i32 0, ptr %counter.185
+  br label %count.186
+count.186:
+  %t189 = load i32, ptr %counter.185
+  %t190 = icmp slt i32 %t189, %t184
+  br i1 %t190, label %counted.187, label %counted.end.188
+counted.187:
+  %t191 = mul i32 %t175, %t81
+  %t192 = add i32 %t191, %t181
+  %t193 = mul i32 %t192, %t77
+  %t194 = add i32 %t193, %t189
+  %t195 = load i64, ptr %vector.170
+  %t197 = getelementptr i32, ptr %t.all.57, i64 %t195
+  %t198 = load i32, ptr %t197
+  store i32 %t198, ptr %t.115
+  %t.199 = load i32, ptr %t.115
+  %t.200 = load i32, ptr %t.115
+  %t201 = add i32 %t.200, %t168
+  %t202 = sext i32 %t201 to i64
+  %t203 = getelementptr float, ptr %t33, i64 %t202
+  %t204 = load <16 x float>, ptr %t203, align 4
+  %t205 = sext i32 %t.199 to i64
+  %t206 = getelementptr float, ptr %tile.36, i64 %t205
+  store <16 x float> %t204, ptr %t206, align 4
+  br label %vector.end.196
+vector.end.196:
+  %t209 = add i64 %t195, 1
+  store i64 %t209, ptr %vector.170
+  %t210 = add i32 %t189, 16
+  store i32 %t210, ptr %counter.185
+  br label %count.186
+counted.end.188:
+  %t213 = icmp ne i32 %t183, 0
+  br i1 %t213, label %tail.211, label %row.end.212
+tail.211:
+  %t214 = insertelement <16 x i32> poison, i32 %t184, i64 0
+  %t215 = shufflevector <16 x i32> %t214, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t216 = add <16 x i32> %t215, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t217 = insertelement <16 x i32> poison, i32 %t77, i64 0
+  %t218 = shufflevector <16 x i32> %t217, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t219 = icmp slt <16 x i32> %t216, %t218
+  %t220 = mul i32 %t175, %t81
+  %t221 = add i32 %t220, %t181
+  %t222 = mul i32 %t221, %t77
+  %t223 = add i32 %t222, %t184
+  %t224 = load i64, ptr %vector.170
+  %t226 = getelementptr i32, ptr %t.all.57, i64 %t224
+  %t227 = load i32, ptr %t226
+  store i32 %t227, ptr %t.115
+  %t.228 = load i32, ptr %t.115
+  %t.229 = load i32, ptr %t.115
+  %t230 = add i32 %t.229, %t168
+  %t231 = sext i32 %t230 to i64
+  %t232 = getelementptr float, ptr %t33, i64 %t231
+  %t233 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr align 4 %t232, <16 x i1> %t219, <16 x float> zeroinitializer)
+  %t234 = sext i32 %t.228 to i64
+  %t235 = getelementptr float, ptr %tile.36, i64 %t234
+  call void @llvm.masked.store.v16f32.p0(<16 x float> %t233, ptr align 4 %t235, <16 x i1> %t219)
+  br label %vector.end.225
+vector.end.225:
+  %t236 = add i64 %t224, 1
+  store i64 %t236, ptr %vector.170
+  br label %row.end.212
+row.end.212:
+  %t237 = add i32 %t181, 1
+  store i32 %t237, ptr %counter.177
+  br label %count.178
+counted.end.180:
+  %t238 = add i32 %t175, 1
+  store i32 %t238, ptr %counter.171
   br label %count.172
 counted.end.174:
-  %t199 = icmp ne i32 %t169, 0
-  br i1 %t199, label %tail.197, label %row.end.198
-tail.197:
-  %t200 = insertelement <16 x i32> poison, i32 %t170, i64 0
-  %t201 = shufflevector <16 x i32> %t200, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t202 = add <16 x i32> %t201, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t203 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t204 = shufflevector <16 x i32> %t203, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t205 = icmp slt <16 x i32> %t202, %t204
-  %t206 = mul i32 %t161, %t67
-  %t207 = add i32 %t206, %t167
-  %t208 = mul i32 %t207, %t63
-  %t209 = add i32 %t208, %t170
-  %t210 = load i64, ptr %vector.156
-  %t212 = getelementptr i32, ptr %t.all.44, i64 %t210
-  %t213 = load i32, ptr %t212
-  store i32 %t213, ptr %t.101
-  %t.214 = load i32, ptr %t.101
-  %t.215 = load i32, ptr %t.101
-  %t216 = add i32 %t.215, %t154
-  %t217 = sext i32 %t216 to i64
-  %t218 = getelementptr float, ptr %t33, i64 %t217
-  %t219 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr align 4 %t218, <16 x i1> %t205, <16 x float> zeroinitializer)
-  %t220 = sext i32 %t.214 to i64
-  %t221 = getelementptr float, ptr %tile.36, i64 %t220
-  call void @llvm.masked.store.v16f32.p0(<16 x float> %t219, ptr align 4 %t221, <16 x i1> %t205)
-  br label %vector.end.211
-vector.end.211:
-  %t222 = add i64 %t210, 1
-  store i64 %t222, ptr %vector.156
-  br label %row.end.198
-row.end.198:
-  %t223 = add i32 %t167, 1
-  store i32 %t223, ptr %counter.163
-  br label %count.164
-counted.end.166:
-  %t224 = add i32 %t161, 1
-  store i32 %t224, ptr %counter.157
-  br label %count.158
-counted.end.160:
-  store i64 0, ptr %vector.225
-  store i32 0, ptr %counter.226
-  br label %count.227
-count.227:
-  %t230 = load i32, ptr %counter.226
-  %t231 = icmp slt i32 %t230, %t71
-  br i1 %t231, label %counted.228, label %counted.end.229
-counted.228:
-  store i32 0, ptr %counter.232
-  br label %count.233
-count.233:
-  %t236 = load i32, ptr %counter.232
-  %t237 = icmp slt i32 %t236, %t67
-  br i1 %t237, label %counted.234, label %counted.end.235
-counted.234:
-  %t238 = and i32 %t63, 15
-  %t239 = sub i32 %t63, %t238
+  store i64 0, ptr %vector.239
   store i32 0, ptr %counter.240
   br label %count.241
 count.241:
   %t244 = load i32, ptr %counter.240
-  %t245 = icmp slt i32 %t244, %t239
+  %t245 = icmp slt i32 %t244, %t85
   br i1 %t245, label %counted.242, label %counted.end.243
 counted.242:
-  %t246 = mul i32 %t230, %t67
-  %t247 = add i32 %t246, %t236
-  %t248 = mul i32 %t247, %t63
-  %t249 = add i32 %t248, %t244
-  %t250 = load i64, ptr %vector.225
-  %t252 = getelementptr i32, ptr %t.all.44, i64 %t250
-  %t253 = load i32, ptr %t252
-  store i32 %t253, ptr %t.101
-  %t254 = getelementptr <16 x float>, ptr %total.all.45, i64 %t250
-  %t255 = load <16 x float>, ptr %t254
-  store <16 x float> %t255, ptr %total.104
-  %total.256 = load <16 x float>, ptr %total.104
-  %t.257 = load i32, ptr %t.101
-  %t258 = sub i32 63, %t.257
-  %t259 = sext i32 %t258 to i64
-  %t260 = getelementptr float, ptr %tile.36, i64 %t259
-  %t261 = getelementptr float, ptr %t260, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
-  %t262 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t261, <16 x i1> splat (i1 true), <16 x float> zeroinitializer)
-  %t263 = fadd <16 x float> %total.256, %t262
-  store <16 x float> %t263, ptr %total.104
-  br label %vector.end.251
-vector.end.251:
-  %t264 = load <16 x float>, ptr %total.104
-  %t265 = getelementptr <16 x float>, ptr %total.all.45, i64 %t250
-  store <16 x float> %t264, ptr %t265
-  %t266 = add i64 %t250, 1
-  store i64 %t266, ptr %vector.225
-  %t267 = add i32 %t244, 16
-  store i32 %t267, ptr %counter.240
+  store i32 0, ptr %counter.246
+  br label %count.247
+count.247:
+  %t250 = load i32, ptr %counter.246
+  %t251 = icmp slt i32 %t250, %t81
+  br i1 %t251, label %counted.248, label %counted.end.249
+counted.248:
+  %t252 = and i32 %t77, 15
+  %t253 = sub i32 %t77, %t252
+  store i32 0, ptr %counter.254
+  br label %count.255
+count.255:
+  %t258 = load i32, ptr %counter.254
+  %t259 = icmp slt i32 %t258, %t253
+  br i1 %t259, label %counted.256, label %counted.end.257
+counted.256:
+  %t260 = mul i32 %t244, %t81
+  %t261 = add i32 %t260, %t250
+  %t262 = mul i32 %t261, %t77
+  %t263 = add i32 %t262, %t258
+  %t264 = load i64, ptr %vector.239
+  %t266 = getelementptr i32, ptr %t.all.57, i64 %t264
+  %t267 = load i32, ptr %t266
+  store i32 %t267, ptr %t.115
+  %t268 = getelementptr <16 x float>, ptr %total.all.59, i64 %t264
+  %t269 = load <16 x float>, ptr %t268
+  store <16 x float> %t269, ptr %total.118
+  %total.270 = load <16 x float>, ptr %total.118
+  %t.271 = load i32, ptr %t.115
+  %t272 = sub i32 63, %t.271
+  %t273 = sext i32 %t272 to i64
+  %t274 = getelementptr float, ptr %tile.36, i64 %t273
+  %t275 = getelementptr float, ptr %t274, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
+  %t276 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t275, <16 x i1> splat (i1 true), <16 x float> zeroinitializer)
+  %t277 = fadd <16 x float> %total.270, %t276
+  store <16 x float> %t277, ptr %total.118
+  br label %vector.end.265
+vector.end.265:
+  %t278 = load <16 x float>, ptr %total.118
+  %t279 = getelementptr <16 x float>, ptr %total.all.59, i64 %t264
+  store <16 x float> %t278, ptr %t279
+  %t280 = add i64 %t264, 1
+  store i64 %t280, ptr %vector.239
+  %t281 = add i32 %t258, 16
+  store i32 %t281, ptr %counter.254
+  br label %count.255
+counted.end.257:
+  %t284 = icmp ne i32 %t252, 0
+  br i1 %t284, label %tail.282, label %row.end.283
+tail.282:
+  %t285 = insertelement <16 x i32> poison, i32 %t253, i64 0
+  %t286 = shufflevector <16 x i32> %t285, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t287 = add <16 x i32> %t286, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t288 = insertelement <16 x i32> poison, i32 %t77, i64 0
+  %t289 = shufflevector <16 x i32> %t288, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t290 = icmp slt <16 x i32> %t287, %t289
+  %t291 = mul i32 %t244, %t81
+  %t292 = add i32 %t291, %t250
+  %t293 = mul i32 %t292, %t77
+  %t294 = add i32 %t293, %t253
+  %t295 = load i64, ptr %vector.239
+  %t297 = getelementptr i32, ptr %t.all.57, i64 %t295
+  %t298 = load i32, ptr %t297
+  store i32 %t298, ptr %t.115
+  %t299 = getelementptr <16 x float>, ptr %total.all.59, i64 %t295
+  %t300 = load <16 x float>, ptr %t299
+  store <16 x float> %t300, ptr %total.118
+  %total.301 = load <16 x float>, ptr %total.118
+  %t.302 = load i32, ptr %t.115
+  %t303 = sub i32 63, %t.302
+  %t304 = sext i32 %t303 to i64
+  %t305 = getelementptr float, ptr %tile.36, i64 %t304
+  %t306 = getelementptr float, ptr %t305, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
+  %t307 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t306, <16 x i1> %t290, <16 x float> zeroinitializer)
+  %t308 = fadd <16 x float> %total.301, %t307
+  store <16 x float> %t308, ptr %total.118
+  br label %vector.end.296
+vector.end.296:
+  %t309 = load <16 x float>, ptr %total.118
+  %t310 = getelementptr <16 x float>, ptr %total.all.59, i64 %t295
+  store <16 x float> %t309, ptr %t310
+  %t311 = add i64 %t295, 1
+  store i64 %t311, ptr %vector.239
+  br label %row.end.283
+row.end.283:
+  %t312 = add i32 %t250, 1
+  store i32 %t312, ptr %counter.246
+  br label %count.247
+counted.end.249:
+  %t313 = add i32 %t244, 1
+  store i32 %t313, ptr %counter.240
   br label %count.241
 counted.end.243:
-  %t270 = icmp ne i32 %t238, 0
-  br i1 %t270, label %tail.268, label %row.end.269
-tail.268:
-  %t271 = insertelement <16 x i32> poison, i32 %t239, i64 0
-  %t272 = shufflevector <16 x i32> %t271, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t273 = add <16 x i32> %t272, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t274 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t275 = shufflevector <16 x i32> %t274, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t276 = icmp slt <16 x i32> %t273, %t275
-  %t277 = mul i32 %t230, %t67
-  %t278 = add i32 %t277, %t236
-  %t279 = mul i32 %t278, %t63
-  %t280 = add i32 %t279, %t239
-  %t281 = load i64, ptr %vector.225
-  %t283 = getelementptr i32, ptr %t.all.44, i64 %t281
-  %t284 = load i32, ptr %t283
-  store i32 %t284, ptr %t.101
-  %t285 = getelementptr <16 x float>, ptr %total.all.45, i64 %t281
-  %t286 = load <16 x float>, ptr %t285
-  store <16 x float> %t286, ptr %total.104
-  %total.287 = load <16 x float>, ptr %total.104
-  %t.288 = load i32, ptr %t.101
-  %t289 = sub i32 63, %t.288
-  %t290 = sext i32 %t289 to i64
-  %t291 = getelementptr float, ptr %tile.36, i64 %t290
-  %t292 = getelementptr float, ptr %t291, <16 x i64> <i64 0, i64 -1, i64 -2, i64 -3, i64 -4, i64 -5, i64 -6, i64 -7, i64 -8, i64 -9, i64 -10, i64 -11, i64 -12, i64 -13, i64 -14, i64 -15>
-  %t293 = call <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4 %t292, <16 x i1> %t276, <16 x float> zeroinitializer)
-  %t294 = fadd <16 x float> %total.287, %t293
-  store <16 x float> %t294, ptr %total.104
-  br label %vector.end.282
-vector.end.282:
-  %t295 = load <16 x float>, ptr %total.104
-  %t296 = getelementptr <16 x float>, ptr %total.all.45, i64 %t281
-  store <16 x float> %t295, ptr %t296
-  %t297 = add i64 %t281, 1
-  store i64 %t297, ptr %vector.225
-  br label %row.end.269
-row.end.269:
-  %t298 = add i32 %t236, 1
-  store i32 %t298, ptr %counter.232
-  br label %count.233
-counted.end.235:
-  %t299 = add i32 %t230, 1
-  store i32 %t299, ptr %counter.226
-  br label %count.227
-counted.end.229:
-  br label %next.152
-next.152:
-  %t300 = add i32 %t154, 1
-  store i32 %t300, ptr %k.149
-  br label %head.150
-end.loop.153:
-  store i64 0, ptr %vector.301
-  store i32 0, ptr %counter.302
-  br label %count.303
-count.303:
-  %t306 = load i32, ptr %counter.302
-  %t307 = icmp slt i32 %t306, %t71
-  br i1 %t307, label %counted.304, label %counted.end.305
-counted.304:
-  store i32 0, ptr %counter.308
-  br label %count.309
-count.309:
-  %t312 = load i32, ptr %counter.308
-  %t313 = icmp slt i32 %t312, %t67
-  br i1 %t313, label %counted.310, label %counted.end.311
-counted.310:
-  %t314 = and i32 %t63, 15
-  %t315 = sub i32 %t63, %t314
+  br label %next.166
+next.166:
+  %t314 = add i32 %t168, 1
+  store i32 %t314, ptr %k.163
+  br label %head.164
+end.loop.167:
+  store i64 0, ptr %vector.315
   store i32 0, ptr %counter.316
   br label %count.317
 count.317:
   %t320 = load i32, ptr %counter.316
-  %t321 = icmp slt i32 %t320, %t315
+  %t321 = icmp slt i32 %t320, %t85
   br i1 %t321, label %counted.318, label %counted.end.319
 counted.318:
-  %t322 = mul i32 %t306, %t67
-  %t323 = add i32 %t322, %t312
-  %t324 = mul i32 %t323, %t63
-  %t325 = add i32 %t324, %t320
-  %t326 = load i64, ptr %vector.301
-  %t328 = getelementptr i32, ptr %t.all.44, i64 %t326
-  %t329 = load i32, ptr %t328
-  store i32 %t329, ptr %t.101
-  %t330 = getelementptr <16 x float>, ptr %total.all.45, i64 %t326
-  %t331 = load <16 x float>, ptr %t330
-  store <16 x float> %t331, ptr %total.104
-  %t.332 = load i32, ptr %t.101
-  %total.333 = load <16 x float>, ptr %total.104
-  %t334 = sext i32 %t.332 to i64
-  %t335 = getelementptr float, ptr %t33, i64 %t334
-  store <16 x float> %total.333, ptr %t335, align 4
-  br label %vector.end.327
-vector.end.327:
-  %t338 = add i64 %t326, 1
-  store i64 %t338, ptr %vector.301
-  %t339 = add i32 %t320, 16
-  store i32 %t339, ptr %counter.316
+  store i32 0, ptr %counter.322
+  br label %count.323
+count.323:
+  %t326 = load i32, ptr %counter.322
+  %t327 = icmp slt i32 %t326, %t81
+  br i1 %t327, label %counted.324, label %counted.end.325
+counted.324:
+  %t328 = and i32 %t77, 15
+  %t329 = sub i32 %t77, %t328
+  store i32 0, ptr %counter.330
+  br label %count.331
+count.331:
+  %t334 = load i32, ptr %counter.330
+  %t335 = icmp slt i32 %t334, %t329
+  br i1 %t335, label %counted.332, label %counted.end.333
+counted.332:
+  %t336 = mul i32 %t320, %t81
+  %t337 = add i32 %t336, %t326
+  %t338 = mul i32 %t337, %t77
+  %t339 = add i32 %t338, %t334
+  %t340 = load i64, ptr %vector.315
+  %t342 = getelementptr i32, ptr %t.all.57, i64 %t340
+  %t343 = load i32, ptr %t342
+  store i32 %t343, ptr %t.115
+  %t344 = getelementptr <16 x float>, ptr %total.all.59, i64 %t340
+  %t345 = load <16 x float>, ptr %t344
+  store <16 x float> %t345, ptr %total.118
+  %t.346 = load i32, ptr %t.115
+  %total.347 = load <16 x float>, ptr %total.118
+  %t348 = sext i32 %t.346 to i64
+  %t349 = getelementptr float, ptr %t33, i64 %t348
+  store <16 x float> %total.347, ptr %t349, align 4
+  br label %vector.end.341
+vector.end.341:
+  %t352 = add i64 %t340, 1
+  store i64 %t352, ptr %vector.315
+  %t353 = add i32 %t334, 16
+  store i32 %t353, ptr %counter.330
+  br label %count.331
+counted.end.333:
+  %t356 = icmp ne i32 %t328, 0
+  br i1 %t356, label %tail.354, label %row.end.355
+tail.354:
+  %t357 = insertelement <16 x i32> poison, i32 %t329, i64 0
+  %t358 = shufflevector <16 x i32> %t357, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t359 = add <16 x i32> %t358, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
+  %t360 = insertelement <16 x i32> poison, i32 %t77, i64 0
+  %t361 = shufflevector <16 x i32> %t360, <16 x i32> poison, <16 x i32> zeroinitializer
+  %t362 = icmp slt <16 x i32> %t359, %t361
+  %t363 = mul i32 %t320, %t81
+  %t364 = add i32 %t363, %t326
+  %t365 = mul i32 %t364, %t77
+  %t366 = add i32 %t365, %t329
+  %t367 = load i64, ptr %vector.315
+  %t369 = getelementptr i32, ptr %t.all.57, i64 %t367
+  %t370 = load i32, ptr %t369
+  store i32 %t370, ptr %t.115
+  %t371 = getelementptr <16 x float>, ptr %total.all.59, i64 %t367
+  %t372 = load <16 x float>, ptr %t371
+  store <16 x float> %t372, ptr %total.118
+  %t.373 = load i32, ptr %t.115
+  %total.374 = load <16 x float>, ptr %total.118
+  %t375 = sext i32 %t.373 to i64
+  %t376 = getelementptr float, ptr %t33, i64 %t375
+  call void @llvm.masked.store.v16f32.p0(<16 x float> %total.374, ptr align 4 %t376, <16 x i1> %t362)
+  br label %vector.end.368
+vector.end.368:
+  %t377 = add i64 %t367, 1
+  store i64 %t377, ptr %vector.315
+  br label %row.end.355
+row.end.355:
+  %t378 = add i32 %t326, 1
+  store i32 %t378, ptr %counter.322
+  br label %count.323
+counted.end.325:
+  %t379 = add i32 %t320, 1
+  store i32 %t379, ptr %counter.316
   br label %count.317
 counted.end.319:
-  %t342 = icmp ne i32 %t314, 0
-  br i1 %t342, label %tail.340, label %row.end.341
-tail.340:
-  %t343 = insertelement <16 x i32> poison, i32 %t315, i64 0
-  %t344 = shufflevector <16 x i32> %t343, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t345 = add <16 x i32> %t344, <i32 0, i32 1, i32 2, i32 3, i32 4, i32 5, i32 6, i32 7, i32 8, i32 9, i32 10, i32 11, i32 12, i32 13, i32 14, i32 15>
-  %t346 = insertelement <16 x i32> poison, i32 %t63, i64 0
-  %t347 = shufflevector <16 x i32> %t346, <16 x i32> poison, <16 x i32> zeroinitializer
-  %t348 = icmp slt <16 x i32> %t345, %t347
-  %t349 = mul i32 %t306, %t67
-  %t350 = add i32 %t349, %t312
-  %t351 = mul i32 %t350, %t63
-  %t352 = add i32 %t351, %t315
-  %t353 = load i64, ptr %vector.301
-  %t355 = getelementptr i32, ptr %t.all.44, i64 %t353
-  %t356 = load i32, ptr %t355
-  store i32 %t356, ptr %t.101
-  %t357 = getelementptr <16 x float>, ptr %total.all.45, i64 %t353
-  %t358 = load <16 x float>, ptr %t357
-  store <16 x float> %t358, ptr %total.104
-  %t.359 = load i32, ptr %t.101
-  %total.360 = load <16 x float>, ptr %total.104
-  %t361 = sext i32 %t.359 to i64
-  %t362 = getelementptr float, ptr %t33, i64 %t361
-  call void @llvm.masked.store.v16f32.p0(<16 x float> %total.360, ptr align 4 %t362, <16 x i1> %t348)
-  br label %vector.end.354
-vector.end.354:
-  %t363 = add i64 %t353, 1
-  store i64 %t363, ptr %vector.301
-  br label %row.end.341
-row.end.341:
-  %t364 = add i32 %t312, 1
-  store i32 %t364, ptr %counter.308
-  br label %count.309
-counted.end.311:
-  %t365 = add i32 %t306, 1
-  store i32 %t365, ptr %counter.302
-  br label %count.303
-counted.end.305:
-  br label %group.end.50
-group.end.50:
-  %t366 = add i64 %t51, 1
-  store i64 %t366, ptr %group.46
-  br label %groups.47
-done.49:
+  br label %group.end.64
+group.end.64:
+  %t380 = add i64 %t65, 1
+  store i64 %t380, ptr %group.60
+  br label %groups.61
+done.63:
+  call void @free(ptr %t54)
   ret void
 }
 
 !0 = !{}
+declare ptr @malloc(i64)
+declare ptr @llvm.ptrmask.p0.i64(ptr, i64)
 declare i32 @llvm.smin.i32(i32, i32)
 declare <16 x float> @llvm.masked.load.v16f32.p0(ptr align 4, <16 x i1>, <16 x float>)
 declare void @llvm.masked.store.v16f32.p0(<16 x float>, ptr align 4, <16 x i1>)
 declare <16 x float> @llvm.masked.gather.v16f32.v16p0(<16 x ptr> align 4, <16 x i1>, <16 x float>)
+declare void @free(ptr)
