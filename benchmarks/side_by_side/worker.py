@@ -7,6 +7,7 @@ not end the run. The process does nothing but answer requests, so that it sleeps
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing as mp
 import os
 import time
@@ -209,6 +210,7 @@ def _serve(framework: str, pipe: Connection, log: str) -> None:
     with Path(log).open("a") as file:  # compilers write to the file descriptors themselves
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    faulthandler.enable()  # a crash leaves its place in the log
     bench = _Bench(framework)
     while True:
         try:

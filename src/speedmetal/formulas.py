@@ -111,7 +111,8 @@ def _converted(value: Number, source: DType, target: DType) -> Number:
     if source.is_float and target.is_integer:
         return 0 if math.isnan(value) else int(min(max(value, target.minimum), target.maximum))
     if target.is_float and not source.is_float:  # in one rounding
-        return float(np.array(value, source.numpy).astype(target.numpy))
+        with np.errstate(over="ignore"):
+            return float(np.array(value, source.numpy).astype(target.numpy))
     return _fitted(value, target)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +131,18 @@ def _run_threadgroup(
         running = waiting
 
 
-def load(programs: Sequence[Program], path: Path) -> dict[str, Any]:
-    """Write the programs into a file and run it; the names that it defines.
+def load(program: Program, path: Path) -> sm.Kernel:
+    """Write the program into a file and run that; the kernel that it defines.
 
     The file stays, so that a crash of the process leaves what crashed it.
     """
-    text = HEADER + "\n\n".join(program.source for program in programs)
+    text = f"{HEADER}{program.source}\n"
     path.write_text(text)
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     names: dict[str, Any] = {}
     exec(compile(text, str(path), "exec"), names)  # noqa: S102 - our own text
-    return names
+    kernel: sm.Kernel = names[program.name]
+    return kernel
 
 
 def launched(kernel: sm.Kernel, program: Program) -> Outputs:

@@ -717,7 +717,7 @@ class Writer:
                 self._scope.arrays.append(names["a"])
                 place = f"{names['a']}[{names['i']} % {_THREAD_ARRAY}]"
                 self._line(f"{place} = ({place} * 3 + {names['i']}) % 997")
-            self._statements(2)
+            self._statements(self._choose(3))
             self._line(f"return {self._value(result, 2)}")
         self._line("")
         self._scope = before
@@ -744,17 +744,16 @@ class Writer:
             if has_barriers:
                 self._phases()
             else:
-                self._statements(3)
+                self._statements(self._one_of(2, 2, 3))
             self._digest()
         return Program("\n".join(self._lines), name, threads, debug, has_barriers)
 
     def _digest(self) -> None:
         """What the variables hold at last."""
         elements = [f"{name}[{k}]" for name in self._scope.arrays for k in range(_THREAD_ARRAY)]
-        for position, term in enumerate([e.text for e in self._scope.ints] + elements):
-            self._line(f"whole[i, 0] += {term} * {position % 7 + 1}")
-        for e in self._scope.floats:
-            self._line(f"exact[i, 0] += {e.text}")
+        terms = enumerate([e.text for e in self._scope.ints] + elements)
+        self._line(f"whole[i, 0] += {' + '.join(f'{t} * {p % 7 + 1}' for p, t in terms)}")
+        self._line(f"exact[i, 0] += {' + '.join(e.text for e in self._scope.floats)}")
 
     def _thread_array(self) -> None:
         if not self._choose(2):
@@ -786,13 +785,13 @@ class Writer:
                     self._phase()
 
     def _phase(self) -> None:
-        self._statements(2)
+        self._statements(self._choose(3))
         self._line(f"shared[lane] = {self._value('i', 2)}")
         self._line("sm.threadgroup_barrier()")
         name = self._target("i")
         self._line(f"{name} = shared[(lane + {self._int(1).text}) % count]")
         self._declare(name)
-        self._statements(2)
+        self._statements(self._choose(3))
         self._line("sm.threadgroup_barrier()")
 
 
@@ -807,9 +806,3 @@ def programs(draw: st.DrawFn, prefix: str = "") -> Program:
 
 
 _NUMBERS = {limit: st.integers(0, limit - 1) for limit in range(2, 64)}
-
-
-@st.composite
-def batches(draw: st.DrawFn, size: int) -> tuple[Program, ...]:
-    """At most ``size`` programs, whose names differ."""
-    return tuple(draw(programs(prefix=f"p{number}_")) for number in range(size))

@@ -1,8 +1,17 @@
-"""Random programs do on a device what they do in plain Python."""
+"""Random programs do on a device what they do in plain Python.
+
+The programs are tried by several processes, so that all cores work and a crash is a failure like
+others. ``SPEEDMETAL_FUZZ_SEED`` chooses the programs; the failure tells it, with the least program
+that fails. A program that crashes its process is left in a file, which the failure names.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import fuzz_model
@@ -13,46 +22,101 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
 PROGRAMS = 2_000
 PROGRAMS_AT_NIGHT = 20_000
+PROGRAMS_OF_A_PART = 250
 SETTINGS = settings(
     deadline=None,
     database=None,
-    print_blob=True,
+    derandomize=False,
+    report_multiple_bugs=False,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 
 
-def check(program: Program, folder: Path) -> None:
-    """Run the program both ways; the text is in the folder while it runs, and in the failure."""
+def check(program: Program, path: Path) -> None:
+    """Run the program both ways; its text is in the file meanwhile, and in the failure."""
     wanted = fuzz_model.expected(program)
-    names = fuzz_model.load([program], folder / f"{program.name}.py")
+    kernel = fuzz_model.load(program, path)
     note(
-        f"SPEEDMETAL_FUZZ_SEED={SEED}, threads={program.threads}, debug={program.debug}\n"
+        f"threads={program.threads}, debug={program.debug}, barriers={program.has_barriers}\n"
         f"{program.source}"
     )
-    found = fuzz_model.launched(names[program.name], program)
-    wrong = fuzz_model.differences(found, wanted)
+    wrong = fuzz_model.differences(fuzz_model.launched(kernel, program), wanted)
     assert not wrong, "\n".join(wrong[:10])
 
 
-def test_random_programs_do_what_they_do_in_python(tmp_path):
-    @seed(SEED)
-    @settings(SETTINGS, max_examples=PROGRAMS)
-    @given(programs())
-    def each(program):
-        check(program, tmp_path)
+def tried(part: int, count: int, folder: str) -> str:
+    """Try the programs of one part; what failed, or nothing."""
 
-    each()
+    @seed(SEED * 1_000_000 + part)
+    @settings(SETTINGS, max_examples=count)
+    @given(programs())
+    def each(program: Program) -> None:
+        check(program, Path(folder) / f"part_{part}.py")
+
+    try:
+        each()
+    except BaseException as error:  # whatever it is, the parent process reports it
+        place = f"SPEEDMETAL_FUZZ_SEED={SEED}, part {part}"
+        return f"{place}\n{''.join(traceback.format_exception(error))}"
+    return ""
+
+
+def try_programs(count: int, folder: Path) -> None:
+    workers = min(os.cpu_count() or 1, 8)
+    parts = range(count // PROGRAMS_OF_A_PART)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running = [pool.submit(tried, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts]
+        try:
+            failures = [text for future in running if (text := future.result())]
+        except BrokenProcessPool:
+            newest = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[-workers:]
+            names = ", ".join(map(str, newest))
+            pytest.fail(f"SPEEDMETAL_FUZZ_SEED={SEED}: a program of these stopped Python: {names}")
+    assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.timeout(1200)
+def test_random_programs_do_what_they_do_in_python(tmp_path):
+    try_programs(PROGRAMS, tmp_path)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("part", range(10))
-def test_many_random_programs_do_what_they_do_in_python(part, tmp_path):
-    @seed((SEED + 1) * 1000 + part)
-    @settings(SETTINGS, max_examples=PROGRAMS_AT_NIGHT // 10)
-    @given(programs())
-    def each(program):
-        check(program, tmp_path)
+def test_many_random_programs_do_what_they_do_in_python(tmp_path):
+    try_programs(PROGRAMS_AT_NIGHT, tmp_path)
 
-    each()
+
+def program_of(body: str) -> Program:
+    lines = "\n    ".join(["i = sm.thread_position_in_grid().x", *body.splitlines()])
+    source = f"@sm.kernel\ndef kernel(a, b, s, w, whole, exact, rough):\n    {lines}"
+    return Program(source, "kernel", threads=8, debug=0, has_barriers="barrier()" in body)
+
+
+def test_the_model_is_plain_python():
+    found = fuzz_model.expected(program_of("whole[i, 1] = i // -2 % 7\nexact[i, 0] = w + i"))
+    assert found.whole[:, 1].tolist() == [i // -2 % 7 for i in range(len(found.whole))]
+    assert found.exact[:, 0].tolist() == [2.25 + i for i in range(len(found.exact))]
+
+
+def test_the_model_waits_at_barriers():
+    body = (
+        "shared = sm.threadgroup_array((32,), sm.int32)\n"
+        "lane = sm.thread_position_in_threadgroup().x\n"
+        "shared[lane] = i\n"
+        "sm.threadgroup_barrier()\n"
+        "whole[i, 0] = shared[sm.threads_per_threadgroup().x - 1 - lane]"
+    )
+    found = fuzz_model.expected(program_of(body)).whole[:, 0].tolist()
+    assert found[:8] == list(range(7, -1, -1))
+    assert found[32:] == [36, 35, 34, 33, 32]  # the threadgroup at the edge
+
+
+def test_a_wrong_result_is_seen(tmp_path):
+    right = program_of("whole[i, 2] = i * 3\nrough[i, 1] = math.sin(w * i)")
+    check(right, tmp_path / "right.py")
+    wanted = fuzz_model.expected(program_of("whole[i, 2] = i * 3 + (i == 36)"))
+    found = fuzz_model.launched(fuzz_model.load(right, tmp_path / "right.py"), right)
+    lines = fuzz_model.differences(found, wanted)
+    assert lines[0] == "whole[36, 2]: expected 109, got 108"
+    assert "rough[1, 1]: expected 0.0, got 0.77" in lines[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from dataclasses import replace
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
@@ -25,10 +26,13 @@ from speedmetal.frontend.values import (
     REPORTED,
     Aggregate,
     ArrayView,
+    BoundFunction,
     Broken,
     Closure,
     Complex,
     Matrix,
+    Method,
+    Range,
     Scalar,
     Static,
     Undecided,
@@ -53,6 +57,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
         return
     key = frame.number, name
     span = run.span(node)
+    value = _frozen(run, value)
     _release_temporary(run, value)
     slot = slot_of(value, run.unit.default_float)
     _record(run, key, name, node, slot, compile_time=_is_compile_time(value))
@@ -74,6 +79,17 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
         _assign(run, variables, value, slot, name, span)
         _define(run, variables, value)
         frame.env.own[name] = variables
+
+
+def _frozen(run: Run, value: Value) -> Value:
+    """The value, where ranges and methods, which no variable holds, do not change any more."""
+    match value:
+        case Range() | Method() | BoundFunction():
+            return run.copied(value)
+        case Aggregate(items):
+            frozen = tuple(_frozen(run, item) for item in items)
+            return value if frozen == items else replace(value, items=frozen)
+    return value
 
 
 def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:

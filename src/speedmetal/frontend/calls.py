@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import types
 from typing import Any
 
@@ -190,9 +189,8 @@ def _instead_of(name: str) -> str:
         return meant(name, [])
     if name in _MAKES_ARRAYS:
         return _ARRAYS_INSIDE
-    near = difflib.get_close_matches(name, TABLE, n=1, cutoff=0.8)
-    if near:
-        return f"; did you mean sm.{near[0]}?"
+    if name in TABLE:  # another library's function of the same name
+        return f"; did you mean sm.{name}?"
     return "; call it outside and pass the result, or write a loop"
 
 

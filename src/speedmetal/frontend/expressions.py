@@ -148,7 +148,7 @@ def parameter_defaults(run: Run, arguments: ast.arguments) -> dict[str, Value]:
     pairs: list[tuple[ast.arg, ast.expr]] = [*zip(with_default, arguments.defaults, strict=True)]
     keyword_only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     pairs += [(place, default) for place, default in keyword_only if default is not None]
-    return {place.arg: run.value(default) for place, default in pairs}
+    return {place.arg: run.copied(run.value(default)) for place, default in pairs}
 
 
 # --- Lazy operands ---------------------------------------------------------------------------

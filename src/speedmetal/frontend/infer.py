@@ -161,11 +161,6 @@ class _Kernel:
         """The arguments by the names of their parameters."""
         spec = self._parsed.node.args
         names = [a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
-        if spec.vararg is not None:
-            rest = TupleArgument(tuple(arguments[len(names) :]))
-            return dict(
-                zip([*names, spec.vararg.arg], [*arguments[: len(names)], rest], strict=True)
-            )
         if len(arguments) != len(names):
             raise CompileError(
                 self._session.name,
@@ -209,7 +204,6 @@ class _Kernel:
         run.frame = Frame(self._parsed, self._function, 0, Env())
         spec = self._parsed.node.args
         every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
-        every += [spec.vararg] if spec.vararg is not None else []
         for place in every:
             value = self._value(run, place.arg, self._arguments[place.arg], run.span(place))
             bind_parameter(run, place.arg, value, place)

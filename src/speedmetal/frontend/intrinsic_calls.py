@@ -121,11 +121,11 @@ def _accepted(
     span: SourceSpan,
 ) -> NumberSlot:
     """The type that stands in for one that an intrinsic does not take."""
+    if number.dtype.is_bool and Kind.SIGNED in intrinsic.accepts:
+        return NumberSlot(dtypes.DEFAULT_INT)
     if Kind.FLOAT in intrinsic.accepts and not number.dtype.is_float:
         default = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
         return NumberSlot(default, number.weak)
-    if number.dtype.is_bool and Kind.SIGNED in intrinsic.accepts:
-        return NumberSlot(dtypes.DEFAULT_INT)
     kinds = " or ".join(sorted(kind.value for kind in intrinsic.accepts))
     found = " and ".join(describe(value) for value in values)
     raise Fault(span, f"sm.{intrinsic.name} expects {kinds}, found {found}")

@@ -21,17 +21,3 @@ def lift(found: Any) -> Value:
     if is_record_class(cls):
         return Aggregate(tuple(map(lift, record_items(found))), cls)
     return Static(found)
-
-
-def lower(value: Value) -> Any:
-    """The Python object of a value that is known as a whole.
-
-    Raises:
-        ValueError: Some part is known at run time only.
-    """
-    if isinstance(value, Static):
-        return value.value
-    if isinstance(value, Aggregate):
-        items = tuple(map(lower, value.items))
-        return items if value.cls is None else value.cls(*items)
-    raise ValueError

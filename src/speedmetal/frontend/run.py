@@ -333,6 +333,15 @@ class Run:
             return expression
         return self.assign_new(name, expression)
 
+    def copied(self, value: ValueT) -> ValueT:
+        """The value as it is now, whatever becomes of the names and elements that it reads."""
+
+        def copy(expression: ir.Expression) -> ir.Expression:
+            is_fixed = isinstance(expression, ir.Constant | ir.Extent)
+            return expression if is_fixed else self.assign_new("kept", expression)
+
+        return with_expressions(value, copy)
+
     def safe(self, expression: ir.Expression) -> ir.Expression:
         """The expression, or its value in a variable, fit for the lazy operand of a node."""
         return expression if is_lazy_safe(expression) else self.assign_new("kept", expression)

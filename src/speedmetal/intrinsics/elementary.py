@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import float64
+from speedmetal.dtypes import float32, float64
 from speedmetal.intrinsics.define import aliases, elementwise, spelled
 from speedmetal.intrinsics.library import (
     exponential,
@@ -246,7 +246,7 @@ _ROWS: dict[str, _Function] = {
     "gamma": _Function(
         "The gamma function. inf at 0.0, -inf at -0.0; NaN at negative whole numbers and at -inf;"
         " inf above 35.0401 (float32).",
-        one_by_one(_gamma), 4.5, ("gamma",), "tgamma", None,
+        one_by_one(_gamma), 1, ("gamma",), "tgamma", None,
     ),
     "lgamma": _Function(
         "log(|gamma(x)|). inf at 0, at negative whole numbers and at the infinities. Left of 0,"
@@ -278,11 +278,15 @@ _CPU: dict[str, tuple[Spelling, Spelling]] = {
     # The C library's power of float64 is correct to 1 ULP, one thread at a time.
     "pow": (power.pow, "llvm.pow"),
 }
+# Where float32 is not enough for its own results; Metal, which has no float64, makes do with it.
+_CPU_BY_DOUBLE: dict[str, Spelling] = {"gamma": special.gamma_by_double}
 
 
 def _record(name: str, row: _Function) -> Intrinsic:
     single, double = _CPU[name]
     by_type: dict[tuple[str, Any], Spelling] = {("cpu", float64): double}
+    if name in _CPU_BY_DOUBLE:
+        by_type["cpu", float32] = _CPU_BY_DOUBLE[name]
     if row.cuda is None:
         by_type["cuda", float64] = double
     return elementwise(

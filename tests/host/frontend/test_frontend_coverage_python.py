@@ -1,44 +1,19 @@
-"""Plain Python is the reference: each function runs as Python, and as a kernel of one thread.
-
-Values are exact in float32, so that both must leave the same arrays behind.
-"""
+"""Plain Python is the reference: each function runs as Python, and as a kernel of one thread."""
 
 import dataclasses
 import enum
-import inspect
 import math
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import pytest
+from python_reference import Pair, cases, check
 
 import speedmetal as sm
 
-# ruff: noqa: E731, SIM210, SIM300, SIM401, PLR0133, PLR0124, E711, B023, PLR1704, PLW2901
-# ruff: noqa: PLR1714, PLR1730, FURB136, RUF005, C409, SIM108, SIM102, PLW0127, FURB118, C416, E741
-# ruff: noqa: B007, SIM222, SIM223, RUF018, B018, PLR5501, PLW1641, PLC3002, SIM201, SIM211
+# ruff: noqa: E711, E731, PLR0133, PLR1730, SIM108, C409, SIM222, SIM223, PLW2901, PLC3002
+# ruff: noqa: RUF034, RUF060, B905
 # The functions are written as people write them, not as linters want it.
-
-
-class Pair(NamedTuple):
-    x: float
-    y: float
-
-    SCALE = 3.0
-
-    def swapped(self):
-        return Pair(self.y, self.x)
-
-    @property
-    def total(self):
-        return self.x + self.y
-
-    @staticmethod
-    def doubled(x):
-        return x * 2.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +33,7 @@ ORIGIN = Pair(1.0, 2.0)
 BOX = Box(ORIGIN)
 COMPLEX_UNIT = np.complex64(1j)
 WEIGHTS = (0.25, 0.5, 0.25)
-FLAG = np.bool_(True)  # noqa: FBT003 - a NumPy scalar as a constant
+FLAG = np.bool_(True)
 
 
 def tuples_are_built_and_repeated(a, n, z, b):
@@ -466,39 +441,6 @@ def assertions_that_hold(a, n, z, b):
     a[0] = 2.0
 
 
-FUNCTIONS = [
-    found
-    for found in list(globals().values())
-    if inspect.isfunction(found)
-    and found.__module__ == __name__
-    and list(inspect.signature(found).parameters) == ["a", "n", "z", "b"]
-]
-
-
-def arrays(seed: int) -> tuple[np.ndarray, ...]:
-    random = np.random.default_rng(seed)
-    return (
-        (random.integers(-12, 24, 8) / 4).astype(np.float32),
-        random.integers(0, 12, 8).astype(np.int32),
-        (random.integers(-8, 8, 4) / 2 + 1j * random.integers(-8, 8, 4) / 2).astype(np.complex64),
-        random.integers(0, 2, 4).astype(np.bool_),
-    )
-
-
-@pytest.mark.parametrize("debug", [0, 2])
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_kernel_does_what_python_does(function: Callable[..., None], debug: int) -> None:
-    """The same arrays after the kernel as after the plain call, for several inputs."""
-    kernel = sm.kernel(function)
-    for seed in range(6):
-        expected, found = arrays(seed), arrays(seed)
-        with np.errstate(all="ignore"):
-            function(*expected)
-        kernel(*found, grid=1, debug=debug)
-        for name, ours, theirs in zip("anzb", found, expected, strict=True):
-            np.testing.assert_array_equal(ours, theirs, err_msg=f"{name}, seed {seed}")
-
-
-def test_functions_were_found() -> None:
-    """The collection above does not go empty unnoticed."""
-    assert len(FUNCTIONS) == 40
+@cases(dict(globals()))
+def test_kernel_does_what_python_does(function, debug):
+    check(function, debug)

@@ -8,7 +8,7 @@ barrier becomes a loop over the threadgroup's vectors. (Deep fission: Stratton, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from speedmetal.backends.cpu.shapes import Path
@@ -52,9 +52,14 @@ class Shared:
 Piece = Run | Shared
 
 
-def pieces_of(body: tuple[Statement, ...]) -> tuple[Piece, ...]:
-    """The runs of a kernel's body, and the control flow around them."""
-    return _Cutter(body).pieces(body, in_shared_loop=False)
+def pieces_of(body: tuple[Statement, ...], shared: Collection[Statement] = ()) -> tuple[Piece, ...]:
+    """The runs of a kernel's body, and the control flow around them.
+
+    Args:
+        body: The kernel's.
+        shared: Loops that are to be taken at once, though no barrier asks for it.
+    """
+    return _Cutter(body, shared).pieces(body, in_shared_loop=False)
 
 
 def all_pieces(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
@@ -67,8 +72,8 @@ def all_pieces(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
 
 
 class _Cutter:
-    def __init__(self, body: tuple[Statement, ...]) -> None:
-        self._waits = {s for s in walk.statements(body) if _is_barrier(s)}
+    def __init__(self, body: tuple[Statement, ...], shared: Collection[Statement]) -> None:
+        self._waits = {s for s in walk.statements(body) if _is_barrier(s)} | set(shared)
         every = list(walk.statements(body))
         waiting = [n for n, s in enumerate(every) if s in self._waits]
         last = waiting[-1] if waiting else -1

@@ -10,7 +10,7 @@ from speedmetal.backends.cpu.llvm_text import MATRIX_ELEMENTS, value_type, vecto
 from speedmetal.backends.cpu.regions import Piece, Run, Shared
 from speedmetal.backends.cpu.vectors import Vectors
 from speedmetal.ir import walk
-from speedmetal.ir.nodes import For, Variable, While
+from speedmetal.ir.nodes import For, Variable
 from speedmetal.ir.types import MatrixType
 
 _STACK_BYTES = 65_536
@@ -133,26 +133,15 @@ class Runs(Vectors):
         return -(-size // _ALIGNMENT) * _ALIGNMENT
 
     def _lasting_variables(self) -> Iterator[Variable]:
-        in_loops = self._runs_in_loops(self.pieces, looping=False)
         for variable, accesses in self.shapes.accesses.items():
             if variable in self.fixed or not accesses.assigned:
                 continue
             pieces = {path[0] for path in accesses.assigned + accesses.read}
             if any(isinstance(p, Shared) and _counts(p, variable) for p in pieces):
                 continue
-            if len(pieces) > 1 or (not accesses.is_single and pieces <= in_loops):
+            # What one run alone touches, it gives a value before it reads it, every time.
+            if len(pieces) > 1:
                 yield variable
-
-    def _runs_in_loops(self, pieces: tuple[Piece, ...], *, looping: bool) -> set[object]:
-        found: set[object] = set()
-        for piece in pieces:
-            if isinstance(piece, Run):
-                found |= {piece} if looping else set()
-                continue
-            inner = looping or isinstance(piece.statement, For | While)
-            for body in piece.bodies:
-                found |= self._runs_in_loops(body, looping=inner)
-        return found
 
     # --- runs
 

@@ -15,12 +15,13 @@ from speedmetal.backends.cpu.llvm_text import (
     vector_type,
 )
 from speedmetal.backends.cpu.memory import Storage
+from speedmetal.backends.cpu.ordering import may_stream, streaming_loops
 from speedmetal.backends.cpu.regions import Run, Shared, all_pieces, pieces_of
 from speedmetal.backends.cpu.reporting import Reporting
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Shapes, Stride
 from speedmetal.backends.cpu.values import Value
 from speedmetal.ir import walk
-from speedmetal.ir.nodes import Array, Call, Kernel, Variable
+from speedmetal.ir.nodes import Array, Call, Kernel, Statement, Variable
 from speedmetal.ir.types import Space
 
 AXES = range(3)
@@ -48,10 +49,10 @@ class Vectors(Reporting):
         *,
         linear: bool,
     ) -> None:
-        self.kernel = kernel
         self.index = kernel.index_type
         self.linear = linear
-        self.pieces = pieces_of(kernel.body)
+        self.kernel = kernel
+        self.pieces = pieces_of(kernel.body, self._streaming_loops())
         every = list(all_pieces(self.pieces))
         given: dict[Variable, Stride] = {
             p: UNIFORM for p in kernel.parameters if isinstance(p, Variable)
@@ -73,6 +74,12 @@ class Vectors(Reporting):
         self.total = ""  # threads of the threadgroup, in kernels with linear vectors
         self.number = ""  # slot of the number of the vector
         self._bases: dict[Array, str] = {}
+
+    def _streaming_loops(self) -> frozenset[Statement]:
+        if not may_stream(self.kernel):
+            return frozenset()
+        whole = Shapes([((), self.kernel.body)], {}, self._position_stride)
+        return streaming_loops(self.kernel, whole.stride)
 
     # --- positions
 

@@ -1,7 +1,7 @@
 """CUDA source to PTX or machine code, with NVIDIA's run-time compiler (NVRTC).
 
 NVRTC needs no GPU and no driver. It is looked for in the package ``nvidia-cuda-nvrtc`` (of any
-CUDA version) first, then among the system's libraries.
+CUDA version) first, then among the system's libraries, then in NVIDIA's toolkit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ctypes
 import ctypes.util
 import functools
 import importlib.util
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,17 @@ _PATTERNS = (
     "*/bin/nvrtc64_*.dll",
     "*/bin/*/nvrtc64_*.dll",
 )
+
+
+_TOOLKIT_PATTERNS = (
+    "lib64/libnvrtc.so.*",
+    "targets/*/lib/libnvrtc.so.*",
+    "lib/libnvrtc.so.*",
+    "bin/nvrtc64_*.dll",
+    "bin/*/nvrtc64_*.dll",
+)
+_TOOLKIT_FOLDERS = "/usr/local/cuda*"
+"""Where the toolkit's installer puts it on Linux, unless told otherwise."""
 
 
 def compile_ptx(source: str, architecture: str = "sm_80") -> str:
@@ -161,7 +173,22 @@ def _candidates() -> Iterator[str]:
     folders = (spec.submodule_search_locations or []) if spec else []
     for folder in folders:
         for pattern in _PATTERNS:
-            found = sorted(Path(folder).glob(pattern), reverse=True)
-            yield from (str(path) for path in found if "builtins" not in path.name)
+            yield from _found(Path(folder), pattern)
     if system := ctypes.util.find_library("nvrtc"):
         yield system
+    for folder in _toolkits():
+        for pattern in _TOOLKIT_PATTERNS:
+            yield from _found(folder, pattern)
+
+
+def _found(folder: Path, pattern: str) -> Iterator[str]:
+    found = sorted(folder.glob(pattern), reverse=True)
+    return (str(path) for path in found if "builtins" not in path.name)
+
+
+def _toolkits() -> Iterator[Path]:
+    """Folders of CUDA toolkits: those that the environment names, then the usual ones."""
+    named = (os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH"))
+    yield from (Path(folder) for folder in named if folder)
+    usual = Path(_TOOLKIT_FOLDERS)
+    yield from sorted(usual.parent.glob(usual.name), reverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.dtypes import float32, float64
 from speedmetal.intrinsics.constructs import bitcast, select
 from speedmetal.intrinsics.exact import copysign, fabs, floor, fma, sqrt
 from speedmetal.intrinsics.library.exponential import (
@@ -124,8 +125,10 @@ def erfinv_double(x: Any) -> Any:
     return select(a < 1.0, value, select(a == 1.0, copysign(math.inf, x), math.nan))
 
 
-def _times_falling(value: Any, a: Any) -> Any:
-    """``value * (a - 1) * (a - 2) * ... * (a - n + 1)``, n = floor(a), with twice the digits.
+def _times_falling(value: Any, a: Any) -> tuple[Any, Any]:
+    """``p = value * (a - 1) * (a - 2) * ... * (a - n + 1)``, n = floor(a); and ``p * a``.
+
+    Both are found with twice the digits, and rounded once.
 
     The factors are exact. The products' rounding errors are carried along (T. J. Dekker, "A
     floating-point technique for extending the available precision", 1971).
@@ -138,7 +141,8 @@ def _times_falling(value: Any, a: Any) -> Any:
         low = fma(low, factor, fma(high, factor, -product))
         high = product
         factor = factor - 1.0
-    return high + low
+    product = high * a
+    return high + low, fma(low, a, fma(high, a, -product)) + product
 
 
 def _gamma(x: Any, sine: Any, limit: float, scale: float, f: Format) -> Any:
@@ -152,11 +156,11 @@ def _gamma(x: Any, sine: Any, limit: float, scale: float, f: Format) -> Any:
     whole = floor(a)
     base = horner((a - whole) - 0.5, f.fit.gamma)
     below_one = a < 1.0
-    product = _times_falling(base * scale, a)
+    product, product_with_a = _times_falling(base * scale, a)
     scaled = select(below_one, base, product)
     right = select(below_one, scaled / x, scaled * (1.0 / scale))
     numerator = select(below_one, f.floating(-math.pi), f.floating(-math.pi * scale))
-    left = numerator / (select(below_one, sine, a * sine) * scaled)
+    left = numerator / (sine * select(below_one, base, product_with_a))
     pole = (magnitude == math.inf) | (magnitude == floor(magnitude))
     # Next to 0, where a sine may be subnormal and short of digits, gamma(x) is 1 / x.
     return select((x < 0.0) & (a > 2.0**-60), select(pole, math.nan, left), right)
@@ -165,6 +169,12 @@ def _gamma(x: Any, sine: Any, limit: float, scale: float, f: Format) -> Any:
 def gamma(x: Any) -> Any:
     """float32 gamma function."""
     return _gamma(x, sinpi(fabs(x)), 43.0, 2.0**-64, SINGLE)
+
+
+def gamma_by_double(x: Any) -> Any:
+    """float32 gamma function, in float64: its error is that of the last rounding."""
+    wide = float64(x)
+    return float32(_gamma(wide, sinpi_double(fabs(wide)), 43.0, 2.0**-64, DOUBLE))
 
 
 def gamma_double(x: Any) -> Any:

@@ -1,0 +1,77 @@
+"""Runs kernels that are given as IR on this machine's CPU."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from speedmetal import passes
+from speedmetal.arguments import SLOT_FORMATS
+from speedmetal.backends.cpu.build import compile_object, vector_unit
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.cpu.driver import Program
+from speedmetal.backends.cpu.printer import print_kernel
+from speedmetal.backends.cpu.target import VectorUnit
+from speedmetal.dtypes import DType
+from speedmetal.frontend.infer import infer_function
+from speedmetal.ir import nodes as ir
+
+
+def prepared(kernel: ir.Kernel) -> ir.Kernel:
+    """The kernel as it goes to the CPU's printer."""
+    return passes.run(kernel, target="cpu", compile_function=infer_function)
+
+
+class IrProgram:
+    """A kernel given as IR, compiled for this machine.
+
+    Args:
+        kernel: As the front end would write it.
+        unit: How to write it; None: as for this processor.
+        linear: Whether vectors are cut from the linear thread index.
+    """
+
+    def __init__(
+        self, kernel: ir.Kernel, *, unit: VectorUnit | None = None, linear: bool = False
+    ) -> None:
+        self.kernel = kernel
+        text = print_kernel(prepared(kernel), unit=unit or vector_unit(), linear=linear)
+        self._program = Program(compile_object(text))
+
+    def run(
+        self, *arguments: Any, grid: tuple[int, ...] = (1,), threads: tuple[int, ...] = (1,)
+    ) -> None:
+        """Run it on the calling thread; NumPy arrays are read and written in place."""
+        whole, each = ((*sizes, 1, 1)[:3] for sizes in (grid, threads))
+        groups = [-(-size // own) for size, own in zip(whole, each, strict=True)]
+        packed = struct.pack("10q", *whole, *each, *groups, 0)
+        for parameter, argument in zip(self.kernel.parameters, arguments, strict=True):
+            packed += _packed(parameter, argument)
+        count = groups[0] * groups[1] * groups[2]
+        self._program.launch(packed, count, count)
+
+
+def run_ir(
+    kernel: ir.Kernel,
+    *arguments: Any,
+    grid: tuple[int, ...] = (1,),
+    threads: tuple[int, ...] = (1,),
+    unit: VectorUnit | None = None,
+    linear: bool = False,
+) -> None:
+    """Compile a kernel and run it once."""
+    IrProgram(kernel, unit=unit, linear=linear).run(*arguments, grid=grid, threads=threads)
+
+
+def _packed(parameter: ir.Variable | ir.Array, argument: Any) -> bytes:
+    if isinstance(parameter, ir.Array):
+        strides = (stride // argument.itemsize for stride in argument.strides)
+        words = (address_of(argument), *argument.shape, *strides)
+        return struct.pack(f"{len(words)}q", *words)
+    assert isinstance(parameter.type, DType)
+    if parameter.type.numpy == ml_dtypes.bfloat16:
+        argument = int(np.asarray(argument, ml_dtypes.bfloat16).view(np.uint16))
+    return struct.pack(SLOT_FORMATS[parameter.type], argument)
