@@ -4,16 +4,26 @@ float32 functions of one operand are evaluated at every one of the 2**32 floats 
 the float64 functions of the same name, which are themselves compared with mpmath at thousands of
 points; float32 functions of two operands are compared at random pairs of every exponent.
 
-Run: ``python benchmarks/accuracy.py --write``; it takes about an hour on one core, and writes
-docs/accuracy.md. ``--every 61`` takes each 61st float only; names choose functions. The exit status
-is the number of functions beyond their bound.
+Run: ``python benchmarks/accuracy.py --jobs 16 --json results.json``, which takes about an hour of
+one core, shared by the processes; then ``--merge results.json`` puts what was measured into
+docs/accuracy.md, which keeps its other rows (``--write`` does both at once). ``--every 61`` takes
+each 61st float only; names choose functions. The file is written anew after each part, so that a
+run that is stopped leaves the functions that it finished. The exit status is the number of
+functions beyond their bound.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
+import json
+import multiprocessing
+import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +32,15 @@ import mpmath
 import numpy as np
 
 import speedmetal as sm
+from speedmetal.backends.cpu.pool import THREADS_VARIABLE
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.accuracy import stratified, ulp_errors
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
 
 PAGE = Path(__file__).parent.parent / "docs/accuracy.md"
+FLOATS = 1 << 32
 BLOCK = 1 << 22
+PARTS = 16  # of the floats, for a function of one operand
 PAIRS = 1 << 22
 POINTS = 3000
 
@@ -75,18 +88,22 @@ def _error(result: Any, exact: Any) -> Any:
     field = (sm.bitcast(exact, sm.int64) >> 52) & 2047
     exponent = max(field - 1023, -126)
     scale = sm.bitcast((1046 - exponent) << 52, sm.float64)
-    distance = abs(sm.float64(result) - exact) * scale
-    same = (rounded == result) and abs(result) == np.inf
+    is_infinite = abs(result) == np.inf
+    behind = sm.copysign(sm.float64(2.0**128), sm.float64(result))
+    distance = abs((behind if is_infinite else sm.float64(result)) - exact) * scale
+    same = (rounded == result) and is_infinite
     both_nan = sm.isnan(rounded) and sm.isnan(result)
     strange = sm.isnan(rounded) != sm.isnan(result)
-    strange = strange or (abs(rounded) == np.inf) != (abs(result) == np.inf)
+    strange = strange or (abs(exact) == np.inf and rounded != result)
     both_zero = rounded == 0.0 and result == 0.0
     strange = strange or (both_zero and sm.signbit(rounded) != sm.signbit(result))
     return np.inf if strange else 0.0 if (same or both_nan) else distance
 
 
-def _exhaustive(function: Intrinsic, every: int) -> Worst:
-    right_only = function.name in _ABSOLUTE_LEFT_OF_ZERO
+@functools.cache
+def _errors_of(name: str) -> sm.Kernel:
+    """The kernel that finds a function's errors; compiled once in a process."""
+    function, right_only = TABLE[name], name in _ABSOLUTE_LEFT_OF_ZERO
 
     @sm.kernel
     def errors(start: Any, step: Any, worst: Any) -> None:
@@ -96,13 +113,19 @@ def _exhaustive(function: Intrinsic, every: int) -> Worst:
             x = abs(x)
         worst[i] = sm.float32(_error(function(x), function(sm.float64(x))))
 
-    found = Worst(-1.0, ())
+    return errors
+
+
+def _part(function: Intrinsic, every: int, part: int) -> Worst:
+    """The largest error at one of ``PARTS`` shares of the floats."""
+    errors, found = _errors_of(function.name), Worst(-1.0, ())
     output = np.zeros(BLOCK, np.float32)
-    for start in range(0, 1 << 32, BLOCK * every):
+    starts = range(0, FLOATS, BLOCK * every)
+    for start in starts[part::PARTS]:
         errors(np.int64(start), np.int64(every), output, grid=BLOCK)
         place = int(np.argmax(output))
         if output[place] > found.ulp:
-            x = np.uint32((start + place * every) % (1 << 32)).view(np.float32)
+            x = np.uint32((start + place * every) % FLOATS).view(np.float32)
             found = Worst(float(output[place]), (float(x),))
     return found
 
@@ -189,15 +212,92 @@ def _is_measured(function: Intrinsic) -> bool:
     )
 
 
-def _row(function: Intrinsic, single: Worst, double: Worst) -> str:
+# --- All of it -----------------------------------------------------------------------------------
+
+Task = tuple[str, str, int, int]
+"""A function, what is measured of it, every which float is taken, and the share of them."""
+Results = dict[str, dict[str, Any]]
+"""For each function what a row of the page says."""
+
+
+def _tasks(names: list[str], every: int) -> Iterator[Task]:
+    """The long ones first, and those of a function together, which is compiled once."""
+    for name in names:
+        if TABLE[name].arity == 1:
+            yield from ((name, "single", every, part) for part in range(PARTS))
+        else:
+            yield name, "single", 1, 0
+    yield from ((name, "double", 1, 0) for name in names)
+
+
+def _measure(task: Task) -> Worst:
+    name, precision, every, part = task
+    function = TABLE[name]
+    if precision == "double":
+        return _double(function)
+    return _part(function, every, part) if function.arity == 1 else _pairs(function)
+
+
+def _measured(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Worst]]:
+    """What each task finds, as it comes."""
+    if jobs == 1:
+        yield from ((task, _measure(task)) for task in tasks)
+        return
+    os.environ[THREADS_VARIABLE] = "1"  # of each process; they are what runs side by side
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting = {pool.submit(_measure, task): task for task in tasks}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+
+
+def _results(found: dict[Task, Worst], tasks: list[Task]) -> Results:
+    """Of the functions of which all is measured."""
+    results: Results = {}
+    for name, own in itertools.groupby(sorted(tasks), key=lambda task: task[0]):
+        parts = list(own)
+        if not all(task in found for task in parts):
+            continue
+        # The first of equals, whichever process was faster.
+        single = max((found[t] for t in parts if t[1] == "single"), key=lambda worst: worst.ulp)
+        double = next(found[t] for t in parts if t[1] == "double")
+        every = max(task[2] for task in parts)
+        share = "pairs" if TABLE[name].arity > 1 else "all" if every == 1 else f"1 in {every}"
+        results[name] = {
+            "bound": TABLE[name].ulp,
+            "single": {"ulp": single.ulp, "at": [_shown(x) for x in single.at]},
+            "floats": share,
+            "double": {"ulp": double.ulp, "at": [_shown(x) for x in double.at]},
+        }
+    return results
+
+
+def _is_measured(function: Intrinsic) -> bool:
     return (
-        f"| `{function.name}` | {function.ulp:g} | {single.ulp:.2f} | {_shown(single)} |"
-        f" {double.ulp:.2f} | {_shown(double)} |"
+        function.kind is IntrinsicKind.MATH and function.ulp > 0 and function.result is Result.SAME
     )
 
 
-def _shown(worst: Worst) -> str:
-    return ", ".join(f"{x:.9g}" for x in worst.at)
+def _shown(x: float) -> str:
+    return f"{x:.9g}"
+
+
+def _row(name: str, result: dict[str, Any]) -> str:
+    single, double = result["single"], result["double"]
+    cells = (
+        *(f"`{name}`", f"{result['bound']:g}", f"{single['ulp']:.2f}", ", ".join(single["at"])),
+        *(result["floats"], f"{double['ulp']:.2f}", ", ".join(double["at"])),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _page(results: Results) -> str:
+    """The page with these results; rows of other functions stay as they are."""
+    lines = PAGE.read_text().splitlines() if PAGE.exists() else []
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
+    rows |= {name: _row(name, result) for name, result in results.items()}
+    ordered = [rows[function.name] for function in TABLE.values() if function.name in rows]
+    return _HEAD.format(pairs=f"{PAIRS:,}", points=f"{POINTS:,}") + "\n".join(ordered) + "\n"
 
 
 _HEAD = """# Accuracy of the mathematical functions
@@ -209,43 +309,63 @@ precise functions are used where there are any, whose bounds are in the CUDA C++
 and in the Metal Shading Language Specification; what Metal lacks (`erf`, `gamma`, `expm1`, ...) is
 ours there, too.
 
-float32: the largest error over {share} 2^32 floats for functions of one operand, NaN, infinities,
-subnormals and the signs of zeros included, and over {pairs} pairs for functions of two. float64:
-the largest error at {points} points against mpmath. float16 and bfloat16 go through float32, and
-so are right to 0.501 ULP. Left of 0, where `lgamma` has zeros, its error is at most 4 ULP of
-`lgamma(-x) + 4`; the table has it right of 0.
+float32: the largest error over the 2^32 floats for functions of one operand, NaN, infinities,
+subnormals and the signs of zeros included (all of them, or the share in the column *floats*), and
+over {pairs} pairs for functions of two. float64: the largest error at {points} points against
+mpmath. float16 and bfloat16 go through float32, and so are right to 0.501 ULP. Left of 0, where
+`lgamma` has zeros, its error is at most 4 ULP of `lgamma(-x) + 4`; the table has it right of 0.
 
 Of float64, `pow`, and `sin`, `cos` and `tan` beyond 2^45, ask the C library, one thread at a time;
 all else is vector code.
 
 This page is written by `python benchmarks/accuracy.py --write`.
 
-| function | bound, float32 | measured, float32 | at | measured, float64 | at |
-| --- | --- | --- | --- | --- | --- |
+| function | bound, float32 | measured, float32 | at | floats | measured, float64 | at |
+| --- | --- | --- | --- | --- | --- | --- |
 """
 
 
+def _failures(results: Results) -> int:
+    return sum(result["single"]["ulp"] > result["bound"] for result in results.values())
+
+
+def _run(names: list[str], every: int, jobs: int, file: Path | None) -> Results:
+    """Measure; show each function, and write the file, when all of it is there."""
+    tasks = list(_tasks(names, every))
+    found: dict[Task, Worst] = {}
+    results: Results = {}
+    begin = time.monotonic()
+    for task, worst in _measured(tasks, jobs):
+        found[task] = worst
+        known, results = set(results), _results(found, tasks)
+        for name in results.keys() - known:
+            print(f"{time.monotonic() - begin:5.0f} s {_row(name, results[name])}", flush=True)
+            if file:
+                file.write_text(json.dumps(results, indent=1))
+    return results
+
+
 def main() -> int:
-    """Measure, print, and write the page."""
+    """Measure or read, print, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="functions; all, if there is none")
     parser.add_argument("--every", type=int, default=1, help="take each n-th float only; odd")
+    parser.add_argument("--jobs", type=int, default=1, help="processes of one thread each")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file")
     parser.add_argument("--write", action="store_true", help="write docs/accuracy.md")
+    parser.add_argument(
+        "--merge", type=Path, metavar="FILE", help="write docs/accuracy.md from a file's results"
+    )
     options = parser.parse_args()
-    rows, failures = [], 0
-    for function in TABLE.values():
-        if not _is_measured(function) or (options.names and function.name not in options.names):
-            continue
-        single = _exhaustive(function, options.every) if function.arity == 1 else _pairs(function)
-        double = _double(function)
-        rows.append(_row(function, single, double))
-        print(rows[-1], flush=True)
-        failures += single.ulp > function.ulp
-    if options.write:
-        share = "all" if options.every == 1 else f"one in {options.every} of the"
-        head = _HEAD.format(share=share, pairs=f"{PAIRS:,}", points=f"{POINTS:,}")
-        PAGE.write_text(head + "\n".join(rows) + "\n")
-    return failures
+    if options.merge:
+        results: Results = json.loads(options.merge.read_text())
+    else:
+        known = [function.name for function in TABLE.values() if _is_measured(function)]
+        names = [name for name in known if name in options.names or not options.names]
+        results = _run(names, options.every, options.jobs, options.json)
+    if options.write or options.merge:
+        PAGE.write_text(_page(results))
+    return _failures(results)
 
 
 if __name__ == "__main__":

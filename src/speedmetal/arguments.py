@@ -158,7 +158,7 @@ def checked_signature(
 
 
 def _advice(argument: Any) -> str:
-    if hasattr(argument, "__dlpack__"):
+    if hasattr(argument, "__dlpack__") and not isinstance(argument, np.ndarray):
         return "; share its memory with sm.from_dlpack(...)"
     return "; make an array with sm.array(...)" if isinstance(argument, list) else ""
 

@@ -336,7 +336,7 @@ class Kernel:
                 f"kernel {self.name!r}: {name}=... is a parameter of the kernel; give arguments by"
                 " position"
             )
-        near = difflib.get_close_matches(name, [*options, *_FOREIGN_OPTIONS], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, [*options, *_FOREIGN_OPTIONS], n=1, cutoff=0.65)
         meant = [_FOREIGN_OPTIONS.get(word, word) for word in near]
         guess = f"; did you mean {meant[0]}?" if meant else ";"
         return LaunchError(

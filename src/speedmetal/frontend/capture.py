@@ -7,6 +7,7 @@ import builtins
 import inspect
 import linecache
 import textwrap
+import tokenize
 import types
 import weakref
 from dataclasses import dataclass, field
@@ -107,7 +108,10 @@ def _stale(code: types.CodeType) -> CompileError:
 
 
 def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
-    block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+    try:
+        block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+    except (tokenize.TokenError, SyntaxError):
+        raise _stale(code) from None
     text = SourceText(
         code.co_filename, code.co_firstlineno, tuple(line.rstrip("\r\n") for line in block)
     )

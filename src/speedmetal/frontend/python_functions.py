@@ -157,8 +157,9 @@ def _float(run: Run, arguments: Arguments) -> Value:
     if isinstance(value, Static) and isinstance(value.value, int | float | str):
         try:
             return Static(float(value.value))
-        except (ValueError, OverflowError) as error:
-            raise run.fault(arguments.node, str(error)) from None
+        except (ValueError, OverflowError):
+            message = f"float expects what a float can hold, found {describe(value)}"
+            raise run.fault(arguments.node, message) from None
     scalar = as_scalar(run, value, span)
     if scalar.dtype.is_float:
         return scalar

@@ -70,6 +70,15 @@ class StaticArgument:
 Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument
 
 
+def with_article(name: str) -> str:
+    """The name of a class in a sentence.
+
+    >>> with_article("list"), with_article("Array")
+    ('a list', 'an Array')
+    """
+    return f"an {name}" if name[0] in "AEIOUaeiou" or name == "ndarray" else f"a {name}"
+
+
 def field_names(cls: Any) -> tuple[str, ...]:
     """The fields of a named tuple or a dataclass, in order.
 
@@ -159,8 +168,8 @@ def _argument(value: Any, weak_float: DType) -> Argument:
             f" @dataclass(frozen=True) above class {name}"
         )
     raise UserInputError(
-        f"a kernel can not take a {type(value).__name__}; allowed are arrays, numbers, tuples,"
-        " named tuples, frozen dataclasses, functions, dtypes and strings"
+        f"a kernel can not take {with_article(type(value).__name__)}; allowed are arrays, numbers,"
+        " tuples, named tuples, frozen dataclasses, functions, dtypes and strings"
     )
 
 
@@ -190,7 +199,8 @@ def int_type(value: int) -> DType:
     for dtype in (dtypes.DEFAULT_INT, dtypes.int64, dtypes.uint64):
         if dtype.minimum <= value <= dtype.maximum:
             return dtype
-    raise UserInputError(f"the integer {value} does not fit into 64 bits")
+    shown = f"the integer {value}" if value.bit_length() < 128 else f"2**{value.bit_length() - 1}"
+    raise UserInputError(f"{shown} does not fit into 64 bits")
 
 
 def _array(value: Any) -> ArrayArgument:

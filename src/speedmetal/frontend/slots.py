@@ -20,6 +20,7 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
+    describe,
 )
 from speedmetal.ir import nodes as ir
 
@@ -81,7 +82,7 @@ class OtherSlot:
         return id(self.value)
 
     def __str__(self) -> str:
-        return "a compile-time value"
+        return describe(self.value if isinstance(self.value, Value) else Static(self.value))
 
 
 Slot = NumberSlot | ComplexSlot | MatrixSlot | AggregateSlot | ViewSlot | OtherSlot

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from speedmetal.dtypes import DType
-from speedmetal.frontend.signature import field_names
+from speedmetal.frontend.signature import field_names, with_article
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType, Space
@@ -241,11 +241,7 @@ def _describe_static(value: Static) -> str:
     if name is not None:
         return f"the {'function' if callable(found) else 'module'} {name}"
     shown = getattr(found, "name", None) if callable(found) else None
-    return f"sm.{shown}" if isinstance(shown, str) else _a(type(found).__name__)
-
-
-def _a(name: str) -> str:
-    return f"an {name}" if name[0] in "AEIOUaeiou" or name == "ndarray" else f"a {name}"
+    return f"sm.{shown}" if isinstance(shown, str) else with_article(type(found).__name__)
 
 
 def _is_array(found: Any) -> bool:
@@ -282,7 +278,7 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
     Complex: lambda _: "complex64",
-    Aggregate: lambda v: _a(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
+    Aggregate: lambda v: with_article(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
     ArrayView: lambda v: f"{_KINDS[v.array.type.space]} of {v.dtype.name} of rank {v.rank}",
     Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",

@@ -11,8 +11,9 @@ def ulp_errors(result: Any, exact: Any) -> np.ndarray[Any, np.dtype[np.float64]]
     """How far results are from exact values, in units in the last place of the results' type.
 
     The unit is the distance between neighbouring floats at the exact value; for subnormal values
-    it is the least subnormal. Where one is NaN and the other is not, where only one rounds to an
-    infinity, and where zeros differ in sign, the error is infinite.
+    it is the least subnormal. An infinity in the place of a finite value counts as the power of two
+    behind the greatest float, as if the type went on. Where one is NaN and the other is not, where
+    only the exact value is infinite, and where zeros differ in sign, the error is infinite.
 
     Args:
         result: float32 or float64 array.
@@ -30,10 +31,11 @@ def ulp_errors(result: Any, exact: Any) -> np.ndarray[Any, np.dtype[np.float64]]
         rounded = wide.astype(results.dtype)
         exponents = np.frexp(np.where(np.isfinite(wide), wide, 1.0))[1] - 1
         units = np.ldexp(wide.dtype.type(1), np.maximum(exponents, limits.minexp) - limits.nmant)
-        errors = np.abs(results.astype(wide.dtype) - wide) / units
-        errors = np.where(rounded == results, np.where(np.isinf(results), 0.0, errors), errors)
+        behind = np.copysign(np.ldexp(wide.dtype.type(1), limits.maxexp), results)
+        errors = np.abs(np.where(np.isinf(results), behind, results) - wide) / units
+        errors = np.where((rounded == results) & np.isinf(results), 0.0, errors)
         strange = np.isnan(rounded) != np.isnan(results)
-        strange |= np.isinf(rounded) != np.isinf(results)
+        strange |= np.isinf(wide) & (rounded != results)
         strange |= (rounded == 0) & (results == 0) & (np.signbit(rounded) != np.signbit(results))
         errors = np.where(np.isnan(rounded) & np.isnan(results), 0.0, errors)
         return np.where(strange, np.inf, errors).astype(np.float64)

@@ -274,7 +274,7 @@ _MODULES: dict[Any, tuple[str, ...]] = {
 _CPU: dict[str, tuple[Spelling, Spelling]] = {
     name: _both(module, name) for module, names in _MODULES.items() for name in names
 } | {
-    "rsqrt": (power.rsqrt, power.rsqrt),
+    "rsqrt": ("@rsqrt", "@rsqrt"),
     # The C library's power of float64 is correct to 1 ULP, one thread at a time.
     "pow": (power.pow, "llvm.pow"),
 }

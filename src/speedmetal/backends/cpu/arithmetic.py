@@ -96,6 +96,8 @@ class Arithmetic(Lanes):
         lanes = self.width(left, right)
         dtype = left.dtype
         is_constant = right.is_uniform and not right.text.startswith("%")
+        if is_constant and int(right.text) == 0:
+            return self.result(self.literal(0, dtype, lanes), left.type, lanes)
         if lanes and not is_constant and dtype.bits <= _LARGEST_EXACT_IN_DOUBLE:
             quotient = self._quotient_in_double(left, right, lanes)
         else:
@@ -127,8 +129,6 @@ class Arithmetic(Lanes):
         kind, condition = vector_type(register_type(dtype), lanes), vector_type("i1", lanes)
         a, b = self.operand(left, lanes), self.operand(right, lanes)
         zero, one, minus = (self.literal(n, dtype, lanes) for n in (0, 1, -1))
-        if is_constant and int(right.text) == 0:
-            return self.result(zero, left.type, lanes)
         safe = b
         if not is_constant:  # processors trap on division by zero, and of the least by -1
             is_zero = self.w.let(f"icmp eq {kind} {b}, {zero}")

@@ -13,11 +13,11 @@ from speedmetal.backends.cpu.llvm_text import (
     register_type,
     vector_type,
 )
-from speedmetal.backends.cpu.memory import Address, Memory
+from speedmetal.backends.cpu.memory import Memory
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING
 from speedmetal.backends.cpu.values import Value
 from speedmetal.dtypes import DType
-from speedmetal.ir.nodes import Atomic
+from speedmetal.ir.nodes import Array, Atomic
 from speedmetal.ir.types import Space
 
 # What `atomicrmw` has for integers; signed and unsigned.
@@ -49,21 +49,38 @@ class Atomics(Memory):
     ) -> Value | None:
         """Write one access for each active lane; returns the old values, if they are wanted."""
         dtype = node.array.type.dtype
-        address = self.address(node.array, indices, None)
-        if not self.lanes:
-            return Value(self._access(node, address.pointer, [o.text for o in operands]), dtype)
-        if self._can_be_summed(node, address):
-            self._add_sum(node, address, operands[0])
-            return None
-        return self._lane_by_lane(node, address, operands)
+        offset = self.offset(node.array, indices)
+        if not self.lanes or offset.is_uniform:
+            pointer = self.address(node.array, indices, None).pointer
+            if not self.lanes:
+                return Value(self._access(node, pointer, [o.text for o in operands]), dtype)
+            if self._can_be_summed(node):
+                self._add_sum(node, pointer, operands[0])
+                return None
+            return self._lane_by_lane(node, lambda _: pointer, operands)
+        return self._lane_by_lane(node, self._pointers_of_lanes(node.array, offset), operands)
+
+    def _pointers_of_lanes(self, array: Array, offset: Value) -> Callable[[str], str]:
+        """What writes the pointer of a lane."""
+        # Threadgroup memory is small: half as many bytes to spread.
+        short = array.type.space is Space.THREADGROUP
+        kept = self.convert(offset, dtypes.int32) if short else offset
+        place = self.spread(self.varying(kept))
+        base, kind = self.storages[array].pointer, memory_type(array.type.dtype)
+
+        def pointer(lane: str) -> str:
+            number = self.convert(self.lane_of(place, lane), dtypes.int64)
+            return self.w.let(f"getelementptr {kind}, ptr {base}, i64 {number.text}")
+
+        return pointer
 
     # --- one element for all lanes, old values not wanted: one access with the sum
 
-    def _can_be_summed(self, node: Atomic, address: Address) -> bool:
+    def _can_be_summed(self, node: Atomic) -> bool:
         is_sum = node.operation == "add" and node.array.type.dtype.is_integer
-        return address.stride == 0 and node.result is None and is_sum
+        return node.result is None and is_sum
 
-    def _add_sum(self, node: Atomic, address: Address, operand: Value) -> None:
+    def _add_sum(self, node: Atomic, pointer: str, operand: Value) -> None:
         dtype = operand.dtype
         kind, element = vector_type(register_type(dtype), self.lanes), register_type(dtype)
         given = self.vector(operand)
@@ -72,26 +89,19 @@ class Atomics(Memory):
             mask_kind = vector_type("i1", self.lanes)
             given = self.w.let(f"select {mask_kind} {self.mask}, {kind} {given}, {kind} {zero}")
         name = f"llvm.vector.reduce.add.v{self.lanes}{element}"
-        self._access(node, address.pointer, [self.w.call(element, name, (kind, given))])
+        self._access(node, pointer, [self.w.call(element, name, (kind, given))])
 
     # --- a loop over the active lanes
 
     def _lane_by_lane(
-        self, node: Atomic, address: Address, operands: tuple[Value, ...]
+        self, node: Atomic, pointer: Callable[[str], str], operands: tuple[Value, ...]
     ) -> Value | None:
         dtype = node.array.type.dtype
-        pointers = address.pointer
-        if address.stride != 0:
-            kind = f"<{self.lanes} x ptr>"
-            pointers = self.spread_text(self._pointers(address, dtype), kind)
         places = tuple(self.spread(operand) for operand in operands)
 
         def one_lane(lane: str) -> str:
-            pointer = pointers
-            if address.stride != 0:
-                pointer = self.lane_text(pointers, "ptr", lane)
             values = [self.lane_of(place, lane).text for place in places]
-            return self._access(node, pointer, values)
+            return self._access(node, pointer(lane), values)
 
         if self.mask is None and node.result is None and self.lanes <= _UNROLLED_LANES:
             for lane in range(self.lanes):

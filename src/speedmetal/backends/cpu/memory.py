@@ -59,14 +59,10 @@ class Memory(Arithmetic):
         storage = self.storages[array]
         if array.type.space is Space.THREAD:
             return self._own_address(array, storage, indices)
-        element = array.type.dtype
-        scale = 1 if part is None else 2
-        kind = memory_type(dtypes.float32 if part is not None else element)
+        kind = memory_type(dtypes.float32 if part is not None else array.type.dtype)
         pointer = storage.pointer
-        offset = Value("0", dtypes.int64, UNIFORM)
-        for axis, index in enumerate(indices):
-            offset = self._add_offset(array, storage, offset, axis, index)
-        if scale != 1:
+        offset = self.offset(array, indices)
+        if part is not None:
             two = Value("2", dtypes.int64, UNIFORM)
             offset = self.binary("multiply", offset, two)
             offset = self.binary("add", offset, Value(str(part), dtypes.int64, UNIFORM))
@@ -76,6 +72,13 @@ class Memory(Arithmetic):
             return Address(text, None)
         text = self.w.let(f"getelementptr {kind}, ptr {pointer}, i64 {offset.text}")
         return Address(text, offset.stride)
+
+    def offset(self, array: Array, indices: tuple[Value, ...]) -> Value:
+        """How many elements an array's element is away from the first, as int64."""
+        offset = Value("0", dtypes.int64, UNIFORM)
+        for axis, index in enumerate(indices):
+            offset = self._add_offset(array, self.storages[array], offset, axis, index)
+        return offset
 
     def _add_offset(
         self, array: Array, storage: Storage, offset: Value, axis: int, index: Value

@@ -274,7 +274,16 @@ class Statements(Expressions):
         self.block(body, path)
 
     def _is_better_twice(self, entry: str | None, body: tuple[Statement, ...]) -> bool:
-        return entry is None and not self.functions.unit.has_masks and _accesses_memory(body)
+        """Whether a body that runs under a mask is worth a second text for full vectors."""
+        if entry is not None or _size(body) > _TWICE_WRITTEN_EXPRESSIONS:
+            return False
+        inside = list(walk.statements(body))
+        if any(isinstance(s, Atomic) or self._streams(s) for s in inside):
+            return True
+        return not self.functions.unit.has_masks and any(map(_accesses_memory, inside))
+
+    def _streams(self, statement: Statement) -> bool:
+        return isinstance(statement, Store) and statement.array in self.streamed
 
     def _is_cheap(self, body: tuple[Statement, ...]) -> bool:
         """Whether a body may be run for no lane, at a cost below that of a branch."""
@@ -474,15 +483,13 @@ class Statements(Expressions):
     }
 
 
-def _accesses_memory(body: tuple[Statement, ...]) -> bool:
-    """Whether a body, of a size that may be written twice, loads or stores."""
-    size, accesses = 0, False
-    for statement in walk.statements(body):
-        every = list(walk.expressions(statement))
-        size += len(every)
-        accesses = accesses or isinstance(statement, Store)
-        accesses = accesses or any(isinstance(e, Load) for e in every)
-    return accesses and size <= _TWICE_WRITTEN_EXPRESSIONS
+def _size(body: tuple[Statement, ...]) -> int:
+    return sum(1 for s in walk.statements(body) for _ in walk.expressions(s))
+
+
+def _accesses_memory(statement: Statement) -> bool:
+    every = walk.expressions(statement)
+    return isinstance(statement, Store) or any(isinstance(e, Load) for e in every)
 
 
 def _is_dear(expression: Expression) -> bool:

@@ -182,9 +182,34 @@ class Lanes:
         if value.type is dtypes.float64:
             return self._rounded_to_odd(value)
         is_wide = value.dtype.is_integer and value.dtype.bits > 16
+        if value.dtype.is_integer and value.dtype.bits > 32:
+            value = self._exact_in_double(value)
         if is_wide:
             return self._rounded_to_odd(self.convert(value, dtypes.float64))
         return self.convert(value, dtypes.float32)
+
+    def _exact_in_double(self, value: Value) -> Value:
+        """64-bit integers, those beyond float64's 53 bits rounded to odd to 53 bits."""
+        lanes, dtype = self.width(value), value.dtype
+        kind, condition = vector_type("i64", lanes), vector_type("i1", lanes)
+
+        def number(n: int) -> str:
+            return self.literal(n, dtypes.int64, lanes)
+
+        given = self.operand(value, lanes)
+        rest = self.w.let(f"and {kind} {given}, {number(0x7FF)}")
+        whole = self.w.let(f"xor {kind} {given}, {rest}")
+        inexact = self.w.let(f"icmp ne {kind} {rest}, {number(0)}")
+        step = self.w.let(
+            f"select {condition} {inexact}, {kind} {number(0x800)}, {kind} {number(0)}"
+        )
+        odd = self.w.let(f"or {kind} {whole}, {step}")
+        # Between -2^53 and 2^53, as one comparison; an unsigned number has the same bits.
+        above = self.w.let(f"add {kind} {given}, {number((1 << 53) if dtype.is_signed else 0)}")
+        limit = number(1 << (54 if dtype.is_signed else 53))
+        fits = self.w.let(f"icmp ult {kind} {above}, {limit}")
+        text = self.w.let(f"select {condition} {fits}, {kind} {given}, {kind} {odd}")
+        return self.result(text, dtype, lanes)
 
     def _float_to_float(self, value: Value, target: DType) -> Value:
         if target.bits > value.dtype.bits:

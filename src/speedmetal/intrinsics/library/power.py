@@ -12,11 +12,6 @@ from speedmetal.intrinsics.library.formats import DOUBLE, SINGLE, Format, at_lea
 from speedmetal.intrinsics.library.logarithm import ROOT_DOUBLE
 
 
-def rsqrt(x: Any) -> Any:
-    """``1 / sqrt(x)``."""
-    return 1.0 / sqrt(x)
-
-
 def _log2_in_double(x: Any) -> Any:
     """log2 of a positive float32 given in float64, where it is a normal number."""
     offset = bitcast(x, int64) - ROOT_DOUBLE
