@@ -162,7 +162,9 @@ def _written_cases() -> Iterator[Case]:
 
     for name, (arguments, options, written) in _launches().items():
         kernel = sm.kernel(getattr(written_kernels, _KERNEL_OF.get(name, name)))
-        yield Case(name, "written", _launch(kernel, arguments, options, written), _NEAR.get(name, 0))
+        yield Case(
+            name, "written", _launch(kernel, arguments, options, written), _NEAR.get(name, 0)
+        )
 
 
 def _launch(

@@ -96,7 +96,7 @@ def _compared(row: Row, found: Any, wanted: Any, allowed: float) -> Row:
     """The row, with the largest difference from what the CPU gave."""
     same = found.view(np.uint8) == wanted.view(np.uint8)
     row = row | {"bits": row["bits"] and bool(same.all())}
-    if found.dtype.kind not in "f" and found.dtype.itemsize != 2:  # noqa: PLR2004 - bfloat16
+    if found.dtype.kind != "f" and found.dtype.itemsize != 2:
         wrong = np.flatnonzero((found != wanted).ravel())
         return row if not wrong.size else _wrong(row, found, wanted, wrong)
     distance = _distance(found, wanted)
@@ -151,9 +151,9 @@ def run_fuzz(number: int, *, dry: bool) -> Iterator[Row]:
 
     def check(program: Any, folder: Path) -> None:
         wanted = fuzz_model.expected(program)
-        names = fuzz_model.load([program], folder / f"{program.name}.py")
+        kernel = fuzz_model.load(program, folder / "program.py")
         try:
-            found = fuzz_model.launched(names[program.name], program)
+            found = fuzz_model.launched(kernel, program)
             wrong = [] if dry else fuzz_model.differences(found, wanted)
         except Exception:  # noqa: BLE001 - whatever it is, the row tells it
             wrong = [traceback.format_exc()[-2500:]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +102,7 @@ class Driver:
             self.call("cuModuleLoadData", ctypes.byref(module), code)
             self._modules[source] = module
         entry = ctypes.c_void_p()
-        self.call(
-            "cuModuleGetFunction", ctypes.byref(entry), self._modules[source], name.encode()
-        )
+        self.call("cuModuleGetFunction", ctypes.byref(entry), self._modules[source], name.encode())
         if dynamic_bytes:
             self.call("cuFuncSetAttribute", entry, _DYNAMIC_BYTES_ATTRIBUTE, dynamic_bytes)
         return entry
@@ -260,8 +259,6 @@ class CudaProgram:
         return total
 
     def _numbers(self, record: LaunchRecord) -> list[Any]:
-        import struct
-
         numbers: list[Any] = []
         for given, parameter in zip(record.parameters, self._kernel.parameters, strict=True):
             if isinstance(given, bytes):
@@ -277,7 +274,9 @@ class CudaProgram:
         arrays = [p for p in record.parameters if isinstance(p, HostArray)]
         written = [
             address_of.span
-            for address_of, parameter in zip(record.parameters, self._kernel.parameters, strict=True)
+            for address_of, parameter in zip(
+                record.parameters, self._kernel.parameters, strict=True
+            )
             if isinstance(address_of, HostArray) and parameter in self._written
         ]
         spans = [array.span for array in arrays]
@@ -326,7 +325,7 @@ def _device_address(regions: list[Region], address: int, span: tuple[int, int]) 
     return next(region.address(address) for region in regions if region.contains(span[0]))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _dry_compile(source: str) -> None:
     compile_cubin(source, _DRY_ARCHITECTURE)
 

@@ -34,13 +34,9 @@ SETTINGS = settings(
 
 
 def check(program: Program, path: Path) -> None:
-    """Run the program both ways; its text is in the file meanwhile, and in the failure."""
+    """Run the program both ways; its text is in the file meanwhile."""
     wanted = fuzz_model.expected(program)
     kernel = fuzz_model.load(program, path)
-    note(
-        f"threads={program.threads}, debug={program.debug}, barriers={program.has_barriers}\n"
-        f"{program.source}"
-    )
     wrong = fuzz_model.differences(fuzz_model.launched(kernel, program), wanted)
     assert not wrong, "\n".join(wrong[:10])
 
@@ -52,6 +48,7 @@ def tried(part: int, count: int, folder: str) -> str:
     @settings(SETTINGS, max_examples=count)
     @given(programs())
     def each(program: Program) -> None:
+        note(f"threads={program.threads}, debug={program.debug}\n{program.source}")
         check(program, Path(folder) / f"part_{part}.py")
 
     try:

@@ -26,7 +26,7 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
     for value in (left, right):
         if isinstance(value, Scalar) and value.dtype is dtypes.float64 and not value.weak:
             raise Fault(
-                span, "there is no complex type for float64; convert with x.astype(float32)"
+                span, "there is no complex type for float64; convert with x.astype(sm.float32)"
             )
     if name == "power" and isinstance(right, Static) and right.value == 2:
         name, right = "multiply", left

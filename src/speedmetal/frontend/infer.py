@@ -26,7 +26,7 @@ from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
 from speedmetal.frontend.identifiers import valid_identifier
 from speedmetal.frontend.parse import Parsed, parse
-from speedmetal.frontend.run import Env, Frame, Run
+from speedmetal.frontend.run import Env, Fault, Frame, Run
 from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.signature import (
     Argument,
@@ -37,7 +37,15 @@ from speedmetal.frontend.signature import (
     field_names,
     leaves,
 )
-from speedmetal.frontend.values import Aggregate, ArrayView, Complex, Scalar, Static, Value
+from speedmetal.frontend.values import (
+    REPORTED,
+    Aggregate,
+    ArrayView,
+    Complex,
+    Scalar,
+    Static,
+    Value,
+)
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
@@ -206,7 +214,11 @@ class _Kernel:
         every = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]
         for place in every:
             value = self._value(run, place.arg, self._arguments[place.arg], run.span(place))
-            bind_parameter(run, place.arg, value, place)
+            try:
+                bind_parameter(run, place.arg, value, place)
+            except Fault as fault:  # an annotation inside wants another type
+                run.report(fault)
+                run.frame.env.own[place.arg] = REPORTED
         run.execute(self._parsed.body)
 
     def _value(self, run: Run, name: str, argument: Argument, span: SourceSpan) -> Value:

@@ -199,7 +199,8 @@ def int_type(value: int) -> DType:
     for dtype in (dtypes.DEFAULT_INT, dtypes.int64, dtypes.uint64):
         if dtype.minimum <= value <= dtype.maximum:
             return dtype
-    shown = f"the integer {value}" if value.bit_length() < 128 else f"2**{value.bit_length() - 1}"
+    bits = value.bit_length()
+    shown = f"the integer {value}" if bits <= 128 else f"an integer of {bits} bits"
     raise UserInputError(f"{shown} does not fit into 64 bits")
 
 

@@ -29,7 +29,9 @@ def ulp_errors(result: Any, exact: Any) -> np.ndarray[Any, np.dtype[np.float64]]
     limits = np.finfo(results.dtype)
     with np.errstate(all="ignore"):
         rounded = wide.astype(results.dtype)
-        exponents = np.frexp(np.where(np.isfinite(wide), wide, 1.0))[1] - 1
+        # frexp gives 0 the exponent of 1/2.
+        known = np.where(wide == 0, limits.tiny, np.where(np.isfinite(wide), wide, 1.0))
+        exponents = np.frexp(known)[1] - 1
         units = np.ldexp(wide.dtype.type(1), np.maximum(exponents, limits.minexp) - limits.nmant)
         behind = np.copysign(np.ldexp(wide.dtype.type(1), limits.maxexp), results)
         errors = np.abs(np.where(np.isinf(results), behind, results) - wide) / units

@@ -144,6 +144,42 @@ def test_choices_that_are_known_while_compiling():
     assert run(choose, floats(0, 0, 7, 0), ints(0))[0] == [21, -1, 7, 5]
 
 
+HALF = np.float32(0.5)
+
+
+def test_choices_of_pairs():
+    def choose(z, a):
+        z[0] = sm.select(a[0] > 0.0, z[1], z[2])
+        first, second = sm.select(a[0] > 0.0, (a[1], -HALF), (a[2], HALF))
+        a[3] = first + second
+        if ():
+            a[4] = 100.0
+        a[4] = a[4] + bool(a[4] < 2.0)
+
+    z = np.array([0, 1 + 2j, 3 - 1j], np.complex64)
+    assert run(choose, z.copy(), floats(1, 10, 20, 0, 0)) == [
+        [1 + 2j, 1 + 2j, 3 - 1j],
+        [1, 10, 20, 9.5, 1],
+    ]
+    assert run(choose, z.copy(), floats(-1, 10, 20, 0, 2))[1] == [-1, 10, 20, 20.5, 2]
+
+
+def test_conditions_that_end_a_loop_midway():
+    """The constant at the end of a condition is met only where the parts before it were true."""
+
+    def count(n):
+        def take(k):
+            n[0] += 1
+            return n[k] > 0
+
+        while take(1) and False:
+            n[2] = 100
+        while take(2) and take(3):
+            n[3] -= 1
+
+    assert run(count, ints(0, 1, 1, 3)) == [[9, 1, 1, 0]]
+
+
 def test_parts_of_floats():
     def parts(a):
         fraction, whole = sm.modf(a[0])

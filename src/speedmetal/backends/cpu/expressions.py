@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.collectives import Collectives
-from speedmetal.backends.cpu.llvm_text import Writer, constant, register_type, value_type
+from speedmetal.backends.cpu.llvm_text import (
+    Writer,
+    constant,
+    constant_vector,
+    register_type,
+    value_type,
+)
 from speedmetal.backends.cpu.matrices import Matrices
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Shapes, Stride
 from speedmetal.backends.cpu.target import VectorUnit
@@ -34,6 +41,18 @@ from speedmetal.ir.nodes import (
     Unary,
     Variable,
 )
+
+# Of each format: bits of the fraction, bias of the exponent, 1.5 * 2**fraction.
+_FORMATS = {
+    dtypes.float32: (23, 127, 12582912.0),
+    dtypes.float64: (52, 1023, 6755399441055744.0),
+}
+
+
+def _bits_of(number: float, dtype: DType) -> int:
+    """The bits of a float as an integer."""
+    single = dtype is dtypes.float32
+    return int.from_bytes(struct.pack("<f" if single else "<d", number), "little")
 
 
 class FunctionTable(Protocol):
@@ -258,6 +277,53 @@ class Expressions(Matrices, Collectives):
         choice = f"<{lanes} x i1> {at_end}, {kind} {y}, {kind} {better}"
         return self.result(self.w.let(f"select {choice}"), dtype, lanes)
 
+    def _scale(self, value: Value, shifted: Value) -> Value:
+        """``x * 2**n`` where ``shifted`` is n added to 1.5 * 2**(fraction's bits)."""
+        dtype, lanes = value.dtype, self.width(value, shifted)
+        x, y = self.operand(value, lanes), self.operand(shifted, lanes)
+        fraction, bias, shifter = _FORMATS[dtype]
+        if self.functions.unit.has_scaling and lanes % (512 // dtype.bits) == 0 and lanes:
+            whole = self.w.let(
+                f"fsub {value_type(dtype, lanes)} {y}, {self.literal(shifter, dtype, lanes)}"
+            )
+            return self.result(self._scale_by_512_bits(x, whole, dtype, lanes), dtype, lanes)
+        kind = dtypes.int64 if dtype.bits == 64 else dtypes.int32
+        offset = Value(str(_bits_of(shifter, dtype)), kind, UNIFORM)
+        exponent = self.binary("subtract", self.bitcast(shifted, kind), offset)
+        half = self.binary("shift_right", exponent, Value("1", kind, UNIFORM))
+        rest = self.binary("subtract", exponent, half)
+        for part in (half, rest):
+            biased = self.binary("add", part, Value(str(bias), kind, UNIFORM))
+            bits = self.binary("shift_left", biased, Value(str(fraction), kind, UNIFORM))
+            value = self.binary("multiply", value, self.bitcast(bits, dtype))
+        return value
+
+    def _scale_by_512_bits(self, x: str, whole: str, dtype: DType, lanes: int) -> str:
+        """AVX-512's instruction on each part of a vector that is as wide as a register."""
+        width = 512 // dtype.bits
+        kind, suffix = value_type(dtype, width), "ps" if dtype.bits == 32 else "pd"
+        parts = []
+        for start in range(0, lanes, width):
+            a, b = (self._part(text, dtype, lanes, start, width) for text in (x, whole))
+            operands = ((kind, a), (kind, b), (kind, "poison"), (f"i{width}", "-1"), ("i32", "4"))
+            parts.append(self.w.call(kind, f"llvm.x86.avx512.mask.scalef.{suffix}.512", *operands))
+        while len(parts) > 1:
+            width *= 2
+            half, picked = value_type(dtype, width // 2), constant_vector("i32", range(width))
+            parts = [
+                self.w.let(f"shufflevector {half} {a}, {half} {b}, <{width} x i32> {picked}")
+                for a, b in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        return parts[0]
+
+    def _part(self, text: str, dtype: DType, lanes: int, start: int, width: int) -> str:
+        if width == lanes:
+            return text
+        picked = constant_vector("i32", range(start, start + width))
+        whole = value_type(dtype, lanes)
+        kinds = f"{whole} {text}, {whole} poison, <{width} x i32> {picked}"
+        return self.w.let(f"shufflevector {kinds}")
+
     def _is_nan(self, value: Value) -> Value:
         return self.compare("ne", value, value)
 
@@ -270,6 +336,7 @@ class Expressions(Matrices, Collectives):
         "@mulhi": _high_half,
         "@isnan": _is_nan,
         "@rsqrt": _reciprocal_root,
+        "@scale": _scale,
     }
 
     _EXPRESSIONS: ClassVar[dict[type, Callable[[Any, Any], Value]]] = {

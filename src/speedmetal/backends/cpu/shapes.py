@@ -182,7 +182,8 @@ class Shapes:
         start, stop, step = map(self.stride, (loop.start, loop.stop, loop.step))
         if (start, stop, step) != (UNIFORM, UNIFORM, UNIFORM):
             self.varying.add(loop)
-        shape = UNIFORM if start == step == UNIFORM else VARYING
+        # All lanes that are left have gone round as often.
+        shape = start if step == UNIFORM else VARYING
         self.of[loop.counter] = join(self.of.get(loop.counter, shape), shape)
         self._visit(loop.body, (*path, (loop, 0)))
 

@@ -89,12 +89,9 @@ class SharedFlow(Runs):
         condition = self._agree(piece, piece.statement.condition)
         then, otherwise, join = (self.w.label(n) for n in ("then", "else", "join"))
         self.w.branch(condition.text, then, otherwise)
-        for label, body in zip((then, otherwise), piece.bodies, strict=False):
+        for label, body in zip((then, otherwise), piece.bodies, strict=True):
             self.w.start(label)
             self.write_pieces(body)
-            self.w.jump(join)
-        if len(piece.bodies) == 1:
-            self.w.start(otherwise)
             self.w.jump(join)
         self.w.start(join)
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from speedmetal.backends.cpu.expressions import Expressions, FunctionTable
 from speedmetal.backends.cpu.llvm_text import Writer, value_type, vector_type
-from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Path, Shapes
+from speedmetal.backends.cpu.shapes import UNIFORM, Path, Shapes
 from speedmetal.backends.cpu.values import Value
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
@@ -367,18 +367,20 @@ class Statements(Expressions):
         lanes = self.lanes_of(counter)
         kind = value_type(counter.type, lanes)
         slot = self.w.slot(kind, counter.name)
-        self.w.do(f"store {kind} {self.operand(start, lanes)}, ptr {slot}")
+        first = self.vector(start) if lanes else start.text
+        self.w.do(f"store {kind} {first}, ptr {slot}")
         head, body = self.w.label("head"), self.w.label("body")
         self.w.jump(head)
         self.w.start(head)
         self._load_live(loop)
-        shape = VARYING if lanes else UNIFORM
+        shape = self.shapes.of.get(counter, UNIFORM)
         value = Value(self.w.let(f"load {kind}, ptr {slot}", counter.name), counter.type, shape)
         self._admit(loop, self._before_stop(value, stop, step), body)
         self.bound[counter] = value
         self._body(loop, path)
         following = self.binary("add", value, step)
-        self.w.do(f"store {kind} {self.operand(following, lanes)}, ptr {slot}")
+        after = self.vector(following) if lanes else following.text
+        self.w.do(f"store {kind} {after}, ptr {slot}")
         self._while_any(loop, head)
         self.w.start(loop.end)
         self.mask = entry

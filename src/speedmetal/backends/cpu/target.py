@@ -16,6 +16,7 @@ class VectorUnit:
             all. Where not, code that runs under a mask is written a second time for full vectors.
         has_streaming_stores: Whether whole lines can be stored without being read first (x86's
             ``movnt``, with ``sfence`` at the end).
+        has_scaling: Whether an instruction multiplies by powers of 2, in a vector of 512 bits.
         has_root_estimate: Whether an instruction estimates 1 / sqrt(x) to 14 bits, in a vector.
     """
 
@@ -23,9 +24,12 @@ class VectorUnit:
     has_masks: bool
     has_streaming_stores: bool
     has_root_estimate: bool = False
+    has_scaling: bool = False
 
 
-AVX512 = VectorUnit(16, has_masks=True, has_streaming_stores=True, has_root_estimate=True)
+AVX512 = VectorUnit(
+    16, has_masks=True, has_streaming_stores=True, has_root_estimate=True, has_scaling=True
+)
 AVX2 = VectorUnit(8, has_masks=False, has_streaming_stores=True)
 # Two registers: enough work is in flight, and few are spilled.
 NEON = VectorUnit(8, has_masks=False, has_streaming_stores=False)

@@ -176,9 +176,9 @@ def _candidates() -> Iterator[str]:
             yield from _found(Path(folder), pattern)
     if system := ctypes.util.find_library("nvrtc"):
         yield system
-    for folder in _toolkits():
+    for toolkit in _toolkits():
         for pattern in _TOOLKIT_PATTERNS:
-            yield from _found(folder, pattern)
+            yield from _found(toolkit, pattern)
 
 
 def _found(folder: Path, pattern: str) -> Iterator[str]:

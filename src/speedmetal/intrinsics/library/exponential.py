@@ -21,6 +21,7 @@ from speedmetal.intrinsics.library.formats import (
     at_most,
     horner,
 )
+from speedmetal.intrinsics.library.scaling import scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,16 @@ class Range:
         inverse: ``log2(base)``.
         high, low: ``1 / log2(base)`` in two parts.
         overflow: The greatest argument with a finite result.
+        ceiling: An argument with an infinite result, not far above.
         underflow: An argument from which downward the result is 0.
-        normal: An argument from which upward the result is a normal number.
     """
 
     inverse: float
     high: float
     low: float
     overflow: float
+    ceiling: float
     underflow: float
-    normal: float
 
 
 EXP_SINGLE = Range(
@@ -48,34 +49,34 @@ EXP_SINGLE = Range(
     0.6931471824645996,
     -1.9046542121259336e-09,
     88.72283172607422,
+    89.0,
     -104.5,
-    -87.0,
 )
 EXP_DOUBLE = Range(
     1.4426950408889634,
     0.6931471805599453,
     2.3190468138462996e-17,
     709.782712893384,
+    710.0,
     -746.0,
-    -708.0,
 )
-EXP2_SINGLE = Range(1.0, 1.0, 0.0, 127.99999237060547, -151.0, -126.0)
-EXP2_DOUBLE = Range(1.0, 1.0, 0.0, 1023.9999999999999, -1076.0, -1022.0)
+EXP2_SINGLE = Range(1.0, 1.0, 0.0, 127.99999237060547, 128.0, -151.0)
+EXP2_DOUBLE = Range(1.0, 1.0, 0.0, 1023.9999999999999, 1024.0, -1076.0)
 EXP10_SINGLE = Range(
     3.321928094887362,
     0.3010300099849701,
     -1.432098883924482e-08,
     38.531837463378906,
+    38.75,
     -45.5,
-    -37.5,
 )
 EXP10_DOUBLE = Range(
     3.321928094887362,
     0.3010299956639812,
     -2.8037281277851704e-18,
     308.2547155599167,
+    308.5,
     -324.5,
-    -307.0,
 )
 
 
@@ -90,18 +91,9 @@ def reduced(x: Any, n: Any, limits: Range) -> Any:
     return fma(n, -limits.low, fma(n, -limits.high, x))
 
 
-def _scaled(significand: Any, shifted: Any, x: Any, limits: Range, f: Format) -> Any:
-    """``significand * 2**n``, through a number 2**64 times larger where it may be subnormal.
-
-    The exponent is added to the significand's, and not a factor, as 2**n may be beyond the format
-    where the product is not.
-    """
-    small = x < limits.normal
-    exponent = bitcast(shifted, f.integer) + select(small, f.integer(64), f.integer(0))
-    bits = bitcast(significand, f.integer) + (exponent << f.fraction)
-    result = bitcast(bits, f.floating)
-    value = select(small, result * 5.421010862427522e-20, result)
-    return select(x <= limits.overflow, value, x * math.inf)
+def _bounded(x: Any, limits: Range) -> Any:
+    """x, or where the result is 0 or infinite, a number that gives that; NaN stays."""
+    return at_most(at_least(x, limits.underflow), limits.ceiling)
 
 
 def exp_near_zero(r: Any, f: Format) -> Any:
@@ -110,18 +102,18 @@ def exp_near_zero(r: Any, f: Format) -> Any:
 
 
 def _exp(x: Any, limits: Range, f: Format) -> Any:
-    bounded = at_least(x, limits.underflow)
+    bounded = _bounded(x, limits)
     shifted, n = split(bounded, limits, f)
     r = reduced(bounded, n, limits)
-    return _scaled(exp_near_zero(r, f), shifted, bounded, limits, f)
+    return scale(exp_near_zero(r, f), shifted)
 
 
 def exp_of_sum(x: Any, rest: Any, limits: Range, f: Format) -> Any:
     """``exp(x + rest)`` where the rest is beyond the last place of x."""
-    bounded = at_least(x, limits.underflow)
+    bounded = _bounded(x, limits)
     shifted, n = split(bounded, limits, f)
     r = reduced(bounded, n, limits) + rest
-    return _scaled(exp_near_zero(r, f), shifted, bounded, limits, f)
+    return scale(exp_near_zero(r, f), shifted)
 
 
 def exp(x: Any) -> Any:
@@ -135,10 +127,10 @@ def exp_double(x: Any) -> Any:
 
 
 def _exp2(x: Any, limits: Range, f: Format) -> Any:
-    bounded = at_least(x, limits.underflow)
+    bounded = _bounded(x, limits)
     shifted = bounded + f.shifter
     r = bounded - (shifted - f.shifter)
-    return _scaled(fma(horner(r, f.fit.exp2), r, 1.0), shifted, bounded, limits, f)
+    return scale(fma(horner(r, f.fit.exp2), r, 1.0), shifted)
 
 
 def exp2(x: Any) -> Any:
@@ -152,10 +144,10 @@ def exp2_double(x: Any) -> Any:
 
 
 def _exp10(x: Any, limits: Range, f: Format) -> Any:
-    bounded = at_least(x, limits.underflow)
+    bounded = _bounded(x, limits)
     shifted, n = split(bounded, limits, f)
     r = reduced(bounded, n, limits)
-    return _scaled(fma(horner(r, f.fit.exp10), r, 1.0), shifted, bounded, limits, f)
+    return scale(fma(horner(r, f.fit.exp10), r, 1.0), shifted)
 
 
 def exp10(x: Any) -> Any:

@@ -1,0 +1,255 @@
+"""Where barriers cut kernels: the pieces, and that every vector waits for all others there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpu_programs import run_ir
+from ir_builder import Builder
+from speedmetal import dtypes as d
+from speedmetal.backends.cpu.regions import Piece, Run, Shared, all_pieces, pieces_of
+from speedmetal.ir import nodes as ir
+from speedmetal.ir import walk
+from speedmetal.ir.types import Space
+from speedmetal.source import NOWHERE
+
+Body = tuple[ir.Statement, ...]
+
+
+def outline(pieces: Iterable[Piece]) -> list[object]:
+    """Runs as the number of their statements, shared control flow as its name and its bodies.
+
+    Empty bodies (of an else part that is not there) are left out.
+    """
+    return [
+        len(piece.statements)
+        if isinstance(piece, Run)
+        else (type(piece.statement).__name__, *map(outline, filter(None, piece.bodies)))
+        for piece in pieces
+    ]
+
+
+class Statements:
+    """Makes statements of which nothing but the kind matters."""
+
+    def __init__(self) -> None:
+        self.b = Builder("cut")
+        self.out = self.b.array("out", d.int32)
+        self.yes = self.b.scalar("yes", d.bool_)
+
+    def work(self) -> ir.Statement:
+        return self.b.store(self.out, [0], 1)
+
+    def barrier(self, scope: str = "threadgroup") -> ir.Statement:
+        return self.b.barrier(scope, Space.THREADGROUP)
+
+    def when(self, *body: ir.Statement, orelse: Body = ()) -> ir.Statement:
+        return self.b.when(self.yes, body, orelse)
+
+    def loop(self, *body: ir.Statement) -> ir.Statement:
+        return self.b.loop(self.b.variable("k", d.int32), 0, 3, 1, body)
+
+    def repeat(self, *body: ir.Statement) -> ir.Statement:
+        return self.b.loop_while(self.yes, body)
+
+
+@pytest.fixture
+def s() -> Statements:
+    return Statements()
+
+
+def test_without_barriers_a_kernel_is_one_run(s: Statements) -> None:
+    """Loops, exits and simdgroup barriers stay inside: a vector needs to wait for nobody."""
+    body = (s.work(), s.loop(s.when(ir.Break(NOWHERE))), s.when(ir.Return(None, NOWHERE)))
+    assert outline(pieces_of((*body, s.barrier("simdgroup"), s.work()))) == [5]
+    assert pieces_of(()) == ()
+
+
+def test_a_barrier_cuts_its_block(s: Statements) -> None:
+    """What lies on both sides are two runs; next to a barrier there is no empty one."""
+    w, barrier = s.work, s.barrier
+    wait = ("Barrier",)
+    assert outline(pieces_of((w(), w(), barrier(), w()))) == [2, wait, 1]
+    assert outline(pieces_of((barrier(), w(), barrier(), barrier()))) == [wait, 1, wait, wait]
+
+
+def test_control_flow_around_a_barrier_is_shared(s: Statements) -> None:
+    """At every depth; what has no barrier in it stays in the runs."""
+    inner = s.loop(s.work(), s.barrier(), s.when(s.work()))
+    body = (s.loop(s.work()), s.when(s.work(), inner, orelse=(s.work(),)), s.work())
+    wait = ("Barrier",)
+    assert outline(pieces_of(body)) == [1, ("If", [1, ("For", [1, wait, 1])], [1]), 1]
+
+
+def test_exits_of_shared_loops_are_shared(s: Statements) -> None:
+    """All threads leave such a loop together; one that left alone would not wait again."""
+    leave, again = ir.Break(NOWHERE), ir.Continue(NOWHERE)
+    wait = ("Barrier",)
+    body = (s.repeat(s.barrier(), s.when(leave), s.work(), s.when(s.when(again)), s.work()),)
+    shared_if = ("If", [("Break",)])
+    nested = ("If", [("If", [("Continue",)])])
+    assert outline(pieces_of(body)) == [("While", [wait, shared_if, 1, nested, 1])]
+
+
+def test_exits_of_inner_loops_belong_to_these(s: Statements) -> None:
+    """A break in a loop without barriers, inside one with, is a vector's own."""
+    inner = s.loop(s.when(ir.Break(NOWHERE)), s.work())
+    assert outline(pieces_of((s.loop(s.barrier(), inner),))) == [("For", [("Barrier",), 1])]
+
+
+def test_returns_before_a_barrier_are_shared(s: Statements) -> None:
+    """Or some threads would be gone at the barrier; those after the last barrier are not."""
+    gone = s.when(ir.Return(None, NOWHERE))
+    after = s.when(ir.Return(None, NOWHERE))
+    pieces = pieces_of((gone, s.work(), s.barrier(), after, s.work()))
+    assert outline(pieces) == [("If", [("Return",)]), 1, ("Barrier",), 2]
+
+
+def test_returns_in_shared_loops_are_shared(s: Statements) -> None:
+    """The barrier stands above them in the text, but comes again."""
+    pieces = pieces_of((s.loop(s.barrier(), s.when(ir.Return(None, NOWHERE))),))
+    assert outline(pieces) == [("For", [("Barrier",), ("If", [("Return",)])])]
+
+
+def test_loops_may_be_shared_without_a_barrier(s: Statements) -> None:
+    """Where that is the better order: the loop is taken apart as if it had a barrier."""
+    first, second = s.loop(s.work(), s.work()), s.loop(s.work())
+    assert outline(pieces_of((first, second), {second})) == [1, ("For", [1])]
+
+
+# --- laws
+
+
+@st.composite
+def bodies(draw: st.DrawFn, depth: int = 3) -> Body:
+    """Any body; breaks and continues anywhere in loops."""
+    s = Statements()
+
+    def block(depth: int, *, in_loop: bool) -> Body:
+        kinds = ["work", "barrier", "return"] + ["break", "continue"] * in_loop
+        kinds += ["if", "for", "while"] * (depth > 0)
+        made: list[ir.Statement] = []
+        for kind in draw(st.lists(st.sampled_from(kinds), max_size=4)):
+            match kind:
+                case "work":
+                    made.append(s.work())
+                case "barrier":
+                    made.append(s.barrier())
+                case "if":
+                    then, other = (block(depth - 1, in_loop=in_loop) for _ in range(2))
+                    made.append(s.when(*then, orelse=other))
+                case "for":
+                    made.append(s.loop(*block(depth - 1, in_loop=True)))
+                case "while":
+                    made.append(s.repeat(*block(depth - 1, in_loop=True)))
+                case _:
+                    leave = {"break": ir.Break, "continue": ir.Continue}.get(kind)
+                    made.append(leave(NOWHERE) if leave else ir.Return(None, NOWHERE))
+        return tuple(made)
+
+    return block(depth, in_loop=False)
+
+
+def in_order(pieces: Iterable[Piece]) -> list[ir.Statement]:
+    """Every statement of the pieces, in program order."""
+    found: list[ir.Statement] = []
+    for piece in pieces:
+        if isinstance(piece, Run):
+            found += walk.statements(piece.statements)
+        else:
+            found.append(piece.statement)
+            for body in piece.bodies:
+                found += in_order(body)
+    return found
+
+
+@given(bodies())
+def test_pieces_are_the_body_and_no_run_holds_a_barrier(body: Body) -> None:
+    """Nothing is lost, doubled or moved; what must be shared is, and runs are as long as can be."""
+    pieces = pieces_of(body)
+    assert in_order(pieces) == list(walk.statements(body))
+    for piece in all_pieces(pieces):
+        if isinstance(piece, Run):
+            assert piece.statements
+            inside = walk.statements(piece.statements)
+            assert not any(isinstance(statement, ir.Barrier) for statement in inside)
+    for block in (
+        pieces,
+        *(b for p in all_pieces(pieces) if isinstance(p, Shared) for b in p.bodies),
+    ):
+        neighbours = itertools.pairwise(block)
+        assert not any(isinstance(a, Run) and isinstance(b, Run) for a, b in neighbours)
+
+
+# --- what goes wrong where a cut is missing
+
+
+def rotated(rounds: int, *, waits: int) -> ir.Kernel:
+    """Each thread takes its neighbour's value, several times."""
+    b = Builder("rotated")
+    values, n = b.array("values", d.int32), b.scalar("n", d.int32)
+    t = b.let("t", b.position("thread_index_in_threadgroup", None))
+    k, taken = b.variable("k", d.int32), b.variable("taken", d.int32)
+    wait = b.barrier("threadgroup", Space.DEVICE)
+    following = b.binary("remainder", b.add(t, 1), n)
+    body = [b.assign(taken, b.load(values, following)), wait, b.store(values, [t], taken), wait]
+    b.emit(b.loop(k, 0, rounds, 1, body[: 2 + waits]))
+    if waits == 1:  # the second barrier stands at the loop's begin instead
+        b.statements[-1] = b.loop(k, 0, rounds, 1, [wait, *body[:3]])
+    return b.kernel()
+
+
+@pytest.mark.parametrize("waits", [1, 2])
+@pytest.mark.parametrize("threads", [1, 8, 33, 200])
+def test_vectors_wait_for_each_other_in_every_iteration(threads: int, waits: int) -> None:
+    """A vector that went on alone would read what others have not written yet."""
+    values = np.arange(threads, dtype=np.int32)
+    run_ir(rotated(5, waits=waits), values, threads, grid=(threads,), threads=(threads,))
+    np.testing.assert_array_equal(values, (np.arange(threads) + 5) % threads)
+
+
+def test_a_shared_return_ends_all_threads_of_its_threadgroup_alone() -> None:
+    """The next threadgroup starts from the beginning."""
+    b = Builder("returning")
+    out, limits = b.array("out", d.int32), b.array("limits", d.int32)
+    i = b.let("i", b.position("thread_position_in_grid"))
+    group = b.let("group", b.position("threadgroup_position_in_grid"))
+    limit = b.let("limit", b.load(limits, group))
+    k = b.variable("k", d.int32)
+    body = [
+        b.barrier("threadgroup", Space.DEVICE),
+        b.when(b.compare("ge", k, limit), [b.leave()]),
+        b.store(out, [i], b.add(b.load(out, i), 1)),
+    ]
+    b.emit(b.loop(k, 0, 6, 1, body), b.store(out, [i], -1))
+    out_values, given_limits = np.zeros(60, np.int32), np.array([2, 9, 0], np.int32)
+    run_ir(b.kernel(), out_values, given_limits, grid=(60,), threads=(20,))
+    np.testing.assert_array_equal(out_values, np.repeat([2, -1, 0], 20))
+
+
+def test_breaks_and_continues_of_shared_loops() -> None:
+    """All threads go on with the next iteration, or with what follows the loop."""
+    b = Builder("leaving")
+    out, skipped, last = (
+        b.array("out", d.int32),
+        b.scalar("skipped", d.int32),
+        b.scalar("last", d.int32),
+    )
+    i = b.let("i", b.position("thread_position_in_grid"))
+    k, total = b.variable("k", d.int32), b.let("total", 0)
+    body = [
+        b.barrier("threadgroup", Space.DEVICE),
+        b.when(b.compare("eq", k, skipped), [ir.Continue(NOWHERE)]),
+        b.when(b.compare("eq", k, last), [ir.Break(NOWHERE)]),
+        b.assign(total, b.add(total, k)),
+    ]
+    b.emit(b.loop(k, 0, 10, 1, body), b.store(out, [i], b.add(total, i)))
+    values = np.zeros(50, np.int32)
+    run_ir(b.kernel(), values, 2, 5, grid=(50,), threads=(50,))
+    np.testing.assert_array_equal(values, 0 + 1 + 3 + 4 + np.arange(50))
