@@ -221,13 +221,13 @@ Results = dict[str, dict[str, Any]]
 
 
 def _tasks(names: list[str], every: int) -> Iterator[Task]:
-    """The long ones first, and those of a function together, which is compiled once."""
+    """Those of a function together, which each process compiles once."""
+    yield from ((name, "double", 1, 0) for name in names)
     for name in names:
         if TABLE[name].arity == 1:
             yield from ((name, "single", every, part) for part in range(PARTS))
         else:
             yield name, "single", 1, 0
-    yield from ((name, "double", 1, 0) for name in names)
 
 
 def _measure(task: Task) -> Worst:

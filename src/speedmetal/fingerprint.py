@@ -277,8 +277,14 @@ def package_identity() -> str:
     """
     root = Path(__file__).parent
     state = [np.__version__]
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".ll") and "bench" not in path.relative_to(root).parts:
-            found = path.stat()
-            state.append(f"{path.relative_to(root)} {found.st_size} {found.st_mtime_ns}")
+    folders = [root, *(f for f in root.iterdir() if f.is_dir() and f.name not in _OTHER_FOLDERS)]
+    for folder in folders:
+        paths = folder.iterdir() if folder is root else folder.rglob("*")
+        for path in sorted(paths):
+            if path.suffix in (".py", ".ll"):
+                found = path.stat()
+                state.append(f"{path.relative_to(root)} {found.st_size} {found.st_mtime_ns}")
     return blake2b("\n".join(state).encode(), digest_size=20).hexdigest()
+
+
+_OTHER_FOLDERS = ("bench", "__pycache__")

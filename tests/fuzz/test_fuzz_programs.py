@@ -59,10 +59,16 @@ def tried(part: int, count: int, folder: str) -> str:
     return ""
 
 
+def _start_worker() -> None:
+    """The processes share the cores already."""
+    os.environ["SPEEDMETAL_NUM_THREADS"] = "1"
+
+
 def try_programs(count: int, folder: Path) -> None:
     workers = min(os.cpu_count() or 1, 8)
     parts = range(count // PROGRAMS_OF_A_PART)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
         running = [pool.submit(tried, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts]
         try:
             failures = [text for future in running if (text := future.result())]

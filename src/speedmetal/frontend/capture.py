@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import inspect
+import itertools
 import linecache
 import textwrap
 import tokenize
 import types
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,24 +110,64 @@ def _stale(code: types.CodeType) -> CompileError:
     )
 
 
+def _last_line(code: types.CodeType) -> int:
+    """The last line in which a function does anything."""
+    ends = [end for _, end, _, _ in code.co_positions() if end is not None]
+    inner = [_last_line(c) for c in code.co_consts if isinstance(c, types.CodeType)]
+    return max([code.co_firstlineno, *ends, *inner])
+
+
+def _blocks(code: types.CodeType, lines: list[str]) -> Iterator[list[str]]:
+    """What may be a function's lines: up to the last that does anything, or one more, ...
+
+    `inspect.getblock` alone would do, but its first call prepares a tokenizer for 15 ms.
+    """
+    start, last = code.co_firstlineno - 1, _last_line(code)
+    if start >= len(lines):
+        return
+    column = _indentation(lines[start])
+    inside = itertools.takewhile(
+        lambda line: not line.strip() or _indentation(line) > column, lines[last:]
+    )
+    last += len(list(inside))  # what is never reached, and so leaves no trace in the code
+    for more in range(_CLOSING_LINES):
+        if last + more <= len(lines):
+            yield lines[start : last + more]
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        yield inspect.getblock(lines[start:])
+
+
+_CLOSING_LINES = 4
+"""Lines of closing brackets that may follow, as far left as the function itself."""
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _parsed_block(code: types.CodeType, lines: list[str]) -> tuple[list[str], Any]:
+    """A function's lines, and the tree of them."""
+    for block in _blocks(code, lines):
+        texts = ["".join(block)]
+        if block[0][:1].isspace():
+            # Parsed inside an `if`, so that columns stay those of the file; a comment or a
+            # string's lines may stand further left than the function.
+            moved = textwrap.indent(textwrap.dedent(texts[0]), " ")
+            texts = ["if True:\n" + texts[0], "if True:\n" + moved]
+        for text in texts:
+            with contextlib.suppress(SyntaxError):
+                tree = ast.parse(text)
+                if tree.body:
+                    return block, tree
+    raise _stale(code)
+
+
 def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
-    try:
-        block = inspect.getblock(lines[code.co_firstlineno - 1 :])
-    except (tokenize.TokenError, SyntaxError):
-        raise _stale(code) from None
+    block, tree = _parsed_block(code, lines)
     text = SourceText(
         code.co_filename, code.co_firstlineno, tuple(line.rstrip("\r\n") for line in block)
     )
-    # An indented block is parsed inside an `if`, so that its columns stay those of the file.
     indented = block[0][:1].isspace()
-    prefix = "if True:\n" if indented else ""
-    try:
-        tree: Any = ast.parse(prefix + "".join(block))
-    except SyntaxError:
-        try:  # a comment or a string's lines may stand further left than the function
-            tree = ast.parse(prefix + textwrap.indent(textwrap.dedent("".join(block)), " "))
-        except SyntaxError:
-            raise _stale(code) from None
     node = tree.body[0].body[0] if indented else tree.body[0]
     if isinstance(node, ast.AsyncFunctionDef):
         span = Source(text, code.co_firstlineno - 1 - indented).span(node)

@@ -44,7 +44,9 @@ def x_of(b: Builder) -> ir.Variable:
 
 # --- expressions
 
-EXPRESSIONS: dict[str, tuple[Stride, Callable[[Builder, ir.Variable, ir.Variable], ir.Expression]]] = {
+Make = Callable[[Builder, ir.Variable, ir.Variable], ir.Expression]
+
+EXPRESSIONS: dict[str, tuple[Stride, Make]] = {
     "x": (1, lambda b, x, n: b.value(x)),
     "x + n": (1, lambda b, x, n: b.add(x, n)),
     "x + x": (2, lambda b, x, n: b.add(x, x)),
@@ -209,12 +211,12 @@ def test_a_condition_inside_a_loop_leaves_lanes_behind(b: Builder) -> None:
 
 
 def test_loops_whose_bounds_vary(b: Builder) -> None:
-    """The counter has a step only where every lane begins at the same number."""
+    """Lanes that are left have gone round as often: counters stay as far apart as at first."""
     n, x = b.scalar("n", d.int32), x_of(b)
-    k, j = b.variable("k", d.int32), b.variable("j", d.int32)
-    b.emit(b.loop(k, 0, x, 1, []), b.loop(j, x, n, 1, []))
+    i, j, k = (b.variable(name, d.int32) for name in "ijk")
+    b.emit(b.loop(i, 0, x, 1, []), b.loop(j, x, n, 2, []), b.loop(k, 0, n, b.add(x, 1), []))
     found = shapes_of(b)
-    assert (found.of[k], found.of[j]) == (UNIFORM, VARYING)
+    assert [found.of[v] for v in (i, j, k)] == [UNIFORM, 1, VARYING]
     assert found.varying == set(b.statements[1:])
 
 
@@ -232,9 +234,7 @@ def exits(b: Builder, *inside: ir.Statement, uniform: bool = False) -> tuple[Sha
 
 
 @pytest.mark.parametrize("leave", [ir.Break, ir.Continue], ids=["break", "continue"])
-def test_exits_of_some_lanes_need_masks(
-    b: Builder, leave: type[ir.Break] | type[ir.Continue]
-) -> None:
+def test_exits_of_some_lanes_need_masks(b: Builder, leave: type[ir.Break | ir.Continue]) -> None:
     """The loop goes on for the others."""
     found, loop, condition = exits(b, leave(NOWHERE))
     assert found.masked_exits == {loop}
@@ -351,6 +351,25 @@ def test_steps_that_wrap_in_a_narrow_type_are_not_followed(unit: VectorUnit) -> 
     wanted = (threads + 32_760).astype(np.int16).astype(np.int64)
     wanted += 2 * (threads - 5).astype(np.uint32).astype(np.int64)
     np.testing.assert_array_equal(values, wanted)
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+def test_counters_that_begin_at_the_position(unit: VectorUnit) -> None:
+    """As many rounds as each lane needs, by steps that are constant, uniform, or the lane's own."""
+    b = Builder("striding")
+    out, n = b.array("out", d.int32, 2), b.scalar("n", d.int32)
+    x = x_of(b)
+    for row, step in enumerate((5, n, b.add(x, 1))):
+        k, total = b.variable(f"k{row}", d.int32), b.let(f"total{row}", 0)
+        skip = b.when(b.compare("eq", b.binary("remainder", k, 4), 3), [ir.Continue(NOWHERE)])
+        body = [skip, b.assign(total, b.add(total, k))]
+        b.emit(b.loop(k, x, 100, step, body), b.store(out, [row, x], total))
+    values = np.zeros((3, 37), np.int32)
+    run_ir(b.kernel(), values, 7, grid=(37,), threads=(37,), unit=unit)
+    for thread in range(37):
+        for row, step in enumerate((5, 7, thread + 1)):
+            wanted = sum(k for k in range(thread, 100, step) if k % 4 != 3)
+            assert values[row, thread] == wanted
 
 
 def test_backwards_and_by_twos() -> None:
