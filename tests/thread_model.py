@@ -83,6 +83,6 @@ def _threadgroup(group: Triple, whole: Triple, full: Triple, groups: Triple) -> 
 
 
 def simdgroups_of(threadgroup: list[Thread]) -> Iterator[list[Thread]]:
-    """The simdgroups of a threadgroup: 32 threads of consecutive indices, the last may have fewer."""
+    """The simdgroups of a threadgroup: 32 consecutive threads, fewer in the last."""
     for start in range(0, len(threadgroup), SIMDGROUP_SIZE):
         yield threadgroup[start : start + SIMDGROUP_SIZE]

@@ -8,13 +8,8 @@ import pytest
 import speedmetal as sm
 
 THREADS = 500
-INTEGERS = (sm.int32, sm.uint32, sm.int64, sm.uint64)
-FLOATS = (sm.float32,)
-
-
-def _keep(old, new):
-    del old
-    return new
+INTEGERS = [sm.int32, sm.uint32, sm.int64, sm.uint64]
+TYPES = [*INTEGERS, sm.float32]
 
 
 OPERATIONS = {
@@ -31,7 +26,7 @@ BITWISE = {"and", "or", "xor"}
 CASES = [
     pytest.param(name, dtype, id=f"{name}-{dtype.name}")
     for name in OPERATIONS
-    for dtype in (*INTEGERS, *FLOATS)
+    for dtype in TYPES
     if not (dtype.is_float and name in BITWISE)
 ]
 
@@ -106,7 +101,7 @@ def test_old_values_are_the_history_of_the_element(launch, dtype):
     assert counter[0] == 2 * THREADS
 
 
-@pytest.mark.parametrize("dtype", (*INTEGERS, *FLOATS), ids=str)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_exchange_passes_every_value_on_once(launch, dtype):
     @sm.kernel
     def passed(cell, out):
@@ -118,7 +113,7 @@ def test_exchange_passes_every_value_on_once(launch, dtype):
     assert sorted([*out.tolist(), cell[0]]) == list(range(THREADS + 1))
 
 
-@pytest.mark.parametrize("dtype", (*INTEGERS, *FLOATS), ids=str)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_compare_exchange_lets_one_thread_win(launch, dtype):
     @sm.kernel
     def claimed(cells, out):
@@ -135,7 +130,7 @@ def test_compare_exchange_lets_one_thread_win(launch, dtype):
         assert set(olds[olds != 0].tolist()) <= {winner + 1}
 
 
-@pytest.mark.parametrize("dtype", (*INTEGERS, *FLOATS), ids=str)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_load_and_store(launch, dtype):
     @sm.kernel
     def moved(a, out):
@@ -156,7 +151,7 @@ def larger_squared(a, b):
     return max(a, b) if a * a > b else b
 
 
-@pytest.mark.parametrize("dtype", (*INTEGERS, *FLOATS), ids=str)
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_a_users_function_is_applied_once_for_each_thread(launch, dtype):
     @sm.kernel
     def updated(cells, out):
@@ -209,7 +204,7 @@ def test_atomics_under_divergent_conditions(launch):
     np.testing.assert_array_equal(cells, wanted)
 
 
-@pytest.mark.parametrize("dtype", (sm.int32, sm.uint32, sm.float32), ids=str)
+@pytest.mark.parametrize("dtype", [sm.int32, sm.uint32, sm.float32], ids=str)
 def test_a_histogram(launch, dtype):
     @sm.kernel
     def histogram(values, bins):

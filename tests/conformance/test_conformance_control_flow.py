@@ -1,3 +1,4 @@
+# ruff: noqa: B007, PLR0133 - kernels that do what nobody should, to see what it means
 """Control flow, functions and values that are no numbers mean what they mean in Python.
 
 A function is run as a kernel, and as itself by Python, on the same integers.
@@ -91,7 +92,7 @@ def dynamic_steps(x):
 
 def after_the_loop(x):
     i = -7
-    for i in range(x % 4):  # noqa: B007 - read after the loop
+    for i in range(x % 4):
         pass
     return i
 
@@ -440,7 +441,7 @@ def order_of_evaluation(out):
     second = (a[1], changing(a, 1), a[1])
     third = max(a[2], changing(a, 2), a[2])
     a[changing(a, 0) % 3] += a[0]
-    fourth = changing(a, 1) > 3 and changing(a, 1) > 2 or changing(a, 2) > 0
+    fourth = (changing(a, 1) > 3 and changing(a, 1) > 2) or changing(a, 2) > 0
     x = a[0] < changing(a, 0) < changing(a, 1)
     out[i] = (first + second[0] * 3 + second[1] * 5 + second[2] + third) % 9973
     out[i] += a[0] % 11 + a[1] % 13 + a[2] % 17 + fourth + x
@@ -452,7 +453,7 @@ def ordered(i):
     second = (a[1], changing(a, 1), a[1])
     third = max(a[2], changing(a, 2), a[2])
     a[changing(a, 0) % 3] += a[0]
-    fourth = changing(a, 1) > 3 and changing(a, 1) > 2 or changing(a, 2) > 0
+    fourth = (changing(a, 1) > 3 and changing(a, 1) > 2) or changing(a, 2) > 0
     x = a[0] < changing(a, 0) < changing(a, 1)
     result = (first + second[0] * 3 + second[1] * 5 + second[2] + third) % 9973
     return result + a[0] % 11 + a[1] % 13 + a[2] % 17 + fourth + x

@@ -68,7 +68,9 @@ def operands_of(record: Intrinsic, dtype: dtypes.DType) -> list[np.ndarray]:
     columns = [chosen[rows[:, k]] for k in range(record.arity)]
     random = np.random.default_rng(14)
     if record.name == "int_pow":
-        columns[1] = random.integers(-3 if dtype.is_signed else 0, 40, len(rows)).astype(dtype.numpy)
+        columns[1] = random.integers(-3 if dtype.is_signed else 0, 40, len(rows)).astype(
+            dtype.numpy
+        )
     for k in record.scalar_operands:
         columns[k] = random.integers(-300, 300, len(rows)).astype(np.int32)
     return columns
@@ -104,7 +106,7 @@ def allowed_ulp(record: Intrinsic, dtype: dtypes.DType) -> float:
 
 def unexpected(record: Intrinsic, dtype: dtypes.DType, found, wanted) -> np.ndarray:
     """Which results are not within the bound."""
-    if not record.result is Result.SAME or not dtype.is_float:
+    if record.result is not Result.SAME or not dtype.is_float:
         return found != wanted
     wrong = ulp_errors(found, wanted, dtype) > allowed_ulp(record, dtype)
     if record.name == "lgamma":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from thread_model import threadgroups_of
 
 import speedmetal as sm
 from speedmetal import dtypes
+from thread_model import threadgroups_of
 
 REAL_TYPES = [dtype for dtype in dtypes.ALL if not dtype.is_complex]
 SIZES = [1, 2, 31, 32, 33, 97, 1023, 1025]
@@ -224,7 +224,7 @@ def test_a_small_grid_is_indexed_with_32_bits(launch):
 
 def test_a_grid_needs_at_least_one_thread(launch):
     empty = np.zeros(0, np.float32)
-    with pytest.raises(sm.LaunchError, match="it must be 1 or more. Where an array may be empty"):
+    with pytest.raises(sm.LaunchError, match=r"it must be 1 or more\. Where an array may be empty"):
         launch(increase, empty, grid=empty.size)
 
 

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from thread_model import Thread, threadgroups_of, triple
 
 import speedmetal as sm
+from thread_model import Thread, threadgroups_of, triple
 
 SHAPES = [
     # grid, threads

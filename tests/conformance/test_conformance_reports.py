@@ -1,8 +1,10 @@
+# ruff: noqa: T201 - kernels that print are what is tested
 """What a kernel reports: prints, assertions, indices out of bounds, divisions by zero."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,9 +29,7 @@ def test_numbers_are_printed_as_python_prints_them(launch, capsys):
     launch(print_numbers, a, big, half, grid=1)
     third = str(-np.float32(0.1) / np.float32(3))
     assert capsys.readouterr().out == (
-        f"x 0 0.1 {third}\n"
-        f"{2**62 - 1}|{2**63 - 2};\n"
-        "0.1 True True None 1.5 text\n"
+        f"x 0 0.1 {third}\n{2**62 - 1}|{2**63 - 2};\n0.1 True True None 1.5 text\n"
     )
 
 
@@ -39,7 +39,7 @@ def print_special(a, n):
         print(a[k], end=" ")
     print()
     print(n[0], n[1], n[2])
-    print("100% {done} %d \\ \"quoted\" é\ttab")
+    print('100% {done} %d \\ "quoted" é\ttab')
     print((1, a[0]), "in", (), (n[1],))
     print()
 
@@ -123,8 +123,7 @@ def quotient(a, b, out):
 def place(kernel, text) -> str:
     """``file:line`` of the first line of a kernel that has the text."""
     code = kernel.function.__code__
-    with open(code.co_filename, encoding="utf-8") as file:
-        lines = file.read().splitlines()
+    lines = Path(code.co_filename).read_text().splitlines()
     line = next(n for n in range(code.co_firstlineno, len(lines)) if text in lines[n - 1])
     return f"{code.co_filename}:{line}"
 

@@ -8,12 +8,12 @@ import operator
 
 import numpy as np
 import pytest
-from thread_model import simdgroups_of, threadgroups_of
 
 import speedmetal as sm
 from speedmetal import dtypes
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind
+from thread_model import simdgroups_of, threadgroups_of
 
 SIZES = [(1, 1), (5, 5), (31, 31), (32, 32), (33, 33), (64, 64), (100, 100), (70, 33)]
 """Grid and threads of a threadgroup."""
@@ -66,8 +66,10 @@ def small_values(dtype, size) -> np.ndarray:
     values = np.ones(size)
     places = random.permutation(size)[: size // 6]
     values[places] = random.choice([2, 2, 3] if dtype.bits == 8 else [2, 3, -1], places.size)
-    return np.abs(values).astype(dtype.numpy) if dtype.kind is dtypes.Kind.UNSIGNED else (
-        values.astype(dtype.numpy)
+    return (
+        np.abs(values).astype(dtype.numpy)
+        if dtype.kind is dtypes.Kind.UNSIGNED
+        else (values.astype(dtype.numpy))
     )
 
 
@@ -143,8 +145,8 @@ def test_prefixes_over_the_active_threads(launch, name, dtype):
 # --- Shuffles --------------------------------------------------------------------------------
 
 SOURCES = {
-    # own lane, operand, lanes of a full group -> lane read; own beyond those, and what the thread of
-    # a lane that a short group lacks would have given is unspecified
+    # own lane, operand, lanes of a full group -> lane read; own value beyond those. What a lane
+    # that a short group lacks would have given is unspecified.
     "shuffle": lambda lane, k, width: k % width,
     "shuffle_up": lambda lane, k, width: lane - k,
     "shuffle_down": lambda lane, k, width: lane + k,
@@ -170,7 +172,7 @@ def test_shuffles_are_permutations(launch, family, name, dtype):
 
     for grid, threads in [(32, 32), (64, 64), (96, 96), (31, 31), (70, 70)]:
         x = (np.arange(grid) * 3 % 101).astype(dtype.numpy)
-        varying = name == "shuffle" or name == "shuffle_xor"
+        varying = name in {"shuffle", "shuffle_xor"}
         for shift in (0, 1, 2, 3, 5, 17, 31):
             by = np.full(grid, shift % width, np.int32)
             if varying and name == "shuffle":
@@ -394,3 +396,20 @@ def test_several_simdgroups_of_a_threadgroup_have_their_own_matrices(launch):
     out = np.zeros_like(a)
     launch(scaled, a, out, grid=96, threads=96)
     np.testing.assert_array_equal(out, a.reshape(3, 8, 8).sum(axis=2).ravel()[:, None] + 0 * a)
+
+
+def test_two_names_of_one_matrix_stay_apart(launch):
+    """One goes on, the other keeps its value."""
+
+    @sm.kernel
+    def kernel(out):
+        kept = moved = sm.simdgroup_matrix(1.0, sm.float32)
+        for _ in range(2):
+            moved = sm.simdgroup_multiply_accumulate(kept, kept, moved)
+        sm.simdgroup_store(moved, out, (0, 0))
+        sm.simdgroup_store(kept, out, (0, 8))
+
+    out = np.zeros((8, 16), np.float32)
+    launch(kernel, out, groups=1, threads=32)
+    assert (out[:, :8] == 17).all()
+    assert (out[:, 8:] == 1).all()

@@ -1,3 +1,4 @@
+# ruff: noqa: S102 - programs are our own text
 """Runs a fuzzed program as plain Python, thread by thread; and on a device, as a kernel."""
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_programs import INPUT_FLOAT, INPUT_INT, INPUT_SIZE, OUTPUTS, THREADS, Program
-from thread_model import Thread, threadgroups_of
+from fuzz_expressions import INPUT_FLOAT, INPUT_INT, INPUT_SIZE, THREADS
+from fuzz_programs import OUTPUTS, Program
 
 import speedmetal as sm
+from thread_model import Thread, threadgroups_of
 
 BARRIER = "sm.threadgroup_barrier()"
 HEADER = "import math\nimport speedmetal as sm\n\n"
@@ -21,7 +23,9 @@ SCALARS = (5, 2.25)
 
 _random = np.random.default_rng(1234)
 INTS = _random.integers(-INPUT_INT, INPUT_INT + 1, INPUT_SIZE).astype(np.int32)
-FLOATS = (_random.integers(-8 * INPUT_FLOAT, 8 * INPUT_FLOAT + 1, INPUT_SIZE) / 8).astype(np.float32)
+FLOATS = (_random.integers(-8 * INPUT_FLOAT, 8 * INPUT_FLOAT + 1, INPUT_SIZE) / 8).astype(
+    np.float32
+)
 
 
 class Outputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -53,7 +54,7 @@ def tried(part: int, count: int, folder: str) -> str:
 
     try:
         each()
-    except BaseException as error:  # whatever it is, the parent process reports it
+    except BaseException as error:  # noqa: BLE001 - the parent process reports it
         place = f"SPEEDMETAL_FUZZ_SEED={SEED}, part {part}"
         return f"{place}\n{''.join(traceback.format_exception(error))}"
     return ""
@@ -86,8 +87,13 @@ def test_random_programs_do_what_they_do_in_python(tmp_path):
 
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
-def test_many_random_programs_do_what_they_do_in_python(tmp_path):
-    try_programs(PROGRAMS_AT_NIGHT, tmp_path)
+@pytest.mark.parametrize("processor", ["", "x86-64-v3"])  # this machine's, and shorter vectors
+def test_many_random_programs_do_what_they_do_in_python(processor, tmp_path, monkeypatch):
+    if processor and platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the processor is no x86-64")
+    if processor:
+        monkeypatch.setenv("SPEEDMETAL_CPU", processor)
+    try_programs(PROGRAMS_AT_NIGHT // 2, tmp_path)
 
 
 def program_of(body: str) -> Program:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 
 from speedmetal import dtypes
-from speedmetal.dtypes import DType
 from speedmetal.frontend import arithmetic, atomics
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import select
@@ -64,7 +62,6 @@ def _array(space: Space, construct: str) -> Handler:
         shape = tuple(_size(run, size, space, span) for size in sizes)
         if not shape:
             raise Fault(span, "expected a shape of one axis or more, found ()")
-        _check_room(run, shape, dtype, space, span)
         unique = run.names.unique(name)
         run.session.variable_names.add(unique)
         array_type = ArrayType(dtype, len(shape), len(shape) - 1, space)
@@ -75,33 +72,12 @@ def _array(space: Space, construct: str) -> Handler:
     return handler
 
 
-_LARGEST_BYTES = 256 * 1024
-"""Of the arrays of a thread or threadgroup: no GPU has more; a device's own limit may be less."""
-
-
-def _check_room(
-    run: Run, shape: tuple[int | ir.Expression, ...], dtype: DType, space: Space, span: SourceSpan
-) -> None:
-    """Refuse an array with which those of its space would take more than any device has."""
-    before = [(a.shape or (), a.type.dtype) for a in run.arrays if a.type.space is space]
-    taken = sum(
-        math.prod(size for size in sizes if isinstance(size, int)) * kind.itemsize
-        for sizes, kind in (*before, (shape, dtype))
-    )
-    if taken > _LARGEST_BYTES:
-        raise Fault(
-            span,
-            f"the {space.value} arrays up to here take {taken} bytes, allowed are {_LARGEST_BYTES};"
-            " make them smaller, or give the kernel an array to work in",
-        )
-
-
 def _size(run: Run, value: Value, space: Space, span: SourceSpan) -> int | ir.Expression:
     value = unwrap(value, span)
     if space is Space.THREAD or isinstance(value, Static):
         size = static_int(value, span, "the size of an array")
-        if size < 1:
-            raise Fault(span, f"expected a size of 1 or more, found {size}")
+        if not 1 <= size <= run.index_type.maximum:
+            raise Fault(span, f"expected a size from 1 to {run.index_type.maximum}, found {size}")
         return size
     scalar = as_scalar(run, value, span)
     if isinstance(scalar.expression, ir.Constant):

@@ -28,6 +28,7 @@ from speedmetal.frontend.values import (
     Static,
     Value,
     describe,
+    expressions_of,
 )
 from speedmetal.ir import nodes as ir
 
@@ -72,6 +73,10 @@ def _assign(run: Run, node: ast.Assign) -> None:
         value = run.value(node.value)
     if len(node.targets) > 1:
         mark = len(run.block)
+        # Several names read the value: none may take over the variable that holds it.
+        run.temporaries.difference_update(
+            part.variable for part in expressions_of(value) if isinstance(part, ir.Read)
+        )
         for target in node.targets:
             assign(run, target, value, node.value)
             value = run.settle(value, mark)

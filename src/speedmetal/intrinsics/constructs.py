@@ -98,18 +98,21 @@ RECORDS = (
         "shape, dtype",
         "Memory that the threads of a threadgroup share; its values at first are unspecified."
         " `shape` has constants, or expressions over scalar parameters, sizes of arrays and"
-        " threads_per_threadgroup().",
+        " threads_per_threadgroup(). A launch for which the arrays do not fit into the device's"
+        " threadgroup memory is refused.",
     ),
     Construct(
         "thread_array",
         "shape, dtype",
-        "Memory of each thread's own, of a constant shape; its values at first are unspecified.",
+        "Memory of each thread's own, of a constant shape; its values at first are unspecified."
+        " A thread has 16 KiB.",
     ),
     Construct(
         "threadgroup_barrier",
         'memory="threadgroup"',
         "Every thread of the threadgroup arrives; writes before it to the named memory are seen"
-        ' after it. `memory` is "threadgroup", "device", "all" or "none".',
+        ' after it. `memory` is "threadgroup", "device", "all" or "none". Where some threads go'
+        " round it, the result is undefined; debug level 2 finds it.",
     ),
     Construct(
         "simdgroup_barrier",

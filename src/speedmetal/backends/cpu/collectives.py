@@ -208,9 +208,6 @@ class Collectives(Atomics):
         """``value[lanes[n]]`` in each lane n, by way of memory."""
         element = register_type(value.dtype)
         wide = Value(self.vector(value), value.type, VARYING)
-        if value.dtype.is_bool:  # lanes of one bit have no addresses
-            picked = self._picked(self.convert(wide, dtypes.uint8), lanes)
-            return self.convert(picked, dtypes.bool_)
         kind = vector_type(element, self.lanes)
         place = self.w.slot(kind, "lanes")
         self.w.do(f"store {kind} {wide.text}, ptr {place}, align 64")

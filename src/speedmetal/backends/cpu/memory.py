@@ -97,9 +97,6 @@ class Memory(Arithmetic):
         for axis, index in enumerate(indices):
             number = self._add_offset_of_own(number, storage, axis, index)
         kind = memory_type(array.type.dtype)
-        if not self.lanes:
-            text = self.w.let(f"getelementptr {kind}, ptr {storage.pointer}, i64 {number.text}")
-            return Address(text, 0)
         lanes = Value(str(self.lanes), dtypes.int64, UNIFORM)
         first = self.binary("multiply", number, lanes)
         if number.is_uniform:

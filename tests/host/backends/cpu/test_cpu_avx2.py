@@ -51,7 +51,8 @@ def run_tests(*arguments: str) -> None:
 
 def test_the_other_process_writes_code_for_avx2() -> None:
     """Or the tests below would prove nothing."""
-    said = run("-c", "from speedmetal.backends.cpu.build import vector_unit; print(vector_unit().lanes)")
+    program = "from speedmetal.backends.cpu.build import vector_unit; print(vector_unit().lanes)"
+    said = run("-c", program)
     assert said.strip() == "8"
 
 

@@ -211,6 +211,19 @@ def test_threads_memory_beyond_any_stack(threads: int) -> None:
     np.testing.assert_array_equal(a, wanted)
 
 
+def test_memory_of_threads_is_given_back() -> None:
+    """A dozen launches of 16 MiB and more need no more memory than two."""
+    resource = pytest.importorskip("resource", reason="the system does not tell a process's memory")
+    unit = 1 if sys.platform == "darwin" else 1024
+    a = np.zeros(1024, np.float32)
+    peaks = []
+    for launches in (2, 12):
+        for _ in range(launches):
+            large_own(a, grid=1024, threads=1024)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    assert peaks[1] - peaks[0] < 100 * 2**20
+
+
 LIVE = 40
 _MADE = "".join(f"    v{n} = sm.float64(a[i]) * {n} + b[i]\n" for n in range(LIVE))
 _USED = "".join(f"    total = total * 0.5 + v{n}\n" for n in range(LIVE))

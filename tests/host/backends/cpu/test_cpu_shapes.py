@@ -210,6 +210,23 @@ def test_a_condition_inside_a_loop_leaves_lanes_behind(b: Builder) -> None:
     assert found.of[total] is VARYING
 
 
+def test_a_loop_that_lanes_leave_for_good_comes_again_in_a_loop_around_it(b: Builder) -> None:
+    """No statement after the inner loop reads the variable, but the next iteration does."""
+    n, x = b.scalar("n", d.int32), x_of(b)
+    out, limits = b.array("out", d.int32), b.array("limits", d.int32)
+    k, total = b.variable("k", d.int32), b.let("total", 0)
+    count = [b.assign(total, b.add(total, 1)), b.store(limits, [x], b.add(b.load(limits, x), -1))]
+    inner = b.loop_while(b.compare("gt", b.load(limits, x), 0), count)
+    outer = b.loop(k, 0, n, 1, [b.store(out, [x], total), inner])
+    b.emit(outer)
+    found = shapes_of(b)
+    assert found.leaves_lanes_behind(total, ((outer, 0), (inner, 0)))
+    assert found.of[total] is VARYING
+    values, given = np.zeros(40, np.int32), np.arange(40, dtype=np.int32) % 7
+    run_ir(b.kernel(), 2, values, given, grid=(40,), threads=(40,))
+    np.testing.assert_array_equal(values, np.arange(40) % 7)
+
+
 def test_loops_whose_bounds_vary(b: Builder) -> None:
     """Lanes that are left have gone round as often: counters stay as far apart as at first."""
     n, x = b.scalar("n", d.int32), x_of(b)

@@ -65,3 +65,13 @@ def test_without_nvrtc_the_error_says_what_to_install(monkeypatch, tmp_path):
         assert str(broken) in str(caught.value)
     finally:
         build._load.cache_clear()
+
+
+def test_the_toolkit_that_the_environment_names_is_searched(monkeypatch, tmp_path):
+    folder = tmp_path / "lib64"
+    folder.mkdir()
+    for name in ("libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc-builtins.so.13"):
+        (folder / name).touch()
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    found = [path for path in build._candidates() if path.startswith(str(tmp_path))]
+    assert found == [str(folder / "libnvrtc.so.13"), str(folder / "libnvrtc.so.12")]
