@@ -31,7 +31,7 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpan:
-    """A stretch of source text: lines counted from 1, columns in characters from 0, end excluded."""
+    """A stretch of source text: lines from 1, columns in characters from 0, end excluded."""
 
     text: SourceText
     line: int

@@ -24,7 +24,8 @@ CASES = [
 ANY_ZERO = {"minimum", "maximum", "fmin", "fmax", "clamp"}
 """Which zero they give is left open."""
 LGAMMA_ABSOLUTE = 2e-7  # its stated bound near its zeros left of 0
-DOUBLE_REFERENCE_ULP = 3.0  # NumPy's and Python's own float64 functions
+DOUBLE_REFERENCE_ULP = 3.0  # NumPy's and Python's own float64 functions, and ours beyond float32
+GAMMA_REFERENCE_ULP = 8.0  # Python's: 5 measured against mpmath, ours 3
 RANDOM_VALUES = 300
 
 
@@ -101,7 +102,9 @@ def allowed_ulp(record: Intrinsic, dtype: dtypes.DType) -> float:
     if dtype.bits == 16:
         return 1.0  # rounded to float32 first
     # The reference is rounded, too.
-    return record.ulp + (0.5 if dtype is sm.float32 else DOUBLE_REFERENCE_ULP)
+    if dtype is sm.float32:
+        return record.ulp + 0.5
+    return record.ulp + (GAMMA_REFERENCE_ULP if record.name == "gamma" else DOUBLE_REFERENCE_ULP)
 
 
 def unexpected(record: Intrinsic, dtype: dtypes.DType, found, wanted) -> np.ndarray:

@@ -1,0 +1,179 @@
+"""Which loops a threadgroup takes at once, for the order of memory accesses; and that it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from ir_builder import Builder
+from speedmetal import dtypes as d
+from speedmetal.backends.cpu.ordering import may_stream, streaming_loops
+from speedmetal.backends.cpu.shapes import UNIFORM, Shapes
+from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import Space
+from speedmetal.source import NOWHERE
+
+
+def found(b: Builder) -> int:
+    """How many loops of a kernel stream."""
+    kernel = b.kernel()
+
+    def position(call: ir.Call) -> int:
+        return 1 if call.intrinsic.name.startswith("thread_") else UNIFORM
+
+    shapes = Shapes([((), kernel.body)], {}, position)
+    return len(streaming_loops(kernel, shapes.stride)) if may_stream(kernel) else 0
+
+
+class Case:
+    """A kernel that sums ``v[index(k)]`` for k in a range."""
+
+    def __init__(self, debug: int = 0) -> None:
+        self.b = Builder("streams", debug=debug)
+        self.v = self.b.array("v", d.float32)
+        self.image = self.b.array("image", d.float32, rank=2)
+        self.n = self.b.scalar("n", d.int32)
+        self.t = self.b.let("t", self.b.position("thread_index_in_threadgroup", None))
+        self.total = self.b.let("total", 0.0)
+        self.k = self.b.variable("k", d.int32)
+
+    def sum(self, index: ir.Expression, array: ir.Array | None = None) -> ir.Assign:
+        value = self.b.load(array or self.v, index)
+        return self.b.assign(self.total, self.b.add(self.total, value))
+
+    def loop(self, *body: ir.Statement, start=0, stop=None, step=256) -> ir.For:
+        end = self.n if stop is None else stop
+        return self.b.loop(self.k, start, end, step, body)
+
+    def index(self) -> ir.Expression:
+        return self.b.add(self.k, self.t)
+
+
+def plain(c: Case) -> list[ir.Statement]:
+    return [c.loop(c.sum(c.index()))]
+
+
+def through_a_variable(c: Case) -> list[ir.Statement]:
+    i = c.b.variable("i", d.int32)
+    return [c.loop(c.b.assign(i, c.index()), c.sum(c.b.value(i)))]
+
+
+def scaled(c: Case) -> list[ir.Statement]:
+    scaled_counter = c.b.multiply(c.b.multiply(c.k, 4), 8)
+    return [c.loop(c.sum(c.b.binary("subtract", c.b.add(c.t, c.n), scaled_counter)), step=1)]
+
+
+def inside_shared_flow(c: Case) -> list[ir.Statement]:
+    wait = c.b.barrier("threadgroup", Space.THREADGROUP)
+    return [c.b.when(c.b.compare("gt", c.n, 3), [c.loop(c.sum(c.index())), wait])]
+
+
+STREAM: dict[str, Callable[[Case], list[ir.Statement]]] = {
+    f.__name__: f for f in (plain, through_a_variable, scaled, inside_shared_flow)
+}
+
+
+@pytest.mark.parametrize("name", STREAM)
+def test_loops_that_walk_through_memory_stream(name):
+    c = Case()
+    c.b.emit(*STREAM[name](c))
+    assert found(c.b) == 1
+
+
+def gathered(c: Case) -> list[ir.Statement]:
+    return [c.loop(c.sum(c.b.multiply(c.t, c.k)))]
+
+
+def neighbours(c: Case) -> list[ir.Statement]:
+    """A window of a few elements: each vector has them in its caches."""
+    return [c.loop(c.sum(c.index()), step=1)]
+
+
+def shared_by_lanes(c: Case) -> list[ir.Statement]:
+    return [c.loop(c.sum(c.b.value(c.k)))]
+
+
+def down_rows(c: Case) -> list[ir.Statement]:
+    load = c.b.load(c.image, c.k, c.t)
+    return [c.loop(c.b.assign(c.total, c.b.add(c.total, load)), step=1)]
+
+
+def own_bounds(c: Case) -> list[ir.Statement]:
+    return [c.loop(c.sum(c.index()), start=c.t)]
+
+
+def leaves_early(c: Case) -> list[ir.Statement]:
+    beyond = c.b.when(c.b.compare("gt", c.total, 9.0), [ir.Break(NOWHERE)])
+    return [c.loop(c.sum(c.index()), beyond)]
+
+
+def returns_before(c: Case) -> list[ir.Statement]:
+    return [c.b.when(c.b.compare("gt", c.t, 3), [c.b.leave()]), c.loop(c.sum(c.index()))]
+
+
+def in_divergent_flow(c: Case) -> list[ir.Statement]:
+    return [c.b.when(c.b.compare("gt", c.t, 3), [c.loop(c.sum(c.index()))])]
+
+
+def large(c: Case) -> list[ir.Statement]:
+    return [c.loop(*(c.sum(c.index()) for _ in range(12)))]
+
+
+def from_threadgroup_memory(c: Case) -> list[ir.Statement]:
+    tile = c.b.memory("tile", d.float32, [1024], Space.THREADGROUP)
+    return [c.loop(c.sum(c.index(), tile))]
+
+
+DO_NOT: dict[str, Callable[[Case], list[ir.Statement]]] = {
+    f.__name__: f
+    for f in (
+        *(gathered, neighbours, shared_by_lanes, down_rows, own_bounds, leaves_early),
+        *(returns_before, in_divergent_flow, large, from_threadgroup_memory),
+    )
+}
+
+
+@pytest.mark.parametrize("name", DO_NOT)
+def test_other_loops_do_not(name):
+    c = Case()
+    c.b.emit(*DO_NOT[name](c))
+    assert found(c.b) == 0
+
+
+def test_with_checks_no_loop_streams():
+    """A thread that fails leaves; the others go on."""
+    c = Case(debug=1)
+    c.b.emit(*plain(c))
+    assert found(c.b) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 7, 32, 64, 257])
+def test_what_threads_carry_through_such_loops_stays_their_own(threads):
+    @sm.kernel
+    def sums(x, out, length):
+        thread = sm.thread_index_in_threadgroup()
+        group = sm.threadgroup_position_in_grid().x
+        width = sm.threads_per_threadgroup().x
+        total, count, last = 0.0, 0, -1.0
+        for start in range(group * length, (group + 1) * length, 64):
+            i = start + thread
+            if i < x.size and thread < 64:
+                total += x[i]
+                last = x[i]
+                count += 1
+        out[group * width + thread] = total * 1000 + last + count * 0.25
+
+    length, groups = 640, 3
+    x = np.arange(groups * length - 37, dtype=np.float32) % 13
+    out = np.zeros(groups * threads, np.float32)
+    sums(x, out, length, groups=groups, threads=threads)
+    for group in range(groups):
+        for thread in range(threads):
+            first = group * length + thread
+            mine = [x[i] for i in range(first, (group + 1) * length + thread, 64) if i < x.size]
+            mine = mine if thread < 64 else []
+            wanted = sum(mine) * 1000 + (mine[-1] if mine else -1) + len(mine) * 0.25
+            assert out[group * threads + thread] == wanted
