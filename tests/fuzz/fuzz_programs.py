@@ -319,8 +319,8 @@ class Writer(Expressions):
 
     def _helper(self, number: int) -> None:
         """A function; later ones may call it."""
-        parameters = self._one_of("i", "if", "ai", "gi", "f")
-        result = self._one_of("i", "f", "t") if parameters != "i" else "i"
+        parameters = self._one_of("i", "ai", "if", "gi", "ai", "f")
+        result = "i" if parameters in ("i", "ai") else self._one_of("i", "f", "t")
         helper = Helper(f"helper_{number}", parameters, result)
         names = {kind: f"{kind}_{place}" for place, kind in enumerate(parameters)}
         before, self._scope = self._scope, Scope()
@@ -361,6 +361,8 @@ class Writer(Expressions):
             for _ in range(self._choose(3)):
                 self._assign_int(0)
                 self._assign_float(0)
+            if self._scope.arrays:
+                self._effect(0)
             if has_barriers:
                 self._phases()
             else:
@@ -376,7 +378,8 @@ class Writer(Expressions):
         self._line(f"exact[i, 0] += {' + '.join(e.text for e in self._scope.floats)}")
 
     def _thread_array(self) -> None:
-        if not self._choose(2):
+        changing = [helper for helper in self._helpers if "a" in helper.parameters]
+        if not changing and not self._choose(2):
             return
         name = self._name("t")
         self._line(f"{name} = sm.thread_array(({THREAD_ARRAY},), sm.int32)")

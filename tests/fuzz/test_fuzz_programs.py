@@ -24,6 +24,7 @@ SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
 PROGRAMS = 2_000
 PROGRAMS_AT_NIGHT = 20_000
 PROGRAMS_OF_A_PART = 250
+ENDLESS_SECONDS = 900  # for a part, which takes 20: a program that has not ended by then never will
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -72,11 +73,13 @@ def try_programs(count: int, folder: Path) -> None:
     with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
         running = [pool.submit(tried, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts]
         try:
-            failures = [text for future in running if (text := future.result())]
-        except BrokenProcessPool:
+            failures = [text for future in running if (text := future.result(ENDLESS_SECONDS))]
+        except (BrokenProcessPool, TimeoutError):
+            for process in multiprocessing.active_children():
+                process.kill()  # one that loops for ever would be waited for
             newest = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[-workers:]
             names = ", ".join(map(str, newest))
-            pytest.fail(f"SPEEDMETAL_FUZZ_SEED={SEED}: a program of these stopped Python: {names}")
+            pytest.fail(f"SPEEDMETAL_FUZZ_SEED={SEED}: one of these crashes or never ends: {names}")
     assert not failures, "\n\n".join(failures)
 
 
