@@ -97,6 +97,11 @@ def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
             yield from statements(block)
 
 
+def size(body: tuple[Statement, ...]) -> int:
+    """How much a body computes: the number of its expressions."""
+    return sum(1 for statement in statements(body) for _ in expressions(statement))
+
+
 def assigned_variable(statement: Statement) -> Variable | None:
     """The variable that a statement gives a value, if it does."""
     match statement:

@@ -44,7 +44,7 @@ from speedmetal.ir.nodes import (
     Unary,
     Variable,
 )
-from speedmetal.ir.types import Space, ValueType
+from speedmetal.ir.types import ValueType
 
 # How tightly C++'s operators bind.
 LOOSEST, CONDITIONAL, OR, AND = 0, 2, 3, 4
@@ -432,10 +432,6 @@ def _is_one_call(pattern: str) -> bool:
         if depth == 0 and character == ")":
             return position == len(pattern) - 1
     return False
-
-
-def is_device(array: Array) -> bool:
-    return array.type.space is Space.DEVICE
 
 
 # Which method prints a node; by name, so that a target may have its own.

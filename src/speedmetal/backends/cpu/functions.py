@@ -42,7 +42,7 @@ class Functions:
         if key not in self._variants:
             shape = "".join("v" if s is VARYING else "u" for s in strides)
             name = f"{function.name}.{shape}{lanes or ''}"
-            size = sum(1 for s in walk.statements(function.body) for _ in walk.expressions(s))
+            size = walk.size(function.body)
             self._variants[key] = _Variant(name, "", size)
             self._variants[key].text = self._text(function, strides, lanes, name)
         variant = self._variants[key]

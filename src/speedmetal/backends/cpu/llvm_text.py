@@ -91,10 +91,9 @@ def constant_vector(element: str, values: list[int] | range) -> str:
 
 @dataclass
 class Module:
-    """Pieces of one module; declarations and helper functions are there once."""
+    """What a module declares, each once."""
 
     declarations: dict[str, str] = field(default_factory=dict)
-    functions: dict[str, str] = field(default_factory=dict)
 
     def declare(self, result: str, name: str, arguments: tuple[str, ...]) -> str:
         """Make an outside function or an LLVM intrinsic known; returns its name."""
@@ -111,7 +110,6 @@ class Writer:
         self._lines: list[str] = []
         self._slots: list[str] = []
         self._count = 0
-        self.block = "entry"
 
     def fresh(self, hint: str = "") -> str:
         """A new local name, without its ``%``."""
@@ -151,7 +149,6 @@ class Writer:
     def start(self, label: str) -> None:
         """Start a block; the one before must have ended in a jump."""
         self._lines.append(f"{label}:")
-        self.block = label
 
     def jump(self, label: str) -> None:
         self.do(f"br label %{label}")

@@ -85,7 +85,7 @@ class _Search:
         inside = list(walk.statements(loop.body))
         if any(isinstance(s, Break | Continue | Barrier | For | While) for s in inside):
             return False
-        if sum(1 for s in inside for _ in walk.expressions(s)) > _LARGEST_BODY:
+        if walk.size(loop.body) > _LARGEST_BODY:
             return False
         bounds = (self._uniformities.of(b) for b in (loop.start, loop.stop, loop.step))
         if any(uniformity is not Uniformity.UNIFORM for uniformity in bounds):

@@ -69,7 +69,6 @@ def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = Fa
     head = f"define void @{ENTRY}(ptr noalias %arguments, i64 %begin, i64 %end) nounwind"
     body = f"{head} {{\n{writer.body()}\n}}"
     declarations = "\n".join(module.declarations.values())
-    helpers = "\n\n".join(module.functions.values())
     title = f"; kernel {kernel.name}, {width} threads a vector"
-    parts = (title, *functions.texts(), helpers, body, declarations)
+    parts = (title, *functions.texts(), body, declarations)
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -154,7 +154,7 @@ class Runs(Vectors):
             self.block(run.statements, run.path)
             self.leave_vector(changed, number)
 
-        size = sum(1 for s in walk.statements(run.statements) for _ in walk.expressions(s))
+        size = walk.size(run.statements)
         self.each_vector(write, twice=size <= _TWICE_WRITTEN_EXPRESSIONS)
 
     def _touches(self, variable: Variable, piece: Piece) -> bool:

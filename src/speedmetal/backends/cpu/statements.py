@@ -275,7 +275,7 @@ class Statements(Expressions):
 
     def _is_better_twice(self, entry: str | None, body: tuple[Statement, ...]) -> bool:
         """Whether a body that runs under a mask is worth a second text for full vectors."""
-        if entry is not None or _size(body) > _TWICE_WRITTEN_EXPRESSIONS:
+        if entry is not None or walk.size(body) > _TWICE_WRITTEN_EXPRESSIONS:
             return False
         inside = list(walk.statements(body))
         if any(isinstance(s, Atomic) or self._streams(s) for s in inside):
@@ -483,10 +483,6 @@ class Statements(Expressions):
         Assert: _assert,
         Barrier: _barrier,
     }
-
-
-def _size(body: tuple[Statement, ...]) -> int:
-    return sum(1 for s in walk.statements(body) for _ in walk.expressions(s))
 
 
 def _accesses_memory(statement: Statement) -> bool:
