@@ -9,10 +9,9 @@ import ml_dtypes
 import numpy as np
 
 from speedmetal import passes
-from speedmetal.arguments import SLOT_FORMATS
 from speedmetal.backends.cpu.build import compile_object, vector_unit
 from speedmetal.backends.cpu.device import address_of
-from speedmetal.backends.cpu.driver import Program
+from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
 from speedmetal.backends.cpu.printer import print_kernel
 from speedmetal.backends.cpu.target import VectorUnit
 from speedmetal.dtypes import DType
@@ -39,7 +38,7 @@ class IrProgram:
     ) -> None:
         self.kernel = kernel
         text = print_kernel(prepared(kernel), unit=unit or vector_unit(), linear=linear)
-        self._program = Program(compile_object(text))
+        self._program = CpuProgram(compile_object(text))
 
     def run(
         self, *arguments: Any, grid: tuple[int, ...] = (1,), threads: tuple[int, ...] = (1,)

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from speedmetal import compiler
-from speedmetal.arguments import SLOT_FORMATS
 from speedmetal.backends import mailbox
 from speedmetal.backends.c_family.kernels import entry_name, static_bytes
 from speedmetal.backends.c_family.layout import (
@@ -30,6 +29,7 @@ from speedmetal.backends.c_family.layout import (
     needs_mailbox,
     written_arrays,
 )
+from speedmetal.backends.cpu.driver import SLOT_FORMATS
 from speedmetal.backends.cuda.build import compile_cubin
 from speedmetal.backends.cuda.printer import dynamic_arrays
 from speedmetal.backends.cuda.spellings import DIALECT

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against _HOMES
+    from speedmetal import metal as metal
+    from speedmetal import profile as profile
     from speedmetal.arrays.array import Array as Array
     from speedmetal.arrays.creation import arange as arange
     from speedmetal.arrays.creation import array as array
@@ -49,6 +51,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from speedmetal.errors import InternalError as InternalError
     from speedmetal.errors import KernelError as KernelError
     from speedmetal.errors import LaunchError as LaunchError
+    from speedmetal.errors import SimulationError as SimulationError
     from speedmetal.errors import SpeedmetalError as SpeedmetalError
     from speedmetal.errors import UnknownNameError as UnknownNameError
     from speedmetal.errors import UserInputError as UserInputError
@@ -56,6 +59,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from speedmetal.launch import Kernel as Kernel
     from speedmetal.launch import debug_level as debug_level
     from speedmetal.launch import kernel as kernel
+    from speedmetal.launch import math_mode as math_mode
     from speedmetal.reflection import code as code
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
@@ -75,12 +79,16 @@ _HOMES = {
     ),
     "speedmetal.errors": (
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
-        *("DeviceError", "CacheError", "KernelError", "InternalError"),
+        *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
     ),
-    "speedmetal.launch": ("Kernel", "debug_level", "kernel"),
+    "speedmetal.launch": ("Kernel", "debug_level", "kernel", "math_mode"),
     "speedmetal.reflection": ("code",),
 }
-_NAMESPACES = {"random": "speedmetal.intrinsics.library.philox"}
+_NAMESPACES = {
+    "metal": "speedmetal.metal",
+    "profile": "speedmetal.profile",
+    "random": "speedmetal.intrinsics.library.philox",
+}
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 

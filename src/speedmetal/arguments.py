@@ -7,32 +7,15 @@ differ between launches with the same key (an address, a number). The rest is do
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from speedmetal.backends.base import Device, DeviceArray
+from speedmetal.backends.base import ArrayParameter, Device, DeviceArray, ScalarParameter
 from speedmetal.backends.cpu.device import address_of
-from speedmetal.dtypes import (
-    DType,
-    bfloat16,
-    bool_,
-    complex64,
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
+from speedmetal.dtypes import DType, bfloat16, complex64, float32
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
     Argument,
@@ -46,13 +29,6 @@ from speedmetal.frontend.signature import (
 )
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
-
-SLOT_FORMATS: dict[DType, str] = {
-    bool_: "?7x", int8: "b7x", int16: "h6x", int32: "i4x", int64: "q",
-    uint8: "B7x", uint16: "H6x", uint32: "I4x", uint64: "Q",
-    float16: "e6x", bfloat16: "H6x", float32: "f4x", float64: "d",
-}  # fmt: skip
-"""How :mod:`struct` packs a scalar into the low end of a slot of 8 bytes; bfloat16 as its bits."""
 
 # --- Readers ---------------------------------------------------------------------------------
 
@@ -226,20 +202,21 @@ def largest_extent(arguments: Sequence[Any]) -> int:
     return largest
 
 
-def parameter_slots(argument: Any, kind: Argument) -> Iterator[tuple[str, bytes]]:
-    """For each value that a reader reads: its format, and the constant bytes that follow it."""
-    if isinstance(kind, TupleArgument):
-        for item, item_kind in zip(record_items(argument), kind.items, strict=True):
-            yield from parameter_slots(item, item_kind)
-    elif isinstance(kind, ArrayArgument):
-        itemsize = argument.itemsize
-        words = (*argument.shape, *(stride // itemsize for stride in argument.strides))
-        yield "q", struct.pack(f"{len(words)}q", *words)
-    elif isinstance(kind, ScalarArgument):
-        if kind.dtype is complex64:
-            yield from ((SLOT_FORMATS[float32], b""),) * 2
-        else:
-            yield SLOT_FORMATS[kind.dtype], b""
+def launch_parameters(
+    arguments: Sequence[Any], signature: Sequence[Argument]
+) -> Iterator[ArrayParameter | ScalarParameter]:
+    """The parameters of the compiled kernel: one for each value that a reader reads."""
+    for argument, kind in zip(arguments, signature, strict=True):
+        if isinstance(kind, TupleArgument):
+            yield from launch_parameters(record_items(argument), kind.items)
+        elif isinstance(kind, ArrayArgument):
+            strides = tuple(stride // argument.itemsize for stride in argument.strides)
+            yield ArrayParameter(argument.shape, strides)
+        elif isinstance(kind, ScalarArgument):
+            is_complex = kind.dtype is complex64
+            yield from (
+                (ScalarParameter(float32),) * 2 if is_complex else (ScalarParameter(kind.dtype),)
+            )
 
 
 def check_devices(kernel: str, arguments: Sequence[Any], device: Device) -> None:
@@ -312,12 +289,3 @@ def _is_readonly(array: Any) -> bool:
     if isinstance(array, np.ndarray):
         return not array.flags.writeable
     return bool(array.layout.is_readonly)
-
-
-def fitted(value: Any, format_: str) -> Any:
-    """A float that :mod:`struct` refuses because it is too large for its slot: an infinity."""
-    narrow: dict[str, Any] = {"f4x": np.float32, "e6x": np.float16}
-    if format_ not in narrow:
-        return value
-    with np.errstate(over="ignore"):
-        return float(narrow[format_](value))

@@ -1,4 +1,5 @@
-"""The command line: what can be typed. The work is in :mod:`speedmetal.bench.commands`.
+"""The command line: what can be typed. The work is in :mod:`speedmetal.bench.commands`, and in
+:mod:`speedmetal.doctor`.
 
 Nothing heavy is imported before a command runs, so that help is there at once.
 """
@@ -30,17 +31,22 @@ app = typer.Typer(
 
 
 def _run(command: str, **arguments: Any) -> None:
+    """Run a command of the benchmark."""
+    _execute(f"speedmetal.bench.commands.{command}", "the benchmark", "bench", arguments)
+
+
+def _execute(module: str, needy: str, extra: str, arguments: dict[str, Any]) -> None:
     """Import a command's module and run it; its result is the exit status."""
     try:
-        module = importlib.import_module(f"speedmetal.bench.commands.{command}")
+        command = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("speedmetal"):
             raise
         raise UserInputError(
-            f"the benchmark needs {error.name}, which is not installed;"
-            ' install it with: pip install "speedmetal[bench]"'
+            f"{needy} needs {error.name}, which is not installed;"
+            f' install it with: pip install "speedmetal[{extra}]"'
         ) from error
-    raise typer.Exit(module.execute(**arguments))
+    raise typer.Exit(command.execute(**arguments))
 
 
 def _version(*, wanted: bool) -> None:
@@ -291,6 +297,34 @@ def audit(
         format_name=format,
         out=out,
     )
+
+
+@app.command()
+def doctor(
+    *,
+    out: Annotated[
+        str | None,
+        typer.Option(help="File to write.  [default: speedmetal-doctor-DATE.json]"),
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Time of all checks: 90s, 10m.")] = "10m",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A sample of the tests: about a minute.")
+    ] = False,
+) -> None:
+    """Check everything that speedmetal does, on every device here; write one file about it.
+
+    Exit status: 0, or 1 where a check failed or could not run.
+
+    **Examples**
+
+        speedmetal doctor
+
+        speedmetal doctor --quick
+
+        speedmetal doctor --budget 5m --out my-mac.json
+    """
+    arguments = {"out": out, "budget": budget, "quick": quick}
+    _execute("speedmetal.doctor.command", "the doctor", "doctor", arguments)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from speedmetal.backends.base import BuildOptions, Device, Program
 from speedmetal.cache import default_cache
 from speedmetal.dtypes import DType, int32, int64
 from speedmetal.errors import CompileError, InternalError, SpeedmetalError
@@ -16,7 +17,6 @@ from speedmetal.frontend import capture
 from speedmetal.frontend.signature import Argument
 
 if TYPE_CHECKING:
-    from speedmetal.backends.cpu.driver import Program
     from speedmetal.ir import nodes as ir
 
 TARGETS = ("cpu", "cuda", "metal")
@@ -51,7 +51,7 @@ class Specialisation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledKernel:
-    """A kernel that can be launched on the CPU."""
+    """A kernel that can be launched on a device."""
 
     program: Program
     facts: KernelFacts
@@ -106,13 +106,8 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
         try:
             kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
         except CompileError as error:  # it has the kernel's name in the targets' sources
-            raise CompileError(_shown_name(specialisation), error.diagnostics) from None
+            raise CompileError(specialisation.shown_name, error.diagnostics) from None
     return kernel, inferred.dependencies
-
-
-def _shown_name(specialisation: Specialisation) -> str:
-    """The user's name of the kernel, for messages."""
-    return specialisation.name or specialisation.function.__name__
 
 
 def print_source(
@@ -136,43 +131,40 @@ def print_source(
         return print_metal(kernel)
 
 
-def compile_for_cpu(specialisation: Specialisation, *, has_ragged_rows: bool) -> CompiledKernel:
-    """Compile a kernel for this machine's CPU, and load it.
+def compile_for(
+    device: Device, specialisation: Specialisation, options: BuildOptions
+) -> CompiledKernel:
+    """Compile a kernel for a device, and load it there.
 
-    Args:
-        specialisation: Function and types.
-        has_ragged_rows: Whether a threadgroup may have several rows that are not made of whole
-            simdgroups.
+    Raises:
+        CompileError: The kernel is not valid, or the device cannot do what it asks for.
     """
-    from speedmetal.backends.cpu.build import compile_object
-    from speedmetal.backends.cpu.driver import Program
-
-    key, known_dependencies = _disk_key(specialisation, has_ragged_rows=has_ragged_rows)
+    name = specialisation.shown_name
+    key, known_dependencies = _disk_key(device, specialisation, options)
     stored = default_cache().get(key) if key else None
     if stored is not None:
         with suppress(InternalError, ValueError, LookupError):  # a bad entry is as good as none
             facts, code = unpacked(stored)
-            return CompiledKernel(Program(code), facts, known_dependencies)
+            return CompiledKernel(device.load(code, name), facts, known_dependencies)
     from speedmetal.inspection import facts_of
 
-    kernel, dependencies = lower(specialisation, "cpu")
-    facts = facts_of(kernel, _shown_name(specialisation))
-    code = compile_object(print_source(kernel, "cpu", has_ragged_rows=has_ragged_rows))
-    compiled = CompiledKernel(Program(code), facts, dependencies)
+    kernel, dependencies = lower(specialisation, device.kind)
+    facts = facts_of(kernel, name)
+    with _stage(f"building for {device.name}", name):
+        code = device.build(kernel, options)
+        compiled = CompiledKernel(device.load(code, name), facts, dependencies)
     if key:
         default_cache().put(key, packed(compiled.facts, code))
     return compiled
 
 
 def _disk_key(
-    specialisation: Specialisation, *, has_ragged_rows: bool
+    device: Device, specialisation: Specialisation, options: BuildOptions
 ) -> tuple[str, tuple[Dependency, ...]]:
     """The key of the code on disk, found without parsing, and the names that it depends on.
 
     The key is empty where there is none, or the cache is off.
     """
-    from speedmetal.backends.cpu.build import host_identity
-
     if default_cache().folder is None:
         return "", ()
     fingerprint = Fingerprint(with_places=specialisation.debug > 0)
@@ -183,8 +175,8 @@ def _disk_key(
     except UnkeyableError:
         return "", ()
     parts = (
-        *("cpu", host_identity(), package_identity(), fingerprint.digest()),
-        *(specialisation.name, specialisation.debug, specialisation.index_type, has_ragged_rows),
+        *(device.kind, device.identity, package_identity(), fingerprint.digest()),
+        *(specialisation.name, specialisation.debug, specialisation.index_type, options),
     )
     return " ".join(map(str, parts)), tuple(fingerprint.dependencies)
 

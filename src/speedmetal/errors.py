@@ -103,5 +103,21 @@ class KernelError(SpeedmetalError):
     """A kernel failed while it ran: an assertion, an index out of bounds, a division by zero."""
 
 
+class SimulationError(KernelError):
+    """The Metal simulator found a fault in a kernel while it ran, or a limit of Metal's exceeded.
+
+    Attributes:
+        kind: ``"out of bounds"``, ``"divergence"``, ``"race"``, ``"timeout"``,
+            ``"threadgroup memory"``, ``"limits"`` or ``"failed"``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.kind, str(self))
+
+
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())

@@ -14,8 +14,8 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NoReturn, overload
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NoReturn, get_args, overload
 
 from speedmetal import compiler
 from speedmetal.arguments import (
@@ -25,18 +25,19 @@ from speedmetal.arguments import (
     checked_signature,
     device_of,
     largest_extent,
+    launch_parameters,
     leaves,
     mixed_signature,
     reader_for,
     stated_types,
 )
-from speedmetal.backends.base import Device, DeviceLimits, entered_device
+from speedmetal.backends.base import BuildOptions, Device, Launch, Sizes, entered_device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
-from speedmetal.errors import DeviceError, LaunchError, UserInputError
+from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument
-from speedmetal.plans import Plan, is_current, packed_widely, plan_for, run_with_care
-from speedmetal.sizes import SIMDGROUP_SIZE, requested
+from speedmetal.plans import Plan, is_current, plan_for, run_with_care
+from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
 from speedmetal.threadgroup_memory import memory_check
 
 _PLANS_KEPT = 1024
@@ -45,6 +46,34 @@ _COMPILED_KEPT = 256
 """Compiled kernels of one function; functions made anew for each call would fill the memory."""
 
 _debug_level: ContextVar[int | None] = ContextVar("debug_level", default=None)
+
+MathMode = Literal["safe", "fast"]
+_math_mode: ContextVar[MathMode] = ContextVar("math_mode", default="safe")
+
+
+@contextmanager
+def math_mode(mode: MathMode) -> Iterator[None]:
+    """Launch kernels with safe or fast mathematics, inside ``with sm.math_mode(mode):``.
+
+    In the safe mode, the default, each operation is rounded by itself, and NaN, infinities and
+    signed zeros are kept: all devices give the same results. The fast mode lets Metal's compiler
+    reorder and contract operations, take NaN and infinities not to occur, and use its own less
+    exact functions. The CPU and CUDA's text know the safe mode alone.
+
+    Raises:
+        UserInputError: The mode is neither ``"safe"`` nor ``"fast"``.
+
+    Example:
+        >>> with math_mode("fast"):
+        ...     pass
+    """
+    if mode not in get_args(MathMode):
+        raise UserInputError(f"expected the math mode 'safe' or 'fast', got {mode!r}")
+    token = _math_mode.set(mode)
+    try:
+        yield
+    finally:
+        _math_mode.reset(token)
 
 
 @contextmanager
@@ -121,7 +150,9 @@ class Kernel:
         self._debug = None if debug is None else _checked_debug(debug)
         self._parameters = _fixed_parameters(function)
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._compiled: dict[tuple[compiler.Specialisation, bool], compiler.CompiledKernel] = {}
+        self._compiled: dict[
+            tuple[Device, compiler.Specialisation, BuildOptions], compiler.CompiledKernel
+        ] = {}
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(p.name for p in self._parameters)})>"
@@ -179,7 +210,7 @@ class Kernel:
             if unknown:
                 raise self._unknown_option(next(iter(unknown)))
             arguments = self.check_arity(arguments)
-        key: list[Any] = [grid, debug, device, entered_device()]
+        key: list[Any] = [grid, debug, device, entered_device(), _math_mode.get()]
         if type(grid) is not int or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
             key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
@@ -201,37 +232,33 @@ class Kernel:
                 raise self._unknown_option(next(iter(unknown)))
             sizes_stated = (grid, groups, threads)
             plan = self._planned(key, values, arguments, sizes_stated, debug, device)
-        if not plan.is_plain:
+        if plan.is_plain:
+            plan.run(values)
+        else:
             run_with_care(plan, values)
-            return
-        slots = plan.slots.copy()
-        slots[1::2] = values
-        try:
-            packed = plan.pack(*slots)
-        except OverflowError:
-            packed = packed_widely(plan, values)
-        plan.run(packed, plan.groups, plan.chunk)
 
-    def compile(self, *types: Any, debug: int | None = None) -> KernelInfo:
+    def compile(
+        self, *types: Any, debug: int | None = None, device: str | Device | None = None
+    ) -> KernelInfo:
         """Compile without launching.
 
         Args:
             types: Arrays, numbers, dtypes or type strings, as :func:`speedmetal.code` takes them.
             debug: 0, 1 or 2.
+            device: For which device; None: the default device.
 
         Raises:
-            CompileError: The kernel is wrong.
+            CompileError: The kernel is wrong, or the device cannot do what it asks for.
         """
-        level = self._debug_level(debug)
-        signature = self.signature_for(types)
-        facts = self._compile(self.specialisation(signature, level), has_ragged_rows=False).facts
-        limits: DeviceLimits = default_device().limits
+        specialisation = self.specialisation(self.signature_for(types), self._debug_level(debug))
+        target = default_device() if device is None else device_named(device)
+        compiled = self._compile(target, specialisation, has_ragged_rows=False)
         return KernelInfo(
             self.name,
-            default_device().name,
-            limits.threads_per_threadgroup,
+            target.name,
+            compiled.program.threads_per_threadgroup,
             SIMDGROUP_SIZE,
-            facts.threadgroup_memory_bytes,
+            compiled.facts.threadgroup_memory_bytes,
         )
 
     def specialisation(
@@ -293,35 +320,57 @@ class Kernel:
         )
         check_devices(self.name, arguments, device)
         request = requested(self.name, device, *stated_sizes)
-        if device.kind != "cpu":
-            raise DeviceError(f"kernels cannot run on {device.name} in this release")
         largest = max(*request.grid, largest_extent(arguments))
         specialisation = self.specialisation(signature, level, largest)
-        compiled = self._compile(specialisation, has_ragged_rows=request.has_ragged_rows)
-        sizes = request.sizes(has_loops=compiled.facts.has_loops)
-        parameters = list(leaves(arguments, signature))
-        memory = memory_check(
-            self.name, compiled.facts, device, sizes.threads, parameters, values[1:]
+        compiled = self._compile(device, specialisation, has_ragged_rows=request.has_ragged_rows)
+        facts = compiled.facts
+        sizes = self._sizes(device, compiled, request)
+        lengths, memory = memory_check(
+            self.name,
+            facts,
+            device,
+            sizes.threads,
+            list(leaves(arguments, signature)),
+            values[1:],
         )
-        check_writable(self.name, names, arguments, signature, compiled.facts.written)
-        plan = plan_for(compiled, sizes, arguments, signature, memory)
+        check_writable(self.name, names, arguments, signature, facts.written)
+        parameters = tuple(launch_parameters(arguments, signature))
+        launch = Launch(sizes, parameters, facts.has_loops, () if memory else lengths)
+        plan = plan_for(device, compiled, launch, memory)
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
         self._plans[tuple(key)] = plan
         return plan
 
     def _compile(
-        self, specialisation: compiler.Specialisation, *, has_ragged_rows: bool
+        self, device: Device, specialisation: compiler.Specialisation, *, has_ragged_rows: bool
     ) -> compiler.CompiledKernel:
-        known = self._compiled.get((specialisation, has_ragged_rows))
+        math_mode = _math_mode.get() if device.has_math_modes else "safe"
+        options = BuildOptions(has_ragged_rows and device.kind == "cpu", math_mode)
+        known = self._compiled.get((device, specialisation, options))
         if known is None or not compiler.is_current(known.dependencies):
             if len(self._compiled) >= _COMPILED_KEPT:
                 self._compiled.clear()
-            known = compiler.compile_for_cpu(specialisation, has_ragged_rows=has_ragged_rows)
-            self._compiled[specialisation, has_ragged_rows] = known
+            known = compiler.compile_for(device, specialisation, options)
+            self._compiled[device, specialisation, options] = known
             if not known.facts.uses_simdgroups:  # the same code does for all sizes
-                self._compiled[specialisation, not has_ragged_rows] = known
+                other = replace(options, has_ragged_rows=not options.has_ragged_rows)
+                self._compiled[device, specialisation, other] = known
         return known
+
+    def _sizes(self, device: Device, compiled: compiler.CompiledKernel, request: Request) -> Sizes:
+        """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
+        allowed = compiled.program.threads_per_threadgroup
+        flat, looping = device.default_threads
+        most = min(allowed, looping if compiled.facts.has_loops else flat)
+        sizes = request.sizes(most)
+        if sizes.group_size > allowed:
+            raise LaunchError(
+                f"kernel {self.name!r}: {sizes.group_size} threads per threadgroup requested;"
+                f" {device.name} allows {allowed} for this kernel, because of the registers that"
+                " it needs; use fewer, or leave threads out"
+            )
+        return sizes
 
     def _debug_level(self, stated: int | None) -> int:
         for level in (stated, _debug_level.get(), self._debug):

@@ -6,34 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from speedmetal.backends.base import Device
+from speedmetal.backends.base import Device, Sizes, Triple
 from speedmetal.errors import LaunchError
-
-Triple = tuple[int, int, int]
 
 AXES = "xyz"
 SIMDGROUP_SIZE = 32
-THREADS_FLAT = 1024
-"""Threads of a threadgroup, where nobody states them, for kernels without loops: few, long runs."""
-THREADS_LOOPING = 256
-"""The same for kernels with loops: enough threadgroups for all cores, from small grids as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Sizes along x, y and z; ``grid`` counts threads, ``groups`` threadgroups."""
-
-    grid: Triple
-    threads: Triple
-    groups: Triple
-
-    @property
-    def group_count(self) -> int:
-        return self.groups[0] * self.groups[1] * self.groups[2]
-
-    @property
-    def group_size(self) -> int:
-        return self.threads[0] * self.threads[1] * self.threads[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +27,9 @@ class Request:
         is_ragged = x % SIMDGROUP_SIZE != 0 or self.grid[0] % SIMDGROUP_SIZE != 0
         return rest != [1, 1] and is_ragged
 
-    def sizes(self, *, has_loops: bool) -> Sizes:
-        """With threads chosen where they were not stated."""
-        threads = self.threads or chosen_threads(
-            self.grid, THREADS_LOOPING if has_loops else THREADS_FLAT
-        )
+    def sizes(self, most: int) -> Sizes:
+        """With threads chosen where they were not stated: at most so many in a threadgroup."""
+        threads = self.threads or chosen_threads(self.grid, most)
         g, t = self.grid, threads
         groups = (-(-g[0] // t[0]), -(-g[1] // t[1]), -(-g[2] // t[2]))
         return Sizes(self.grid, threads, groups)

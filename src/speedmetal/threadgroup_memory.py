@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speedmetal.backends.base import Device
+from speedmetal.backends.base import Device, Triple
 from speedmetal.errors import LaunchError
 from speedmetal.facts import KernelFacts
 from speedmetal.formulas import LaunchValues, SizedArray
-from speedmetal.sizes import Triple
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +33,8 @@ class MemoryCheck:
     arrays: tuple[SizedArray, ...]
     values: LaunchValues
 
-    def check(self, scalars: Sequence[Any]) -> None:
-        """Look whether the arrays fit.
+    def lengths(self, scalars: Sequence[Any]) -> tuple[int, ...]:
+        """Bytes of each array that is sized at launch, after a look whether all of them fit.
 
         Args:
             scalars: For each parameter of the compiled kernel what is packed.
@@ -44,7 +43,7 @@ class MemoryCheck:
             LaunchError: They do not, or a size is less than 1.
         """
         values = replace(self.values, scalars=scalars)
-        needed, shapes = self.constant_bytes, []
+        lengths, shapes = [], []
         for array in self.arrays:
             extents = array.extents(values)
             shapes.append(f"{array.name} has shape {_shape_text(extents)}")
@@ -54,13 +53,15 @@ class MemoryCheck:
                     f"kernel {self.kernel!r}: threadgroup array {shapes[-1]} in this launch;"
                     f" expected a size of 1 or more along axis {axis}, got {extents[axis]}"
                 )
-            needed += math.prod(extents) * array.itemsize
+            lengths.append(math.prod(extents) * array.itemsize)
+        needed = self.constant_bytes + sum(lengths)
         if needed > self.allowed:
             here = f" ({', '.join(shapes)} in this launch)" if shapes else ""
             raise LaunchError(
                 f"kernel {self.kernel!r} needs {needed} bytes of threadgroup memory{here},"
                 f" {self.device} allows {self.allowed}; make its threadgroup arrays smaller"
             )
+        return tuple(lengths)
 
 
 def memory_check(
@@ -70,8 +71,8 @@ def memory_check(
     threads: Triple,
     parameters: Sequence[Any],
     scalars: Sequence[Any],
-) -> MemoryCheck | None:
-    """Check a launch; returns what to check in later ones of the same key, if anything.
+) -> tuple[tuple[int, ...], MemoryCheck | None]:
+    """Check a launch.
 
     Args:
         kernel: Its name, for messages.
@@ -79,7 +80,11 @@ def memory_check(
         device: Where it runs.
         threads: Of a threadgroup.
         parameters: For each parameter of the compiled kernel its array, or a number.
-        scalars: As :meth:`MemoryCheck.check` takes them.
+        scalars: As :meth:`MemoryCheck.lengths` takes them.
+
+    Returns:
+        The bytes of each array that is sized at launch, and what to check in later launches of the
+        same key, if these depend on numbers.
 
     Raises:
         LaunchError: The arrays do not fit.
@@ -93,8 +98,9 @@ def memory_check(
         facts.sized_arrays,
         LaunchValues((), shapes, threads),
     )
-    check.check(scalars)
-    return check if any(array.reads_scalars for array in facts.sized_arrays) else None
+    lengths = check.lengths(scalars)
+    reads_scalars = any(array.reads_scalars for array in facts.sized_arrays)
+    return lengths, check if reads_scalars else None
 
 
 def _shape_text(extents: tuple[int, ...]) -> str:

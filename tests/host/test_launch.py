@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal import compiler
+from speedmetal.backends.base import BuildOptions
 from speedmetal.backends.base import Device
 from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.dtypes import ALL
@@ -393,7 +394,7 @@ def test_a_known_launch_compiles_nothing(monkeypatch):
     def unexpected(*_, **__):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(compiler, "compile_for_cpu", unexpected)
+    monkeypatch.setattr(compiler, "compile_for", unexpected)
     vadd(a, a, c, grid=4)
     vadd(c, a, a, grid=3)  # other sizes and addresses need no other code
 
@@ -444,11 +445,13 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
         replace(base, debug=2),
         replace(base, index_type=sm.int64),
     ]
-    keys = [compiler._disk_key(s, has_ragged_rows=r)[0] for s in kinds for r in (False, True)]
+    cpu = sm.device("cpu")
+    options = [BuildOptions(), BuildOptions(has_ragged_rows=True), BuildOptions(math_mode="fast")]
+    keys = [compiler._disk_key(cpu, s, o)[0] for s in kinds for o in options]
     assert "" not in keys
     assert len(set(keys)) == len(keys)
     again = replace(base, function=fresh(3).function)
-    assert compiler._disk_key(again, has_ragged_rows=False)[0] == keys[0]
+    assert compiler._disk_key(cpu, again, BuildOptions())[0] == keys[0]
 
 
 # --- Debugging -------------------------------------------------------------------------------

@@ -17,14 +17,14 @@ def test_chosen_threads_fit_and_groups_cover_the_grid(grid, most):
     threads = chosen_threads(grid, most)
     assert threads[0] * threads[1] * threads[2] <= most
     assert all(1 <= t <= g for t, g in zip(threads, grid, strict=True))
-    sizes = Request(grid, threads).sizes(has_loops=False)
+    sizes = Request(grid, threads).sizes(1024)
     for whole, part, count in zip(sizes.grid, sizes.threads, sizes.groups, strict=True):
         assert (count - 1) * part < whole <= count * part
 
 
 def test_kernels_with_loops_get_more_threadgroups():
     request = requested("k", CPU, 100_000, None, None)
-    assert request.sizes(has_loops=True).group_count > request.sizes(has_loops=False).group_count
+    assert request.sizes(256).group_count > request.sizes(1024).group_count
 
 
 def test_groups_times_threads_is_the_grid():

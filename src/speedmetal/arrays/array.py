@@ -60,8 +60,8 @@ class Array(DeviceArray):
         Args:
             buffer: The memory.
             view: The array as NumPy sees it, from which shape, strides and writability are read.
-                Where the device does not share the host's memory it is a stand-in that has only
-                these, and whose elements are never touched.
+                Where the host does not share the memory it is a stand-in that has only these, and
+                whose elements are never touched.
             address: Of the first element, on the device.
         """
         self._buffer = buffer
@@ -152,12 +152,22 @@ class Array(DeviceArray):
         self._check_writable()
         checked = _checked_index(index)
         source = value.numpy() if isinstance(value, Array) else value
-        if self.device.shares_host_memory:
-            self._view[checked] = source
+        if self._is_shared:
+            self._current_view()[checked] = source
             return
         content = self._downloaded()
         self._on_host(content)[checked] = source
         self.device.copy_from_host(content, self._buffer)
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether the host reads and writes the same bytes."""
+        return self._buffer.host is not None
+
+    def _current_view(self) -> HostArray:
+        """The shared memory, after everything that the device was asked to do with it."""
+        self.device.synchronize()
+        return self._view
 
     def _check_writable(self) -> None:
         if self.is_readonly:
@@ -204,10 +214,13 @@ class Array(DeviceArray):
     def numpy(self) -> HostArray:
         """A NumPy array: on the same memory where the device shares it, else a copy.
 
-        On the CPU writes are seen on both sides; it is read-only where this array is.
+        On shared memory writes are seen on both sides; it is read-only where this array is. What
+        the device was asked to do is done at return; what it is asked later needs
+        ``sm.synchronize()`` before the NumPy array shows it.
         """
-        if self.device.shares_host_memory:
-            return self._view.view()  # its own object: setting its shape must not change ours
+        if self._is_shared:
+            # Its own object: setting its shape must not change ours.
+            return self._current_view().view()
         return self._on_host(self._downloaded())
 
     def _downloaded(self) -> HostArray:
@@ -288,7 +301,7 @@ class Array(DeviceArray):
                 "only an integer array without axes can be an index,"
                 f" got {self.dtype} of shape {self.shape}"
             )
-        return operator.index(self._view[()] if self.device.shares_host_memory else int(self))
+        return operator.index(int(self))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -312,22 +325,22 @@ class Array(DeviceArray):
     # --- Exchange with other libraries -------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:  # noqa: FBT001 - NumPy's protocol
-        """NumPy's conversion protocol; without a copy on the CPU unless one is asked for."""
-        if copy is False and not self.device.shares_host_memory:
+        """NumPy's conversion protocol; a copy of shared memory only if one is asked for."""
+        if copy is False and not self._is_shared:
             raise ValueError(f"an array on {self.device.name} cannot become NumPy's without a copy")
         host = self.numpy()
         if dtype is not None and np.dtype(dtype) != host.dtype:
             if copy is False:
                 raise ValueError(f"converting {self.dtype} to {np.dtype(dtype)} needs a copy")
             return host.astype(dtype)
-        return host.copy() if copy and self.device.shares_host_memory else host
+        return host.copy() if copy and self._is_shared else host
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """NumPy's interface; absent where it has no word for the dtype or no access."""
-        if not self.device.shares_host_memory or self._view.dtype.kind == "V":
+        if not self._is_shared or self._view.dtype.kind == "V":
             raise AttributeError("__array_interface__")
-        interface: dict[str, Any] = self._view.__array_interface__
+        interface: dict[str, Any] = self._current_view().__array_interface__
         return interface
 
     def __dlpack__(
@@ -346,12 +359,16 @@ class Array(DeviceArray):
         """
         self.__dlpack_device__()
         return export_dlpack(
-            self._view, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+            self._current_view(),
+            stream=stream,
+            max_version=max_version,
+            dl_device=dl_device,
+            copy=copy,
         )
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """DLPack's pair of device type and number."""
-        if not self.device.shares_host_memory:
+        if not self._is_shared:
             raise BufferError(f"arrays on {self.device.name} have no DLPack export; use a.numpy()")
         return DEVICE_CPU
 
@@ -359,8 +376,8 @@ class Array(DeviceArray):
 def upload(host: HostArray, device: Device) -> Array:
     """A new array on ``device`` with a copy of ``host``, in C order."""
     fresh = allocated(host.shape, from_numpy(host.dtype), device)
-    if device.shares_host_memory:
-        fresh._view[...] = host  # noqa: SLF001 - of the class above
+    if fresh._is_shared:  # noqa: SLF001 - of the class above
+        fresh._view[...] = host  # noqa: SLF001 - fresh memory, which no kernel knows
     else:
         device.copy_from_host(np.ascontiguousarray(host), fresh._buffer)  # noqa: SLF001
     return fresh
@@ -379,10 +396,10 @@ def allocated(shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
     return Array(buffer, stand_in, buffer.address)
 
 
-def wrapped(host: HostArray, device: Device, owner: object) -> Array:
-    """An array on the memory of a NumPy array, on a device that shares it; ``owner`` is kept."""
-    buffer = Buffer(device, address_of(host), host.nbytes, owner, None)
-    return Array(buffer, host, buffer.address)
+def wrapped(host: HostArray, device: Device) -> Array | None:
+    """An array on the memory of a NumPy array, which it keeps alive; None: the device cannot."""
+    buffer = device.wrap(host)
+    return None if buffer is None else Array(buffer, host, buffer.address)
 
 
 def _restored(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:

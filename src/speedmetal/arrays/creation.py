@@ -54,15 +54,15 @@ def array(
     host = _host_array(x, wanted)
     is_shareable = isinstance(x, np.ndarray) or _is_foreign(x)
     typed = host if wanted is None else host.astype(wanted.numpy, copy=False)
-    shares = typed is host and is_shareable and target.shares_host_memory and _is_usable(host)
-    if copy or not shares:
-        if copy is False:
-            raise ValueError(
-                f"a {type(x).__name__} cannot become this array without a copy; pass copy=None"
-            )
-        return upload(_native(typed), target)
-    as_dtype(host.dtype)
-    return wrapped(host, target, x)
+    if not copy and typed is host and is_shareable and _is_usable(host):
+        as_dtype(host.dtype)
+        if (shared := wrapped(host, target)) is not None:
+            return shared
+    if copy is False:
+        raise ValueError(
+            f"a {type(x).__name__} cannot become this array without a copy; pass copy=None"
+        )
+    return upload(_native(typed), target)
 
 
 def asarray(

@@ -1,6 +1,12 @@
-"""The contract of a device, and the records that all of them share.
+"""The contract of a backend: devices, programs, and the records that all of them share.
 
-What a device **must** do stands in :class:`Device`. Who owns what:
+What a device **must** do stands in :class:`Device`, what a compiled kernel must do in
+:class:`Program`. How a kernel gets there: the passes make typed IR for the device's ``target``,
+:meth:`Device.build` makes bytes of it that can be kept on disk, :meth:`Device.load` a program that
+can be launched, :meth:`Program.bind` a function that launches it with sizes and shapes that stay
+the same; only addresses and numbers are left for each launch.
+
+Who owns what:
 
 * A :class:`Buffer` owns its memory through ``owner``; whoever holds the buffer, or a host view of
   it, keeps the memory alive, and it is freed when the last of them goes. Nobody frees by hand.
@@ -13,6 +19,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,7 +27,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, float16, float32
+from speedmetal.ir.nodes import Kernel
+
+Triple = tuple[int, int, int]
+"""Sizes along x, y and z."""
+
+Address = Any
+"""Where an element is, as launches on its device take it: what has ``+ bytes``, and the difference
+of two in bytes. On the CPU an integer; on Metal a buffer with an offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +105,15 @@ class Buffer:
 
     Args:
         device: Where it is.
-        address: Of its first byte, as kernels see it.
+        address: Of its first byte.
         size_bytes: Its length.
         owner: What keeps the memory alive.
-        host: The bytes as a NumPy array, where the device shares the host's memory; else None.
+        host: A NumPy array on the memory, which keeps it alive, where the host reads and writes
+            the same bytes; else None.
     """
 
     device: Device
-    address: int
+    address: Address
     size_bytes: int
     owner: object
     host: np.ndarray[Any, Any] | None
@@ -126,13 +142,13 @@ class DeviceArray:
     """What a launch sees of an array: the base of :class:`speedmetal.Array`.
 
     Attributes:
-        address: Of the first element, as kernels see it.
+        address: Of the first element.
         layout: Everything else.
     """
 
     __slots__ = ("address", "layout")
 
-    address: int
+    address: Address
     layout: ArrayLayout
 
 
@@ -151,6 +167,98 @@ def entered_device() -> Device | None:
     return entered[-1] if entered else None
 
 
+# --- Launches
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes along x, y and z; ``grid`` counts threads, ``groups`` threadgroups."""
+
+    grid: Triple
+    threads: Triple
+    groups: Triple
+
+    @property
+    def group_count(self) -> int:
+        return self.groups[0] * self.groups[1] * self.groups[2]
+
+    @property
+    def group_size(self) -> int:
+        return self.threads[0] * self.threads[1] * self.threads[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayParameter:
+    """An array among a kernel's parameters: extents, and strides in elements."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarParameter:
+    """A number among a kernel's parameters."""
+
+    dtype: DType
+
+
+def fitted(value: Any, dtype: DType) -> Any:
+    """A number that :mod:`struct` can pack: a float too large for its type is an infinity."""
+    if dtype is not float32 and dtype is not float16:
+        return value
+    with np.errstate(over="ignore"):
+        return float(dtype.numpy.type(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What stays the same between launches of a kernel.
+
+    Args:
+        sizes: Of grid and threadgroups.
+        parameters: The kernel's, in its order.
+        has_loops: Whether the work of a thread may be long.
+        threadgroup_lengths: Bytes of each threadgroup array that is sized at launch, in the
+            kernel's order; empty where numbers decide on them.
+    """
+
+    sizes: Sizes
+    parameters: tuple[ArrayParameter | ScalarParameter, ...]
+    has_loops: bool
+    threadgroup_lengths: tuple[int, ...] = ()
+
+
+Run = Callable[..., None]
+"""Launches a kernel: ``run(values)``, or ``run(values, threadgroup_lengths)`` where numbers decide
+on these. The values are the mailbox's address (0 if there is none), then for each parameter the
+array's address, or the number: a Python or NumPy number, a bfloat16 as its 16 bits."""
+
+
+class Program(ABC):
+    """A compiled kernel, ready to be launched any number of times, from any thread."""
+
+    threads_per_threadgroup: int
+    """The most that a launch may ask for: the device's limit, or less."""
+
+    @abstractmethod
+    def bind(self, launch: Launch) -> Run:
+        """What launches the kernel with these sizes and shapes; it keeps the program alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a kernel's code depends on besides the kernel.
+
+    Args:
+        has_ragged_rows: Whether a threadgroup may have several rows that are not made of whole
+            simdgroups; only the CPU makes a difference.
+        math_mode: ``"safe"`` or ``"fast"``; only where the device has ``has_math_modes``.
+    """
+
+    has_ragged_rows: bool = False
+    math_mode: str = "safe"
+
+
 class Device(ABC):
     """A place where kernels run, with memory of its own or the host's.
 
@@ -159,15 +267,19 @@ class Device(ABC):
     A device **must** define everything abstract here, and ``limits`` from a query or a named
     source.
     It **may** run kernels and copies later than they are asked for, in the order of asking; then
-    ``synchronize`` waits for all of them.
+    ``synchronize`` waits for all of them, and is called before the host touches shared memory.
     """
 
     name: str
     """What the user writes: ``"cpu"``."""
     kind: str
-    """Of the backend: ``"cpu"``, ``"cuda"`` or ``"metal"``."""
+    """Of the backend, and the target of its kernels: ``"cpu"``, ``"cuda"`` or ``"metal"``."""
     shares_host_memory: bool
-    """Whether the host reads and writes the same bytes, without copies."""
+    """Whether the host reads and writes the same bytes of new arrays, without copies."""
+    has_math_modes: bool = False
+    """Whether ``sm.math_mode("fast")`` makes different code."""
+    default_threads: tuple[int, int]
+    """Threads of a threadgroup, where nobody states them: of kernels without and with loops."""
     limits: DeviceLimits
 
     def __init__(self) -> None:
@@ -188,6 +300,13 @@ class Device(ABC):
             DeviceError: The device has not that much.
         """
 
+    def wrap(self, host: np.ndarray[Any, Any]) -> Buffer | None:  # noqa: ARG002 - for those that can
+        """A buffer on the memory of a NumPy array, from its first element on; None: impossible.
+
+        The buffer keeps the NumPy array alive. It does not count as the device's memory.
+        """
+        return None
+
     @abstractmethod
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         """Fill ``target`` with the bytes of ``source``, which is contiguous and of that size."""
@@ -202,6 +321,50 @@ class Device(ABC):
 
         Raises:
             KernelError: A kernel failed since the last call.
+        """
+
+    @cached_property
+    @abstractmethod
+    def identity(self) -> str:
+        """What the code of a kernel depends on besides the kernel: part of its key on disk."""
+
+    @abstractmethod
+    def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
+        """Print and, as far as it can be kept, compile a kernel as it comes from the passes.
+
+        Raises:
+            CompileError: The device cannot do what it asks for.
+        """
+
+    @abstractmethod
+    def load(self, code: bytes, kernel: str) -> Program:
+        """A program from what :meth:`build` made, perhaps in an earlier process.
+
+        Args:
+            code: Its result.
+            kernel: The user's name of the kernel, for messages and labels.
+
+        Raises:
+            InternalError: The code is damaged.
+            CompileError: The device's compiler refused it.
+        """
+
+    @abstractmethod
+    def run_with_mailbox(
+        self,
+        run: Callable[[list[Any]], None],
+        values: list[Any],
+        words: np.ndarray[Any, np.dtype[np.uint32]],
+        deliver: Callable[[np.ndarray[Any, np.dtype[np.uint32]]], None],
+    ) -> None:
+        """Launch a kernel that may print or fail.
+
+        Args:
+            run: Launches it.
+            values: For ``run``; the first is set to the address of a mailbox.
+            words: What the mailbox has at first.
+            deliver: Called with the mailbox when the kernel has finished: at once, or in
+                ``synchronize``. It prints, and may raise KernelError.
         """
 
     def memory_info(self) -> MemoryInfo:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copyreg
+import sys
+import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -11,27 +14,92 @@ from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.errors import DeviceError, UnknownNameError
 
 _CPU = CpuDevice()
-# Devices are pickled by name: there is one object for each in a process.
-copyreg.pickle(CpuDevice, lambda cpu: (_named, (cpu.name,)))
 
-ABSENT = {
-    "metal": "running on Apple GPUs is not part of this release yet (it will need macOS);"
-    ' sm.code(..., target="metal") shows the Metal source on every machine',
-    "cuda": "running on NVIDIA GPUs is not part of this release yet (it will need NVIDIA's driver);"
-    ' sm.code(..., target="cuda") shows the CUDA source on every machine',
+
+def _metal() -> Device:
+    if sys.platform != "darwin":
+        raise DeviceError(
+            "Apple GPUs need macOS 14 or later on Apple silicon. On every machine"
+            ' sm.code(..., target="metal") shows the Metal source, and sm.device("metal-sim") runs'
+            " it in a simulator"
+        )
+    from speedmetal.backends.metal.device import metal_device
+
+    return metal_device()
+
+
+def _simulator() -> Device:
+    from speedmetal.backends.metal.device import simulated_device
+
+    return simulated_device()
+
+
+def _cuda() -> Device:
+    raise DeviceError(
+        "running on NVIDIA GPUs is not part of this release yet (it will need NVIDIA's driver);"
+        ' sm.code(..., target="cuda") shows the CUDA source on every machine'
+    )
+
+
+_MAKERS: dict[str, Callable[[], Device]] = {
+    "metal": _metal,
+    "cuda": _cuda,
+    "cpu": lambda: _CPU,
+    "metal-sim": _simulator,
 }
-"""Devices that are known but cannot be used, each with the reason."""
+"""Every device that is known, best first; a maker raises DeviceError where its device is not."""
+
+KNOWN = tuple(_MAKERS)
+"""Names of all of them."""
+
+SIMULATED = frozenset({"metal-sim"})
+"""For tests, not for speed: found by name alone."""
+
+
+_present: dict[str, Device] = {}
+"""The devices that were asked for and are here: one object for each in a process."""
+
+
+_making = threading.RLock()
+
+
+def _found(name: str) -> Device | DeviceError:
+    """A device, or why it is not there."""
+    return _present.get(name) or _made(name)
+
+
+@cache
+def _made(name: str) -> Device | DeviceError:
+    with _making:  # two threads that ask at once get the same device
+        if name in _present:
+            return _present[name]
+        try:
+            made = _MAKERS[name]()
+        except DeviceError as error:
+            return error
+        # Devices are pickled by name.
+        copyreg.pickle(type(made), lambda pickled: (device, (pickled.name,)))
+        _present[name] = made
+        return made
+
+
+def absent() -> dict[str, str]:
+    """The devices that are known but not here, each with the reason."""
+    return {name: str(found) for name in _MAKERS if isinstance(found := _found(name), DeviceError)}
 
 
 @cache
 def devices() -> tuple[Device, ...]:
     """The devices of this machine that kernels can run on, best first.
 
+    Simulated ones are not among them; they are found by name: ``sm.device("metal-sim")``.
+
     Example:
-        >>> [d.name for d in devices()]
-        ['cpu']
+        >>> [d.name for d in devices()][-1]
+        'cpu'
     """
-    return (_CPU,)
+    names = (name for name in _MAKERS if name not in SIMULATED)
+    return tuple(found for name in names if isinstance(found := _found(name), Device))
 
 
 def default_device() -> Device:
@@ -48,7 +116,8 @@ def device(name: str | Device) -> Device:
     """The device with this name; as a context manager, the default device of what is inside it.
 
     Args:
-        name: ``"cpu"``; a device is returned as it is.
+        name: ``"cpu"``, ``"metal"``, or ``"metal-sim"``, which runs kernels for Apple GPUs in a
+            simulator; a device is returned as it is.
 
     Raises:
         DeviceError: There is no such device, or it is not here; the message says why.
@@ -60,20 +129,17 @@ def device(name: str | Device) -> Device:
     """
     if isinstance(name, Device):
         return name
-    for candidate in devices():
-        if candidate.name == name:
-            return candidate
     names = [candidate.name for candidate in devices()]
-    if name in ABSENT:
+    if name not in _MAKERS:
+        missing = "; ".join(f"{known}: {reason}" for known, reason in absent().items())
+        unknown = UnknownNameError("device", str(name), names)
+        raise DeviceError(f"{unknown}. Not available are {missing}")
+    found = _found(name)
+    if isinstance(found, DeviceError):
         raise DeviceError(
-            f"device {name!r} is not available: {ABSENT[name]}. Available: {', '.join(names)}"
-        )
-    absent = "; ".join(f"{known}: {reason}" for known, reason in ABSENT.items())
-    raise DeviceError(f"{UnknownNameError('device', str(name), names)}. Not available are {absent}")
-
-
-def _named(name: str) -> Any:
-    return device(name)
+            f"device {name!r} is not available: {found}. Available: {', '.join(names)}"
+        ) from found
+    return found
 
 
 def synchronize() -> None:
@@ -84,7 +150,7 @@ def synchronize() -> None:
     Raises:
         KernelError: A kernel failed since the last call.
     """
-    for each in devices():
+    for each in tuple(_present.values()):
         each.synchronize()
 
 

@@ -56,18 +56,19 @@ class KernelPrinter(StatementPrinter):
     # --- The source ----------------------------------------------------------------------------
 
     def source(self) -> str:
+        return "\n".join(self.source_lines()) + "\n"
+
+    def source_lines(self) -> list[str]:
+        """The lines of the source; those that come from Python are :class:`Line`."""
         self._name_everything()
         functions = [self._function(f) for f in self.kernel.functions]
         body = self._kernel_body()
-        signature = self.signature()
-        parts = [
-            self.head(),
-            self.helpers.text(),
-            self._arguments(),
-            *functions,
-            "\n".join([*signature, *body, "}"]) + "\n",
-        ]
-        return "\n".join(part for part in parts if part)
+        kernel = [*self.signature(), *body, "}"]
+        head, helpers = self.head().splitlines(), self.helpers.text().splitlines()
+        lines: list[str] = []
+        for part in (head, helpers, self._arguments(), *functions, kernel):
+            lines += ["", *part] if lines and part else part
+        return lines
 
     def _name_everything(self) -> None:
         self.names = Names(self.dialect.reserved | KEYWORDS | {self.entry})
@@ -77,11 +78,11 @@ class KernelPrinter(StatementPrinter):
         for array in (*self.arrays_parameters, *self.kernel.arrays):
             self.names.of(array, array.name)
 
-    def _arguments(self) -> str:
+    def _arguments(self) -> list[str]:
         lines = [
             f"    {self.helpers.type(f.dtype)} {self.field(f.name)};" for f in self.layout.fields
         ]
-        return "\n".join(["struct Arguments {", *lines, "};\n"])
+        return ["struct Arguments {", *lines, "};"]
 
     def field(self, name: str) -> str:
         """The name of a field of the arguments."""
@@ -92,7 +93,7 @@ class KernelPrinter(StatementPrinter):
             return f"arguments.{self.field(variable.name)}"
         return super().variable(variable)
 
-    def _function(self, function: Function) -> str:
+    def _function(self, function: Function) -> list[str]:
         kernel_names, self.names = self.names, Names((), outer=self.names)
         parameters = ", ".join(
             f"{self.type(p.type)} {self.names.of(p, p.name)}" for p in function.parameters
@@ -103,7 +104,7 @@ class KernelPrinter(StatementPrinter):
         self.body(function.body, function.parameters)
         self.line("}")
         self.names = kernel_names
-        return "\n".join(self.lines) + "\n"
+        return self.lines
 
     def _kernel_body(self) -> list[str]:
         self.lines = []

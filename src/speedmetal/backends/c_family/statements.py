@@ -44,6 +44,7 @@ from speedmetal.ir.nodes import (
     While,
 )
 from speedmetal.ir.walk import assigned_variable, expressions, statements
+from speedmetal.source import SourceSpan
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
 _COMPOUND = {
@@ -57,6 +58,14 @@ _COMPOUND = {
 }
 
 
+class Line(str):
+    """A printed line, with the place in Python that it comes from, where it comes from one."""
+
+    __slots__ = ("span",)
+
+    span: SourceSpan | None
+
+
 class StatementPrinter(ExpressionPrinter):
     """Prints bodies. One method for each kind of statement."""
 
@@ -66,6 +75,7 @@ class StatementPrinter(ExpressionPrinter):
         self.atomics = Atomics(self.helpers, self.conversion_texts())
         self.lines: list[str] = []
         self._depth = 0
+        self._span: SourceSpan | None = None  # of the statement that is being printed
         self._declarations = Declarations(())
         self._failures = 0
         self._prints = 0
@@ -95,7 +105,9 @@ class StatementPrinter(ExpressionPrinter):
     # --- Lines ---------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        self.lines.append("    " * self._depth + text if text else "")
+        line = Line("    " * self._depth + text if text else "")
+        line.span = self._span
+        self.lines.append(line)
 
     def body(self, body: tuple[Statement, ...], known: tuple[Variable, ...] = ()) -> None:
         """A whole body, with the declarations of its variables."""
@@ -104,10 +116,13 @@ class StatementPrinter(ExpressionPrinter):
 
     def block(self, body: tuple[Statement, ...]) -> None:
         self._depth += 1
+        outer = self._span
         for statement in body:
+            self._span = statement.span
             for variable in self._declarations.before.get(statement, ()):
                 self.line(f"{self.type(variable.type)} {self.variable(variable)};")
             getattr(self, _STATEMENTS[type(statement)])(statement)
+        self._span = outer
         self._depth -= 1
 
     # --- Values --------------------------------------------------------------------------------

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.base import Buffer, Device, DeviceLimits
+from speedmetal.backends.base import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.errors import DeviceError
+from speedmetal.ir.nodes import Kernel
 
 ALIGNMENT_BYTES = 64
 """Of every allocation: a cache line, and the widest vector register (AVX-512)."""
@@ -29,6 +31,8 @@ class CpuDevice(Device):
     name = "cpu"
     kind = "cpu"
     shares_host_memory = True
+    # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
+    default_threads = (1024, 256)
     # Metal's limits of every Apple GPU (Metal feature set tables), so that what runs here has a
     # chance to run there.
     limits = DeviceLimits()
@@ -52,6 +56,9 @@ class CpuDevice(Device):
         host = memory[start : start + size_bytes]
         return Buffer(self, address_of(memory) + start, size_bytes, memory, host)
 
+    def wrap(self, host: np.ndarray[Any, Any]) -> Buffer:
+        return Buffer(self, address_of(host), host.nbytes, host, host)
+
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         assert target.host is not None
         target.host[:] = source.reshape(-1).view(np.uint8)
@@ -62,6 +69,37 @@ class CpuDevice(Device):
 
     def synchronize(self) -> None:
         """Nothing to wait for."""
+
+    # What compiles is imported when something is compiled: importing LLVM takes a while.
+
+    @cached_property
+    def identity(self) -> str:
+        from speedmetal.backends.cpu.build import host_identity
+
+        return host_identity()
+
+    def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
+        from speedmetal.backends.cpu.build import compile_object, vector_unit
+        from speedmetal.backends.cpu.printer import print_kernel, uses_simdgroups
+
+        linear = options.has_ragged_rows and uses_simdgroups(kernel)
+        return compile_object(print_kernel(kernel, unit=vector_unit(), linear=linear))
+
+    def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
+        from speedmetal.backends.cpu.driver import CpuProgram
+
+        return CpuProgram(code)
+
+    def run_with_mailbox(
+        self,
+        run: Callable[[list[Any]], None],
+        values: list[Any],
+        words: np.ndarray[Any, np.dtype[np.uint32]],
+        deliver: Callable[[np.ndarray[Any, np.dtype[np.uint32]]], None],
+    ) -> None:
+        values[0] = address_of(words)
+        run(values)
+        deliver(words)
 
 
 def _processor_name() -> str:

@@ -13,14 +13,18 @@ and have no initialiser, and there are no templates of our own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
 from speedmetal.backends.c_family.expressions import PRIMARY, Text
 from speedmetal.backends.c_family.kernels import KernelPrinter
-from speedmetal.backends.c_family.layout import AXES, is_sized_at_launch
+from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, is_sized_at_launch
+from speedmetal.backends.c_family.statements import Line
 from speedmetal.backends.metal.spellings import (
     DIALECT,
-    HEAD,
+    HEADS,
     LIMITS,
     MATRIX_TYPES,
     NATIVE_ATOMICS,
@@ -58,18 +62,78 @@ _SMALL_SHUFFLE = "simd_shuffle({0}, ushort({1}))"
 _LONG_SHUFFLE = "shuffle_long({0}, ushort({1}))"
 
 
-def print_kernel(kernel: Kernel) -> str:
-    """The Metal source of a kernel.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the printed text, and the line of Python that it comes from."""
 
-    Its entry has the kernel's own name, or that with ``_kernel`` behind it where the name means
-    something in Metal.
+    printed_line: int
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedKernel:
+    """The Metal source of a kernel, and what a launch must bind.
+
+    Args:
+        text: The source.
+        entry: The name of the kernel in it: the kernel's own, or that with ``_kernel`` behind it
+            where the name means something in Metal.
+        layout: Of the arguments, which are bound behind the arrays.
+        arrays: The kernel's parameters that are arrays, by number, in the order of the buffers.
+        has_mailbox: Whether a mailbox is bound behind the arguments.
+        sized_arrays: How many threadgroup arrays are sized at launch.
+        places: Where lines of the source come from.
+    """
+
+    text: str
+    entry: str
+    layout: ArgumentLayout
+    arrays: tuple[int, ...]
+    has_mailbox: bool
+    sized_arrays: int
+    places: tuple[Place, ...]
+
+
+def printed(kernel: Kernel, *, math_mode: str = "safe") -> PrintedKernel:
+    """A kernel as Metal source.
+
+    Args:
+        kernel: As it comes from the passes.
+        math_mode: ``"safe"``, or ``"fast"`` to let the compiler change results.
 
     Raises:
         CompileError: Metal GPUs cannot do what the kernel asks for.
     """
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
-    return MetalPrinter(kernel).source()
+    printer = MetalPrinter(kernel, math_mode)
+    lines = printer.source_lines()
+    return PrintedKernel(
+        "\n".join(lines) + "\n",
+        printer.entry,
+        printer.layout,
+        tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
+        printer.has_mailbox,
+        len(list(filter(is_sized_at_launch, printer.arrays_in(Space.THREADGROUP)))),
+        tuple(_places(lines)),
+    )
+
+
+def _places(lines: list[str]) -> Iterator[Place]:
+    for number, line in enumerate(lines, start=1):
+        if isinstance(line, Line) and (span := line.span) is not None:
+            yield Place(number, span.text.name, span.line, span.text.line(span.line))
+
+
+def print_kernel(kernel: Kernel, *, math_mode: str = "safe") -> str:
+    """The text of :func:`printed`.
+
+    Raises:
+        CompileError: Metal GPUs cannot do what the kernel asks for.
+    """
+    return printed(kernel, math_mode=math_mode).text
 
 
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:
@@ -80,13 +144,14 @@ def check_kernel(kernel: Kernel) -> list[Diagnostic]:
 class MetalPrinter(KernelPrinter):
     """Prints one kernel for Metal."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, math_mode: str = "safe") -> None:
         super().__init__(DIALECT, kernel)
+        self._math_mode = math_mode
         self.atomics.native = NATIVE_ATOMICS
         self._attributes: dict[str, str] = {}  # position -> type of the kernel's parameter
 
     def head(self) -> str:
-        return HEAD
+        return HEADS[self._math_mode]
 
     # --- Positions -----------------------------------------------------------------------------
 
@@ -275,4 +340,4 @@ def _primitives(shuffle: str) -> Primitives:
     )
 
 
-__all__ = ["MetalPrinter", "check_kernel", "print_kernel"]
+__all__ = ["MetalPrinter", "Place", "PrintedKernel", "check_kernel", "print_kernel", "printed"]

@@ -91,10 +91,13 @@ DIALECT = Dialect(
     library=frozenset(_LIBRARY.split()),
 )
 
-HEAD = """\
+_HEAD = """\
 #include <metal_stdlib>
 using namespace metal;
+"""
 
+HEADS = {
+    "safe": f"""{_HEAD}
 // Each operation is rounded by itself; NaN and infinities are kept.
 #if __METAL_VERSION__ >= 320
 #pragma METAL fp math_mode(safe)
@@ -102,7 +105,16 @@ using namespace metal;
 #else
 #pragma clang fp contract(off)
 #endif
-"""
+""",
+    "fast": f"""{_HEAD}
+// The compiler may reorder and contract operations, and need not keep NaN and infinities.
+#if __METAL_VERSION__ >= 320
+#pragma METAL fp math_mode(fast)
+#pragma METAL fp contract(fast)
+#endif
+""",
+}
+"""What the source begins with, for each math mode."""
 
 MATRIX_TYPES = {
     d.float16: "simdgroup_half8x8",

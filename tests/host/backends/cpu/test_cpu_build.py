@@ -21,7 +21,7 @@ from speedmetal.backends.cpu.build import (
     load,
     optimised_text,
 )
-from speedmetal.backends.cpu.driver import Program
+from speedmetal.backends.cpu.driver import CpuProgram
 from speedmetal.errors import InternalError
 
 EFFORTS = list(Effort)
@@ -64,7 +64,7 @@ def _arguments(array: np.ndarray) -> bytes:
 @pytest.mark.parametrize("effort", EFFORTS)
 def test_a_program_computes_what_its_text_says(effort):
     values = np.arange(160, dtype=np.float32)
-    Program(compile_object(SQUARE, effort=effort)).launch(_arguments(values), 10, 10)
+    CpuProgram(compile_object(SQUARE, effort=effort)).launch(_arguments(values), 10, 10)
     np.testing.assert_array_equal(values, np.arange(160, dtype=np.float32) ** 2)
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from speedmetal.backends.cpu import pool as pool_module
 from speedmetal.backends.cpu.build import compile_object
-from speedmetal.backends.cpu.driver import Program
+from speedmetal.backends.cpu.driver import CpuProgram
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads, runtime_text
 from speedmetal.errors import UserInputError
 
@@ -54,8 +54,8 @@ done:
 
 
 @functools.cache
-def counter() -> Program:
-    return Program(compile_object(COUNT))
+def counter() -> CpuProgram:
+    return CpuProgram(compile_object(COUNT))
 
 
 def address(callback) -> int:

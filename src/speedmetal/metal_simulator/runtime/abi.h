@@ -1,0 +1,63 @@
+/* What compiled MSL and the runtime share. Both sides include this file; the MSL side compiles it as
+ * C++ without any system header, so types are built in. */
+#ifndef SPEEDMETAL_ABI_H
+#define SPEEDMETAL_ABI_H
+
+#define SMR_SIMDGROUP 32        /* threads of a simdgroup */
+#define SMR_SLOT_BYTES 32       /* the largest value that a thread publishes to its simdgroup */
+#define SMR_BUFFERS 31          /* buffer indices of a kernel */
+#define SMR_THREADGROUP_SLOTS 31 /* [[threadgroup(n)]] indices of a kernel */
+
+/* One thread of the grid. Threadgroups at the grid's edge are smaller; `threads_per_threadgroup` is
+ * the size of the thread's own group, `dispatch_threads_per_threadgroup` that of the others. */
+struct smr_thread {
+    unsigned int position_in_grid[3];
+    unsigned int position_in_threadgroup[3];
+    unsigned int threadgroup_position[3];
+    unsigned int threads_per_grid[3];
+    unsigned int threads_per_threadgroup[3];
+    unsigned int dispatch_threads_per_threadgroup[3];
+    unsigned int threadgroups_per_grid[3];
+    unsigned int index_in_threadgroup;
+    unsigned int lane;
+    unsigned int simdgroup;
+    unsigned int simdgroups;          /* of the thread's own group */
+    unsigned int dispatch_simdgroups; /* of a whole group */
+    unsigned long long const *buffers;     /* SMR_BUFFERS addresses */
+    unsigned long long const *threadgroup; /* SMR_THREADGROUP_SLOTS addresses */
+};
+
+/* A kernel: runs one thread. */
+typedef void (*smr_entry)(struct smr_thread const *thread);
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Wait for all threads of the threadgroup, or of the simdgroup. `flags` are mem_flags. */
+void __smr_threadgroup_barrier(int flags);
+void __smr_simdgroup_barrier(int flags);
+
+/* Publish `size` bytes at `value` to the simdgroup. Returns the address of SMR_SIMDGROUP slots of
+ * SMR_SLOT_BYTES, and sets `*mask` to the lanes that are at the same place of the program. The slots
+ * stay as they are until the thread's next but one exchange. */
+unsigned long long __smr_exchange(unsigned long long value, unsigned int size, unsigned long long mask);
+
+unsigned int __smr_lane(void);
+
+/* The threadgroup's memory of one declaration: poisoned once for each threadgroup, with a guard page
+ * behind it. `site` counts the declarations of a program. */
+unsigned long long __smr_threadgroup_memory(unsigned int site, unsigned long long size, unsigned long long alignment);
+
+/* A thread came to what it must never come to (an endless loop without an end is left to the
+ * watchdog): the run ends with this text. */
+void __smr_fail(char const *message);
+
+/* For the watchdog: called where a loop turns, in programs built with check_races or without
+ * barriers; may not return. */
+void __smr_poll(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
