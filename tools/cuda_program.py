@@ -20,6 +20,7 @@ import numpy as np
 
 from speedmetal import compiler
 from speedmetal.backends import mailbox
+from speedmetal.backends.base import BuildOptions, Device
 from speedmetal.backends.c_family.kernels import entry_name, static_bytes
 from speedmetal.backends.c_family.layout import (
     ArgumentField,
@@ -29,7 +30,7 @@ from speedmetal.backends.c_family.layout import (
     needs_mailbox,
     written_arrays,
 )
-from speedmetal.backends.cpu.driver import SLOT_FORMATS
+from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
 from speedmetal.backends.cuda.build import compile_cubin
 from speedmetal.backends.cuda.printer import dynamic_arrays
 from speedmetal.backends.cuda.spellings import DIALECT
@@ -223,10 +224,12 @@ class Region:
         self._gpu.call("cuMemFree_v2", self._memory)
 
 
-class CudaProgram:
-    """A kernel for the GPU; takes the place of :class:`speedmetal.backends.cpu.driver.Program`."""
+class CudaProgram(CpuProgram):
+    """A kernel for the GPU, given the slots that the CPU's code would get."""
 
-    def __init__(self, kernel: Kernel, facts: KernelFacts, source: str, *, dry: bool) -> None:
+    def __init__(  # the CPU's loads machine code
+        self, kernel: Kernel, facts: KernelFacts, source: str, *, dry: bool
+    ) -> None:
         self._kernel, self._facts, self._source, self._dry = kernel, facts, source, dry
         self._layout = argument_layout(kernel)
         self._written = written_arrays(kernel)
@@ -339,14 +342,14 @@ def install(*, dry: bool = False) -> None:
     """
 
     def compile_for_cuda(
-        specialisation: compiler.Specialisation, *, has_ragged_rows: bool
+        device: Device, specialisation: compiler.Specialisation, options: BuildOptions
     ) -> compiler.CompiledKernel:
-        del has_ragged_rows  # threads are numbered anew in every edge threadgroup
+        del device, options  # threads are numbered anew in every edge threadgroup
         kernel, dependencies = compiler.lower(specialisation, "cuda")
         name = specialisation.shown_name
         facts = facts_of(kernel, name)
         source = compiler.print_source(kernel, "cuda", name=name)
-        program: Any = CudaProgram(kernel, facts, source, dry=dry)
+        program = CudaProgram(kernel, facts, source, dry=dry)
         return compiler.CompiledKernel(program, facts, dependencies)
 
-    compiler.compile_for_cpu = compile_for_cuda
+    compiler.compile_for = compile_for_cuda

@@ -111,24 +111,29 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
 
 
 def print_source(
-    kernel: ir.Kernel, target: str, *, name: str | None = None, has_ragged_rows: bool = False
+    kernel: ir.Kernel, target: str, *, name: str | None = None, math_mode: str = "safe"
 ) -> str:
-    """The target's text of a lowered kernel: LLVM assembly, CUDA C++ or Metal Shading Language."""
+    """The target's text of a lowered kernel: LLVM assembly, CUDA C++ or Metal Shading Language.
+
+    Args:
+        kernel: As :func:`lower` gives it.
+        target: One of ``TARGETS``.
+        name: The user's name of the kernel, for messages.
+        math_mode: ``"safe"`` or ``"fast"``; only Metal makes a difference.
+    """
     with _stage(f"the {target} printer", name or kernel.name):
         if target == "cpu":
             from speedmetal.backends.cpu.build import vector_unit
             from speedmetal.backends.cpu.printer import print_kernel as print_cpu
-            from speedmetal.backends.cpu.printer import uses_simdgroups
 
-            linear = has_ragged_rows and uses_simdgroups(kernel)
-            return print_cpu(kernel, unit=vector_unit(), linear=linear)
+            return print_cpu(kernel, unit=vector_unit())
         if target == "cuda":
             from speedmetal.backends.cuda.printer import print_kernel as print_cuda
 
             return print_cuda(kernel)
         from speedmetal.backends.metal.printer import print_kernel as print_metal
 
-        return print_metal(kernel)
+        return print_metal(kernel, math_mode=math_mode)
 
 
 def compile_for(

@@ -51,6 +51,11 @@ MathMode = Literal["safe", "fast"]
 _math_mode: ContextVar[MathMode] = ContextVar("math_mode", default="safe")
 
 
+def current_math_mode() -> MathMode:
+    """The mode of the innermost :func:`math_mode` of this thread or task."""
+    return _math_mode.get()
+
+
 @contextmanager
 def math_mode(mode: MathMode) -> Iterator[None]:
     """Launch kernels with safe or fast mathematics, inside ``with sm.math_mode(mode):``.

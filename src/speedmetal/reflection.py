@@ -7,7 +7,7 @@ from typing import Any, Self
 from speedmetal import compiler
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.ir.text import kernel_text
-from speedmetal.launch import Kernel
+from speedmetal.launch import Kernel, current_math_mode
 
 STAGES = ("ir", "source", "assembly")
 
@@ -66,6 +66,8 @@ def code(
 ) -> Code:
     """What a kernel becomes for arguments of these types; needs no device.
 
+    Inside ``with sm.math_mode("fast")`` it is what Metal gets in that mode.
+
     Args:
         kernel: A kernel, or a plain function written in the kernel language.
         args: For each parameter an array, a number, a dtype (a scalar of it), or a type in text:
@@ -103,7 +105,9 @@ def code(
     lowered, _ = compiler.lower(specialisation, target)
     if stage == "ir":
         return Code(kernel_text(lowered).rstrip(), "python")
-    source = compiler.print_source(lowered, target, name=specialisation.shown_name)
+    source = compiler.print_source(
+        lowered, target, name=specialisation.shown_name, math_mode=current_math_mode()
+    )
     text = source if stage == "source" else _assembly(source, target)
     return Code(text.rstrip(), _LEXERS[target, stage])
 

@@ -13,11 +13,12 @@ from speedmetal.backends.base import Device, MemoryInfo, entered_device
 from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.errors import DeviceError, UnknownNameError
 
+_IS_MACOS = sys.platform == "darwin"
 _CPU = CpuDevice()
 
 
 def _metal() -> Device:
-    if sys.platform != "darwin":
+    if not _IS_MACOS:
         raise DeviceError(
             "Apple GPUs need macOS 14 or later on Apple silicon. On every machine"
             ' sm.code(..., target="metal") shows the Metal source, and sm.device("metal-sim") runs'
