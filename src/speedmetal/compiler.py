@@ -104,10 +104,29 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
     )
     with _stage("passes", specialisation.shown_name):
         try:
+            # Before the passes: in their functions a type that the target lacks would be called by
+            # another fault's name.
+            _check_target(inferred.kernel, target)
             kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
         except CompileError as error:  # it has the kernel's name in the targets' sources
             raise CompileError(specialisation.shown_name, error.diagnostics) from None
     return kernel, inferred.dependencies
+
+
+def _check_target(kernel: ir.Kernel, target: str) -> None:
+    """Whether the target has what a kernel uses.
+
+    Raises:
+        CompileError: It has not.
+    """
+    if target == "metal":
+        from speedmetal.backends.metal.printer import check_kernel
+    elif target == "cuda":
+        from speedmetal.backends.cuda.printer import check_kernel
+    else:
+        return
+    if faults := check_kernel(kernel):
+        raise CompileError(kernel.name, faults)
 
 
 def print_source(

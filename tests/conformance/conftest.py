@@ -1,19 +1,48 @@
-"""Every test here runs on every device of the machine."""
+"""Every test here runs on every device of the machine, and in the Metal simulator.
+
+In the simulator a test whose kernels use threadgroup memory, barriers or simdgroups runs four
+times: with threads in their order, in reverse, and in a random one, then built to look for races.
+No barrier may be missed by a thread, and threads of a simdgroup may not part at a collective, but
+in tests that are marked `divergent`, which do so on purpose.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal.metal_simulator.settings import simulator_settings
 
-DEVICES = tuple(device.name for device in sm.devices())
+SIMULATOR = "metal-sim"
+# What Metal GPUs cannot do; tests of it are skipped there, with what the compiler says.
+METAL_LACKS = re.compile(r"(float64|atomic \w+ of u?int64) is not available on Metal GPUs")
+RERUNS: tuple[dict[str, Any], ...] = (
+    {"order": "reverse"},
+    {"order": "random", "seed": 1},
+    {"check_races": True},
+)
 
 
-@pytest.fixture(params=DEVICES)
+def _devices() -> tuple[str, ...]:
+    names = [device.name for device in sm.devices()]
+    with contextlib.suppress(sm.DeviceError):  # test_the_simulator_is_here says why
+        names.append(sm.device(SIMULATOR).name)
+    return tuple(names)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "divergent: threads part at a barrier or a collective on purpose"
+    )
+
+
+@pytest.fixture(params=_devices())
 def device(request: pytest.FixtureRequest) -> Any:
     """A device of this machine."""
     return sm.device(request.param)
@@ -30,15 +59,73 @@ def launch(device: Any) -> Callable[..., None]:
         if device.kind == "cpu":
             kernel(*arguments, device=device, **options)
             return
-        given = [sm.array(a, device=device) if _is_array(a) else a for a in arguments]
-        kernel(*given, device=device, **options)
-        sm.synchronize()
-        for original, moved in zip(arguments, given, strict=True):
-            if _is_array(original) and original.flags.writeable:
-                original[...] = moved.numpy()
+        given = [_moved(a, device) for a in arguments]
+        try:
+            kernel(*given, device=device, **options)
+        except sm.CompileError as error:
+            _skip_where_metal_lacks(error)
+            raise
+        try:
+            sm.synchronize()
+        finally:
+            for original, moved in zip(arguments, given, strict=True):
+                _move_back(original, moved)
 
     return run
 
 
-def _is_array(argument: Any) -> bool:
-    return isinstance(argument, np.ndarray)
+def _moved(argument: Any, device: Any) -> Any:
+    if isinstance(argument, np.ndarray):
+        return sm.array(argument, device=device)
+    if isinstance(argument, tuple):
+        moved = (_moved(item, device) for item in argument)
+        return type(argument)(*moved) if hasattr(argument, "_fields") else tuple(moved)
+    return argument
+
+
+def _move_back(original: Any, moved: Any) -> None:
+    if isinstance(original, np.ndarray) and original.flags.writeable:
+        original[...] = moved.numpy()
+    elif isinstance(original, tuple):
+        for inner, inner_moved in zip(original, moved, strict=True):
+            _move_back(inner, inner_moved)
+
+
+def _skip_where_metal_lacks(error: sm.CompileError) -> None:
+    messages = [diagnostic.message for diagnostic in error.diagnostics]
+    if all(map(METAL_LACKS.match, messages)):
+        pytest.skip(messages[0])
+
+
+class Observer:
+    """What the simulator ran in a test."""
+
+    def __init__(self) -> None:
+        self.depends_on_order = False
+        self.missed = self.parted = 0
+
+    def __call__(self, dispatch: Any, execution: Any) -> None:
+        self.depends_on_order |= dispatch.uses_fibers or execution.threadgroup_bytes > 0
+        self.missed += execution.divergent_barriers
+        self.parted += execution.mixed_collectives + execution.partial_collectives
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    device = pyfuncitem.funcargs.get("device")
+    if getattr(device, "name", "") != SIMULATOR:
+        return (yield)
+    observer = Observer()
+    is_divergent = pyfuncitem.get_closest_marker("divergent") is not None
+    with simulator_settings(observer=observer, strict=not is_divergent):
+        result = yield
+        if observer.depends_on_order:
+            names = pyfuncitem._fixtureinfo.argnames
+            arguments = {name: pyfuncitem.funcargs[name] for name in names}
+            for changes in RERUNS:
+                with simulator_settings(**changes):
+                    pyfuncitem.obj(**arguments)
+    if not is_divergent:
+        assert not observer.missed, "a barrier was not reached by all threads"
+        assert not observer.parted, "threads of a simdgroup parted at a collective"
+    return result

@@ -178,7 +178,7 @@ def test_arrays_of_threads_and_threadgroups_have_bounds(launch, array):
         i = sm.thread_position_in_grid().x
         own = make((2, 3), sm.int32)
         own[places[i], 1] = 5
-        own[0, places[i]] = 6
+        own[1, places[i]] = 6
         out[i] = own[places[i], 1]
 
     out = np.zeros(2, np.int32)
@@ -229,6 +229,7 @@ def test_a_division_by_zero_of_floats_is_no_failure(launch):
     assert out.tolist() == [np.inf, -np.inf]
 
 
+@pytest.mark.divergent
 def test_the_other_threads_go_on_and_meet_at_barriers(launch):
     @sm.kernel
     def partly(a, out):

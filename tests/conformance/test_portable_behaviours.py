@@ -113,13 +113,13 @@ def test_behaviour_06_threads_and_groups_say_how_many_elements_are_written(launc
     assert ones_in(launch, grid=5, threads=2) == 5
 
 
-def test_behaviour_07_a_kernel_is_compiled_without_a_launch(launch, compilations):
+def test_behaviour_07_a_kernel_is_compiled_without_a_launch(device, launch, compilations):
     @sm.kernel
     def fresh(a):
         i = sm.thread_position_in_grid().x
         a[i] = i + 5
 
-    info = fresh.compile("i32[:]")
+    info = fresh.compile("i32[:]", device=device)
     assert info.threads_per_threadgroup >= 256
     assert info.threads_per_simdgroup == 32
     assert compilations == ["fresh"]

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from speedmetal.backends.base import Device, MemoryInfo, entered_device
 from speedmetal.backends.cpu.device import CpuDevice
@@ -84,6 +83,11 @@ def _made(name: str) -> Device | DeviceError:
         return made
 
 
+def present() -> tuple[Device, ...]:
+    """The devices that this process has used or asked for, simulated ones among them."""
+    return tuple(_present.values())
+
+
 def absent() -> dict[str, str]:
     """The devices that are known but not here, each with the reason."""
     return {name: str(found) for name in _MAKERS if isinstance(found := _found(name), DeviceError)}
@@ -151,7 +155,7 @@ def synchronize() -> None:
     Raises:
         KernelError: A kernel failed since the last call.
     """
-    for each in tuple(_present.values()):
+    for each in present():
         each.synchronize()
 
 

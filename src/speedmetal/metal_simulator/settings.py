@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -26,6 +26,9 @@ class Settings:
         strict: Whether threads that miss a barrier are an error; else they are only counted.
         timeout: Seconds until the watchdog ends a dispatch; None: never.
         workers: CPU threads that run threadgroups.
+        observer: Called after each dispatch that did not fail, with it and what was counted
+            (:class:`~speedmetal.metal_simulator.execution.Dispatch` and ``Execution``), on the
+            thread that ran it; None: nobody.
     """
 
     order: Order = "forward"
@@ -36,6 +39,7 @@ class Settings:
     strict: bool = True
     timeout: float | None = 20.0
     workers: int = 1
+    observer: Callable[[Any, Any], None] | None = None
 
 
 _current: ContextVar[Settings] = ContextVar("simulator_settings", default=Settings())  # noqa: B039 - frozen
@@ -48,7 +52,7 @@ def current_settings() -> Settings:
 
 @contextmanager
 def simulator_settings(**changes: Any) -> Iterator[Settings]:
-    """Other settings inside a ``with`` block: ``with simulator_settings(order="reverse"): ...``.
+    """Other settings, inside a ``with`` block.
 
     Args:
         changes: Fields of :class:`Settings`.

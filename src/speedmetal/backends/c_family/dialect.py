@@ -23,6 +23,8 @@ class Dialect:
         prelude: Definitions of the target's own, printed where they are used, by name.
         keywords: Words of the target's language, its macros and its types.
         library: Functions of the target's library, and of the printers.
+        namespace: Where the user's functions are, with a word of ours, so that no name of the
+            library can be meant instead; empty: beside the kernel.
         conversions: Functions that convert a float to an integer as the IR means it.
     """
 
@@ -38,6 +40,7 @@ class Dialect:
     prelude: dict[str, str]
     keywords: frozenset[str]
     library: frozenset[str]
+    namespace: str = ""
     conversions: dict[tuple[DType, DType], str] = field(default_factory=dict)
 
     @property

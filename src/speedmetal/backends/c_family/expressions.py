@@ -412,7 +412,8 @@ class ExpressionPrinter(ABC):
 
     def _invoke(self, node: Invoke) -> Text:
         name = self.functions.of(node.function, node.function.name)
-        return self._call(name, *node.arguments)
+        space = self.dialect.namespace
+        return self._call(f"{space}::{name}" if space else name, *node.arguments)
 
     def _matrix_load(self, node: MatrixLoad) -> Text:
         return self.matrix_load(node)

@@ -61,7 +61,7 @@ class KernelPrinter(StatementPrinter):
     def source_lines(self) -> list[str]:
         """The lines of the source; those that come from Python are :class:`Line`."""
         self._name_everything()
-        functions = [self._function(f) for f in self.kernel.functions]
+        functions = self._functions()
         body = self._kernel_body()
         kernel = [*self.signature(), *body, "}"]
         head, helpers = self.head().splitlines(), self.helpers.text().splitlines()
@@ -92,6 +92,13 @@ class KernelPrinter(StatementPrinter):
         if variable in self.parameters:
             return f"arguments.{self.field(variable.name)}"
         return super().variable(variable)
+
+    def _functions(self) -> list[list[str]]:
+        """The user's functions, each with its lines."""
+        printed = [self._function(f) for f in self.kernel.functions]
+        if not printed or not self.dialect.namespace:
+            return printed
+        return [[f"namespace {self.dialect.namespace} {{"], *printed, ["}"]]
 
     def _function(self, function: Function) -> list[str]:
         kernel_names, self.names = self.names, Names((), outer=self.names)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import time
+from collections.abc import Callable
 from typing import Any
 
 from speedmetal.backends.base import (
@@ -33,6 +35,9 @@ from speedmetal.dtypes import (
     uint32,
     uint64,
 )
+
+recorders: list[Callable[[float, float], None]] = []
+"""Each is told when a launch began and ended, by ``time.perf_counter``."""
 
 _ENTRY_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -96,10 +101,15 @@ class CpuProgram(Program):
             chunk: How many of them a thread takes at a time. Where one chunk has all, they run on
                 the calling thread, without the pool.
         """
+        started = time.perf_counter() if recorders else None
         if groups <= chunk:
             self._entry(arguments, 0, groups)
         else:
             default_pool().parallel_for(self._address, arguments, groups, chunk)
+        if started is not None:
+            ended = time.perf_counter()
+            for record in tuple(recorders):
+                record(started, ended)
 
 
 def _slots(launch: Launch) -> tuple[list[Any], list[str], list[DType]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.check import Limits
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.dtypes import DType
+from speedmetal.intrinsics import TABLE
 from speedmetal.ir.nodes import Atomic
 from speedmetal.ir.types import Space
 
@@ -56,8 +59,19 @@ threadgroup_position_in_grid threads_per_threadgroup threadgroups_per_grid threa
 thread_index_in_threadgroup thread_index_in_simdgroup simdgroup_index_in_threadgroup
 threads_per_simdgroup simdgroups_per_threadgroup floor_divide floor_remainder shift_left
 shift_right range_next minimum maximum absolute report_failure open_record write_value double_bits
-read_word replace_word
+read_word replace_word functions
 """
+
+
+def _spelled() -> frozenset[str]:
+    """Every word that an intrinsic may be printed with: a variable of that name would hide it."""
+    spellings = (
+        intrinsic.spelling("metal", dtype)
+        for intrinsic in TABLE.values()
+        for dtype in (None, *d.ALL)
+    )
+    texts = " ".join(text for text in spellings if isinstance(text, str))
+    return frozenset(re.findall(r"[A-Za-z_]\w*", texts))
 
 
 def _words(space: str, prefix: str) -> str:
@@ -88,7 +102,8 @@ DIALECT = Dialect(
         "word_threadgroup": _words("threadgroup", "threadgroup_"),
     },
     keywords=frozenset(_KEYWORDS.split()),
-    library=frozenset(_LIBRARY.split()),
+    library=frozenset(_LIBRARY.split()) | _spelled(),
+    namespace="functions",  # `metal` has names that no list has: traits, samplers' words ...
 )
 
 _HEAD = """\

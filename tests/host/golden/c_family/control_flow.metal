@@ -36,6 +36,8 @@ struct Arguments {
     int step;
 };
 
+namespace functions {
+
 static inline int twice(int v) {
     return 2;
 }
@@ -45,6 +47,8 @@ static inline int clamp_1(int v) {
         return 0;
     }
     return floor_remainder(v, 7);
+}
+
 }
 
 kernel void kernel_kernel(
@@ -91,6 +95,6 @@ kernel void kernel_kernel(
             total += 2;
         }
     }
-    out[twice(n)] = clamp_1(-total);
+    out[functions::twice(n)] = functions::clamp_1(-total);
     return;
 }

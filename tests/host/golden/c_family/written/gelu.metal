@@ -15,13 +15,15 @@ struct Arguments {
     int grid_z;
 };
 
+namespace functions {
+
 static inline float at_most(float x_1) {
     return x_1 > 4.0f ? 4.0f : x_1;
 }
 
 static inline float erf_(float x_1) {
     float a = fabs(x_1);
-    float x_1_1 = at_most(a) - 2.5f;
+    float x_1_1 = functions::at_most(a) - 2.5f;
     float total = fma(-0.00018654074f, x_1_1, 0.0001509381f);
     total = fma(total, x_1_1, -0.0024678505f);
     total = fma(total, x_1_1, 0.010708609f);
@@ -51,11 +53,13 @@ static inline float erf_(float x_1) {
     return a < 1.0f ? fma(total_2, x_1, x_1) : copysign(far, x_1);
 }
 
+}
+
 kernel void gelu(
     device const bfloat* x [[buffer(0)]],
     device bfloat* out [[buffer(1)]],
     constant Arguments& arguments [[buffer(2)]],
     uint3 thread_position_in_grid [[thread_position_in_grid]]) {
     int i = int(thread_position_in_grid.x);
-    out[i] = bfloat(0.5f) * x[i] * (bfloat(1.0f) + bfloat(erf_(float(x[i] / bfloat(1.4140625f)))));
+    out[i] = bfloat(0.5f) * x[i] * (bfloat(1.0f) + bfloat(functions::erf_(float(x[i] / bfloat(1.4140625f)))));
 }

@@ -16,6 +16,8 @@ struct Arguments {
     uint seed;
 };
 
+namespace functions {
+
 static inline uint bits(uint seed, int counter) {
     ulong wide = ulong(long(counter));
     uint low = uint(wide & 4294967295ul);
@@ -131,7 +133,9 @@ static inline uint bits(uint seed, int counter) {
 }
 
 static inline float uniform(uint seed, int counter) {
-    return float(int(bits(seed, counter) >> 8)) * 5.9604645e-08f;
+    return float(int(functions::bits(seed, counter) >> 8)) * 5.9604645e-08f;
+}
+
 }
 
 kernel void noise(
@@ -139,5 +143,5 @@ kernel void noise(
     constant Arguments& arguments [[buffer(1)]],
     uint3 thread_position_in_grid [[thread_position_in_grid]]) {
     int i = int(thread_position_in_grid.x);
-    out[i] = uniform(arguments.seed, i);
+    out[i] = functions::uniform(arguments.seed, i);
 }

@@ -1,0 +1,287 @@
+"""Launches: what is packed, what is sent, what is refused before."""
+
+from __future__ import annotations
+
+import struct
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import speedmetal as sm
+from metal_machine import machine
+from speedmetal.backends.base import ArrayParameter, Launch, ScalarParameter, Sizes, fitted
+from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
+from speedmetal.backends.metal import program
+from speedmetal.backends.metal.program import _packer
+from speedmetal.dtypes import ALL, bfloat16, complex64, float64, int32, int64
+from speedmetal.errors import InternalError, LaunchError
+
+DTYPES = [d for d in ALL if d not in (complex64, float64)]
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch):
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "0")
+
+
+@pytest.fixture
+def device():
+    return sm.device("metal-sim")
+
+
+# --- Packing -------------------------------------------------------------------------------------
+
+
+def layout_of(fields):
+    """A layout as :func:`argument_layout` makes them: the largest fields first."""
+    ordered = sorted(fields, key=lambda f: -f[0].itemsize)
+    made, offset = [], 0
+    for number, (dtype, source, parameter, axis) in enumerate(ordered):
+        made.append(ArgumentField(f"f{number}", dtype, offset, source, parameter, axis))
+        offset += dtype.itemsize
+    return ArgumentLayout(tuple(made), -(-offset // 8) * 8)
+
+
+_FIELDS = st.one_of(
+    st.tuples(
+        st.sampled_from([int32, int64]), st.just(Source.GRID), st.just(-1), st.integers(0, 2)
+    ),
+    st.tuples(
+        st.just(int32),
+        st.sampled_from([Source.EXTENT, Source.STRIDE]),
+        st.just(0),
+        st.integers(0, 1),
+    ),
+    st.tuples(st.sampled_from(DTYPES), st.just(Source.SCALAR), st.integers(1, 6), st.just(-1)),
+)
+
+
+def number_of(dtype, seed):
+    if dtype.is_bool:
+        return bool(seed % 2)
+    if dtype is bfloat16:
+        return seed % 65536
+    if dtype.is_float:
+        return seed / 8
+    return seed % (dtype.maximum + 1)
+
+
+@given(st.lists(_FIELDS, max_size=12), st.integers(0, 10_000))
+def test_packing_in_pieces_is_packing_as_a_whole(fields, seed):
+    layout = layout_of(fields)
+    launch = Launch(
+        Sizes((101, 102, 103), (1, 1, 1), (1, 1, 1)),
+        (ArrayParameter((7, 8), (-9, 1)), *[ScalarParameter(int32)] * 6),
+        has_loops=False,
+    )
+    scalars = {f.parameter: f.dtype for f in layout.fields if f.source is Source.SCALAR}
+    values = [0, "array", *(number_of(scalars.get(n, int32), seed + n) for n in range(1, 7))]
+    known = {Source.GRID: (101, 102, 103), Source.EXTENT: (7, 8), Source.STRIDE: (-9, 1)}
+    whole = [
+        values[f.parameter + 1] if f.source is Source.SCALAR else known[f.source][f.axis]
+        for f in layout.fields
+    ]
+    # Two fields of one parameter may disagree on its type here, which no kernel does.
+    for field in layout.fields:
+        if field.source is Source.SCALAR and scalars[field.parameter] is not field.dtype:
+            return
+    try:
+        expected = layout.pack(whole)
+    except struct.error:
+        return
+    assert _packer(layout, launch)(values) == expected
+    assert len(expected) == layout.size
+
+
+def test_a_float_beyond_its_type_is_an_infinity():
+    layout = layout_of([(sm.float32, Source.SCALAR, 0, -1), (sm.float16, Source.SCALAR, 1, -1)])
+    parameters = (ScalarParameter(sm.float32), ScalarParameter(sm.float16))
+    launch = Launch(Sizes((1,) * 3, (1,) * 3, (1,) * 3), parameters, has_loops=False)
+    pack = _packer(layout, launch)
+    assert pack([0, 1e300, -1e9]) == layout.pack([np.inf, -np.inf])
+    assert pack([0, 1.0, 2.0]) == layout.pack([1.0, 2.0])
+    assert fitted(1e300, sm.float32) == np.inf
+
+
+# --- Launches ------------------------------------------------------------------------------------
+
+
+def scaled(out, x, offset, factor, is_on):
+    i = sm.thread_position_in_grid().x
+    if is_on:
+        out[i] = x[i] * factor + offset
+
+
+def test_numbers_change_between_launches(device):
+    kernel = sm.kernel(scaled)
+    x = sm.array(np.arange(6, dtype=np.float32), device=device)
+    out = sm.zeros(6, device=device)
+    for offset, factor, is_on in ((1, 2.0, True), (5, np.float32(0.5), True), (9, 1.0, False)):
+        before = out.numpy().copy()
+        kernel(out, x, offset, factor, is_on, grid=6)
+        sm.synchronize()
+        expected = np.arange(6, dtype=np.float32) * factor + offset if is_on else before
+        np.testing.assert_array_equal(out.numpy(), expected)
+
+
+def test_an_infinite_number(device):
+    @sm.kernel
+    def fill(out, value):
+        out[sm.thread_position_in_grid().x] = value
+
+    out = sm.zeros(4, device=device)
+    fill(out, 1e300, grid=4)
+    sm.synchronize()
+    assert np.isposinf(out.numpy()).all()
+    fill(out, ml_dtypes.bfloat16(2.5), grid=4)
+    sm.synchronize()
+    assert (out.numpy() == 2.5).all()
+
+
+def test_views_have_offsets_and_strides(device):
+    @sm.kernel
+    def copy(source, target):
+        p = sm.thread_position_in_grid()
+        target[p.y, p.x] = source[p.y, p.x]
+
+    host = np.arange(60, dtype=np.float32).reshape(6, 10)
+    whole = sm.array(host, device=device)
+    for cut in (np.s_[1:5, 2:9:3], np.s_[::-1, ::-2], np.s_[2:3, :]):
+        part = whole[cut]
+        target = sm.zeros(part.shape, device=device)
+        copy(part, target, grid=(part.shape[1], part.shape[0]))
+        sm.synchronize()
+        np.testing.assert_array_equal(target.numpy(), host[cut])
+    turned = sm.zeros((10, 6), device=device)
+    copy(whole.T, turned, grid=(6, 10))
+    sm.synchronize()
+    np.testing.assert_array_equal(turned.numpy(), host.T)
+
+
+def test_memory_that_a_number_sizes(device):
+    @sm.kernel
+    def reverse(a, n):
+        shared = sm.threadgroup_array(n, sm.float32)
+        i = sm.thread_index_in_threadgroup()
+        shared[i] = a[i]
+        sm.threadgroup_barrier()
+        a[i] = shared[n - 1 - i]
+
+    for n in (5, 40, 5):
+        host = np.arange(n, dtype=np.float32)
+        a = sm.array(host, device=device)
+        reverse(a, n, grid=n, threads=n)
+        sm.synchronize()
+        np.testing.assert_array_equal(a.numpy(), host[::-1])
+    with pytest.raises(LaunchError, match="needs 40000 bytes of threadgroup memory"):
+        reverse(sm.zeros(8, device=device), 10_000, grid=8)
+
+
+def test_rounding_lengths_up_counts():
+    """Three arrays of 10,921 bytes fit into 32 KiB, but not when each is rounded up to 16."""
+    here = machine()
+
+    def three(a):
+        n = a.size
+        x = sm.threadgroup_array(n, sm.uint8)
+        y = sm.threadgroup_array(n, sm.uint8)
+        z = sm.threadgroup_array(n, sm.uint8)
+        i = sm.thread_position_in_grid().x
+        x[i] = y[i] = z[i] = a[i]
+        a[i] = x[i] + y[i] + z[i]
+
+    made = _program(here, three, "u8[:]")
+    sizes = Sizes((8, 1, 1), (8, 1, 1), (1, 1, 1))
+    parameters = (ArrayParameter((10_921,), (1,)),)
+    with pytest.raises(LaunchError) as caught:
+        made.bind(Launch(sizes, parameters, has_loops=False, threadgroup_lengths=(10_921,) * 3))
+    assert str(caught.value) == (
+        "kernel 'three' needs 32784 bytes of threadgroup memory, each array rounded up to 16;"
+        " metal-sim allows 32768; make its threadgroup arrays smaller"
+    )
+    made.bind(Launch(sizes, parameters, has_loops=False, threadgroup_lengths=(10_912,) * 3))
+
+
+def _program(device, function, *types):
+    from speedmetal import compiler
+    from speedmetal.backends.base import BuildOptions
+
+    kernel = sm.kernel(function)
+    lowered = compiler.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
+    return device.load(device.build(lowered, BuildOptions()), function.__name__)
+
+
+def double(a):
+    i = sm.thread_position_in_grid().x
+    a[i] = 2 * a[i]
+
+
+def test_a_pipeline_with_fewer_threads_than_asked():
+    few = machine(max_threads_per_threadgroup=64)
+    made = _program(few, double, "f32[:]")
+    assert made.threads_per_threadgroup == 64
+    with pytest.raises(LaunchError) as caught:
+        made.bind(
+            Launch(
+                Sizes((100, 1, 1), (100, 1, 1), (1, 1, 1)),
+                (ArrayParameter((100,), (1,)),),
+                has_loops=False,
+            )
+        )
+    assert str(caught.value) == (
+        "kernel 'double': 100 threads per threadgroup requested; metal-sim allows 64 for this"
+        " kernel, because of the registers that it needs; use fewer, or leave threads out"
+    )
+
+
+def test_damaged_code():
+    with pytest.raises(InternalError, match="damaged"):
+        program.load(machine(), b"speedmetal metal 1\nno", "k")
+
+
+def test_the_mailbox_is_bound_behind_the_arguments(device):
+    @sm.kernel
+    def careful(a, index):
+        a[index] = 1.0
+
+    a = sm.zeros(4, device=device)
+    careful(a, 3, grid=1, debug=2)
+    sm.synchronize()
+    careful(a, 7, grid=1, debug=2)
+    with pytest.raises(sm.KernelError, match="index out of bounds"):
+        sm.synchronize()
+    careful(a, 0, grid=1, debug=2)
+    sm.synchronize()
+    assert a.numpy().tolist() == [1, 0, 0, 1]
+
+
+def test_the_number_of_messages_of_a_launch(device):
+    simulation = device.bridge.simulation
+    kernel = sm.kernel(scaled)
+    x, out = sm.zeros(8, device=device), sm.zeros(8, device=device)
+    kernel(out, x, 1, 2.0, True, grid=8)
+    sm.synchronize()
+    count = 4 * device.queue.dispatches_per_command_buffer
+    before = simulation.messages
+    for number in range(count):
+        kernel(out, x, number, 2.0, True, grid=8)
+    device.queue.flush()
+    # Buffers, bytes, dispatch; the rest is shared by a command buffer.
+    assert 3 <= (simulation.messages - before) / count <= 4
+    sm.synchronize()
+
+
+def test_a_known_launch_compiles_nothing(device):
+    simulation = device.bridge.simulation
+    kernel = sm.kernel(double)
+    a = sm.zeros(8, device=device)
+    kernel(a, grid=8)
+    before = simulation.compilations
+    kernel(a, grid=8)
+    kernel(a, grid=4, threads=4)
+    kernel(sm.zeros(100, device=device), grid=100)
+    sm.synchronize()
+    assert simulation.compilations == before
