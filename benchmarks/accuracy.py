@@ -307,7 +307,7 @@ code of our own ([`intrinsics/library`](../src/speedmetal/intrinsics/library)), 
 kernel, of IEEE operations alone: the same bits on every CPU. On NVIDIA and Apple GPUs the vendors'
 precise functions are used where there are any, whose bounds are in the CUDA C++ Programming Guide
 and in the Metal Shading Language Specification; what Metal lacks (`erf`, `gamma`, `expm1`, ...) is
-ours there, too.
+ours there, too. Without float64, on Apple GPUs, `gamma` has 4 ULP (3.61 measured, simulated).
 
 float32: the largest error over the 2^32 floats for functions of one operand, NaN, infinities,
 subnormals and the signs of zeros included (all of them, or the share in the column *floats*), and

@@ -26,6 +26,8 @@ ANY_ZERO = {"minimum", "maximum", "fmin", "fmax", "clamp"}
 LGAMMA_ABSOLUTE = 2e-7  # its stated bound near its zeros left of 0
 DOUBLE_REFERENCE_ULP = 3.0  # NumPy's and Python's own float64 functions, and ours beyond float32
 GAMMA_REFERENCE_ULP = 8.0  # Python's: 5 measured against mpmath, ours 3
+# Without float64, and with any sine. 3.61 measured in the simulator, against SciPy's, rounded.
+METAL_ULP = {"gamma": 4.5}
 RANDOM_VALUES = 300
 
 
@@ -96,7 +98,9 @@ def ulp_errors(found: np.ndarray, wanted: np.ndarray, dtype: dtypes.DType) -> np
     return np.where(same, 0.0, np.where(np.isnan(errors), np.inf, errors))
 
 
-def allowed_ulp(record: Intrinsic, dtype: dtypes.DType) -> float:
+def allowed_ulp(record: Intrinsic, dtype: dtypes.DType, kind: str) -> float:
+    if kind == "metal" and record.name in METAL_ULP:
+        return METAL_ULP[record.name]
     if record.ulp == 0:
         return 0.0
     if dtype.bits == 16:
@@ -107,11 +111,11 @@ def allowed_ulp(record: Intrinsic, dtype: dtypes.DType) -> float:
     return record.ulp + (GAMMA_REFERENCE_ULP if record.name == "gamma" else DOUBLE_REFERENCE_ULP)
 
 
-def unexpected(record: Intrinsic, dtype: dtypes.DType, found, wanted) -> np.ndarray:
+def unexpected(record: Intrinsic, dtype: dtypes.DType, kind: str, found, wanted) -> np.ndarray:
     """Which results are not within the bound."""
     if record.result is not Result.SAME or not dtype.is_float:
         return found != wanted
-    wrong = ulp_errors(found, wanted, dtype) > allowed_ulp(record, dtype)
+    wrong = ulp_errors(found, wanted, dtype) > allowed_ulp(record, dtype, kind)
     if record.name == "lgamma":
         with np.errstate(invalid="ignore"):
             difference = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
@@ -124,13 +128,13 @@ def unexpected(record: Intrinsic, dtype: dtypes.DType, found, wanted) -> np.ndar
 
 
 @pytest.mark.parametrize(("record", "dtype"), CASES)
-def test_an_intrinsic_is_its_reference(launch, record, dtype):
+def test_an_intrinsic_is_its_reference(device, launch, record, dtype):
     operands = operands_of(record, dtype)
     wanted = np.asarray(record.reference(*operands))
     found = np.zeros(operands[0].size, result_type(record, dtype))
     launch(elementwise(record, record.arity), *operands, found, grid=found.size)
     assert wanted.dtype == found.dtype
-    wrong = np.flatnonzero(unexpected(record, dtype, found, wanted))
+    wrong = np.flatnonzero(unexpected(record, dtype, device.kind, found, wanted))
     shown = [
         f"{record.name}({', '.join(str(o[k]) for o in operands)}) is {found[k]}, not {wanted[k]}"
         for k in wrong[:8]
@@ -142,10 +146,10 @@ def test_a_fault_of_one_unit_is_seen():
     values = np.array([1.0, 2.5, 1e-40], np.float32)
     moved = np.nextafter(values, np.float32(np.inf))
     record = TABLE["floor"]
-    assert unexpected(record, sm.float32, moved, values).all()
-    assert not unexpected(record, sm.float32, values, values).any()
+    assert unexpected(record, sm.float32, "cpu", moved, values).all()
+    assert not unexpected(record, sm.float32, "cpu", values, values).any()
     signs = np.array([-0.0], np.float32)
-    assert unexpected(record, sm.float32, signs, -signs).all()
+    assert unexpected(record, sm.float32, "cpu", signs, -signs).all()
 
 
 @pytest.mark.parametrize("record", [r for r in RECORDS if r.aliases], ids=lambda r: r.name)

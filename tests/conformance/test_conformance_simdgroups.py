@@ -96,6 +96,7 @@ def masked(collective, dtype):
 
 
 @pytest.mark.parametrize(("family", "name", "dtype"), COLLECTIVE_CASES)
+@pytest.mark.divergent
 def test_reductions_over_the_active_threads(launch, family, name, dtype):
     kernel = masked(TABLE[f"{family}_{name}"], dtype)
     for grid, threads in SIZES:
@@ -122,6 +123,7 @@ PREFIXES = {
 
 @pytest.mark.parametrize("dtype", NUMBERS, ids=str)
 @pytest.mark.parametrize("name", PREFIXES)
+@pytest.mark.divergent
 def test_prefixes_over_the_active_threads(launch, name, dtype):
     combine, start, inclusive = PREFIXES[name]
     kernel = masked(TABLE[name], dtype)
@@ -206,6 +208,7 @@ def test_broadcasts(launch, family, dtype):
         np.testing.assert_array_equal(found, x // width * width + lane)
 
 
+@pytest.mark.divergent
 def test_the_first_active_thread(launch):
     @sm.kernel
     def first(x, active, value, is_first):
@@ -230,6 +233,7 @@ def test_the_first_active_thread(launch):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("threshold", [0, 1, 2, 3, 16, 31, 32, 33])
+@pytest.mark.divergent
 def test_votes(launch, family, threshold):
     ballot, any_of, all_of = (TABLE[f"{family}_{name}"] for name in ("ballot", "any", "all"))
     width = FAMILIES[family]

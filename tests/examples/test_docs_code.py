@@ -30,7 +30,10 @@ from speedmetal.backends.cpu.build import vector_unit
 from speedmetal.backends.cpu.target import AVX512
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("../README", "first-kernel", "coming-from", "debugging", "how-it-works", "language")
+PAGES = (
+    *("../README", "first-kernel", "coming-from", "debugging", "how-it-works", "language"),
+    *("metal", "metal-simulator"),
+)
 COMPARISON = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 _BLOCK = re.compile(

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal import compiler
-from speedmetal.backends.base import BuildOptions
-from speedmetal.backends.base import Device
+from speedmetal.backends.base import BuildOptions, Device
 from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.dtypes import ALL
 from speedmetal.frontend.signature import signature_of
