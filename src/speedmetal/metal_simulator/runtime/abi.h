@@ -49,6 +49,13 @@ unsigned int __smr_lane(void);
  * behind it. `site` counts the declarations of a program. */
 unsigned long long __smr_threadgroup_memory(unsigned int site, unsigned long long size, unsigned long long alignment);
 
+/* Loops from which a barrier or an exchange can be reached: entered (gives a number), before each
+ * turn (in the loop's condition), and left on every way out. Without these calls threads in different
+ * turns of a loop are taken to be at one place. */
+unsigned int __smr_loop_enter(void);
+void __smr_loop_turn(unsigned int loop);
+void __smr_loop_leave(unsigned int loop);
+
 /* A thread came to what it must never come to (an endless loop without an end is left to the
  * watchdog): the run ends with this text. */
 void __smr_fail(char const *message);

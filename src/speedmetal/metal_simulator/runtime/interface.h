@@ -1,0 +1,102 @@
+/* What Python hands to the runtime and gets back. runtime/library.py has the same structures; the
+ * sizes that smr_layout() tells are compared when the library is loaded. */
+#ifndef SPEEDMETAL_INTERFACE_H
+#define SPEEDMETAL_INTERFACE_H
+
+#include <stdint.h>
+
+#include "abi.h"
+
+#define SMR_MESSAGE_BYTES 256
+#define SMR_RACES 16     /* races that are told apart and described */
+#define SMR_CODE_DEPTH 4 /* code addresses of a place: innermost first, 0 behind the last */
+
+enum smr_order { SMR_FORWARD, SMR_REVERSE, SMR_RANDOM };
+
+enum smr_status {
+    SMR_DONE,
+    SMR_FAULT,            /* a signal: see signal, access, address */
+    SMR_TIMEOUT,          /* the watchdog ended the run */
+    SMR_DIVERGENCE,       /* strict: a barrier that some threads did not reach */
+    SMR_THREADGROUP_FULL, /* more threadgroup memory than the limit */
+    SMR_UNDERFLOW,        /* bytes before an array of threadgroup memory were written */
+    SMR_FAILED,           /* __smr_fail: see message */
+    SMR_NO_MEMORY         /* the host has no memory or threads left */
+};
+
+enum smr_access { SMR_ACCESS_UNKNOWN, SMR_ACCESS_READ, SMR_ACCESS_WRITE };
+
+struct smr_dispatch {
+    smr_entry entry;
+    uint64_t buffers[SMR_BUFFERS]; /* addresses; of nothing where nothing is bound */
+    uint64_t buffer_bytes[SMR_BUFFERS];
+    uint64_t threadgroup_bytes[SMR_THREADGROUP_SLOTS];
+    uint64_t threadgroup_limit; /* bytes, all arrays of a threadgroup together */
+    uint64_t seed;
+    uint64_t timeout_nanoseconds;         /* 0: never */
+    uint32_t grid[3];                     /* threads */
+    uint32_t threads_per_threadgroup[3];
+    uint32_t order; /* smr_order */
+    uint32_t workers;
+    uint32_t uses_fibers;
+    uint32_t poison;
+    uint32_t flush_denormals;
+    uint32_t strict;
+    uint32_t check_races;
+};
+
+/* A thread of the grid. */
+struct smr_position {
+    uint32_t threadgroup[3];
+    uint32_t thread[3]; /* in its threadgroup */
+};
+
+/* One side of a race. */
+struct smr_party {
+    struct smr_position position;
+    uint32_t access; /* smr_access */
+    uint32_t is_atomic;
+    uint64_t code; /* an address in the kernel's code; 0: unknown */
+};
+
+struct smr_race {
+    uint64_t address;
+    uint64_t size_bytes;
+    struct smr_party earlier, later;
+};
+
+/* The first barrier that some threads did not reach. */
+struct smr_divergence {
+    struct smr_position waiting, other;
+    uint64_t waiting_code[SMR_CODE_DEPTH];
+    uint64_t other_code[SMR_CODE_DEPTH]; /* 0: that thread has returned */
+    uint32_t waiting_threads, expected_threads;
+    uint32_t is_simdgroup; /* a simdgroup_barrier; else a threadgroup_barrier */
+};
+
+struct smr_report {
+    uint32_t status; /* smr_status */
+    uint32_t signal;
+    uint32_t access;       /* smr_access */
+    uint32_t has_position; /* whether `position` is known */
+    struct smr_position position;
+    uint64_t address;
+    uint64_t code[SMR_CODE_DEPTH];
+    int64_t threadgroup_site; /* declaration of threadgroup memory; -1 - n: [[threadgroup(n)]] */
+    int64_t threadgroup_offset;
+    uint32_t is_threadgroup_memory;
+    uint32_t is_stack; /* the thread's own memory is exhausted */
+    uint64_t divergent_barriers;
+    uint64_t mixed_collectives;
+    uint64_t partial_collectives;
+    uint64_t switches;
+    uint64_t threadgroup_bytes;
+    uint64_t nanoseconds;
+    uint64_t races;
+    uint64_t distinct_races;
+    struct smr_divergence divergence;
+    struct smr_race race[SMR_RACES];
+    char message[SMR_MESSAGE_BYTES];
+};
+
+#endif

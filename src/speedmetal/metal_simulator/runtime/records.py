@@ -1,0 +1,72 @@
+"""What a dispatch is, and what is known when it has run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Size = tuple[int, int, int]
+"""Along x, y and z."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Memory that is bound at a buffer index.
+
+    Args:
+        address: Where it begins.
+        size_bytes: How far the kernel may go.
+        name: For messages: the parameter's name.
+    """
+
+    address: int
+    size_bytes: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One kernel over one grid.
+
+    Args:
+        name: Of the kernel, for messages.
+        entry: The address of its ``smr_entry``.
+        uses_fibers: Whether it uses a barrier or a simdgroup function.
+        buffers: What is bound, by buffer index (0 to 30).
+        threadgroup_bytes: Sizes of ``[[threadgroup(n)]]`` arguments, multiples of 16.
+        static_threadgroup_bytes: Of the arrays that the kernel declares.
+        grid: Threads.
+        threads: Of a threadgroup; at the grid's edge threadgroups are smaller.
+    """
+
+    name: str
+    entry: int
+    uses_fibers: bool
+    buffers: Mapping[int, Region]
+    threadgroup_bytes: Mapping[int, int]
+    static_threadgroup_bytes: int
+    grid: Size
+    threads: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What was counted while a dispatch ran.
+
+    Args:
+        divergent_barriers: Barriers that were released although threads were missing.
+        mixed_collectives: Releases of lanes while others of the simdgroup waited elsewhere.
+        partial_collectives: Simdgroup functions in which not all lanes took part.
+        races: Accesses that conflict with an earlier one; 0 where races were not looked for.
+        threadgroup_bytes: Threadgroup memory that one threadgroup used, at most.
+        switches: From thread to thread.
+        seconds: That it took.
+    """
+
+    divergent_barriers: int
+    mixed_collectives: int
+    partial_collectives: int
+    races: int
+    threadgroup_bytes: int
+    switches: int
+    seconds: float

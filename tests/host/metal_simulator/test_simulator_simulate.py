@@ -1,0 +1,253 @@
+"""Hand-written Metal runs on NumPy arrays; what does not fit is told before anything runs."""
+
+# ruff: noqa: E501 - kernels have the lines that they need
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from speedmetal.errors import LaunchError, SimulationError, UnknownNameError
+from speedmetal.metal_simulator.settings import ORDERS
+from speedmetal.metal_simulator.simulate import simulate
+
+TEXT = """
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void add(device const float* a [[buffer(0)]], device const float* b [[buffer(1)]],
+                device float* c [[buffer(3)]], constant uint& count [[buffer(4)]],
+                uint i [[thread_position_in_grid]]) {
+  if (i < count) c[i] = a[i] + b[i];
+}
+
+kernel void scale_all(device half* x [[buffer(0)]], constant half& by [[buffer(1)]],
+                      constant int& offset [[buffer(2)]], constant bool& negate [[buffer(3)]],
+                      uint i [[thread_position_in_grid]]) {
+  x[i] = (negate ? -by : by) * x[i] + half(offset);
+}
+
+struct Job { uint first; float factor; };
+kernel void job(device bfloat* x [[buffer(0)]], constant Job& given [[buffer(1)]],
+                uint i [[thread_position_in_grid]]) {
+  if (i >= given.first) x[i] = bfloat(float(x[i]) * given.factor);
+}
+
+kernel void sums(device const uint* x [[buffer(0)]], device atomic_uint* total [[buffer(1)]],
+                 threadgroup uint* parts [[threadgroup(0)]], uint i [[thread_position_in_grid]],
+                 uint lane [[thread_index_in_simdgroup]], uint index [[simdgroup_index_in_threadgroup]],
+                 uint count [[simdgroups_per_threadgroup]]) {
+  uint sum = simd_sum(x[i]);
+  if (lane == 0) parts[index] = sum;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (index == 0) {
+    uint all = simd_sum(lane < count ? parts[lane] : 0);
+    if (lane == 0) atomic_fetch_add_explicit(total, all, memory_order_relaxed);
+  }
+}
+
+kernel void place(device uint* out [[buffer(0)]], uint2 p [[thread_position_in_grid]],
+                  uint2 size [[threads_per_grid]], uint2 group [[threadgroup_position_in_grid]]) {
+  out[p.y * size.x + p.x] = group.y * 100 + group.x;
+}
+
+kernel void beyond(device float* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+  if (i == 3)
+    x[i + 5] = 1;
+}
+
+kernel void neighbour(device uint* x [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+  x[i] = x[i ^ 1] + 1;
+}
+
+kernel void limited(device uint* x [[buffer(0)]], uint i [[thread_position_in_grid]])
+    [[max_total_threads_per_threadgroup(64)]] { x[i] = i; }
+"""
+
+
+@pytest.fixture(scope="module")
+def library():
+    return simulate(TEXT)
+
+
+def test_arrays_are_read_and_written(library):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 10, 100), dtype=np.float32)
+    c = np.zeros((10, 100), np.float32)
+    execution = library.function("add")(a, b, c, 990, grid=1024)
+    assert np.array_equal(c.ravel()[:990], (a + b).ravel()[:990])
+    assert (c.ravel()[990:] == 0).all()
+    assert execution.seconds > 0
+
+
+def test_views_keep_their_neighbours(library):
+    store = np.zeros((8, 40), np.float32)
+    ones = np.ones(80, np.float32)
+    library.function("add")(ones, ones, store[::2, ::2], 80, grid=80)
+    assert (store[::2, ::2] == 2).all()
+    assert store.sum() == 160
+
+
+def test_numbers_take_the_parameter_s_type(library):
+    x = np.arange(8, dtype=np.float16)
+    library.function("scale_all")(x, 0.5, -3, True, grid=8)
+    assert x.tolist() == [-0.5 * i - 3 for i in range(8)]
+    library.function("scale_all")(x, np.float16(0), np.int32(1), np.bool_(False), grid=8)
+    assert (x == 1).all()
+
+
+def test_structures_are_bytes(library):
+    x = np.ones(8, ml_dtypes.bfloat16)
+    kind = np.dtype([("first", "u4"), ("factor", "f4")])
+    library.function("job")(x, np.array((3, 1.5), kind)[()], grid=8)
+    assert x.tolist() == [1] * 3 + [1.5] * 5
+    library.function("job")(x.view(np.uint16), np.array((7, 2.0), kind).tobytes(), grid=8)
+    assert x.tolist() == [1] * 3 + [1.5] * 4 + [3.0]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("check_races", [False, True])
+def test_orders_and_races_are_settings(order, check_races):
+    library = simulate(TEXT, order=order, seed=4, check_races=check_races)
+    x = np.arange(1000, dtype=np.uint32)
+    total = np.zeros(1, np.uint32)
+    execution = library.function("sums")(
+        x, total, grid=1000, threads=200, threadgroup_bytes={0: 32}
+    )
+    assert total[0] == x.sum()
+    assert execution.threadgroup_bytes == 32
+    assert execution.races == 0
+
+
+def test_grids_are_threads_and_groups_are_threadgroups(library):
+    first, second = np.zeros((2, 7, 10), np.uint32)
+    library.function("place")(first, grid=(10, 7), threads=(4, 2))
+    expected = np.arange(7)[:, None] // 2 * 100 + np.arange(10) // 4
+    assert np.array_equal(first, expected)
+    library.function("place")(second, groups=(2, 7), threads=(5, 1, 1))
+    assert np.array_equal(second, np.arange(7)[:, None] * 100 + np.arange(10) // 5)
+
+
+def test_threads_have_a_default(library):
+    x = np.zeros(1000, np.uint32)
+    library.function("limited")(x, grid=1000)
+    assert np.array_equal(x, np.arange(1000))
+    with pytest.raises(LaunchError, match=r"says \[\[max_total_threads_per_threadgroup\(64\)\]\]"):
+        library.function("limited")(x, grid=1000, threads=65)
+
+
+def test_one_array_at_two_indices_is_one_memory(library):
+    x = np.arange(8, dtype=np.float32)
+    library.function("add")(x, x, x, 8, grid=8)
+    assert np.array_equal(x, 2 * np.arange(8))
+
+
+def test_the_line_of_a_fault_is_the_text_s(library):
+    line = TEXT.splitlines().index("    x[i + 5] = 1;") + 1
+    with pytest.raises(SimulationError) as caught:
+        library.function("beyond")(np.zeros(8, np.float32), grid=8)
+    assert str(caught.value) == (
+        "kernel 'beyond': thread (3, 0, 0) of threadgroup (0, 0, 0) wrote buffer 0 ('x') at byte "
+        f"offset 32, 0 bytes behind its end (it has 32 bytes) (line {line}); keep the index within "
+        "the buffer: compare it with the number of elements first"
+    )
+
+
+def test_the_lines_of_a_race_are_the_text_s():
+    line = TEXT.splitlines().index("  x[i] = x[i ^ 1] + 1;") + 1
+    library = simulate(TEXT, check_races=True)
+    with pytest.raises(SimulationError, match=rf"buffer 0 \('x'\), .*read \(line {line}\)") as e:
+        library.function("neighbour")(np.zeros(8, np.uint32), grid=8)
+    assert e.value.kind == "race"
+
+
+def test_endless_kernels_end():
+    library = simulate(
+        "#include <metal_stdlib>\nusing namespace metal;\n"
+        "kernel void forever(device atomic_uint* x [[buffer(0)]]) {\n"
+        "  while (atomic_load_explicit(x, memory_order_relaxed) == 0) {}\n"
+        "}\n",
+        timeout=0.1,
+    )
+    with pytest.raises(SimulationError, match=r"did not end within 0\.1 s; .*line 4") as caught:
+        library.function("forever")(np.zeros(2, np.uint32), grid=1)
+    assert caught.value.kind == "timeout"
+
+
+# ---- what does not fit
+
+
+def refused(library, name, *arguments, **how):
+    with pytest.raises(LaunchError) as caught:
+        library.function(name)(*arguments, **how)
+    return str(caught.value)
+
+
+def test_unknown_kernels(library):
+    with pytest.raises(UnknownNameError, match="unknown kernel 'ad'; did you mean add"):
+        library.function("ad")
+
+
+def test_sizes_that_make_no_sense(library):
+    x = np.zeros(8, np.uint32)
+    assert "give either grid (threads) or groups (threadgroups), got neither" in (
+        refused(library, "limited", x)
+    )
+    assert "got both" in refused(library, "limited", x, grid=1, groups=1)
+    for grid in (0, (1, 2, 3, 4), (), (1.5,), (8, -1)):
+        text = refused(library, "limited", x, grid=grid)
+        assert f"grid must be one to three integers of at least 1, got {grid!r}" in text
+    assert "threads must be one to three" in refused(library, "limited", x, grid=8, threads=0)
+    with pytest.raises(SimulationError, match="at most 1024"):
+        library.function("add")(*(np.zeros(4, np.float32),) * 3, 4, grid=4, threads=(64, 32))
+
+
+def test_missing_and_superfluous_arguments(library):
+    assert refused(library, "limited", grid=1) == (
+        "kernel 'limited' has 1 buffers (x [[buffer(0)]]), got 0 arguments; give one for each, in "
+        "the order of their indices"
+    )
+    x, total = np.zeros(32, np.uint32), np.zeros(1, np.uint32)
+    assert "needs the size of parts [[threadgroup(0)]]: threadgroup_bytes={0: ...}" in (
+        refused(library, "sums", x, total, grid=32)
+    )
+    assert "threadgroup_bytes has index 2" in (
+        refused(library, "sums", x, total, grid=32, threadgroup_bytes={0: 16, 2: 16})
+    )
+
+
+def test_arguments_of_the_wrong_type(library):
+    a = np.zeros(4, np.float32)
+    text = refused(library, "add", a, a.astype(np.float64), a.copy(), 4, grid=4)
+    assert text == (
+        "kernel 'add': expected float32 for b [[buffer(1)]], which is float, got float64; convert "
+        "it with x.astype(...)"
+    )
+    assert "may write c [[buffer(3)]]; give a NumPy array, got 1.0" in (
+        refused(library, "add", a, a, 1.0, 4, grid=4)
+    )
+    assert "is uint, which cannot hold -1" in refused(library, "add", a, a, a.copy(), -1, grid=4)
+    assert "is uint, which cannot hold 1.5" in refused(library, "add", a, a, a.copy(), 1.5, grid=4)
+    assert "is uint and needs 4 bytes, got 2" in (
+        refused(library, "add", a, a, a.copy(), np.uint16(4), grid=4)
+    )
+    assert "is Job; give a NumPy array, a NumPy scalar or bytes, got 7" in (
+        refused(library, "job", np.zeros(4, ml_dtypes.bfloat16), 7, grid=4)
+    )
+    assert "got 4100 bytes; as setBytes, 1 to 4096 are allowed" in (
+        refused(library, "add", bytes(4100), a, a.copy(), 4, grid=4)
+    )
+
+
+def test_arrays_that_cannot_be_written(library):
+    a = np.zeros(4, np.float32)
+    a.flags.writeable = False
+    assert "may write c [[buffer(3)]], but the array is read-only" in (
+        refused(library, "add", a, a, a, 4, grid=4)
+    )
+    b = np.zeros(8, np.float32)
+    assert "b [[buffer(1)]] share a part of their memory" in (
+        refused(library, "add", a, b[:4], b[2:6], 4, grid=4)
+    )
+    library.function("add")(b[:4], b[2:6], a.copy(), 4, grid=4)  # both are only read
