@@ -1,6 +1,7 @@
 """Every example runs as a user would run it, on small sizes, and its own checks hold."""
 
 import os
+import runpy
 import struct
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import speedmetal as sm
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MODULES = {"picture"}
@@ -82,6 +85,25 @@ def test_colours_go_from_dark_to_bright(monkeypatch: pytest.MonkeyPatch) -> None
 
     pixels = picture.colours(np.array([[-1.0, 0.0, 2.0, 9.0]]), 0.0, 2.0)
     assert pixels.tolist() == [[[0, 0, 0], [0, 0, 0], [252, 255, 164], [252, 255, 164]]]
+
+
+@pytest.mark.parametrize("name", sorted(RUNS))
+def test_example_runs_on_the_simulated_apple_gpu(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same program inside ``with sm.device("metal-sim")``; its own checks hold there, too."""
+    try:
+        simulated = sm.device("metal-sim")
+    except sm.DeviceError as error:
+        pytest.skip(str(error))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(sys, "argv", [name, *RUNS[name]])
+    before = simulated.memory_info().allocations
+    with simulated:
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        sm.synchronize()
+    assert simulated.memory_info().allocations > before
 
 
 def decoded(data: bytes) -> list[np.ndarray]:
