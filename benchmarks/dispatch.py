@@ -1,6 +1,6 @@
 """What does it cost to run a kernel on the CPU, beyond the kernel itself?
 
-Times an empty kernel through `Program.launch`: hot (one launch after the other), with 10 us of
+Times an empty kernel through `CpuProgram.launch`: hot (one launch after the other), with 10 us of
 other work between launches, and after 1 ms of sleep; on the calling thread and on the pool. Beside
 them stand an empty ctypes call, the floor of any launch from Python, and, where Numba is installed,
 an empty parallel loop of its pool. Each number is a median; a pool's spinning can be set to see its
@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 from speedmetal.backends.cpu import pool as pool_module
 from speedmetal.backends.cpu.build import compile_object
-from speedmetal.backends.cpu.driver import Program
+from speedmetal.backends.cpu.driver import CpuProgram
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads
 
 EMPTY = "define void @sm_entry(ptr %arguments, i64 %begin, i64 %end) {\n  ret void\n}"
@@ -109,7 +109,7 @@ def report(name: str, call: Callable[[], None]) -> None:
     print(f"{name:44s}" + "".join(f"{microseconds:12.2f}" for microseconds in times))
 
 
-def measure_pool(threads: int, spin_microseconds: float, program: Program) -> None:
+def measure_pool(threads: int, spin_microseconds: float, program: CpuProgram) -> None:
     """Lines for a pool with this spinning: one chunk for each thread, and many chunks."""
     pool_module.SPIN_MICROSECONDS = spin_microseconds
     pool = ThreadPool(threads)
@@ -122,7 +122,7 @@ def measure_pool(threads: int, spin_microseconds: float, program: Program) -> No
     pool.close()
 
 
-def busy_arguments(program: Program) -> bytes:
+def busy_arguments(program: CpuProgram) -> bytes:
     """Arguments with which a group of the busy kernel takes 5 us here."""
     steps = 100_000
     seconds = []
@@ -135,7 +135,7 @@ def busy_arguments(program: Program) -> bytes:
 
 def measure_work(threads: int, spins: list[float]) -> None:
     """Second table: the busy kernel, by spinning and by the pause before the launch."""
-    program = Program(compile_object(BUSY))
+    program = CpuProgram(compile_object(BUSY))
     arguments = busy_arguments(program)
     entry = program._address  # noqa: SLF001 - the pool's part alone is wanted
     print(f"\n{'40 us of work, us, by the pause':44s}", end="")
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--spin", type=float, nargs="+", default=[pool_module.SPIN_MICROSECONDS])
     options = parser.parse_args()
-    program = Program(compile_object(EMPTY))
+    program = CpuProgram(compile_object(EMPTY))
     function = ctypes.CFUNCTYPE(None)(program._address)  # noqa: SLF001 - the bare function
     print(f"{'median time of a launch, us':44s} {'hot':>12s}{'10 us work':>12s}{'1 ms sleep':>12s}")
     report("ctypes call without arguments", function)
