@@ -116,6 +116,7 @@ for kind in SMALL:
     kernel(f"from_float_{kind}", ("float",), kind, f"{kind}(a)")
     kernel(f"to_float_{kind}", (kind,), "float", "float(a)")
 kernel("half_fma", ("half", "half", "half"), "half", "fma(a, b, c)")
+kernel("half_steps", ("half", "half", "half"), "half", "a * b + c")
 kernel("half_next", ("half", "half"), "half", "nextafter(a, b)")
 
 
@@ -165,6 +166,23 @@ def test_fma_of_half_is_rounded_once(library):
     out = run(library, "half_fma", np.float16, a, b, c)
     is_zero = (out == 0) & (expected == 0)  # whose sign the exact number does not have
     assert np.all(is_zero | (out == expected))
+
+
+def test_fma_of_half_beside_a_tie(library):
+    """A float on the way would end on the tie, and the tie on the wrong side."""
+    tiny = 2.0**-10
+    a = np.array([(1 + tiny) * 2.0**-5] * 2, np.float16)
+    b = np.array([(1 - tiny) * 2.0**-6, -(1 - tiny) * 2.0**-6], np.float16)
+    c = np.array([1 + tiny, 1 + 2 * tiny], np.float16)
+    out = run(library, "half_fma", np.float16, a, b, c)
+    assert out.tolist() == [1 + tiny, 1 + 2 * tiny]
+
+
+def test_each_step_of_half_is_rounded(library):
+    a, b, c = (bits(seed, 20000, np.float16) for seed in (9, 10, 11))
+    with np.errstate(all="ignore"):
+        expected = a * b + c
+    assert same(run(library, "half_steps", np.float16, a, b, c), expected)
 
 
 def nearest_half(x: Fraction) -> float:
