@@ -65,7 +65,7 @@ Row = tuple[str, str, str, str]
 
 
 @sm.kernel
-def add(a, b, c):
+def add(a, b, c):  # noqa: ANN001, ANN201 - kernels need no annotations
     i = sm.thread_position_in_grid().x
     c[i] = a[i] + b[i]
 

@@ -21,7 +21,10 @@ from speedmetal.metal_simulator.settings import simulator_settings
 
 SIMULATOR = "metal-sim"
 # What Metal GPUs cannot do; tests of it are skipped there, with what the compiler says.
-METAL_LACKS = re.compile(r"(float64|atomic \w+ of u?int64) is not available on Metal GPUs")
+METAL_LACKS = re.compile(
+    r"(float64|atomic \w+ of u?int64|\w+ of float64) is not available on Metal GPUs"
+    r"|simdgroup matrices of float64 are not available on Metal GPUs"
+)
 RERUNS: tuple[dict[str, Any], ...] = (
     {"order": "reverse"},
     {"order": "random", "seed": 1},

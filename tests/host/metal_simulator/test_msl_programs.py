@@ -253,8 +253,8 @@ FAULTS = [
         kernel("", "uint n"),
         (3, 15),
         (
-            "the kernel gets nothing for its parameter n: it has no attribute; write constant uint& n "
-            "[[buffer(n)]], or a position such as [[thread_position_in_grid]]"
+            "the kernel gets nothing for its parameter n: it has no attribute; write "
+            "constant uint& n [[buffer(n)]], or a position such as [[thread_position_in_grid]]"
         ),
     ),
     (
@@ -304,8 +304,8 @@ FAULTS = [
         f"#include <cmath>\n{kernel('')}",
         (1, 10),
         (
-            "there is no header <cmath>: Metal has its own library, <metal_stdlib>, and none of C or "
-            "C++"
+            "there is no header <cmath>: Metal has its own library, <metal_stdlib>, and none "
+            "of C or C++"
         ),
     ),
     (
@@ -317,8 +317,8 @@ FAULTS = [
         kernel("out[0] = f(out);", before=OVERLOADS),
         (4, 7),
         (
-            "f differs from that of line 3 in address spaces and in what it does: the simulator cannot "
-            "tell them apart; give them different names"
+            "f differs from that of line 3 in address spaces and in what it does: the "
+            "simulator cannot tell them apart; give them different names"
         ),
     ),
 ]

@@ -206,7 +206,8 @@ class MetalPrinter(KernelPrinter):
         t = self.helpers.type(dtype)
         family, operation = name.split("_")
         own_name = f"{family}group_{operation}"
-        body = f"return {family}_any(isnan(x)) ? NAN : {name}(x);"
+        # Outside the condition: threads must not part in front of it.
+        body = f"{t} extremum = {name}(x);\nreturn {family}_any(isnan(x)) ? NAN : extremum;"
         self.helpers.function(own_name, t, f"{t} x", body, "NaN where any thread has NaN.")
         return own_name
 

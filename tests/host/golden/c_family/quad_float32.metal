@@ -11,12 +11,14 @@ using namespace metal;
 
 // NaN where any thread has NaN.
 static inline float quadgroup_min(float x) {
-    return quad_any(isnan(x)) ? NAN : quad_min(x);
+    float extremum = quad_min(x);
+    return quad_any(isnan(x)) ? NAN : extremum;
 }
 
 // NaN where any thread has NaN.
 static inline float quadgroup_max(float x) {
-    return quad_any(isnan(x)) ? NAN : quad_max(x);
+    float extremum = quad_max(x);
+    return quad_any(isnan(x)) ? NAN : extremum;
 }
 
 static inline float quadgroup_shuffle_up(uint lane, float x, int operand) {

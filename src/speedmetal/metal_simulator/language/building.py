@@ -1,0 +1,147 @@
+"""Compiles translated text: the flags of both readings, the precompiled library, the messages."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from speedmetal.cache import default_cache
+from speedmetal.errors import InternalError
+from speedmetal.metal_simulator.language.words import Reading
+from speedmetal.metal_simulator.toolchain import Compilation, Toolchain, scratch_file
+
+_HEADERS: Final = Path(__file__).parent / "headers"
+_ABI: Final = Path(__file__).parent.parent / "runtime" / "abi.h"
+_MACHINE_FLAGS = {
+    # Conversions of half and fused multiplications are single instructions from here on.
+    "x86_64": ("-march=x86-64-v3",),
+    "aarch64": (),
+}
+_COMMON = (
+    "-Xclang",
+    "-cl-single-precision-constant",
+    "-fno-caret-diagnostics",
+    "-fno-color-diagnostics",
+    "-fno-diagnostics-show-option",
+    "-ferror-limit=1000",
+    "-ftemplate-backtrace-limit=1",
+    "-Wno-everything",
+    "-Werror=return-type",
+    "-Werror=c++11-narrowing",
+    "-fno-elide-type",
+)
+_SIMULATED = (
+    "-x",
+    "c++",
+    "-std=c++17",
+    "-nostdinc",
+    "-O1",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-math-errno",
+    "-fno-strict-aliasing",
+    "-fno-stack-protector",
+    # A frame larger than a stack's guard page must not step over it.
+    "-fstack-clash-protection",
+    # What a kernel does with nullptr must happen, to be seen.
+    "-fno-delete-null-pointer-checks",
+    # The runtime tells places of the program apart by the chain of frames.
+    "-fno-omit-frame-pointer",
+    "-fno-optimize-sibling-calls",
+    # Each operation is rounded by itself.
+    "-ffp-contract=off",
+    "-Xclang",
+    "-ffloat16-excess-precision=none",
+    "-gline-tables-only",
+)
+_RACES = ("-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0")
+_FAST = ("-ffast-math", "-ffp-contract=fast")
+_CHECKED = (
+    "-x",
+    "clcpp",
+    "-cl-std=clc++2021",
+    "-cl-no-stdinc",
+    "-Wimplicit-float-conversion",
+    "-Werror=uninitialized",
+    "-Werror=vla",
+)
+_HEADER_OF = {Reading.SIMULATED: "simulated.h", Reading.CHECKED: "checked.h"}
+
+
+def flags_of(reading: Reading, *, fast_math: bool = False, check_races: bool = False) -> list[str]:
+    """The compiler's flags."""
+    if reading is Reading.CHECKED:
+        return [*_COMMON, *_CHECKED]
+    flags = [*_SIMULATED, *_MACHINE_FLAGS[platform.machine()], *_COMMON]
+    if fast_math:
+        flags += _FAST
+    if check_races:
+        flags += _RACES
+    return flags
+
+
+@functools.cache
+def headers_digest() -> str:
+    """Changes with the library's text."""
+    digest = blake2b(digest_size=12)
+    for path in (*sorted(_HEADERS.glob("*.h")), _ABI):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def identity(toolchain: Toolchain) -> str:
+    """What compiled code depends on beside its text."""
+    return f"{toolchain.identity}:{headers_digest()}"
+
+
+def with_library(toolchain: Toolchain, reading: Reading, flags: list[str]) -> list[str]:
+    """The flags, and those that bring in the precompiled library."""
+    return [
+        *flags,
+        "-include-pch",
+        str(_precompiled(toolchain, reading, tuple(flags), os.getpid())),
+    ]
+
+
+@functools.cache
+def _precompiled(
+    toolchain: Toolchain, reading: Reading, flags: tuple[str, ...], _process: int
+) -> Path:
+    """The precompiled library as a file of this process."""
+    header = _HEADERS / _HEADER_OF[reading]
+    key = f"msl-library:{identity(toolchain)}:{header}:{' '.join(flags)}"
+    content = default_cache().get_or_build(key, lambda: _precompile(toolchain, header, flags))
+    path = scratch_file(".pch")
+    path.write_bytes(content)
+    return path
+
+
+def _precompile(toolchain: Toolchain, header: Path, flags: tuple[str, ...]) -> bytes:
+    language = flags[flags.index("-x") + 1]
+    others = [*flags, "-x", f"{language}-header", "-Xclang", "-fno-pch-timestamp"]
+    if language == "clcpp":
+        others = [*flags, "-Xclang", "-emit-pch", "-Xclang", "-fno-pch-timestamp"]
+    done = toolchain.compile_file(header, others)
+    if done.output is None:
+        raise InternalError(
+            f"the Metal library of the simulator does not compile:\n{done.messages}"
+        )
+    return done.output
+
+
+def compile_text(
+    toolchain: Toolchain, text: str, reading: Reading, flags: list[str]
+) -> Compilation:
+    """Compile translated text to an object, or check it."""
+    every = with_library(toolchain, reading, flags)
+    if reading is Reading.CHECKED:
+        return Compilation(None, toolchain.check(text, every))
+    return toolchain.compile(text, every)

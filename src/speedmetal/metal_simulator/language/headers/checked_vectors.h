@@ -1,0 +1,143 @@
+// Vectors of the compiler, for the checked reading: it knows their address spaces, swizzles and
+// conversions. The source's constructors have become `smr::make<float4>(...)`.
+#pragma once
+#include "traits.h"
+
+namespace metal {
+template <class T, int N>
+using vec = T __attribute__((ext_vector_type(N)));
+}
+#define SMR_NAMES(T)                     \
+    typedef metal::vec<T, 2> T##2;       \
+    typedef metal::vec<T, 3> T##3;       \
+    typedef metal::vec<T, 4> T##4;
+SMR_NAMES(char)
+SMR_NAMES(uchar)
+SMR_NAMES(short)
+SMR_NAMES(ushort)
+SMR_NAMES(int)
+SMR_NAMES(uint)
+SMR_NAMES(long)
+SMR_NAMES(ulong)
+SMR_NAMES(half)
+SMR_NAMES(bfloat)
+SMR_NAMES(float)
+#undef SMR_NAMES
+
+namespace smr {
+// Comparisons of the compiler's vectors give integers; both are a vector of bool in Metal.
+template <int N>
+struct truth;
+#define SMR_TRUTH(N, ...)                                                                \
+    template <>                                                                          \
+    struct truth<N> {                                                                    \
+        bool __VA_ARGS__;                                                                \
+        truth() = default;                                                               \
+        truth(bool);                                                                     \
+        template <class T>                                                               \
+        truth(metal::vec<T, N>);                                                         \
+        template <class... A, class = metal::enable_if_t<(sizeof...(A) > 1)>>            \
+        truth(A...);                                                                     \
+        bool operator[](int) const;                                                      \
+        bool operator[](int) const device;                                               \
+        bool operator[](int) const constant;                                             \
+        bool operator[](int) const threadgroup;                                          \
+        thread bool& operator[](int);                                                    \
+        operator metal::vec<int, N>() const;                                             \
+    };                                                                                   \
+    truth<N> operator!(truth<N>);                                                        \
+    truth<N> operator&&(truth<N>, truth<N>);                                             \
+    truth<N> operator||(truth<N>, truth<N>);                                             \
+    truth<N> operator&(truth<N>, truth<N>);                                              \
+    truth<N> operator|(truth<N>, truth<N>);                                              \
+    truth<N> operator^(truth<N>, truth<N>);                                              \
+    truth<N> operator==(truth<N>, truth<N>);                                             \
+    truth<N> operator!=(truth<N>, truth<N>);
+SMR_TRUTH(2, x, y)
+SMR_TRUTH(3, x, y, z)
+SMR_TRUTH(4, x, y, z, w)
+#undef SMR_TRUTH
+}  // namespace smr
+typedef smr::truth<2> bool2;
+typedef smr::truth<3> bool3;
+typedef smr::truth<4> bool4;
+
+namespace metal {
+template <class T, int N>
+struct packed_vec;
+}
+#define SMR_PACKED(N, ...)                                                \
+    template <class T>                                                    \
+    struct packed_vec<T, N> {                                             \
+        T __VA_ARGS__;                                                    \
+        packed_vec() = default;                                           \
+        packed_vec(T);                                                    \
+        packed_vec(vec<T, N>);                                            \
+        template <class A, class B, class... C>                           \
+        packed_vec(A, B, C...);                                           \
+        operator vec<T, N>() const;                                       \
+        operator vec<T, N>() const device;                                \
+        operator vec<T, N>() const constant;                              \
+        operator vec<T, N>() const threadgroup;                           \
+        device T& operator[](int) device;                                 \
+        const device T& operator[](int) const device;                     \
+        const constant T& operator[](int) const constant;                 \
+        threadgroup T& operator[](int) threadgroup;                       \
+        thread T& operator[](int);                                        \
+    };
+namespace metal {
+SMR_PACKED(2, x, y)
+SMR_PACKED(3, x, y, z)
+SMR_PACKED(4, x, y, z, w)
+}  // namespace metal
+#undef SMR_PACKED
+#define SMR_NAMES(T)                               \
+    typedef metal::packed_vec<T, 2> packed_##T##2; \
+    typedef metal::packed_vec<T, 3> packed_##T##3; \
+    typedef metal::packed_vec<T, 4> packed_##T##4;
+SMR_NAMES(char)
+SMR_NAMES(uchar)
+SMR_NAMES(short)
+SMR_NAMES(ushort)
+SMR_NAMES(int)
+SMR_NAMES(uint)
+SMR_NAMES(long)
+SMR_NAMES(ulong)
+SMR_NAMES(half)
+SMR_NAMES(bfloat)
+SMR_NAMES(float)
+#undef SMR_NAMES
+
+namespace smr {
+template <class T>
+struct shape {
+    typedef T element;
+    static SMR_VALUE int count = 1;
+    static SMR_VALUE bool is_vector = false;
+};
+template <class T, int N>
+struct shape<metal::vec<T, N>> {
+    typedef T element;
+    static SMR_VALUE int count = N;
+    static SMR_VALUE bool is_vector = true;
+};
+template <class T, int N>
+struct shape<metal::packed_vec<T, N>> : shape<metal::vec<T, N>> {};
+template <int N>
+struct shape<truth<N>> {
+    typedef bool element;
+    static SMR_VALUE int count = N;
+    static SMR_VALUE bool is_vector = true;
+};
+template <class T>
+using element = typename shape<T>::element;
+
+template <class V, class... A>
+constexpr V make(A... values) {
+    constexpr int given = (0 + ... + shape<A>::count);
+    static_assert(sizeof...(A) == 0 || given == shape<V>::count ||
+                      (sizeof...(A) == 1 && given == 1),
+                  "the vector's constructor has the wrong number of components");
+    return V(0);
+}
+}  // namespace smr

@@ -1,0 +1,415 @@
+"""Compiles Metal Shading Language for the processor: functions that the runtime can launch."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from speedmetal.cache import default_cache
+from speedmetal.metal_simulator import toolchain as toolchains
+from speedmetal.metal_simulator.language import building, messages
+from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
+from speedmetal.metal_simulator.language.kernels import Role
+from speedmetal.metal_simulator.language.preprocess import (
+    Preprocessed,
+    preprocess,
+    relocated,
+    tokens_of,
+)
+from speedmetal.metal_simulator.language.translation import (
+    ENTRY,
+    FACTS,
+    MAXIMUM_SITE,
+    Entry,
+    Translation,
+    translate,
+)
+from speedmetal.metal_simulator.language.words import Reading
+from speedmetal.metal_simulator.runtime import library as runtime_library
+from speedmetal.metal_simulator.toolchain import Toolchain
+
+_AT_ONCE = 64  # functions of a text that are compiled together; of more, each for itself
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a kernel.
+
+    Args:
+        name: Its name.
+        role: What it gets: a buffer, threadgroup memory, or a position of the thread.
+        index: Of the buffer or threadgroup memory; -1 for positions.
+        type_text: Its type as the text has it.
+        space: ``device``, ``constant``, ``threadgroup``, or nothing for positions.
+        is_const: Whether the kernel cannot write through it.
+        is_reference: Whether it is a reference: its argument has ``size_bytes`` at least.
+        alignment: Of what it points to, in bytes; 1 where that is unknown.
+        size_bytes: Of what it points to; 0 where that is unknown.
+    """
+
+    name: str
+    role: Role
+    index: int
+    type_text: str
+    space: str
+    is_const: bool
+    is_reference: bool
+    alignment: int = 1
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConstant:
+    """A function constant.
+
+    Args:
+        name: Its name.
+        index: Its index.
+        type_text: Its type.
+        is_required: Whether a function that uses it needs its value.
+    """
+
+    name: str
+    index: int
+    type_text: str
+    is_required: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Function:
+    """A kernel that can be launched.
+
+    Args:
+        name: Under which the host asks for it.
+        parameters: What it gets.
+        uses_fibers: Whether its threads may wait for each other: it may reach a barrier or a
+            function of simdgroups or quadgroups.
+        static_threadgroup_bytes: Of its own declarations of threadgroup memory.
+        constants: The function constants that it may use.
+        max_threads: ``[[max_total_threads_per_threadgroup(n)]]``; None: none stated.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    uses_fibers: bool
+    static_threadgroup_bytes: int
+    constants: tuple[FunctionConstant, ...]
+    max_threads: int | None
+    _address: int
+    _missing: MslError | None = None
+
+    @property
+    def entry(self) -> int:
+        """The address of the function's code, of type ``smr_entry`` in runtime/abi.h.
+
+        Raises:
+            MslError: A function constant that it needs has no value.
+        """
+        if self._missing is not None:
+            raise self._missing
+        return self._address
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Program:
+    """Compiled text; its code stays loaded.
+
+    Args:
+        functions: By name. Those of a text with very many are compiled when they are asked for.
+        constants: All function constants of the text.
+    """
+
+    functions: Mapping[str, Function]
+    constants: tuple[FunctionConstant, ...]
+
+
+def compile_source(
+    source: str,
+    *,
+    language_version: tuple[int, int] = (3, 1),
+    defines: Mapping[str, str] | None = None,
+    constants: Mapping[int | str, object] | None = None,
+    fast_math: bool = False,
+    check_races: bool = False,
+    include_folders: Sequence[Path] = (),
+    functions: Sequence[str] | None = None,
+) -> Program:
+    """Compile a text for the processor; the result is kept on disk.
+
+    Args:
+        source: The text.
+        language_version: Of the language, as in MTLCompileOptions.
+        defines: Macros.
+        constants: Values of function constants, by index or name.
+        fast_math: Whether the compiler may take NaN and infinities for impossible, as Metal's
+            does by default; results are then not those of IEEE arithmetic.
+        check_races: Whether accesses to memory are reported to the runtime, which needs it for
+            ``Settings.check_races``.
+        include_folders: Where ``#include "..."`` looks; by default nowhere.
+        functions: Names of the functions that are needed; by default all.
+
+    Raises:
+        MslError: The text is not valid, or uses what the simulator does not know.
+        DeviceError: There is no compiler for the simulator.
+    """
+    request = _Request(
+        source,
+        language_version,
+        dict(defines or {}),
+        dict(constants or {}),
+        fast_math,
+        check_races,
+        tuple(include_folders),
+        None if functions is None else frozenset(functions),
+    )
+    return _program(request)
+
+
+def _program(request: _Request) -> Program:
+    toolchain = toolchains.find()
+    if request.include_folders:  # what is there may change without the text changing
+        return _loaded(request, _compiled(request, toolchain))
+    content = default_cache().get_or_build(
+        request.key(toolchain), lambda: _compiled(request, toolchain)
+    )
+    return _loaded(request, content)
+
+
+@dataclass(frozen=True)
+class _Request:
+    source: str
+    language_version: tuple[int, int]
+    defines: dict[str, str]
+    constants: dict[int | str, object]
+    fast_math: bool
+    check_races: bool
+    include_folders: tuple[Path, ...]
+    functions: frozenset[str] | None
+
+    def key(self, toolchain: Toolchain) -> str:
+        values = sorted((str(key), repr(value)) for key, value in self.constants.items())
+        names = None if self.functions is None else sorted(self.functions)
+        parts = (
+            self.source,
+            self.language_version,
+            sorted(self.defines.items()),
+            values,
+            names,
+            self.flags(),
+        )
+        digest = blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+        return f"msl-program:{building.identity(toolchain)}:{digest}"
+
+    def flags(self) -> list[str]:
+        return building.flags_of(
+            Reading.SIMULATED, fast_math=self.fast_math, check_races=self.check_races
+        )
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What a cached library does not say itself."""
+
+    functions: list[dict[str, Any]] = field(default_factory=list)
+    constants: list[dict[str, Any]] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)  # functions to be compiled when asked for
+
+
+def _compiled(request: _Request, toolchain: Toolchain) -> bytes:
+    """The description and the library, in one."""
+    text = preprocess(
+        request.source,
+        toolchain,
+        language_version=request.language_version,
+        defines=request.defines,
+        include_folders=request.include_folders,
+    )
+    tokens = tokens_of(text)
+    try:
+        translation = translate(
+            tokens, Reading.SIMULATED, constants=request.constants, functions=request.functions
+        )
+    except MslError as error:
+        raise relocated(error, text) from None
+    entries, later = translation.entries, []
+    if request.functions is None and len(entries) > _AT_ONCE:
+        later = [entry.name for entry in entries]
+        entries = ()
+        translation = translate(
+            tokens, Reading.SIMULATED, constants=request.constants, functions=frozenset()
+        )
+    library = _library(translation, text, request, toolchain)
+    described = _Described(
+        [_description(entry, tokens.place, text) for entry in entries],
+        [_constant(constant) for constant in translation.constants],
+        later,
+    )
+    head = json.dumps(asdict(described)).encode()
+    return len(head).to_bytes(8, "little") + head + library
+
+
+def _library(
+    translation: Translation, text: Preprocessed, request: _Request, toolchain: Toolchain
+) -> bytes:
+    flags = request.flags()
+    lined = messages.with_lines(translation.rewritten, text)
+    done = building.compile_text(toolchain, lined, Reading.SIMULATED, flags)
+    if done.output is None:
+        plain = building.with_library(toolchain, Reading.SIMULATED, flags)
+        found = messages.read(
+            toolchain.check(translation.rewritten.text, plain) or done.messages,
+            translation.rewritten,
+            text,
+        )
+        errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
+        raise MslError(errors or [messages.unplaced(done.messages)], text.source)
+    return toolchain.link([done.output])
+
+
+def _description(entry: Entry, place: Any, text: Preprocessed) -> dict[str, Any]:
+    missing = [
+        f"the function constant {c.name} (index {c.index}, {c.type_text}) has no value, and the "
+        f"function {entry.name} needs it; give it with setConstantValue:type:atIndex:, or ask "
+        f"is_function_constant_defined({c.name}) in the text"
+        for c in entry.missing
+    ]
+    return {
+        "number": entry.number,
+        "name": entry.name,
+        "parameters": [
+            {
+                "name": p.name,
+                "role": p.role,
+                "index": p.index,
+                "type_text": p.type_text,
+                "space": p.space,
+                "is_const": p.is_const,
+                "is_reference": p.is_reference,
+            }
+            for p in entry.parameters
+        ],
+        "places": entry.places,
+        "signature_length": entry.signature_length,
+        "uses_fibers": entry.uses_fibers,
+        "constants": [_constant(c) for c in entry.constants],
+        "missing": missing,
+        "place": text.place(*place(entry.declaration.name_index)),
+    }
+
+
+def _constant(constant: Any) -> dict[str, Any]:
+    return {
+        "name": constant.name,
+        "index": constant.index,
+        "type_text": constant.type_text,
+        "is_required": constant.is_required,
+    }
+
+
+def _loaded(request: _Request, content: bytes) -> Program:
+    length = int.from_bytes(content[:8], "little")
+    described = _Described(**json.loads(content[8 : 8 + length]))
+    runtime_library.runtime()  # whose names the library needs
+    loaded = runtime_library.load_bytes(content[8 + length :])
+    rows = _rows(loaded)
+    functions = {
+        facts["name"]: _function(facts, loaded, rows, request.source)
+        for facts in described.functions
+    }
+    constants = tuple(FunctionConstant(**constant) for constant in described.constants)
+    if described.later:
+        return Program(_Later(request, described.later), constants)
+    return Program(MappingProxyType(functions), constants)
+
+
+class _Later(Mapping[str, Function]):
+    """The functions of a large text: each is compiled when it is asked for."""
+
+    def __init__(self, request: _Request, names: list[str]) -> None:
+        self._request = request
+        self._names = dict.fromkeys(names)
+        self._found: dict[str, Function] = {}
+
+    def __getitem__(self, name: str) -> Function:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._found:
+            one = replace(self._request, functions=frozenset({name}))
+            self._found[name] = _program(one).functions[name]
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _rows(loaded: ctypes.CDLL) -> list[tuple[int, int, int, int]]:
+    """The table of threadgroup memory: entry, declaration, size, alignment."""
+    begin, end = (
+        ctypes.c_size_t.in_dll(loaded, name).value for name in ("smr_sites_begin", "smr_sites_end")
+    )
+    numbers = (ctypes.c_uint64 * ((end - begin) // 8)).from_address(begin)
+    return [tuple(numbers[i : i + 4]) for i in range(0, len(numbers), 4)]  # type: ignore[misc]
+
+
+def _function(
+    facts: dict[str, Any],
+    loaded: ctypes.CDLL,
+    rows: list[tuple[int, int, int, int]],
+    source: str,
+) -> Function:
+    number = facts["number"]
+    constants = tuple(FunctionConstant(**constant) for constant in facts["constants"])
+    if facts["missing"]:
+        line, column = facts["place"]
+        found = [MslDiagnostic(line, column, "error", text) for text in facts["missing"]]
+        parameters = tuple(Parameter(**given) for given in facts["parameters"])
+        return Function(
+            facts["name"],
+            parameters,
+            facts["uses_fibers"],
+            0,
+            constants,
+            None,
+            0,
+            MslError(found, source),
+        )
+    total = facts["signature_length"] + 1
+    table = (ctypes.c_uint32 * (2 * total)).in_dll(loaded, FACTS.format(number))
+    parameters = tuple(
+        Parameter(**given, size_bytes=table[i], alignment=table[total + i])
+        for i, given in zip(facts["places"], facts["parameters"], strict=True)
+    )
+    own = {row[1]: row for row in rows if row[0] == number}
+    maximum = own.pop(MAXIMUM_SITE, None)
+    static = sum(-(-size // alignment) * alignment for _, _, size, alignment in own.values())
+    address = ctypes.cast(getattr(loaded, ENTRY.format(number)), ctypes.c_void_p).value
+    assert address is not None
+    return Function(
+        facts["name"],
+        parameters,
+        facts["uses_fibers"],
+        static,
+        constants,
+        None if maximum is None else maximum[2],
+        address,
+    )
+
+
+__all__ = [
+    "Function",
+    "FunctionConstant",
+    "MslDiagnostic",
+    "MslError",
+    "Parameter",
+    "Program",
+    "compile_source",
+]

@@ -1,0 +1,123 @@
+"""Which names a function may come to use, through all that it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from speedmetal.metal_simulator.language.structure import Declaration, Sort
+from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+
+_GROUPS = ("simd", "quad")
+_OF_GROUPS = """
+sum product min max and or xor prefix_inclusive_sum prefix_exclusive_sum prefix_inclusive_product
+prefix_exclusive_product shuffle shuffle_up shuffle_down shuffle_xor shuffle_rotate_up
+shuffle_rotate_down shuffle_and_fill_up shuffle_and_fill_down broadcast broadcast_first ballot
+active_threads_mask all any is_first
+"""
+WAITING = frozenset(
+    [
+        *(f"{group}_{name}" for group in _GROUPS for name in _OF_GROUPS.split()),
+        *(f"__metal_simd_{name}" for name in _OF_GROUPS.split()),
+        "__metal_get_thread_index_in_simdgroup",
+        "threadgroup_barrier",
+        "simdgroup_barrier",
+        "simdgroup_load",
+        "simdgroup_store",
+        "simdgroup_multiply",
+        "simdgroup_multiply_accumulate",
+        # A matrix of a number depends on the thread's place in its simdgroup.
+        "simdgroup_matrix",
+        "simdgroup_half8x8",
+        "simdgroup_float8x8",
+        "simdgroup_bfloat8x8",
+        "make_diagonal_simdgroup_matrix",
+    ]
+)
+"""Functions in which threads wait for each other."""
+
+_COMMON_WORDS = """
+constant device threadgroup thread const constexpr static volatile inline function_constant bool
+half float bfloat unsigned signed size_t
+"""
+_LEADING_NOWHERE = frozenset(
+    [
+        *_COMMON_WORDS.split(),
+        *(f"{sign}{word}" for sign in ("", "u") for word in ("char", "short", "int", "long")),
+        *(f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    ]
+)
+"""Words of declarations that stand in nearly every function, and name no variable."""
+
+
+def _declared(tokens: Tokens, found: Sequence[Declaration]) -> set[str]:
+    """All names that declarations could be named by."""
+    names = {d.name for d in found if d.sort is not Sort.INSTANTIATION}
+    for declaration in found:
+        if declaration.sort in (Sort.VARIABLE, Sort.ALIAS):
+            names.update(
+                token.text
+                for token in tokens.list[declaration.begin : declaration.end]
+                if token.kind is Kind.NAME
+            )
+    return names
+
+
+class Reach:
+    """The names that are in the text of declarations, and of what those name in turn.
+
+    Operators of the user's own are called without being named, so they count as always called.
+    """
+
+    def __init__(self, tokens: Tokens, found: Sequence[Declaration]) -> None:
+        self._words: list[frozenset[str]] = []
+        self._named: dict[str, list[int]] = {}
+        self._unnamed: list[int] = []
+        self._numbers: dict[int, int] = {}
+        self._reached: dict[int, frozenset[str]] = {}
+        self._instances: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
+        known = WAITING | _declared(tokens, found)
+        for number, declaration in enumerate(found):
+            words = known.intersection(tokens.words[declaration.begin : declaration.end])
+            self._words.append(words)
+            self._numbers[declaration.begin] = number
+            if declaration.sort is Sort.INSTANTIATION:
+                continue  # makes a function of a template that has a name of its own
+            self._named.setdefault(declaration.name, []).append(number)
+            if declaration.sort in (Sort.VARIABLE, Sort.ALIAS):
+                # Several names in one declaration: each of them leads there.
+                for word in words - _LEADING_NOWHERE:
+                    self._named.setdefault(word, []).append(number)
+            if declaration.name.startswith("operator"):
+                self._unnamed.append(number)
+
+    def words(self, declaration: Declaration, instantiation: Declaration | None) -> frozenset[str]:
+        """All names that a kernel, or an instance of its template, may come to use."""
+        begin = declaration.begin
+        if begin not in self._reached:
+            self._reached[begin] = self._from([self._numbers[begin], *self._unnamed], frozenset())
+        reached = self._reached[begin]
+        if instantiation is None:
+            return reached
+        number = self._numbers[instantiation.begin]
+        key = (begin, self._words[number])
+        if key not in self._instances:
+            self._instances[key] = self._from([number], reached)
+        return self._instances[key]
+
+    def _from(self, start: list[int], reached_before: frozenset[str]) -> frozenset[str]:
+        waiting = list(start)
+        seen: set[int] = set()
+        reached = set(reached_before)
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            for word in self._words[number] - reached:
+                waiting += self._named.get(word, ())
+            reached |= self._words[number]
+        return frozenset(reached)
+
+    def waits(self, reached: frozenset[str]) -> bool:
+        """Whether a function of these names may wait for other threads."""
+        return not WAITING.isdisjoint(reached)

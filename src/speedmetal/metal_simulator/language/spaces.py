@@ -1,0 +1,118 @@
+"""Address spaces are empty words where a text is simulated: what differs in them alone is one.
+
+Overloads, member functions and specialisations that exist once for each address space would be
+defined twice. The first stays; the others must say the same, or else are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
+from speedmetal.metal_simulator.language.rewriting import Rewriter
+from speedmetal.metal_simulator.language.structure import SPACES, Declaration, Sort
+from speedmetal.metal_simulator.language.tokens import Tokens
+
+_QUALIFIERS = SPACES | {"const", "volatile", "noexcept"}
+
+
+def erase(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]) -> None:
+    """Drop what would be a second definition, and the address spaces of member functions.
+
+    Raises:
+        MslError: Two such definitions do different things.
+    """
+    seen: dict[tuple[str, ...], Declaration] = {}
+    for declaration in found:
+        if declaration.sort not in (Sort.FUNCTION, Sort.RECORD) or declaration.body is None:
+            continue
+        head = tokens.words[declaration.begin : declaration.body[0]]
+        key = (*declaration.scope, "::", *_without_spaces(head))
+        other = seen.setdefault(key, declaration)
+        if other is not declaration and not SPACES.isdisjoint(head):
+            _check_same(tokens, declaration, other)
+            rewriter.drop(declaration.begin, declaration.end)
+            continue
+        if declaration.sort is Sort.RECORD:
+            _erase_members(tokens, rewriter, declaration)
+
+
+def _erase_members(tokens: Tokens, rewriter: Rewriter, record: Declaration) -> None:
+    seen: dict[tuple[str, ...], Declaration] = {}
+    for member in record.members:
+        if member.sort is Sort.RECORD:
+            _erase_members(tokens, rewriter, member)
+        if member.sort is not Sort.FUNCTION or member.parameters is None:
+            continue
+        qualifiers = _qualifiers(tokens, member)
+        words = {tokens.words[i] for i in qualifiers}
+        is_const = member.name != record.name and not words.isdisjoint(("const", "constant"))
+        head = _without_spaces(tokens.words[member.begin : member.parameters[1]])
+        other = seen.setdefault((*head, "const" if is_const else ""), member)
+        if other is not member:
+            _check_same(tokens, member, other)
+            rewriter.drop(member.begin, member.end)
+            continue
+        for index in qualifiers:
+            if tokens.words[index] in SPACES:
+                # What lies in constant memory is const.
+                needs_const = tokens.words[index] == "constant" and "const" not in words
+                rewriter.replace(index, "const" if needs_const and is_const else "")
+
+
+def free_members(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]) -> None:
+    """Members of thread memory alone, which the checking language keeps from more than Metal does.
+
+    There they could make no temporaries, and members without an address space could not call them.
+    """
+    for record in found:
+        if record.sort is not Sort.RECORD:
+            continue
+        free_members(tokens, rewriter, record.members)
+        functions = [member for member in record.members if member.sort is Sort.FUNCTION]
+        names = [member.name for member in functions]
+        for member in functions:
+            if member.name != record.name and names.count(member.name) > 1:
+                continue
+            for index in _qualifiers(tokens, member):
+                if tokens.words[index] == "thread":
+                    rewriter.replace(index, "")
+
+
+def _qualifiers(tokens: Tokens, member: Declaration) -> list[int]:
+    """The tokens of a member function's qualifiers."""
+    assert member.parameters is not None
+    found = []
+    index = member.parameters[1] + 1
+    while tokens.word(index) in _QUALIFIERS:
+        found.append(index)
+        index += 1
+    return found
+
+
+def _without_spaces(words: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    for word in words:
+        plain = "const" if word == "constant" else word
+        if plain in SPACES or (plain == "const" and kept and kept[-1] == "const"):
+            continue
+        kept.append(plain)
+    return kept
+
+
+def _check_same(tokens: Tokens, declaration: Declaration, other: Declaration) -> None:
+    if declaration.body is None or other.body is None:
+        return
+    bodies = [
+        _without_spaces(tokens.words[d.body[0] : d.body[1]])
+        for d in (declaration, other)
+        if d.body is not None
+    ]
+    if bodies[0] != bodies[1]:
+        line, _ = tokens.place(other.name_index)
+        message = (
+            f"{declaration.name} differs from that of line {line} in address spaces and in what it "
+            "does: the simulator cannot tell them apart; give them different names"
+        )
+        place = tokens.place(max(declaration.name_index, declaration.begin))
+        raise MslError([MslDiagnostic(*place, "error", message)], tokens.text)
