@@ -294,6 +294,7 @@ def collectives_in_loops(a, out):
     out[i] = total
 
 
+@pytest.mark.divergent
 def test_collectives_in_divergent_loops(launch):
     a = (np.arange(80) * 7 % 9).astype(np.int32)
     found = np.zeros(80, np.int32)

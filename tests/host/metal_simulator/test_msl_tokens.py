@@ -134,6 +134,7 @@ struct alignas(16) S : public Base<int> {
 enum class E : uint { A, B };
 constant float table[2] = { 1, 2 };
 template <typename T, int N = 4> static inline T f(T x);
+template <typename T> struct Is : bool_constant<(sizeof(T) > 1)> { };
 template <> struct P<device float*> { };
 [[kernel, max_total_threads_per_threadgroup(64)]] void k(device float* o) { o[0] = 1; }
 template [[host_name("k2")]] [[kernel]] decltype(g<float>) g<float>;
@@ -152,6 +153,7 @@ def test_declarations_of_a_text():
         (Sort.RECORD, "E"),
         (Sort.VARIABLE, "table"),
         (Sort.FUNCTION, "f"),
+        (Sort.RECORD, "Is"),
         (Sort.RECORD, "P"),
         (Sort.FUNCTION, "k"),
         (Sort.INSTANTIATION, "float"),
@@ -171,7 +173,7 @@ def test_declarations_of_a_text():
     assert [k.name for k in kernels] == ["k", "late"]
     limits = [k.attribute("max_total_threads_per_threadgroup").arguments for k in kernels]
     assert [tokens.source(*limit) for limit in limits] == ["64", "32"]
-    assert found[8].attribute("host_name") is not None
+    assert found[9].attribute("host_name") is not None
 
 
 def test_an_unfinished_declaration():

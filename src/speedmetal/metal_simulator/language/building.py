@@ -61,6 +61,13 @@ _SIMULATED = (
     "-Xclang",
     "-ffloat16-excess-precision=none",
     "-gline-tables-only",
+    # Branches stand before the place where they join, as in the text: lanes that parted wait for
+    # each other in the code's order. And an endless loop stays one, for the watchdog.
+    "-mllvm",
+    "-disable-block-placement",
+    "-mllvm",
+    "-disable-branch-fold",
+    "-fno-finite-loops",
 )
 _RACES = ("-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0")
 _FAST = ("-ffast-math", "-ffp-contract=fast")

@@ -45,8 +45,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"(?:metal::)?vec<(\w+), (\d)>", r"\1\2"),
     (r"(?:smr::)?truth<(\d)>", r"bool\1"),
     (r"\(vector of (\d) '(\w+)' values\)", r"(\2\1)"),
-    (r"\b_Float16\b", "half"),
-    (r"\b__bf16\b", "bfloat"),
+    (r"\b_Float16([234]?)\b", r"half\1"),
+    (r"\b__bf16([234]?)\b", r"bfloat\1"),
     (r"\bsmr_atomic_(\w+)", r"atomic_\1"),
     (r"\bsmr_name_(\w+)", r"\1"),
     (r"\bunsigned char\b", "uchar"),
@@ -68,6 +68,10 @@ _OWN_WORDS: tuple[tuple[str, str], ...] = (
     (
         r"no viable conversion from 'smr::(?:number|position)' to '([^']*)'.*",
         r"a position cannot be of the type '\1'; declare it as uint, ushort or a vector of them",
+    ),
+    (
+        r"cannot assign to variable '(\w+)' with const-qualified type '.*'",
+        r"read-only variable is not assignable: \1 is const or in constant memory",
     ),
     (
         r".*static assertion failed.*: (.*)",
@@ -175,11 +179,14 @@ _LIMITS_IN_NOTES = re.compile(
     r"|no known conversion from 'const __constant char\["
     r"|cannot convert initializer list argument to"
     r"|invalid explicitly-specified argument for template parameter"
+    # A member without an address space is of any there, of thread memory in Metal.
+    r"|'this' object is in address space '__generic'|could not match '.*' against '__generic "
 )
 _LIMITS = re.compile(
     r"reference of type 'const __private .*' cannot bind to a temporary object because of address "
     r"space|(?:static_cast|cast) from '.*(?:bfloat|__bf16).* is not allowed"
     r"|scalar operand type has greater rank than the type of the vector element"
+    r"|from vector .* to vector .* of different size"
     r"|too few elements in vector initialization|excess elements in scalar initializer"
     r"|conditional expression is ambiguous; '(?:const )?(?:__\w+ )?(?P<either>[^']*)' and "
     r"'(?:const )?(?:__\w+ )?(?P=either)'"

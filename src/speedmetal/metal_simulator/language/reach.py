@@ -118,6 +118,10 @@ class Reach:
             reached |= self._words[number]
         return frozenset(reached)
 
+    def may_wait(self, declaration: Declaration) -> bool:
+        """Whether threads may wait for each other in a declaration, or in what it names."""
+        return self.waits(self.words(declaration, None))
+
     def waits(self, reached: frozenset[str]) -> bool:
         """Whether a function of these names may wait for other threads."""
         return not WAITING.isdisjoint(reached)

@@ -65,18 +65,49 @@ def free_members(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration
 
     There they could make no temporaries, and members without an address space could not call them.
     """
+    freed = _free_members_of(tokens, rewriter, found)
+    for function in found:
+        if function.sort is not Sort.FUNCTION or tokens.word(function.name_index - 1) != "::":
+            continue
+        if (_type_before(tokens, function.name_index - 2), function.name) in freed:
+            _free(tokens, rewriter, function)
+
+
+def _type_before(tokens: Tokens, index: int) -> str:
+    """The name of the type in ``Type<arguments>::``, whose last token is ``index``."""
+    depth = 0
+    while index >= 0 and (depth or tokens.words[index] == ">"):
+        depth += (tokens.words[index] == ">") - (tokens.words[index] == "<")
+        index -= 1
+    return tokens.word(index)
+
+
+def _free_members_of(
+    tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]
+) -> set[tuple[str, str]]:
+    """Free the members of types; the names of both."""
+    freed: set[tuple[str, str]] = set()
     for record in found:
         if record.sort is not Sort.RECORD:
             continue
-        free_members(tokens, rewriter, record.members)
+        freed |= _free_members_of(tokens, rewriter, record.members)
         functions = [member for member in record.members if member.sort is Sort.FUNCTION]
         names = [member.name for member in functions]
         for member in functions:
-            if member.name != record.name and names.count(member.name) > 1:
-                continue
-            for index in _qualifiers(tokens, member):
-                if tokens.words[index] == "thread":
-                    rewriter.replace(index, "")
+            is_constructor = member.name == record.name
+            for index in _qualifiers(tokens, member) if is_constructor else ():
+                if tokens.words[index] == "constant":
+                    rewriter.replace(index, "__constant")  # elsewhere the word says const too
+            if is_constructor or names.count(member.name) == 1:
+                _free(tokens, rewriter, member)
+                freed.add((record.name, member.name))
+    return freed
+
+
+def _free(tokens: Tokens, rewriter: Rewriter, member: Declaration) -> None:
+    for index in _qualifiers(tokens, member):
+        if tokens.words[index] == "thread":
+            rewriter.replace(index, "")
 
 
 def _qualifiers(tokens: Tokens, member: Declaration) -> list[int]:

@@ -250,10 +250,13 @@ class _Reader:
         is_enum = tokens.words[index] == "enum"
         name_index = self._record_name(index + 1, end)
         while index < end and tokens.words[index] not in ("{", ";", "(", "="):
+            word = tokens.words[index]
             if is_attribute(tokens, index):
                 index = tokens.partner[index]
-            elif tokens.words[index] in _NO_NAMES and tokens.word(index + 1) == "(":
+            elif word in _NO_NAMES and tokens.word(index + 1) == "(":
                 index = tokens.partner[index + 1]
+            elif word == "<":
+                index = tokens.angle_partner(index, certain=True) or index
             index += 1
         if name_index is None or tokens.word(index) in ("(", "="):
             return None  # `struct S s = ...`, `struct S f(...)`

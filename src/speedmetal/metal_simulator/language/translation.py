@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language import spaces, threadgroup
+from speedmetal.metal_simulator.language import loops, spaces, threadgroup
 from speedmetal.metal_simulator.language.constants import (
     FunctionConstant,
     constant_text,
@@ -143,6 +143,8 @@ class _Translator:
             if self.reading is Reading.SIMULATED and not missing:
                 self._trampoline(entry, found, instantiation)
         self._bodies()
+        if self.reading is Reading.SIMULATED:
+            loops.count_turns(self.tokens, self.rewriter, self.declarations, reach)
         Words(self.tokens, self.rewriter, self.reading, self.declarations).rewrite(constants)
         if self.reading is Reading.SIMULATED:
             self.rewriter.append("SMR_TABLE", 0)

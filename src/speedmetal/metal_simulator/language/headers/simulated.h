@@ -11,6 +11,16 @@ __attribute__((always_inline)) inline T& threadgroup_memory(uint site, ulong ali
     return *(T*)__smr_threadgroup_memory(site, sizeof(T), alignment);
 }
 
+// A loop in which threads may wait for each other.
+struct loop {
+    unsigned int number = __smr_loop_enter();
+    __attribute__((always_inline)) ~loop() { __smr_loop_leave(number); }
+    __attribute__((always_inline)) bool turn() const {
+        __smr_loop_turn(number);
+        return true;
+    }
+};
+
 // An address becomes whatever pointer or reference the kernel declares.
 struct address {
     unsigned long long value;

@@ -12,6 +12,7 @@
 #define device __global
 #define threadgroup __local
 #define thread __private
+#define constant const __constant
 // OpenCL's own words are free names in Metal.
 #define global smr_name_global
 #define local smr_name_local
