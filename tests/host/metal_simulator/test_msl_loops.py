@@ -60,3 +60,23 @@ def test_a_do_loop_without_braces_is_refused():
     source = SOURCE.format(loop="uint t = 0; do total += simd_sum(1u); while (++t < 2);", body=BODY)
     with pytest.raises(MslError, match="do loops with braces"):
         simulate(source)
+
+
+def test_a_constexpr_function_is_left_to_the_compiler():
+    helper = """
+    struct Sizes {
+        static constexpr uint sum(uint start = uint{}) {
+            uint total = start;
+            for (uint i = 0; i < 4; ++i) { total += i; }
+            return total;
+        }
+        static uint all() { return simd_sum(1u); }
+    };
+    kernel"""
+    loop = (
+        "total = Sizes::all(); threadgroup uint t[Sizes::sum()]; t[0] = 1; if constexpr (true) {}"
+    )
+    source = SOURCE.format(loop=loop, body=BODY).replace("kernel", helper)
+    found = np.zeros(LANES, np.uint32)
+    simulate(source).function("k")(found, grid=LANES, threads=LANES)
+    assert found.tolist() == [LANES] * LANES

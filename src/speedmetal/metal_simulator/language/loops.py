@@ -13,7 +13,7 @@ number's destructor tells the loop's end, on every way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.reach import Reach
@@ -36,11 +36,32 @@ def count_turns(
     for declaration in declarations:
         if declaration.sort is Sort.INSTANTIATION or not reach.may_wait(declaration):
             continue
-        head = range(declaration.begin, declaration.name_index)
-        if any(tokens.words[index] == "constexpr" for index in head):
-            continue  # computed by the compiler, where nobody waits
-        for index in range(declaration.begin, declaration.end):
+        for index in _at_run_time(tokens, declaration.begin, declaration.end):
             _count(tokens, rewriter, index)
+
+
+def _at_run_time(tokens: Tokens, begin: int, end: int) -> Iterator[int]:
+    """The tokens outside ``constexpr`` functions; the compiler runs those, where nobody waits."""
+    is_constexpr = [False]  # of each pair of braces around the token
+    head = False  # whether the word stands in what comes before the next brace
+    outside: list[bool] = []  # the same, where each open parenthesis stands
+    for index in range(begin, end):
+        word = tokens.words[index]
+        if word == "constexpr" and tokens.word(index - 1) != "if":
+            head = True
+        elif word == "{":
+            is_constexpr.append(is_constexpr[-1] or head)
+            head = False
+        elif word == "}":
+            is_constexpr.pop()
+        elif word == ";":
+            head = False
+        elif word == "(":
+            outside.append(head)
+        elif word == ")":
+            head = outside.pop()
+        if not is_constexpr[-1]:
+            yield index
 
 
 def _count(tokens: Tokens, rewriter: Rewriter, index: int) -> None:
