@@ -296,21 +296,22 @@ WRONG = {
         lambda: fill(A, 1.0, grid=8, device="tpu"),
         (
             "unknown device 'tpu'; did you mean cpu? Valid devices: cpu. Not available are "
-            "metal: running on Apple GPUs is not part of this release yet (it will need "
-            'macOS); sm.code(..., target="metal") shows the Metal source on every machine; '
-            "cuda: running on NVIDIA GPUs is not part of this release yet (it will need "
-            'NVIDIA\'s driver); sm.code(..., target="cuda") shows the CUDA source on every '
-            "machine"
+            "metal: Apple GPUs need macOS 14 or later on Apple silicon. On every machine "
+            'sm.code(..., target="metal") shows the Metal source, and sm.device("metal-sim") '
+            "runs it in a simulator; cuda: running on NVIDIA GPUs is not part of this release "
+            'yet (it will need NVIDIA\'s driver); sm.code(..., target="cuda") shows the CUDA '
+            "source on every machine"
         ),
     ),
     "device of the wrong kind": (
         lambda: fill(A, 1.0, grid=8, device=3),
         (
-            "unknown device '3'. Valid devices: cpu. Not available are metal: running on "
-            "Apple GPUs is not part of this release yet (it will need macOS); sm.code(..., "
-            'target="metal") shows the Metal source on every machine; cuda: running on '
-            "NVIDIA GPUs is not part of this release yet (it will need NVIDIA's driver); "
-            'sm.code(..., target="cuda") shows the CUDA source on every machine'
+            "unknown device '3'. Valid devices: cpu. Not available are metal: Apple GPUs need "
+            "macOS 14 or later on Apple silicon. On every machine sm.code(..., "
+            'target="metal") shows the Metal source, and sm.device("metal-sim") runs it in a '
+            "simulator; cuda: running on NVIDIA GPUs is not part of this release yet (it will "
+            'need NVIDIA\'s driver); sm.code(..., target="cuda") shows the CUDA source on '
+            "every machine"
         ),
     ),
 }

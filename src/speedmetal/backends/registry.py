@@ -136,7 +136,8 @@ def device(name: str | Device) -> Device:
         return name
     names = [candidate.name for candidate in devices()]
     if name not in _MAKERS:
-        missing = "; ".join(f"{known}: {reason}" for known, reason in absent().items())
+        reasons = [(known, _found(known)) for known in KNOWN if known not in SIMULATED]
+        missing = "; ".join(f"{known}: {r}" for known, r in reasons if isinstance(r, DeviceError))
         unknown = UnknownNameError("device", str(name), names)
         raise DeviceError(f"{unknown}. Not available are {missing}")
     found = _found(name)

@@ -66,6 +66,7 @@ def simulate(
     seed: int = 0,
     flush_denormals: bool = False,
     timeout: float | None = 20.0,
+    strict: bool = True,
 ) -> SimulatedLibrary:
     """Compile the text of Metal kernels for this machine's CPU.
 
@@ -81,6 +82,7 @@ def simulate(
         seed: Of the random order.
         flush_denormals: Whether numbers below the smallest normal one become 0.
         timeout: Seconds until a launch is ended; None: never.
+        strict: Whether a barrier that not all threads reach is an error; else it is counted.
 
     Raises:
         MslError: The text is not valid.
@@ -111,6 +113,7 @@ def simulate(
         check_races=check_races,
         flush_denormals=flush_denormals,
         timeout=timeout,
+        strict=strict,
     )
     return SimulatedLibrary(program, settings)
 

@@ -67,7 +67,7 @@ def test_arrays_that_are_kept_are_found(monkeypatch):
 def test_memory_of_the_process_that_is_lost_is_found(monkeypatch):
     lost = []
     real = leaks.sm.synchronize
-    monkeypatch.setattr(leaks.sm, "synchronize", lambda: (lost.append(np.ones(100_000)), real())[1])
+    monkeypatch.setattr(leaks.sm, "synchronize", lambda: (lost.append(np.ones(500_000)), real())[1])
     problems = leaks.examine(task()).problems
     assert any("memory of the process grew by" in problem for problem in problems)
 

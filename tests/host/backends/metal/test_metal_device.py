@@ -62,6 +62,7 @@ def test_without_its_compiler_the_simulator_is_not_there(monkeypatch):
         raise DeviceError("no compiler")
 
     monkeypatch.setattr(toolchain, "find", missing)
+    monkeypatch.delitem(devices._made, "metal-sim", raising=False)
     with pytest.raises(DeviceError, match="no compiler"):
         simulated_device()
 
