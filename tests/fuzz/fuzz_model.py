@@ -149,15 +149,19 @@ def load(program: Program, path: Path) -> sm.Kernel:
     return kernel
 
 
-def launched(kernel: sm.Kernel, program: Program) -> Outputs:
+def launched(kernel: sm.Kernel, program: Program, device: str = "cpu") -> Outputs:
     """What the kernel writes."""
     outputs = Outputs()
+    host = outputs.arrays()
+    given = [sm.asarray(array, device=device) for array in (INTS, FLOATS, *host)]
     kernel(
-        *(INTS, FLOATS, *SCALARS, *outputs.arrays()),
+        *(*given[:2], *SCALARS, *given[2:]),
         grid=THREADS,
         threads=program.threads,
         debug=program.debug,
     )
+    for array, moved in zip(host, given[2:], strict=True):
+        array[...] = moved.numpy()
     return outputs
 
 

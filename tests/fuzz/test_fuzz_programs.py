@@ -20,9 +20,13 @@ import pytest
 from fuzz_programs import Program, programs
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 
+import speedmetal as sm
+from speedmetal.metal_simulator.settings import simulator_settings
+
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
 PROGRAMS = 2_000
 PROGRAMS_AT_NIGHT = 20_000
+SIMULATED_PROGRAMS = 100
 PROGRAMS_OF_A_PART = 250
 ENDLESS_SECONDS = 900  # for a part, which takes 20: a program that has not ended by then never will
 SETTINGS = settings(
@@ -35,11 +39,11 @@ SETTINGS = settings(
 )
 
 
-def check(program: Program, path: Path) -> None:
+def check(program: Program, path: Path, device: str = "cpu") -> None:
     """Run the program both ways; its text is in the file meanwhile."""
     wanted = fuzz_model.expected(program)
     kernel = fuzz_model.load(program, path)
-    wrong = fuzz_model.differences(fuzz_model.launched(kernel, program), wanted)
+    wrong = fuzz_model.differences(fuzz_model.launched(kernel, program, device), wanted)
     assert not wrong, "\n".join(wrong[:10])
 
 
@@ -86,6 +90,24 @@ def try_programs(count: int, folder: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_random_programs_do_what_they_do_in_python(tmp_path):
     try_programs(PROGRAMS, tmp_path)
+
+
+@pytest.mark.parametrize("order", ["forward", "reverse"])
+def test_random_programs_do_the_same_on_the_simulated_apple_gpu(order, tmp_path):
+    try:
+        sm.device("metal-sim")
+    except sm.DeviceError as error:
+        pytest.skip(str(error))
+
+    @seed(SEED)
+    @settings(SETTINGS, max_examples=SIMULATED_PROGRAMS)
+    @given(programs())
+    def each(program: Program) -> None:
+        note(f"threads={program.threads}, debug={program.debug}\n{program.source}")
+        check(program, tmp_path / "program.py", "metal-sim")
+
+    with simulator_settings(order=order):
+        each()
 
 
 @pytest.mark.nightly
