@@ -57,7 +57,7 @@ class Source:
         return column if text.isascii() else len(text.encode()[:column].decode(errors="ignore"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Captured:
     """A function's source and tree."""
 
@@ -66,7 +66,10 @@ class Captured:
     source: Source
 
 
-_CAPTURED: weakref.WeakKeyDictionary[types.CodeType, Captured] = weakref.WeakKeyDictionary()
+_CAPTURED: weakref.WeakKeyDictionary[types.CodeType, tuple[str, Captured]] = (
+    weakref.WeakKeyDictionary()
+)
+"""What was captured, with its file: codes of the same text in two files are equal in Python."""
 
 
 def capture(function: types.FunctionType) -> Captured:
@@ -76,9 +79,10 @@ def capture(function: types.FunctionType) -> Captured:
         CompileError: Its source cannot be found.
     """
     code = function.__code__
-    found = _CAPTURED.get(code)
-    if found is None:
-        found = _CAPTURED[code] = _capture(function, code)
+    file, found = _CAPTURED.get(code, ("", None))
+    if found is None or file != code.co_filename:
+        found = _capture(function, code)
+        _CAPTURED[code] = code.co_filename, found
     return found
 
 

@@ -94,7 +94,7 @@ class Parsed:
         return [returned]
 
 
-_PARSED: weakref.WeakKeyDictionary[types.CodeType, Parsed] = weakref.WeakKeyDictionary()
+_PARSED: weakref.WeakKeyDictionary[Captured, Parsed] = weakref.WeakKeyDictionary()
 
 
 def parse(function: types.FunctionType) -> Parsed:
@@ -103,15 +103,15 @@ def parse(function: types.FunctionType) -> Parsed:
     Raises:
         CompileError: No source, or syntax that the language does not have: every place.
     """
-    found = _PARSED.get(function.__code__)
+    captured = capture(function)
+    found = _PARSED.get(captured)
     if found is not None:
         return found
-    captured = capture(function)
     diagnostics = check(captured)
     if diagnostics:
         raise CompileError(captured.name, diagnostics)
     parsed = facts(captured.name, captured.node, captured.source)
-    _PARSED[function.__code__] = parsed
+    _PARSED[captured] = parsed
     return parsed
 
 

@@ -205,3 +205,16 @@ def test_wrapped_functions_are_called_for_what_they_wrap():
         a[0] = callable_object(a[0])
 
     assert "helper" in kernel_text(infer_kernel(kernel, parse_signature("f32[:]")).kernel)
+
+
+def test_equal_functions_of_two_files_keep_their_files(tmp_path):
+    made = []
+    for name in ("first.py", "second.py"):
+        path = tmp_path / name
+        path.write_text("def same(a):\n    a[0] = 1.0\n")
+        names = {}
+        exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102 - our own text
+        made.append(names["same"])
+    assert made[0].__code__ == made[1].__code__
+    files = [capture(function).source.text.name for function in made]
+    assert files == [str(tmp_path / "first.py"), str(tmp_path / "second.py")]
