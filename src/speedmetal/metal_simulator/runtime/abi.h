@@ -60,10 +60,6 @@ void __smr_loop_leave(unsigned int loop);
  * watchdog): the run ends with this text. */
 void __smr_fail(char const *message);
 
-/* For the watchdog: called where a loop turns, in programs built with check_races or without
- * barriers; may not return. */
-void __smr_poll(void);
-
 #ifdef __cplusplus
 }
 #endif

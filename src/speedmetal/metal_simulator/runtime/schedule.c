@@ -258,8 +258,3 @@ SMR_EXPORT void __smr_simdgroup_barrier(int flags)
 }
 
 SMR_EXPORT unsigned int __smr_lane(void) { return current_slot()->fiber->thread.lane; }
-
-SMR_EXPORT void __smr_poll(void)
-{
-    /* The watchdog interrupts loops by itself: see signals.c. */
-}
