@@ -6,9 +6,7 @@ from a cheap key to its *plan*, packs what changed (addresses, numbers) and call
 
 from __future__ import annotations
 
-import difflib
 import functools
-import inspect
 import os
 import types
 from collections.abc import Callable, Iterator
@@ -36,7 +34,8 @@ from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument
-from speedmetal.plans import Plan, is_current, plan_for, run_with_care
+from speedmetal.parameters import parameters_of
+from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
 from speedmetal.threadgroup_memory import memory_check
 
@@ -153,14 +152,15 @@ class Kernel:
         self.name = name or function.__name__
         self._given_name = name
         self._debug = None if debug is None else _checked_debug(debug)
-        self._parameters = _fixed_parameters(function)
+        self._parameters = parameters_of(function, self.name)
+        self._arity = self._parameters.arity
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._compiled: dict[
             tuple[Device, compiler.Specialisation, BuildOptions], compiler.CompiledKernel
         ] = {}
 
     def __repr__(self) -> str:
-        return f"<kernel {self.name}({', '.join(p.name for p in self._parameters)})>"
+        return f"<kernel {self.name}({', '.join(self._parameters.names)})>"
 
     def __getitem__(self, sizes: Any) -> NoReturn:
         """Say how kernels are launched here, to those who know ``kernel[groups, threads](...)``.
@@ -176,15 +176,16 @@ class Kernel:
         )
 
     # In one piece, because each call of a function costs a fortieth of the launch.
-    def __call__(  # noqa: C901, PLR0912
+    def __call__(  # noqa: C901
         self,
+        /,
         *arguments: Any,
         grid: Any = None,
         groups: Any = None,
         threads: Any = None,
         debug: int | None = None,
         device: str | Device | None = None,
-        **unknown: Any,
+        **named: Any,
     ) -> None:
         """Run the kernel once for every thread of a grid.
 
@@ -193,12 +194,13 @@ class Kernel:
         Args:
             arguments: Arrays (ours; on the CPU NumPy's as well, without a copy), numbers, tuples,
                 named tuples, frozen dataclasses, functions, dtypes, strings.
-            grid: How many threads run: an integer, or up to three (x, y, z).
+            grid: How many threads run: an integer, or up to three (x, y, z). Where one of them is
+                0, none does.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
             threads: Threads of a threadgroup; None: chosen for the device.
             debug: 0, 1 or 2; see :func:`debug_level`.
             device: Where to run; None: where the arrays are, or the default device.
-            unknown: Always an error, which says what was probably meant.
+            named: Arguments by the names of their parameters.
 
         Raises:
             LaunchError: The call is wrong; nothing was launched.
@@ -211,16 +213,15 @@ class Kernel:
                 debug = self._debug
         elif type(debug) is not int:  # True is no level, though it equals 1
             debug = _checked_debug(debug)
-        if len(arguments) != len(self._parameters):
-            if unknown:
-                raise self._unknown_option(next(iter(unknown)))
-            arguments = self.check_arity(arguments)
-        key: list[Any] = [grid, debug, device, entered_device(), _math_mode.get()]
+        bound = arguments
+        if named or len(arguments) != self._arity:
+            bound = self._parameters.bound(arguments, named)
+        key: list[Any] = [grid, groups, debug, device, entered_device(), _math_mode.get()]
         if type(grid) is not int or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
-            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
+            key += (_kinds(grid), _kinds(groups), threads, _kinds(threads))
         values: list[Any] = [0]
-        for argument in arguments:
+        for argument in bound:
             kind = type(argument)
             (READERS.get(kind) or reader_for(kind))(argument, key, values)
         try:
@@ -229,14 +230,12 @@ class Kernel:
             if list in map(type, (grid, groups, threads)):
                 grid, groups, threads = map(_without_list, (grid, groups, threads))
                 sizes = {"grid": grid, "groups": groups, "threads": threads}
-                self(*arguments, **sizes, debug=debug, device=device, **unknown)
+                self(*arguments, **sizes, debug=debug, device=device, **named)
                 return
             plan = None
-        if plan is None or unknown or not is_current(plan):
-            if unknown:
-                raise self._unknown_option(next(iter(unknown)))
+        if plan is None or not is_current(plan):
             sizes_stated = (grid, groups, threads)
-            plan = self._planned(key, values, arguments, sizes_stated, debug, device)
+            plan = self._planned(key, values, bound, sizes_stated, debug, device)
         if plan.is_plain:
             plan.run(values)
         else:
@@ -285,24 +284,7 @@ class Kernel:
             LaunchError: There are too few or too many.
             UserInputError: One of them is no type.
         """
-        return mixed_signature(self.check_arity(stated_types(types)))
-
-    def check_arity(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments with defaults filled in.
-
-        Raises:
-            LaunchError: There are too few or too many.
-        """
-        names = [parameter.name for parameter in self._parameters]
-        rest = self._parameters[len(arguments) :]
-        missing = [p.name for p in rest if p.default is inspect.Parameter.empty]
-        if len(arguments) > len(names) or missing:
-            what = f"missing: {', '.join(missing)}" if missing else "remove the last ones"
-            raise LaunchError(
-                f"kernel {self.name!r} takes {len(names)} arguments ({', '.join(names)}),"
-                f" got {len(arguments)}; {what}"
-            )
-        return (*arguments, *(parameter.default for parameter in rest))
+        return mixed_signature(self._parameters.in_order(stated_types(types)))
 
     # --- The slow path: once for each key ------------------------------------------------------
 
@@ -316,7 +298,7 @@ class Kernel:
         stated_device: str | Device | None,
     ) -> Plan:
         level = self._debug_level(debug)
-        names = [parameter.name for parameter in self._parameters]
+        names = self._parameters.names
         signature = checked_signature(self.name, names, arguments)
         device = (
             device_named(stated_device)
@@ -330,6 +312,9 @@ class Kernel:
         compiled = self._compile(device, specialisation, has_ragged_rows=request.has_ragged_rows)
         facts = compiled.facts
         sizes = self._sizes(device, compiled, request)
+        check_writable(self.name, names, arguments, signature, facts.written)
+        if request.is_empty:
+            return self._remembered(key, empty_plan(device, compiled))
         lengths, memory = memory_check(
             self.name,
             facts,
@@ -338,10 +323,11 @@ class Kernel:
             list(leaves(arguments, signature)),
             values[1:],
         )
-        check_writable(self.name, names, arguments, signature, facts.written)
         parameters = tuple(launch_parameters(arguments, signature))
         launch = Launch(sizes, parameters, facts.has_loops, () if memory else lengths)
-        plan = plan_for(device, compiled, launch, memory)
+        return self._remembered(key, plan_for(device, compiled, launch, memory))
+
+    def _remembered(self, key: list[Any], plan: Plan) -> Plan:
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
         self._plans[tuple(key)] = plan
@@ -382,34 +368,6 @@ class Kernel:
             if level is not None:
                 return _checked_debug(level)
         return _environment_debug()
-
-    def _unknown_option(self, name: str) -> LaunchError:
-        options = ("grid", "groups", "threads", "debug", "device")
-        if any(parameter.name == name for parameter in self._parameters):
-            return LaunchError(
-                f"kernel {self.name!r}: {name}=... is a parameter of the kernel; give arguments by"
-                " position"
-            )
-        near = difflib.get_close_matches(name, [*options, *_FOREIGN_OPTIONS], n=1, cutoff=0.65)
-        meant = [_FOREIGN_OPTIONS.get(word, word) for word in near]
-        guess = f"; did you mean {meant[0]}?" if meant else ";"
-        return LaunchError(
-            f"kernel {self.name!r}: unknown option {name!r}{guess} The options of a launch are"
-            f" {', '.join(options)}"
-        )
-
-
-_FOREIGN_OPTIONS = {
-    "blocks": "groups",
-    "threadgroups": "groups",
-    "blockDim": "threads",
-    "block": "threads",
-    "gridDim": "groups",
-    "threads_per_threadgroup": "threads",
-    "global_size": "grid",
-    "local_size": "threads",
-}
-"""What other systems call the options, with our words for them."""
 
 
 @overload
@@ -461,17 +419,6 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
             " (put it directly above `def`, below other decorators)"
         )
     return Kernel(function, name=name, debug=debug)
-
-
-def _fixed_parameters(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
-    parameters = tuple(inspect.signature(function).parameters.values())
-    for parameter in parameters:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise LaunchError(
-                f"kernel {function.__name__!r} has the parameter {parameter}: a kernel's arguments"
-                " are counted; take a tuple, or name each parameter"
-            )
-    return parameters
 
 
 def _without_list(size: Any) -> Any:

@@ -48,16 +48,32 @@ def plan_for(
     device: Device, compiled: CompiledKernel, launch: Launch, memory: MemoryCheck | None
 ) -> Plan:
     """The plan for launches of a compiled kernel with such sizes and shapes."""
-    dependencies = compiled.dependencies
     sites = compiled.facts.sites or None
     return Plan(
         device,
         compiled.program.bind(launch),
-        tuple(d for d in dependencies if type(d[0]) is dict),
-        tuple(d for d in dependencies if type(d[0]) is not dict),
+        *_dependencies(compiled),
         sites,
         memory,
         is_plain=sites is None and memory is None,
+    )
+
+
+def empty_plan(device: Device, compiled: CompiledKernel) -> Plan:
+    """The plan for launches of no thread: no device has to know that there are such."""
+    return Plan(device, _run_nothing, *_dependencies(compiled), None, None, is_plain=True)
+
+
+def _run_nothing(_values: list[Any]) -> None:
+    pass
+
+
+def _dependencies(compiled: CompiledKernel) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The names of dictionaries, which are looked up faster, and all others."""
+    found = compiled.dependencies
+    return (
+        tuple(d for d in found if type(d[0]) is dict),
+        tuple(d for d in found if type(d[0]) is not dict),
     )
 
 

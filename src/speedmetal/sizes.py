@@ -21,6 +21,11 @@ class Request:
     threads: Triple | None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no thread runs."""
+        return 0 in self.grid
+
+    @property
     def has_ragged_rows(self) -> bool:
         """Whether a threadgroup may have several rows that are not made of whole simdgroups."""
         x, *rest = self.threads or self.grid
@@ -40,7 +45,7 @@ def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any)
 
     Raises:
         LaunchError: Neither or both of ``grid`` and ``groups``, or a size that is no integer,
-            below 1 or beyond the device's limits.
+            negative (``threads``: below 1) or beyond the device's limits.
     """
     if grid is None and groups is None:
         raise LaunchError(
@@ -56,7 +61,7 @@ def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any)
         raise LaunchError(
             f"kernel {kernel!r}: groups={groups} needs threads=..., the threads of each threadgroup"
         )
-    checked_threads = None if threads is None else _triple(kernel, "threads", threads)
+    checked_threads = None if threads is None else _triple(kernel, "threads", threads, least=1)
     _check_threads(kernel, device, checked_threads or (1, 1, 1))
     if grid is not None:
         whole = _triple(kernel, "grid", grid)
@@ -85,7 +90,7 @@ def _check_threads(kernel: str, device: Device, threads: Triple) -> None:
         )
 
 
-def _triple(kernel: str, what: str, given: Any) -> Triple:
+def _triple(kernel: str, what: str, given: Any, least: int = 0) -> Triple:
     parts = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if not 1 <= len(parts) <= len(AXES):
         raise LaunchError(
@@ -94,10 +99,9 @@ def _triple(kernel: str, what: str, given: Any) -> Triple:
         )
     sizes = list(_integers(kernel, what, given, parts))
     for axis, size in zip(AXES, sizes, strict=False):
-        if size < 1:
+        if size < least:
             raise LaunchError(
-                f"kernel {kernel!r}: {what} is {size} along {axis}; it must be 1 or more."
-                " Where an array may be empty, guard the call: if a.size: ..."
+                f"kernel {kernel!r}: {what} is {size} along {axis}; it must be {least} or more"
             )
     x, y, z = (*sizes, 1, 1)[:3]
     return x, y, z
@@ -125,7 +129,7 @@ def chosen_threads(grid: Triple, most: int) -> Triple:
     >>> chosen_threads((1000000, 1, 1), 1024), chosen_threads((30, 1000, 1), 1024)
     ((1024, 1, 1), (30, 34, 1))
     """
-    x = min(grid[0], most)
-    y = min(grid[1], most // x)
-    z = min(grid[2], most // (x * y))
+    x = min(grid[0] or 1, most)
+    y = min(grid[1] or 1, most // x)
+    z = min(grid[2] or 1, most // (x * y))
     return x, y, z

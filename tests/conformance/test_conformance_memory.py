@@ -222,10 +222,53 @@ def test_a_small_grid_is_indexed_with_32_bits(launch):
     assert out.tolist() == [32, 32]
 
 
-def test_a_grid_needs_at_least_one_thread(launch):
-    empty = np.zeros(0, np.float32)
-    with pytest.raises(sm.LaunchError, match=r"it must be 1 or more\. Where an array may be empty"):
-        launch(increase, empty, grid=empty.size)
+def test_a_grid_of_no_threads_runs_nothing_whatever_the_kernel_has(launch, capsys):
+    @sm.kernel
+    def everything(a, empty, count):
+        memory = sm.threadgroup_array(count, sm.float32)
+        i = sm.thread_index_in_threadgroup()
+        memory[i] = a[i]
+        sm.threadgroup_barrier()
+        print("never", memory[0])  # noqa: T201 - what is tested
+        assert count > 5
+        a[i] = memory[count - 1 - i]
+        empty[i, 0] = 1.0
+
+    a, empty = np.ones(4, np.float32), np.zeros((3, 0), np.float32)
+    for count in (4, 0):
+        for sizes in ({"grid": empty.shape}, {"groups": 0, "threads": 4}, {"grid": (0, 4)}):
+            for debug in (0, 2):
+                launch(everything, a, empty, count, **sizes, debug=debug)
+    assert a.tolist() == [1] * 4
+    assert not capsys.readouterr().out
+
+
+def test_a_launch_of_no_threads_is_checked_like_any_other(launch):
+    @sm.kernel
+    def wrong(a):
+        a[0] = "text"
+
+    a = np.zeros(0, np.float32)
+    with pytest.raises(sm.CompileError, match="text"):
+        launch(wrong, a, grid=0)
+    with pytest.raises(sm.LaunchError, match="can not take an object"):
+        launch(increase, object(), grid=0)
+
+
+@pytest.mark.parametrize("debug", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 0, 4)], ids=str)
+def test_threads_may_run_beside_empty_arrays(launch, shape, debug):
+    @sm.kernel
+    def count(read, written, out):
+        i = sm.thread_position_in_grid().x
+        out[i] = read.size + 10 * len(written)
+        if i < written.size:
+            written[i, 0] = out[i]
+
+    written, out = np.zeros((7, 0), np.int8), np.full(3, -1, np.int32)
+    for read in (np.zeros(shape, np.int8), np.zeros(shape, np.float32)[::-1].T):
+        launch(count, read, written, out, grid=3, debug=debug)
+        assert out.tolist() == [70] * 3
 
 
 def test_an_empty_array_may_be_given_along(launch):

@@ -84,10 +84,15 @@ def test_behaviour_02_sizes_are_integers_of_any_kind_or_up_to_three(launch, thre
 
 
 @pytest.mark.parametrize("sizes", [{"grid": -1}, {"grid": (4, -1)}, {"groups": -1, "threads": 2},
-                                   {"groups": 2, "threads": -2}, {"grid": 0}], ids=str)  # fmt: skip
-def test_behaviour_03_a_size_below_one_is_an_error(launch, sizes):
-    with pytest.raises(sm.LaunchError, match="it must be 1 or more"):
+                                   {"groups": 2, "threads": -2}, {"grid": 1, "threads": 0}],
+                         ids=str)  # fmt: skip
+def test_behaviour_03_a_negative_size_is_an_error_and_of_zero_nothing_runs(launch, sizes):
+    with pytest.raises(sm.LaunchError, match=r"it must be (0|1) or more"):
         ones_in(launch, **sizes)
+    for empty in ({"grid": 0}, {"grid": (4, 0)}, {"grid": (4, 1, 0), "threads": 2},
+                  {"groups": 0, "threads": 2}, {"groups": (1, 0), "threads": 2}):  # fmt: skip
+        for debug in (0, 1, 2):
+            assert ones_in(launch, **empty, debug=debug) == 0
 
 
 @pytest.mark.parametrize("factor", [1, 2])

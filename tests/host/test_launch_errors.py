@@ -23,6 +23,22 @@ def total(out, values):
     out[0] = result
 
 
+@sm.kernel
+def clear(a):
+    a[sm.thread_position_in_grid().x] = 0
+
+
+@sm.kernel
+def blend(a, /, b, *, factor):
+    i = sm.thread_position_in_grid().x
+    a[i] = a[i] + factor * b[i]
+
+
+@sm.kernel
+def sized(a, grid):
+    a[sm.thread_position_in_grid().x] = grid
+
+
 @dataclass
 class Thawed:
     x: float
@@ -73,40 +89,25 @@ WRONG = {
             "groups=..., threads=..."
         ),
     ),
-    "grid of zero": (
-        lambda: fill(A, 1.0, grid=0),
-        (
-            "kernel 'fill': grid is 0 along x; it must be 1 or more. Where an array may be "
-            "empty, guard the call: if a.size: ..."
-        ),
-    ),
     "negative grid": (
         lambda: fill(A, 1.0, grid=-8),
-        (
-            "kernel 'fill': grid is -8 along x; it must be 1 or more. Where an array may be "
-            "empty, guard the call: if a.size: ..."
-        ),
+        ("kernel 'fill': grid is -8 along x; it must be 0 or more"),
     ),
-    "zero along y": (
-        lambda: fill(A, 1.0, grid=(8, 0)),
-        (
-            "kernel 'fill': grid is 0 along y; it must be 1 or more. Where an array may be "
-            "empty, guard the call: if a.size: ..."
-        ),
+    "negative along y, zero along x": (
+        lambda: fill(A, 1.0, grid=(0, -1)),
+        ("kernel 'fill': grid is -1 along y; it must be 0 or more"),
     ),
     "negative threads": (
         lambda: fill(A, 1.0, grid=8, threads=-4),
-        (
-            "kernel 'fill': threads is -4 along x; it must be 1 or more. Where an array may "
-            "be empty, guard the call: if a.size: ..."
-        ),
+        ("kernel 'fill': threads is -4 along x; it must be 1 or more"),
+    ),
+    "no threads in a threadgroup": (
+        lambda: fill(A, 1.0, grid=0, threads=0),
+        ("kernel 'fill': threads is 0 along x; it must be 1 or more"),
     ),
     "negative groups": (
         lambda: fill(A, 1.0, groups=-2, threads=4),
-        (
-            "kernel 'fill': groups is -2 along x; it must be 1 or more. Where an array may "
-            "be empty, guard the call: if a.size: ..."
-        ),
+        ("kernel 'fill': groups is -2 along x; it must be 0 or more"),
     ),
     "boolean grid": (
         lambda: fill(A, 1.0, grid=True),
@@ -195,29 +196,59 @@ WRONG = {
         lambda: fill(A, 1.0, 2.0, grid=8),
         ("kernel 'fill' takes 2 arguments (a, x), got 3; remove the last ones"),
     ),
-    "argument by name": (
-        lambda: fill(A, x=1.0, grid=8),
-        ("kernel 'fill': x=... is a parameter of the kernel; give arguments by position"),
+    "argument twice": (
+        lambda: fill(A, 1.0, x=1.0, grid=8),
+        ("kernel 'fill': x is given twice, by position and by name; leave one of them out"),
+    ),
+    "too few arguments, one by name": (
+        lambda: fill(x=1.0, grid=8),
+        ("kernel 'fill' takes 2 arguments (a, x), got 1; missing: a"),
+    ),
+    "too many arguments of one": (
+        lambda: clear(A, A, grid=8),
+        ("kernel 'clear' takes 1 argument (a), got 2; remove the last ones"),
+    ),
+    "misspelt parameter": (
+        lambda: blend(A, A, factro=2.0, grid=8),
+        (
+            "kernel 'blend': unknown argument 'factro'; did you mean factor? Its parameters are a,"
+            " b, factor; the options of a launch are grid, groups, threads, debug, device"
+        ),
+    ),
+    "by name only, by position": (
+        lambda: blend(A, A, 2.0, grid=8),
+        ("kernel 'blend': parameters behind the * in its def are given by name: factor=..."),
+    ),
+    "by position only, by name": (
+        lambda: blend(a=A, b=A, factor=2.0, grid=8),
+        ("kernel 'blend': the parameter a stands before the / in its def: give it by position"),
+    ),
+    "parameter named like an option": (
+        lambda: sized(A, grid=8),
+        (
+            "kernel 'sized' takes 2 arguments (a, grid), got 1; missing: grid. grid=... in a call"
+            " is the launch's option: give the parameter grid by position, or rename it"
+        ),
     ),
     "misspelt option": (
         lambda: fill(A, 1.0, gird=8),
         (
-            "kernel 'fill': unknown option 'gird'; did you mean grid? The options of a "
-            "launch are grid, groups, threads, debug, device"
+            "kernel 'fill': unknown argument 'gird'; did you mean grid? Its parameters are a, x; "
+            "the options of a launch are grid, groups, threads, debug, device"
         ),
     ),
     "CUDA's option": (
         lambda: fill(A, 1.0, blockDim=8),
         (
-            "kernel 'fill': unknown option 'blockDim'; did you mean threads? The options of "
-            "a launch are grid, groups, threads, debug, device"
+            "kernel 'fill': unknown argument 'blockDim'; did you mean threads? Its parameters are "
+            "a, x; the options of a launch are grid, groups, threads, debug, device"
         ),
     ),
     "unknown option": (
         lambda: fill(A, 1.0, grid=8, stream=3),
         (
-            "kernel 'fill': unknown option 'stream'; The options of a launch are grid, "
-            "groups, threads, debug, device"
+            "kernel 'fill': unknown argument 'stream'. Its parameters are a, x; the options of a "
+            "launch are grid, groups, threads, debug, device"
         ),
     ),
     "debug level 3": (
@@ -325,6 +356,28 @@ def test_wrong_call_says_this_and_runs_nothing(call, message):
         call()
     assert str(caught.value) == message
     np.testing.assert_array_equal(A, before)
+
+
+REACHES_NOTHING = (
+    "kernel 'step': {0}=... in a call is an option of the launch, and would not reach the parameter"
+    " {0}; rename it. (By position, and without a default, it may have this name.)"
+)
+
+
+@pytest.mark.parametrize("name", ["grid", "groups", "threads", "debug", "device"])
+def test_no_option_of_the_launch_may_hide_a_parameter(name):
+    for parameters in (f"a, {name}=4", f"a, *, {name}"):
+        names = {}
+        exec(f"def step({parameters}): pass", names)  # noqa: S102 - names of every kind
+        with pytest.raises(sm.LaunchError) as caught:
+            sm.kernel(names["step"])
+        assert str(caught.value) == REACHES_NOTHING.format(name)
+
+
+def test_a_parameter_named_like_an_option_is_given_by_position():
+    a = np.zeros(4, np.float32)
+    sized(a, 7, grid=3)
+    assert a.tolist() == [7, 7, 7, 0]
 
 
 def test_right_calls_work_after_wrong_ones():

@@ -32,6 +32,15 @@ def test_groups_times_threads_is_the_grid():
     assert requested("k", CPU, np.int64(7), None, [np.uint8(2)]) == Request((7, 1, 1), (2, 1, 1))
 
 
+def test_of_a_size_of_zero_nothing_runs():
+    for grid in (0, (5, 0), (3, 4, 0)):
+        request = requested("k", CPU, grid, None, None)
+        assert request.is_empty
+        assert min(request.sizes(1024).threads) >= 1
+    assert requested("k", CPU, None, (7, 0), 64).is_empty
+    assert not requested("k", CPU, (1, 1), None, None).is_empty
+
+
 @pytest.mark.parametrize(
     ("grid", "threads", "is_ragged"),
     [
@@ -47,7 +56,7 @@ def test_ragged_rows(grid, threads, is_ragged):
     assert Request(grid, threads).has_ragged_rows is is_ragged
 
 
-GUARD = "; it must be 1 or more. Where an array may be empty, guard the call: if a.size: ..."
+LEAST = "; it must be {} or more"
 
 
 @pytest.mark.parametrize(
@@ -72,10 +81,10 @@ GUARD = "; it must be 1 or more. Where an array may be empty, guard the call: if
             ),
         ),
         (None, 2, None, "groups=2 needs threads=..., the threads of each threadgroup"),
-        (0, None, None, "grid is 0 along x" + GUARD),
-        ((3, -1), None, None, "grid is -1 along y" + GUARD),
-        (None, (1, 1, 0), 1, "groups is 0 along z" + GUARD),
-        (8, None, 0, "threads is 0 along x" + GUARD),
+        (-1, None, None, "grid is -1 along x" + LEAST.format(0)),
+        ((3, -1), None, None, "grid is -1 along y" + LEAST.format(0)),
+        (None, (0, 1, -2), 1, "groups is -2 along z" + LEAST.format(0)),
+        (8, None, 0, "threads is 0 along x" + LEAST.format(1)),
         (
             (1, 2, 3, 4),
             None,
