@@ -61,6 +61,7 @@ def execute(dispatch: Dispatch, settings: Settings) -> Execution:
         divergent_barriers=report.divergent_barriers,
         mixed_collectives=report.mixed_collectives,
         partial_collectives=report.partial_collectives,
+        undefined_divisions=report.undefined_divisions,
         races=report.races,
         threadgroup_bytes=report.threadgroup_bytes,
         switches=report.switches,

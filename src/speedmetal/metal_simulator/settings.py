@@ -23,7 +23,8 @@ class Settings:
         poison: Whether memory of undefined content is filled with a pattern (0xFF in each byte).
         flush_denormals: Whether numbers below the smallest normal one become 0, as Apple's
             compiler is free to do.
-        strict: Whether threads that miss a barrier are an error; else they are only counted.
+        strict: Whether threads that miss a barrier, and divisions of integers that have no result,
+            are an error; else they are only counted.
         timeout: Seconds until the watchdog ends a dispatch; None: never.
         workers: CPU threads that run threadgroups.
         observer: Called after each dispatch that did not fail, with it and what was counted

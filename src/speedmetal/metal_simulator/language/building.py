@@ -48,6 +48,9 @@ _SIMULATED = (
     "-fno-asynchronous-unwind-tables",
     "-fno-math-errno",
     "-fno-strict-aliasing",
+    # Integers wrap; floats beyond an integer's range become its nearest number, and NaN 0.
+    "-fwrapv",
+    "-fno-strict-float-cast-overflow",
     "-fno-stack-protector",
     # A frame larger than a stack's guard page must not step over it.
     "-fstack-clash-protection",

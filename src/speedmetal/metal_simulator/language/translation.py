@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language import loops, spaces, threadgroup
+from speedmetal.metal_simulator.language import loops, operators, spaces, threadgroup
 from speedmetal.metal_simulator.language.constants import (
     FunctionConstant,
     constant_text,
@@ -111,6 +111,8 @@ class _Translator:
         self.numbers: dict[int, int] = {}  # a kernel's first token -> its number
 
     def run(self, functions: frozenset[str] | None) -> Translation:
+        if self.reading is Reading.SIMULATED:
+            operators.guard_operators(self.tokens, self.rewriter)
         constants = read_constants(self.tokens, self.declarations, self.values)
         for constant in constants.values():
             self._constant(constant)

@@ -60,6 +60,9 @@ void __smr_loop_leave(unsigned int loop);
  * watchdog): the run ends with this text. */
 void __smr_fail(char const *message);
 
+/* A thread divided an integer by zero, or the least one by -1: counted; strictly, the run ends. */
+void __smr_undefined_division(void);
+
 #ifdef __cplusplus
 }
 #endif

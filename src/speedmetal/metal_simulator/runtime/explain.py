@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # enum smr_status
 DONE, FAULT, TIMEOUT, DIVERGENCE, THREADGROUP_FULL, UNDERFLOW, FAILED, NO_MEMORY = range(8)
+DIVISION = 8
 
 _VERBS = ("touched", "read", "wrote")  # by enum smr_access
 _NEAR_BYTES = 16 << 20  # of the guards around a buffer: what lies farther is another buffer's
@@ -97,6 +98,7 @@ class Explainer:
             THREADGROUP_FULL: self._threadgroup_full,
             UNDERFLOW: self._underflow,
             FAILED: self._failed,
+            DIVISION: self._division,
         }.get(report.status)
         if explain is None:
             return self.error(
@@ -107,15 +109,19 @@ class Explainer:
     def _fault(self, report: Report) -> SimulationError:
         who, line = self._who(report), self.line(report.code)
         if report.signal == signal.SIGFPE:
-            return self.error(
-                "failed",
-                f"{who} divided an integer by zero, or the smallest by -1{line}; Metal leaves the "
-                "result undefined: test the divisor before",
-            )
+            return self._division(report)
         if report.signal in _ENDINGS:
             return self.error("failed", f"{who} {_ENDINGS[signal.Signals(report.signal)]}{line}")
         where = f"{who} {_VERBS[report.access]} {self._place(report)}{line}"
         return self.error("out of bounds", f"{where}; {self._advice(report)}")
+
+    def _division(self, report: Report) -> SimulationError:
+        return self.error(
+            "failed",
+            f"{self._who(report)} divided an integer by zero, or the smallest by -1"
+            f"{self.line(report.code)}; Metal leaves the result undefined: test the divisor "
+            "before, or let strict=False count such divisions if nothing uses their results",
+        )
 
     def _place(self, report: Report) -> str:
         if report.is_stack:

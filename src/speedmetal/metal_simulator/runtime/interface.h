@@ -21,7 +21,8 @@ enum smr_status {
     SMR_THREADGROUP_FULL, /* more threadgroup memory than the limit */
     SMR_UNDERFLOW,        /* bytes before an array of threadgroup memory were written */
     SMR_FAILED,           /* __smr_fail: see message */
-    SMR_NO_MEMORY         /* the host has no memory or threads left */
+    SMR_NO_MEMORY,        /* the host has no memory or threads left */
+    SMR_DIVISION          /* strict: a division of integers that has no result */
 };
 
 enum smr_access { SMR_ACCESS_UNKNOWN, SMR_ACCESS_READ, SMR_ACCESS_WRITE };
@@ -89,6 +90,7 @@ struct smr_report {
     uint64_t divergent_barriers;
     uint64_t mixed_collectives;
     uint64_t partial_collectives;
+    uint64_t undefined_divisions;
     uint64_t switches;
     uint64_t threadgroup_bytes;
     uint64_t nanoseconds;

@@ -119,6 +119,7 @@ class Report(ctypes.Structure):
         ("divergent_barriers", ctypes.c_uint64),
         ("mixed_collectives", ctypes.c_uint64),
         ("partial_collectives", ctypes.c_uint64),
+        ("undefined_divisions", ctypes.c_uint64),
         ("switches", ctypes.c_uint64),
         ("threadgroup_bytes", ctypes.c_uint64),
         ("nanoseconds", ctypes.c_uint64),

@@ -57,6 +57,7 @@ class Execution:
         divergent_barriers: Barriers that were released although threads were missing.
         mixed_collectives: Releases of lanes while others of the simdgroup waited elsewhere.
         partial_collectives: Simdgroup functions in which not all lanes took part.
+        undefined_divisions: Of integers by zero, or of the least one by -1.
         races: Accesses that conflict with an earlier one; 0 where races were not looked for.
         threadgroup_bytes: Threadgroup memory that one threadgroup used, at most.
         switches: From thread to thread.
@@ -66,6 +67,7 @@ class Execution:
     divergent_barriers: int
     mixed_collectives: int
     partial_collectives: int
+    undefined_divisions: int
     races: int
     threadgroup_bytes: int
     switches: int

@@ -42,13 +42,26 @@ _Noreturn void smr_escape(struct worker *worker, enum smr_status status)
     siglongjmp(worker->escape, 1);
 }
 
+/* Ends the run at the call of the function whose frame it is. */
+static _Noreturn void escape_at(struct slot *slot, void **frame, enum smr_status status)
+{
+    smr_report_thread(slot->worker, slot->fiber, (uintptr_t)frame[1] - 1, frame[0]);
+    smr_escape(slot->worker, status);
+}
+
 SMR_EXPORT void __smr_fail(char const *message)
 {
     struct slot *slot = current_slot();
-    void **frame = __builtin_frame_address(0);
     strncpy(slot->worker->report.message, message, SMR_MESSAGE_BYTES - 1);
-    smr_report_thread(slot->worker, slot->fiber, (uintptr_t)frame[1] - 1, frame[0]);
-    smr_escape(slot->worker, SMR_FAILED);
+    escape_at(slot, __builtin_frame_address(0), SMR_FAILED);
+}
+
+SMR_EXPORT void __smr_undefined_division(void)
+{
+    struct slot *slot = current_slot();
+    slot->worker->report.undefined_divisions++;
+    if (slot->worker->run->dispatch->strict)
+        escape_at(slot, __builtin_frame_address(0), SMR_DIVISION);
 }
 
 /* ---- threads */
@@ -299,6 +312,7 @@ static void merge(struct smr_report *into, struct smr_report const *part)
     into->divergent_barriers = sums.divergent_barriers + part->divergent_barriers;
     into->mixed_collectives = sums.mixed_collectives + part->mixed_collectives;
     into->partial_collectives = sums.partial_collectives + part->partial_collectives;
+    into->undefined_divisions = sums.undefined_divisions + part->undefined_divisions;
     into->switches = sums.switches + part->switches;
     into->threadgroup_bytes =
         sums.threadgroup_bytes > part->threadgroup_bytes ? sums.threadgroup_bytes : part->threadgroup_bytes;

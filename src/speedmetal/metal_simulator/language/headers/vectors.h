@@ -4,7 +4,7 @@
 // A swizzle `v.xy` of the source has become `v.smr_get<0, 1>()`, or `v.smr_at<0, 1>()` where it is
 // assigned to.
 #pragma once
-#include "traits.h"
+#include "operators.h"
 
 namespace std {
 // What braces hold; the compiler knows it by this name and these members.
@@ -136,26 +136,38 @@ struct chosen {
     constexpr vec(std::initializer_list<T> list) : vec(smr::listed<T, N>(list)) {}                 \
     SMR_SWIZZLES                                                                                   \
     constexpr T& operator[](ulong i) { return const_cast<T&>(static_cast<const vec&>(*this)[i]); }
-#define SMR_BINARY(R, op)                                                                   \
+#define SMR_EACH(R, op, expression)                                                         \
     friend constexpr vec<R, smr_count> operator op(vec a, vec b) {                          \
         smr::components<R, smr_count> r{};                                                  \
-        for (int i = 0; i < smr_count; ++i) r.at[i] = static_cast<R>(a[i] op b[i]);         \
+        for (int i = 0; i < smr_count; ++i) r.at[i] = static_cast<R>(expression);           \
         return vec<R, smr_count>(r);                                                        \
     }
-#define SMR_ASSIGNING(op)                                                 \
-    SMR_BINARY(T, op)                                                     \
+#define SMR_BINARY(R, op) SMR_EACH(R, op, a[i] op b[i])
+#define SMR_WITH(op) \
     constexpr vec& operator op##=(vec b) { return *this = *this op b; }
+#define SMR_ASSIGNING(op) SMR_BINARY(T, op) SMR_WITH(op)
+#define SMR_DIVIDING(op, function) SMR_EACH(T, op, function(a[i], b[i])) SMR_WITH(op)
+// Counts may be integers of another type than what is shifted.
+#define SMR_SHIFTING(op, function)                                                          \
+    SMR_DIVIDING(op, function)                                                              \
+    template <class U, class = enable_if_t<__is_integral(U) && !is_same_v<U, T>>>           \
+    friend constexpr vec operator op(vec a, vec<U, smr_count> b) {                          \
+        for (int i = 0; i < smr_count; ++i) a[i] = function(a[i], b[i]);                    \
+        return a;                                                                           \
+    }                                                                                       \
+    template <class U, class = enable_if_t<__is_integral(U) && !is_same_v<U, T>>>           \
+    constexpr vec& operator op##=(vec<U, smr_count> b) { return *this = *this op b; }
 #define SMR_OPERATORS                                                           \
     SMR_ASSIGNING(+)                                                            \
     SMR_ASSIGNING(-)                                                            \
     SMR_ASSIGNING(*)                                                            \
-    SMR_ASSIGNING(/)                                                            \
-    SMR_ASSIGNING(%)                                                            \
+    SMR_DIVIDING(/, smr::element_quotient)                                      \
+    SMR_DIVIDING(%, smr::element_remainder)                                     \
     SMR_ASSIGNING(&)                                                            \
     SMR_ASSIGNING(|)                                                            \
     SMR_ASSIGNING(^)                                                            \
-    SMR_ASSIGNING(<<)                                                           \
-    SMR_ASSIGNING(>>)                                                           \
+    SMR_SHIFTING(<<, smr::element_shift_left)                                   \
+    SMR_SHIFTING(>>, smr::element_shift_right)                                  \
     SMR_BINARY(bool, ==)                                                        \
     SMR_BINARY(bool, !=)                                                        \
     SMR_BINARY(bool, <)                                                         \
@@ -364,8 +376,12 @@ SMR_OPERATOR(>=)
 }  // namespace metal
 #undef SMR_COMPONENTS
 #undef SMR_PACKED
+#undef SMR_EACH
 #undef SMR_BINARY
+#undef SMR_WITH
 #undef SMR_ASSIGNING
+#undef SMR_DIVIDING
+#undef SMR_SHIFTING
 #undef SMR_OPERATORS
 #undef SMR_SWIZZLES
 
