@@ -241,6 +241,32 @@ def promote(left: DType, right: DType) -> DType | None:
     return _PROMOTION[left, right]
 
 
+def kind_rank(dtype: DType) -> int:
+    """Order of the kinds of real numbers: bools, integers, floats."""
+    return 0 if dtype.is_bool else 1 if dtype.is_integer else 2
+
+
+def beside_running_number(dtype: DType, number: DType) -> DType:
+    """The type of an operation on a ``dtype`` and a Python number of the running program.
+
+    Nobody knows how large such a number becomes, so it never gets fewer than 32 bits.
+
+    Args:
+        dtype: Type of the other operand.
+        number: Type that holds the number alone: int32 or int64, float32 or float64.
+
+    >>> beside_running_number(uint8, int32), beside_running_number(uint32, int32)
+    (int32, uint32)
+    >>> beside_running_number(int32, int64), beside_running_number(float16, int64)
+    (int64, float32)
+    """
+    if kind_rank(number) > kind_rank(dtype):
+        return number
+    if dtype.is_float:
+        return dtype if dtype.bits >= DEFAULT_FLOAT.bits else DEFAULT_FLOAT
+    return dtype if dtype.bits >= number.bits else number
+
+
 def holds_all_values(target: DType, source: DType) -> bool:
     """Whether a value of ``source`` converted to ``target`` stays the same value, of the same kind.
 

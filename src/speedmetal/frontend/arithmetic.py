@@ -112,8 +112,8 @@ def _tuples(name: str, left: Value, right: Value, span: SourceSpan) -> Value:
 def common_type(run: Run, values: tuple[Value, ...], span: SourceSpan, sign: str) -> NumberSlot:
     """The type that an operation on real numbers is done in, and whether it is still weak.
 
-    Weak operands take the type of the others, where that has their kind; a weak float among
-    integers makes the default float.
+    A constant takes the type of the others where that has its kind; a weak float among integers
+    makes the default float. A Python number of the running program keeps 32 bits at least.
 
     Raises:
         Fault: There is no such type.
@@ -124,18 +124,20 @@ def common_type(run: Run, values: tuple[Value, ...], span: SourceSpan, sign: str
         assert isinstance(number, Scalar)
         scalars.append(number)
     strong = [scalar.dtype for scalar in scalars if not scalar.weak]
-    weak = [scalar.dtype for scalar in scalars if scalar.weak]
-    common = strong[0] if strong else weak[0]
+    weak = [scalar for scalar in scalars if scalar.weak]
+    common = strong[0] if strong else weak[0].dtype
     for dtype in strong[1:]:
         common = _promoted(common, dtype, span, sign)
     if not strong:
-        for dtype in weak[1:]:
-            common = _promoted(common, dtype, span, sign)
+        for scalar in weak[1:]:
+            common = _promoted(common, scalar.dtype, span, sign)
         return NumberSlot(common, weak=True)
     still_weak = common.is_bool and bool(weak)
-    for dtype in weak:
-        if _kind_rank(dtype) > _kind_rank(common):
-            common = dtype
+    for scalar in weak:
+        if not isinstance(scalar.expression, ir.Constant):
+            common = dtypes.beside_running_number(common, scalar.dtype)
+        elif dtypes.kind_rank(scalar.dtype) > dtypes.kind_rank(common):
+            common = scalar.dtype
     return NumberSlot(common, still_weak)
 
 
@@ -148,10 +150,6 @@ def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
             f" convert one: x.astype(sm.{left.name}) or x.astype(sm.{right.name})",
         )
     return found
-
-
-def _kind_rank(dtype: DType) -> int:
-    return 0 if dtype.is_bool else 1 if dtype.is_integer else 2
 
 
 # --- The operators ---------------------------------------------------------------------------

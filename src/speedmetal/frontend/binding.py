@@ -18,6 +18,7 @@ from speedmetal.frontend.slots import (
     OtherSlot,
     Slot,
     ViewSlot,
+    as_running,
     is_variable,
     join,
     slot_of,
@@ -59,7 +60,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
     span = run.span(node)
     value = _frozen(run, value)
     _release_temporary(run, value)
-    slot = slot_of(value, run.unit.default_float)
+    slot = _slot(run, name, value)
     _record(run, key, name, node, slot, compile_time=_is_compile_time(value))
     fixed = run.unit.fixed.get(key)
     assumed = NumberSlot(fixed) if fixed is not None else run.unit.assumed.get(key)
@@ -81,6 +82,16 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
         frame.env.own[name] = variables
 
 
+def _slot(run: Run, name: str, value: Value) -> Slot:
+    """The slot of a value that is bound to a name.
+
+    The results of a function are alternatives, as in ``0.0 if c else x``: a literal among them
+    takes the type of the others. A literal that another name starts with may grow.
+    """
+    slot = slot_of(value, run.unit.default_float)
+    return slot if name == RETURN else as_running(slot)
+
+
 def _frozen(run: Run, value: Value) -> Value:
     """The value, where ranges and methods, which no variable holds, do not change any more."""
     match value:
@@ -100,7 +111,7 @@ def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:
         isinstance(part, ir.Constant | ir.Extent | ir.Read) for part in expressions_of(value)
     )
     if plain and key not in run.unit.assumed and key not in run.unit.fixed:
-        slot = slot_of(value, run.unit.default_float)
+        slot = _slot(run, name, value)
         _record(run, key, name, node, slot, compile_time=_is_compile_time(value))
         run.frame.env.own[name] = value
     else:
@@ -324,8 +335,7 @@ def _same_expression(a: ir.Expression, b: ir.Expression) -> bool:
 
 def _different(run: Run, name: str, left: Value, right: Value) -> Undecided | Broken:
     """What a name is that has two values: a variable, if one can hold both."""
-    default = run.unit.default_float
-    left_slot, right_slot = slot_of(left, default), slot_of(right, default)
+    left_slot, right_slot = _slot(run, name, left), _slot(run, name, right)
     joined = join(left_slot, right_slot)
     if joined is not None and is_variable(joined):
         return Undecided(right if _is_compile_time(left) else left)

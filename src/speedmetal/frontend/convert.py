@@ -35,9 +35,11 @@ def constant(
     value: float,
     dtype: DType,
     span: SourceSpan,
-    way_out: str = "convert the other operand to a wider type",
+    way_out: str = "",
 ) -> ir.Constant:
     """A number of Python's as a constant of a type; ``way_out`` says what to do if it is none.
+
+    Without ``way_out`` it is an operand, which the other one can be made wide enough for.
 
     Raises:
         Fault: An integer type does not hold it.
@@ -51,9 +53,14 @@ def constant(
         raise Fault(
             span,
             f"the constant {number} does not fit into {dtype.name}, which holds"
-            f" {dtype.minimum} to {dtype.maximum}; {way_out}",
+            f" {dtype.minimum} to {dtype.maximum}; {way_out or _wider(dtype)}",
         )
     return ir.Constant(number, dtype, span)
+
+
+def _wider(dtype: DType) -> str:
+    is_narrow = dtype.bits < dtypes.DEFAULT_INT.bits
+    return "convert the other operand to a wider type" + (": int(x)" if is_narrow else "")
 
 
 _LARGEST_FLOATS = {

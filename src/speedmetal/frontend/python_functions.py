@@ -138,9 +138,18 @@ def _int(run: Run, arguments: Arguments) -> Value:
     if isinstance(value, Static) and isinstance(value.value, int | float):
         return Static(_truncated(run, arguments, value.value))
     scalar = as_scalar(run, value, span)
-    if scalar.dtype.is_integer:
+    if scalar.weak and scalar.dtype.is_integer:
         return scalar
-    return explicit(run, scalar, dtypes.DEFAULT_INT, span)
+    return explicit(run, scalar, _INT_OF.get(scalar.dtype, dtypes.DEFAULT_INT), span)
+
+
+_INT_OF = {
+    dtypes.uint16: dtypes.int64,  # the square of one does not fit into int32
+    dtypes.uint32: dtypes.int64,
+    dtypes.int64: dtypes.int64,
+    dtypes.uint64: dtypes.uint64,
+}
+"""What ``int(x)`` gives for a type of x; int32 for all others."""
 
 
 def _truncated(run: Run, arguments: Arguments, value: float) -> int:
@@ -161,7 +170,7 @@ def _float(run: Run, arguments: Arguments) -> Value:
             message = f"float expects what a float can hold, found {describe(value)}"
             raise run.fault(arguments.node, message) from None
     scalar = as_scalar(run, value, span)
-    if scalar.dtype.is_float:
+    if scalar.dtype.is_float and scalar.dtype.bits >= dtypes.DEFAULT_FLOAT.bits:
         return scalar
     dtype = run.unit.default_float if scalar.weak else dtypes.DEFAULT_FLOAT
     found = explicit(run, scalar, dtype, span)

@@ -6,11 +6,11 @@ of the running program. Its *slot* is the join of everything that is bound to it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from speedmetal import dtypes
-from speedmetal.dtypes import DType, holds_all_values
+from speedmetal.dtypes import DType, beside_running_number, holds_all_values, kind_rank
 from speedmetal.frontend.signature import int_type
 from speedmetal.frontend.values import (
     Aggregate,
@@ -27,8 +27,11 @@ from speedmetal.ir import nodes as ir
 
 @dataclass(frozen=True, slots=True)
 class NumberSlot:
+    """A number; ``literal``: a weak one that is known while compiling wherever it is bound."""
+
     dtype: DType
     weak: bool = False
+    literal: bool = False
 
     def __str__(self) -> str:
         return self.dtype.name
@@ -107,7 +110,8 @@ def slot_of(value: Value, default_float: DType) -> Slot:  # noqa: PLR0911 - one 
         case Static(found) if value.is_number:
             if isinstance(found, complex):
                 return ComplexSlot(weak=True)
-            return NumberSlot(literal_dtype(found, default_float), not isinstance(found, bool))
+            is_weak = not isinstance(found, bool)
+            return NumberSlot(literal_dtype(found, default_float), is_weak, is_weak)
         case Scalar(_, weak):
             return NumberSlot(value.dtype, weak)
         case Complex(_, _, weak):
@@ -124,12 +128,22 @@ def slot_of(value: Value, default_float: DType) -> Slot:  # noqa: PLR0911 - one 
             return OtherSlot(value)
 
 
+def as_running(slot: Slot) -> Slot:
+    """The slot of a name: a literal that a name starts with becomes a running number."""
+    match slot:
+        case NumberSlot(literal=True):
+            return replace(slot, literal=False)
+        case AggregateSlot(items):
+            return replace(slot, items=tuple(map(as_running, items)))
+    return slot
+
+
 def join(left: Slot, right: Slot) -> Slot | None:  # noqa: PLR0911 - one for each kind
     """The slot that holds the values of both; None where there is none.
 
     >>> weak, strong = NumberSlot(dtypes.int32, weak=True), NumberSlot(dtypes.float16)
     >>> str(join(weak, strong)), join(NumberSlot(dtypes.int32), strong)
-    ('float16', None)
+    ('float32', None)
     """
     if left == right:
         return left
@@ -150,27 +164,32 @@ def join(left: Slot, right: Slot) -> Slot | None:  # noqa: PLR0911 - one for eac
     return None
 
 
-_RANK = {
-    dtypes.Kind.BOOL: 0,
-    dtypes.Kind.SIGNED: 1,
-    dtypes.Kind.UNSIGNED: 1,
-    dtypes.Kind.FLOAT: 2,
-}
-
-
 def _join_numbers(left: NumberSlot, right: NumberSlot) -> NumberSlot | None:
-    a, b = left.dtype, right.dtype
     if left.weak and right.weak:
-        wider = dtypes.promote(a, b)
-        return None if wider is None else NumberSlot(wider, weak=True)
+        wider = dtypes.promote(left.dtype, right.dtype)
+        is_literal = left.literal and right.literal
+        return None if wider is None else NumberSlot(wider, weak=True, literal=is_literal)
     if left.weak or right.weak:
-        weak, strong = (a, b) if left.weak else (b, a)
-        return NumberSlot(strong) if _RANK[weak.kind] <= _RANK[strong.kind] else None
-    if a.kind is not b.kind and not (a.is_integer and b.is_integer):
+        return _join_weak(left, right) if left.weak else _join_weak(right, left)
+    return _join_strong(left.dtype, right.dtype)
+
+
+def _join_weak(weak: NumberSlot, strong: NumberSlot) -> NumberSlot | None:
+    if kind_rank(weak.dtype) > kind_rank(strong.dtype):
         return None
-    if holds_all_values(a, b):
-        return NumberSlot(a)
-    return NumberSlot(b) if holds_all_values(b, a) else None
+    if weak.literal:
+        return strong
+    wide = beside_running_number(strong.dtype, weak.dtype)
+    # One that does not take the other type is a Python number still.
+    return strong if wide is strong.dtype else NumberSlot(wide, weak=True)
+
+
+def _join_strong(left: DType, right: DType) -> NumberSlot | None:
+    if left.kind is not right.kind and not (left.is_integer and right.is_integer):
+        return None
+    if holds_all_values(left, right):
+        return NumberSlot(left)
+    return NumberSlot(right) if holds_all_values(right, left) else None
 
 
 def is_variable(slot: Slot) -> bool:

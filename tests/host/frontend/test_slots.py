@@ -15,13 +15,14 @@ from speedmetal.frontend.slots import (
     MatrixSlot,
     NumberSlot,
     OtherSlot,
+    as_running,
     join,
 )
 
 REAL = [dtype for dtype in d.ALL if not dtype.is_complex]
 WEAK = [d.int32, d.int64, d.float32, d.float64]
 numbers = st.builds(NumberSlot, st.sampled_from(REAL)) | st.builds(
-    NumberSlot, st.sampled_from(WEAK), st.just(value=True)
+    NumberSlot, st.sampled_from(WEAK), st.just(value=True), st.booleans()
 )
 leaf = (
     numbers
@@ -51,10 +52,36 @@ def test_join_holds_both(a, b):
 
 
 @given(numbers, numbers)
-def test_strong_types_win_over_weak_ones(a, b):
+def test_strong_types_win_over_literals(a, b):
     joined = join(a, b)
-    if joined is not None and a.weak and not b.weak:
+    if joined is not None and a.literal and not b.weak:
         assert joined == b
+
+
+@given(numbers, numbers)
+def test_running_numbers_keep_32_bits(a, b):
+    joined = join(a, b)
+    if joined is not None and a.weak and not a.literal:
+        assert joined.dtype.bits >= 32
+        assert joined.weak == (b.weak or joined.dtype is not b.dtype)
+
+
+@given(slots)
+def test_the_slot_of_a_name_has_no_literals(slot):
+    assert "literal=True" not in repr(as_running(slot))
+    assert str(as_running(slot)) == str(slot)
+
+
+def test_running_numbers_take_types_that_are_wide_enough():
+    count, factor = NumberSlot(d.int32, weak=True), NumberSlot(d.float32, weak=True)
+    assert join(count, NumberSlot(d.uint8)) == count
+    assert join(count, NumberSlot(d.uint32)) == NumberSlot(d.uint32)
+    assert join(count, NumberSlot(d.float16)) == factor
+    assert join(factor, NumberSlot(d.bfloat16)) == factor
+    assert join(factor, NumberSlot(d.float64)) == NumberSlot(d.float64)
+    big = NumberSlot(d.int64, weak=True)
+    assert join(big, NumberSlot(d.int32)) == big
+    assert join(big, NumberSlot(d.float32)) == NumberSlot(d.float32)
 
 
 def test_kinds_do_not_mix():
@@ -62,7 +89,6 @@ def test_kinds_do_not_mix():
     assert join(NumberSlot(d.bool_), NumberSlot(d.int32)) is None
     assert join(NumberSlot(d.uint32), NumberSlot(d.int32)) is None
     assert join(NumberSlot(d.float32, weak=True), NumberSlot(d.int32)) is None
-    assert join(NumberSlot(d.int32, weak=True), NumberSlot(d.float16)) == NumberSlot(d.float16)
     assert join(NumberSlot(d.float16), NumberSlot(d.bfloat16)) is None
 
 
