@@ -7,6 +7,7 @@ differ between launches with the same key (an address, a number). The rest is do
 
 from __future__ import annotations
 
+from array import array as buffer_array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -116,9 +117,9 @@ READERS = _READERS
 
 
 def checked_signature(
-    kernel: str, names: Sequence[str], arguments: Sequence[Any]
+    kernel: str, names: Sequence[str], arguments: Sequence[Any], *, has_float64: bool
 ) -> tuple[Argument, ...]:
-    """The types of a call's arguments.
+    """The types of a call's arguments, for a device that has float64 or not.
 
     Raises:
         LaunchError: One of them cannot be given to a kernel; the message names the parameter.
@@ -130,13 +131,17 @@ def checked_signature(
         except UserInputError as error:
             advice = _advice(argument)
             raise LaunchError(f"kernel {kernel!r}: argument {name}: {error}{advice}") from None
-    return signature_of(arguments)
+    return signature_of(arguments, has_float64=has_float64)
 
 
 def _advice(argument: Any) -> str:
     if hasattr(argument, "__dlpack__") and not isinstance(argument, np.ndarray):
         return "; share its memory with sm.from_dlpack(...)"
-    return "; make an array with sm.array(...)" if isinstance(argument, list) else ""
+    if isinstance(argument, (list, range)):
+        return "; make an array with sm.array(...)"
+    if isinstance(argument, (memoryview, bytearray, buffer_array)):
+        return "; np.asarray(...) is an array on its memory"
+    return ""
 
 
 def _check_array(where: str, argument: Any) -> None:
@@ -174,10 +179,11 @@ def stated_types(given: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(stated)
 
 
-def mixed_signature(given: Sequence[Any]) -> tuple[Argument, ...]:
+def mixed_signature(given: Sequence[Any], *, has_float64: bool) -> tuple[Argument, ...]:
     """Argument types of what is partly a type already, partly a real argument."""
     # The real ones together, because float64 among them widens Python's floats.
-    typed = iter(signature_of([item for item in given if not isinstance(item, Argument)]))
+    real = [item for item in given if not isinstance(item, Argument)]
+    typed = iter(signature_of(real, has_float64=has_float64))
     return tuple(item if isinstance(item, Argument) else next(typed) for item in given)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from speedmetal.ir import nodes as ir
 
 TARGETS = ("cpu", "cuda", "metal")
+WITHOUT_FLOAT64 = frozenset({"metal"})
+"""Targets where NumPy's float64 numbers are what Python's floats are."""
 
 Dependency = tuple[Any, str, Any]
 """Where a name was looked up, the name, and its value then."""
@@ -101,6 +103,7 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
         name=specialisation.name,
         index_type=specialisation.index_type,
         debug=specialisation.debug,
+        has_float64=target not in WITHOUT_FLOAT64,
     )
     with _stage("passes", specialisation.shown_name):
         try:

@@ -226,7 +226,7 @@ class Kernel:
             (READERS.get(kind) or reader_for(kind))(argument, key, values)
         try:
             plan = self._plans.get(tuple(key))
-        except TypeError:  # something unhashable: sizes in a list, or the checks will say what
+        except (TypeError, ValueError):  # no hash: sizes in a list, or the checks will say what
             if list in map(type, (grid, groups, threads)):
                 grid, groups, threads = map(_without_list, (grid, groups, threads))
                 sizes = {"grid": grid, "groups": groups, "threads": threads}
@@ -254,8 +254,9 @@ class Kernel:
         Raises:
             CompileError: The kernel is wrong, or the device cannot do what it asks for.
         """
-        specialisation = self.specialisation(self.signature_for(types), self._debug_level(debug))
         target = default_device() if device is None else device_named(device)
+        signature = self.signature_for(types, target.kind)
+        specialisation = self.specialisation(signature, self._debug_level(debug))
         compiled = self._compile(target, specialisation, has_ragged_rows=False)
         return KernelInfo(
             self.name,
@@ -277,14 +278,19 @@ class Kernel:
             compiler.index_type_for(largest),
         )
 
-    def signature_for(self, types: tuple[Any, ...]) -> tuple[Argument, ...]:
+    def signature_for(self, types: tuple[Any, ...], target: str = "cpu") -> tuple[Argument, ...]:
         """Argument types from arrays, numbers, dtypes and type strings, one for each parameter.
+
+        Args:
+            types: By position.
+            target: Whose kernel it is to be.
 
         Raises:
             LaunchError: There are too few or too many.
             UserInputError: One of them is no type.
         """
-        return mixed_signature(self._parameters.in_order(stated_types(types)))
+        given = self._parameters.in_order(stated_types(types))
+        return mixed_signature(given, has_float64=target not in compiler.WITHOUT_FLOAT64)
 
     # --- The slow path: once for each key ------------------------------------------------------
 
@@ -299,12 +305,13 @@ class Kernel:
     ) -> Plan:
         level = self._debug_level(debug)
         names = self._parameters.names
-        signature = checked_signature(self.name, names, arguments)
         device = (
             device_named(stated_device)
             if stated_device is not None
             else device_of(arguments) or default_device()
         )
+        has_float64 = device.kind not in compiler.WITHOUT_FLOAT64
+        signature = checked_signature(self.name, names, arguments, has_float64=has_float64)
         check_devices(self.name, arguments, device)
         request = requested(self.name, device, *stated_sizes)
         largest = max(*request.grid, largest_extent(arguments))

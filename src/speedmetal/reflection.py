@@ -101,7 +101,7 @@ def code(
             'Metal has no stage="assembly": only Apple\'s compiler, on a Mac, makes it; use'
             ' stage="source"'
         )
-    specialisation = made.specialisation(made.signature_for(args), debug)
+    specialisation = made.specialisation(made.signature_for(args, target), debug)
     lowered, _ = compiler.lower(specialisation, target)
     if stage == "ir":
         return Code(kernel_text(lowered).rstrip(), "python")

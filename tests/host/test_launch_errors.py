@@ -1,5 +1,6 @@
 """Wrong calls of a right kernel: the whole message of each, and nothing runs."""
 
+import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -260,6 +261,27 @@ WRONG = {
         (
             f"kernel 'fill': argument a: a kernel can not take a list; {ALLOWED}; make an array"
             " with sm.array(...)"
+        ),
+    ),
+    "range": (
+        lambda: fill(range(3), 1.0, grid=2),
+        (
+            f"kernel 'fill': argument a: a kernel can not take a range; {ALLOWED}; make an array"
+            " with sm.array(...)"
+        ),
+    ),
+    "memory without a hash": (
+        lambda: fill(memoryview(bytearray(8)), 1.0, grid=2),
+        (
+            f"kernel 'fill': argument a: a kernel can not take a memoryview; {ALLOWED};"
+            " np.asarray(...) is an array on its memory"
+        ),
+    ),
+    "array of the standard library": (
+        lambda: fill(array.array("f", [1.0]), 1.0, grid=1),
+        (
+            f"kernel 'fill': argument a: a kernel can not take an array; {ALLOWED};"
+            " np.asarray(...) is an array on its memory"
         ),
     ),
     "dictionary": (

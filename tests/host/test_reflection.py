@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal import code_command
+from speedmetal import code_command, compiler
 
 
 @sm.kernel
@@ -162,3 +162,34 @@ def test_the_commands_module_never_hides_the_function():
         "speedmetal.code is a function: `from speedmetal import code`; as a module it is only a"
         " command: python -m speedmetal.code\n"
     )
+
+
+RATIO = np.float64(0.1)
+
+
+def test_float64_numbers_of_numpy_are_pythons_where_there_is_no_float64():
+    @sm.kernel
+    def scaled(a, x):
+        a[0] = a[0] * x * RATIO
+
+    a, x = np.zeros(1, np.float32), np.float64(0.1)
+    for target, kind in (("cpu", "f64"), ("cuda", "f64"), ("metal", "f32")):
+        text = sm.code(scaled, a, x, target=target, stage="ir")
+        assert text.startswith(f"kernel scaled(a: f32[:], x: {kind}):")
+        assert f"0.1{kind}" in text
+    with pytest.raises(sm.CompileError, match="float64 is not available on Metal GPUs"):
+        sm.code(scaled, a, sm.float64, target="metal")
+
+
+def test_the_targets_without_float64_are_those_whose_printers_refuse_it():
+    @sm.kernel
+    def copy(a, b):
+        a[0] = b[0]
+
+    for target in compiler.TARGETS:
+        refuses = False
+        try:
+            sm.code(copy, "f64[:] f64[:]", target=target)
+        except sm.CompileError:
+            refuses = True
+        assert refuses is (target in compiler.WITHOUT_FLOAT64)

@@ -12,7 +12,6 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import as_number, unwrap
-from speedmetal.frontend.lift import lift
 from speedmetal.frontend.memory import extent
 from speedmetal.frontend.run import Run
 from speedmetal.frontend.suggestions import FOREIGN, meant
@@ -93,7 +92,7 @@ def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
         raise run.fault(
             node, f"{shown} has no attribute {name!r}{meant(name, _names_of(owner))}"
         ) from None
-    return lift(found)
+    return run.lifted(found)
 
 
 _VISIBLE = "; allowed are those of modules, classes, named tuples and frozen dataclasses"
@@ -121,7 +120,7 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
     if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
         return run.call_value(node, BoundFunction(owner, found.fget))
     if found is not None and not callable(found):
-        return lift(found)
+        return run.lifted(found)
     if name in FOREIGN:
         raise run.fault(node, f"a tuple has no attribute {name!r}{meant(name, [])}")
     hint = meant(name, owner.fields)

@@ -18,7 +18,6 @@ from speedmetal.frontend.construct_calls import HANDLERS
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
-from speedmetal.frontend.lift import lift
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
 from speedmetal.frontend.run import Fault, Run, expression
 from speedmetal.frontend.signature import field_names, is_record_class
@@ -240,7 +239,7 @@ def _construct_record(run: Run, cls: type, arguments: Arguments) -> Value:
     items = []
     for name in names:
         value = by_name[name]
-        items.append(lift(defaults[name]) if value is None else value)
+        items.append(run.lifted(defaults[name]) if value is None else value)
     return Aggregate(tuple(items), cls)
 
 

@@ -19,7 +19,6 @@ from speedmetal.frontend.comparison import (
 )
 from speedmetal.frontend.convert import static_int, truth
 from speedmetal.frontend.emit import Block, OpenIf, is_lazy_safe
-from speedmetal.frontend.lift import lift
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.run import Frame, Run, UnknownName, expression
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
@@ -77,7 +76,7 @@ def _name(run: Run, node: ast.Name) -> Value:
     except KeyError:
         message = unknown_name(node.id, _visible(frame))
         raise UnknownName(run.span(node), message) from None
-    return lift(found)
+    return run.lifted(found)
 
 
 def _local(run: Run, node: ast.Name, frame: Frame) -> Value:

@@ -17,7 +17,6 @@ from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.exits import labelled
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.identifiers import Names
-from speedmetal.frontend.lift import lift
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.run import RETURN, Env, Fault, Frame, Impure, Label, Run
 from speedmetal.frontend.session import Specialised, Unit
@@ -85,16 +84,17 @@ def _callee(run: Run, found: types.FunctionType | Closure, node: ast.expr) -> Ca
             joined = Diagnostic(diagnostic.span, diagnostic.message, (*diagnostic.related, note))
             run.diagnostics.setdefault((diagnostic.span, diagnostic.message), joined)
         raise Fault(run.span(node), None) from None
-    return Callee(parsed, found, python_defaults(found), None, found.__code__)
+    return Callee(parsed, found, python_defaults(run, found), None, found.__code__)
 
 
-def python_defaults(function: types.FunctionType) -> dict[str, Value]:
+def python_defaults(run: Run, function: types.FunctionType) -> dict[str, Value]:
     """The default values of a function's parameters."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
     given = function.__defaults__ or ()
     pairs = dict(zip(names[len(names) - len(given) :], given, strict=True))
-    return {name: lift(value) for name, value in (pairs | (function.__kwdefaults__ or {})).items()}
+    pairs |= function.__kwdefaults__ or {}
+    return {name: run.lifted(value) for name, value in pairs.items()}
 
 
 def bind_arguments(run: Run, callee: Callee, arguments: Arguments) -> dict[str, Value]:

@@ -67,6 +67,7 @@ def infer_kernel(
     name: str | None = None,
     index_type: DType = dtypes.int32,
     debug: int = 0,
+    has_float64: bool = True,
 ) -> InferredKernel:
     """The typed IR of a kernel.
 
@@ -76,12 +77,13 @@ def infer_kernel(
         name: The kernel's name; the function's by default.
         index_type: int32, or int64 where an array or the grid needs it.
         debug: 0; 1 adds assertions for bounds and divisors; 2 reports where they failed.
+        has_float64: Whether the target has it; where not, NumPy's captured ones are Python's.
 
     Raises:
         CompileError: The function is not valid; it has all the faults that were found.
         InternalError: A bug of ours.
     """
-    session = Session(name or function.__name__, index_type, debug)
+    session = Session(name or function.__name__, index_type, debug, has_float64)
     with _stage(session):
         return _Kernel(session, parse(function), function, arguments).infer()
 
@@ -272,8 +274,8 @@ def _infer_function(
     session: Session, function: types.FunctionType, dtypes_: tuple[DType, ...]
 ) -> ir.Function:
     parsed = parse(function)
-    callee = Callee(parsed, function, python_defaults(function), None, function.__code__)
     run = Run(Unit(session, function.__name__, is_function=True))
+    callee = Callee(parsed, function, python_defaults(run, function), None, function.__code__)
     run.frame = Frame(parsed, function, 0, Env())
     span = parsed.source.span(parsed.node)
     names = [a.arg for a in (*parsed.node.args.posonlyargs, *parsed.node.args.args)]

@@ -24,6 +24,7 @@ from speedmetal.frontend.emit import (
     is_lazy_safe,
 )
 from speedmetal.frontend.identifiers import Names
+from speedmetal.frontend.lift import lift
 from speedmetal.frontend.parse import Parsed
 from speedmetal.frontend.values import (
     REPORTED,
@@ -315,6 +316,10 @@ class Run:
                 self.frame.env.own[node.id] = REPORTED
             elif isinstance(node, ast.FunctionDef):
                 self.frame.env.own[node.name] = REPORTED
+
+    def lifted(self, found: Any) -> Value:
+        """A Python object, captured or a default, as a value."""
+        return lift(found, has_float64=self.session.has_float64)
 
     # --- Emission ---
 

@@ -37,6 +37,7 @@ class Session:
     name: str
     index_type: DType
     debug: int
+    has_float64: bool = True  # whether the target has it
     dependencies: Dependencies = field(default_factory=Dependencies)
     specialised: dict[Any, Specialised] = field(default_factory=dict)
     function_names: set[str] = field(default_factory=set)

@@ -112,7 +112,7 @@ def record_items(value: Any) -> tuple[Any, ...]:
     return tuple(getattr(value, name) for name in field_names(type(value)))
 
 
-def signature_of(arguments: Sequence[Any]) -> tuple[Argument, ...]:
+def signature_of(arguments: Sequence[Any], *, has_float64: bool = True) -> tuple[Argument, ...]:
     """The types of real arguments.
 
     Python's floats are float32, or float64 where any array or number among the arguments is
@@ -121,6 +121,8 @@ def signature_of(arguments: Sequence[Any]) -> tuple[Argument, ...]:
     Args:
         arguments: Arrays (anything with ``dtype``, ``shape`` and ``strides``), NumPy's and
             Python's numbers, tuples, named tuples, frozen dataclasses, functions, dtypes, strings.
+        has_float64: Whether the device has it; where not, NumPy's float64 numbers are Python's
+            floats.
 
     Raises:
         UserInputError: An argument can not be given to a kernel.
@@ -128,8 +130,10 @@ def signature_of(arguments: Sequence[Any]) -> tuple[Argument, ...]:
     >>> [str(a) for a in signature_of((np.zeros((2, 3), "f4"), 1.5, (1, True)))]
     ['f32[:,:]', 'f32', '(i32,bool)']
     """
-    weak_float = dtypes.float64 if any(map(_has_float64, arguments)) else dtypes.DEFAULT_FLOAT
-    return tuple(_argument(value, weak_float) for value in arguments)
+    is_wide = has_float64 and any(map(_has_float64, arguments))
+    weak_float = dtypes.float64 if is_wide else dtypes.DEFAULT_FLOAT
+    numbers = _Numbers(weak_float, has_float64)
+    return tuple(_argument(value, numbers) for value in arguments)
 
 
 def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgument]:
@@ -150,12 +154,20 @@ def _has_float64(value: Any) -> bool:
     return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
 
 
-def _argument(value: Any, weak_float: DType) -> Argument:
-    number = _number(value, weak_float)
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What the numbers of a call are: Python's floats, and whether NumPy's float64 is one."""
+
+    weak_float: DType
+    has_float64: bool
+
+
+def _argument(value: Any, numbers: _Numbers) -> Argument:
+    number = _number(value, numbers)
     if number is not None:
         return number
     if isinstance(value, tuple) or is_record_class(type(value)):
-        items = tuple(_argument(item, weak_float) for item in record_items(value))
+        items = tuple(_argument(item, numbers) for item in record_items(value))
         return TupleArgument(items, None if type(value) is tuple else type(value))
     if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
         return _array(value)
@@ -173,15 +185,16 @@ def _argument(value: Any, weak_float: DType) -> Argument:
     )
 
 
-def _number(value: Any, weak_float: DType) -> ScalarArgument | None:
-    if isinstance(value, np.generic):
+def _number(value: Any, numbers: _Numbers) -> ScalarArgument | None:
+    is_pythons = isinstance(value, np.float64) and not numbers.has_float64
+    if isinstance(value, np.generic) and not is_pythons:
         return ScalarArgument(dtypes.from_numpy(value.dtype))
     if isinstance(value, bool):
         return ScalarArgument(dtypes.bool_)
     if isinstance(value, int):
         return ScalarArgument(int_type(value), weak=True)
     if isinstance(value, float):
-        return ScalarArgument(weak_float, weak=True)
+        return ScalarArgument(numbers.weak_float, weak=True)
     if isinstance(value, complex):
         return ScalarArgument(dtypes.complex64, weak=True)
     return None
