@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import multiprocessing as mp
 import os
+import sys
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -83,10 +84,19 @@ class Worker:
         threads: For the framework.
         limit_seconds: For an answer.
         log: File for what the process prints.
+        source: Folder from which the process imports speedmetal; None: this one's.
     """
 
-    def __init__(self, framework: str, threads: int, limit_seconds: float, log: Path) -> None:
+    def __init__(
+        self,
+        framework: str,
+        threads: int,
+        limit_seconds: float,
+        log: Path,
+        source: Path | None = None,
+    ) -> None:
         self.framework = framework
+        self._source = source
         self._environment = environment(threads)
         self._limit_seconds = limit_seconds
         self._log = log
@@ -129,13 +139,16 @@ class Worker:
         self._process = context.Process(
             target=_serve, args=(self.framework, other, str(self._log)), daemon=True
         )
-        kept = dict(os.environ)
+        kept, path = dict(os.environ), list(sys.path)
         os.environ.update(self._environment)  # libraries read them when they are loaded
+        if self._source is not None:  # a new process searches where this one does
+            sys.path.insert(0, str(self._source))
         try:
             self._process.start()
         finally:
             os.environ.clear()
             os.environ.update(kept)
+            sys.path[:] = path
         other.close()
 
     def stop(self) -> None:
