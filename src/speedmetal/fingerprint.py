@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
-import linecache
 import re
 import types
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.dtypes import DType
+from speedmetal.frontend.capture import Dependency, file_lines, parts_of
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
@@ -30,9 +30,9 @@ from speedmetal.frontend.signature import (
     TupleArgument,
     field_names,
     is_record_class,
+    record_defaults,
+    record_fields,
 )
-
-Dependency = tuple[Any, str, Any]
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType, slice, range)
@@ -121,7 +121,10 @@ class Fingerprint:
         self._parts.append(f"{cls.__module__}.{cls.__qualname__}")
         if is_record_class(cls):
             self.add(field_names(cls))
-            self.add(tuple(sorted(getattr(cls, "_field_defaults", {}).items())))
+            self.dependencies.append((cls, *record_fields(cls)))
+            for name, default in sorted(record_defaults(cls).items()):
+                self._parts.append(name)
+                self._describes(default)
         for base in cls.__mro__:
             if _is_fixed(base):
                 continue
@@ -129,9 +132,16 @@ class Fingerprint:
                 if name.startswith("__") and not isinstance(value, types.FunctionType):
                     continue  # documentation, annotations, and what Python itself keeps there
                 self._parts.append(name)
-                self._add_leniently(base, name, _plain_function(value))
+                self._add_member(base, name, value)
+
+    def _add_member(self, cls: type, name: str, value: Any) -> None:
+        if self._describes(_plain_function(value)):
+            seen = getattr(cls, name)
+            if not isinstance(seen, types.MethodType):  # a method of the class: new each time
+                self.dependencies.append((cls, name, seen))
 
     def _add_function(self, function: types.FunctionType) -> None:
+        self.dependencies += parts_of(function)
         code = function.__code__
         text = source_block(code, function.__globals__)
         self._parts.append(text)
@@ -183,7 +193,12 @@ class Fingerprint:
         self._modules.discard(module.__name__)  # another function may name others of its attributes
 
     def _add_leniently(self, namespace: Any, name: str, value: Any) -> None:
-        """Add what is probably not used; what cannot be described then counts by its type."""
+        """Add a name that is probably not used."""
+        if self._describes(value):
+            self.dependencies.append((namespace, name, value))
+
+    def _describes(self, value: Any) -> bool:
+        """Add a value; what cannot be described counts by its type."""
         before = len(self._parts), len(self.dependencies), dict(self._numbers)
         try:
             self.add(value)
@@ -191,8 +206,8 @@ class Fingerprint:
             parts, dependencies, self._numbers = before
             del self._parts[parts:], self.dependencies[dependencies:]
             self._parts.append(type(value).__name__)
-        else:
-            self.dependencies.append((namespace, name, value))
+            return False
+        return True
 
     def add_argument(self, argument: Argument) -> None:
         """Add the type of an argument of the call."""
@@ -216,8 +231,7 @@ def source_block(code: types.CodeType, module_globals: dict[str, Any]) -> str:
     Raises:
         UnkeyableError: There is no source.
     """
-    linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename, module_globals)
+    lines = file_lines(code, module_globals)
     first = code.co_firstlineno - 1
     if not 0 <= first < len(lines):
         raise UnkeyableError(f"{code.co_filename} has no line {first + 1}")
@@ -262,6 +276,8 @@ def _is_fixed(value: Any) -> bool:
     """Whether it belongs to a library whose version tells all about it."""
     if not isinstance(getattr(value, "__name__", None), str):
         return False
+    if "<" in str(getattr(value, "__qualname__", "")):
+        return False  # made by a function: many have this name
     module = _module_of(value).partition(".")[0]
     # Python calls functions of a nameless namespace "builtins".
     is_nameless = isinstance(value, types.FunctionType) and module == "builtins"

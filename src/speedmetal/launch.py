@@ -7,6 +7,7 @@ from a cheap key to its *plan*, packs what changed (addresses, numbers) and call
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import types
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from speedmetal.backends.base import BuildOptions, Device, Launch, Sizes, entere
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import LaunchError, UserInputError
+from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument
 from speedmetal.parameters import parameters_of
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
@@ -152,6 +154,7 @@ class Kernel:
         self.name = name or function.__name__
         self._given_name = name
         self._debug = None if debug is None else _checked_debug(debug)
+        self._parts = _replaceable(function)
         self._parameters = parameters_of(function, self.name)
         self._arity = self._parameters.arity
         self._plans: dict[tuple[Any, ...], Plan] = {}
@@ -215,7 +218,7 @@ class Kernel:
             debug = _checked_debug(debug)
         bound = arguments
         if named or len(arguments) != self._arity:
-            bound = self._parameters.bound(arguments, named)
+            bound = self._bound(arguments, named)
         key: list[Any] = [grid, groups, debug, device, entered_device(), _math_mode.get()]
         if type(grid) is not int or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
@@ -234,6 +237,10 @@ class Kernel:
                 return
             plan = None
         if plan is None or not is_current(plan):
+            if self._look_again():
+                sizes = {"grid": grid, "groups": groups, "threads": threads}
+                self(*arguments, **sizes, debug=debug, device=device, **named)
+                return
             sizes_stated = (grid, groups, threads)
             plan = self._planned(key, values, bound, sizes_stated, debug, device)
         if plan.is_plain:
@@ -289,8 +296,28 @@ class Kernel:
             LaunchError: There are too few or too many.
             UserInputError: One of them is no type.
         """
+        self._look_again()
         given = self._parameters.in_order(stated_types(types))
         return mixed_signature(given, has_float64=target not in compiler.WITHOUT_FLOAT64)
+
+    # --- Functions whose code or defaults were replaced ----------------------------------------
+
+    def _bound(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        try:
+            return self._parameters.bound(arguments, named)
+        except LaunchError:
+            if not self._look_again():
+                raise
+        return self._parameters.bound(arguments, named)
+
+    def _look_again(self) -> bool:
+        """Take the function's parameters as they are now; whether they may have changed."""
+        parts = _replaceable(self.function)
+        if not any(map(operator.is_not, parts, self._parts)):
+            return False
+        self._parameters = parameters_of(self.function, self.name)
+        self._arity, self._parts = self._parameters.arity, parts
+        return True
 
     # --- The slow path: once for each key ------------------------------------------------------
 
@@ -425,7 +452,17 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
             f"@sm.kernel expected a plain Python function, got {type(function).__name__}"
             " (put it directly above `def`, below other decorators)"
         )
+    follow_reloads(Kernel, _reload)
     return Kernel(function, name=name, debug=debug)
+
+
+def _reload(old: Kernel, new: Kernel) -> None:
+    """Make a kernel what it has become in a module that was loaded again."""
+    vars(old).update(vars(new))
+
+
+def _replaceable(function: types.FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def _without_list(size: Any) -> Any:

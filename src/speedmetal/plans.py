@@ -8,7 +8,6 @@ from typing import Any
 
 from speedmetal.backends.base import Device, Launch, Run
 from speedmetal.compiler import CompiledKernel
-from speedmetal.compiler import is_current as are_current
 from speedmetal.reports import ReportSites
 from speedmetal.threadgroup_memory import MemoryCheck
 
@@ -21,7 +20,8 @@ class Plan:
         device: Where it runs.
         run: Launches the kernel.
         names: Global names whose values the code depends on: dictionary, name, value.
-        attributes: The same for closures' cells and modules' attributes.
+        attributes: The same for closures' cells, attributes of modules and classes, and what can be
+            replaced in a function.
         sites: What the kernel may report, if anything.
         memory: What to check of each launch's numbers, if anything.
         is_plain: Whether neither of these two is there.
@@ -38,10 +38,16 @@ class Plan:
 
 def is_current(plan: Plan) -> bool:
     """Whether every name that the code depends on still has the value that it had."""
-    for namespace, name, value in plan.names:
-        if namespace.get(name) is not value:
-            return False
-    return not plan.attributes or are_current(plan.attributes)
+    try:
+        for namespace, name, value in plan.names:
+            if namespace[name] is not value:
+                return False
+        for owner, name, value in plan.attributes:
+            if getattr(owner, name) is not value:
+                return False
+    except (KeyError, AttributeError, ValueError):  # a name is gone; ValueError: an empty cell
+        return False
+    return True
 
 
 def plan_for(

@@ -131,10 +131,16 @@ def test_dependencies_are_what_a_launch_must_look_at():
     function = made(2)
     found = Fingerprint(with_places=False)
     found.add(function)
-    assert found.dependencies == [(function.__closure__[0], "cell_contents", 2)]
+    assert found.dependencies == [
+        *((function, name, getattr(function, name)) for name in ("__code__", "__defaults__")),
+        (function.__closure__[0], "cell_contents", 2),
+    ]
     found = Fingerprint(with_places=False)
     found.add(recursive)
-    assert found.dependencies == [(globals(), "recursive", recursive)]
+    assert found.dependencies == [
+        (recursive, "__code__", recursive.__code__),
+        (globals(), "recursive", recursive),
+    ]
 
 
 class Point(NamedTuple):
@@ -227,3 +233,23 @@ def test_a_block_ends_where_the_function_ends(tmp_path):
 
 def test_the_packages_identity_is_computed_once():
     assert package_identity() is package_identity()
+
+
+def test_functions_that_a_library_makes_are_told_apart(monkeypatch):
+    """A name says all about a function of a library, save where a function of it made many."""
+    first, second = made(2), made(3)
+    for function in (first, second):
+        monkeypatch.setattr(function, "__module__", "speedmetal.somewhere")
+    assert digest(first) != digest(second)
+
+
+def test_defaults_of_records_count():
+    def record(default):
+        @dataclass(frozen=True, slots=True)
+        class Width:
+            value: float = default
+
+        return Width
+
+    assert digest((record(1.0),)) == digest((record(1.0),))
+    assert digest((record(1.0),)) != digest((record(2.0),))

@@ -113,7 +113,7 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
         if name == "_replace" and owner.cls is not None:
             return Method(owner, name)
         raise run.fault(node, f"tuples have no {name} in kernels; loop over the items")
-    found = getattr(owner.cls, name, None) if owner.cls is not None else None
+    found = _of_class(run, owner.cls, name)
     if isinstance(found, types.FunctionType):
         static = isinstance(vars(owner.cls).get(name), staticmethod)
         return Static(found) if static else BoundFunction(owner, found)
@@ -127,6 +127,13 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
     if not hint and owner.fields:
         hint = f"; it has {', '.join(owner.fields)}"
     raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{hint}")
+
+
+def _of_class(run: Run, cls: type | None, name: str) -> Any:
+    """What a record's class has under a name; None where there is nothing."""
+    if not hasattr(cls, name):
+        return None
+    return look_up_attribute(cls, name, run.session.dependencies)
 
 
 # --- Numbers, arrays, matrices ---------------------------------------------------------------

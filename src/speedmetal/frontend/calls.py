@@ -20,7 +20,12 @@ from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
 from speedmetal.frontend.run import Fault, Run, expression
-from speedmetal.frontend.signature import field_names, is_record_class
+from speedmetal.frontend.signature import (
+    field_names,
+    is_record_class,
+    record_defaults,
+    record_fields,
+)
 from speedmetal.frontend.suggestions import FOREIGN, meant
 from speedmetal.frontend.unpack import unpacked
 from speedmetal.frontend.values import (
@@ -231,7 +236,8 @@ def _construct_record(run: Run, cls: type, arguments: Arguments) -> Value:
         raise run.fault(
             arguments.node, f"{cls.__name__} has __post_init__, which kernels cannot run"
         )
-    defaults = _record_defaults(cls)
+    run.session.dependencies.add(cls, *record_fields(cls))
+    defaults = record_defaults(cls)
     required = [name for name in names if name not in defaults]
     optional = [name for name in names if name in defaults]
     given = arguments.take_some(run, cls.__name__, " ".join(required), " ".join(optional))
@@ -241,14 +247,3 @@ def _construct_record(run: Run, cls: type, arguments: Arguments) -> Value:
         value = by_name[name]
         items.append(run.lifted(defaults[name]) if value is None else value)
     return Aggregate(tuple(items), cls)
-
-
-def _record_defaults(cls: Any) -> dict[str, Any]:
-    if issubclass(cls, tuple):
-        found: dict[str, Any] = getattr(cls, "_field_defaults", {})
-        return found
-    return {
-        field.name: field.default
-        for field in dataclasses.fields(cls)
-        if field.default is not dataclasses.MISSING
-    }

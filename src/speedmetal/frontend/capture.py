@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
+from speedmetal.frontend.notebooks import cell_of
 from speedmetal.source import SourceSpan, SourceText
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -86,14 +87,20 @@ def capture(function: types.FunctionType) -> Captured:
     return found
 
 
-def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
+def file_lines(code: types.CodeType, module_globals: dict[str, Any]) -> list[str]:
+    """The lines of the file or notebook cell that a function stands in; none where unknown."""
     linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename, function.__globals__)
+    return linecache.getlines(code.co_filename, module_globals) or cell_of(code)
+
+
+def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
+    lines = file_lines(code, function.__globals__)
     if not 0 < code.co_firstlineno <= len(lines):
         raise _failure(
             code,
-            f"the source of {code.co_name!r} is not available: functions typed at the python prompt"
-            " or given to exec cannot be compiled; put it into a file or a notebook cell",
+            f"the source of {code.co_name!r} is not available: functions typed at the python"
+            " prompt, given to exec or defined inside %%timeit cannot be compiled; put it into a"
+            " file or a notebook cell",
         )
     if code.co_name == "<lambda>":
         return _capture_lambda(code, lines)
@@ -232,6 +239,10 @@ Dependency = tuple[Any, str, Any]
 
 _MISSING = object()
 
+_CONSTANT_MODULES = frozenset({"math", "cmath", "numpy", "builtins", "speedmetal", "operator"})
+"""What is in these does not change while a program runs; to look at every launch would take time.
+"""
+
 
 @dataclass(slots=True)
 class Dependencies:
@@ -242,8 +253,29 @@ class Dependencies:
     def add(self, namespace: Any, name: str, value: Any) -> None:
         self._found.setdefault((id(namespace), name), (namespace, name, value))
 
+    def add_function(self, function: types.FunctionType) -> None:
+        for dependency in parts_of(function):
+            self.add(*dependency)
+
     def all(self) -> tuple[Dependency, ...]:
         return tuple(self._found.values())
+
+
+def parts_of(function: types.FunctionType) -> Iterator[Dependency]:
+    """What can be replaced in a function that stays the same object: its code, its defaults.
+
+    Whoever reloads modules does so, for instance ``%autoreload 2`` of notebooks. Where there are no
+    defaults, none are needed: new ones would not change what was compiled.
+    """
+    if (function.__module__ or "").partition(".")[0] in _CONSTANT_MODULES:
+        return
+    yield function, "__code__", function.__code__
+    if function.__defaults__ is not None:
+        yield function, "__defaults__", function.__defaults__
+    if function.__kwdefaults__ is not None:
+        yield function, "__kwdefaults__", function.__kwdefaults__
+        for name, value in function.__kwdefaults__.items():
+            yield function.__kwdefaults__, name, value
 
 
 def is_current(dependency: Dependency) -> bool:
@@ -288,10 +320,6 @@ def look_up(function: types.FunctionType, name: str, dependencies: Dependencies)
     return vars(builtins)[name]
 
 
-# Attributes of these do not change while a program runs; looking them up at every launch would.
-_CONSTANT_MODULES = frozenset({"math", "cmath", "numpy", "builtins", "speedmetal", "operator"})
-
-
 def look_up_attribute(owner: Any, name: str, dependencies: Dependencies) -> Any:
     """``owner.name`` of a module or class, noted as a dependency.
 
@@ -302,6 +330,6 @@ def look_up_attribute(owner: Any, name: str, dependencies: Dependencies) -> Any:
     if isinstance(owner, types.ModuleType):
         if owner.__name__.partition(".")[0] not in _CONSTANT_MODULES:
             dependencies.add(owner, name, value)
-    elif isinstance(owner, type) and not isinstance(value, types.FunctionType):
-        dependencies.add(owner, name, value)
+    elif isinstance(owner, type) and not isinstance(value, types.MethodType):
+        dependencies.add(owner, name, value)  # a method of the class is a new object each time
     return value

@@ -84,6 +84,7 @@ def _callee(run: Run, found: types.FunctionType | Closure, node: ast.expr) -> Ca
             joined = Diagnostic(diagnostic.span, diagnostic.message, (*diagnostic.related, note))
             run.diagnostics.setdefault((diagnostic.span, diagnostic.message), joined)
         raise Fault(run.span(node), None) from None
+    run.session.dependencies.add_function(found)
     return Callee(parsed, found, python_defaults(run, found), None, found.__code__)
 
 

@@ -190,6 +190,7 @@ class _Kernel:
         default_float = dtypes.float64 if wide else dtypes.DEFAULT_FLOAT
         unit = Unit(session, session.name, is_function=False, default_float=default_float)
         session.call_stack.append((self._function.__code__, session.name, None))
+        session.dependencies.add_function(self._function)
         run = solve(unit, self._start)
         if run.diagnostics:
             ordered = sorted(run.diagnostics.values(), key=lambda d: (d.span.line, d.span.column))

@@ -95,6 +95,24 @@ def field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
+def record_fields(cls: Any) -> tuple[str, Any]:
+    """The attribute of a record's class that has its fields' defaults, and what it holds."""
+    name = "_field_defaults" if issubclass(cls, tuple) else "__dataclass_fields__"
+    return name, getattr(cls, name, None)
+
+
+def record_defaults(cls: Any) -> dict[str, Any]:
+    """The defaults of a record's fields, where they have one that is a value."""
+    if issubclass(cls, tuple):
+        found: dict[str, Any] = getattr(cls, "_field_defaults", {})
+        return found
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }
+
+
 def is_record_class(cls: Any) -> bool:
     """Whether instances are aggregates: of a named tuple's or a frozen dataclass's class."""
     if not isinstance(cls, type) or issubclass(cls, DType | Intrinsic | Construct):

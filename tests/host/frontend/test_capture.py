@@ -145,7 +145,10 @@ def dependencies_of(kernel):
 
 
 def test_dependencies_are_all_names_looked_at_callees_included():
-    found = {name: value for _, name, value in dependencies_of(uses_names)}
+    dependencies = dependencies_of(uses_names)
+    codes = {owner: value for owner, name, value in dependencies if name == "__code__"}
+    assert codes == {function: function.__code__ for function in (uses_names, helper)}
+    found = {name: value for _, name, value in dependencies if name != "__code__"}
     assert found == {
         "helper": helper,
         "FACTOR": 2.0,
