@@ -180,6 +180,24 @@ def truths(x):
     return all(flags) * 4 + any(flags) * 2 + (not flags[1]) + sum(flags) * 8
 
 
+def generators(x):
+    count = abs(x) % 7
+    total = sum(k * k - x for k in range(count) if k != 2)
+    pairs = sum(i * j for i in range(count) for j in (1, x % 3))
+    least = min((abs(k - x % 5) for k in range(1, count)), default=99)
+    place = max(((k * x) % 11, k) for k in range(6))[1]
+    hits = any(k * k == abs(x) for k in range(count)) + 2 * all(k < 5 for k in range(count))
+    row = tuple(x % (k + 2) for k in range(3))
+    return total + 31 * pairs + 7 * least + 1000 * place + 100 * hits + row[0] * row[2]
+
+
+def orders(x):
+    pair = (x % 3, x % 7)
+    first, *rest = sorted((pair, (1, 2), (1, x % 4)))
+    between = ((0, 5) <= pair < (2,)) + 2 * (pair > (1,)) + 4 * (x in range(-9, 40, 7))
+    return between + 8 * first[0] + 100 * rest[0][1] + 1000 * rest[-1][0]
+
+
 def extremes(x):
     return min(x, 5, 7) * 1000 + max(x, -3) + abs(min(0, x))
 
@@ -326,8 +344,8 @@ def endless_with_several_exits(x):
 FUNCTIONS = (
     classify, nested_breaks, collatz, early_return_in_loops, negative_steps, dynamic_steps,
     after_the_loop, assigned_in_its_loop, static_loop, over_tuples, chains, lazy, conditional,
-    walrus, augmented, member, truths, extremes, swap, tuple_values, records, calls,
-    functions_as_values, with_defaults, variable_arguments, unpacked_results,
+    walrus, augmented, member, truths, generators, orders, extremes, swap, tuple_values, records,
+    calls, functions_as_values, with_defaults, variable_arguments, unpacked_results,
     reassigned_across_branches, endless_with_several_exits,
 )  # fmt: skip
 
@@ -561,6 +579,30 @@ def square_and_more(z):
 
 def quotient(z):
     return (z + 1) / (z * 2 - 3j)
+
+
+@sm.kernel
+def rows_against_a_vector(a, x, product, nearest, lowest, found):
+    """Of a row: times the vector, the place nearest to it, the least item, whether one is 3."""
+    i = sm.thread_position_in_grid().x
+    product[i] = sum(a[i, k] * x[k] for k in range(len(x)))
+    nearest[i] = min((abs(a[i, k] - x[k]), k) for k in range(8))[1]
+    lowest[i] = min((a[i, k] for k in range(len(x)) if x[k] > 0), default=math.inf)
+    found[i] = any(a[i, k] == 3 for k in range(len(x)))
+
+
+def test_generators_over_rows(launch):
+    """What newcomers write first: matrix times vector, and questions about rows."""
+    random = np.random.default_rng(5)
+    a = random.integers(-4, 5, (37, 8)).astype(np.float32)
+    x = random.integers(-3, 4, 8).astype(np.float32)
+    product, lowest = np.zeros(37, np.float32), np.zeros(37, np.float32)
+    nearest, found = np.zeros(37, np.int32), np.zeros(37, np.bool_)
+    launch(rows_against_a_vector, a, x, product, nearest, lowest, found, grid=37)
+    np.testing.assert_array_equal(product, a @ x)
+    np.testing.assert_array_equal(nearest, np.argmin(abs(a - x), axis=1))
+    np.testing.assert_array_equal(lowest, np.min(a[:, x > 0], axis=1))
+    np.testing.assert_array_equal(found, np.any(a == 3, axis=1))
 
 
 @pytest.mark.parametrize("function", [square_and_more, quotient], ids=lambda f: f.__name__)

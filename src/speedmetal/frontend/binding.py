@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
-from speedmetal.frontend.convert import as_complex, implicit
+from speedmetal.frontend.convert import as_complex, constant, implicit
 from speedmetal.frontend.run import RETURN, Binding, Env, Fault, Frame, Key, Record, Run
 from speedmetal.frontend.slots import (
     AggregateSlot,
@@ -116,6 +116,21 @@ def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:
         run.frame.env.own[name] = value
     else:
         bind(run, name, value, node)
+
+
+def declare(run: Run, name: str, node: ast.AST) -> None:
+    """Make a name a variable that is 0 until it is bound; in the run after its type was found."""
+    key = run.frame.number, name
+    run.demoted.add(key)
+    slot = run.unit.assumed.get(key)
+    if slot is None:
+        return
+    span = run.span(node)
+    variables = _variables(run, key, slot, span)
+    for read in expressions_of(variables):
+        if isinstance(read, ir.Read) and isinstance(read.type, DType):
+            run.emit(ir.Assign(read.variable, constant(0, read.type, span), span))
+    run.frame.env.own[name] = variables
 
 
 def _record(

@@ -27,7 +27,7 @@ from speedmetal.frontend.signature import (
     record_fields,
 )
 from speedmetal.frontend.suggestions import FOREIGN, meant
-from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
     BoundFunction,
@@ -44,18 +44,10 @@ from speedmetal.intrinsics import TABLE, by_object, constructs
 @expression(ast.Call)
 def _call(run: Run, node: ast.Call) -> Value:
     keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
-    plain = [a.value if isinstance(a, ast.Starred) else a for a in node.args]
-    callee, *values = run.values([node.func, *plain, *(k.value for k in keywords)])
-    arguments = Arguments(node)
-    for argument, value in zip(node.args, values, strict=False):
-        if isinstance(argument, ast.Starred):
-            items = unpacked(run, argument, value)
-            if items is None:
-                raise run.fault(argument, f"* expects a tuple, found {describe(value)}")
-            arguments.positional += items
-        else:
-            arguments.positional.append(value)
-    for keyword, value in zip(keywords, values[len(plain) :], strict=True):
+    callee, *values = spread(run, [node.func, *node.args, *(k.value for k in keywords)])
+    count = len(values) - len(keywords)
+    arguments = Arguments(node, values[:count])
+    for keyword, value in zip(keywords, values[count:], strict=True):
         assert keyword.arg is not None
         arguments.named[keyword.arg] = value
     return invoke(run, callee, arguments)

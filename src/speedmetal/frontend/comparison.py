@@ -89,13 +89,38 @@ def _same_dtype(value: Any) -> Any:
 
 def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
     if name not in {"eq", "ne"}:
-        raise Fault(span, f"tuples have == and != alone; compare their items with {SIGNS[name]}")
+        return _ordered(run, name, left, right, span)
     a_items = left.items if isinstance(left, Aggregate) else None
     b_items = right.items if isinstance(right, Aggregate) else None
     if a_items is None or b_items is None or len(a_items) != len(b_items):
         return Static(name == "ne")
     results = [compare(run, name, a, b, span) for a, b in zip(a_items, b_items, strict=True)]
     return combine(run, "and" if name == "eq" else "or", results, span)
+
+
+def _ordered(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+    """The order of two tuples: that of the first items that differ, or else of their lengths."""
+    sides = left, right
+    if not all(isinstance(side, Aggregate) and side.is_tuple for side in sides):
+        raise Fault(
+            span,
+            f"{SIGNS[name]} has no order for {describe(left)} and {describe(right)}; it compares"
+            " two numbers, or two tuples",
+        )
+    a_items, b_items = (
+        with_expressions(side, lambda e: run.keep(e, "item")).items
+        for side in sides
+        if isinstance(side, Aggregate)
+    )
+    pairs = [*zip(a_items, b_items, strict=False)]
+    result: Static | Scalar = _fold(name, len(a_items), len(b_items), span)
+    if pairs and len(a_items) == len(b_items):
+        result = compare(run, name, *pairs.pop(), span)
+    strict = name.replace("e", "t")  # items that differ are below or above, not equal
+    for a, b in reversed(pairs):
+        equal = combine(run, "and", [compare(run, "eq", a, b, span), result], span)
+        result = combine(run, "or", [compare(run, strict, a, b, span), equal], span)
+    return result
 
 
 def combine(run: Run, name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static | Scalar:

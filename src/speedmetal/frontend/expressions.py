@@ -22,11 +22,13 @@ from speedmetal.frontend.emit import Block, OpenIf, is_lazy_safe
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.run import Frame, Run, UnknownName, expression
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
+from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Broken,
     Closure,
+    Range,
     Scalar,
     Static,
     Value,
@@ -95,7 +97,7 @@ def _visible(frame: Frame) -> list[str]:
 
 @expression(ast.Tuple)
 def _tuple(run: Run, node: ast.Tuple) -> Value:
-    return Aggregate(tuple(run.values(node.elts)))
+    return Aggregate(tuple(spread(run, node.elts)))
 
 
 DEEPEST_CHAIN = 64
@@ -337,12 +339,51 @@ def _comparison(
         return compare(run, name, left, right, span)
     if isinstance(operator, ast.Is | ast.IsNot):
         return _identity(run, node, left, right, negated=isinstance(operator, ast.IsNot))
-    if not (isinstance(right, Aggregate) and right.is_tuple):
-        hint = "; loop over its elements" if isinstance(right, ArrayView) else advice(right)
-        raise run.fault(node, f"in expects a tuple, found {describe(right)}{hint}")
     left = with_expressions(left, lambda e: run.keep(e, "sought"))
-    found = combine(run, "or", [compare(run, "eq", left, part, span) for part in right.items], span)
+    found = _is_in(run, node, left, right)
     return found if isinstance(operator, ast.In) else invert_truth(found, span)
+
+
+def _is_in(run: Run, node: ast.Compare, left: Value, right: Value) -> Static | Scalar:
+    span = run.span(node)
+    if isinstance(right, Static) and isinstance(right.value, range):
+        bounds = right.value
+        right = Range(Static(bounds.start), Static(bounds.stop), Static(bounds.step))
+    if isinstance(right, Range):
+        return _is_in_range(run, node, left, right)
+    if isinstance(right, Aggregate) and right.is_tuple:
+        parts = [compare(run, "eq", left, part, span) for part in right.items]
+        return combine(run, "or", parts, span)
+    hint = advice(right)
+    if isinstance(right, ArrayView):
+        name = right.array.name
+        hint = f"; write any({name}[i] == x for i in range(len({name})))"
+    raise run.fault(node, f"in expects a tuple or a range, found {describe(right)}{hint}")
+
+
+def _is_in_range(run: Run, node: ast.Compare, left: Value, bounds: Range) -> Static | Scalar:
+    span = run.span(node)
+    step = static_int(bounds.step, span, "the step of a range after in")
+    if step == 0:
+        raise run.fault(node, "the step of range is 0, expected another number")
+    first, last = ("ge", "lt") if step > 0 else ("le", "gt")
+    parts = [
+        compare(run, first, left, bounds.start, span),
+        compare(run, last, left, bounds.stop, span),
+    ]
+    if not (abs(step) == 1 and _is_whole(left)):
+        rest, wanted = (
+            arithmetic.binary(run, "remainder", value, Static(abs(step)), span)
+            for value in (left, bounds.start)
+        )
+        parts.append(compare(run, "eq", rest, wanted, span))
+    return combine(run, "and", parts, span)
+
+
+def _is_whole(value: Value) -> bool:
+    if isinstance(value, Scalar):
+        return not value.dtype.is_float
+    return isinstance(value, Static) and isinstance(value.value, int)
 
 
 def _identity(run: Run, node: ast.Compare, left: Value, right: Value, *, negated: bool) -> Static:
@@ -365,7 +406,7 @@ def _is_number(value: Static | Scalar) -> bool:
 def _subscript(run: Run, node: ast.Subscript) -> Value:
     if isinstance(node.slice, ast.Slice):
         return _slice(run, node, node.slice)
-    whole, *indices = run.values([node.value, *index_nodes(node)])
+    whole, *indices = spread(run, [node.value, *index_nodes(node)])
     if isinstance(whole, ArrayView):
         return subscript(run, node, whole, indices)
     if isinstance(whole, Aggregate) and whole.is_tuple and len(indices) == 1:

@@ -27,9 +27,12 @@ from speedmetal.frontend.values import (
     Aggregate,
     Broken,
     Closure,
+    Generator,
     Scalar,
     Static,
     Value,
+    advice,
+    describe,
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.walk import expressions, statements
@@ -58,6 +61,11 @@ def call_function(run: Run, found: types.FunctionType | Closure, arguments: Argu
         Fault: Wrong arguments, or recursion.
     """
     callee = _callee(run, found, arguments.node)
+    for value in (*arguments.positional, *arguments.named.values()):
+        if isinstance(value, Generator):
+            raise run.fault(
+                value.node, f"{callee.name!r} cannot take {describe(value)}{advice(value)}"
+            )
     bound = bind_arguments(run, callee, arguments)
     span = run.span(arguments.node)
     with entered(run, callee, arguments.node):

@@ -17,7 +17,7 @@ from speedmetal.frontend.expressions import decide
 from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
 from speedmetal.frontend.slots import NumberSlot
 from speedmetal.frontend.statements import assign
-from speedmetal.frontend.unpack import turns, unpacked, unrolled
+from speedmetal.frontend.unpack import constant_range, turns, unpacked, unrolled
 from speedmetal.frontend.values import (
     ArrayView,
     Range,
@@ -26,6 +26,7 @@ from speedmetal.frontend.values import (
     Value,
     advice,
     describe,
+    with_expressions,
 )
 from speedmetal.ir import nodes as ir
 
@@ -33,10 +34,30 @@ from speedmetal.ir import nodes as ir
 @statement(ast.For)
 def _for(run: Run, node: ast.For) -> None:
     value = run.value(node.iter)
+    if isinstance(value, Range) and _is_counted(run):
+        value = _counted(run, node, value)
     if isinstance(value, Range):
         _for_range(run, node, value)
         return
     _unroll(run, node, _items(run, node, value))
+
+
+def _is_counted(run: Run) -> bool:
+    """Whether the loop is of a generator whose items are counted while compiling."""
+    return run.frame.consumer is not None and run.frame.consumer.counts
+
+
+def _counted(run: Run, node: ast.For, bounds: Range) -> Static:
+    """A constant range, to be unrolled."""
+    found = constant_range(bounds)
+    if found is None:
+        raise run.fault(
+            node.iter,
+            "tuple expects a number of items that is known while compiling, found a range that only"
+            " the running program knows; write sm.static_range(4), or keep the results in"
+            " sm.thread_array(shape, dtype)",
+        )
+    return Static(found)
 
 
 def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
@@ -82,10 +103,17 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
 
     def one(loop: Unrolled, item: Value, label: Label) -> None:
         loop.turn = label
-        assign(run, node.target, item, node.target)
+        to_name = bind if run.frame.consumer is None else _hold
+        assign(run, node.target, item, node.target, to_name)
         run.execute(node.body)
 
     labelled(run, "stopped", node.target, whole)
+
+
+def _hold(run: Run, name: str, value: Value, node: ast.AST) -> None:
+    """Give a generator's name its value for this turn: nothing else binds it, so it has no type."""
+    del node
+    run.frame.env.own[name] = with_expressions(value, lambda e: run.keep(e, name))
 
 
 # --- Of the running program ------------------------------------------------------------------
@@ -94,10 +122,10 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
 def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
     parts = (bounds.start, bounds.stop, bounds.step)
     number = _counter_type(run, node, parts)
-    known = [part.value for part in parts if isinstance(part, Static)]
     if isinstance(bounds.step, Static) and bounds.step.value == 0:
         raise run.fault(node.iter, "the step of range is 0, expected another number")
-    count = turns(range(*known)) if len(known) == len(parts) else None
+    known = constant_range(bounds)
+    count = None if known is None else turns(known)
     if count == 0:
         return
     if not isinstance(node.target, ast.Name):

@@ -17,6 +17,7 @@ from speedmetal.frontend.convert import (
 )
 from speedmetal.frontend.emit import is_lazy_safe
 from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -47,7 +48,7 @@ def locate(run: Run, node: ast.Subscript) -> Element:
     Raises:
         Fault: It names none.
     """
-    values = run.values([node.value, *index_nodes(node)])
+    values = spread(run, [node.value, *index_nodes(node)])
     view = values[0]
     if isinstance(view, Aggregate):
         raise run.fault(

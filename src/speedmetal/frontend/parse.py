@@ -11,12 +11,21 @@ import sys
 import types
 import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.capture import Captured, FunctionNode, Source, capture
 
 _COMPREHENSION = (
     "kernels have no comprehensions; write a loop, with a total or an array for results"
+)
+_STRAY_GENERATOR = (
+    "a generator stands only in sum, min, max, any, all, tuple, sorted and math.prod, as in"
+    " sum(x * x for x in t); elsewhere write a loop"
+)
+_STRAY_LIST = (
+    "kernels have no lists; where the count is constant write tuple(x * x for x in t), elsewhere a"
+    " loop, with a total or an array for results"
 )
 _ASYNC = "kernels have no async; every thread runs on its own"
 _LIST = (
@@ -38,13 +47,11 @@ REJECTED: dict[type[ast.AST], str] = {
     ast.Dict: "kernels have no dictionaries; use a named tuple or a frozen dataclass",
     ast.DictComp: _COMPREHENSION,
     ast.FormattedValue: _STRING,
-    ast.GeneratorExp: _COMPREHENSION,
     ast.Global: _SCOPE,
     ast.Import: "import outside the kernel: the module's names are visible inside",
     ast.ImportFrom: "import outside the kernel: the module's names are visible inside",
     ast.JoinedStr: _STRING,
     ast.List: _LIST,
-    ast.ListComp: _COMPREHENSION,
     ast.Match: "kernels have no match; write if and elif",
     ast.Nonlocal: _SCOPE,
     ast.Raise: 'kernels have no exceptions; write assert condition, "message"',
@@ -65,6 +72,11 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }
 
 
+GeneratorNode = ast.GeneratorExp | ast.ListComp
+FIRST_ITERABLE = "<iterable>"
+"""The name in a generator for what its first loop goes over, which is evaluated outside of it."""
+
+
 @dataclass(slots=True, eq=False)
 class Parsed:
     """A function whose syntax is valid, with what its tree says about names.
@@ -76,6 +88,8 @@ class Parsed:
         locals: Names that it binds, parameters included.
         escaping: Targets of loops that are read outside their loop.
         rebound: For each loop, the names that its body binds.
+        nested: The functions inside it.
+        generators: The generators inside it, each as a function that is the loop it stands for.
     """
 
     name: str
@@ -85,6 +99,7 @@ class Parsed:
     escaping: frozenset[str]
     rebound: dict[ast.AST, frozenset[str]]
     nested: dict[FunctionNode, Parsed] = field(default_factory=dict)
+    generators: dict[GeneratorNode, Parsed] = field(default_factory=dict)
 
     @property
     def body(self) -> list[ast.stmt]:
@@ -182,7 +197,10 @@ class _Checker(ast.NodeVisitor):
             self._method(node, node.func)
         self.visit(node.func)
         for argument in node.args:
-            self.visit(argument.value if isinstance(argument, ast.Starred) else argument)
+            if isinstance(argument, GeneratorNode):
+                self._generator(argument)
+            else:
+                self.visit(argument.value if isinstance(argument, ast.Starred) else argument)
         for keyword in node.keywords:
             self.visit(keyword.value)
 
@@ -193,8 +211,23 @@ class _Checker(ast.NodeVisitor):
         elif function.attr in {"append", "extend", "pop", "insert"}:
             self._refuse(node, _LIST)
 
-    def visit_Starred(self, node: ast.Starred) -> None:
-        self._refuse(node, "kernels have * only among the arguments of a call")
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._refuse(node, _STRAY_GENERATOR)
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._refuse(node, _STRAY_LIST)
+
+    def _generator(self, node: GeneratorNode) -> None:
+        for part in ast.walk(node):
+            if isinstance(part, ast.NamedExpr):
+                self._refuse(part, "a generator cannot bind names with :=; write a loop")
+            elif isinstance(part, ast.comprehension) and part.is_async:
+                self._refuse(part.target, _ASYNC)
+        self.generic_visit(node)
+
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        for item in node.elts:
+            self.visit(item.value if isinstance(item, ast.Starred) else item)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self._operator(node, node.op)
@@ -252,7 +285,34 @@ def facts(name: str, node: FunctionNode, source: Source) -> Parsed:
         escaping,
         collector.rebound,
         collector.nested,
+        collector.generators,
     )
+
+
+def as_loop(node: GeneratorNode) -> ast.FunctionDef:
+    """The loops that a generator stands for, as a function that yields each item.
+
+    >>> print(ast.unparse(as_loop(ast.parse("(f(x) for x in t if x)", mode="eval").body)))
+    def generator():
+        for x in <iterable>:
+            if x:
+                yield f(x)
+    """
+
+    def placed(made: Any, at: ast.AST) -> Any:
+        return ast.copy_location(made, at)
+
+    item: ast.expr = placed(ast.Yield(node.elt), node.elt)
+    body: ast.stmt = placed(ast.Expr(item), node.elt)
+    for number, clause in reversed([*enumerate(node.generators)]):
+        for condition in reversed(clause.ifs):
+            body = placed(ast.If(condition, [body], []), condition)
+        name = placed(ast.Name(FIRST_ITERABLE, ast.Load()), clause.iter)
+        iterable = clause.iter if number else name
+        body = placed(ast.For(clause.target, iterable, [body], []), clause.target)
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    made: ast.FunctionDef = placed(ast.FunctionDef("generator", nothing, [body], []), node)
+    return made
 
 
 class _Collector(ast.NodeVisitor):
@@ -267,6 +327,7 @@ class _Collector(ast.NodeVisitor):
         self.escaping: set[str] = set()
         self.rebound: dict[ast.AST, frozenset[str]] = {}
         self.nested: dict[FunctionNode, Parsed] = {}
+        self.generators: dict[GeneratorNode, Parsed] = {}
 
     def parameters(self, arguments: ast.arguments) -> None:
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -308,6 +369,22 @@ class _Collector(ast.NodeVisitor):
         )
         for default in (*node.args.defaults, *(d for d in node.args.kw_defaults if d)):
             self.visit(default)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._generator(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._generator(node)
+
+    def _generator(self, node: GeneratorNode) -> None:
+        self.visit(node.generators[0].iter)
+        inner = facts("generator", as_loop(node), self._source)
+        inner.locals |= {FIRST_ITERABLE}
+        self.generators[node] = inner
+        # It runs where it stands, so what it reads of ours does not escape the loops around it.
+        for found in ast.walk(node):
+            if isinstance(found, ast.Name) and found.id not in inner.locals:
+                self.visit_Name(found)
 
     def visit_For(self, node: ast.For) -> None:
         self.visit(node.iter)

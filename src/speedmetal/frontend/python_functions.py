@@ -13,7 +13,7 @@ from speedmetal import dtypes
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.attributes import shape
-from speedmetal.frontend.comparison import combine, compare
+from speedmetal.frontend.comparison import compare
 from speedmetal.frontend.convert import (
     as_complex,
     as_number,
@@ -24,8 +24,9 @@ from speedmetal.frontend.convert import (
     unwrap,
 )
 from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.reductions import REDUCTIONS
 from speedmetal.frontend.run import Run
-from speedmetal.frontend.unpack import turns, unpacked, unrolled
+from speedmetal.frontend.unpack import items_of, turns, unpacked
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -35,7 +36,6 @@ from speedmetal.frontend.values import (
     Scalar,
     Static,
     Value,
-    advice,
     describe,
 )
 from speedmetal.intrinsics import TABLE
@@ -51,47 +51,6 @@ def _range(run: Run, arguments: Arguments) -> Value:
     given = [unwrap(value, run.span(arguments.node)) for value in given]
     start, stop = (Static(0), given[0]) if len(given) == 1 else (given[0], given[1])
     return Range(start, stop, given[2] if len(given) > 2 else Static(1))
-
-
-def _extreme(name: str, comparison: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
-        if arguments.named:
-            raise run.fault(
-                arguments.node, f"{name} has no keywords in kernels; write {name}(a, b)"
-            )
-        span = run.span(arguments.node)
-        items = _spread(run, arguments, f"{name} expects numbers or a tuple of them")
-        result = unwrap(items[0], span)
-        for value in items[1:]:
-            other = unwrap(value, span)
-            if isinstance(result, Static) and isinstance(other, Static):
-                better = compare(run, comparison, other, result, span)
-                result = other if isinstance(better, Static) and better.value else result
-            else:
-                result = apply(run, TABLE[name + "imum"], [result, other], span)
-        return result
-
-    return handler
-
-
-def _spread(run: Run, arguments: Arguments, message: str) -> list[Value]:
-    """Several arguments, or the items of the one."""
-    given = arguments.positional
-    if len(given) == 1 and isinstance(given[0], Aggregate):
-        given = list(given[0].items)
-        if not given:
-            raise run.fault(arguments.node, f"{message}, found an empty tuple")
-    elif len(given) < 2:
-        found = f", found {describe(given[0])}{over_elements(given[0])}" if given else ""
-        raise run.fault(arguments.node, message + found)
-    return given
-
-
-def over_elements(value: Value) -> str:
-    """What to do where an array stands for its elements, or nothing."""
-    if not isinstance(value, ArrayView):
-        return ""
-    return f"; loop over its elements: for i in range(len({value.array.name})): ..."
 
 
 def _abs(run: Run, arguments: Arguments) -> Value:
@@ -225,28 +184,9 @@ def _len(run: Run, arguments: Arguments) -> Value:
     raise run.fault(arguments.node, f"len expects an array or a tuple, found {describe(value)}")
 
 
-def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Value]:
-    items = unpacked(run, arguments.node, value)
-    if items is None and isinstance(value, Static) and isinstance(value.value, range):
-        items = unrolled(run, arguments.node, value.value)
-    if items is None:
-        raise run.fault(
-            arguments.node,
-            f"{name} expects tuples or sm.static_range inside a kernel, found"
-            f" {describe(value)}{_instead_of(value)}",
-        )
-    return list(items)
-
-
-def _instead_of(value: Value) -> str:
-    if isinstance(value, Range):
-        return "; with constant bounds write sm.static_range"
-    return over_elements(value) or advice(value)
-
-
 def _zip(run: Run, arguments: Arguments) -> Value:
     strict = arguments.named.pop("strict", Static(False))
-    columns = [_items(run, arguments, value, "zip") for value in arguments.positional]
+    columns = [items_of(run, arguments.node, value, "zip") for value in arguments.positional]
     lengths = {len(column) for column in columns}
     if isinstance(strict, Static) and strict.value and len(lengths) > 1:
         raise run.fault(arguments.node, f"expected tuples of one length, found {sorted(lengths)}")
@@ -260,7 +200,7 @@ def _enumerate(run: Run, arguments: Arguments) -> Value:
     first = 0
     if start is not None:
         first = static_int(start, run.span(arguments.node), "start")
-    items = _items(run, arguments, value, "enumerate")
+    items = items_of(run, arguments.node, value, "enumerate")
     return Aggregate(tuple(Aggregate((Static(first + i), item)) for i, item in enumerate(items)))
 
 
@@ -270,7 +210,7 @@ def _reversed(run: Run, arguments: Arguments) -> Value:
         return _reversed_range(run, arguments, value)
     if isinstance(value, Static) and isinstance(value.value, range):
         return Static(value.value[::-1])
-    return Aggregate(tuple(reversed(_items(run, arguments, value, "reversed"))))
+    return Aggregate(tuple(reversed(items_of(run, arguments.node, value, "reversed"))))
 
 
 def _reversed_range(run: Run, arguments: Arguments, bounds: Range) -> Range:
@@ -281,30 +221,6 @@ def _reversed_range(run: Run, arguments: Arguments, bounds: Range) -> Range:
     last = arithmetic.binary(run, "subtract", bounds.stop, bounds.step, span)
     end = arithmetic.binary(run, "subtract", bounds.start, bounds.step, span)
     return Range(last, end, Static(-bounds.step.value))
-
-
-def _sum(run: Run, arguments: Arguments) -> Value:
-    value, start = arguments.take_some(run, "sum", "iterable", "start")
-    assert value is not None
-    result = Static(0) if start is None else start
-    for item in _items(run, arguments, value, "sum"):
-        result = arithmetic.binary(run, "add", result, item, run.span(arguments.node))
-    return result
-
-
-def _every(name: str, connective: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
-        (value,) = arguments.take(run, name, "iterable")
-        span = run.span(arguments.node)
-        truths = [truth(run, item, span) for item in _items(run, arguments, value, name)]
-        return combine(run, connective, truths, span)
-
-    return handler
-
-
-def _tuple(run: Run, arguments: Arguments) -> Value:
-    (value,) = arguments.take(run, "tuple", "iterable")
-    return Aggregate(tuple(_items(run, arguments, value, "tuple")))
 
 
 def _print(run: Run, arguments: Arguments) -> Value:
@@ -408,9 +324,8 @@ def _unsupported(advice: str) -> Handler:
 
 
 FUNCTIONS: dict[Any, Handler] = {
+    **REDUCTIONS,
     builtins.range: _range,
-    builtins.min: _extreme("min", "lt"),
-    builtins.max: _extreme("max", "gt"),
     builtins.abs: _abs,
     builtins.round: _round,
     builtins.int: _int,
@@ -423,10 +338,6 @@ FUNCTIONS: dict[Any, Handler] = {
     builtins.zip: _zip,
     builtins.enumerate: _enumerate,
     builtins.reversed: _reversed,
-    builtins.sum: _sum,
-    builtins.any: _every("any", "or"),
-    builtins.all: _every("all", "and"),
-    builtins.tuple: _tuple,
     builtins.print: _print,
     dataclasses.replace: _replace,
     operator.add: _operator("add"),
@@ -449,9 +360,10 @@ FUNCTIONS: dict[Any, Handler] = {
     builtins.dict: _unsupported("kernels have no dictionaries; use a named tuple"),
     builtins.str: _unsupported("kernels have no text; print(x) writes a number"),
     builtins.isinstance: _unsupported("kernels have no isinstance; compare x.dtype == sm.float32"),
-    builtins.sorted: _unsupported("kernels have no sorted; use sm.sort outside the kernel"),
-    builtins.map: _unsupported("kernels have no map; write a loop"),
-    builtins.filter: _unsupported("kernels have no filter; write a loop with if"),
+    builtins.map: _unsupported("kernels have no map; write f(x) for x in t: sum(f(x) for x in t)"),
+    builtins.filter: _unsupported(
+        "kernels have no filter; write x for x in t if f(x): sum(x for x in t if f(x))"
+    ),
     builtins.input: _unsupported("kernels read nothing but their arguments"),
     builtins.open: _unsupported("kernels read nothing but their arguments"),
 }

@@ -145,6 +145,19 @@ class Unrolled:
     turn: Label | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Consumer:
+    """What becomes of the items of a generator.
+
+    Args:
+        each: Takes one, with the expression that it comes from.
+        counts: Whether it has to know while compiling how many they are.
+    """
+
+    each: Callable[[Value, ast.expr], None]
+    counts: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Frame:
     """A function that is being evaluated.
@@ -166,6 +179,7 @@ class Frame:
     label: Label | None = None
     result: Value | None = None  # of a return that ends the function on every way
     loops: list[Loop | Unrolled] = field(default_factory=list)
+    consumer: Consumer | None = None  # where the frame is a generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -310,6 +324,8 @@ class Run:
 
     def _give_up(self, statement: ast.stmt, fault: Fault) -> None:
         """Report a wrong statement, and break the names that it binds."""
+        if self.frame.consumer is not None:
+            raise fault  # a generator is a part of the statement around it
         self.report(fault)
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

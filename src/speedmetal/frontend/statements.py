@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from speedmetal import dtypes
 from speedmetal.errors import UserInputError
@@ -66,6 +66,9 @@ def _is_function(value: Value) -> bool:
     return isinstance(value, BoundFunction | Closure | Method)
 
 
+ToName = Callable[[Run, str, Value, ast.AST], None]
+
+
 @statement(ast.Assign)
 def _assign(run: Run, node: ast.Assign) -> None:
     target = node.targets[0]
@@ -84,16 +87,18 @@ def _assign(run: Run, node: ast.Assign) -> None:
         assign(run, target, value, node.value)
 
 
-def assign(run: Run, target: ast.expr, value: Value, source: ast.AST) -> None:
+def assign(
+    run: Run, target: ast.expr, value: Value, source: ast.AST, to_name: ToName = bind
+) -> None:
     """Assign a value to a target: a name, an element, or a tuple of targets.
 
-    ``source`` is what a fault of the value points at.
+    ``source`` is what a fault of the value points at; ``to_name`` binds it to a name.
     """
     match target:
         case ast.Name(id=name):
-            bind(run, name, value, target)
+            to_name(run, name, value, target)
         case ast.Tuple(elts=targets):
-            _assign_parts(run, target, targets, value, source)
+            _assign_parts(run, target, targets, value, source, to_name)
         case ast.Subscript():
             # The value was evaluated before the target's index.
             mark = len(run.block)
@@ -114,22 +119,46 @@ def assign(run: Run, target: ast.expr, value: Value, source: ast.AST) -> None:
 
 
 def _assign_parts(
-    run: Run, node: ast.expr, targets: list[ast.expr], value: Value, source: ast.AST
+    run: Run,
+    node: ast.expr,
+    targets: list[ast.expr],
+    value: Value,
+    source: ast.AST,
+    to_name: ToName,
 ) -> None:
-    items = unpacked(run, node, value)
-    if items is None:
-        raise run.fault(
-            node, f"expected a tuple of {len(targets)} to unpack, found {describe(value)}"
-        )
-    if len(items) != len(targets):
-        hint = "; a position has three axes: x, y, z = ..." if isinstance(value, Position) else ""
-        raise run.fault(node, f"expected {len(targets)} values to unpack, found {len(items)}{hint}")
-    remaining = tuple(items)
-    written = source.elts if isinstance(source, ast.Tuple) else [source] * len(items)
+    remaining = _parts(run, node, targets, value)
+    written: Sequence[ast.AST] = [source] * len(targets)
+    if isinstance(source, ast.Tuple) and not _has_star(source.elts) and not _has_star(targets):
+        written = source.elts
     for target, part in zip(targets, written, strict=True):
         mark = len(run.block)
-        assign(run, target, remaining[0], part)
+        name = target.value if isinstance(target, ast.Starred) else target
+        assign(run, name, remaining[0], part, to_name)
         remaining = run.settle_all(remaining[1:], mark)
+
+
+def _has_star(nodes: Sequence[ast.expr]) -> bool:
+    return any(isinstance(node, ast.Starred) for node in nodes)
+
+
+def _parts(
+    run: Run, node: ast.expr, targets: Sequence[ast.expr], value: Value
+) -> tuple[Value, ...]:
+    """A value for each target: an item, or for a starred one the tuple of those left over."""
+    items = unpacked(run, node, value)
+    starred = _has_star(targets)
+    least = len(targets) - starred
+    shown = f"{least} or more" if starred else f"{least}"
+    if items is None:
+        raise run.fault(node, f"expected a tuple of {shown} to unpack, found {describe(value)}")
+    if len(items) < least or (len(items) > least and not starred):
+        hint = "; a position has three axes: x, y, z = ..." if isinstance(value, Position) else ""
+        raise run.fault(node, f"expected {shown} values to unpack, found {len(items)}{hint}")
+    if not starred:
+        return tuple(items)
+    place = next(p for p, target in enumerate(targets) if isinstance(target, ast.Starred))
+    end = len(items) - (least - place)
+    return (*items[:place], Aggregate(tuple(items[place:end])), *items[end:])
 
 
 @statement(ast.AugAssign)

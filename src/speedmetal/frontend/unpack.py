@@ -6,7 +6,17 @@ import ast
 from collections.abc import Sequence
 
 from speedmetal.frontend.run import Run
-from speedmetal.frontend.values import Aggregate, Position, Scalar, Static, Value
+from speedmetal.frontend.values import (
+    Aggregate,
+    ArrayView,
+    Position,
+    Range,
+    Scalar,
+    Static,
+    Value,
+    advice,
+    describe,
+)
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
@@ -28,6 +38,16 @@ def turns(bounds: range) -> int:
     (1000000000000000000000000000000, 2, 0)
     """
     return max(0, -((bounds.start - bounds.stop) // bounds.step))
+
+
+def constant_range(bounds: Range) -> range | None:
+    """Python's range, where the bounds are constants and the step is none that Python refuses."""
+    known = [
+        part.value
+        for part in (bounds.start, bounds.stop, bounds.step)
+        if isinstance(part, Static) and isinstance(part.value, int)
+    ]
+    return range(*known) if len(known) == 3 and known[2] else None
 
 
 def unrolled(run: Run, node: ast.expr, bounds: range) -> list[Static]:
@@ -52,3 +72,44 @@ def unpacked(run: Run, node: ast.expr, value: Value) -> Sequence[Value] | None:
     if isinstance(value, Position):
         return [on_axis(run, value, axis, run.span(node)) for axis in range(len(AXES))]
     return None
+
+
+def spread(run: Run, nodes: Sequence[ast.expr]) -> list[Value]:
+    """The values of expressions, a starred one's item by item."""
+    plain = [node.value if isinstance(node, ast.Starred) else node for node in nodes]
+    found: list[Value] = []
+    for node, value in zip(nodes, run.values(plain), strict=True):
+        if not isinstance(node, ast.Starred):
+            found.append(value)
+            continue
+        items = unpacked(run, node, value)
+        if items is None:
+            raise run.fault(node, f"* expects a tuple, found {describe(value)}{advice(value)}")
+        found += items
+    return found
+
+
+def items_of(run: Run, node: ast.expr, value: Value, name: str) -> list[Value]:
+    """The items of a tuple or ``sm.static_range`` that a function was called with.
+
+    Raises:
+        Fault: The value has none.
+    """
+    items = unpacked(run, node, value)
+    if items is None and isinstance(value, Static) and isinstance(value.value, range):
+        items = unrolled(run, node, value.value)
+    if items is None:
+        raise run.fault(
+            node,
+            f"{name} expects tuples or sm.static_range inside a kernel, found"
+            f" {describe(value)}{_instead_of(value)}",
+        )
+    return list(items)
+
+
+def _instead_of(value: Value) -> str:
+    if isinstance(value, Range):
+        return "; with constant bounds write sm.static_range"
+    if isinstance(value, ArrayView):
+        return f"; loop over its elements: for i in range(len({value.array.name})): ..."
+    return advice(value)

@@ -147,6 +147,15 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Generator:
+    """``f(x) for x in t``, not evaluated yet, but for what its first loop goes over."""
+
+    node: ast.GeneratorExp | ast.ListComp
+    frame: Frame
+    first: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Broken:
     """A name that cannot be read here; ``message`` is None where the reason was reported."""
 
@@ -164,7 +173,7 @@ class Undecided:
 
 Value = (
     Static | Scalar | Complex | Aggregate | ArrayView | Matrix | Position | Range | Method
-    | BoundFunction | Closure | Broken | Undecided
+    | BoundFunction | Closure | Generator | Broken | Undecided
 )  # fmt: skip
 
 NONE = Static(None)
@@ -189,6 +198,8 @@ def expressions_of(value: Value) -> Iterator[ir.Expression]:
                 yield from expressions_of(part)
         case Method(receiver) | BoundFunction(receiver):
             yield from expressions_of(receiver)
+        case Generator(first=first):
+            yield from expressions_of(first)
         case _:
             return
 
@@ -220,6 +231,8 @@ def _with_expressions(  # noqa: PLR0911 - one line for each kind of value
             return Range(*parts)
         case Method(receiver) | BoundFunction(receiver):
             return replace(value, receiver=with_expressions(receiver, change))
+        case Generator(first=first):
+            return replace(value, first=with_expressions(first, change))
         case _:
             return value
 
@@ -266,6 +279,11 @@ def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
             return "; call it with ()"
         case Closure() | BoundFunction() | Method():
             return "; call it with ()"
+        case Generator():
+            return (
+                "; it stands only in sum, min, max, any, all, tuple, sorted and math.prod: where"
+                " the count is constant write tuple(... for ...) around it"
+            )
     return ""
 
 
@@ -286,4 +304,7 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Method: lambda v: f"the method {v.name}",
     BoundFunction: lambda v: f"the method {v.function.__name__}",
     Closure: lambda v: f"the function {v.name}",
+    Generator: lambda v: (
+        "a generator" if isinstance(v.node, ast.GeneratorExp) else "a list comprehension"
+    ),
 }

@@ -1,6 +1,6 @@
 """Each fault in a kernel: the whole message, and the text that the caret is under."""
 
-# ruff: noqa: F401, F821, F841, SIM105, C416, E731, T201, UP031, UP032, RET503, RUF059, PLE0643, PLW0120, PLW0602
+# ruff: noqa: F401, F821, F841, SIM105, C416, E731, T201, UP031, UP032, RET503, PLE0643, PLW0120, PLW0602
 # The kernels here are wrong on purpose.
 
 from __future__ import annotations
@@ -360,6 +360,7 @@ def unsupported(a):
     x = {1, 2}
     x = f"{a}"
     x = [i for i in range(3)]
+    x = (i for i in range(3))
     import os
 
     global LIMIT
@@ -382,7 +383,6 @@ def unsupported(a):
     match x:
         case 1:
             pass
-    first, *rest = x
     print(*x, **x)
     yield x
 

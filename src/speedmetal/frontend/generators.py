@@ -1,0 +1,224 @@
+"""Generators: ``f(x) for x in t``, the loops that they stand for.
+
+A generator has a frame of its own, in whose loops each item goes to a consumer: what ``sum``,
+``min``, ``any`` ... do with it. What they keep between items is bound to names of that frame, as
+the written-out loop would, so that types, and ways to a place, follow from the same rules.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from speedmetal.frontend.binding import bind, declare, fault_of, resolved
+from speedmetal.frontend.comparison import invert_truth, select
+from speedmetal.frontend.convert import truth
+from speedmetal.frontend.exits import branch, labelled, leave
+from speedmetal.frontend.parse import FIRST_ITERABLE
+from speedmetal.frontend.run import Consumer, Env, Frame, Label, Run, expression
+from speedmetal.frontend.values import (
+    NONE,
+    Broken,
+    Generator,
+    Scalar,
+    Static,
+    Value,
+    with_expressions,
+)
+from speedmetal.source import SourceSpan
+
+
+@expression(ast.GeneratorExp, ast.ListComp)
+def _generator(run: Run, node: ast.GeneratorExp | ast.ListComp) -> Value:
+    return Generator(node, run.frame, run.value(node.generators[0].iter))
+
+
+@expression(ast.Yield)
+def _yield(run: Run, node: ast.Yield) -> Value:
+    """An item of a generator; the user's own ``yield`` is refused before."""
+    consumer = run.frame.consumer
+    assert consumer is not None
+    assert node.value is not None
+    consumer.each(run.value(node.value), node.value)
+    return NONE
+
+
+@contextmanager
+def _inside(run: Run, generator: Generator, consumer: Consumer) -> Iterator[Callable[[], None]]:
+    """A frame for the generator; gives what runs its loops."""
+    parsed = generator.frame.parsed.generators[generator.node]
+    frame = Frame(
+        parsed,
+        generator.frame.function,
+        run.frame_number(generator.node),
+        Env(),
+        generator.frame,
+        consumer=consumer,
+    )
+    frame.env.own[FIRST_ITERABLE] = generator.first
+    loop = parsed.body[0]
+    caller, run.frame = run.frame, frame
+    try:
+        yield lambda: run.statements[type(loop)](run, loop)
+    finally:
+        run.frame = caller
+
+
+def _read(run: Run, name: str) -> Value:
+    """What a name of the generator's frame is bound to."""
+    found = run.frame.env.get(name)
+    assert found is not None
+    return resolved(run, run.frame, name, found)
+
+
+def _result(run: Run, name: str, node: ast.AST) -> Value:
+    found = _read(run, name)
+    if isinstance(found, Broken):
+        raise fault_of(run, node, found)
+    return found
+
+
+Combine = Callable[[Run, Value, Value, SourceSpan], Value]
+
+
+def accumulate(run: Run, generator: Generator, name: str, start: Value, combine: Combine) -> Value:
+    """``total = start``, then ``total = combine(total, item)`` for each item."""
+    total = f"{name}(...)"
+
+    def each(item: Value, place: ast.expr) -> None:
+        bind(run, total, combine(run, _result(run, total, place), item, run.span(place)), place)
+
+    with _inside(run, generator, Consumer(each)) as go_through:
+        bind(run, total, start, generator.node)
+        go_through()
+        return _result(run, total, generator.node)
+
+
+def search(run: Run, generator: Generator, name: str, *, sought: bool) -> Value:
+    """Whether any item's truth is the sought one; a generator stops there, a list does not."""
+    found = f"{name}(...)"
+
+    def each(item: Value, place: ast.expr) -> None:
+        span = run.span(place)
+        condition = truth(run, item, span)
+        condition = condition if sought else invert_truth(condition, span)
+        if isinstance(condition, Scalar):
+            branch(run, condition.expression, span, stop, lambda: None)
+        elif condition.value:
+            stop()
+
+    def stop() -> None:
+        bind(run, found, Static(sought), generator.node)
+        if isinstance(generator.node, ast.GeneratorExp):
+            assert run.frame.label is not None
+            leave(run, run.frame.label)
+
+    with _inside(run, generator, Consumer(each)) as go_through:
+
+        def body(label: Label) -> None:
+            run.frame.label = label
+            bind(run, found, Static(not sought), generator.node)
+            go_through()
+
+        labelled(run, "stopped", generator.node, body)
+        return _result(run, found, generator.node)
+
+
+_STARTED = "started"
+_NOT_EMPTY = "not empty"
+
+
+def extreme(
+    run: Run,
+    generator: Generator,
+    name: str,
+    combine: Combine,
+    default: Value | None,
+    *,
+    is_start: bool,
+) -> Value:
+    """``combine(... combine(first, second) ..., last)``, or the default where there is no item.
+
+    Args:
+        run: The run.
+        generator: Gives the items.
+        name: The function's name: min or max.
+        combine: The better of two.
+        default: The result where there is none; None where that must not be.
+        is_start: Whether the default is better than no item, so that it can be where they start.
+
+    Raises:
+        Fault: There is no default, and may be no item.
+    """
+    best = f"{name}(...)"
+
+    def each(item: Value, place: ast.expr) -> None:
+        span = run.span(place)
+        started = _read(run, _STARTED)
+        so_far = run.frame.env.get(best)
+        is_first = isinstance(started, Static) and not started.value
+        if so_far is not None and not is_first:
+            so_far = _result(run, best, place)
+            item = with_expressions(item, lambda e: run.keep(e, "item"))
+            better = combine(run, so_far, item, span)
+            if isinstance(started, Scalar):
+                better = select(run, started.expression, better, item, span)
+            item = better
+        bind(run, best, item, place)
+        bind(run, _STARTED, Static(True), place)
+        run.frame.env.own[_NOT_EMPTY] = Static(True)
+
+    with _inside(run, generator, Consumer(each)) as go_through:
+        bind(run, _STARTED, Static(is_start), generator.node)
+        if default is not None:
+            bind(run, best, default, generator.node)
+        elif isinstance(run.frame.env.get(_STARTED), Scalar):
+            declare(run, best, generator.node)
+        go_through()
+        if default is None:
+            _check_not_empty(run, generator, name)
+        return _result(run, best, generator.node)
+
+
+def _check_not_empty(run: Run, generator: Generator, name: str) -> None:
+    known = run.frame.env.get(_NOT_EMPTY)
+    if known is None:
+        raise run.fault(
+            generator.node, f"{name} has no value here: there is no item; give it a default=..."
+        )
+    if isinstance(known, Broken):
+        start = "math.inf" if name == "min" else "-math.inf"
+        raise run.fault(
+            generator.node,
+            f"{name} has no value where there is no item, which only the running program knows;"
+            f" give it one: {name}(... for ..., default={start})",
+        )
+
+
+def collect(run: Run, generator: Generator) -> list[Value]:
+    """The items, whose number has to be known while compiling.
+
+    Raises:
+        Fault: It is not.
+    """
+    items: list[Value] = []
+    marks: list[int] = []
+
+    def each(item: Value, place: ast.expr) -> None:
+        if run.block is not home:
+            raise run.fault(
+                place,
+                "tuple expects a number of items that is known while compiling, found an if that"
+                " only the running program decides; write x if condition else y, which is an item"
+                " either way",
+            )
+        items.append(item)
+        marks.append(len(home))
+
+    with _inside(run, generator, Consumer(each, counts=True)) as go_through:
+        home = run.block
+        go_through()
+    for place in reversed(range(len(items))):
+        items[place] = run.settle(items[place], marks[place])
+    return items
