@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from speedmetal.metal_simulator.language.casts import vector_casts
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic
 from speedmetal.metal_simulator.language.structure import (
     SPACES,
@@ -14,7 +15,7 @@ from speedmetal.metal_simulator.language.structure import (
 )
 from speedmetal.metal_simulator.language.tokens import Kind, Tokens
 
-VERSION = 2
+VERSION = 3
 """Counts the sets of rules: clean results of another set are not trusted."""
 
 _FORBIDDEN = {
@@ -81,19 +82,12 @@ def _words(tokens: Tokens, _known: list[Declaration]) -> Findings:
 
 
 def _vector_casts(tokens: Tokens, _known: list[Declaration]) -> Findings:
-    """``(float4)v`` keeps the bits in the checking compiler, and may be read differently."""
-    for index, word in enumerate(tokens.words):
-        is_cast = (
-            word == "("
-            and tokens.word(index + 1) in _VECTORS
-            and tokens.word(index + 2) == ")"
-            and not (tokens.is_name(index - 1) or tokens.word(index - 1) in (")", "]", ">"))
-        )
-        if is_cast and (tokens.is_name(index + 3) or tokens.word(index + 3) == "("):
-            name = tokens.words[index + 1]
+    for cast in vector_casts(tokens, _VECTORS):
+        if cast.takes_the_last(tokens):
+            name = tokens.source(cast.open + 1, cast.close)
             yield (
-                index + 1,
-                f"write {name}(...) in place of the cast ({name})..., which is ambiguous",
+                cast.open + 1,
+                f"({name})(..., ...) is a cast of the last number alone; write {name}(..., ...)",
             )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
+from speedmetal.metal_simulator.language.casts import vector_casts
 from speedmetal.metal_simulator.language.constants import FunctionConstant
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
@@ -62,6 +63,8 @@ class Words:
         """
         tokens = self.tokens
         members = member_names(list(self.declarations), tokens)
+        if self.reading is Reading.CHECKED:
+            self._casts()
         for index, token in enumerate(tokens.list):
             if token.text == "[" and is_attribute(tokens, index):
                 self._attribute(index)
@@ -121,10 +124,31 @@ class Words:
         method = "smr_at" if is_target else "smr_get"
         self.rewriter.replace(index, f"template {method}<{places}>()")
 
+    def _casts(self) -> None:
+        """``(float4)v``, which would keep the bits of a vector."""
+        for cast in vector_casts(self.tokens, _CHANGED_BY_CONSTRUCTION):
+            self.rewriter.replace(cast.open, "smr::make<")
+            self.rewriter.replace(cast.close, ">(")
+            self.rewriter.after(cast.end - 1, ")")
+
+    def _truth(self, index: int) -> bool:
+        """``vec<bool, N>``: vectors of bool are no vectors of the compiler's."""
+        tokens = self.tokens
+        if tokens.words[index : index + 4] != ["vec", "<", "bool", ","]:
+            return False
+        self.rewriter.replace(index, "smr::truth")
+        self.rewriter.drop(index + 2, index + 4)
+        while tokens.word(index - 1) == "::":
+            self.rewriter.drop(index - 2, index)
+            index -= 2
+        return True
+
     def _constructor(self, index: int, word: str) -> None:
         """``float4(...)`` for the compiler's own vectors, which have no constructors."""
         tokens = self.tokens
         begin, end = index, index + 1
+        if self._truth(index):
+            return
         if word == "vec" and tokens.word(end) == "<":
             close = tokens.angle_partner(end)
             if close is None:

@@ -3,10 +3,6 @@
 #pragma once
 #include "traits.h"
 
-namespace metal {
-template <class T, int N>
-using vec = T __attribute__((ext_vector_type(N)));
-}
 #define SMR_NAMES(T)                     \
     typedef metal::vec<T, 2> T##2;       \
     typedef metal::vec<T, 3> T##3;       \

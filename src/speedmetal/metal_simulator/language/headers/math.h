@@ -56,9 +56,19 @@ inline float cospi(float x) {
     return (float)smr_cos_double((double)turn * (double)3.14159265358979323846L);
 }
 inline float tanpi(float x) { return sinpi(x) / cospi(x); }
-inline float fract(float x) {
-    float f = x - __builtin_floorf(x);
-    return f < 0x1.fffffep-1f ? f : (x != x ? x : 0x1.fffffep-1f);
+// Less than one in the precision of the type, although a little less than zero rounds to one.
+template <class T>
+inline T fract(T x) {
+    constexpr float below_one = __is_same(T, float) ? 0x1.fffffep-1f : 0x1.ffcp-1f;
+    const T f = (T)((float)x - __builtin_floorf((float)x));
+    return f < (T)below_one || f != f ? f : (T)below_one;
+}
+// A power of a base that is not negative: exp(y * log(x)) (IEEE 754-2019, 9.2.1).
+inline float powr(float x, float y) {
+    const bool is_edge = x == 0.0f || x == (float)__builtin_inff();
+    if (x < 0.0f || x != x || y != y || (is_edge && y == 0.0f)) return __builtin_nanf("");
+    if (x == 1.0f && __builtin_isinf(y)) return __builtin_nanf("");
+    return smr_pow(__builtin_fabsf(x), y);
 }
 inline float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x == 0.0f ? x : 0.0f; }
 // Rounded once: by way of the float that tells by its last bit that there was more.
@@ -114,6 +124,23 @@ struct common {
                                  (has_integer || (has_float && has_bfloat));
     typedef metal::conditional_t<has_half, half, float> type;
 };
+// The vectors' type, where numbers stand among them for each of their elements.
+template <class... A>
+struct among {
+    typedef void type;
+};
+template <class A, class... B>
+struct among<A, B...> {
+    typedef metal::conditional_t<shape<A>::is_vector, A, typename among<B...>::type> type;
+};
+template <class V, class... A>
+SMR_VALUE bool are_mixed =
+    shape<V>::is_vector && (!shape<A>::is_vector || ...) &&
+    ((__is_same(A, V) || __is_arithmetic(A) || is_float<A> || __is_same(A, bfloat)) && ...);
+template <class... A>
+using mixed_vector =
+    metal::enable_if_t<are_mixed<typename among<A...>::type, A...>, typename among<A...>::type>;
+
 template <class... A>
 using common_float = metal::enable_if_t<common<A...>::fits, typename common<A...>::type>;
 
@@ -172,6 +199,11 @@ constexpr R each(F f, A a, B... b) {
     template <class T, class = smr::if_float<T>>     \
     constexpr T name(T x) SMR_RETURN_EACH(T, (float a), expression, x) \
     SMR_BFLOAT1(name)
+// Computed in the type's own precision.
+#define SMR_OWN1(name, expression)                   \
+    template <class T, class = smr::if_float<T>>     \
+    constexpr T name(T x) SMR_RETURN_EACH(T, (smr::element<T> a), expression, x) \
+    SMR_BFLOAT1(name)
 // Two operands: vectors, numbers, or a vector and a number that stands for each element.
 #define SMR_MIXED2(name, condition)                                              \
     template <class E, int N, class = condition<E>>                              \
@@ -180,6 +212,11 @@ constexpr R each(F f, A a, B... b) {
     template <class E, int N, class = condition<E>>                              \
     constexpr vec<E, N> name(smr::same<E> x, vec<E, N> y)                        \
         SMR_BODY(return name(vec<E, N>(x), y);)
+// Three, of which some are numbers.
+#define SMR_MIXED3(name, condition)                                                           \
+    template <class A, class B, class C, class V = smr::mixed_vector<A, B, C>,                \
+              class = condition<V>>                                                           \
+    constexpr V name(A x, B y, C z) SMR_BODY(return name(V(x), V(y), V(z));)
 #define SMR_FLOAT2(name, expression)                 \
     template <class T, class = smr::if_float<T>>     \
     constexpr T name(T x, T y)                       \
@@ -191,6 +228,7 @@ constexpr R each(F f, A a, B... b) {
     template <class T, class = smr::if_float<T>>     \
     constexpr T name(T x, T y, T z)                  \
         SMR_RETURN_EACH(T, (float a, float b, float c), expression, x, y, z) \
+    SMR_MIXED3(name, smr::if_float)                  \
     SMR_CONVERTED3(name)
 
 #define SMR_FLOAT_FUNCTIONS                                                  \
@@ -223,11 +261,11 @@ constexpr R each(F f, A a, B... b) {
     SMR_FLOAT1(rint, __builtin_rintf(a))                                     \
     SMR_FLOAT1(round, __builtin_roundf(a))                                   \
     SMR_FLOAT1(fabs, __builtin_fabsf(a))                                     \
-    SMR_FLOAT1(fract, smr::fract(a))                                         \
+    SMR_OWN1(fract, smr::fract(a))                                           \
     SMR_FLOAT1(sign, smr::sign(a))                                           \
     SMR_FLOAT1(saturate, a > 0.0f ? (a < 1.0f ? a : 1.0f) : 0.0f)            \
     SMR_FLOAT2(pow, smr_pow(a, b))                                           \
-    SMR_FLOAT2(powr, a < 0.0f || a != a || b != b ? NAN : smr_pow(a, b))     \
+    SMR_FLOAT2(powr, smr::powr(a, b))                                        \
     SMR_FLOAT2(fmod, smr_fmod(a, b))                                         \
     SMR_FLOAT2(atan2, smr_atan2(a, b))                                       \
     SMR_FLOAT2(divide, a / b)                                                \
@@ -284,6 +322,7 @@ constexpr T fma(T a, T b, T c)
                                  c);)
 template <class T, class = smr::if_bfloat<T>>
 constexpr float fma(T a, T b, T c) SMR_BODY(return fma((float)a, (float)b, (float)c);)
+SMR_MIXED3(fma, smr::if_float)
 SMR_CONVERTED3(fma)
 template <class T, class = smr::if_float<T>>
 constexpr T ldexp(T x, smr::like<int, T> k)
@@ -318,15 +357,13 @@ SMR_NUMBER2(max, if constexpr (smr::is_float<T>) { return fmax(x, y); } else {
 #undef SMR_NUMBER2
 #define SMR_NUMBER3(name, expression)             \
     template <class T, class = smr::if_number<T>> \
-    constexpr T name(T x, T y, T z) SMR_BODY(return expression;)
+    constexpr T name(T x, T y, T z) SMR_BODY(return expression;) \
+    SMR_MIXED3(name, smr::if_number)
 SMR_NUMBER3(min3, min(x, min(y, z)))
 SMR_NUMBER3(max3, max(x, max(y, z)))
 SMR_NUMBER3(median3, max(min(x, y), min(max(x, y), z)))
 SMR_NUMBER3(clamp, min(max(x, y), z))
 #undef SMR_NUMBER3
-template <class E, int N, class = smr::if_number<E>>
-constexpr vec<E, N> clamp(vec<E, N> x, smr::same<E> low, smr::same<E> high)
-    SMR_BODY(return min(max(x, low), high);)
 template <class T, class = smr::if_number<T>>
 constexpr T abs(T x)
     SMR_BODY(if constexpr (smr::is_float<T>) { return fabs(x); } else {
@@ -336,16 +373,12 @@ constexpr T abs(T x)
 SMR_BFLOAT1(abs)
 template <class T, class = smr::if_float<T>>
 constexpr T mix(T x, T y, T a) SMR_BODY(return x + (y - x) * a;)
-template <class E, int N, class = smr::if_float<E>>
-constexpr vec<E, N> mix(vec<E, N> x, vec<E, N> y, smr::same<E> a)
-    SMR_BODY(return x + (y - x) * a;)
+SMR_MIXED3(mix, smr::if_float)
 SMR_FLOAT2(step, b < a ? 0.0f : 1.0f)
 template <class T, class = smr::if_float<T>>
 constexpr T smoothstep(T low, T high, T x)
     SMR_BODY(T t = saturate((x - low) / (high - low)); return t * t * (T(3) - T(2) * t);)
-template <class E, int N, class = smr::if_float<E>>
-constexpr vec<E, N> smoothstep(smr::same<E> low, smr::same<E> high, vec<E, N> x)
-    SMR_BODY(return smoothstep(vec<E, N>(low), vec<E, N>(high), x);)
+SMR_MIXED3(smoothstep, smr::if_float)
 
 // --- Relational -----------------------------------------------------------------------------------
 #define SMR_PREDICATE1(name, expression)         \
@@ -369,6 +402,8 @@ SMR_PREDICATE2(isunordered, a != a || b != b)
 #undef SMR_PREDICATE2
 template <class T>
 constexpr T select(T x, T y, bool c) SMR_BODY(return c ? y : x;)
+template <class A, class B, class C, class V = smr::mixed_vector<A, B>>
+constexpr V select(A x, B y, C c) SMR_BODY(return select(V(x), V(y), c);)
 #if SMR_CHECKED
 template <class T, int N, class M>
 constexpr vec<T, N> select(vec<T, N>, vec<T, N>, vec<M, N>);
@@ -458,7 +493,11 @@ SMR_INTEGER1(reverse_bits, if constexpr (sizeof(E) == 1) return (E)__builtin_bit
              else if constexpr (sizeof(E) == 2) return (E)__builtin_bitreverse16((ushort)a);
              else if constexpr (sizeof(E) == 4) return (E)__builtin_bitreverse32((uint)a);
              else return (E)__builtin_bitreverse64((ulong)a);)
-SMR_INTEGER2(absdiff, typedef make_unsigned_t<E> U; return a < b ? E(U(b) - U(a)) : E(U(a) - U(b));)
+template <class T, class = smr::if_integers<T>>
+constexpr smr::like<make_unsigned_t<smr::element<T>>, T> absdiff(T x, T y)
+    SMR_BODY(typedef smr::element<T> E; typedef make_unsigned_t<E> U;
+             return smr::each<smr::like<U, T>>(
+                 [](E a, E b) -> U { return a < b ? U(U(b) - U(a)) : U(U(a) - U(b)); }, x, y);)
 SMR_INTEGER2(addsat, E r = 0; if (!__builtin_add_overflow(a, b, &r)) return r;
              return b < E(0) ? numeric_limits<E>::min() : numeric_limits<E>::max();)
 SMR_INTEGER2(subsat, E r = 0; if (!__builtin_sub_overflow(a, b, &r)) return r;
@@ -481,51 +520,20 @@ constexpr T extract_bits(T x, uint offset, uint bits)
                  const uint n = 8 * sizeof(E);
                  if (bits == 0) return E(0);
                  typedef make_unsigned_t<E> U;
-                 return (E)((E)(U(a) << (n - offset - bits)) >> (n - bits));
+                 return smr::element_shift_right((E)smr::element_shift_left(U(a), n - offset - bits), n - bits);
              }, x);)
 template <class T, class = smr::if_integers<T>>
 constexpr T insert_bits(T base, T insert, uint offset, uint bits)
     SMR_BODY(typedef smr::element<T> E; return smr::each<T>([=](E a, E b) -> E {
                  if (bits == 0) return a;
                  typedef make_unsigned_t<E> U;
-                 U mask = U(U(~U(0)) >> (8 * sizeof(E) - bits)) << offset;
-                 return E((U(a) & U(~mask)) | (U(U(b) << offset) & mask));
+                 const U low = smr::element_shift_right(U(~U(0)), 8 * sizeof(E) - bits);
+                 const U mask = smr::element_shift_left(low, offset);
+                 return E((U(a) & U(~mask)) | (smr::element_shift_left(U(b), offset) & mask));
              }, base, insert);)
 #undef SMR_INTEGER1
 #undef SMR_INTEGER2
 #undef SMR_INTEGER3
-
-// --- Packing --------------------------------------------------------------------------------------
-#define SMR_UNPACK(name, E, N, bits, S, scale, low)                                      \
-    constexpr vec<E, N> name(uint x)                                                     \
-        SMR_BODY(vec<E, N> r{}; for (int i = 0; i < N; ++i) {                            \
-            float f = (float)(S)(x >> (bits * i)) / scale;                               \
-            r[i] = (E)(f < low ? low : f);                                               \
-        } return r;)
-SMR_UNPACK(unpack_unorm4x8_to_float, float, 4, 8, uchar, 255.0f, 0.0f)
-SMR_UNPACK(unpack_snorm4x8_to_float, float, 4, 8, int8_t, 127.0f, -1.0f)
-SMR_UNPACK(unpack_unorm2x16_to_float, float, 2, 16, ushort, 65535.0f, 0.0f)
-SMR_UNPACK(unpack_snorm2x16_to_float, float, 2, 16, short, 32767.0f, -1.0f)
-SMR_UNPACK(unpack_unorm4x8_to_half, half, 4, 8, uchar, 255.0f, 0.0f)
-SMR_UNPACK(unpack_snorm4x8_to_half, half, 4, 8, int8_t, 127.0f, -1.0f)
-SMR_UNPACK(unpack_unorm2x16_to_half, half, 2, 16, ushort, 65535.0f, 0.0f)
-SMR_UNPACK(unpack_snorm2x16_to_half, half, 2, 16, short, 32767.0f, -1.0f)
-#undef SMR_UNPACK
-#define SMR_PACK(name, E, N, bits, S, scale, low)                                        \
-    inline uint name(vec<E, N> x)                                                        \
-        SMR_BODY(uint r = 0; for (int i = 0; i < N; ++i) {                               \
-            float f = __builtin_rintf(__builtin_fminf(__builtin_fmaxf((float)x[i], low), 1.0f) * scale); \
-            r |= ((uint)(int)f & ((1u << bits) - 1u)) << (bits * i);                     \
-        } return r;)
-SMR_PACK(pack_float_to_unorm4x8, float, 4, 8, uchar, 255.0f, 0.0f)
-SMR_PACK(pack_float_to_snorm4x8, float, 4, 8, int8_t, 127.0f, -1.0f)
-SMR_PACK(pack_float_to_unorm2x16, float, 2, 16, ushort, 65535.0f, 0.0f)
-SMR_PACK(pack_float_to_snorm2x16, float, 2, 16, short, 32767.0f, -1.0f)
-SMR_PACK(pack_half_to_unorm4x8, half, 4, 8, uchar, 255.0f, 0.0f)
-SMR_PACK(pack_half_to_snorm4x8, half, 4, 8, int8_t, 127.0f, -1.0f)
-SMR_PACK(pack_half_to_unorm2x16, half, 2, 16, ushort, 65535.0f, 0.0f)
-SMR_PACK(pack_half_to_snorm2x16, half, 2, 16, short, 32767.0f, -1.0f)
-#undef SMR_PACK
 }  // namespace metal
 
 // The same bits as another type.
@@ -550,8 +558,10 @@ using ::as_type;
 #undef SMR_BFLOAT1
 #undef SMR_BFLOAT2
 #undef SMR_FLOAT1
+#undef SMR_OWN1
 #undef SMR_FLOAT2
 #undef SMR_FLOAT3
 #undef SMR_MIXED2
+#undef SMR_MIXED3
 #undef SMR_FLOAT_FUNCTIONS
 #undef SMR_RETURN_EACH

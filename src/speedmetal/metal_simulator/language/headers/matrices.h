@@ -13,6 +13,7 @@ struct simdgroup_matrix {
     simdgroup_matrix() = default;
     explicit simdgroup_matrix(T diagonal);
     thread vec<T, 2>& thread_elements();
+    const thread vec<T, 2>& thread_elements() const;
     vec<T, 2> smr_elements;
 #else
     simdgroup_matrix() = default;
@@ -125,6 +126,10 @@ struct matrix {
         const T all[] = {first, second, T(rest)...};
         for (int i = 0; i < C * R; ++i) columns[i / R][i % R] = all[i];
     }
+    template <class U, class = enable_if_t<!is_same_v<U, T>>>
+    constexpr explicit matrix(matrix<U, C, R> other) : columns{} {
+        for (int i = 0; i < C; ++i) columns[i] = vec<T, R>(other.columns[i]);
+    }
     constexpr vec<T, R>& operator[](ulong i) { return columns[i]; }
     constexpr const vec<T, R>& operator[](ulong i) const { return columns[i]; }
     friend constexpr matrix operator+(matrix a, matrix b) {
@@ -194,6 +199,8 @@ struct matrix {
     matrix(vec<T, R>, V...);
     template <class... V, enable_if_t<sizeof...(V) == C * R - 2, int> = 0>
     matrix(T, T, V...);
+    template <class U, class = enable_if_t<!is_same_v<U, T>>>
+    explicit matrix(matrix<U, C, R>);
     thread vec<T, R>& operator[](ulong);
     const thread vec<T, R>& operator[](ulong) const;
     const constant vec<T, R>& operator[](ulong) const constant;

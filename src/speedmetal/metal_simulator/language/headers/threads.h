@@ -1,6 +1,6 @@
 // <metal_compute>, <metal_atomic>, <metal_simdgroup>, <metal_quadgroup>: threads together.
 #pragma once
-#include "math.h"
+#include "packing.h"
 
 namespace metal {
 enum class mem_flags {

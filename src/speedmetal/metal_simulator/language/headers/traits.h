@@ -79,6 +79,16 @@
 #define SMR_VALUE constexpr constant
 
 namespace metal {
+#if SMR_CHECKED
+template <class T, int N>
+using vec = T __attribute__((ext_vector_type(N)));
+#else
+template <class T, int N>
+struct vec;
+#endif
+}  // namespace metal
+
+namespace metal {
 template <class T, T V>
 struct integral_constant {
     static SMR_VALUE T value = V;
@@ -190,18 +200,33 @@ struct is_same<A, A> : true_type {};
 template <class A, class B>
 SMR_VALUE bool is_same_v = __is_same(A, B);
 
+}  // namespace metal
+namespace smr {
+// Questions about numbers are answered for a vector as for its elements.
+template <class T>
+struct lane_of {
+    typedef T type;
+};
+template <class T, int N>
+struct lane_of<metal::vec<T, N>> {
+    typedef T type;
+};
+template <class T>
+using lane = typename lane_of<metal::remove_cv_t<T>>::type;
+}  // namespace smr
+namespace metal {
 #define SMR_QUESTION(name, ...)                    \
     template <class T>                             \
     SMR_VALUE bool name##_v = __VA_ARGS__;         \
     template <class T>                             \
     struct name : bool_constant<name##_v<T>> {};
-SMR_QUESTION(is_floating_point, __is_same(remove_cv_t<T>, float) || __is_same(remove_cv_t<T>, half) ||
-                                    __is_same(remove_cv_t<T>, bfloat))
-SMR_QUESTION(is_integral, __is_integral(T))
-SMR_QUESTION(is_arithmetic, is_floating_point_v<T> || __is_integral(T))
-SMR_QUESTION(is_scalar, is_arithmetic_v<T> || __is_pointer(T) || __is_enum(T))
-SMR_QUESTION(is_signed, is_floating_point_v<T> || __is_signed(T))
-SMR_QUESTION(is_unsigned, __is_unsigned(T))
+SMR_QUESTION(is_floating_point, __is_same(smr::lane<T>, float) || __is_same(smr::lane<T>, half) ||
+                                    __is_same(smr::lane<T>, bfloat))
+SMR_QUESTION(is_integral, __is_integral(smr::lane<T>))
+SMR_QUESTION(is_arithmetic, is_floating_point_v<T> || is_integral_v<T>)
+SMR_QUESTION(is_scalar, (is_arithmetic_v<T> && __is_same(smr::lane<T>, remove_cv_t<T>)) || __is_pointer(T) || __is_enum(T))
+SMR_QUESTION(is_signed, is_floating_point_v<T> || __is_signed(smr::lane<T>))
+SMR_QUESTION(is_unsigned, __is_unsigned(smr::lane<T>))
 SMR_QUESTION(is_void, __is_void(T))
 SMR_QUESTION(is_pointer, __is_pointer(T))
 SMR_QUESTION(is_reference, __is_reference(T))

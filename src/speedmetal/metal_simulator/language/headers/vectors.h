@@ -21,8 +21,6 @@ class initializer_list {
 
 namespace metal {
 template <class T, int N>
-struct vec;
-template <class T, int N>
 struct packed_vec;
 }  // namespace metal
 
