@@ -23,7 +23,10 @@ from speedmetal.frontend.signature import (
     ArrayArgument,
     ScalarArgument,
     TupleArgument,
+    is_aggregate,
+    is_partial_class,
     is_record_class,
+    keywords_of,
     parse_signature,
     record_items,
     signature_of,
@@ -73,6 +76,11 @@ def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:
         read(item, key, values)
 
 
+def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(keywords_of(argument))
+    _read_record(argument, key, values)
+
+
 def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append((type(argument), argument))
 
@@ -105,6 +113,8 @@ def reader_for(kind: type) -> Reader:
         reader = _read_number
     elif issubclass(kind, tuple) or is_record_class(kind):
         reader = _read_record
+    elif is_partial_class(kind):
+        reader = _read_partial
     else:
         reader = _read_static
     _READERS[kind] = reader
@@ -145,7 +155,7 @@ def _advice(argument: Any) -> str:
 
 
 def _check_array(where: str, argument: Any) -> None:
-    if isinstance(argument, tuple) or is_record_class(type(argument)):
+    if is_aggregate(argument):
         for item in record_items(argument):
             _check_array(where, item)
     if not isinstance(argument, np.ndarray):
@@ -192,7 +202,7 @@ def layouts(arguments: Sequence[Any]) -> Iterator[Any]:
     for argument in arguments:
         if isinstance(argument, (np.ndarray, DeviceArray)):
             yield argument
-        elif isinstance(argument, tuple) or is_record_class(type(argument)):
+        elif is_aggregate(argument):
             yield from layouts(record_items(argument))
 
 

@@ -30,8 +30,10 @@ from speedmetal.frontend.signature import (
     TupleArgument,
     field_names,
     is_record_class,
+    keywords_of,
     record_defaults,
     record_fields,
+    record_items,
 )
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -39,7 +41,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisT
 _NAMED = (types.BuiltinFunctionType, types.MethodDescriptorType, np.ufunc)
 # Modules whose functions are the same wherever the same versions are installed.
 _FIXED_MODULES = frozenset(
-    {"builtins", "math", "cmath", "numpy", "speedmetal", "operator", "typing"}
+    {"builtins", "math", "cmath", "numpy", "speedmetal", "operator", "typing", "functools"}
 )
 
 
@@ -104,6 +106,8 @@ class Fingerprint:
         self._kept.append(value)
         if isinstance(value, types.FunctionType):
             self._add_function(value)
+        elif isinstance(value, functools.partial | types.MethodType):
+            self.add((record_items(value), keywords_of(value)))
         elif isinstance(getattr(value, "function", None), types.FunctionType):  # a kernel
             self.add(value.function)
         elif isinstance(value, types.ModuleType):
@@ -216,7 +220,7 @@ class Fingerprint:
         elif isinstance(argument, ScalarArgument):
             self._parts.append(f"{argument.dtype} {argument.weak}")
         elif isinstance(argument, TupleArgument):
-            self._parts.append(f"tuple {len(argument.items)}")
+            self._parts.append(f"tuple {len(argument.items)} {argument.keywords}")
             self.add(argument.cls)
             for item in argument.items:
                 self.add_argument(item)

@@ -35,7 +35,7 @@ from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
-from speedmetal.frontend.signature import Argument
+from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.parameters import parameters_of
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
@@ -165,6 +165,10 @@ class Kernel:
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(self._parameters.names)})>"
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The kernel with an instance for its first argument, as a function of a class has it."""
+        return self if instance is None else types.MethodType(self, instance)
+
     def __getitem__(self, sizes: Any) -> NoReturn:
         """Say how kernels are launched here, to those who know ``kernel[groups, threads](...)``.
 
@@ -196,7 +200,7 @@ class Kernel:
 
         Args:
             arguments: Arrays (ours; on the CPU NumPy's as well, without a copy), numbers, tuples,
-                named tuples, frozen dataclasses, functions, dtypes, strings.
+                named tuples, frozen dataclasses, functions, partials, dtypes, strings.
             grid: How many threads run: an integer, or up to three (x, y, z). Where one of them is
                 0, none does.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
@@ -331,6 +335,7 @@ class Kernel:
         stated_device: str | Device | None,
     ) -> Plan:
         level = self._debug_level(debug)
+        self._check_receiver(arguments)
         names = self._parameters.names
         device = (
             device_named(stated_device)
@@ -360,6 +365,23 @@ class Kernel:
         parameters = tuple(launch_parameters(arguments, signature))
         launch = Launch(sizes, parameters, facts.has_loops, () if memory else lengths)
         return self._remembered(key, plan_for(device, compiled, launch, memory))
+
+    def _check_receiver(self, arguments: tuple[Any, ...]) -> None:
+        """Whether a method was called on what a kernel can be given.
+
+        Raises:
+            LaunchError: It was not.
+        """
+        if not arguments or is_aggregate(arguments[0]):
+            return
+        cls = type(arguments[0])
+        if any(found is self for base in cls.__mro__ for found in vars(base).values()):
+            shown = with_article(cls.__name__)
+            raise LaunchError(
+                f"kernel {self.name!r} is a method of {cls.__name__}, and a kernel can not take"
+                f" {shown}; write @dataclass(frozen=True) above class {cls.__name__}, with a field"
+                " for each value, or @staticmethod above @sm.kernel"
+            )
 
     def _remembered(self, key: list[Any], plan: Plan) -> Plan:
         if len(self._plans) >= _PLANS_KEPT:

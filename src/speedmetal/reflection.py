@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from typing import Any, Self
 
 from speedmetal import compiler
 from speedmetal.errors import UnknownNameError, UserInputError
+from speedmetal.frontend.signature import keywords_of, record_items
 from speedmetal.ir.text import kernel_text
 from speedmetal.launch import Kernel, current_math_mode
 
@@ -69,7 +72,8 @@ def code(
     Inside ``with sm.math_mode("fast")`` it is what Metal gets in that mode.
 
     Args:
-        kernel: A kernel, or a plain function written in the kernel language.
+        kernel: A kernel, or a plain function written in the kernel language; bound to its instance
+            as a method, or to its first arguments by functools.partial.
         args: For each parameter an array, a number, a dtype (a scalar of it), or a type in text:
             ``"f32[:,:]"``, ``"f32[:]/strided"``, ``"i32"``, ``"(f32,i32)"``; one text may hold
             several, with blanks between them.
@@ -93,6 +97,9 @@ def code(
             i: i32 = thread_position_in_grid().x
             a[i] = 2.0f32 * a[i]
     """
+    if isinstance(kernel, functools.partial | types.MethodType) and not keywords_of(kernel):
+        kernel, *bound = record_items(kernel)
+        args = (*bound, *args)
     made = kernel if isinstance(kernel, Kernel) else Kernel(_function(kernel))
     _check_choice("target", target, compiler.TARGETS)
     _check_choice("stage", stage, STAGES)
@@ -113,8 +120,6 @@ def code(
 
 
 def _function(given: Any) -> Any:
-    import types
-
     if not isinstance(given, types.FunctionType):
         raise UserInputError(
             f"sm.code expected a kernel or a plain Python function, got {type(given).__name__}"

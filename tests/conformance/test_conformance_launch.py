@@ -1,5 +1,9 @@
 """What a launch may be given, on every device: numbers of NumPy's, partials, methods."""
 
+import functools
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
 import numpy as np
 
 import speedmetal as sm
@@ -41,3 +45,130 @@ def test_float64_numbers_of_numpy_as_arguments(device):
     for x, y in ((half, 0.25), (0.5, quarter), (half, quarter)):
         multiply(a, x, (y, 4), grid=4)
     assert a.tolist() == [1.75, 1.875, 2.0, 2.125]
+
+
+# --- Functions with some of their arguments ---------------------------------------------------
+
+
+def axpy(a, x, y=0.0):
+    return a * x + y
+
+
+def entry(table, x):
+    return table[int(x)]
+
+
+twice_and_one = functools.partial(axpy, 2.0, y=1.0)
+
+
+@sm.kernel
+def apply(function, x, out):
+    i = sm.thread_position_in_grid().x
+    out[i] = function(x[i])
+
+
+def test_partials_are_functions(device):
+    @sm.kernel
+    def with_captured(x, out):
+        i = sm.thread_position_in_grid().x
+        made_here = functools.partial(axpy, x[1])
+        out[i] = twice_and_one(x[i]) + 100 * twice_and_one(x[i], y=2) + 10000 * made_here(x[i], y=i)
+
+    x, out = sm.arange(4.0, device=device), sm.zeros(4, device=device)
+    with_captured(x, out, grid=4)
+    assert out.tolist() == [201.0, 403.0 + 20000, 605.0 + 40000, 807.0 + 60000]
+
+
+def test_partials_as_arguments_bring_numbers_and_arrays(device):
+    x, out = sm.arange(4.0, device=device), sm.zeros(4, device=device)
+    table = sm.array([7.0, 5.0, 3.0, 1.0], device=device)
+    for function, expected in (
+        (functools.partial(axpy, 3.0), [0.0, 3.0, 6.0, 9.0]),
+        (functools.partial(axpy, 3, y=np.float32(0.5)), [0.5, 3.5, 6.5, 9.5]),
+        (functools.partial(axpy, x=2.0, y=1.0), [1.0, 3.0, 5.0, 7.0]),
+        (functools.partial(functools.partial(axpy, 2.0), y=3.0), [3.0, 5.0, 7.0, 9.0]),
+        (functools.partial(entry, table), [7.0, 5.0, 3.0, 1.0]),
+        (functools.partial(pow, exp=2), [0.0, 1.0, 4.0, 9.0]),
+    ):
+        apply(function, x, out, grid=4)
+        assert out.tolist() == expected
+
+
+def test_a_partial_of_a_kernel_is_launched(device):
+    x, out = sm.arange(4.0, device=device), sm.zeros(4, device=device)
+    functools.partial(apply, twice_and_one, x)(out, grid=4)
+    assert out.tolist() == [1.0, 3.0, 5.0, 7.0]
+    functools.partial(apply, abs, grid=2)(out=out, x=x)
+    assert out.tolist() == [0.0, 1.0, 5.0, 7.0]
+
+
+# --- Methods -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Solver:
+    step_size: float
+    ORDER: ClassVar[int] = 3
+
+    def scaled(self, x):
+        return x * self.step_size
+
+    @classmethod
+    def order(cls, x):
+        return x * cls.ORDER
+
+    @sm.kernel
+    def step(self, a, out):
+        i = sm.thread_position_in_grid().x
+        out[i] = self.scaled(a[i]) + self.order(100) + self.bias(i)
+
+    @staticmethod
+    @sm.kernel
+    def bias(x):
+        return x * 1000
+
+    @classmethod
+    @sm.kernel
+    def fill(cls, out):
+        out[sm.thread_position_in_grid().x] = cls.ORDER
+
+
+class Finer(Solver):
+    ORDER = 4
+
+
+class Pair(NamedTuple):
+    first: int
+    second: int
+
+    @sm.kernel
+    def write(self, out):
+        out[0], out[1] = self.first, self.second
+
+
+def test_kernels_are_methods_of_frozen_dataclasses(device):
+    a, out = sm.arange(4.0, device=device), sm.zeros(4, device=device)
+    Solver(0.5).step(a, out, grid=4)
+    assert out.tolist() == [300.0, 1300.5, 2301.0, 3301.5]
+    Solver(0.25).step(a, out=out, grid=2)
+    assert out.tolist() == [300.0, 1300.25, 2301.0, 3301.5]
+    Finer(1.0).step(a, out, grid=1)
+    assert out[0].item() == 400.0
+    Solver.step(Solver(2.0), a, out, grid=4)
+    assert out[3].item() == 3306.0
+
+
+def test_kernels_are_class_methods_and_methods_of_named_tuples(device):
+    out = sm.zeros(4, device=device)
+    Solver.fill(out, grid=2)
+    Finer(1.0).fill(out, grid=1)
+    assert out.tolist() == [4.0, 3.0, 0.0, 0.0]
+    Pair(7, 8).write(out, grid=1)
+    assert out.tolist() == [7.0, 8.0, 0.0, 0.0]
+
+
+def test_methods_are_functions(device):
+    x, out = sm.arange(4.0, device=device), sm.zeros(4, device=device)
+    for method, expected in ((Solver(0.5).scaled, 1.5), (Solver.order, 9.0), (Finer.order, 12.0)):
+        apply(method, x, out, grid=4)
+        assert out[3].item() == expected

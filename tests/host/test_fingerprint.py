@@ -1,6 +1,7 @@
 """What changes a kernel's meaning changes its fingerprint; every process finds the same."""
 
 import enum
+import functools
 import linecache
 import math
 import os
@@ -163,6 +164,39 @@ def test_signatures_count():
     signatures = [parse_signature(text) for text in texts]
     signatures += [signature_of((v,)) for v in (1.0, 1, Point(1.0), Box(1.0), math.sin, "a", "b")]
     assert len({of(signature) for signature in signatures}) == len(signatures)
+
+
+def scaled(x, factor, name="y"):
+    return x * factor
+
+
+class Scale(NamedTuple):
+    factor: float
+
+    def apply(self, x):
+        return x * self.factor
+
+    def other(self, x):
+        return x + self.factor
+
+
+def test_partials_and_methods_count_with_all_they_hold():
+    partial = functools.partial
+    functions = [
+        partial(scaled, 2.0), partial(scaled, 3.0), partial(scaled, 2), partial(scaled, factor=2.0),
+        partial(scaled, 2.0, "factor"), partial(scaled, name=2.0), partial(abs, 2.0),
+        Scale(2.0).apply, Scale(3.0).apply, Scale(2.0).other, Scale._make,
+    ]  # fmt: skip
+    assert len(set(map(digest, functions))) == len(functions)
+    assert digest(partial(scaled, factor=2.0)) == digest(partial(scaled, factor=2.0))
+
+    def of(function):
+        found = Fingerprint(with_places=False)
+        found.add_argument(signature_of((function,))[0])
+        return found.digest()
+
+    assert of(partial(scaled, 2.0)) == of(partial(scaled, 3.0))  # numbers of the launch
+    assert of(partial(scaled, 2.0)) != of(partial(scaled, factor=2.0))
 
 
 def test_classes_count_with_fields_defaults_methods_and_members():

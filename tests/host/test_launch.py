@@ -1,5 +1,6 @@
 """Launches: arguments of every kind arrive, wrong calls are refused, changes are noticed."""
 
+import functools
 import math
 import os
 import subprocess
@@ -110,6 +111,10 @@ class Point(NamedTuple):
 class Line:
     start: Point
     weight: int
+
+    @sm.kernel
+    def write(self, c):
+        c[0] = self.start.y + self.weight
 
 
 def plus(x, y):
@@ -222,6 +227,34 @@ def test_large_extents_get_wide_indices():
     c = sm.zeros(2, "i64")
     sizes_of(c, a, grid=1)
     assert c.tolist() == [2**31 + 7, 2**31 + 8]
+
+
+@sm.kernel
+def apply(c, function):
+    c[0] = function(2.0)
+
+
+def test_partials_with_other_numbers_share_a_plan():
+    kernel, c = sm.kernel(apply.function), np.zeros(1)
+    for number in (1.0, 2.0, 3.5):
+        kernel(c, functools.partial(plus, number), grid=1)
+        assert c[0] == number + 2
+    assert len(kernel._plans) == 1
+    kernel(c, functools.partial(plus, y=5.0), grid=1)
+    assert c[0] == 7
+    kernel(c, functools.partial(minus, y=5.0), grid=1)
+    assert c[0] == -3
+    kernel(c, functools.partial(minus, 5.0), grid=1)
+    assert c[0] == 3
+    assert len(kernel._plans) == 4
+
+
+def test_instances_with_other_numbers_share_a_plan():
+    c = np.zeros(1)
+    for weight in (2, 3):
+        Line(Point(1.0, 2.0), weight).write(c, grid=1)
+        assert c[0] == weight + 2
+    assert len(Line.write._plans) == 1
 
 
 # --- Sizes -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Wrong calls of a right kernel: the whole message of each, and nothing runs."""
 
 import array
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,20 @@ def blend(a, /, b, *, factor):
 @sm.kernel
 def sized(a, grid):
     a[sm.thread_position_in_grid().x] = grid
+
+
+class Ordinary:
+    @sm.kernel
+    def method(self, a):
+        a[0] = 1
+
+    def plain(self, x):
+        return x
+
+
+class Callable(Ordinary):
+    def __call__(self):
+        """Python would call it; that makes it no argument of a kernel."""
 
 
 @dataclass
@@ -262,6 +277,30 @@ WRONG = {
             f"kernel 'fill': argument a: a kernel can not take a list; {ALLOWED}; make an array"
             " with sm.array(...)"
         ),
+    ),
+    "instance of an ordinary class": (
+        lambda: Ordinary().method(A, grid=8),
+        (
+            "kernel 'method' is a method of Ordinary, and a kernel can not take an Ordinary; write"
+            " @dataclass(frozen=True) above class Ordinary, with a field for each value, or"
+            " @staticmethod above @sm.kernel"
+        ),
+    ),
+    "callable instance of an ordinary class": (
+        lambda: Callable().method(A, grid=8),
+        (
+            "kernel 'method' is a method of Callable, and a kernel can not take a Callable; write"
+            " @dataclass(frozen=True) above class Callable, with a field for each value, or"
+            " @staticmethod above @sm.kernel"
+        ),
+    ),
+    "method of an ordinary class": (
+        lambda: fill(A, Ordinary().plain, grid=8),
+        (f"kernel 'fill': argument x: a kernel can not take an Ordinary; {ALLOWED}"),
+    ),
+    "partial of a list": (
+        lambda: fill(A, functools.partial(abs, [1.0]), grid=8),
+        (f"kernel 'fill': argument x: a kernel can not take a list; {ALLOWED}"),
     ),
     "range": (
         lambda: fill(range(3), 1.0, grid=2),

@@ -1,9 +1,11 @@
 """``sm.code`` and its command: every target and stage, on a machine with no device."""
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -193,3 +195,24 @@ def test_the_targets_without_float64_are_those_whose_printers_refuse_it():
         except sm.CompileError:
             refuses = True
         assert refuses is (target in compiler.WITHOUT_FLOAT64)
+
+
+@dataclass(frozen=True)
+class Scale:
+    factor: float
+
+    @sm.kernel
+    def apply(self, a):
+        a[0] = a[0] * self.factor
+
+
+def test_methods_and_partials_show_their_kernels():
+    a = np.zeros(1, np.float32)
+    text = sm.code(Scale(2.0).apply, a, stage="ir")
+    assert text.startswith("kernel apply(self_factor: f32, a: f32[:]):")
+    assert sm.code(functools.partial(Scale.apply, Scale(3.0)), a, stage="ir") == text
+    with pytest.raises(sm.UserInputError) as caught:
+        sm.code(functools.partial(Scale.apply, a=a), Scale(3.0))
+    assert str(caught.value) == (
+        "sm.code expected a kernel or a plain Python function, got partial"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import inspect
 import types
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import as_number, unwrap
+from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.memory import extent
 from speedmetal.frontend.run import Run
 from speedmetal.frontend.suggestions import FOREIGN, meant
@@ -19,10 +21,10 @@ from speedmetal.frontend.unpack import AXES, on_axis
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
-    BoundFunction,
     Complex,
     Matrix,
     Method,
+    Partial,
     Position,
     Scalar,
     Static,
@@ -114,11 +116,13 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
             return Method(owner, name)
         raise run.fault(node, f"tuples have no {name} in kernels; loop over the items")
     found = _of_class(run, owner.cls, name)
-    if isinstance(found, types.FunctionType):
-        static = isinstance(vars(owner.cls).get(name), staticmethod)
-        return Static(found) if static else BoundFunction(owner, found)
+    if isinstance(found, types.MethodType):  # of the class
+        return run.lifted(found)
+    if plain_function(found) is not None:
+        is_static = isinstance(inspect.getattr_static(owner.cls, name), staticmethod)
+        return Static(found) if is_static else Partial(Static(found), (owner,))
     if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
-        return run.call_value(node, BoundFunction(owner, found.fget))
+        return run.call_value(node, Partial(Static(found.fget), (owner,)))
     if found is not None and not callable(found):
         return run.lifted(found)
     if name in FOREIGN:

@@ -27,12 +27,12 @@ from speedmetal.frontend.values import (
     REPORTED,
     Aggregate,
     ArrayView,
-    BoundFunction,
     Broken,
     Closure,
     Complex,
     Matrix,
     Method,
+    Partial,
     Range,
     Scalar,
     Static,
@@ -95,7 +95,7 @@ def _slot(run: Run, name: str, value: Value) -> Slot:
 def _frozen(run: Run, value: Value) -> Value:
     """The value, where ranges and methods, which no variable holds, do not change any more."""
     match value:
-        case Range() | Method() | BoundFunction():
+        case Range() | Method() | Partial():
             return run.copied(value)
         case Aggregate(items):
             frozen = tuple(_frozen(run, item) for item in items)

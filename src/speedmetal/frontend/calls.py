@@ -18,6 +18,7 @@ from speedmetal.frontend.construct_calls import HANDLERS
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
+from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
 from speedmetal.frontend.run import Fault, Run, expression
 from speedmetal.frontend.signature import (
@@ -30,10 +31,10 @@ from speedmetal.frontend.suggestions import FOREIGN, meant
 from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
-    BoundFunction,
     Closure,
     Complex,
     Method,
+    Partial,
     Static,
     Value,
     describe,
@@ -64,9 +65,10 @@ def invoke(run: Run, callee: Value, arguments: Arguments) -> Value:
             return _call_object(run, found, arguments)
         case Method():
             return _call_method(run, callee, arguments)
-        case BoundFunction(receiver, function):
-            arguments.positional.insert(0, receiver)
-            return call_function(run, function, arguments)
+        case Partial(function, positional, named):
+            arguments.positional[:0] = positional
+            arguments.named = dict(named) | arguments.named
+            return invoke(run, function, arguments)
         case Closure():
             return call_function(run, callee, arguments)
     raise run.fault(arguments.node, f"expected a function to call, found {describe(callee)}")
@@ -98,7 +100,7 @@ def _call_object(run: Run, found: Any, arguments: Arguments) -> Value:
         return _convert(run, found, arguments)
     if is_record_class(found):
         return _construct_record(run, found, arguments)
-    function = _plain_function(found)
+    function = plain_function(found)
     if function is not None and _is_for_the_host(function):
         raise run.fault(arguments.node, _host_only(function))
     if function is not None and _library(function) in _ARRAY_LIBRARIES:
@@ -131,15 +133,6 @@ def _check_launch(run: Run, function: types.FunctionType, arguments: Arguments) 
 
 
 _OTHER_FUNCTIONS = frozenset(key for key in FUNCTIONS if isinstance(key, types.FunctionType))
-
-
-def _plain_function(found: Any) -> types.FunctionType | None:
-    """The Python function of an object: itself, or what a decorator has wrapped."""
-    while not isinstance(found, types.FunctionType):
-        found = getattr(found, "__wrapped__", None)
-        if found is None:
-            return None
-    return found
 
 
 def _is_for_the_host(function: types.FunctionType) -> bool:

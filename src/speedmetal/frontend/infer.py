@@ -25,6 +25,7 @@ from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
 from speedmetal.frontend.identifiers import valid_identifier
+from speedmetal.frontend.lift import partial_of
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.run import Env, Fault, Frame, Run
 from speedmetal.frontend.session import Session, Unit
@@ -35,6 +36,7 @@ from speedmetal.frontend.signature import (
     StaticArgument,
     TupleArgument,
     field_names,
+    is_partial_class,
     leaves,
 )
 from speedmetal.frontend.values import (
@@ -240,11 +242,13 @@ class _Kernel:
                 array = ir.Array(unique, array_type, span)
                 self._parameters.append(array)
                 return ArrayView(array)
-            case TupleArgument(items, cls):
-                names = field_names(cls) if cls else tuple(map(str, range(len(items))))
+            case TupleArgument(items, cls, keywords):
+                numbers = tuple(map(str, range(len(items) - len(keywords))))
+                is_partial = cls is not None and is_partial_class(cls)
+                names = field_names(cls) if cls and not is_partial else (*numbers, *keywords)
                 parts_of = zip(names, items, strict=True)
-                values = (self._value(run, f"{name}_{n}", item, span) for n, item in parts_of)
-                return Aggregate(tuple(values), cls)
+                values = tuple(self._value(run, f"{name}_{n}", item, span) for n, item in parts_of)
+                return partial_of(values, keywords) if is_partial else Aggregate(values, cls)
             case StaticArgument(value):
                 return Static(value)
 

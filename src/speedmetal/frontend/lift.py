@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import enum
+import types
 from typing import Any
 
 import numpy as np
 
-from speedmetal.frontend.signature import is_record_class, record_items
-from speedmetal.frontend.values import Aggregate, Static, Value
+from speedmetal.frontend.signature import (
+    is_aggregate,
+    is_partial_class,
+    keywords_of,
+    record_items,
+)
+from speedmetal.frontend.values import Aggregate, Partial, Static, Value
 
 
 def lift(found: Any, *, has_float64: bool) -> Value:
@@ -21,12 +27,27 @@ def lift(found: Any, *, has_float64: bool) -> Value:
         return Static(float(found))
     if isinstance(found, enum.Enum) and isinstance(found, int | float | str):
         return Static(found.value)
-    cls = type(found)
-    if callable(found):
-        return Static(found)  # intrinsics, constructs, dtypes and kernels are records, too
-    if cls is tuple:
-        return Aggregate(tuple(lift(item, has_float64=has_float64) for item in found))
-    if is_record_class(cls):
-        items = (lift(item, has_float64=has_float64) for item in record_items(found))
-        return Aggregate(tuple(items), cls)
-    return Static(found)
+    is_partial = is_partial_class(type(found))
+    # Intrinsics, constructs, dtypes and kernels are records, too.
+    if not is_partial and (callable(found) or not is_aggregate(found)):
+        return Static(found)
+    items = tuple(lift(item, has_float64=has_float64) for item in record_items(found))
+    if is_partial:
+        return partial_of(items, keywords_of(found))
+    return Aggregate(items, None if type(found) is tuple else type(found))
+
+
+def partial_of(items: tuple[Value, ...], names: tuple[str, ...]) -> Partial:
+    """A function and the arguments that it has, those with names last."""
+    function, *given = items
+    count = len(given) - len(names)
+    return Partial(function, tuple(given[:count]), tuple(zip(names, given[count:], strict=True)))
+
+
+def plain_function(found: Any) -> types.FunctionType | None:
+    """The Python function of an object: itself, or what a decorator has wrapped."""
+    while not isinstance(found, types.FunctionType):
+        found = getattr(found, "__wrapped__", None)
+        if found is None:
+            return None
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,7 @@ from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Complex,
+    Partial,
     Range,
     Scalar,
     Static,
@@ -300,6 +302,13 @@ def replaced(run: Run, arguments: Arguments, record: Aggregate) -> Value:
     return Aggregate(tuple(items.values()), record.cls)
 
 
+def _partial(run: Run, arguments: Arguments) -> Value:
+    if not arguments.positional:
+        raise run.fault(arguments.node, "expected functools.partial(function, ...)")
+    function, *given = arguments.positional
+    return Partial(function, tuple(given), tuple(arguments.named.items()))
+
+
 def _operator(name: str) -> Handler:
     def handler(run: Run, arguments: Arguments) -> Value:
         left, right = arguments.take(run, name, "a b")
@@ -340,6 +349,7 @@ FUNCTIONS: dict[Any, Handler] = {
     builtins.reversed: _reversed,
     builtins.print: _print,
     dataclasses.replace: _replace,
+    functools.partial: _partial,
     operator.add: _operator("add"),
     operator.sub: _operator("subtract"),
     operator.mul: _operator("multiply"),

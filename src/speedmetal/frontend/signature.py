@@ -9,7 +9,9 @@ the leaves of its items, a static argument none.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +49,18 @@ class ArrayArgument:
 
 @dataclass(frozen=True, slots=True)
 class TupleArgument:
-    """A tuple, or a named tuple or frozen dataclass (``cls``) with its fields in order."""
+    """What is given item by item: a tuple, or an instance of ``cls``, see :func:`record_items`.
+
+    Args:
+        items: Of a named tuple or frozen dataclass its fields, of a partial the function and its
+            arguments.
+        cls: None: a plain tuple.
+        keywords: The names of a partial's last items.
+    """
 
     items: tuple[Argument, ...]
     cls: type | None = None
+    keywords: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         inner = ",".join(map(str, self.items)) + ("," if len(self.items) == 1 else "")
@@ -123,10 +133,30 @@ def is_record_class(cls: Any) -> bool:
     return parameters is not None and bool(parameters.frozen)
 
 
+def is_partial_class(cls: type) -> bool:
+    """Whether instances are functions with some of their arguments."""
+    return issubclass(cls, functools.partial | types.MethodType)
+
+
+def is_aggregate(value: Any) -> bool:
+    """Whether a kernel is given it item by item: a tuple, a record, a partial, a method."""
+    cls = type(value)
+    return issubclass(cls, tuple) or is_partial_class(cls) or is_record_class(cls)
+
+
+def keywords_of(value: Any) -> tuple[str, ...]:
+    """The names of a partial's last items; of others none has a name of its own."""
+    return tuple(value.keywords) if isinstance(value, functools.partial) else ()
+
+
 def record_items(value: Any) -> tuple[Any, ...]:
-    """The items of a tuple, named tuple or frozen dataclass."""
+    """The items of a tuple, named tuple or frozen dataclass; of a partial its function first."""
     if isinstance(value, tuple):
         return tuple(value)
+    if isinstance(value, functools.partial):
+        return (value.func, *value.args, *value.keywords.values())
+    if isinstance(value, types.MethodType):
+        return value.__func__, value.__self__
     return tuple(getattr(value, name) for name in field_names(type(value)))
 
 
@@ -166,7 +196,7 @@ def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgu
 def _has_float64(value: Any) -> bool:
     if isinstance(value, float):  # np.float64 is a float, too
         return isinstance(value, np.float64)
-    if isinstance(value, tuple) or is_record_class(type(value)):
+    if is_aggregate(value):
         return any(map(_has_float64, record_items(value)))
     dtype = getattr(value, "dtype", None)
     return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
@@ -184,9 +214,10 @@ def _argument(value: Any, numbers: _Numbers) -> Argument:
     number = _number(value, numbers)
     if number is not None:
         return number
-    if isinstance(value, tuple) or is_record_class(type(value)):
+    if is_aggregate(value):
         items = tuple(_argument(item, numbers) for item in record_items(value))
-        return TupleArgument(items, None if type(value) is tuple else type(value))
+        cls = None if type(value) is tuple else type(value)
+        return TupleArgument(items, cls, keywords_of(value))
     if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
         return _array(value)
     if value is None or isinstance(value, str | DType | type | np.dtype) or callable(value):

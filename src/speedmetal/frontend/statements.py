@@ -20,9 +20,9 @@ from speedmetal.frontend.values import (
     NONE,
     REPORTED,
     Aggregate,
-    BoundFunction,
     Closure,
     Method,
+    Partial,
     Position,
     Scalar,
     Static,
@@ -63,7 +63,7 @@ def _expression(run: Run, node: ast.Expr) -> None:
 def _is_function(value: Value) -> bool:
     if isinstance(value, Static):
         return callable(value.value)
-    return isinstance(value, BoundFunction | Closure | Method)
+    return isinstance(value, Partial | Closure | Method)
 
 
 ToName = Callable[[Run, str, Value, ast.AST], None]

@@ -126,11 +126,16 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BoundFunction:
-    """A method that the user wrote, on a record."""
+class Partial:
+    """A function some of whose arguments are given: a method of the user's, a functools.partial."""
 
-    receiver: Value
-    function: Any
+    function: Value
+    positional: tuple[Value, ...]
+    named: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def parts(self) -> tuple[Value, ...]:
+        return (self.function, *self.positional, *(value for _, value in self.named))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +178,7 @@ class Undecided:
 
 Value = (
     Static | Scalar | Complex | Aggregate | ArrayView | Matrix | Position | Range | Method
-    | BoundFunction | Closure | Generator | Broken | Undecided
+    | Partial | Closure | Generator | Broken | Undecided
 )  # fmt: skip
 
 NONE = Static(None)
@@ -188,15 +193,15 @@ def expressions_of(value: Value) -> Iterator[ir.Expression]:
         case Complex(real, imag):
             yield real
             yield imag
-        case Aggregate(items):
-            for item in items:
-                yield from expressions_of(item)
+        case Aggregate(items=parts) | Partial(parts=parts):
+            for part in parts:
+                yield from expressions_of(part)
         case ArrayView(_, prefix):
             yield from prefix
         case Range(start, stop, step):
             for part in (start, stop, step):
                 yield from expressions_of(part)
-        case Method(receiver) | BoundFunction(receiver):
+        case Method(receiver):
             yield from expressions_of(receiver)
         case Generator(first=first):
             yield from expressions_of(first)
@@ -229,10 +234,16 @@ def _with_expressions(  # noqa: PLR0911 - one line for each kind of value
         case Range(start, stop, step):
             parts = (with_expressions(part, change) for part in (start, stop, step))
             return Range(*parts)
-        case Method(receiver) | BoundFunction(receiver):
+        case Method(receiver):
             return replace(value, receiver=with_expressions(receiver, change))
         case Generator(first=first):
             return replace(value, first=with_expressions(first, change))
+        case Partial(function, positional, named):
+            return Partial(
+                with_expressions(function, change),
+                tuple(with_expressions(item, change) for item in positional),
+                tuple((name, with_expressions(item, change)) for name, item in named),
+            )
         case _:
             return value
 
@@ -277,7 +288,7 @@ def advice(value: Value) -> str:  # noqa: PLR0911 - one for each kind of value
             return "; arrays are arguments of the kernel, not constants"
         case Static(found) if callable(found) and not isinstance(found, DType | type):
             return "; call it with ()"
-        case Closure() | BoundFunction() | Method():
+        case Closure() | Partial() | Method():
             return "; call it with ()"
         case Generator():
             return (
@@ -302,7 +313,7 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",
     Range: lambda _: "a range",
     Method: lambda v: f"the method {v.name}",
-    BoundFunction: lambda v: f"the method {v.function.__name__}",
+    Partial: lambda v: describe(v.function),
     Closure: lambda v: f"the function {v.name}",
     Generator: lambda v: (
         "a generator" if isinstance(v.node, ast.GeneratorExp) else "a list comprehension"
