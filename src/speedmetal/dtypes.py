@@ -9,6 +9,7 @@ integer) is an error.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,12 @@ class DType:
         return self.name
 
     def __call__(self, value: Any) -> Any:
-        """Convert a number or an array to this type with NumPy's rules."""
+        """Convert a number or an array of NumPy's to this type, with NumPy's rules.
+
+        Raises:
+            UserInputError: It is an array of a device.
+        """
+        check_host_operands(self.name, (value,))
         converted = np.asarray(value).astype(self.numpy)
         return converted if converted.ndim else converted[()]
 
@@ -94,6 +100,25 @@ class DType:
     def maximum(self) -> int:
         """Greatest value of an integer type."""
         return (1 << (self.bits - self.is_signed)) - 1
+
+
+def check_host_operands(name: str, operands: Iterable[Any]) -> None:
+    """Refuse arrays of devices, which NumPy would take to the host and answer with its own.
+
+    Args:
+        name: What was called, in ``speedmetal``.
+        operands: What it was given outside kernels.
+
+    Raises:
+        UserInputError: One of them is an array that refuses NumPy's functions.
+    """
+    for operand in operands:
+        if getattr(operand, "__array_ufunc__", ...) is None:  # so an array says that it refuses
+            raise UserInputError(
+                f"sm.{name} outside kernels takes numbers and NumPy arrays, got an"
+                f" {type(operand).__name__}, which has no operations yet; call sm.{name} in a"
+                " kernel, or on the host with x.numpy()"
+            )
 
 
 def _dtype(name: str, short: str, kind: Kind, bits: int, scalar: Any = None) -> DType:

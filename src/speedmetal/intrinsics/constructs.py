@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import as_dtype
+from speedmetal.dtypes import as_dtype, check_host_operands
 from speedmetal.errors import UserInputError
 
 
@@ -47,13 +47,14 @@ class Construct:
         """Outside a kernel: the same on numbers and NumPy arrays.
 
         Raises:
-            UserInputError: It has a meaning inside kernels alone.
+            UserInputError: It has a meaning inside kernels alone, or is given an array of a device.
         """
         if self.host is None:
             raise UserInputError(
                 f"sm.{self.name} works only inside a kernel: call it in a function decorated with"
                 " @sm.kernel, or in one that such a function calls"
             )
+        check_host_operands(self.name, (*arguments, *options.values()))
         return self.host(*arguments, **options)
 
 

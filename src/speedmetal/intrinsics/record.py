@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from speedmetal.dtypes import DType, Kind
+from speedmetal.dtypes import DType, Kind, check_host_operands
 
 
 class IntrinsicKind(enum.Enum):
@@ -102,5 +102,11 @@ class Intrinsic:
         return f"<intrinsic {self.name}>"
 
     def __call__(self, *arguments: Any) -> Any:
-        """Outside a kernel: the reference, on numbers and NumPy arrays."""
+        """Outside a kernel: the reference, on numbers and NumPy arrays.
+
+        Raises:
+            UserInputError: It has a meaning inside kernels alone, or is given an array of a device.
+        """
+        if self.kind is IntrinsicKind.MATH:
+            check_host_operands(self.name, arguments)
         return self.reference(*arguments)

@@ -11,6 +11,7 @@ import speedmetal as sm
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.construct_calls import HANDLERS
 from speedmetal.intrinsics import TABLE, constructs
+from speedmetal.intrinsics.record import IntrinsicKind
 
 
 def test_every_construct_has_a_meaning_in_kernels():
@@ -50,6 +51,32 @@ def test_what_works_outside():
     assert sm.sincos(0.0) == (0.0, 1.0)
     assert sm.modf(-1.5) == (-0.5, -1.0)
     assert sm.frexp(8.0) == (0.5, 4)
+
+
+HOST = [
+    *(r for r in TABLE.values() if r.kind is IntrinsicKind.MATH),
+    *(constructs.TABLE[name] for name in ("cdiv", "select", "sincos", "modf", "frexp", "bitcast")),
+    *(sm.float16, sm.int64, sm.bool_, sm.complex64),
+]
+
+
+@pytest.mark.parametrize("function", HOST, ids=lambda function: function.name)
+def test_arrays_of_devices_are_not_answered_with_numpys(function):
+    a = sm.ones(3)
+    calls = [(a,), (1.0, a)] if getattr(function, "arity", 1) > 1 else [(a,)]
+    for operands in calls:
+        with pytest.raises(UserInputError) as caught:
+            function(*operands)
+        assert str(caught.value) == (
+            f"sm.{function.name} outside kernels takes numbers and NumPy arrays, got an Array,"
+            f" which has no operations yet; call sm.{function.name} in a kernel, or on the host"
+            " with x.numpy()"
+        )
+
+
+def test_random_numbers_of_devices_are_not_numpys():
+    with pytest.raises(UserInputError, match="got an Array, which has no operations yet"):
+        sm.random.uniform(0, sm.arange(3))
 
 
 def test_names_of_other_modules():
