@@ -421,6 +421,37 @@ def test_bitcasts_keep_the_bits(launch, source, target):
     np.testing.assert_array_equal(found.view(np.uint8), values.view(np.uint8))
 
 
+ZERO, LARGE = 0.0, 1e200
+
+
+def constants_beyond_numbers(x):
+    """What Python has no value for, as IEEE has it."""
+    return (
+        1 / 0, -1 / 0.0, 1.0 / -ZERO, 0 / 0, 1.0 // ZERO, -1 // 0.0, 1.0 % ZERO, LARGE * LARGE,
+        LARGE**2, (-LARGE) ** 3, ZERO**-1, 0**-1, math.exp(1000), math.log(0), pow(10.0, 400),
+        divmod(1.0, 0)[1], math.ldexp(1.0, 5000), x + 1 / ZERO, min(x, -1 / ZERO),
+    )  # fmt: skip
+
+
+def test_constants_beyond_numbers(launch):
+    inf, nan = np.inf, np.nan
+    wanted = [
+        inf, -inf, -inf, nan, inf, -inf, nan, inf,
+        inf, -inf, inf, inf, inf, -inf, inf,
+        nan, inf, inf, -inf,
+    ]  # fmt: skip
+
+    @sm.kernel
+    def store(out):
+        for number, value in enumerate(constants_beyond_numbers(out[0])):
+            out[number] = value
+
+    out = np.ones(len(wanted), np.float32)
+    with np.errstate(all="raise"):
+        launch(store, out, grid=1)
+    np.testing.assert_array_equal(out, wanted)
+
+
 def test_an_assertion_that_cannot_hold_is_seen(launch):
     with pytest.raises(AssertionError):
         test_integers_wrap(launch, add, operator.sub, sm.int32)

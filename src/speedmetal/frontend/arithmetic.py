@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_numbers
@@ -46,6 +48,13 @@ _FOLD: dict[str, Callable[[Any, Any], Any]] = {
 }
 _BITWISE = frozenset({"bit_and", "bit_or", "bit_xor"})
 _SHIFTS = frozenset({"shift_left", "shift_right"})
+_OF_FLOATS: dict[str, Callable[[Any, Any], Any]] = {
+    "divide": operator.truediv,
+    "floor_divide": TABLE["floor_divide"].reference,
+    "remainder": TABLE["remainder"].reference,
+    "power": TABLE["pow"].reference,
+}
+_LONGEST_SHOWN_BITS = 128
 _LARGEST_CONSTANT_BITS = 4096  # of constants while folding: 10**1000 is one, 10**10**10 is a slip
 
 
@@ -85,13 +94,40 @@ def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
         )
     )
     if huge:
-        raise Fault(span, f"the constant {left} {SIGNS[name]} {right} is too large")
+        raise Fault(span, f"the constant {_shown(left)} {SIGNS[name]} {right} is too large")
     try:
-        return Static(_FOLD[name](left, right))
+        with np.errstate(all="ignore"):
+            return Static(_FOLD[name](left, right))
     except (ArithmeticError, ValueError, TypeError) as error:
-        raise Fault(
-            span, f"the constant {left!r} {SIGNS[name]} {right!r} has no value: {error.args[-1]}"
-        ) from None
+        beyond = _beyond(name, left, right) if isinstance(error, ArithmeticError) else None
+        if beyond is not None:
+            return Static(beyond)
+        shown = f"{_shown(left)} {SIGNS[name]} {_shown(right)}"
+        raise Fault(span, f"the constant {shown} has no value: {error.args[-1]}") from None
+
+
+def _beyond(name: str, left: Any, right: Any) -> float | None:
+    """What the running program has where Python divides by 0 or overflows; else None.
+
+    >>> _beyond("divide", -1, 0), _beyond("power", 10.0, 400), _beyond("remainder", 1, 0)
+    (-inf, inf, None)
+    """
+    whole = isinstance(left, int) and isinstance(right, int)
+    if name not in _OF_FLOATS or (whole and name in {"floor_divide", "remainder"}):
+        return None
+    if isinstance(left, complex) or isinstance(right, complex):
+        return None
+    try:
+        operands = np.float64(left), np.float64(right)
+    except OverflowError:
+        return None
+    with np.errstate(all="ignore"):
+        return float(_OF_FLOATS[name](*operands))
+
+
+def _shown(number: Any) -> str:
+    bits = number.bit_length() if isinstance(number, int) else 0
+    return f"(an integer of {bits} bits)" if bits > _LONGEST_SHOWN_BITS else repr(number)
 
 
 def _tuples(name: str, left: Value, right: Value, span: SourceSpan) -> Value:

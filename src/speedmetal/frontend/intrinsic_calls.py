@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
 
 import numpy as np
 
@@ -162,15 +162,22 @@ def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
         return None
     if intrinsic.result not in {Result.SAME, Result.BOOL} or Kind.FLOAT not in intrinsic.accepts:
         return None
-    found: list[Any] = []
+    found: list[int | float] = []
     for value in values:
         if not (isinstance(value, Static) and isinstance(value.value, int | float)):
             return None
         found.append(value.value)
     if any(isinstance(number, int) for number in found) and Kind.SIGNED in intrinsic.accepts:
         return None  # the type of the result would be NumPy's choice
-    with np.errstate(all="ignore"):
-        result = intrinsic.reference(*(np.float64(number) for number in found))
+    try:
+        operands = [
+            operator.index(number) if index in intrinsic.scalar_operands else np.float64(number)
+            for index, number in enumerate(found)
+        ]
+        with np.errstate(all="ignore"):
+            result = intrinsic.reference(*operands)
+    except (OverflowError, TypeError):  # an integer beyond all types, a float for a whole number
+        return None
     number = np.asarray(result).item()
     return Static(number) if isinstance(number, bool | int | float) else None
 

@@ -78,7 +78,7 @@ def _round(run: Run, arguments: Arguments) -> Value:
             "round has one argument in kernels; for two digits write sm.rint(x * 100.0) / 100.0",
         )
     if isinstance(value, Static) and isinstance(value.value, int | float):
-        return Static(round(value.value))
+        return Static(_whole(run, arguments, round, value.value))
     return whole(run, "rint", value, arguments.node)
 
 
@@ -97,7 +97,7 @@ def _int(run: Run, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     value = unwrap(value, span)
     if isinstance(value, Static) and isinstance(value.value, int | float):
-        return Static(_truncated(run, arguments, value.value))
+        return Static(_whole(run, arguments, int, value.value))
     scalar = as_scalar(run, value, span)
     if scalar.weak and scalar.dtype.is_integer:
         return scalar
@@ -113,9 +113,9 @@ _INT_OF = {
 """What ``int(x)`` gives for a type of x; int32 for all others."""
 
 
-def _truncated(run: Run, arguments: Arguments, value: float) -> int:
+def _whole(run: Run, arguments: Arguments, rounded: Callable[[float], int], value: float) -> int:
     try:
-        return int(value)
+        return rounded(value)
     except (ValueError, OverflowError) as error:
         raise run.fault(arguments.node, f"the constant has no integer value: {error}") from None
 
