@@ -367,6 +367,62 @@ def test_complex_numbers_are_kept_as_two_parts(launch, construct):
         launch(keeps, np.zeros(1, np.complex64), grid=1)
 
 
+def swapped_in_a_constant_range(a, b, n):
+    for turn in range(3):
+        for k in range(n):
+            b[k] = a[k] + (turn + 1) * a[k - 1 if k else 3]
+        a, b = b, a
+    a[0] += 100
+
+
+def swapped_in_a_static_range(a, b, n):
+    for turn in sm.static_range(4):
+        if turn == 1:
+            continue
+        b[0], a[n - 1] = 2 * a[1], b[2] + turn
+        a, b = b, a
+    b[3] = 7
+
+
+@pytest.mark.parametrize(
+    "function",
+    [swapped_in_a_constant_range, swapped_in_a_static_range],
+    ids=lambda f: f.__name__,
+)
+def test_arrays_change_their_names(launch, function, monkeypatch):
+    """Names are swapped as in Python, which runs the function on the same arrays."""
+    found = numbered(4) + 1, numbered(4) * 2
+    wanted = tuple(array.copy() for array in found)
+    launch(sm.kernel(function), *found, 4, grid=1)
+    monkeypatch.setattr(sm, "static_range", range)
+    function(*wanted, 4)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@sm.kernel
+def smoothed(a, turns):
+    i = sm.thread_position_in_threadgroup().x
+    both = sm.threadgroup_array((2, 64), sm.float32)
+    near, far = both[0], both[1]
+    near[i] = a[i]
+    sm.threadgroup_barrier()
+    for _ in range(turns):
+        far[i] = near[i] + near[(i + 1) % 64]
+        sm.threadgroup_barrier()
+        near, far = far, near
+    a[i] = near[i]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 4])
+def test_rows_of_one_array_change_places_in_running_loops(launch, turns):
+    a = np.arange(64, dtype=np.float32) % 5
+    wanted = a.copy()
+    for _ in range(turns):
+        wanted = wanted + np.roll(wanted, -1)
+    launch(smoothed, a, turns, groups=1, threads=64)
+    np.testing.assert_array_equal(a, wanted)
+
+
 @sm.kernel
 def tree_sum(a, out):
     i = sm.thread_position_in_grid().x

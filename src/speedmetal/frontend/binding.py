@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from speedmetal import dtypes
@@ -348,7 +348,13 @@ def _same_expression(a: ir.Expression, b: ir.Expression) -> bool:
     return a is b
 
 
-def _different(run: Run, name: str, left: Value, right: Value) -> Undecided | Broken:
+def _different(
+    run: Run,
+    name: str,
+    left: Value,
+    right: Value,
+    way_out: Callable[[Value, Value], str] | None = None,
+) -> Undecided | Broken:
     """What a name is that has two values: a variable, if one can hold both."""
     left_slot, right_slot = _slot(run, name, left), _slot(run, name, right)
     joined = join(left_slot, right_slot)
@@ -358,8 +364,10 @@ def _different(run: Run, name: str, left: Value, right: Value) -> Undecided | Br
         return Undecided(REPORTED)  # the next run will say what does not go together
     shown = "the result" if name == RETURN else repr(name)
     either = f"{_told_apart(left)} or {_told_apart(right)}"
+    advice = (way_out or _way_out)(left, right)
     return Broken(
-        f"{shown} is {either} here, which only the running program knows; {_way_out(left, right)}"
+        f"{shown} is {either} here, which only the running program knows; {advice}",
+        exchanged=_is_compile_time(left) and _is_compile_time(right),
     )
 
 
@@ -374,6 +382,16 @@ def _way_out(left: Value, right: Value) -> str:
     if all(isinstance(value, Static | ArrayView | Closure) for value in (left, right)):
         return "use the name inside the branches, or choose between results instead"
     return "a name that changes must hold numbers of one kind"
+
+
+def _way_round(left: Value, right: Value) -> str:
+    """The way out where a loop made the difference."""
+    if not all(isinstance(value, ArrayView) and not value.prefix for value in (left, right)):
+        return _way_out(left, right)
+    return (
+        "where the count is constant, write for i in sm.static_range(4); elsewhere make the two"
+        " rows of one array, whose names can change places: a, b = both[0], both[1]"
+    )
 
 
 def _unassigned(run: Run, frame: Frame, name: str) -> Broken:
@@ -409,7 +427,7 @@ def close_loop(
                 continue
             changed = value
             if not isinstance(value, Broken | Undecided):
-                changed = _different(run, name, before, value)
+                changed = _different(run, name, before, value, _way_round)
             if isinstance(changed, Broken) and changed.message is not None:
                 run.broken_by.setdefault((frame.number, id(loop)), {})[name] = changed
             elif isinstance(changed, Undecided):

@@ -128,6 +128,9 @@ def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
     count = None if known is None else turns(known)
     if count == 0:
         return
+    if known is not None and _exchanges(run, node) and turns(known) <= LARGEST_EXCHANGE:
+        _unroll(run, node, unrolled(run, node.iter, known))
+        return
     if not isinstance(node.target, ast.Name):
         raise run.fault(node.target, "expected one name: range gives single numbers")
     name, parsed = node.target.id, run.frame.parsed
@@ -149,6 +152,16 @@ def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
     state, region = _body(run, node, loop.body, body, None if is_variable else name)
     ends = state.continues + ([region.changes] if region.live else [])
     _after(run, node, state, ends if count else [{}, *ends])
+
+
+LARGEST_EXCHANGE = 64
+"""Turns of a loop that is unrolled because arrays change their names in it."""
+
+
+def _exchanges(run: Run, node: ast.For) -> bool:
+    """Whether names for what is known while compiling, such as arrays, change places in it."""
+    broken = run.unit.broken_by.get((run.frame.number, id(node)), {})
+    return any(name.exchanged for name in broken.values())
 
 
 def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSlot:

@@ -162,11 +162,15 @@ class Generator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Broken:
-    """A name that cannot be read here; ``message`` is None where the reason was reported."""
+    """A name that cannot be read here; ``message`` is None where the reason was reported.
+
+    ``exchanged``: what it would be is known while compiling on each way, as an array is.
+    """
 
     message: str | None = None
     node: ast.AST | None = None
     why: str = ""
+    exchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -153,7 +153,7 @@ def function_that_changes(a):
 
 def function_that_changes_in_a_loop(a):
     f = math.sin
-    for k in range(3):
+    for k in range(len(a)):
         a[k] = f(a[k])
         f = math.cos
 

@@ -169,6 +169,15 @@ def sorted_tuples(a, n, z, b):
     a[4] = sorted((abs(x), x) for x in (a[5], a[6], a[7]))[0][1]
 
 
+def functions_take_turns(a, n, z, b):
+    now, after = math.floor, math.ceil
+    for k in range(4):
+        n[k] = now(a[k])
+        if k == 2:
+            continue
+        now, after = after, now
+
+
 def members_of_ranges(a, n, z, b):
     n[0] = (n[1] in range(3, n[2])) + 2 * (n[3] not in range(12)) + 4 * (3 in range(n[4]))
     n[1] = (n[5] in range(11, 1, -3)) + 2 * (n[6] in range(1, 12, 4)) + 4 * (5 in range(3))
