@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -162,7 +163,7 @@ def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
         return None
     if intrinsic.result not in {Result.SAME, Result.BOOL} or Kind.FLOAT not in intrinsic.accepts:
         return None
-    found: list[int | float] = []
+    found: list[Any] = []
     for value in values:
         if not (isinstance(value, Static) and isinstance(value.value, int | float)):
             return None
