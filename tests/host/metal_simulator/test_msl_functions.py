@@ -3,6 +3,8 @@
 The arguments come from memory, so that the compiler computes nothing beforehand.
 """
 
+# ruff: noqa: E501 - the cases are tables
+
 from __future__ import annotations
 
 from typing import Any

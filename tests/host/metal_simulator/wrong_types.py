@@ -73,6 +73,18 @@ fault(
     "float3 v = float3(float2(1, 2), 3); o[i] = v.x;",
 )
 fault(
+    "cast to fewer components of the same size",
+    "components",
+    "o[i] = ((float2)half4(1)).x;",
+    "o[i] = ((float2)half2(1)).x;",
+)
+fault(
+    "cast of numbers between commas",
+    "cast of the last number alone",
+    "o[i] = ((float4)(1, 2, 3, 4)).x;",
+    "o[i] = float4(1, 2, 3, 4).x;",
+)
+fault(
     "component that is not there",
     "component",
     "float2 v = float2(1, 2); o[i] = v.z;",

@@ -92,7 +92,7 @@ __attribute__((always_inline)) inline T combined(exchanged<T> all, uint first, u
 namespace smr {
 template <class T>
 SMR_VALUE bool is_exchangeable =
-    (is_float<T> || is_integer<T>) && sizeof(element<T>) <= 4;
+    (is_float<T> || is_integer<T> || __is_same(element<T>, bfloat)) && sizeof(element<T>) <= 4;
 template <class T>
 using if_exchangeable = metal::enable_if_t<is_exchangeable<T>>;
 template <class T>
@@ -296,8 +296,8 @@ struct quad_vote {
 #define SMR_FUNCTIONS(group)                                                                  \
     SMR_REDUCTION(group, sum, smr::if_exchangeable, T(a + b))                                 \
     SMR_REDUCTION(group, product, smr::if_exchangeable, T(a * b))                             \
-    SMR_REDUCTION(group, min, smr::if_exchangeable, min(a, b))                                \
-    SMR_REDUCTION(group, max, smr::if_exchangeable, max(a, b))                                \
+    SMR_REDUCTION(group, min, smr::if_exchangeable, T(min(a, b)))                             \
+    SMR_REDUCTION(group, max, smr::if_exchangeable, T(max(a, b)))                             \
     SMR_REDUCTION(group, and, smr::if_exchangeable_integer, T(a & b))                         \
     SMR_REDUCTION(group, or, smr::if_exchangeable_integer, T(a | b))                          \
     SMR_REDUCTION(group, xor, smr::if_exchangeable_integer, T(a ^ b))                         \

@@ -119,6 +119,10 @@ struct chosen {
         return vec<T, (int)sizeof...(I)>((*this)[I]...);                                 \
     }                                                                                    \
     template <int... I>                                                                  \
+    constexpr auto smr_get() const volatile {                                            \
+        return vec<T, smr_count>(*this).template smr_get<I...>();                        \
+    }                                                                                    \
+    template <int... I>                                                                  \
     constexpr auto smr_at() {                                                            \
         static_assert(((I < smr_count) && ...), "the vector has no such component");     \
         return smr::chosen<smr_self, I...>{*this};                                       \
@@ -131,6 +135,14 @@ struct chosen {
               class = enable_if_t<((smr::shape<A>::count + smr::shape<B>::count) + ... +           \
                                    smr::shape<C>::count) == N>>                                    \
     constexpr vec(A a, B b, C... c) : vec(smr::joined<T, N>(a, b, c...)) {}                        \
+    template <class U, class = enable_if_t<is_same_v<U, T>>>                                       \
+    constexpr vec(const volatile vec<U, N>& other) {                                               \
+        for (int i = 0; i < N; ++i) (*this)[i] = (&other.x)[i];                                    \
+    }                                                                                              \
+    template <class U, class = enable_if_t<is_same_v<U, T>>>                                       \
+    constexpr void operator=(vec<U, N> other) volatile {                                           \
+        for (int i = 0; i < N; ++i) (&x)[i] = other[i];                                            \
+    }                                                                                              \
     constexpr vec(std::initializer_list<T> list) : vec(smr::listed<T, N>(list)) {}                 \
     SMR_SWIZZLES                                                                                   \
     constexpr T& operator[](ulong i) { return const_cast<T&>(static_cast<const vec&>(*this)[i]); }
