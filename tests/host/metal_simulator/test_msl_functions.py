@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from right_case import HEADER
@@ -192,3 +193,77 @@ def test_integers(topic):
 )
 def test_lint_has_nothing_to_say(kind, cases):
     assert lint(source(kind, cases)) == ()
+
+
+BFLOATS = (
+    HEADER
+    + """
+kernel void numbers(device const bfloat* b [[buffer(0)]], device float* o [[buffer(1)]],
+                    device uint* u [[buffer(2)]], device short* s [[buffer(3)]],
+                    uint i [[thread_position_in_grid]]) {
+  o[i] = b[i];
+  o[i] += b[i];
+  o[i] -= 0.5f * b[i];
+  u[i] = b[i];
+  u[i] += b[i];
+  s[i] = i < 2 ? b[i] : 0;
+}
+
+kernel void groups(device const bfloat* b [[buffer(0)]], device bfloat* o [[buffer(1)]],
+                   uint i [[thread_position_in_grid]]) {
+  o[i] = simd_sum(b[i]);
+  o[32 + i] = simd_max(b[i]);
+  o[64 + i] = simd_shuffle_xor(b[i], 1);
+  o[96 + i] = simd_prefix_exclusive_sum(b[i]);
+  o[128 + i] = quad_sum(bfloat2(b[i], bfloat(1.0f))).y;
+}
+
+kernel void volatiles(volatile device float4* v [[buffer(0)]], device float2* o [[buffer(1)]]) {
+  v[1] = v[0] + float4(20.0f);
+  float4 x = v[1];
+  v[0] = x * 2;
+  volatile int3 w = int3(1);
+  w = int3(5, 6, 7);
+  o[0] = v[0].zw + float2(w.x);
+}
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def bfloats() -> Any:
+    return simulate(BFLOATS)
+
+
+def test_a_bfloat_becomes_another_number_by_itself(bfloats):
+    b = np.array([1.5, 7.75, 300], ml_dtypes.bfloat16)
+    o, u, s = np.zeros(3, np.float32), np.zeros(3, np.uint32), np.zeros(3, np.int16)
+    bfloats.function("numbers")(b, o, u, s, grid=3)
+    np.testing.assert_array_equal(o, [2.25, 11.625, 450])
+    np.testing.assert_array_equal(u, [2, 14, 600])
+    np.testing.assert_array_equal(s, [1, 7, 0])
+
+
+def test_simdgroups_combine_bfloats(bfloats):
+    b = np.arange(32).astype(ml_dtypes.bfloat16)
+    o = np.zeros((5, 32), ml_dtypes.bfloat16)
+    bfloats.function("groups")(b, o, grid=32, threads=32)
+    whole = np.arange(32)
+    prefixes = np.zeros(32, ml_dtypes.bfloat16)
+    for i in range(31):  # each sum is rounded to bfloat
+        prefixes[i + 1] = prefixes[i] + b[i]
+    for row, right in enumerate(
+        [np.full(32, 496), np.full(32, 31), whole ^ 1, prefixes, 4 + 0 * whole]
+    ):
+        np.testing.assert_array_equal(o[row].astype(np.float32), right.astype(np.float32))
+
+
+def test_volatile_vectors_are_read_and_written(bfloats):
+    v, o = np.arange(8, dtype=np.float32).reshape(2, 4), np.zeros(2, np.float32)
+    bfloats.function("volatiles")(v, o, grid=1)
+    np.testing.assert_array_equal(v, [[40, 42, 44, 46], [20, 21, 22, 23]])
+    np.testing.assert_array_equal(o, [49, 51])
+
+
+def test_lint_knows_bfloats_and_volatile_vectors():
+    assert lint(BFLOATS) == ()

@@ -94,6 +94,8 @@ struct enable<true, T> {
     typedef T type;
 };
 template <class T>
+constexpr bool is_cast = __is_same(T, int) || __is_same(T, bool);
+template <class T>
 using if_integer = typename enable<__is_integral(T)>::type;
 }  // namespace smr
 
@@ -110,8 +112,15 @@ struct bfloat {
     constexpr operator T() const {
         return __builtin_bit_cast(float, (uint)smr_bits << 16);
     }
-    template <class T, class = smr::if_integer<T>, class = void>
+    // To int by a cast alone, though Metal has it: else `c ? x : 0` could be either of the two.
+    template <class T, class = smr::if_integer<T>, class = void,
+              class = typename smr::enable<smr::is_cast<T>>::type>
     explicit constexpr operator T() const {
+        return static_cast<T>((float)*this);
+    }
+    template <class T, class = smr::if_integer<T>, class = void, class = void,
+              class = typename smr::enable<!smr::is_cast<T>>::type>
+    constexpr operator T() const {
         return static_cast<T>((float)*this);
     }
     explicit constexpr operator half() const { return static_cast<half>((float)*this); }
@@ -145,6 +154,16 @@ struct bfloat {
     SMR_OPERATOR(bool, <=)
     SMR_OPERATOR(bool, >)
     SMR_OPERATOR(bool, >=)
+#undef SMR_OPERATOR
+#define SMR_OPERATOR(op)                                                              \
+    template <class T, class = typename smr::enable<__is_arithmetic(T)>::type>        \
+    friend constexpr T& operator op##=(T& a, bfloat b) {                              \
+        return a = static_cast<T>((float)a op(float) b);                              \
+    }
+    SMR_OPERATOR(+)
+    SMR_OPERATOR(-)
+    SMR_OPERATOR(*)
+    SMR_OPERATOR(/)
 #undef SMR_OPERATOR
 #define SMR_OPERATOR(type, op)                                                        \
     friend constexpr type operator op(bfloat a, float b) { return (float)a op b; }    \
