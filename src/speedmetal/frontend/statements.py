@@ -82,7 +82,9 @@ def _assign(run: Run, node: ast.Assign) -> None:
         )
         for target in node.targets:
             assign(run, target, value, node.value)
+            before = len(run.block)
             value = run.settle(value, mark)
+            mark += len(run.block) - before  # what was kept stands before the stores
     else:
         assign(run, target, value, node.value)
 

@@ -43,6 +43,15 @@ def items_are_evaluated_from_left_to_right(a, n, z, b):
     a[5] = y - w
 
 
+def several_targets_get_one_value(a, n, z, b):
+    a[0] = a[1] = x = a[2] = a[3] = a[0] + a[2]
+    z[0] = z[1] = z[2] = z[3]
+    n[n[0] % 4] = n[0] = n[1] = y = n[5] = n[2]
+    a[4] = a[5] = x + y
+    (a[6], c), d = t = (a[7], n[6]), a[6]
+    n[6] = c + (d > 1.0) + t[0][1]
+
+
 def ranges_keep_their_bounds(a, n, z, b):
     r = range(n[0] % 3, 5)
     n[0] = 100
