@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.dtypes import DType
-from speedmetal.frontend.capture import Dependency, file_lines, parts_of
+from speedmetal.frontend.capture import Dependency, parts_of
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
@@ -35,6 +35,7 @@ from speedmetal.frontend.signature import (
     record_fields,
     record_items,
 )
+from speedmetal.frontend.sources import lines_of
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType, slice, range)
@@ -147,7 +148,7 @@ class Fingerprint:
     def _add_function(self, function: types.FunctionType) -> None:
         self.dependencies += parts_of(function)
         code = function.__code__
-        text = source_block(code, function.__globals__)
+        text = source_block(function)
         self._parts.append(text)
         if self._with_places:
             self._parts += (code.co_filename, str(code.co_firstlineno))
@@ -229,13 +230,13 @@ class Fingerprint:
             self.add(argument.value)
 
 
-def source_block(code: types.CodeType, module_globals: dict[str, Any]) -> str:
+def source_block(function: types.FunctionType) -> str:
     """The lines of a function; of a lambda those that its instructions come from.
 
     Raises:
         UnkeyableError: There is no source.
     """
-    lines = file_lines(code, module_globals)
+    code, lines = function.__code__, lines_of(function)
     first = code.co_firstlineno - 1
     if not 0 <= first < len(lines):
         raise UnkeyableError(f"{code.co_filename} has no line {first + 1}")

@@ -36,6 +36,7 @@ from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument, is_aggregate, with_article
+from speedmetal.frontend.sources import give_source
 from speedmetal.parameters import parameters_of
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
@@ -144,11 +145,19 @@ class Kernel:
         function: Written in the kernel language.
         name: In messages and in the target's source; None: the function's.
         debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
+        source: Text with its ``def``, where Python does not keep it.
     """
 
     def __init__(
-        self, function: types.FunctionType, *, name: str | None = None, debug: int | None = None
+        self,
+        function: types.FunctionType,
+        *,
+        name: str | None = None,
+        debug: int | None = None,
+        source: str | None = None,
     ) -> None:
+        if source is not None:
+            give_source(function, source)
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name or function.__name__
@@ -427,10 +436,17 @@ class Kernel:
 
 
 @overload
-def kernel(function: Callable[..., Any], /) -> Kernel: ...
+def kernel(
+    function: Callable[..., Any],
+    /,
+    *,
+    name: str | None = None,
+    debug: int | None = None,
+    source: str | None = None,
+) -> Kernel: ...
 @overload
 def kernel(
-    *, name: str | None = None, debug: int | None = None
+    *, name: str | None = None, debug: int | None = None, source: str | None = None
 ) -> Callable[[Callable[..., Any]], Kernel]: ...
 def kernel(
     function: Callable[..., Any] | None = None,
@@ -438,18 +454,23 @@ def kernel(
     *,
     name: str | None = None,
     debug: int | None = None,
+    source: str | None = None,
 ) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
-    """Make a kernel of a Python function: ``@sm.kernel``, or ``@sm.kernel(name=..., debug=...)``.
+    """Make a kernel of a Python function: ``@sm.kernel``, or ``@sm.kernel(name=..., ...)``.
 
     Nothing is compiled before the first launch.
 
     Args:
-        function: Written in the kernel language, with its source in a file or a notebook.
+        function: Written in the kernel language, with its source in a file, a notebook, a doctest,
+            or in the program of ``python -c``.
         name: In messages and in the target's source; None: the function's.
         debug: Level of its launches where nothing else says one.
+        source: Where the function comes from nowhere of these, but from ``exec``: the text that was
+            executed, which has the functions that it calls, or its ``def`` alone.
 
     Raises:
-        UserInputError: It is no plain Python function, or the name is no identifier.
+        UserInputError: It is no plain Python function, the name is no identifier, or the function
+            is not in the source.
 
     Example:
         >>> import numpy as np, speedmetal as sm
@@ -462,11 +483,11 @@ def kernel(
     if name is not None and not (isinstance(name, str) and name.isidentifier() and name.isascii()):
         raise UserInputError(f"expected an ASCII identifier as a kernel's name, got {name!r}")
     if function is None:
-        return functools.partial(_made, name=name, debug=debug)
-    return _made(function, name=name, debug=debug)
+        return functools.partial(_made, name=name, debug=debug, source=source)
+    return _made(function, name=name, debug=debug, source=source)
 
 
-def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
+def _made(function: Any, *, name: str | None, debug: int | None, source: str | None) -> Kernel:
     if isinstance(function, Kernel):
         function = function.function
     if not isinstance(function, types.FunctionType):
@@ -475,7 +496,7 @@ def _made(function: Any, *, name: str | None, debug: int | None) -> Kernel:
             " (put it directly above `def`, below other decorators)"
         )
     follow_reloads(Kernel, _reload)
-    return Kernel(function, name=name, debug=debug)
+    return Kernel(function, name=name, debug=debug, source=source)
 
 
 def _reload(old: Kernel, new: Kernel) -> None:

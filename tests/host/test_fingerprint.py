@@ -261,7 +261,7 @@ def test_a_block_ends_where_the_function_ends(tmp_path):
     path.write_text(text)
     namespace = {}
     exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - our own text
-    block = source_block(namespace["f"].__code__, namespace)
+    block = source_block(namespace["f"])
     assert block.rstrip() == text.removesuffix("after = 1\n").rstrip()
 
 

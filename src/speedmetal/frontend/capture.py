@@ -7,7 +7,6 @@ import builtins
 import contextlib
 import inspect
 import itertools
-import linecache
 import textwrap
 import tokenize
 import types
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
-from speedmetal.frontend.notebooks import cell_of
+from speedmetal.frontend.sources import lines_of, place_of
 from speedmetal.source import SourceSpan, SourceText
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -70,7 +69,7 @@ class Captured:
 _CAPTURED: weakref.WeakKeyDictionary[types.CodeType, tuple[str, Captured]] = (
     weakref.WeakKeyDictionary()
 )
-"""What was captured, with its file: codes of the same text in two files are equal in Python."""
+"""What was captured, and where: equal functions of two files have equal code in Python."""
 
 
 def capture(function: types.FunctionType) -> Captured:
@@ -80,27 +79,22 @@ def capture(function: types.FunctionType) -> Captured:
         CompileError: Its source cannot be found.
     """
     code = function.__code__
-    file, found = _CAPTURED.get(code, ("", None))
-    if found is None or file != code.co_filename:
+    place, found = _CAPTURED.get(code, ("", None))
+    if found is None or place != place_of(function):
         found = _capture(function, code)
-        _CAPTURED[code] = code.co_filename, found
+        _CAPTURED[code] = place_of(function), found
     return found
 
 
-def file_lines(code: types.CodeType, module_globals: dict[str, Any]) -> list[str]:
-    """The lines of the file or notebook cell that a function stands in; none where unknown."""
-    linecache.checkcache(code.co_filename)
-    return linecache.getlines(code.co_filename, module_globals) or cell_of(code)
-
-
 def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
-    lines = file_lines(code, function.__globals__)
+    lines = lines_of(function)
     if not 0 < code.co_firstlineno <= len(lines):
         raise _failure(
             code,
-            f"the source of {code.co_name!r} is not available: functions typed at the python"
-            " prompt, given to exec or defined inside %%timeit cannot be compiled; put it into a"
-            " file or a notebook cell",
+            f"the source of {code.co_name!r} is not available: Python does not keep that of"
+            " functions typed at its prompt, read from the standard input, given to exec or defined"
+            " inside %%timeit; put it into a file or a notebook cell, or give the text:"
+            " @sm.kernel(source=...)",
         )
     if code.co_name == "<lambda>":
         return _capture_lambda(code, lines)

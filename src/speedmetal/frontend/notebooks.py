@@ -22,14 +22,15 @@ def cell_of(code: types.CodeType) -> list[str]:
         first, _, rest = cell.lstrip().partition("\n")
         if first.startswith("%%") and code.co_name.strip("<>") in rest:
             text: str = shell.transform_cell(rest)
-            if code in _codes_in(text, code.co_filename, shell.compile):
+            if code in codes_in(text, code.co_filename, shell.compile):
                 return text.splitlines(keepends=True)
     return []
 
 
-def _codes_in(
+def codes_in(
     text: str, name: str, make: Callable[[str, str, str], types.CodeType]
 ) -> Iterator[types.CodeType]:
+    """The code of every function, class and lambda of a text; none where it is no Python."""
     try:
         pending = [make(text, name, "exec")]
     except (SyntaxError, ValueError):

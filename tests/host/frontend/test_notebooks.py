@@ -72,8 +72,9 @@ def test_what_no_cell_has_is_told(notebook):
         sm.kernel(put)(sm.zeros(1), grid=1)
     assert str(caught.value) == (
         "1 error in kernel 'put'\n\n<timed exec>:1:1: error: the source of 'put' is not available:"
-        " functions typed at the python prompt, given to exec or defined inside %%timeit cannot be"
-        " compiled; put it into a file or a notebook cell"
+        " Python does not keep that of functions typed at its prompt, read from the standard input,"
+        " given to exec or defined inside %%timeit; put it into a file or a notebook cell, or give"
+        " the text: @sm.kernel(source=...)"
     )
 
 
