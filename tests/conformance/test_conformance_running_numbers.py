@@ -167,16 +167,17 @@ def sums(a, out):
         if a[k] == 3:
             least = a[k]
     out[2] = least
+    out[3] = sum((a[0], a[1], a[2]))
 
 
 @pytest.mark.parametrize("dtype", NARROW_INTEGERS, ids=str)
 def test_accumulators_of_narrow_integers(launch, dtype):
     a = np.full(200, dtype.maximum, dtype.numpy)
     a[7] = 3
-    out = np.zeros(3, np.int64)
+    out = np.zeros(4, np.int64)
     launch(sums, a, out, grid=1)
     wide = a.astype(np.int64)
-    assert out.tolist() == [wide.sum(), (wide * np.arange(200)).sum(), 3]
+    assert out.tolist() == [wide.sum(), (wide * np.arange(200)).sum(), 3, wide[:3].sum()]
 
 
 @sm.kernel

@@ -11,18 +11,21 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from speedmetal.dtypes import beside_running_number
 from speedmetal.frontend import arithmetic, generators
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import combine, compare, select
-from speedmetal.frontend.convert import truth, unwrap
+from speedmetal.frontend.convert import converted, truth, unwrap
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.run import Run
+from speedmetal.frontend.slots import literal_dtype
 from speedmetal.frontend.unpack import items_of, unpacked
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Generator,
     Range,
+    Scalar,
     Static,
     Value,
     describe,
@@ -141,11 +144,27 @@ def _accumulation(name: str, operation: str, start: int) -> Handler:
         result = Static(start) if given is None else given
         if isinstance(value, Generator):
             return generators.accumulate(run, value, name, result, step)
-        for item in _items(run, arguments, value, name):
+        items = _items(run, arguments, value, name)
+        for item in _wide(run, result, items):
             result = step(run, result, item, run.span(arguments.node))
         return result
 
     return handler
+
+
+def _wide(run: Run, start: Value, items: list[Value]) -> list[Value]:
+    """The items with the 32 bits that they get where a loop adds them to a literal."""
+    if not (isinstance(start, Static) and isinstance(start.value, int | float)):
+        return items
+    literal = literal_dtype(start.value, run.unit.default_float)
+
+    def widened(item: Value) -> Value:
+        if not isinstance(item, Scalar):
+            return item
+        dtype = beside_running_number(item.dtype, literal)
+        return Scalar(converted(item.expression, dtype), item.weak)
+
+    return [widened(item) for item in items]
 
 
 def _every(name: str, connective: str) -> Handler:
