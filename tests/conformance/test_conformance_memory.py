@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -355,16 +357,70 @@ def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype, threads)
         np.testing.assert_array_equal(found[1, part], b[part][::-1])
 
 
-@pytest.mark.parametrize("construct", [sm.threadgroup_array, sm.thread_array], ids=lambda c: c.name)
-def test_complex_numbers_are_kept_as_two_parts(launch, construct):
-    @sm.kernel
-    def keeps(out):
-        own = construct((4,), sm.complex64)
-        own[0] = 1j
-        out[0] = own[0]
+def gaussian_integers(*shape: int, seed: int = 0) -> np.ndarray:
+    """Complex numbers whose sums and products are exact."""
+    parts = np.random.default_rng(seed).integers(-8, 9, (2, *shape))
+    return (parts[0] + 1j * parts[1]).astype(np.complex64)
 
-    with pytest.raises(sm.CompileError, match="keep the two parts in an axis of size 2"):
-        launch(keeps, np.zeros(1, np.complex64), grid=1)
+
+@sm.kernel
+def twiddled(z, w, size):
+    """Complex elements in memory of a constant size, of one known at launch, and of each thread."""
+    i = sm.thread_position_in_threadgroup().x
+    fixed = sm.threadgroup_array((2, 64), sm.complex64)
+    sized = sm.threadgroup_array(size, sm.complex64)
+    own = sm.thread_array((3, 2), sm.complex64)
+    fixed[i % 2, i] = z[i]
+    sized[63 - i] = w[i]
+    sm.threadgroup_barrier()
+    j = (i + 1) % 64
+    own[0, 0], own[0, 1] = fixed[j % 2, j], 2
+    own[i % 3, 1] = sized[j].conjugate()
+    own[i % 3, 1] *= own[0, 0] + 1j
+    sm.threadgroup_barrier()
+    z[i] = own[i % 3, 1] + own[0, i % 2]
+    w[i] = abs(own[0, 0]) if own[0, 1] == 2 else own[0, 1].real
+
+
+def test_complex_numbers_in_memory_of_threadgroups_and_threads(launch):
+    z, w = gaussian_integers(64, seed=1), gaussian_integers(64, seed=2)
+    i = np.arange(64)
+    first = np.roll(z, -1)
+    product = np.roll(w[::-1], -1).conj() * (first + 1j)
+    zero = i % 3 == 0
+    second = np.where(zero, product, 2)
+    wanted = product + np.where(i % 2, second, first)
+    size = np.where(second == 2, np.abs(first), second.real)
+    launch(twiddled, z, w, 64, groups=1, threads=64)
+    np.testing.assert_array_equal(z, wanted)
+    np.testing.assert_allclose(w, size, rtol=1e-6)
+
+
+@sm.kernel
+def fourier_transform(z, count):
+    """Each threadgroup transforms a row by butterflies (J. W. Cooley and J. W. Tukey, 1965)."""
+    i = sm.thread_position_in_threadgroup().x
+    row = sm.threadgroup_position_in_grid().x
+    near, far = sm.threadgroup_array(128, sm.complex64), sm.threadgroup_array(128, sm.complex64)
+    near[i], near[i + 64] = z[row, i], z[row, i + 64]
+    for level in range(7):
+        sm.threadgroup_barrier()
+        half = 1 << level
+        k = i % half
+        turn = complex(math.cos(-math.pi * k / half), math.sin(-math.pi * k / half))
+        a, b = near[i], turn * near[i + 64]
+        place = 2 * i - k
+        far[place], far[place + half] = a + b, a - b
+        near, far = far, near
+    sm.threadgroup_barrier()
+    z[row, i], z[row, i + 64] = near[i], near[i + 64]
+
+
+def test_fourier_transform_in_threadgroup_memory(launch):
+    z = gaussian_integers(3, 128)
+    wanted = np.fft.fft(z)
+    launch(fourier_transform, z, 128, groups=3, threads=64)
+    np.testing.assert_allclose(z, wanted, rtol=1e-5, atol=1e-4)
 
 
 def swapped_in_a_constant_range(a, b, n):

@@ -56,8 +56,6 @@ def _array(space: Space, construct: str) -> Handler:
         given, kind = arguments.take(run, f"sm.{construct}", "shape dtype")
         span = run.span(arguments.node)
         dtype = as_dtype(kind, span)
-        if dtype.is_complex:
-            raise Fault(span, "expected a real dtype: keep the two parts in an axis of size 2")
         sizes = list(given.items) if isinstance(given, Aggregate) else [given]
         shape = tuple(_size(run, size, space, span) for size in sizes)
         if not shape:

@@ -58,20 +58,23 @@ class Memory(Arithmetic):
         """The address of an element; ``part`` is the half of a complex number."""
         storage = self.storages[array]
         if array.type.space is Space.THREAD:
-            return self._own_address(array, storage, indices)
+            return self._own_address(array, storage, indices, part)
         kind = memory_type(dtypes.float32 if part is not None else array.type.dtype)
         pointer = storage.pointer
         offset = self.offset(array, indices)
         if part is not None:
-            two = Value("2", dtypes.int64, UNIFORM)
-            offset = self.binary("multiply", offset, two)
-            offset = self.binary("add", offset, Value(str(part), dtypes.int64, UNIFORM))
+            offset = self._half(offset, part)
         if offset.stride is VARYING:
             many = vector_type("i64", self.lanes)
             text = self.w.let(f"getelementptr {kind}, ptr {pointer}, {many} {offset.text}")
             return Address(text, None)
         text = self.w.let(f"getelementptr {kind}, ptr {pointer}, i64 {offset.text}")
         return Address(text, offset.stride)
+
+    def _half(self, offset: Value, part: int) -> Value:
+        """Where one half of a complex number is, counted in halves."""
+        doubled = self.binary("multiply", offset, Value("2", dtypes.int64, UNIFORM))
+        return self.binary("add", doubled, Value(str(part), dtypes.int64, UNIFORM))
 
     def offset(self, array: Array, indices: tuple[Value, ...]) -> Value:
         """How many elements an array's element is away from the first, as int64."""
@@ -91,12 +94,19 @@ class Memory(Arithmetic):
             return wide
         return self.binary("add", offset, wide)
 
-    def _own_address(self, array: Array, storage: Storage, indices: tuple[Value, ...]) -> Address:
-        """A thread's own array lies element after element, the lanes of each side by side."""
+    def _own_address(
+        self, array: Array, storage: Storage, indices: tuple[Value, ...], part: int | None
+    ) -> Address:
+        """A thread's own array lies element after element, the lanes of each side by side.
+
+        Of complex numbers, the lanes' real halves lie before their imaginary halves.
+        """
         number = Value("0", dtypes.int64, UNIFORM)
         for axis, index in enumerate(indices):
             number = self._add_offset_of_own(number, storage, axis, index)
-        kind = memory_type(array.type.dtype)
+        if part is not None:
+            number = self._half(number, part)
+        kind = memory_type(dtypes.float32 if part is not None else array.type.dtype)
         lanes = Value(str(self.lanes), dtypes.int64, UNIFORM)
         first = self.binary("multiply", number, lanes)
         if number.is_uniform:
