@@ -7,6 +7,7 @@ differ between launches with the same key (an address, a number). The rest is do
 
 from __future__ import annotations
 
+import math
 from array import array as buffer_array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -207,14 +208,20 @@ def layouts(arguments: Sequence[Any]) -> Iterator[Any]:
 
 
 def largest_extent(arguments: Sequence[Any]) -> int:
-    """The greatest index, extent or distance in elements that the arrays among them need."""
+    """The greatest index, extent or distance in elements that the arrays among them need.
+
+    Axes of no elements count as one: what is beside them is a size that a kernel may read, and
+    multiply, all the same.
+
+    >>> largest_extent((np.empty((2, 3)), np.empty((7, 0))))
+    7
+    """
     largest = 0
     for array in layouts(arguments):
-        if not array.size:
-            continue
-        shape, strides, itemsize = array.shape, array.strides, array.itemsize
-        span = sum(abs(s) // itemsize * (n - 1) for n, s in zip(shape, strides, strict=True)) + 1
-        largest = max(largest, array.size, span)
+        shape = [size or 1 for size in array.shape]
+        steps = zip(shape, array.strides, strict=True)
+        span = sum(abs(stride) // array.itemsize * (size - 1) for size, stride in steps) + 1
+        largest = max(largest, math.prod(shape), span)
     return largest
 
 

@@ -15,6 +15,7 @@ from speedmetal.facts import KernelFacts, packed, unpacked
 from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.frontend import capture
 from speedmetal.frontend.signature import Argument
+from speedmetal.ir.types import greatest_index
 
 if TYPE_CHECKING:
     from speedmetal.ir import nodes as ir
@@ -209,9 +210,9 @@ def _disk_key(
 
 
 def index_type_for(largest: int) -> DType:
-    """The narrower type that holds the greatest position or extent of a launch.
+    """The narrower type that holds the greatest position or extent of a launch, with headroom.
 
-    >>> index_type_for(2**31 - 1), index_type_for(2**31)
+    >>> index_type_for(2**31 - 2**16 - 1), index_type_for(2**31 - 2**16)
     (int32, int64)
     """
-    return int32 if largest <= int32.maximum else int64
+    return int32 if largest <= greatest_index(int32) else int64

@@ -5,9 +5,10 @@ resolved before it: tuples and records are separate variables, complex numbers a
 compile-time values are constants, calls that handle anything but scalars are inlined, literals
 have a type. Every operation has operands of one type; a conversion is always a node.
 
-Rules that the types below cannot say are in :mod:`speedmetal.ir.verify`. The two to remember:
+Rules that the types below cannot say are in :mod:`speedmetal.ir.verify`. The three to remember:
 
 * Expressions have no effects, and may be evaluated in any order *within one statement*.
+* Integers wrap. :class:`~speedmetal.ir.overflow.Overflow` tells printers where none can.
 * What a lazy operand (:class:`Logical`'s right one, both of :class:`Select`) holds is safe to
   evaluate always: no :class:`Load`, no :class:`Invoke` of a function that may not end. Where
   Python's short circuit matters, the front end writes an :class:`If`.
@@ -367,7 +368,8 @@ class Kernel:
         arrays: Threadgroup and thread arrays; declared here, whatever the scope of their use.
         functions: Callees before callers.
         body: No :class:`Return` has a value.
-        index_type: int32, or int64 where an array or the grid needs it.
+        index_type: int32, or int64 where an array or the grid needs it. No extent, position or
+            distance in elements is above :func:`~speedmetal.ir.types.greatest_index` of it.
         debug: Level 0, 1 or 2.
     """
 

@@ -10,6 +10,23 @@ from speedmetal.dtypes import DType
 SIMDGROUP_MATRIX_SIZE = 8
 """Rows and columns of a simdgroup matrix (Metal Shading Language specification, section 2.4)."""
 
+INDEX_HEADROOM = 1 << 16
+"""How far the positions, sizes and distances of a launch stay below the end of its index type.
+
+So printers may add as much to any of them: a threadgroup that reaches beyond the grid, a loop's
+step beyond an extent.
+"""
+
+
+def greatest_index(index_type: DType) -> int:
+    """The greatest position, extent, or distance in elements of launches with an index type.
+
+    >>> from speedmetal.dtypes import int32
+    >>> greatest_index(int32) + INDEX_HEADROOM == int32.maximum
+    True
+    """
+    return int(index_type.maximum) - INDEX_HEADROOM
+
 
 class Space(enum.Enum):
     """Where an array lives (Metal's address spaces)."""

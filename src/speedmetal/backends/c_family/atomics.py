@@ -26,14 +26,10 @@ _PARAMETERS = {
 _NEW_VALUE = {
     "store": "value",
     "exchange": "value",
-    "add": "current + value",
-    "subtract": "current - value",
     "min": "minimum(current, value)",
     "max": "maximum(current, value)",
-    "and": "current & value",
-    "or": "current | value",
-    "xor": "current ^ value",
 }
+_SIGNS = {"add": "+", "subtract": "-", "and": "&", "or": "|", "xor": "^"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +100,10 @@ class Atomics:
             return "\n".join([*lines, f"return {current};"])
         if operation == "compare_exchange":
             return "\n".join([*lines, *self._compare_exchange(element, current, prefix)])
-        new = _NEW_VALUE[operation]
-        if element.dtype.is_integer and element.dtype.bits < 32:
-            new = f"{element.type}({new})"
+        if operation in _SIGNS:
+            new = self._helpers.infix(element.dtype, "current", _SIGNS[operation], "value")
+        else:
+            new = _NEW_VALUE[operation]
         if element.dtype.is_bool and operation in ("and", "or", "xor"):
             new = f"bool({new})"
         lines += [

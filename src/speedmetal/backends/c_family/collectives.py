@@ -12,13 +12,13 @@ from speedmetal.backends.c_family.helpers import Helpers, greatest, least
 from speedmetal.dtypes import DType, bool_, int32, uint32
 
 _COMBINE = {
-    "sum": "{0} + {1}",
-    "product": "{0} * {1}",
-    "min": "minimum({0}, {1})",
-    "max": "maximum({0}, {1})",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
-    "xor": "{0} ^ {1}",
+    "sum": "+",
+    "product": "*",
+    "min": "minimum",
+    "max": "maximum",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
 }
 _SOURCE = {
     "shuffle": "operand",
@@ -93,11 +93,12 @@ class Collectives:
         return lines
 
     def _combined(self, operation: str, dtype: DType, first: str, second: str) -> str:
+        word = _COMBINE[operation]
         if operation in ("min", "max"):
-            self._helpers.extremum(dtype, f"{operation}imum")
-        text = _COMBINE[operation].format(first, second)
-        narrow = dtype.is_integer and dtype.bits < 32
-        return f"{self._helpers.type(dtype)}({text})" if narrow else text
+            return f"{self._helpers.extremum(dtype, word)}({first}, {second})"
+        if operation in ("and", "or", "xor") and dtype.bits >= 32:
+            return f"{first} {word} {second}"
+        return self._helpers.infix(dtype, first, word, second)
 
     def _shuffled(self, dtype: DType, lane: str) -> str:
         text = self._given.shuffle.format("x", lane)

@@ -1,16 +1,26 @@
-"""Expressions of the IR as text, with parentheses only where precedence asks for them."""
+"""Expressions of the IR as text: leaves, conversions, memory and calls."""
 
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from typing import NamedTuple
+from abc import abstractmethod
 
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.helpers import Helpers, unsigned_type
+from speedmetal.backends.c_family.helpers import Helpers
 from speedmetal.backends.c_family.layout import is_sized_at_launch
-from speedmetal.backends.c_family.literals import literal, plain_integer
+from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.c_family.names import Names
+from speedmetal.backends.c_family.operators import (
+    ADD,
+    EQUAL,
+    LOOSEST,
+    MULTIPLY,
+    PRIMARY,
+    UNARY,
+    OperatorPrinter,
+    Text,
+    within,
+)
 from speedmetal.dtypes import (
     DType,
     Kind,
@@ -25,7 +35,6 @@ from speedmetal.dtypes import (
 from speedmetal.errors import InternalError
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir.nodes import (
-    COMPARE,
     Array,
     Binary,
     Bitcast,
@@ -36,6 +45,7 @@ from speedmetal.ir.nodes import (
     Expression,
     Extent,
     Invoke,
+    Kernel,
     Load,
     Logical,
     MatrixLoad,
@@ -44,44 +54,21 @@ from speedmetal.ir.nodes import (
     Unary,
     Variable,
 )
+from speedmetal.ir.overflow import Overflow
 from speedmetal.ir.types import ValueType
 
-# How tightly C++'s operators bind.
-LOOSEST, CONDITIONAL, OR, AND = 0, 2, 3, 4
-BIT_OR, BIT_XOR, BIT_AND, EQUAL, LESS, SHIFT = 5, 6, 7, 8, 9, 10
-ADD, MULTIPLY, UNARY, PRIMARY = 11, 12, 13, 14
-
-_BINARY = {
-    "add": ("+", ADD),
-    "subtract": ("-", ADD),
-    "multiply": ("*", MULTIPLY),
-    "divide": ("/", MULTIPLY),
-    "bit_and": ("&", BIT_AND),
-    "bit_or": ("|", BIT_OR),
-    "bit_xor": ("^", BIT_XOR),
-}
 _NARROW_FLOATS = (float16, bfloat16)
 _PLACEHOLDER = re.compile(r"\{(\d)\}")
 
 
-class Text(NamedTuple):
-    """Source text, and how tightly its outermost operator binds."""
-
-    text: str
-    binding: int
-
-
-def within(text: Text, binding: int) -> str:
-    """The text as an operand of something that binds this tightly."""
-    return text.text if text.binding >= binding else f"({text.text})"
-
-
-class ExpressionPrinter(ABC):
+class ExpressionPrinter(OperatorPrinter):
     """Prints expressions. One method for each kind of node."""
 
-    def __init__(self, dialect: Dialect, index_type: DType) -> None:
+    def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
         self.dialect = dialect
-        self.index_type = index_type
+        self.kernel = kernel
+        self.index_type = kernel.index_type
+        self.overflow = Overflow(kernel)
         self.helpers = Helpers(dialect)
         self.names = Names(dialect.reserved)
         self.parameters: frozenset[Variable] = frozenset()
@@ -112,10 +99,6 @@ class ExpressionPrinter(ABC):
     def expression(self, node: Expression) -> Text:
         text: Text = getattr(self, _PRINTERS[type(node)])(node)
         return text
-
-    def whole(self, node: Expression) -> str:
-        """An expression that stands alone, or between parentheses or commas."""
-        return self.expression(node).text
 
     def type(self, value_type: ValueType) -> str:
         if not isinstance(value_type, DType):
@@ -157,101 +140,6 @@ class ExpressionPrinter(ABC):
 
     def array(self, array: Array) -> str:
         return self.names.of(array, array.name)
-
-    # --- Operators -----------------------------------------------------------------------------
-
-    def _unary(self, node: Unary) -> Text:
-        sign = {"negate": "-", "not": "!", "invert": "~"}[node.operator]
-        operand = within(self.expression(node.operand), UNARY)
-        if node.type.is_bool:
-            return Text(f"!{operand}", UNARY)
-        if operand.startswith(sign):
-            operand = f"({operand})"  # two minus signs would be a decrement
-        return self._narrowed(node.type, Text(sign + operand, UNARY))
-
-    def _narrowed(self, dtype: DType, text: Text) -> Text:
-        """Back from int, to which C++ widens what is narrower before it computes."""
-        if dtype.is_float or dtype.bits >= 32:
-            return text
-        return self.converted(dtype, text.text)
-
-    def _operand(self, node: Expression) -> Text:
-        """An operand of an operator: a narrow constant needs no conversion there."""
-        if isinstance(node, Constant) and node.type.is_integer:
-            text = plain_integer(int(node.value), node.type, self.dialect)
-            return Text(text, UNARY if text.startswith("-") else PRIMARY)
-        return self.expression(node)
-
-    def _infix(self, sign: str, binding: int, left: Expression, right: Expression) -> Text:
-        first = within(self._operand(left), binding)
-        second = within(self._operand(right), binding + 1)
-        return Text(f"{first} {sign} {second}", binding)
-
-    def _binary(self, node: Binary) -> Text:
-        if node.operator in _BINARY:
-            sign, binding = _BINARY[node.operator]
-            return self._narrowed(node.type, self._infix(sign, binding, node.left, node.right))
-        if node.operator in ("shift_left", "shift_right"):
-            return self._shift(node)
-        return self._integer_division(node)
-
-    def _integer_division(self, node: Binary) -> Text:
-        """``//`` and ``%``: plain C++ where the divisor is known to be harmless."""
-        divides = node.operator == "floor_divide"
-        divisor = node.right.value if isinstance(node.right, Constant) else 0
-        if divisor > 0 and node.type.kind is Kind.UNSIGNED:
-            sign = "/" if divides else "%"
-            return self._narrowed(node.type, self._infix(sign, MULTIPLY, node.left, node.right))
-        if divisor > 0 and int(divisor) & (int(divisor) - 1) == 0:  # a power of two
-            left = self.expression(node.left)
-            count = int(divisor).bit_length() - 1
-            if divides:
-                text = Text(f"{within(left, SHIFT)} >> {count}", SHIFT)
-            else:
-                mask = plain_integer(int(divisor) - 1, node.type, self.dialect)
-                text = Text(f"{within(left, BIT_AND)} & {mask}", BIT_AND)
-            return self._narrowed(node.type, text)
-        helper = self.helpers.floor_divide if divides else self.helpers.remainder
-        return self._call(helper(node.type), node.left, node.right)
-
-    def _shift(self, node: Binary) -> Text:
-        left, width = node.operator == "shift_left", node.type.bits
-        if not (isinstance(node.right, Constant) and 0 <= node.right.value < width):
-            name = self.helpers.shift(node.type, node.operator)
-            return self._call(name, node.left, node.right)
-        count = int(node.right.value)
-        operand = self.expression(node.left)
-        if left and node.type.kind is Kind.SIGNED:
-            # Unsigned, since what leaves a signed number at the left is undefined in C++.
-            unsigned = self.helpers.type(unsigned_type(width))
-            return self.converted(node.type, f"{unsigned}({operand.text}) << {count}")
-        sign = "<<" if left else ">>"
-        shifted = Text(f"{within(operand, SHIFT)} {sign} {count}", SHIFT)
-        return self._narrowed(node.type, shifted)
-
-    def _call(self, name: str, *arguments: Expression) -> Text:
-        return Text(f"{name}({', '.join(map(self.whole, arguments))})", PRIMARY)
-
-    def _compare(self, node: Compare) -> Text:
-        binding = EQUAL if node.operator in ("eq", "ne") else LESS
-        left, right = self._operand(node.left), self._operand(node.right)
-        sign = COMPARE[node.operator]
-        # Comparisons of comparisons read better, and compile without a warning, in parentheses.
-        return Text(f"{within(left, SHIFT)} {sign} {within(right, SHIFT)}", binding)
-
-    def _logical(self, node: Logical) -> Text:
-        sign, binding = ("&&", AND) if node.operator == "and" else ("||", OR)
-        left, right = self.expression(node.left), self.expression(node.right)
-        # Compilers warn where && stands bare beside ||.
-        inner = binding + 1 if binding == AND else EQUAL
-        first = left if _is_same(node, node.left) else Text(within(left, inner), PRIMARY)
-        return Text(f"{first.text} {sign} {within(right, inner)}", binding)
-
-    def _select(self, node: Select) -> Text:
-        condition = within(self.expression(node.condition), CONDITIONAL + 1)
-        true = within(self.expression(node.when_true), CONDITIONAL + 1)
-        false = within(self.expression(node.when_false), CONDITIONAL)
-        return Text(f"{condition} ? {true} : {false}", CONDITIONAL)
 
     # --- Conversions ---------------------------------------------------------------------------
 
@@ -417,10 +305,6 @@ class ExpressionPrinter(ABC):
 
     def _matrix_load(self, node: MatrixLoad) -> Text:
         return self.matrix_load(node)
-
-
-def _is_same(outer: Logical, inner: Expression) -> bool:
-    return isinstance(inner, Logical) and inner.operator == outer.operator
 
 
 def _is_one_call(pattern: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from speedmetal.backends import mailbox
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.dtypes import DType, Kind, float32, float64, uint32, uint64
+from speedmetal.dtypes import DType, Kind, float32, float64, uint16, uint32, uint64
 from speedmetal.ir.types import Space
 
 _LINE_LENGTH = 98
@@ -80,6 +80,16 @@ class Helpers:
         self.add((name, parameters), f"{comment}{head} {{\n{indented}\n}}\n")
 
     # --- Integers ------------------------------------------------------------------------------
+
+    def infix(self, dtype: DType, left: str, sign: str, right: str) -> str:
+        """An operator on two names of a type; sums and products of integers wrap."""
+        text = f"{left} {sign} {right}"
+        if not dtype.is_integer or (dtype.kind is Kind.UNSIGNED and dtype.bits >= 32):
+            return text
+        if dtype.bits >= 32 or dtype is uint16:  # C++ computes uint16 as int
+            unsigned = self.type(unsigned_type(max(dtype.bits, 32)))
+            text = f"{unsigned}({left}) {sign} {unsigned}({right})"
+        return f"{self.type(dtype)}({text})"
 
     def floor_divide(self, dtype: DType) -> str:
         t = self.type(dtype)

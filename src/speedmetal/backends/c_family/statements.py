@@ -7,14 +7,8 @@ from abc import abstractmethod
 from speedmetal.backends.c_family.atomics import Atomics
 from speedmetal.backends.c_family.declarations import Declarations
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.expressions import (
-    LOOSEST,
-    PRIMARY,
-    UNARY,
-    ExpressionPrinter,
-    Text,
-    within,
-)
+from speedmetal.backends.c_family.expressions import ExpressionPrinter
+from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, within
 from speedmetal.dtypes import DType, Kind
 from speedmetal.ir.nodes import (
     Assert,
@@ -70,8 +64,7 @@ class StatementPrinter(ExpressionPrinter):
     """Prints bodies. One method for each kind of statement."""
 
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
-        super().__init__(dialect, kernel.index_type)
-        self.kernel = kernel
+        super().__init__(dialect, kernel)
         self.atomics = Atomics(self.helpers, self.conversion_texts())
         self.lines: list[str] = []
         self._depth = 0
@@ -146,7 +139,7 @@ class StatementPrinter(ExpressionPrinter):
         value = node.value
         if not isinstance(value, Binary) or value.operator not in _COMPOUND:
             return None
-        if value.type.bits < 32:
+        if value.type.bits < 32 or self.wraps(value):
             return None
         if isinstance(value.left, Read) and value.left.variable is node.variable:
             return f"{_COMPOUND[value.operator]} {self.whole(value.right)}"

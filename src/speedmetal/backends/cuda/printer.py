@@ -16,7 +16,6 @@ kernel cuts down to the grid:
   ``if``, over those that take the branch. Elsewhere (after a ``return`` or ``break`` that some
   threads take, in loops of different lengths) it acts over the threads that the hardware runs
   together there.
-* Index types of 32 bits need a grid, and arrays, that end 65536 short of 2**31.
 
 Positions above 65535 threadgroups along y or z cannot be launched.
 """
@@ -25,9 +24,9 @@ from __future__ import annotations
 
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
-from speedmetal.backends.c_family.expressions import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.c_family.kernels import KernelPrinter, static_bytes
 from speedmetal.backends.c_family.layout import AXES, is_sized_at_launch
+from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.cuda.spellings import (
     DIALECT,
     LIMITS,

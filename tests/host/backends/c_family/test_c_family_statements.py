@@ -118,7 +118,7 @@ def test_names_that_mean_something_are_changed():
 def test_an_assigned_parameter_is_copied(b):
     n = b.scalar("n", d.int32)
     b.emit(b.assign(n, b.add(n, 1)), keep(b, n))
-    assert body(b) == "int n = arguments.n;\nn += 1;\nout[0] = n;"
+    assert body(b) == "int n = arguments.n;\nn = int(uint(n) + 1u);\nout[0] = n;"
 
 
 def test_an_assert_tells_its_reason_and_ends_the_thread(b):

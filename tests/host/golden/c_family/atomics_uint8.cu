@@ -50,7 +50,7 @@ static __device__ inline void atomic_store(uint8* address, uint8 value) {
     uint32 mask = uint32(255) << shift;
     uint32 old = read_word(word);
     while (true) {
-        uint32 desired = (old & ~mask) | (uint32(uint8(value)) << shift);
+        uint32 desired = (old & ~mask) | (uint32(value) << shift);
         if (replace_word(word, old, desired)) return;
     }
 }
@@ -64,7 +64,7 @@ static __device__ inline uint8 atomic_exchange(uint8* address, uint8 value) {
     uint32 old = read_word(word);
     while (true) {
         uint8 current = uint8(old >> shift);
-        uint32 desired = (old & ~mask) | (uint32(uint8(value)) << shift);
+        uint32 desired = (old & ~mask) | (uint32(value) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }
@@ -126,7 +126,7 @@ static __device__ inline uint8 atomic_min(uint8* address, uint8 value) {
     uint32 old = read_word(word);
     while (true) {
         uint8 current = uint8(old >> shift);
-        uint32 desired = (old & ~mask) | (uint32(uint8(minimum(current, value))) << shift);
+        uint32 desired = (old & ~mask) | (uint32(minimum(current, value)) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }
@@ -144,7 +144,7 @@ static __device__ inline uint8 atomic_max(uint8* address, uint8 value) {
     uint32 old = read_word(word);
     while (true) {
         uint8 current = uint8(old >> shift);
-        uint32 desired = (old & ~mask) | (uint32(uint8(maximum(current, value))) << shift);
+        uint32 desired = (old & ~mask) | (uint32(maximum(current, value)) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }

@@ -36,7 +36,7 @@ static inline void atomic_store(device uchar* address, uchar value) {
     uint mask = uint(255) << shift;
     uint old = read_word(word);
     while (true) {
-        uint desired = (old & ~mask) | (uint(uchar(value)) << shift);
+        uint desired = (old & ~mask) | (uint(value) << shift);
         if (replace_word(word, old, desired)) return;
     }
 }
@@ -50,7 +50,7 @@ static inline uchar atomic_exchange(device uchar* address, uchar value) {
     uint old = read_word(word);
     while (true) {
         uchar current = uchar(old >> shift);
-        uint desired = (old & ~mask) | (uint(uchar(value)) << shift);
+        uint desired = (old & ~mask) | (uint(value) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }
@@ -109,7 +109,7 @@ static inline uchar atomic_min(device uchar* address, uchar value) {
     uint old = read_word(word);
     while (true) {
         uchar current = uchar(old >> shift);
-        uint desired = (old & ~mask) | (uint(uchar(minimum(current, value))) << shift);
+        uint desired = (old & ~mask) | (uint(minimum(current, value)) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }
@@ -127,7 +127,7 @@ static inline uchar atomic_max(device uchar* address, uchar value) {
     uint old = read_word(word);
     while (true) {
         uchar current = uchar(old >> shift);
-        uint desired = (old & ~mask) | (uint(uchar(maximum(current, value))) << shift);
+        uint desired = (old & ~mask) | (uint(maximum(current, value)) << shift);
         if (replace_word(word, old, desired)) return current;
     }
 }

@@ -52,16 +52,16 @@ extern "C" __global__ void __launch_bounds__(1024) kernel(
     int total = 0;
     n = n >> 1;
     for (int i = n; i > 0; --i) {
-        total += 1;
+        total = int(uint32(total) + 1u);
     }
     for (int j = 0; arguments.step > 0 ? j < n : j > n; j = range_next(j, n, arguments.step)) {
-        total += 1;
+        total = int(uint32(total) + 1u);
     }
     for (int k = 10; k > 0; k -= 3) {
-        total += 1;
+        total = int(uint32(total) + 1u);
     }
     for (int m = 0; m < 2147483647; m = range_next(m, 2147483647, 5)) {
-        total += 1;
+        total = int(uint32(total) + 1u);
         if (m > 9) {
             break;
         }
@@ -79,16 +79,16 @@ extern "C" __global__ void __launch_bounds__(1024) kernel(
     }
     while (total < n) {
         if (total == 3) {
-            total *= 2;
+            total = int(uint32(total) * 2u);
         } else if (total == 4) {
             total = 9;
         } else {
-            total += 1;
+            total = int(uint32(total) + 1u);
         }
         if (total <= 100) {
-            total += 2;
+            total = int(uint32(total) + 2u);
         }
     }
-    out[twice(n)] = clamp(-total);
+    out[twice(n)] = clamp(int(-uint32(total)));
     return;
 }

@@ -58,16 +58,16 @@ kernel void kernel_kernel(
     int total = 0;
     n = n >> 1;
     for (int i = n; i > 0; --i) {
-        total += 1;
+        total = int(uint(total) + 1u);
     }
     for (int j = 0; arguments.step > 0 ? j < n : j > n; j = range_next(j, n, arguments.step)) {
-        total += 1;
+        total = int(uint(total) + 1u);
     }
     for (int k = 10; k > 0; k -= 3) {
-        total += 1;
+        total = int(uint(total) + 1u);
     }
     for (int m = 0; m < 2147483647; m = range_next(m, 2147483647, 5)) {
-        total += 1;
+        total = int(uint(total) + 1u);
         if (m > 9) {
             break;
         }
@@ -85,16 +85,16 @@ kernel void kernel_kernel(
     }
     while (total < n) {
         if (total == 3) {
-            total *= 2;
+            total = int(uint(total) * 2u);
         } else if (total == 4) {
             total = 9;
         } else {
-            total += 1;
+            total = int(uint(total) + 1u);
         }
         if (total <= 100) {
-            total += 2;
+            total = int(uint(total) + 2u);
         }
     }
-    out[functions::twice(n)] = functions::clamp_1(-total);
+    out[functions::twice(n)] = functions::clamp_1(int(-uint(total)));
     return;
 }

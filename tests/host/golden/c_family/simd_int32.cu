@@ -12,14 +12,14 @@ static __device__ inline int simdgroup_sum(uint32 mask, int x) {
     if (active == 0xffffffff) {
         for (int offset = 16; offset > 0; offset /= 2) {
             int other = int(__shfl_xor_sync(mask, x, offset));
-            x = x + other;
+            x = int(uint32(x) + uint32(other));
         }
         return x;
     }
     int result = int(0);
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         int other = __shfl_sync(mask, x, __ffs(rest) - 1);
-        result = result + other;
+        result = int(uint32(result) + uint32(other));
     }
     return result;
 }
@@ -29,14 +29,14 @@ static __device__ inline int simdgroup_product(uint32 mask, int x) {
     if (active == 0xffffffff) {
         for (int offset = 16; offset > 0; offset /= 2) {
             int other = int(__shfl_xor_sync(mask, x, offset));
-            x = x * other;
+            x = int(uint32(x) * uint32(other));
         }
         return x;
     }
     int result = int(1);
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         int other = __shfl_sync(mask, x, __ffs(rest) - 1);
-        result = result * other;
+        result = int(uint32(result) * uint32(other));
     }
     return result;
 }
@@ -194,7 +194,7 @@ static __device__ inline int simdgroup_prefix_inclusive_sum(uint32 mask, int x) 
     if (active == 0xffffffff) {
         for (unsigned int offset = 1; offset < 32; offset *= 2) {
             int other = int(__shfl_up_sync(mask, x, offset));
-            if (lane >= offset) x = other + x;
+            if (lane >= offset) x = int(uint32(other) + uint32(x));
         }
         return x;
     }
@@ -202,7 +202,7 @@ static __device__ inline int simdgroup_prefix_inclusive_sum(uint32 mask, int x) 
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         uint32 source = __ffs(rest) - 1;
         int other = __shfl_sync(mask, x, source);
-        if (source <= lane) result = result + other;
+        if (source <= lane) result = int(uint32(result) + uint32(other));
     }
     return result;
 }
@@ -213,7 +213,7 @@ static __device__ inline int simdgroup_prefix_exclusive_sum(uint32 mask, int x) 
     if (active == 0xffffffff) {
         for (unsigned int offset = 1; offset < 32; offset *= 2) {
             int other = int(__shfl_up_sync(mask, x, offset));
-            if (lane >= offset) x = other + x;
+            if (lane >= offset) x = int(uint32(other) + uint32(x));
         }
         int before = __shfl_sync(mask, x, lane - 1 & 31);
         return lane == 0 ? int(0) : before;
@@ -222,7 +222,7 @@ static __device__ inline int simdgroup_prefix_exclusive_sum(uint32 mask, int x) 
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         uint32 source = __ffs(rest) - 1;
         int other = __shfl_sync(mask, x, source);
-        if (source < lane) result = result + other;
+        if (source < lane) result = int(uint32(result) + uint32(other));
     }
     return result;
 }
@@ -233,7 +233,7 @@ static __device__ inline int simdgroup_prefix_inclusive_product(uint32 mask, int
     if (active == 0xffffffff) {
         for (unsigned int offset = 1; offset < 32; offset *= 2) {
             int other = int(__shfl_up_sync(mask, x, offset));
-            if (lane >= offset) x = other * x;
+            if (lane >= offset) x = int(uint32(other) * uint32(x));
         }
         return x;
     }
@@ -241,7 +241,7 @@ static __device__ inline int simdgroup_prefix_inclusive_product(uint32 mask, int
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         uint32 source = __ffs(rest) - 1;
         int other = __shfl_sync(mask, x, source);
-        if (source <= lane) result = result * other;
+        if (source <= lane) result = int(uint32(result) * uint32(other));
     }
     return result;
 }
@@ -252,7 +252,7 @@ static __device__ inline int simdgroup_prefix_exclusive_product(uint32 mask, int
     if (active == 0xffffffff) {
         for (unsigned int offset = 1; offset < 32; offset *= 2) {
             int other = int(__shfl_up_sync(mask, x, offset));
-            if (lane >= offset) x = other * x;
+            if (lane >= offset) x = int(uint32(other) * uint32(x));
         }
         int before = __shfl_sync(mask, x, lane - 1 & 31);
         return lane == 0 ? int(1) : before;
@@ -261,7 +261,7 @@ static __device__ inline int simdgroup_prefix_exclusive_product(uint32 mask, int
     for (uint32 rest = active; rest != 0; rest &= rest - 1) {
         uint32 source = __ffs(rest) - 1;
         int other = __shfl_sync(mask, x, source);
-        if (source < lane) result = result * other;
+        if (source < lane) result = int(uint32(result) * uint32(other));
     }
     return result;
 }

@@ -46,9 +46,9 @@ kernel void simd_of_int32(
     uint3 thread_position_in_grid [[thread_position_in_grid]]) {
     int i = int(thread_position_in_grid.x);
     int value = x[i];
-    int r1 = simd_sum(value);
+    int r1 = int(simd_sum(uint(value)));
     out[i + 1] = r1;
-    int r2 = simd_product(value);
+    int r2 = int(simd_product(uint(value)));
     out[i + 2] = r2;
     int r3 = simd_min(value);
     out[i + 3] = r3;
@@ -76,20 +76,20 @@ kernel void simd_of_int32(
     votes[i + 14] = uint(r14);
     bool r15 = simd_all(value != 0);
     votes[i + 15] = uint(r15);
-    int r16 = simd_prefix_inclusive_sum(value);
+    int r16 = int(simd_prefix_inclusive_sum(uint(value)));
     out[i + 16] = r16;
-    int r17 = simd_prefix_exclusive_sum(value);
+    int r17 = int(simd_prefix_exclusive_sum(uint(value)));
     out[i + 17] = r17;
-    int r18 = simd_prefix_inclusive_product(value);
+    int r18 = int(simd_prefix_inclusive_product(uint(value)));
     out[i + 18] = r18;
-    int r19 = simd_prefix_exclusive_product(value);
+    int r19 = int(simd_prefix_exclusive_product(uint(value)));
     out[i + 19] = r19;
     int r20 = simd_broadcast_first(value);
     out[i + 20] = r20;
     bool r21 = simd_is_first();
     votes[i + 21] = uint(r21);
     if (value > 1) {
-        int odd = simd_sum(value);
+        int odd = int(simd_sum(uint(value)));
         out[i] = odd;
     } else {
         int inner = simd_max(value);

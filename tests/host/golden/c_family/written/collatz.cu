@@ -1,4 +1,6 @@
 typedef long long int64;
+typedef unsigned long long uint64;
+typedef unsigned int uint32;
 
 struct Arguments {
     int grid_x;
@@ -21,8 +23,8 @@ extern "C" __global__ void __launch_bounds__(1024) collatz(
     int64 value = n[i];
     int steps = 0;
     while (value > 1ll) {
-        value = (value & 1ll) == 0ll ? value >> 1 : 3ll * value + 1ll;
-        steps += 1;
+        value = (value & 1ll) == 0ll ? value >> 1 : int64(3ull * uint64(value) + 1ull);
+        steps = int(uint32(steps) + 1u);
         if (steps == 1000) {
             break;
         }

@@ -24,8 +24,8 @@ kernel void collatz(
     long value = n[i];
     int steps = 0;
     while (value > 1l) {
-        value = (value & 1l) == 0l ? value >> 1 : 3l * value + 1l;
-        steps += 1;
+        value = (value & 1l) == 0l ? value >> 1 : long(3ul * ulong(value) + 1ul);
+        steps = int(uint(steps) + 1u);
         if (steps == 1000) {
             break;
         }

@@ -41,7 +41,7 @@ static inline float erf_(float x_1) {
     total_1 = fma(total_1, r, 0.16666517f);
     total_1 = fma(total_1, r, 0.49999988f);
     int bits = as_type<int>(fma(fma(total_1, r, 1.0f), r, 1.0f));
-    float tail = 1.0f - as_type<float>(bits + int(uint(as_type<int>(shifted_1)) << 23));
+    float tail = 1.0f - as_type<float>(int(uint(bits) + (as_type<uint>(shifted_1) << 23)));
     float far = a >= 4.0f ? 1.0f : a >= 1.0f ? tail : a;
     float x_3 = x_1 * x_1;
     float total_2 = fma(7.842288e-05f, x_3, -0.0008006793f);

@@ -1,3 +1,5 @@
+typedef unsigned int uint32;
+
 struct Arguments {
     int grid_x;
     int grid_y;
@@ -23,7 +25,7 @@ extern "C" __global__ void __launch_bounds__(1024) mandelbrot(
         float kept = fma(z_real, z_imag, z_imag * z_real) + c[i].y;
         z_real = fma(z_real, z_real, -(z_imag * z_imag)) + c[i].x;
         z_imag = kept;
-        steps += 1;
+        steps = int(uint32(steps) + 1u);
     }
     out[i] = steps;
 }

@@ -28,7 +28,7 @@ kernel void mandelbrot(
         float kept = fma(z_real, z_imag, z_imag * z_real) + c[i].y;
         z_real = fma(z_real, z_real, -(z_imag * z_imag)) + c[i].x;
         z_imag = kept;
-        steps += 1;
+        steps = int(uint(steps) + 1u);
     }
     out[i] = steps;
 }
