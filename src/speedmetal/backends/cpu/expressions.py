@@ -146,7 +146,10 @@ class Expressions(Matrices, Collectives):
         return self.select(condition, when_true, self.evaluate(node.when_false))
 
     def _convert(self, node: Convert) -> Value:
-        return self.convert(self.evaluate(node.operand), node.type)
+        value = self.evaluate(node.operand)
+        if value.stride not in (UNIFORM, VARYING) and self.shapes.stride(node) is VARYING:
+            value = self.varying(value)
+        return self.convert(value, node.type)
 
     def _bitcast(self, node: Bitcast) -> Value:
         return self.bitcast(self.evaluate(node.operand), node.type)

@@ -94,7 +94,9 @@ class Shapes:
             a kernel with barriers has one for each stretch between them.
         given: Shapes of parameters.
         positions: The shape of a position.
-        uniform_conditions: Control flow between the pieces, which all threads take alike.
+        between: Control flow between the pieces, which all threads take alike.
+        may_wrap: Whether a linear value may wrap between the lanes. Then it is linear in its own
+            type alone, where every lane wraps, and not as a wider one.
     """
 
     def __init__(
@@ -103,10 +105,12 @@ class Shapes:
         given: dict[Variable, Stride],
         positions: Callable[[Call], Stride],
         between: Iterable[tuple[Path, Statement]] = (),
+        may_wrap: Callable[[Expression], bool] = lambda _: True,
     ) -> None:
         self._runs = list(runs)
         self._between = list(between)
         self._positions = positions
+        self._may_wrap = may_wrap
         self.of: dict[Variable, Stride] = dict(given)
         self.accesses: dict[Variable, Accesses] = {}
         self.varying: set[Control] = set()
@@ -256,8 +260,10 @@ class Shapes:
                 inner = self.stride(operand)
                 source = operand.type
                 assert isinstance(source, DType)
-                widens = source.is_signed and dtype.is_signed and dtype.bits >= source.bits
-                return inner if inner == UNIFORM or widens else VARYING
+                if inner in (UNIFORM, VARYING) or source is dtype:
+                    return inner
+                widens = source.is_signed and dtype.is_signed and dtype.bits > source.bits
+                return inner if widens and not self._may_wrap(operand) else VARYING
             case Load(array, indices):
                 uniform = array.type.space is not Space.THREAD and self._all_uniform(indices)
                 return UNIFORM if uniform else VARYING

@@ -62,7 +62,9 @@ class Lanes:
         if value.is_uniform:
             return splat
         kind = vector_type(element, self.lanes)
-        steps = constant_vector(element, [n * value.stride for n in range(self.lanes)])
+        least, count = -(1 << value.dtype.bits - 1), 1 << value.dtype.bits
+        wrapped = [(n * value.stride - least) % count + least for n in range(self.lanes)]
+        steps = constant_vector(element, wrapped)
         return self.w.let(f"add {kind} {splat}, {steps}")
 
     def splat(self, element: str, text: str) -> str:

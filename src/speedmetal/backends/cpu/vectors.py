@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.collectives import SIMDGROUP_LANES
@@ -20,8 +21,10 @@ from speedmetal.backends.cpu.regions import Run, Shared, all_pieces, pieces_of
 from speedmetal.backends.cpu.reporting import Reporting
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Shapes, Stride
 from speedmetal.backends.cpu.values import Value
+from speedmetal.dtypes import DType
 from speedmetal.ir import walk
-from speedmetal.ir.nodes import Array, Call, Kernel, Statement, Variable
+from speedmetal.ir.nodes import Array, Call, Expression, Kernel, Statement, Variable
+from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import Space
 
 AXES = range(3)
@@ -62,6 +65,7 @@ class Vectors(Reporting):
             given,
             self._position_stride,
             [(piece.path, piece.statement) for piece in every if isinstance(piece, Shared)],
+            self._may_wrap,
         )
         super().__init__(writer, lanes, shapes, functions)
         self.is_flat = len(self.pieces) == 1 and isinstance(self.pieces[0], Run)
@@ -74,6 +78,15 @@ class Vectors(Reporting):
         self.total = ""  # threads of the threadgroup, in kernels with linear vectors
         self.number = ""  # slot of the number of the vector
         self._bases: dict[Array, str] = {}
+
+    @cached_property
+    def _ranges(self) -> Ranges:
+        return Ranges(self.kernel)
+
+    def _may_wrap(self, value: Expression) -> bool:
+        """Whether nothing is known of an integer that has come about by linear steps."""
+        assert isinstance(value.type, DType)
+        return self._ranges.of(value) == range_of_type(value.type)
 
     def _streaming_loops(self) -> frozenset[Statement]:
         if not may_stream(self.kernel):

@@ -18,6 +18,7 @@ from speedmetal.backends.cpu.printer import print_kernel
 from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Accesses, Shapes, Stride, join
 from speedmetal.backends.cpu.target import AVX2, AVX512, VectorUnit
 from speedmetal.ir import nodes as ir
+from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import MatrixType, Space
 from speedmetal.source import NOWHERE
 
@@ -30,7 +31,12 @@ def stride_of_position(call: ir.Call) -> Stride:
 def shapes_of(b: Builder, *given: ir.Variable) -> Shapes:
     """The shapes of a kernel that is one run; scalar parameters are uniform."""
     known = dict.fromkeys(given or [p for p in b.parameters if isinstance(p, ir.Variable)], UNIFORM)
-    return Shapes([((), tuple(b.statements))], known, stride_of_position)
+    ranges = Ranges(b.kernel())
+
+    def may_wrap(value: ir.Expression) -> bool:
+        return ranges.of(value) == range_of_type(value.type)
+
+    return Shapes([((), tuple(b.statements))], known, stride_of_position, may_wrap=may_wrap)
 
 
 @pytest.fixture
@@ -65,7 +71,9 @@ EXPRESSIONS: dict[str, tuple[Stride, Make]] = {
     "x < n": (VARYING, lambda b, x, n: b.compare("lt", x, n)),
     "n < 3": (UNIFORM, lambda b, x, n: b.compare("lt", n, 3)),
     "int64(x)": (1, lambda b, x, n: b.convert(x, d.int64)),
-    "int64(2 * x + n)": (2, lambda b, x, n: b.convert(b.add(b.multiply(2, x), n), d.int64)),
+    "int64(x + 9)": (1, lambda b, x, n: b.convert(b.add(x, 9), d.int64)),
+    "int64(2 * x)": (VARYING, lambda b, x, n: b.convert(b.multiply(2, x), d.int64)),
+    "int64(x + n)": (VARYING, lambda b, x, n: b.convert(b.add(x, n), d.int64)),
     "int16(x)": (VARYING, lambda b, x, n: b.convert(x, d.int16)),  # wraps in some lanes
     "uint32(x)": (VARYING, lambda b, x, n: b.convert(x, d.uint32)),
     "float32(x)": (VARYING, lambda b, x, n: b.convert(x, d.float32)),
