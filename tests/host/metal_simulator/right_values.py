@@ -181,6 +181,68 @@ kernel void packing(device const float4* a [[buffer(0)]], device uint* out [[buf
 """
 )
 
+GENERIC = (
+    HEADER
+    + """
+template <typename T, uint N>
+T total(vec<T, N> v) {
+  T sum = 0;
+  for (uint k = 0; k < N; ++k) sum += v[k];
+  return sum;
+}
+template <typename T>
+T total(T v) { return -v; }
+
+template <typename T, uint V, size_t N>
+void firsts(thread T (&to)[N], device const vec<T, V> (&from)[N]) {
+  for (uint k = 0; k < N; ++k) to[k] = from[k].x;
+}
+template <typename T, uint N>
+void firsts(thread T (&to)[N], device const T (&from)[N]) {
+  for (uint k = 0; k < N; ++k) to[k] = from[k];
+}
+struct Rows { float4 b[3]; };
+
+kernel void counts(device const Rows& rows [[buffer(0)]], device float* out [[buffer(1)]]) {
+  float t[3];
+  firsts(t, rows.b);
+  out[0] = t[1] + t[2];
+  out[1] = total(rows.b[0]) + total(float2(1, 2));
+  out[2] = total(long3(1, 2, 3)) + total(5);
+  out[3] = sizeof(simdgroup_float8x8::storage_type);
+}
+
+kernel void matrix_places(device float4x4* m [[buffer(0)]], constant half2x2& h [[buffer(1)]],
+                          device float* out [[buffer(2)]], uint i [[thread_index_in_threadgroup]]) {
+  threadgroup float2x2 shared[1];
+  if (i == 0) shared[0] = float2x2(h);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  device float* row = (device float*)&m[0][i];
+  row[3] = shared[0][i % 2][1];
+  out[i] = m[0][i].w + h[i % 2].x;
+  const simdgroup_float8x8 filled = make_filled_simdgroup_matrix<float, 8, 8>(2.0f);
+  thread const auto& held = filled.thread_elements();
+  out[i] += held[1];
+}
+"""
+)
+
+
+@case(GENERIC, grid=1, threads=1)
+def counts() -> Made:
+    rows = np.arange(12, dtype=np.float32)
+    return [rows, np.zeros(4, np.float32)], {1: np.array([12, 9, 1, 8], np.float32)}
+
+
+@case(GENERIC, grid=4, threads=4)
+def matrix_places() -> Made:
+    m = np.arange(16, dtype=np.float32)
+    h = np.array([1, 2, 3, 4], np.float16)
+    changed = m.copy()
+    changed[3::4] = [2, 4, 2, 4]
+    out = np.array([2 + 1, 4 + 3, 2 + 1, 4 + 3], np.float32) + 2
+    return [m, h, np.zeros(4, np.float32)], {0: changed, 2: out}
+
 
 @case(VALUES, grid=64, threads=64, tolerance=1e-6)
 def vectors() -> Made:

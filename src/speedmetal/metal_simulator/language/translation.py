@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language import loops, operators, spaces, threadgroup
+from speedmetal.metal_simulator.language import deduction, loops, operators, spaces, threadgroup
 from speedmetal.metal_simulator.language.constants import (
     FunctionConstant,
     constant_text,
@@ -113,6 +113,7 @@ class _Translator:
     def run(self, functions: frozenset[str] | None) -> Translation:
         if self.reading is Reading.SIMULATED:
             operators.guard_operators(self.tokens, self.rewriter)
+            deduction.count_by_int(self.tokens, self.rewriter)
         constants = read_constants(self.tokens, self.declarations, self.values)
         for constant in constants.values():
             self._constant(constant)

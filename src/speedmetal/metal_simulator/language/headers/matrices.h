@@ -9,6 +9,7 @@ template <class T, int C, int R>
 struct simdgroup_matrix {
     static_assert(C == 8 && R == 8, "simdgroup matrices are 8 x 8");
     static_assert(is_floating_point_v<T>, "simdgroup matrices have elements half, bfloat or float");
+    typedef vec<T, 2> storage_type;
 #if SMR_CHECKED
     simdgroup_matrix() = default;
     explicit simdgroup_matrix(T diagonal);
@@ -203,6 +204,10 @@ struct matrix {
     explicit matrix(matrix<U, C, R>);
     thread vec<T, R>& operator[](ulong);
     const thread vec<T, R>& operator[](ulong) const;
+    device vec<T, R>& operator[](ulong) device;
+    const device vec<T, R>& operator[](ulong) const device;
+    threadgroup vec<T, R>& operator[](ulong) threadgroup;
+    const threadgroup vec<T, R>& operator[](ulong) const threadgroup;
     const constant vec<T, R>& operator[](ulong) const constant;
 };
 #define SMR_MATRIX template <class T, int C, int R>
