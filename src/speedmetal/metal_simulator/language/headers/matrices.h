@@ -202,13 +202,14 @@ struct matrix {
     matrix(T, T, V...);
     template <class U, class = enable_if_t<!is_same_v<U, T>>>
     explicit matrix(matrix<U, C, R>);
-    thread vec<T, R>& operator[](ulong);
-    const thread vec<T, R>& operator[](ulong) const;
-    device vec<T, R>& operator[](ulong) device;
-    const device vec<T, R>& operator[](ulong) const device;
-    threadgroup vec<T, R>& operator[](ulong) threadgroup;
-    const threadgroup vec<T, R>& operator[](ulong) const threadgroup;
-    const constant vec<T, R>& operator[](ulong) const constant;
+    vec<T, R> operator[](ulong) const&&;
+    thread vec<T, R>& operator[](ulong) &;
+    const thread vec<T, R>& operator[](ulong) const&;
+    device vec<T, R>& operator[](ulong) device&;
+    const device vec<T, R>& operator[](ulong) const device&;
+    threadgroup vec<T, R>& operator[](ulong) threadgroup&;
+    const threadgroup vec<T, R>& operator[](ulong) const threadgroup&;
+    const constant vec<T, R>& operator[](ulong) const constant&;
 };
 #define SMR_MATRIX template <class T, int C, int R>
 SMR_MATRIX matrix<T, C, R> operator+(matrix<T, C, R>, matrix<T, C, R>);
