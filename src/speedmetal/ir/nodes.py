@@ -233,7 +233,9 @@ class If:
 class For:
     """Python's ``for counter in range(start, stop, step)``: the three are evaluated once.
 
-    Nothing assigns ``counter`` in the body, nor reads it after the loop. ``step`` is not 0.
+    The counter takes Python's values and no other, however near they are to the ends of its type;
+    a step that the running program finds to be 0 makes no turns. Nothing assigns ``counter`` in
+    the body, nor reads it after the loop. A constant ``step`` is not 0.
     """
 
     counter: Variable

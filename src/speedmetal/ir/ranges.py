@@ -69,7 +69,7 @@ class Ranges:
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        self._positions = _positions(greatest_index(kernel.index_type))
+        self._positions = positions(greatest_index(kernel.index_type))
         self._index = Range(0, greatest_index(kernel.index_type))
         self._variables: dict[Variable, Range] = {}
         self._results: dict[Function, Range] = {}
@@ -228,7 +228,8 @@ _SIMDGROUP = 32
 _MOST_THREADS = 1024  # in a threadgroup, on any target
 
 
-def _positions(greatest: int) -> dict[str, Range]:
+def positions(greatest: int) -> dict[str, Range]:
+    """The ranges of positions and sizes, where ``greatest`` is the greatest index."""
     simdgroups = _MOST_THREADS // _SIMDGROUP
     return {
         "thread_position_in_grid": Range(0, greatest - 1),

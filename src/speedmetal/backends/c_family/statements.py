@@ -9,7 +9,8 @@ from speedmetal.backends.c_family.declarations import Declarations
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, within
-from speedmetal.dtypes import DType, Kind
+from speedmetal.dtypes import DType
+from speedmetal.ir import counting
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -220,23 +221,22 @@ class StatementPrinter(ExpressionPrinter):
         dtype = node.counter.type
         assert isinstance(dtype, DType)
         up, down = f"{i} < {within(stop, UNARY)}", f"{i} > {within(stop, UNARY)}"
-        if isinstance(node.step, Constant):
-            size = abs(int(node.step.value))
-            rising = node.step.value > 0
-            condition = up if rising else down
-            if size == 1:
-                return condition, f"++{i}" if rising else f"--{i}"
-            if _cannot_overflow(node.stop, size, dtype, rising=rising):
-                return (
-                    condition,
-                    f"{i} {'+=' if rising else '-='} {size}{self.dialect.suffixes[dtype]}",
-                )
-        elif _is_positive(node.step) or dtype.kind is Kind.UNSIGNED:
-            condition = up
+        rising, size = counting.rises(node.step), within(step, UNARY)
+        if rising is None:
+            condition = f"{size} > 0 ? {up} : {size} < 0 && {down}"
+        elif counting.may_be_zero(node.step):
+            condition = f"{size} != 0{self.dialect.suffixes[dtype]} && {up}"
         else:
-            condition = f"{within(step, UNARY)} > 0 ? {up} : {down}"
-        name = self.helpers.range_next(dtype)
-        return condition, f"{i} = {name}({i}, {stop.text}, {step.text})"
+            condition = up if rising else down
+        if not counting.cannot_overflow(node):
+            name = self.helpers.range_next(dtype)
+            return condition, f"{i} = {name}({i}, {stop.text}, {step.text})"
+        if not isinstance(node.step, Constant):
+            return condition, f"{i} += {step.text}"
+        number = abs(int(node.step.value))
+        if number == 1:
+            return condition, f"++{i}" if rising else f"--{i}"
+        return condition, f"{i} {'+=' if rising else '-='} {number}{self.dialect.suffixes[dtype]}"
 
     def _while(self, node: While) -> None:
         self.line(f"while ({self.whole(node.condition)}) {{")
@@ -325,37 +325,6 @@ def _is_fixed(bound: Expression, changed: set[Variable]) -> bool:
 
 
 _DEAR = frozenset({"divide", "floor_divide", "remainder"})
-_SIZES = frozenset({"threads_per_threadgroup", "threadgroups_per_grid", "threads_per_grid"}) | {
-    "threads_per_simdgroup",
-    "simdgroups_per_threadgroup",
-}
-
-
-def _is_positive(step: Expression) -> bool:
-    match step:
-        case Call(intrinsic=intrinsic):
-            return intrinsic.name in _SIZES
-        case Binary(operator="multiply", left=left, right=right):
-            return _is_positive(left) and _is_positive(right)
-        case Constant(value=value):
-            return value > 0
-    return False
-
-
-_FAR_FROM_THE_END = 1 << 16
-
-
-def _cannot_overflow(stop: Expression, size: int, dtype: DType, *, rising: bool) -> bool:
-    """Whether a counter that passes ``stop`` by less than a step is still in its type.
-
-    Sizes of arrays and the grid are taken to end 65536 short of the type's end: a kernel with
-    an index type of 32 bits is not launched on greater ones.
-    """
-    bits = dtype.bits - (dtype.kind is Kind.SIGNED)
-    if isinstance(stop, Constant):
-        least = -(2**bits) if dtype.kind is Kind.SIGNED else 0
-        return stop.value + size < 2**bits if rising else stop.value - size >= least
-    return rising and size <= _FAR_FROM_THE_END and isinstance(stop, Extent)
 
 
 # Which method prints a statement; by name, so that a target may have its own.

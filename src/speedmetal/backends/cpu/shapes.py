@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind
-from speedmetal.ir import walk
+from speedmetal.ir import counting, walk
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -30,6 +30,7 @@ from speedmetal.ir.nodes import (
     Continue,
     Convert,
     Expression,
+    Extent,
     For,
     If,
     Load,
@@ -51,6 +52,9 @@ VARYING: Stride = None
 _UNIFORM_RESULTS = frozenset(
     {"sum", "product", "min", "max", "and", "or", "xor", "broadcast_first", "ballot", "any", "all"}
 )
+
+_FAR = 1 << 15  # from the ends of integers that count: extents are as far from them, and more
+_MOST_LANES = 32
 
 Control = If | For | While
 Path = tuple[object, ...]  # the enclosing blocks, outermost first
@@ -119,6 +123,8 @@ class Shapes:
         self._clock = 0
         self._ends: dict[Statement, int] = {}
         self._skipping: set[object] = set()  # loops with a `continue`
+        # Linear variables whose first lane may leave the type when it is done with its loop.
+        self._outrun: set[Variable] = set()
         for path, statement in self._between:
             self._find_in(statement, path)
         for path, body in self._runs:
@@ -169,6 +175,8 @@ class Shapes:
         for statement in body:
             match statement:
                 case Assign(variable, value):
+                    if self._may_be_outrun(value):
+                        self._outrun.add(variable)
                     self._assign(variable, self.stride(value), path)
                 case Atomic(result=Variable() as result):
                     self._assign(result, VARYING, path)
@@ -189,6 +197,8 @@ class Shapes:
         # All lanes that are left have gone round as often.
         shape = start if step == UNIFORM else VARYING
         self.of[loop.counter] = join(self.of.get(loop.counter, shape), shape)
+        if shape and not _first_lane_stays(loop, shape):
+            self._outrun.add(loop.counter)
         self._visit(loop.body, (*path, (loop, 0)))
 
     def _visit_conditional(self, statement: If | While, path: Path) -> None:
@@ -263,7 +273,8 @@ class Shapes:
                 if inner in (UNIFORM, VARYING) or source is dtype:
                     return inner
                 widens = source.is_signed and dtype.is_signed and dtype.bits > source.bits
-                return inner if widens and not self._may_wrap(operand) else VARYING
+                stays = not (self._may_wrap(operand) or self._may_be_outrun(operand))
+                return inner if widens and stays else VARYING
             case Load(array, indices):
                 uniform = array.type.space is not Space.THREAD and self._all_uniform(indices)
                 return UNIFORM if uniform else VARYING
@@ -272,6 +283,16 @@ class Shapes:
             case MatrixLoad():
                 return UNIFORM
         return UNIFORM if self._all_uniform(walk.operands(expression)) else VARYING
+
+    def _may_be_outrun(self, expression: Expression) -> bool:
+        """Whether a value's first lane, done with a loop, may have wrapped where others have not.
+
+        Then that lane's number tells those of the others in the value's own type alone.
+        """
+        if not self._outrun:
+            return False
+        parts = (*walk.expressions(expression), expression)
+        return any(isinstance(part, Read) and part.variable in self._outrun for part in parts)
 
     def _all_uniform(self, operands: Iterable[Expression]) -> bool:
         return all(self.stride(operand) == UNIFORM for operand in operands)
@@ -306,6 +327,18 @@ class Shapes:
                 return UNIFORM
             return UNIFORM if name.removeprefix("simd_") in _UNIFORM_RESULTS else VARYING
         return UNIFORM if self._all_uniform(call.arguments) else VARYING
+
+
+def _first_lane_stays(loop: For, stride: int) -> bool:
+    """Whether a counter's first lane is in its type as long as another lane has turns.
+
+    So it is where that lane ends last, and where loops end far from the ends of their type.
+    """
+    rising = counting.rises(loop.step)
+    if rising is not None and rising == (stride > 0):
+        return True
+    near_zero = isinstance(loop.stop, Constant) and abs(loop.stop.value) <= _FAR
+    return abs(stride) <= _FAR // _MOST_LANES and (near_zero or isinstance(loop.stop, Extent))
 
 
 def innermost_loop(path: Path) -> object:

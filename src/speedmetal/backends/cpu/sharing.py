@@ -112,15 +112,16 @@ class SharedFlow(Runs):
     def _shared_for(self, piece: Shared) -> None:
         node = piece.statement
         assert isinstance(node, For)
-        start, stop, step = (self._agree(piece, e) for e in (node.start, node.stop, node.step))
+        given = [self._agree(piece, e) for e in (node.start, node.stop, node.step)]
+        bounds = self.enter_range(node, *given)
         kind = value_type(node.counter.type, 0)
         slot = self.w.slot(kind, node.counter.name)
-        self.w.do(f"store {kind} {start.text}, ptr {slot}")
+        self.w.do(f"store {kind} {bounds.start.text}, ptr {slot}")
         head, body, following, end = (self.w.label(n) for n in ("head", "body", "next", "end.loop"))
         self.w.jump(head)
         self.w.start(head)
         value = Value(self.w.let(f"load {kind}, ptr {slot}"), node.counter.type, UNIFORM)
-        self.w.branch(self._before_stop(value, stop, step).text, body, end)
+        self.w.branch(self.may_turn(value, bounds).text, body, end)
         self.w.start(body)
         self.fixed[node.counter] = value
         self.shared_loops.append((following, end))
@@ -128,7 +129,7 @@ class SharedFlow(Runs):
         self.shared_loops.pop()
         self.w.jump(following)
         self.w.start(following)
-        after = self.binary("add", value, step)
+        after = self.advance(value, bounds)
         self.w.do(f"store {kind} {after.text}, ptr {slot}")
         self.w.jump(head)
         self.w.start(end)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from speedmetal.backends.cpu.expressions import Expressions, FunctionTable
+from speedmetal.backends.cpu.expressions import FunctionTable
 from speedmetal.backends.cpu.llvm_text import Writer, value_type, vector_type
+from speedmetal.backends.cpu.ranges import Ranges
 from speedmetal.backends.cpu.shapes import UNIFORM, Path, Shapes
 from speedmetal.backends.cpu.values import Value
 from speedmetal.dtypes import DType
@@ -59,7 +60,7 @@ class Loop:
     iteration: str = ""
 
 
-class Statements(Expressions):
+class Statements(Ranges):
     """Writes statements for the lanes of a vector."""
 
     def __init__(
@@ -362,12 +363,12 @@ class Statements(Expressions):
     def _for(self, node: For, path: Path) -> None:
         entry = self.mask
         counter = node.counter
-        start, stop, step = self.evaluate_all((node.start, node.stop, node.step))
+        bounds = self.enter_range(node, *self.evaluate_all((node.start, node.stop, node.step)))
         loop = self._enter(node)
         lanes = self.lanes_of(counter)
         kind = value_type(counter.type, lanes)
         slot = self.w.slot(kind, counter.name)
-        first = self.vector(start) if lanes else start.text
+        first = self.vector(bounds.start) if lanes else bounds.start.text
         self.w.do(f"store {kind} {first}, ptr {slot}")
         head, body = self.w.label("head"), self.w.label("body")
         self.w.jump(head)
@@ -375,22 +376,15 @@ class Statements(Expressions):
         self._load_live(loop)
         shape = self.shapes.of.get(counter, UNIFORM)
         value = Value(self.w.let(f"load {kind}, ptr {slot}", counter.name), counter.type, shape)
-        self._admit(loop, self._before_stop(value, stop, step), body)
+        self._admit(loop, self.may_turn(value, bounds), body)
         self.bound[counter] = value
         self._body(loop, path)
-        following = self.binary("add", value, step)
+        following = self.advance(value, bounds)
         after = self.vector(following) if lanes else following.text
         self.w.do(f"store {kind} {after}, ptr {slot}")
         self._while_any(loop, head)
         self.w.start(loop.end)
         self.mask = entry
-
-    def _before_stop(self, value: Value, stop: Value, step: Value) -> Value:
-        if step.is_uniform and not step.text.startswith("%"):
-            return self.compare("lt" if int(step.text) > 0 else "gt", value, stop)
-        rising = self.compare("gt", step, Value("0", step.type, UNIFORM))
-        below, above = self.compare("lt", value, stop), self.compare("gt", value, stop)
-        return self.select(rising, below, above)
 
     # --- exits
 

@@ -74,7 +74,7 @@ def test_a_step_of_unknown_sign(b):
     step = b.scalar("step", d.int32)
     b.emit(b.loop(b.variable("i", d.int32), 0, 9, step, [keep(b, 1)]))
     assert body(b).splitlines()[0] == (
-        "for (int i = 0; arguments.step > 0 ? i < 9 : i > 9;"
+        "for (int i = 0; arguments.step > 0 ? i < 9 : arguments.step < 0 && i > 9;"
         " i = range_next(i, 9, arguments.step)) {"
     )
 

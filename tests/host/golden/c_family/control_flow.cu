@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(1024) kernel(
     for (int i = n; i > 0; --i) {
         total = int(uint32(total) + 1u);
     }
-    for (int j = 0; arguments.step > 0 ? j < n : j > n; j = range_next(j, n, arguments.step)) {
+    for (int j = 0; arguments.step > 0 ? j < n : arguments.step < 0 && j > n; j = range_next(j, n, arguments.step)) {
         total = int(uint32(total) + 1u);
     }
     for (int k = 10; k > 0; k -= 3) {
@@ -74,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(1024) kernel(
         }
         int exp_1 = seen;
     }
-    for (uint32 u = 0u; u < 4294967295u; u = range_next(u, 4294967295u, uint32(arguments.step))) {
+    for (uint32 u = 0u; uint32(arguments.step) != 0u && u < 4294967295u; u = range_next(u, 4294967295u, uint32(arguments.step))) {
         total = int(u);
     }
     while (total < n) {

@@ -60,7 +60,7 @@ kernel void kernel_kernel(
     for (int i = n; i > 0; --i) {
         total = int(uint(total) + 1u);
     }
-    for (int j = 0; arguments.step > 0 ? j < n : j > n; j = range_next(j, n, arguments.step)) {
+    for (int j = 0; arguments.step > 0 ? j < n : arguments.step < 0 && j > n; j = range_next(j, n, arguments.step)) {
         total = int(uint(total) + 1u);
     }
     for (int k = 10; k > 0; k -= 3) {
@@ -80,7 +80,7 @@ kernel void kernel_kernel(
         }
         int exp_1 = seen;
     }
-    for (uint u = 0u; u < 4294967295u; u = range_next(u, 4294967295u, uint(arguments.step))) {
+    for (uint u = 0u; uint(arguments.step) != 0u && u < 4294967295u; u = range_next(u, 4294967295u, uint(arguments.step))) {
         total = int(u);
     }
     while (total < n) {

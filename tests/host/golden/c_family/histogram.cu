@@ -1,13 +1,6 @@
 typedef unsigned int uint32;
 typedef unsigned char uint8;
 
-// One step of a range; stop where the range ends, so that nothing overflows.
-static __device__ inline int range_next(int i, int stop, int step) {
-    uint32 left = step > 0 ? uint32(stop) - uint32(i) : uint32(i) - uint32(stop);
-    uint32 size = step > 0 ? uint32(step) : uint32(0) - uint32(step);
-    return left > size ? int(i + step) : stop;
-}
-
 static __device__ inline void atomic_store(uint32* address, uint32 value) {
     *(volatile uint32*)address = value;
 }
@@ -55,7 +48,7 @@ extern "C" __global__ void __launch_bounds__(1024) histogram(
     float* spare = (float*)(threadgroup_memory + counts_end);
     int i = thread_position_in_grid_x;
     int index = thread_index_in_threadgroup;
-    for (int k = index; k < counts_extent0; k = range_next(k, counts_extent0, threads_per_threadgroup_x)) {
+    for (int k = index; k < counts_extent0; k += threads_per_threadgroup_x) {
         atomic_store(&counts[k], 0u);
     }
     spare[index * 4 + 1] = 0.5f;

@@ -9,13 +9,6 @@ using namespace metal;
 #pragma clang fp contract(off)
 #endif
 
-// One step of a range; stop where the range ends, so that nothing overflows.
-static inline int range_next(int i, int stop, int step) {
-    uint left = step > 0 ? uint(stop) - uint(i) : uint(i) - uint(stop);
-    uint size = step > 0 ? uint(step) : uint(0) - uint(step);
-    return left > size ? int(i + step) : stop;
-}
-
 static inline void threadgroup_atomic_store(threadgroup uint* address, uint value) {
     atomic_store_explicit((threadgroup atomic_uint*)address, value, memory_order_relaxed);
 }
@@ -50,7 +43,7 @@ kernel void histogram(
     short mine[4];
     int i = int(thread_position_in_grid.x);
     int index = int(thread_index_in_threadgroup);
-    for (int k = index; k < counts_extent0; k = range_next(k, counts_extent0, int(threads_per_threadgroup.x))) {
+    for (int k = index; k < counts_extent0; k += int(threads_per_threadgroup.x)) {
         threadgroup_atomic_store(&counts[k], 0u);
     }
     spare[index * 4 + 1] = 0.5f;

@@ -1,13 +1,6 @@
 typedef unsigned int uint32;
 typedef unsigned char uint8;
 
-// One step of a range; stop where the range ends, so that nothing overflows.
-static __device__ inline int range_next(int i, int stop, int step) {
-    uint32 left = step > 0 ? uint32(stop) - uint32(i) : uint32(i) - uint32(stop);
-    uint32 size = step > 0 ? uint32(step) : uint32(0) - uint32(step);
-    return left > size ? int(i + step) : stop;
-}
-
 static __device__ inline uint32 atomic_add(uint32* address, uint32 value) {
     return uint32(atomicAdd(address, value));
 }
@@ -38,14 +31,14 @@ extern "C" __global__ void __launch_bounds__(1024) histogram(
     }
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(place.x);
     int index_ = thread_index_in_threadgroup;
-    for (int k = index_; k < 256; k = range_next(k, 256, threads_per_threadgroup_x)) {
+    for (int k = index_; k < 256; k += threads_per_threadgroup_x) {
         local[k] = 0u;
     }
     __syncthreads();
     int i = thread_position_in_grid_x;
     atomic_add(&local[int(x[i])], 1u);
     __syncthreads();
-    for (int k_1 = index_; k_1 < 256; k_1 = range_next(k_1, 256, threads_per_threadgroup_x)) {
+    for (int k_1 = index_; k_1 < 256; k_1 += threads_per_threadgroup_x) {
         atomic_add(&counts[k_1], local[k_1]);
     }
 }

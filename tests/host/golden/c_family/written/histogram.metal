@@ -9,13 +9,6 @@ using namespace metal;
 #pragma clang fp contract(off)
 #endif
 
-// One step of a range; stop where the range ends, so that nothing overflows.
-static inline int range_next(int i, int stop, int step) {
-    uint left = step > 0 ? uint(stop) - uint(i) : uint(i) - uint(stop);
-    uint size = step > 0 ? uint(step) : uint(0) - uint(step);
-    return left > size ? int(i + step) : stop;
-}
-
 static inline uint threadgroup_atomic_add(threadgroup uint* address, uint value) {
     return atomic_fetch_add_explicit((threadgroup atomic_uint*)address, value, memory_order_relaxed);
 }
@@ -39,14 +32,14 @@ kernel void histogram(
     uint3 threads_per_threadgroup [[threads_per_threadgroup]]) {
     threadgroup uint local[256];
     int index_ = int(thread_index_in_threadgroup);
-    for (int k = index_; k < 256; k = range_next(k, 256, int(threads_per_threadgroup.x))) {
+    for (int k = index_; k < 256; k += int(threads_per_threadgroup.x)) {
         local[k] = 0u;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     int i = int(thread_position_in_grid.x);
     threadgroup_atomic_add(&local[int(x[i])], 1u);
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    for (int k_1 = index_; k_1 < 256; k_1 = range_next(k_1, 256, int(threads_per_threadgroup.x))) {
+    for (int k_1 = index_; k_1 < 256; k_1 += int(threads_per_threadgroup.x)) {
         atomic_add(&counts[k_1], local[k_1]);
     }
 }
