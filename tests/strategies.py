@@ -248,3 +248,30 @@ def paired_samples(
     """Times of two contenders in the same rounds."""
     top = draw(samples(min_size, max_size))
     return top, draw(samples(top.size, top.size))
+
+
+# --- Ranges ----------------------------------------------------------------------------------
+
+
+@st.composite
+def ranges_near_ends(draw: st.DrawFn, dtype: np.dtype) -> tuple[int, int, int]:
+    """Start, stop and step of a range of an integer type, mostly near the ends of the type.
+
+    The step is such that the range often ends about ``stop``, or about the type's end. The range
+    may be empty, or have many turns.
+    """
+    low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    near = st.integers(0, 20)
+    ends = st.one_of(
+        near.map(lambda n: low + n),
+        near.map(lambda n: high - n),
+        near.map(lambda n: max(low, n - 10)),
+        st.integers(low, high),
+    )
+    start, stop = draw(ends), draw(ends)
+    turns, beside = draw(st.integers(1, 8)), draw(st.integers(-1, 1))
+    falls = low < 0 and draw(st.one_of(st.just(stop < start), st.booleans()))
+    to_stop, to_end = abs(stop - start), start - low if falls else high - start
+    sizes = [1, 2, 7, to_stop // turns + beside, to_end // turns + beside, high, -low]
+    size = max(draw(st.sampled_from(sizes)), 1)
+    return start, stop, -min(size, -low) if falls else min(size, high)

@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from speedmetal import dtypes
-from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.binding import bind, close_loop, merge, open_loop
 from speedmetal.frontend.comparison import invert_truth
-from speedmetal.frontend.convert import as_number, typed
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
 from speedmetal.frontend.exits import after_loop, labelled, leave
 from speedmetal.frontend.expressions import decide
+from speedmetal.frontend.ranges import course_of
 from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
-from speedmetal.frontend.slots import NumberSlot
 from speedmetal.frontend.statements import assign
 from speedmetal.frontend.unpack import constant_range, turns, unpacked, unrolled
 from speedmetal.frontend.values import (
@@ -120,38 +118,34 @@ def _hold(run: Run, name: str, value: Value, node: ast.AST) -> None:
 
 
 def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
-    parts = (bounds.start, bounds.stop, bounds.step)
-    number = _counter_type(run, node, parts)
-    if isinstance(bounds.step, Static) and bounds.step.value == 0:
-        raise run.fault(node.iter, "the step of range is 0, expected another number")
     known = constant_range(bounds)
-    count = None if known is None else turns(known)
-    if count == 0:
-        return
     if known is not None and _exchanges(run, node) and turns(known) <= LARGEST_EXCHANGE:
         _unroll(run, node, unrolled(run, node.iter, known))
+        return
+    course = course_of(run, node.iter, bounds)
+    if course.turns == 0:
         return
     if not isinstance(node.target, ast.Name):
         raise run.fault(node.target, "expected one name: range gives single numbers")
     name, parsed = node.target.id, run.frame.parsed
     is_variable = name in parsed.escaping or name in parsed.rebound[node]
-    start, stop, step = (typed(run, part, number.dtype, run.span(node.iter)) for part in parts)
-    wanted = f"{name}_counter" if is_variable else name
-    counter = run.variable(wanted, number.dtype, run.span(node.target))
-    loop = OpenFor(counter, start, stop, step, run.span(node))
+    is_counter = course.factor is None and not is_variable
+    dtype, span = course.number.dtype, run.span(node.target)
+    counter = run.variable(name if is_counter else f"{name}_counter", dtype, span)
+    loop = OpenFor(counter, *course.bounds, run.span(node))
     run.emit(loop)
 
     def body() -> None:
-        read = Scalar(ir.Read(counter, counter.span), number.weak)
+        value = Scalar(course.value(ir.Read(counter, span)), course.number.weak)
         if is_variable:
-            bind(run, name, read, node.target)
+            bind(run, name, value, node.target)
         else:
-            run.frame.env.own[name] = read
+            run.frame.env.own[name] = value if is_counter else run.keep_scalar(value, name)
         run.execute(node.body)
 
     state, region = _body(run, node, loop.body, body, None if is_variable else name)
     ends = state.continues + ([region.changes] if region.live else [])
-    _after(run, node, state, ends if count else [{}, *ends])
+    _after(run, node, state, ends if course.turns else [{}, *ends])
 
 
 LARGEST_EXCHANGE = 64
@@ -162,21 +156,6 @@ def _exchanges(run: Run, node: ast.For) -> bool:
     """Whether names for what is known while compiling, such as arrays, change places in it."""
     broken = run.unit.broken_by.get((run.frame.number, id(node)), {})
     return any(name.exchanged for name in broken.values())
-
-
-def _counter_type(run: Run, node: ast.For, parts: tuple[Value, ...]) -> NumberSlot:
-    span = run.span(node.iter)
-    for part in parts:
-        bound = as_number(run, part, span)
-        if not (isinstance(bound, Scalar) and bound.dtype.is_integer):
-            way = (
-                "count with integers, and multiply" if isinstance(part, Static) else "write int(x)"
-            )
-            raise run.fault(node.iter, f"range expects integers, found {describe(part)}; {way}")
-    number = common_type(run, parts, span, "range")
-    # A counter of a narrow type could not pass its last value.
-    narrow = number.dtype.bits < dtypes.DEFAULT_INT.bits
-    return NumberSlot(dtypes.DEFAULT_INT, number.weak) if narrow else number
 
 
 def _body(

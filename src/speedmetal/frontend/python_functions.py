@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
@@ -209,20 +210,10 @@ def _enumerate(run: Run, arguments: Arguments) -> Value:
 def _reversed(run: Run, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "reversed", "sequence")
     if isinstance(value, Range):
-        return _reversed_range(run, arguments, value)
+        return replace(value, is_reversed=not value.is_reversed)
     if isinstance(value, Static) and isinstance(value.value, range):
         return Static(value.value[::-1])
     return Aggregate(tuple(reversed(items_of(run, arguments.node, value, "reversed"))))
-
-
-def _reversed_range(run: Run, arguments: Arguments, bounds: Range) -> Range:
-    """``start + (n - 1) step`` down to ``start``, where n is the number of turns."""
-    if not (isinstance(bounds.step, Static) and bounds.step.value in {1, -1}):
-        raise run.fault(arguments.node, "reversed expects a range whose step is 1 or -1")
-    span = run.span(arguments.node)
-    last = arithmetic.binary(run, "subtract", bounds.stop, bounds.step, span)
-    end = arithmetic.binary(run, "subtract", bounds.start, bounds.step, span)
-    return Range(last, end, Static(-bounds.step.value))
 
 
 def _print(run: Run, arguments: Arguments) -> Value:

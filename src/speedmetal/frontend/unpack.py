@@ -47,7 +47,9 @@ def constant_range(bounds: Range) -> range | None:
         for part in (bounds.start, bounds.stop, bounds.step)
         if isinstance(part, Static) and isinstance(part.value, int)
     ]
-    return range(*known) if len(known) == 3 and known[2] else None
+    if len(known) < 3 or not known[2]:
+        return None
+    return range(*known)[::-1] if bounds.is_reversed else range(*known)
 
 
 def unrolled(run: Run, node: ast.expr, bounds: range) -> list[Static]:

@@ -110,11 +110,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Range:
-    """``range(...)`` over numbers of the running program, or ``sm.static_range``."""
+    """``range(...)`` over numbers of the running program; reversed: its numbers from the last."""
 
     start: Value
     stop: Value
     step: Value
+    is_reversed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,9 +236,10 @@ def _with_expressions(  # noqa: PLR0911 - one line for each kind of value
             return replace(value, items=tuple(with_expressions(item, change) for item in items))
         case ArrayView(_, prefix):
             return replace(value, prefix=tuple(change(index) for index in prefix))
-        case Range(start, stop, step):
-            parts = (with_expressions(part, change) for part in (start, stop, step))
-            return Range(*parts)
+        case Range():
+            start = with_expressions(value.start, change)
+            stop, step = (with_expressions(part, change) for part in (value.stop, value.step))
+            return replace(value, start=start, stop=stop, step=step)
         case Method(receiver):
             return replace(value, receiver=with_expressions(receiver, change))
         case Generator(first=first):

@@ -79,6 +79,34 @@ def test_a_step_of_unknown_sign(b):
     )
 
 
+def test_a_step_that_may_be_0_makes_no_turns_then(b):
+    step = b.scalar("step", d.uint32)
+    bounds = b.value(0, d.uint32), b.value(9, d.uint32)
+    b.emit(b.loop(b.variable("i", d.uint32), *bounds, step, [keep(b, 1)]))
+    assert body(b).splitlines()[0] == (
+        "for (uint i = 0u; arguments.step != 0u && i < 9u; i = range_next(i, 9u, arguments.step)) {"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stop", "advance"),
+    [
+        (2**31 - 1025, "i += int(threads_per_threadgroup.x)"),
+        (2**31 - 1, "i = range_next(i, 2147483647, int(threads_per_threadgroup.x))"),
+    ],
+)
+def test_a_stride_of_a_threadgroup_is_added_where_nothing_can_overflow(b, stop, advance):
+    stride = b.position("threads_per_threadgroup")
+    b.emit(b.loop(b.variable("i", d.int32), 0, stop, stride, [keep(b, 1)]))
+    assert body(b).splitlines()[0] == f"for (int i = 0; i < {stop}; {advance}) {{"
+
+
+def test_a_stride_of_the_grid_may_overflow_beyond_an_array(b):
+    extent, stride = b.extent(b.parameters[0], 0), b.position("threads_per_grid")
+    b.emit(b.loop(b.variable("i", d.int32), 0, extent, stride, [keep(b, 1)]))
+    assert "range_next(i, " in body(b).splitlines()[0]
+
+
 def test_a_bound_that_the_body_changes_is_computed_once(b):
     n, i = b.let("n", 4), b.variable("i", d.int32)
     b.emit(b.loop(i, 0, n, 1, [b.assign(n, b.add(n, 1))]), keep(b, n))
