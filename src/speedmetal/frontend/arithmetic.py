@@ -10,7 +10,7 @@ import numpy as np
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
-from speedmetal.frontend import complex_numbers
+from speedmetal.frontend import complex_functions, complex_numbers
 from speedmetal.frontend.convert import as_number, constant, converted, typed, unwrap
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.slots import NumberSlot
@@ -71,6 +71,8 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
         return _tuples(name, left, right, span)
     a, b = as_number(run, left, span), as_number(run, right, span)
     if isinstance(a, Complex) or isinstance(b, Complex):
+        if name == "power":
+            return complex_functions.power(run, left, right, span)
         return complex_numbers.binary(run, name, left, right, span)
     number = common_type(run, (left, right), span, SIGNS[name])
     if number.dtype.is_bool and name not in _BITWISE:

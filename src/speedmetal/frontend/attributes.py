@@ -11,8 +11,9 @@ from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
+from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.capture import look_up_attribute
-from speedmetal.frontend.convert import as_number, unwrap
+from speedmetal.frontend.convert import unwrap
 from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.memory import extent
 from speedmetal.frontend.run import Run
@@ -154,16 +155,8 @@ def _dtype(run: Run, owner: Scalar | ArrayView | Matrix, span: SourceSpan) -> Va
     return Static(owner.dtype)
 
 
-def _real(run: Run, owner: Value, span: SourceSpan) -> Value:
-    number = as_number(run, owner, span)
-    return Scalar(number.real) if isinstance(number, Complex) else number
-
-
-def _imag(run: Run, owner: Value, span: SourceSpan) -> Value:
-    number = as_number(run, owner, span)
-    if isinstance(number, Complex):
-        return Scalar(number.imag)
-    return Scalar(ir.Constant(0.0 if number.dtype.is_float else 0, number.dtype, span))
+def _part(name: str) -> Getter:
+    return lambda run, owner, span: complex_numbers.part(run, owner, name, span)
 
 
 def _static_part(part: str) -> Getter:
@@ -204,8 +197,8 @@ _NUMBER: dict[str, Getter] = {
     "astype": _method("astype"),
     "conjugate": _method("conjugate"),
     "item": _method("item"),
-    "real": _real,
-    "imag": _imag,
+    "real": _part("real"),
+    "imag": _part("imag"),
 }
 _TABLES: dict[type, dict[str, Getter]] = {
     Scalar: {**_NUMBER, "dtype": _dtype, "bit_count": _method("bit_count")},

@@ -238,6 +238,10 @@ _CONSTANT_MODULES = frozenset({"math", "cmath", "numpy", "builtins", "speedmetal
 """
 
 
+def _is_constant(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in _CONSTANT_MODULES
+
+
 @dataclass(slots=True)
 class Dependencies:
     """Every name outside the kernel that its meaning depends on, each one once."""
@@ -261,7 +265,7 @@ def parts_of(function: types.FunctionType) -> Iterator[Dependency]:
     Whoever reloads modules does so, for instance ``%autoreload 2`` of notebooks. Where there are no
     defaults, none are needed: new ones would not change what was compiled.
     """
-    if (function.__module__ or "").partition(".")[0] in _CONSTANT_MODULES:
+    if _is_constant(function.__module__):
         return
     yield function, "__code__", function.__code__
     if function.__defaults__ is not None:
@@ -309,7 +313,8 @@ def look_up(function: types.FunctionType, name: str, dependencies: Dependencies)
         return value
     value = function.__globals__.get(name, _MISSING)
     if value is not _MISSING:
-        dependencies.add(function.__globals__, name, value)
+        if not _is_constant(function.__module__):
+            dependencies.add(function.__globals__, name, value)
         return value
     return vars(builtins)[name]
 
@@ -322,7 +327,7 @@ def look_up_attribute(owner: Any, name: str, dependencies: Dependencies) -> Any:
     """
     value = getattr(owner, name)
     if isinstance(owner, types.ModuleType):
-        if owner.__name__.partition(".")[0] not in _CONSTANT_MODULES:
+        if not _is_constant(owner.__name__):
             dependencies.add(owner, name, value)
     elif isinstance(owner, type) and not isinstance(value, types.MethodType):
         dependencies.add(owner, name, value)  # a method of the class is a new object each time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speedmetal import dtypes
-from speedmetal.frontend.convert import as_complex, typed
+from speedmetal.frontend.convert import as_complex, as_number, typed
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import Complex, Scalar, Static, Value
 from speedmetal.intrinsics import TABLE
@@ -23,15 +23,9 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
     Raises:
         Fault: Complex numbers have no such operator, or the other operand is float64.
     """
-    for value in (left, right):
-        if isinstance(value, Scalar) and value.dtype is dtypes.float64 and not value.weak:
-            raise Fault(
-                span, "there is no complex type for float64; convert with x.astype(sm.float32)"
-            )
-    if name == "power" and isinstance(right, Static) and right.value == 2:
-        name, right = "multiply", left
+    check_operands((left, right), span)
     if name not in {"add", "subtract", "multiply", "divide"}:
-        raise Fault(span, "complex numbers have the operators + - * / and ** 2 alone")
+        raise Fault(span, "complex numbers have the operators + - * / and ** alone")
     if not _is_complex(right):
         return _with_real(run, name, as_complex(run, left, span), right, span)
     if not _is_complex(left) and name != "divide":
@@ -43,6 +37,29 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
     if name == "multiply":
         return multiply(Complex(ar, ai), Complex(br, bi))
     return _divide(run, Complex(ar, ai), Complex(br, bi))
+
+
+def check_operands(values: tuple[Value, ...], span: SourceSpan) -> None:
+    """Refuse float64 beside complex numbers.
+
+    Raises:
+        Fault: There is one.
+    """
+    for value in values:
+        if isinstance(value, Scalar) and value.dtype is dtypes.float64 and not value.weak:
+            raise Fault(
+                span, "there is no complex type for float64; convert with x.astype(sm.float32)"
+            )
+
+
+def part(run: Run, value: Value, name: str, span: SourceSpan) -> Scalar:
+    """``z.real`` or ``z.imag``; of a real number itself, or 0."""
+    number = as_number(run, value, span)
+    if isinstance(number, Complex):
+        return Scalar(number.real if name == "real" else number.imag)
+    if name == "real":
+        return number
+    return Scalar(ir.Constant(0.0 if number.dtype.is_float else 0, number.dtype, span))
 
 
 def _is_complex(value: Value) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from speedmetal import dtypes
-from speedmetal.frontend import arithmetic, atomics
+from speedmetal.frontend import arithmetic, atomics, complex_functions
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import select
 from speedmetal.frontend.convert import (
@@ -363,6 +363,7 @@ def _static_range(run: Run, arguments: Arguments) -> Value:
 
 HANDLERS: dict[str, Handler] = {
     **atomics.HANDLERS,
+    **complex_functions.HANDLERS,
     "threadgroup_array": _array(Space.THREADGROUP, "threadgroup_array"),
     "thread_array": _array(Space.THREAD, "thread_array"),
     "threadgroup_barrier": _barrier("threadgroup"),

@@ -60,3 +60,4 @@ class Unit:
     conflicts: dict[Key, Diagnostic] = field(default_factory=dict)
     broken_by: dict[tuple[int, int], dict[str, Broken]] = field(default_factory=dict)
     frame_numbers: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    places: dict[SourceSpan, ast.expr] = field(default_factory=dict)  # of calls by operators

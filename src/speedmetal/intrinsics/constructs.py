@@ -7,6 +7,7 @@ sense, and says that it cannot where it does not.
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,6 +86,19 @@ def _where(condition: Any, when_true: Any, when_false: Any) -> Any:
     result = np.where(condition, when_true, when_false)
     return result if result.ndim else result[()]
 
+
+def _polar(z: Any) -> tuple[Any, Any]:
+    return np.abs(z), np.angle(z)
+
+
+def _rect(size: Any, angle: Any) -> Any:
+    return size * np.cos(angle) + 1j * (size * np.sin(angle))
+
+
+_CMATH: tuple[Callable[..., Any], ...] = (
+    *(cmath.exp, cmath.log, cmath.log10, cmath.sqrt, cmath.sin, cmath.cos, cmath.tan),
+    *(cmath.sinh, cmath.cosh, cmath.tanh, cmath.isnan, cmath.isinf, cmath.isfinite),
+)
 
 _ATOMIC = "The old value is returned. `index` is an int, or a tuple with an int for each axis."
 
@@ -185,6 +199,30 @@ RECORDS = (
         "The pair (fraction, whole part), both floats with the sign of x; NaN gives NaN twice.",
         _modf,
         (math.modf, np.modf),
+    ),
+    Construct("conj", "z", "The complex conjugate; a real number itself.", np.conj, (np.conj,)),
+    Construct(
+        "angle",
+        "z",
+        "The angle of a complex number, from -pi to pi: atan2(z.imag, z.real).",
+        np.angle,
+        (np.angle, cmath.phase),
+    ),
+    Construct("polar", "z", "The pair (abs(z), angle(z)).", _polar, (cmath.polar,)),
+    Construct(
+        "rect", "r, phi", "The complex number r * (cos(phi) + i sin(phi)).", _rect, (cmath.rect,)
+    ),
+    Construct("numpy.real", "z", "The real part.", np.real, (np.real,)),
+    Construct("numpy.imag", "z", "The imaginary part.", np.imag, (np.imag,)),
+    *(
+        Construct(
+            f"cmath.{function.__name__}",
+            "z",
+            f"sm.{function.__name__} of a complex number, which a real one is made first.",
+            function,
+            (function,),
+        )
+        for function in _CMATH
     ),
     Construct(
         "math.floor", "x", "The greatest int32 not above x; NaN gives 0.", math.floor, (math.floor,)

@@ -12,6 +12,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from speedmetal.errors import UserInputError
+
 _SMALL_FLOATS = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
 
@@ -51,6 +53,8 @@ def of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reference that evaluates ``function`` in float64 and rounds to the operands' type."""
 
     def evaluate(*operands: Any) -> Any:
+        if any(map(np.iscomplexobj, operands)):
+            return _of_complex(function, operands)
         dtype = common_type(*operands)
         wide = [np.asarray(x).astype(np.float64) for x in operands]
         result = np.asarray(function(*wide)).astype(dtype)
@@ -59,11 +63,22 @@ def of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
     return quietly(evaluate)
 
 
+def _of_complex(function: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
+    """NumPy's function on complex numbers, of which Python's own keep their 64 bits a part."""
+    if not (isinstance(function, np.ufunc) and "D->D" in "".join(function.types)):
+        raise UserInputError("expected real numbers, found complex ones; use their parts")
+    narrow = any(np.asarray(x).dtype == np.complex64 for x in operands)
+    result = np.asarray(function(*(np.asarray(x).astype(np.complex128) for x in operands)))
+    result = result.astype(np.complex64) if narrow else result
+    return result if result.ndim else result[()]
+
+
 def to_bool(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reference of floats whose result is a truth value."""
 
     def evaluate(*operands: Any) -> Any:
-        wide = [np.asarray(x).astype(np.float64) for x in operands]
+        is_complex = any(map(np.iscomplexobj, operands))
+        wide = [np.asarray(x).astype(complex if is_complex else np.float64) for x in operands]
         return function(*wide)
 
     return quietly(evaluate)
@@ -97,7 +112,6 @@ def one_by_one(function: Callable[..., float]) -> Callable[..., Any]:
 
 def outside(name: str) -> Callable[..., Any]:
     """The reference of what has no meaning for a single thread: an error that says so."""
-    from speedmetal.errors import UserInputError
 
     def refuse(*_operands: Any) -> Any:
         raise UserInputError(

@@ -1,0 +1,200 @@
+"""Functions of complex numbers: errors are within the stated bound, special values NumPy's."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal.errors import UserInputError
+
+FUNCTIONS = ("exp", "log", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+BOUND = 4
+"""Error in units of the last place of the result's size, which docs/language.md states."""
+UNIT = 2.0**-23
+
+
+def on_cpu(function: Callable[[Any], Any], *operands: np.ndarray) -> np.ndarray:
+    """``function`` of each element, by a kernel."""
+
+    def of_one(x, out):
+        i = sm.thread_position_in_grid().x
+        out[i] = function(x[i])
+
+    def of_two(x, y, out):
+        i = sm.thread_position_in_grid().x
+        out[i] = function(x[i], y[i])
+
+    found = np.zeros(operands[0].size, np.complex64)
+    sm.kernel(of_one if len(operands) == 1 else of_two)(*operands, found, grid=found.size)
+    return found
+
+
+def of_numpy(name: str, z: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        found: np.ndarray = getattr(np, name)(z.astype(np.complex128))
+    return found
+
+
+def samples() -> np.ndarray:
+    """Of every size, near 1, on the unit circle, and where sizes overflow before results do."""
+    random = np.random.default_rng(4)
+
+    def by_parts(low: float, high: float) -> np.ndarray:
+        parts = np.exp2(random.uniform(low, high, (2, 4000))) * random.choice([-1, 1], (2, 4000))
+        return parts[0] + 1j * parts[1]
+
+    return np.concatenate(
+        [
+            by_parts(-149, 127),
+            by_parts(-20, 7),
+            np.exp(by_parts(-12, -1)),
+            np.exp(1j * random.uniform(-math.pi, math.pi, 4000)),
+            random.uniform(-92, 92, 4000) + 1j * random.uniform(-92, 92, 4000),
+        ]
+    ).astype(np.complex64)
+
+
+def errors(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """In units of the last place of the result's size, where float32 holds the result."""
+    with np.errstate(all="ignore"):
+        narrow = wanted.astype(np.complex64)
+        held = np.isfinite(narrow) & (abs(wanted) > 2.0**-120)
+        return abs(found.astype(np.complex128) - wanted)[held] / (abs(wanted)[held] * UNIT)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_results_are_right_to_the_stated_bound(name):
+    z = samples()
+    found = errors(on_cpu(getattr(sm, name), z), of_numpy(name, z))
+    assert found.size > 9000
+    assert found.max() <= BOUND
+
+
+PARTS = (0.0, -0.0, 1.0, -1.0, 89.0, -89.0, 200.0, -200.0, math.inf, -math.inf, math.nan)
+SPECIAL = np.array([complex(x, y) for x in PARTS for y in PARTS], np.complex64)
+OPEN_SIGNS = {
+    # Of zeros and infinities beside a NaN, whose sign the standard leaves open.
+    "sin": lambda z: np.isinf(z.imag),
+    "cos": lambda z: (z.real == 0) & ~np.isfinite(z.imag) | (z.imag == 0) & ~np.isfinite(z.real),
+    "sinh": lambda z: np.isinf(z.real) & ~np.isfinite(z.imag),
+    "cosh": lambda z: (z.real == 0) & ~np.isfinite(z.imag) | (z.imag == 0) & ~np.isfinite(z.real),
+}
+
+
+def agree(found: np.ndarray, wanted: np.ndarray, *, signed: np.ndarray) -> np.ndarray:
+    """Whether parts are the same: zeros and infinities with their signs, where these count."""
+    with np.errstate(all="ignore"):
+        near = np.isclose(found, wanted, rtol=1e-5, atol=0, equal_nan=True)
+        mirrored = np.isclose(-found, wanted, rtol=1e-5, atol=0, equal_nan=True)
+    with_signs = near & ((np.signbit(found) == np.signbit(wanted)) | np.isnan(wanted))
+    return np.where(signed, with_signs, near | mirrored)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_special_values_are_numpys(name):
+    """Branch cuts by the zeros' signs, infinities, NaN, and what overflows on the way."""
+    found, wanted = on_cpu(getattr(sm, name), SPECIAL), of_numpy(name, SPECIAL)
+    with np.errstate(all="ignore"):
+        wanted = wanted.astype(np.complex64)
+    signed = ~OPEN_SIGNS.get(name, lambda z: np.zeros(z.size, bool))(SPECIAL)
+    right = agree(found.real, wanted.real, signed=signed)
+    right &= agree(found.imag, wanted.imag, signed=signed)
+    wrong = [*zip(SPECIAL[~right], found[~right], wanted[~right], strict=True)]
+    assert wrong == []
+
+
+def test_branches_are_cut_along_the_negative_axis():
+    """Above the cut and on it, with a zero of either sign."""
+    z = np.array([-4 + 0j, complex(-4, -0.0)], np.complex64)
+    assert on_cpu(sm.sqrt, z).tolist() == [2j, -2j]
+    np.testing.assert_array_equal(on_cpu(sm.log, z).imag, np.float32([math.pi, -math.pi]))
+
+
+# --- Powers ----------------------------------------------------------------------------------
+
+
+def test_powers_are_right_to_the_stated_bound():
+    random = np.random.default_rng(2)
+    sizes, angles = np.exp2(random.uniform(-4, 4, (2, 4000))), random.uniform(-3.1, 3.1, (2, 4000))
+    z, w = (sizes * np.exp(1j * angles)).astype(np.complex64)
+    base, exponent = z.astype(np.complex128), w.astype(np.complex128)
+    cases = [
+        (on_cpu(lambda a, b: a**b, z, w), base, exponent),
+        (on_cpu(lambda a, b: a ** abs(b), z, w), base, abs(exponent)),
+        (on_cpu(lambda a: a**0.5, z), base, np.array(0.5)),
+        (on_cpu(lambda a: a**-40, z), base, np.array(-40.0)),
+        (on_cpu(lambda a: 2.5**a, z), np.array(2.5), base),
+    ]
+    for found, of, power in cases:
+        wanted = of**power
+        held = (abs(wanted) < 1e38) & (abs(wanted) > 1e-35)
+        relative = abs(found - wanted)[held] / (abs(wanted)[held] * UNIT)
+        bound = BOUND * (1 + abs(power) * (1 + abs(np.log(of))))
+        assert (relative <= np.broadcast_to(bound, z.shape)[held]).all()
+    for power in (0, 1, 2, 3, 7, 16, -1, -5):
+        found, wanted = on_cpu(lambda a, n=power: a**n, z), base ** float(power)
+        held = (abs(wanted) < 1e38) & (abs(wanted) > 1e-35)
+        relative = abs(found - wanted)[held] / abs(wanted)[held]
+        assert relative.max() <= BOUND * UNIT * max(1, abs(power) / 2)
+
+
+@pytest.mark.parametrize("exponent", [0, 2, 3, 0.5, 2.5, 0.0, 0j, 2j, -1, -0.5])
+def test_powers_of_zero_and_one(exponent):
+    z = np.array([0, 1, complex(0, -0.0)], np.complex64)
+    with np.errstate(all="ignore"):
+        wanted = np.array([x ** np.complex64(exponent) for x in z])
+    np.testing.assert_allclose(on_cpu(lambda a: a**exponent, z), wanted, rtol=1e-6)
+
+
+# --- Parts, and names ------------------------------------------------------------------------
+
+
+def test_parts_sizes_and_angles():
+    z = SPECIAL[np.isfinite(SPECIAL)]
+    z = np.concatenate([z, samples()[:500]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(on_cpu(np.conj, z), np.conj(z))
+        np.testing.assert_array_equal(on_cpu(np.real, z).real, z.real)
+        np.testing.assert_array_equal(on_cpu(np.imag, z).real, z.imag)
+        for function in (np.angle, cmath.phase, sm.angle, lambda a: cmath.polar(a)[1]):
+            np.testing.assert_allclose(on_cpu(function, z).real, np.angle(z), rtol=3e-7)
+        np.testing.assert_allclose(on_cpu(lambda a: sm.polar(a)[0], z).real, abs(z), rtol=3e-7)
+        back = on_cpu(lambda a: sm.rect(*sm.polar(a)), z)
+        held = abs(z) < 1e38
+        assert (abs(back - z)[held] <= 3e-7 * abs(z)[held]).all()
+
+
+def test_real_numbers_among_complex_ones():
+    def kernel(x, z, b):
+        z[0] = cmath.sqrt(x[0]) + np.conj(x[1])
+        z[1] = cmath.log(x[1]) + cmath.log(8, 2) * 1j + sm.angle(x[0])
+        z[2] = cmath.rect(2, 0) + np.real(3.5) + np.imag(2) + np.imag(1j)
+        z[3] = sm.exp(0.5j) * cmath.exp(1) + np.sqrt(-4 + 0j)
+        b[0], b[1] = cmath.isnan(x[0]), sm.isfinite(z[0])
+        b[2], b[3] = sm.isinf(z[0] * 1e38 * 1e38), np.isnan(complex(math.nan, 1) * z[0])
+
+    x, z, b = np.float32([-4, 0.5]), np.zeros(4, np.complex64), np.zeros(4, np.bool_)
+    sm.kernel(kernel)(x, z, b, grid=1)
+    second = math.log(0.5) + 3j + math.pi
+    third = 5.5 + 1
+    np.testing.assert_allclose(z, [0.5 + 2j, second, third, np.exp(1 + 0.5j) + 2j], rtol=1e-6)
+    assert b.tolist() == [False, True, True, True]
+
+
+def test_functions_of_complex_numbers_outside_kernels():
+    assert sm.exp(1j) == np.exp(1j)
+    assert sm.sqrt(np.complex64(-4)).dtype == np.complex64
+    np.testing.assert_array_equal(sm.log(np.array([1j, -1])), np.log([1j, -1]))
+    assert sm.isnan(complex(0, math.nan)) and not sm.isfinite(complex(math.inf, 0))  # noqa: PT018
+    assert sm.polar(3j) == (3, math.pi / 2)
+    assert sm.rect(2.0, 0.0) == 2
+    assert sm.conj(1j) == -1j
+    with pytest.raises(UserInputError) as caught:
+        sm.erf(1j)
+    assert str(caught.value) == "expected real numbers, found complex ones; use their parts"
