@@ -312,6 +312,7 @@ def test_no_worker_outlives_a_killed_run_even_one_that_hangs(tmp_path: Path) -> 
     assert not any((tmp_path / "memory").iterdir())
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_leaves_no_worker_and_a_whole_file(tmp_path: Path) -> None:
     """Proves that Ctrl-C reaches the caller as KeyboardInterrupt, after the workers are gone, even
     one that hangs, and that scratch data are removed."""

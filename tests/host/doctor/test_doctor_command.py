@@ -245,6 +245,7 @@ def interrupted(plant, tmp_path) -> Callable[..., tuple[int, dict[str, Any], str
     return run
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_writes_what_there_is(interrupted, tmp_path, number):
     ready = str(tmp_path / "ready")
@@ -263,6 +264,7 @@ def test_ctrl_c_writes_what_there_is(interrupted, tmp_path, number):
     assert not is_alive(int(child))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_keeps_the_tests_that_have_run(interrupted, small_suite, tmp_path):
     ready = str(tmp_path / "ready")
     more = f"""

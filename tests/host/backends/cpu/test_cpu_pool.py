@@ -317,6 +317,7 @@ def test_a_child_forked_while_a_kernel_runs_has_working_threads():
     )
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_during_a_kernel_comes_after_it_and_the_pool_goes_on():
     assert_silent_success(
         in_process("""
