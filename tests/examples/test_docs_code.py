@@ -10,6 +10,7 @@ How a page is read:
   language the numbers of values and labels do not count.
 * ``<!-- output compared only on x86-64 with AVX-512 -->`` before a block says what it says.
 * ``<!-- not run: why -->`` before a block takes it out (another system's code).
+* Blocks that name a ``conftest.py`` or ``test_....py`` are run by pytest, beside the page's files.
 
 ``SPEEDMETAL_UPDATE_GOLDEN=1`` writes the outputs into the pages, except those that have ``...``.
 """
@@ -21,6 +22,8 @@ import itertools
 import linecache
 import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +64,11 @@ class Block:
         """The name of the file that the block is."""
         named = re.match(r"# (\w+\.py)\n", self.text)
         return named[1] if named else f"<block in line {self.line}>"
+
+    @property
+    def is_for_pytest(self) -> bool:
+        """Whether pytest runs it."""
+        return self.file == "conftest.py" or self.file.startswith("test_")
 
 
 def blocks(page: str) -> list[Block]:
@@ -129,12 +137,43 @@ def test_page(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         (DOCS / f"{name}.md").write_text(updated(page, found, namespace))
         return
     for block in found:
-        check_block(block, namespace)
+        if not block.is_for_pytest:
+            check_block(block, namespace)
+
+
+def run_tests_of(page: str, folder: Path) -> tuple[int, str]:
+    """What pytest says of the page's tests, in a folder with all of its files."""
+    for block in blocks(page):
+        if not block.file.startswith("<"):
+            (folder / block.file).write_text(block.text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("name", ["metal-simulator"])
+def test_tests_of_a_page_pass_and_can_fail(name: str, tmp_path: Path) -> None:
+    """The tests that a page shows pass, and find a barrier that is taken out of its kernel."""
+    page = (DOCS / f"{name}.md").read_text()
+    barrier = "    threadgroup_barrier(mem_flags::mem_threadgroup);\n"
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.mkdir()
+    wrong.mkdir()
+    assert run_tests_of(page, right)[0] == 0
+    status, told = run_tests_of(page.replace(barrier, "", 1), wrong)
+    assert status == 1, told
+    assert "4 failed, 1 passed" in told
 
 
 def updated(page: str, found: list[Block], namespace: dict[str, object]) -> str:
     """The page with what its blocks print."""
-    outputs = [(block, run_block(block, namespace)) for block in found]
+    outputs = [(block, run_block(block, namespace)) for block in found if not block.is_for_pytest]
     for block, printed in reversed(outputs):
         if block.output is not None and "..." not in block.output:
             start, end = block.place
