@@ -107,7 +107,7 @@ class SimulationError(KernelError):
     """The Metal simulator found a fault in a kernel while it ran, or a limit of Metal's exceeded.
 
     Attributes:
-        kind: ``"out of bounds"``, ``"divergence"``, ``"race"``, ``"timeout"``,
+        kind: ``"out of bounds"``, ``"misaligned"``, ``"divergence"``, ``"race"``, ``"timeout"``,
             ``"threadgroup memory"``, ``"limits"`` or ``"failed"``.
     """
 

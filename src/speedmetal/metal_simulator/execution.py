@@ -164,6 +164,11 @@ def _record(
     record.flush_denormals = settings.flush_denormals
     record.strict = settings.strict
     record.check_races = settings.check_races
+    record.edge = memory.EDGES.index(memory.edge_of(settings.order))
+    if dispatch.reachable:
+        limits = [limit for limits in dispatch.reachable for limit in limits]
+        record.other_count = len(dispatch.reachable)
+        record.others = (ctypes.c_uint64 * len(limits))(*limits)
     return record
 
 

@@ -5,13 +5,29 @@ from __future__ import annotations
 import bisect
 import functools
 import weakref
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speedmetal.errors import UserInputError
 from speedmetal.metal_simulator.runtime import library
+from speedmetal.metal_simulator.settings import Order
+
+Edge = Literal["end", "begin"]
+EDGES: tuple[Edge, ...] = ("end", "begin")
+"""By enum smr_edge."""
+
+LARGEST_ALIGNMENT = 32
+"""Of any type of Metal: long4 and ulong4."""
+
+_ALIGNMENTS = (1, 2, 4, 8, 16, LARGEST_ALIGNMENT)
+
+
+def edge_of(order: Order) -> Edge:
+    """Which end of memory is guarded exactly in an order: so a test in all orders meets both."""
+    return "begin" if order == "reverse" else "end"
+
 
 # Begins of all live mappings, sorted, and the mappings. Each change is one operation of a built-in
 # type, so that the collector may remove an entry at any time.
@@ -24,10 +40,12 @@ class _Mapping:
 
     __slots__ = ("__weakref__", "_runtime", "address", "size_bytes")
 
-    def __init__(self, size_bytes: int, fill: int) -> None:
+    def __init__(self, size_bytes: int, fill: int, alignment: int, edge: Edge) -> None:
         self._runtime = library.runtime()
         self.size_bytes = size_bytes
-        self.address: int = self._runtime.smr_buffer_map(size_bytes, fill)
+        self.address: int = self._runtime.smr_buffer_map(
+            size_bytes, fill, alignment, EDGES.index(edge)
+        )
         if self.address == 0:
             raise MemoryError(f"no memory for a buffer of {size_bytes} bytes")
         _mappings[self.address] = self
@@ -50,17 +68,20 @@ class _Mapping:
 
 
 class GuardedMemory:
-    """Memory whose end touches a page without access.
+    """Memory one end of which touches a page without access.
 
-    The memory begins at a multiple of 32 bytes, as the largest vectors need; so up to 31 bytes
-    behind it are there too. Whether they were written is known after a dispatch (`damaged_byte`).
+    The memory begins at a multiple of ``alignment``; so where its size is none, some bytes behind
+    it are there too, as are up to a page before it. (With the other edge it is a page behind it.)
+    Whether these were written is known after a dispatch (`damaged_byte`).
 
     Args:
         size_bytes: Its size, from 0 on.
         fill: What each byte holds at first, 0 to 255. 0xFF makes floats NaN.
+        alignment: A power of two; 32 is enough for the largest vectors.
+        edge: Which end touches the page.
 
     Raises:
-        UserInputError: The size or the filling is out of range.
+        UserInputError: The size, the filling or the alignment is out of range.
         MemoryError: The system has no more memory.
 
     Example:
@@ -70,12 +91,21 @@ class GuardedMemory:
         array([1799, 1799,    0,    0], dtype=int16)
     """
 
-    def __init__(self, size_bytes: int, fill: int = 0xFF) -> None:
+    def __init__(
+        self,
+        size_bytes: int,
+        fill: int = 0xFF,
+        *,
+        alignment: int = LARGEST_ALIGNMENT,
+        edge: Edge = "end",
+    ) -> None:
         if size_bytes < 0:
             raise UserInputError(f"size_bytes must be 0 or more, got {size_bytes}")
         if not 0 <= fill <= 0xFF:
             raise UserInputError(f"fill must be a byte, 0 to 255, got {fill}")
-        self._mapping = _Mapping(size_bytes, fill)
+        if alignment not in _ALIGNMENTS:
+            raise UserInputError(f"alignment must be 1, 2, 4, 8, 16 or 32, got {alignment}")
+        self._mapping = _Mapping(size_bytes, fill, alignment, edge)
 
     @property
     def address(self) -> int:
@@ -93,6 +123,12 @@ class GuardedMemory:
         if self.size_bytes == 0:
             return np.empty(0, np.uint8)
         return np.asarray(self._mapping)
+
+
+def live_ranges() -> list[tuple[int, int]]:
+    """Begin and end of each `GuardedMemory` that there is."""
+    mappings = [_mappings.get(begin) for begin in list(_begins)]
+    return [(m.address, m.address + m.size_bytes) for m in mappings if m is not None]
 
 
 def damaged_byte(address: int) -> tuple[int, int] | None:

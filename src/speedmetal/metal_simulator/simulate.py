@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
 
-import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
-from speedmetal.errors import LaunchError, UnknownNameError
-from speedmetal.metal_simulator.execution import Dispatch, Execution, Region, Size, execute
+from speedmetal.errors import LaunchError, SimulationError, UnknownNameError, UserInputError
+from speedmetal.metal_simulator.arguments import Binding, Placement, bind, called
+from speedmetal.metal_simulator.execution import Dispatch, Execution, Size, execute
 from speedmetal.metal_simulator.language.program import (
     Function,
     Parameter,
     Program,
     compile_source,
 )
-from speedmetal.metal_simulator.memory import GuardedMemory
+from speedmetal.metal_simulator.memory import edge_of
 from speedmetal.metal_simulator.settings import Order, Settings
 
-MAXIMUM_BYTES = 4096
-"""Of an argument that is not an array: as setBytes:length:atIndex: allows."""
+MathMode = Literal["safe", "relaxed", "fast"]
+"""As of MTLCompileOptions; relaxed and fast are the same here."""
 
 _DEFAULT_THREADS = 256
-
-_NUMPY: dict[str, np.dtype[Any]] = {
-    name: np.dtype(kind)
-    for name, kind in {
-        "bool": np.bool_,
-        "char": np.int8,
-        "uchar": np.uint8,
-        "short": np.int16,
-        "ushort": np.uint16,
-        "int": np.int32,
-        "uint": np.uint32,
-        "long": np.int64,
-        "ulong": np.uint64,
-        "half": np.float16,
-        "bfloat": ml_dtypes.bfloat16,
-        "float": np.float32,
-    }.items()
-} | {
-    f"{sign}int{bits}_t": np.dtype(f"{sign}int{bits}")
-    for sign in ("", "u")
-    for bits in (8, 16, 32, 64)
-}
-
-# float, float4, packed_float3, atomic_uint; groups: the scalar type, the number of components.
-_ELEMENT = re.compile(r"(?:metal::)?(?:packed_|atomic_)?([a-z]+(?:\d+_t)?)([234])?")
-_AROUND_TYPE = re.compile(r"\b(?:const|volatile|restrict|device|constant|threadgroup)\b|[&*\s]+")
 
 
 def simulate(
@@ -61,6 +34,8 @@ def simulate(
     language_version: tuple[int, int] = (3, 1),
     defines: Mapping[str, str] | None = None,
     constants: Mapping[int | str, object] | None = None,
+    include_folders: Sequence[str | Path] = (),
+    math_mode: MathMode = "safe",
     order: Order = "forward",
     check_races: bool = False,
     seed: int = 0,
@@ -77,7 +52,11 @@ def simulate(
         language_version: Of the language, as in MTLCompileOptions.
         defines: Macros of the preprocessor.
         constants: Values of function constants, by index or name.
-        order: In which order threads and threadgroups run.
+        include_folders: Where ``#include "..."`` looks, in this order; by default nowhere.
+        math_mode: ``"safe"``: IEEE 754 holds; ``"relaxed"`` or ``"fast"``: the compiler may take
+            NaN and infinities not to occur, and reorder operations, as Metal's does by default.
+        order: In which order threads and threadgroups run. In reverse, buffers begin at a page
+            without access; else they end at one.
         check_races: Whether to look for accesses that nothing orders (slower).
         seed: Of the random order.
         flush_denormals: Whether numbers below the smallest normal one become 0.
@@ -86,6 +65,7 @@ def simulate(
 
     Raises:
         MslError: The text is not valid.
+        UserInputError: A constant, a folder or the mode is not one that can be.
         DeviceError: There is no compiler for the simulator.
 
     Example:
@@ -100,13 +80,18 @@ def simulate(
         >>> x
         array([0., 3., 6., 9.], dtype=float32)
     """
+    if math_mode not in get_args(MathMode):
+        raise UnknownNameError("math mode", str(math_mode), get_args(MathMode))
     program = compile_source(
         source,
         language_version=language_version,
         defines=defines or {},
         constants=constants or {},
+        fast_math=math_mode != "safe",
         check_races=check_races,
+        include_folders=include_folders,
     )
+    _check_names(constants or {}, program)
     settings = Settings(
         order=order,
         seed=seed,
@@ -116,6 +101,19 @@ def simulate(
         strict=strict,
     )
     return SimulatedLibrary(program, settings)
+
+
+def _check_names(constants: Mapping[int | str, object], program: Program) -> None:
+    """Each value must be a constant's that there is."""
+    known = {constant.name: constant.index for constant in program.constants}
+    for key in constants:
+        if isinstance(key, str) and key not in known:
+            raise UnknownNameError("function constant", key, known)
+        if not isinstance(key, str) and key not in known.values():
+            listed = ", ".join(f"{name} (index {index})" for name, index in known.items())
+            raise UserInputError(
+                f"there is no function constant of index {key!r}; there are {listed or 'none'}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +127,16 @@ class SimulatedLibrary:
 
     program: Program
     settings: Settings
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of its kernels.
+
+        Example:
+            >>> simulate("kernel void first() {} kernel void second() {}").functions
+            ('first', 'second')
+        """
+        return tuple(self.program.functions)
 
     def function(self, name: str) -> SimulatedFunction:
         """A kernel.
@@ -184,21 +192,37 @@ class SimulatedFunction:
         """
         grid_size, threads_size = _sizes(self.function, grid, groups, threads)
         parameters = self._buffers(len(arguments))
-        bindings = _bind(self.function.name, parameters, arguments)
-        dispatch = Dispatch(
+        sizes = self._threadgroup_bytes(threadgroup_bytes or {})
+        placement = Placement(edge_of(self.settings.order), is_exact=not self.settings.check_races)
+        execution: Execution | None = None
+        while execution is None:
+            bindings = bind(self.function.name, parameters, arguments, placement)
+            dispatch = self._dispatch(bindings, sizes, grid_size, threads_size)
+            try:
+                execution = execute(dispatch, self.settings)
+            except SimulationError as error:
+                if error.kind != "misaligned" or not placement.is_exact:
+                    raise
+                placement = replace(placement, is_exact=False)
+        for binding in bindings:
+            binding.read_back()
+        return execution
+
+    def _dispatch(
+        self, bindings: list[Binding], threadgroup_bytes: dict[int, int], grid: Size, threads: Size
+    ) -> Dispatch:
+        return Dispatch(
             name=self.function.name,
             entry=self.function.entry,
             uses_fibers=self.function.uses_fibers,
             buffers={binding.parameter.index: binding.region for binding in bindings},
-            threadgroup_bytes=self._threadgroup_bytes(threadgroup_bytes or {}),
+            threadgroup_bytes=threadgroup_bytes,
             static_threadgroup_bytes=self.function.static_threadgroup_bytes,
-            grid=grid_size,
-            threads=threads_size,
+            grid=grid,
+            threads=threads,
+            threadgroup_arrays=self.function.threadgroup_arrays(threadgroup_bytes),
+            text=self.function.text,
         )
-        execution = execute(dispatch, self.settings)
-        for binding in bindings:
-            binding.read_back()
-        return execution
 
     def _buffers(self, given: int) -> list[Parameter]:
         found = sorted(
@@ -206,7 +230,7 @@ class SimulatedFunction:
             key=lambda parameter: parameter.index,
         )
         if len(found) != given:
-            names = ", ".join(map(_called, found))
+            names = ", ".join(map(called, found))
             raise LaunchError(
                 f"kernel {self.function.name!r} has {len(found)} buffers ({names or 'none'}), got "
                 f"{given} arguments; give one for each, in the order of their indices"
@@ -271,168 +295,3 @@ def _triple(name: str, what: str, value: Any) -> Size:
         )
     x, y, z = (*(int(extent) for extent in extents), 1, 1)[:3]
     return x, y, z
-
-
-# ---- arguments
-
-
-@dataclass(frozen=True, slots=True)
-class _Binding:
-    """An argument in device memory."""
-
-    parameter: Parameter
-    memory: GuardedMemory
-    array: NDArray[Any] | None  # to be written when the kernel has run
-
-    @property
-    def region(self) -> Region:
-        return Region(self.memory.address, self.memory.size_bytes, self.parameter.name)
-
-    def read_back(self) -> None:
-        if self.array is not None:
-            content = self.memory.array.view(np.uint8).data
-            self.array[...] = np.frombuffer(content, self.array.dtype).reshape(self.array.shape)
-
-
-def _bind(name: str, parameters: list[Parameter], arguments: tuple[Any, ...]) -> list[_Binding]:
-    bindings: list[_Binding] = []
-    arrays: list[tuple[Parameter, NDArray[Any], GuardedMemory]] = []
-    for parameter, argument in zip(parameters, arguments, strict=True):
-        if argument is None:
-            continue
-        if not isinstance(argument, np.ndarray):
-            content = _content(name, parameter, argument)
-            bindings.append(_Binding(parameter, _copied(content), None))
-            continue
-        _check_array(name, parameter, argument)
-        memory = _memory_of(name, parameter, argument, arrays)
-        arrays.append((parameter, argument, memory))
-        bindings.append(_Binding(parameter, memory, argument if _is_written(parameter) else None))
-    return bindings
-
-
-def _is_written(parameter: Parameter) -> bool:
-    return parameter.space == "device" and not parameter.is_const
-
-
-def _copied(content: Any) -> GuardedMemory:
-    memory = GuardedMemory(len(content))
-    memory.array[:] = np.frombuffer(content, np.uint8)
-    return memory
-
-
-def _memory_of(
-    name: str,
-    parameter: Parameter,
-    array: NDArray[Any],
-    others: list[tuple[Parameter, NDArray[Any], GuardedMemory]],
-) -> GuardedMemory:
-    """New memory with the array's content; for an array that was given before, that one's."""
-    for other_parameter, other, memory in others:
-        if _is_same_memory(array, other):
-            return memory
-        is_written = _is_written(parameter) or _is_written(other_parameter)
-        if is_written and np.may_share_memory(array, other):
-            raise LaunchError(
-                f"kernel {name!r}: {_called(parameter)} and {_called(other_parameter)} share a "
-                "part of their memory, and the kernel may write it; give copies, or the same array"
-            )
-    return _copied(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-
-
-def _is_same_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    is_whole = a.flags.c_contiguous and b.flags.c_contiguous
-    return a is b or (is_whole and a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes)
-
-
-def _called(parameter: Parameter) -> str:
-    return f"{parameter.name} [[buffer({parameter.index})]]"
-
-
-def _pointee(parameter: Parameter) -> str:
-    """The type that the parameter points or refers to: ``uint`` of ``constant uint&``."""
-    return _AROUND_TYPE.sub(" ", parameter.type_text).strip()
-
-
-def _element(parameter: Parameter) -> tuple[np.dtype[Any], int] | None:
-    """The scalar type of what the parameter points to, and how many make one; None: a structure."""
-    found = _ELEMENT.fullmatch(_pointee(parameter))
-    kind = _NUMPY.get(found[1]) if found else None
-    return (kind, int(found[2] or 1)) if found and kind is not None else None
-
-
-def _check_array(name: str, parameter: Parameter, array: NDArray[Any]) -> None:
-    element = _element(parameter)
-    raw = array.dtype in (np.dtype(np.uint8), np.dtype(np.void))
-    if element is not None and not raw and array.dtype.names is None:
-        expected = element[0]
-        if array.dtype != expected and not _is_twin(array.dtype, expected):
-            raise LaunchError(
-                f"kernel {name!r}: expected {expected} for {_called(parameter)}, which is "
-                f"{_pointee(parameter)}, got {array.dtype}; convert it with x.astype(...)"
-            )
-    if array.nbytes < parameter.size_bytes and (parameter.is_reference or array.size > 0):
-        raise LaunchError(
-            f"kernel {name!r}: {_called(parameter)} needs at least {parameter.size_bytes} bytes, "
-            f"got an array of {array.nbytes}"
-        )
-    if _is_written(parameter) and not array.flags.writeable:
-        raise LaunchError(
-            f"kernel {name!r} may write {_called(parameter)}, but the array is read-only; give a "
-            "copy, or declare the parameter const"
-        )
-
-
-def _is_twin(given: np.dtype[Any], expected: np.dtype[Any]) -> bool:
-    """Integers that differ in their sign alone, and 16 bits that stand for bfloat."""
-    if given.itemsize != expected.itemsize:
-        return False
-    is_bits = expected == np.dtype(ml_dtypes.bfloat16) and given == np.dtype(np.uint16)
-    return is_bits or (given.kind in "iu" and expected.kind in "iu")
-
-
-def _content(name: str, parameter: Parameter, value: Any) -> bytes:
-    """The bytes of an argument that is no array."""
-    content = _as_bytes(name, parameter, value)
-    if not 0 < len(content) <= MAXIMUM_BYTES:
-        raise LaunchError(
-            f"kernel {name!r}: {_called(parameter)} got {len(content)} bytes; as setBytes, 1 to "
-            f"{MAXIMUM_BYTES} are allowed; give more as a NumPy array"
-        )
-    if len(content) < parameter.size_bytes:
-        raise LaunchError(
-            f"kernel {name!r}: {_called(parameter)} is {_pointee(parameter)} and needs "
-            f"{parameter.size_bytes} bytes, got {len(content)}"
-        )
-    return content
-
-
-def _as_bytes(name: str, parameter: Parameter, value: Any) -> bytes:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    if _is_written(parameter):
-        raise LaunchError(
-            f"kernel {name!r} may write {_called(parameter)}; give a NumPy array, got {value!r}"
-        )
-    if isinstance(value, np.generic):
-        return value.tobytes()
-    element = _element(parameter)
-    if isinstance(value, (bool, int, float)) and element is not None and element[1] == 1:
-        return _number(name, parameter, value, element[0])
-    raise LaunchError(
-        f"kernel {name!r}: {_called(parameter)} is {_pointee(parameter)}; give a NumPy array, a "
-        f"NumPy scalar or bytes, got {value!r}"
-    )
-
-
-def _number(name: str, parameter: Parameter, value: float, kind: np.dtype[Any]) -> bytes:
-    is_integer = kind.kind in "iu"
-    fits = not is_integer or (
-        float(value).is_integer() and np.iinfo(kind).min <= value <= np.iinfo(kind).max
-    )
-    if not fits:
-        raise LaunchError(
-            f"kernel {name!r}: {_called(parameter)} is {_pointee(parameter)}, which cannot hold "
-            f"{value!r}"
-        )
-    return np.asarray(int(value) if is_integer else value).astype(kind).tobytes()

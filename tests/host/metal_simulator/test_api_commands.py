@@ -315,6 +315,73 @@ def test_races_are_looked_for_where_the_settings_ask(mac):
     assert "accesses conflict" in errors[1].localizedDescription()
 
 
+FOLLOW = """
+struct Table { device float* there; };
+kernel void f(device float* x [[buffer(0)]], constant Table& table [[buffer(1)]]) {
+  x[0] = table.there[2];
+}
+"""
+
+
+def test_addresses_that_the_host_asked_for_are_no_faults():
+    """Also where each access is held against the buffers that are bound."""
+    mac = Machine()
+    with mac.objc.autorelease_pool():
+        state = mac.pipeline(mac.library(FOLLOW).newFunctionWithName_("f"))
+        x, other = mac.buffer(np.zeros(1, np.float32)), mac.buffer(np.arange(3, dtype=np.float32))
+
+        def told(address):
+            made, encoder = mac.encoder()
+            encoder.setComputePipelineState_(state)
+            encoder.setBuffer_offset_atIndex_(x.native, 0, 0)
+            encoder.setBytes_length_atIndex_(np.uint64(address).tobytes(), 8, 1)
+            encoder.dispatchThreads_threadsPerThreadgroup_(ONE, ONE)
+            encoder.endEncoding()
+            with simulator_settings(check_races=True):
+                made.commit()
+            made.waitUntilCompleted()
+            error = made.error()
+            return "" if error is None else str(error.localizedDescription())
+
+        guessed = other.array.ctypes.data
+        assert f"read address {guessed + 8:#x}, which is in no buffer" in told(guessed)
+        address = other.native.gpuAddress()
+        assert told(address) == ""
+        assert x.array[0] == 2
+        assert "which is in no buffer" in told(address + 4)
+
+
+def test_names_and_elements_are_told(mac):
+    source = """kernel void f(device short2 *x [[buffer(0)]],
+                              threadgroup float *t [[threadgroup(1)]]) {
+      threadgroup int own[5];
+      if (x[0].x == 0) x[3] = 1;
+      if (x[0].x == 1) t[x[0].y] = own[1];
+      if (x[0].x == 2) own[x[0].y] = 1;
+    }"""
+    state = mac.pipeline(mac.library(source).newFunctionWithName_("f"))
+    for order, places in {
+        "forward": ("element 3 of buffer 0 ('x', 3 elements of short2)",),
+        "reverse": (
+            "element 3 of buffer 0 ('x', 3 elements of short2)",
+            "element -1 of [[threadgroup(1)]] ('t', 4 elements of float), 4 bytes before",
+            "element -1 of 'own', an array of 5 (int[5])",
+        ),
+    }.items():
+        for case, place in enumerate(places):
+            with simulator_settings(order=order):
+                x = mac.buffer(np.array([case, -1, 0, 0, 0, 0], np.int16))
+                made, encoder = mac.encoder()
+                encoder.setComputePipelineState_(state)
+                encoder.setBuffer_offset_atIndex_(x.native, 0, 0)
+                encoder.setThreadgroupMemoryLength_atIndex_(16, 1)
+                encoder.dispatchThreads_threadsPerThreadgroup_(ONE, ONE)
+                encoder.endEncoding()
+                made.commit()
+                made.waitUntilCompleted()
+            assert place in made.error().localizedDescription()
+
+
 # Rules of command buffers and encoders.
 
 

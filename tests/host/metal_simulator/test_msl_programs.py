@@ -367,4 +367,4 @@ def test_includes_of_files(tmp_path):
     assert found == (5, 19, "use of undeclared identifier 'wrong'")
     right = source.replace(" + wrong", "")
     assert compile_source(right, include_folders=[tmp_path]).functions["k"].entry
-    assert fault(right)[2].startswith("there is no header <own.h>")
+    assert fault(right)[2].startswith('there is no file "own.h" where includes are looked for')

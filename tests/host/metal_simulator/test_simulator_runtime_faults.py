@@ -428,3 +428,57 @@ def test_sizes_of_memory():
         GuardedMemory(1, fill=256)
     with pytest.raises(MemoryError, match="no memory for a buffer of"):
         GuardedMemory(1 << 60)
+
+
+def test_memory_has_an_alignment_and_an_edge():
+    for size in (1, 4, 100, 4096, 5000):
+        for alignment in (1, 2, 4, 8, 16, 32):
+            end = GuardedMemory(size, alignment=alignment)
+            assert end.address % alignment == 0
+            assert -(end.address + size) % 4096 < alignment
+            assert GuardedMemory(size, alignment=alignment, edge="begin").address % 4096 == 0
+    with pytest.raises(UserInputError, match="alignment must be 1, 2, 4, 8, 16 or 32, got 3"):
+        GuardedMemory(4, alignment=3)
+
+
+# ---- addresses that are not aligned
+
+MOVES = {
+    "vmovaps ({at}), %%ymm1": ("read", 32, 8),
+    "vmovapd %%xmm9, 4({at})": ("wrote", 16, 12),
+    "vmovdqa 1004({at}), %%xmm1": ("read", 16, 1012),
+    "vmovdqa %%ymm1, ({at},%[index],4)": ("wrote", 32, 8 + 12),
+    "vmovaps 1000({at},%[index],8), %%xmm12": ("read", 16, 1008 + 24),
+    "vmovntps %%ymm3, -4({at},%[index])": ("wrote", 32, 8 - 4 + 3),
+}
+REGISTERS = ("rax", "rbx", "rsi", "r8", "r12", "r13", "r15")
+MOVE_TEXT = "\n".join(
+    f"""KERNEL(move_{number}_{register}) {{
+    register char *at __asm__("{register}") = BUFFER(char, 0) + 8;
+    __asm__ volatile("{move.format(at="%[at]")}" :: [at] "r"(at), [index] "r"(3ul) : "memory");
+}}"""
+    for number, move in enumerate(MOVES)
+    for register in REGISTERS
+)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM processors take any address")
+def test_the_address_of_a_misaligned_access_is_read_from_the_instruction():
+    kernels = compiled(MOVE_TEXT, "-mavx2")
+    for number, (verb, size, offset) in enumerate(MOVES.values()):
+        for register in REGISTERS:
+            memory = GuardedMemory(4096)
+            name = f"move_{number}_{register}"
+            error = failure(kernels, name, memory, grid=1, threads=1, fibers=False)
+            assert error.kind == "misaligned"
+            assert (
+                f"{verb} buffer 0 ('a') at byte offset {offset} as a type whose alignment is {size} "
+                "bytes or more" in str(error)
+            )
+
+
+def test_a_pointer_that_is_no_address():
+    kernels = compiled("KERNEL(wild) { *(volatile uint *)0xABCDEF0123456780ul = 1; }")
+    error = failure(kernels, "wild", fibers=False)
+    assert error.kind == "out of bounds"
+    assert "no address at all" in str(error) or "is in no buffer" in str(error)

@@ -8,7 +8,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from speedmetal.errors import LaunchError, SimulationError, UnknownNameError
+from speedmetal.errors import LaunchError, SimulationError, UnknownNameError, UserInputError
+from speedmetal.metal_simulator.language.diagnostics import MslError
+from speedmetal.metal_simulator.language.lint import lint
 from speedmetal.metal_simulator.settings import ORDERS
 from speedmetal.metal_simulator.simulate import simulate
 
@@ -148,8 +150,8 @@ def test_the_line_of_a_fault_is_the_text_s(library):
     with pytest.raises(SimulationError) as caught:
         library.function("beyond")(np.zeros(8, np.float32), grid=8)
     assert str(caught.value) == (
-        "kernel 'beyond': thread (3, 0, 0) of threadgroup (0, 0, 0) wrote buffer 0 ('x') at byte "
-        f"offset 32, 0 bytes behind its end (it has 32 bytes) (line {line}); keep the index within "
+        "kernel 'beyond': thread (3, 0, 0) of threadgroup (0, 0, 0) wrote element 8 of buffer 0 "
+        f"('x', 8 elements of float), 0 bytes behind its end (line {line}); keep the index within "
         "the buffer: compare it with the number of elements first"
     )
 
@@ -251,3 +253,153 @@ def test_arrays_that_cannot_be_written(library):
         refused(library, "add", a, b[:4], b[2:6], 4, grid=4)
     )
     library.function("add")(b[:4], b[2:6], a.copy(), 4, grid=4)  # both are only read
+
+
+PADDED = """
+#include <metal_stdlib>
+using namespace metal;
+struct Padded { float3 offset; float scale; };
+kernel void apply(device float* x [[buffer(0)]], constant Padded& p [[buffer(1)]],
+                  uint i [[thread_position_in_grid]]) { x[i] = p.scale * x[i] + p.offset.x; }
+kernel void each(device const Padded* p [[buffer(0)]], device float2* x [[buffer(1)]],
+                 uint i [[thread_position_in_grid]]) { x[i] = float2(p[i].scale, p[i].offset.x); }
+"""
+
+
+def test_records_have_the_structure_s_size():
+    library = simulate(PADDED)
+    short = np.dtype([("offset", "f4", 3), ("scale", "f4")])
+    right = np.dtype([("offset", "f4", 4), ("scale", "f4"), ("gap", "f4", 3)])
+    x = np.ones(4, np.float32)
+    library.function("apply")(x, np.array(((5, 0, 0, 0), 2, 0), right)[()], grid=4)
+    assert x.tolist() == [7] * 4
+    message = (
+        "kernel '{}': p [[buffer({})]] is Padded of 32 bytes, got records of 16; give the dtype the "
+        "structure's layout: Metal aligns each field to its size (float3 is as large as float4), so "
+        "add fields that fill the gaps, at the end too"
+    )
+    for record in (np.zeros((), short)[()], np.zeros(2, short)):
+        assert refused(library, "apply", x, record, grid=4) == message.format("apply", 1)
+    assert refused(library, "each", np.zeros(4, short), x, grid=2) == message.format("each", 0)
+    library.function("each")(np.zeros(2, right), np.zeros(2, "f4,f4"), grid=2)  # of float2: 8 bytes
+    library.function("each")(np.zeros(2, right), np.zeros(1, "f4,f4,f4,f4"), grid=2)
+
+
+# ---- options of the compilation
+
+CONSTANTS = """
+#include <metal_stdlib>
+using namespace metal;
+constant int count [[function_constant(0)]];
+constant float2 pair [[function_constant(3)]];
+constant uchar small [[function_constant(4)]];
+kernel void k(device float* x [[buffer(0)]]) { x[0] = count + pair.x * pair.y + small; }
+"""
+
+
+def test_constants_have_values_of_their_types():
+    for count in (7, 7.0, np.int32(7), np.float16(7)):
+        x = np.zeros(1, np.float32)
+        given = {"count": count, 3: np.array([2, 3]), "small": True}
+        simulate(CONSTANTS, constants=given).function("k")(x, grid=1)
+        assert x[0] == 7 + 6 + 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "called"),
+    [
+        ("count", 3.5, "count (index 0) is int"),
+        ("count", 1 << 31, "count (index 0) is int"),
+        ("count", [1, 2], "count (index 0) is int"),
+        ("count", "3", "count (index 0) is int"),
+        (0, None, "count (index 0) is int"),
+        (4, -1, "small (index 4) is uchar"),
+        ("pair", 1.0, "pair (index 3) is float2"),
+        ("pair", (1, 2, 3), "pair (index 3) is float2"),
+    ],
+)
+def test_constants_of_the_wrong_type(key, value, called):
+    with pytest.raises(UserInputError) as caught:
+        simulate(CONSTANTS, constants={key: value})
+    assert str(caught.value) == f"the function constant {called}, which cannot hold {value!r}"
+
+
+def test_unknown_constants():
+    with pytest.raises(UnknownNameError) as caught:
+        simulate(CONSTANTS, constants={"cuont": 1})
+    assert str(caught.value) == (
+        "unknown function constant 'cuont'; did you mean count? Valid function constants: count, "
+        "pair, small"
+    )
+    with pytest.raises(UserInputError) as other:
+        simulate(CONSTANTS, constants={1: 1})
+    assert str(other.value) == (
+        "there is no function constant of index 1; there are count (index 0), pair (index 3), small "
+        "(index 4)"
+    )
+    with pytest.raises(UserInputError, match="of index 0; there are none"):
+        simulate(TEXT, constants={0: 1})
+
+
+def test_the_names_of_the_kernels(library):
+    assert library.functions == (
+        "add", "scale_all", "job", "sums", "place", "beyond", "neighbour", "limited",
+    )  # fmt: skip
+
+
+def test_modes_of_mathematics():
+    text = "kernel void k(device float* x [[buffer(0)]]) { x[0] = x[0] != x[0] ? 1 : 2; }"
+    told = {}
+    for mode in ("safe", "relaxed", "fast"):
+        x = np.array([np.nan], np.float32)
+        simulate(text, math_mode=mode).function("k")(x, grid=1)
+        told[mode] = x[0]
+    assert told == {"safe": 1, "relaxed": 2, "fast": 2}
+    with pytest.raises(UnknownNameError) as caught:
+        simulate(text, math_mode="quick")
+    assert str(caught.value) == "unknown math mode 'quick'. Valid math modes: fast, relaxed, safe"
+
+
+USER = """#include <metal_stdlib>
+#include "twice.h"
+kernel void k(device float* x [[buffer(0)]]) { x[0] = twice(x[0]); }
+"""
+
+
+def test_includes_come_from_folders(tmp_path):
+    header = tmp_path / "twice.h"
+    for factor in (2, 3):  # what is there may change
+        header.write_text(f"inline float twice(float x) {{ return {factor} * x; }}\n")
+        x = np.ones(1, np.float32)
+        for folders in ([tmp_path], [str(tmp_path.parent), str(tmp_path)]):
+            simulate(USER, include_folders=folders).function("k")(x, grid=1)
+        assert x[0] == factor**2
+    assert lint(USER, include_folders=[tmp_path]) == ()
+    header.write_text("#if 1\n#include <vector>\n")
+    with pytest.raises(MslError) as caught:
+        simulate(USER, include_folders=[tmp_path])
+    assert str(caught.value) == (
+        "program_source:2:1: error: twice.h:2:10: 'vector' file not found\n"
+        '    2 | #include "twice.h"\n'
+        "      | ^"
+    )
+
+
+def test_includes_that_are_not_there(tmp_path):
+    with pytest.raises(MslError) as caught:
+        simulate(USER)
+    message = (
+        'there is no file "twice.h" where includes are looked for: name its folder, '
+        "include_folders=[...] (of sm.metal.simulate and sm.metal.lint), or put its content into the "
+        "text; Metal itself, and so sm.metal.library, compiles one text without files"
+    )
+    assert [str(found.message) for found in caught.value.diagnostics] == [message]
+    assert [found.message for found in lint(USER, include_folders=[tmp_path])] == [message]
+    missing = str(tmp_path / "missing")
+    for call in (simulate, lint):
+        with pytest.raises(UserInputError) as other:
+            call(USER, include_folders=[missing])
+        assert str(other.value) == f"include_folders: {missing!r} is no folder"
+    with pytest.raises(UserInputError) as one:
+        simulate(USER, include_folders=missing)
+    assert str(one.value) == f"include_folders must be a list of folders, got {missing!r}"

@@ -156,14 +156,16 @@ class Buffer(Resource):
     @classmethod
     def allocate(cls, system: System, device: Native, size: int, options: int) -> Buffer | None:
         """A buffer of undefined content, or nil where there is no memory for it."""
-        from speedmetal.metal_simulator.memory import GuardedMemory
+        from speedmetal.metal_simulator.memory import GuardedMemory, edge_of
 
         _check_options(options)
         require(options >> 4 & 0xF != _MEMORYLESS, "buffers cannot be memoryless")
         if not _can_allocate(system, size):
             return None
-        fill = POISON if current_settings().poison else 0
-        buffer = cls(system, device, size, options, GuardedMemory(size, fill))
+        settings = current_settings()
+        fill = POISON if settings.poison else 0
+        memory = GuardedMemory(size, fill, edge=edge_of(settings.order))
+        buffer = cls(system, device, size, options, memory)
         if buffer.mode == MANAGED:
             buffer._host_memory = GuardedMemory(size, fill)
             buffer.host_address = buffer._host_memory.address
@@ -275,6 +277,7 @@ class Buffer(Resource):
         )
 
     def gpuAddress(self) -> int:
+        self.system.gave_addresses = True
         return self.address
 
     def addDebugMarker_range_(self, marker: str, span: tuple[int, int]) -> None:

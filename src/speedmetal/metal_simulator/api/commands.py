@@ -67,15 +67,16 @@ class Dispatch(NamedTuple):
 
     def run(self, settings: Settings) -> None:
         from speedmetal.metal_simulator import execution
-        from speedmetal.metal_simulator.memory import GuardedMemory
+        from speedmetal.metal_simulator.memory import GuardedMemory, edge_of
 
         compiled = self.pipeline.function.compiled(check_races=settings.check_races)
         regions: dict[int, Any] = {}
         held: list[object] = []  # what must live until the kernel is done
+        edge = edge_of(settings.order)
         for parameter in self.pipeline.buffers:
             binding = self.bindings[parameter.index]
             if isinstance(binding, bytes):
-                memory = GuardedMemory(len(binding))
+                memory = GuardedMemory(len(binding), edge=edge)
                 ctypes.memmove(memory.address, binding, len(binding))
                 held.append(memory)
                 address, size = memory.address, len(binding)
@@ -83,7 +84,7 @@ class Dispatch(NamedTuple):
                 buffer, offset = used_buffer(binding), binding[1]
                 held.append(buffer)
                 address, size = buffer.address + offset, buffer.size - offset
-            regions[parameter.index] = execution.Region(address, size, parameter.name)
+            regions[parameter.index] = parameter.region(address, size)
         execution.execute(
             execution.Dispatch(
                 name=compiled.name,
@@ -94,6 +95,9 @@ class Dispatch(NamedTuple):
                 static_threadgroup_bytes=compiled.static_threadgroup_bytes,
                 grid=self._threads_of_grid(),
                 threads=self.threads,
+                threadgroup_arrays=compiled.threadgroup_arrays(self.threadgroup_bytes),
+                text=compiled.text,
+                reachable=self.pipeline.system.reachable() if settings.check_races else (),
             ),
             settings,
         )

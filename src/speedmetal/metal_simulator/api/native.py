@@ -46,6 +46,7 @@ class System:
         # Buffers on memory that Python must keep.
         self.borrowers: WeakSet[Any] = WeakSet()
         self.borrowed = False
+        self.gave_addresses = False
         # Kinds of the commands of each command buffer, while a capture runs.
         self.capture: list[list[str]] | None = None
         self.capture_manager: Any = None
@@ -58,6 +59,15 @@ class System:
         """Remember a fault that cannot be raised where it belongs."""
         with self.lock:
             self.reports.append(text)
+
+    def reachable(self) -> list[tuple[int, int]]:
+        """The memory of which a kernel may have the address: all, once any was asked for."""
+        from speedmetal.metal_simulator.memory import live_ranges
+
+        if not self.gave_addresses:
+            return []
+        lent = [(buffer.address, buffer.address + buffer.size) for buffer in self.borrowers]
+        return live_ranges() + lent
 
     def settle(self) -> None:
         """Free what dead buffers left behind; report views that are still in use."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from speedmetal.errors import UserInputError
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.kernels import constant_integer
 from speedmetal.metal_simulator.language.structure import Declaration, Sort
@@ -80,14 +82,56 @@ def _asked_about(tokens: Tokens) -> set[str]:
 
 
 def constant_text(constant: FunctionConstant) -> str:
-    """The constant's value as the text would have it."""
+    """The constant's value as the text would have it.
+
+    Raises:
+        UserInputError: The type cannot hold it.
+    """
     type_text = constant.type_text
+    if constant.is_given:
+        _check_value(constant)
     if not constant.is_given:
         return f"{type_text}()" if type_text[-1].isdigit() else f"({type_text})0"
     if isinstance(constant.value, list | tuple | np.ndarray):
         values = ", ".join(_number(value, "") for value in constant.value)
         return f"{type_text}({values})"
     return f"({type_text})({_number(constant.value, _SUFFIXES.get(type_text, ''))})"
+
+
+_VECTOR = re.compile(r"(?:metal::)?([a-z]+(?:\d+_t)?)([234])?")
+_BITS = {"char": 8, "short": 16, "int": 32, "long": 64}
+_INTEGERS = {
+    **{name: (-(1 << bits - 1), (1 << bits - 1) - 1) for name, bits in _BITS.items()},
+    **{f"u{name}": (0, (1 << bits) - 1) for name, bits in _BITS.items()},
+    **{f"int{bits}_t": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in _BITS.values()},
+    **{f"uint{bits}_t": (0, (1 << bits) - 1) for bits in _BITS.values()},
+    "bool": (0, 1),
+}
+
+
+def _check_value(constant: FunctionConstant) -> None:
+    """A number for each component, of which an integer type holds whole ones in its range."""
+    found = _VECTOR.fullmatch(constant.type_text)
+    count = int(found[2] or 1) if found else 1
+    limits = _INTEGERS.get(found[1]) if found else None
+    value = constant.value
+    is_list = isinstance(value, list | tuple | np.ndarray)
+    plain = value.tolist() if isinstance(value, np.ndarray) else value
+    values = list(plain) if isinstance(plain, list | tuple) else [plain]
+    if is_list == (count > 1) and len(values) == count and all(_fits(v, limits) for v in values):
+        return
+    raise UserInputError(
+        f"the function constant {constant.name} (index {constant.index}) is {constant.type_text}, "
+        f"which cannot hold {value!r}"
+    )
+
+
+def _fits(value: object, limits: tuple[int, int] | None) -> bool:
+    if isinstance(value, str) or not isinstance(value, bool | int | float | np.generic):
+        return False
+    if limits is None:
+        return True
+    return float(value).is_integer() and limits[0] <= int(value) <= limits[1]
 
 
 def _number(value: object, suffix: str) -> str:

@@ -17,7 +17,12 @@ from speedmetal.cache import default_cache
 from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages, rules
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.preprocess import preprocess, relocated, tokens_of
+from speedmetal.metal_simulator.language.preprocess import (
+    existing_folders,
+    preprocess,
+    relocated,
+    tokens_of,
+)
 from speedmetal.metal_simulator.language.translation import translate
 from speedmetal.metal_simulator.language.words import Reading
 
@@ -29,7 +34,7 @@ def lint(
     *,
     language_version: tuple[int, int] = (3, 1),
     defines: Mapping[str, str] | None = None,
-    include_folders: Sequence[Path] = (),
+    include_folders: Sequence[str | Path] = (),
 ) -> tuple[MslDiagnostic, ...]:
     """What Apple's compiler would not accept, or not mean as it looks.
 
@@ -43,16 +48,18 @@ def lint(
         The faults in the text's order; none where it is clean.
 
     Raises:
+        UserInputError: A folder is not there.
         DeviceError: There is no compiler for the simulator.
     """
     toolchain = toolchains.find()
+    folders = existing_folders(include_folders)
     given = (source, language_version, sorted((defines or {}).items()))
     digest = blake2b(repr(given).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
     key = f"msl-lint:{building.identity(toolchain)}:{rules.VERSION}:{digest}"
     if not include_folders and default_cache().get(key) == _CLEAN:
         return ()
     try:
-        found = _found(source, toolchain, language_version, dict(defines or {}), include_folders)
+        found = _found(source, toolchain, language_version, dict(defines or {}), folders)
     except MslError as error:
         return error.diagnostics
     if not found and not include_folders:

@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from operator import eq, ge, gt, le, lt, ne
 from pathlib import Path
 
+from speedmetal.errors import UserInputError
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.tokens import Tokens
 from speedmetal.metal_simulator.toolchain import Toolchain, scratch_file
@@ -91,6 +92,26 @@ class Preprocessed:
     @cached_property
     def _texts(self) -> list[str]:
         return self.text.split("\n")
+
+
+def existing_folders(folders: Sequence[str | Path]) -> tuple[Path, ...]:
+    """The folders in which includes are looked for.
+
+    Raises:
+        UserInputError: One is not there.
+
+    Example:
+        >>> existing_folders(["no such folder"])
+        Traceback (most recent call last):
+            ...
+        speedmetal.errors.UserInputError: include_folders: 'no such folder' is no folder
+    """
+    if isinstance(folders, str | Path):
+        raise UserInputError(f"include_folders must be a list of folders, got {folders!r}")
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UserInputError(f"include_folders: {str(folder)!r} is no folder")
+    return tuple(Path(folder).resolve() for folder in folders)
 
 
 def preprocess(
@@ -181,10 +202,10 @@ def _by_clang(
     flags = ["-x", "c++", "-std=c++17", "-nostdinc", "-undef", "-Wno-everything"]
     flags += [f"-D{name}={value}" for name, value in macros.items()]
     flags += ["-isystem", str(_stub_folder_of(os.getpid()))]
-    flags += [part for folder in include_folders for part in ("-I", str(folder.resolve()))]
+    flags += [part for folder in include_folders for part in ("-I", str(folder))]
     done = toolchain.preprocess(f'#line 1 "{_FILE}"\n{source}', flags)
     if done.output is None:
-        raise MslError(_faults(done.messages), source)
+        raise MslError(_faults(done.messages, source), source)
     return _joined(source, done.output.decode("utf-8", "replace"))
 
 
@@ -207,21 +228,38 @@ def _joined(source: str, output: str) -> Preprocessed:
     return Preprocessed(source, "\n".join(texts), tuple(numbers))
 
 
-_MESSAGE = re.compile(rf"^{_FILE}:(\d+):(\d+): (?:fatal )?error: (.*)$", re.MULTILINE)
+_MESSAGE = re.compile(r"^(.*?):(\d+):(\d+): (?:fatal )?error: (.*)$")
+_INCLUDED = re.compile(rf"^In file included from {_FILE}:(\d+):")
 
 
-def _faults(messages: str) -> list[MslDiagnostic]:
-    found = [
-        MslDiagnostic(int(line), int(column), "error", _in_words(message))
-        for line, column, message in _MESSAGE.findall(messages)
-    ]
+def _faults(messages: str, source: str) -> list[MslDiagnostic]:
+    """The preprocessor's errors; those in an included file are told where it is included."""
+    found: list[MslDiagnostic] = []
+    including = 1
+    for shown in messages.splitlines():
+        if included := _INCLUDED.match(shown):
+            including = int(included[1])
+        elif error := _MESSAGE.match(shown):
+            file, line, column, message = error[1], int(error[2]), int(error[3]), error[4]
+            if file == _FILE:
+                words = _in_words(message, source.split("\n")[line - 1])
+                found.append(MslDiagnostic(line, column, "error", words))
+            else:
+                where = f"{Path(file).name}:{line}:{column}"
+                found.append(MslDiagnostic(including, 1, "error", f"{where}: {message}"))
     return found or [MslDiagnostic(1, 1, "error", messages.strip() or "the text is not valid")]
 
 
-def _in_words(message: str) -> str:
+def _in_words(message: str, directive: str) -> str:
     missing = re.fullmatch(r"'(.*)' file not found", message)
     if missing is None:
         return message
+    if '"' in directive:
+        return (
+            f'there is no file "{missing[1]}" where includes are looked for: name its folder, '
+            "include_folders=[...] (of sm.metal.simulate and sm.metal.lint), or put its content "
+            "into the text; Metal itself, and so sm.metal.library, compiles one text without files"
+        )
     return (
         f"there is no header <{missing[1]}>: Metal has its own library, <metal_stdlib>, and none "
         "of C or C++"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
@@ -18,6 +20,7 @@ from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslEr
 from speedmetal.metal_simulator.language.kernels import Role
 from speedmetal.metal_simulator.language.preprocess import (
     Preprocessed,
+    existing_folders,
     preprocess,
     relocated,
     tokens_of,
@@ -32,9 +35,16 @@ from speedmetal.metal_simulator.language.translation import (
 )
 from speedmetal.metal_simulator.language.words import Reading
 from speedmetal.metal_simulator.runtime import library as runtime_library
+from speedmetal.metal_simulator.runtime.records import Region
 from speedmetal.metal_simulator.toolchain import Toolchain
 
+_AROUND_TYPE = re.compile(r"\b(?:const|volatile|restrict|device|constant|threadgroup)\b|[&*\s]+")
 _AT_ONCE = 64  # functions of a text that are compiled together; of more, each for itself
+
+
+@functools.lru_cache
+def _pointee(type_text: str) -> str:
+    return _AROUND_TYPE.sub(" ", type_text).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,15 @@ class Parameter:
     is_reference: bool
     alignment: int = 1
     size_bytes: int = 0
+
+    @property
+    def pointee(self) -> str:
+        """The type that it points or refers to: ``uint`` of ``constant uint&``."""
+        return _pointee(self.type_text)
+
+    def region(self, address: int, size_bytes: int) -> Region:
+        """Memory that is bound to it."""
+        return Region(address, size_bytes, self.name, self.pointee, self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,8 @@ class Function:
         static_threadgroup_bytes: Of its own declarations of threadgroup memory.
         constants: The function constants that it may use.
         max_threads: ``[[max_total_threads_per_threadgroup(n)]]``; None: none stated.
+        arrays: Its declarations of threadgroup memory, by number, without addresses.
+        text: As it was compiled, for messages.
     """
 
     name: str
@@ -101,8 +122,23 @@ class Function:
     static_threadgroup_bytes: int
     constants: tuple[FunctionConstant, ...]
     max_threads: int | None
+    arrays: Mapping[int, Region]
+    text: str
     _address: int
     _missing: MslError | None = None
+
+    def threadgroup_arrays(self, sizes: Mapping[int, int]) -> dict[int, Region]:
+        """Its threadgroup memory, as `Dispatch.threadgroup_arrays` has it.
+
+        Args:
+            sizes: Bytes of the ``[[threadgroup(n)]]`` parameters, by ``n``.
+        """
+        given = {
+            -1 - parameter.index: parameter.region(0, sizes.get(parameter.index, 0))
+            for parameter in self.parameters
+            if parameter.role == "threadgroup"
+        }
+        return {**self.arrays, **given}
 
     @property
     def entry(self) -> int:
@@ -137,7 +173,7 @@ def compile_source(
     constants: Mapping[int | str, object] | None = None,
     fast_math: bool = False,
     check_races: bool = False,
-    include_folders: Sequence[Path] = (),
+    include_folders: Sequence[str | Path] = (),
     functions: Sequence[str] | None = None,
 ) -> Program:
     """Compile a text for the processor; the result is kept on disk.
@@ -156,6 +192,7 @@ def compile_source(
 
     Raises:
         MslError: The text is not valid, or uses what the simulator does not know.
+        UserInputError: A folder is not there, or a constant cannot have its value.
         DeviceError: There is no compiler for the simulator.
     """
     request = _Request(
@@ -165,7 +202,7 @@ def compile_source(
         dict(constants or {}),
         fast_math,
         check_races,
-        tuple(include_folders),
+        existing_folders(include_folders),
         None if functions is None else frozenset(functions),
     )
     return _program(request)
@@ -173,10 +210,11 @@ def compile_source(
 
 def _program(request: _Request) -> Program:
     toolchain = toolchains.find()
+    included = ""
     if request.include_folders:  # what is there may change without the text changing
-        return _loaded(request, _compiled(request, toolchain))
+        included = request.preprocessed(toolchain).text
     content = default_cache().get_or_build(
-        request.key(toolchain), lambda: _compiled(request, toolchain)
+        request.key(toolchain, included), lambda: _compiled(request, toolchain)
     )
     return _loaded(request, content)
 
@@ -192,7 +230,16 @@ class _Request:
     include_folders: tuple[Path, ...]
     functions: frozenset[str] | None
 
-    def key(self, toolchain: Toolchain) -> str:
+    def preprocessed(self, toolchain: Toolchain) -> Preprocessed:
+        return preprocess(
+            self.source,
+            toolchain,
+            language_version=self.language_version,
+            defines=self.defines,
+            include_folders=self.include_folders,
+        )
+
+    def key(self, toolchain: Toolchain, included: str) -> str:
         values = sorted((str(key), repr(value)) for key, value in self.constants.items())
         names = None if self.functions is None else sorted(self.functions)
         parts = (
@@ -202,6 +249,7 @@ class _Request:
             values,
             names,
             self.flags(),
+            included,
         )
         digest = blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
         return f"msl-program:{building.identity(toolchain)}:{digest}"
@@ -218,18 +266,14 @@ class _Described:
 
     functions: list[dict[str, Any]] = field(default_factory=list)
     constants: list[dict[str, Any]] = field(default_factory=list)
+    arrays: list[dict[str, str]] = field(default_factory=list)
+    text: str = ""  # that was compiled
     later: list[str] = field(default_factory=list)  # functions to be compiled when asked for
 
 
 def _compiled(request: _Request, toolchain: Toolchain) -> bytes:
     """The description and the library, in one."""
-    text = preprocess(
-        request.source,
-        toolchain,
-        language_version=request.language_version,
-        defines=request.defines,
-        include_folders=request.include_folders,
-    )
+    text = request.preprocessed(toolchain)
     tokens = tokens_of(text)
     try:
         translation = translate(
@@ -244,10 +288,13 @@ def _compiled(request: _Request, toolchain: Toolchain) -> bytes:
         translation = translate(
             tokens, Reading.SIMULATED, constants=request.constants, functions=frozenset()
         )
-    library = _library(translation, text, request, toolchain)
+    lined = messages.with_lines(translation.rewritten, text)
+    library = _library(lined, translation, text, request, toolchain)
     described = _Described(
         [_description(entry, tokens.place, text) for entry in entries],
         [_constant(constant) for constant in translation.constants],
+        [asdict(array) for array in translation.arrays],
+        lined,
         later,
     )
     head = json.dumps(asdict(described)).encode()
@@ -255,10 +302,13 @@ def _compiled(request: _Request, toolchain: Toolchain) -> bytes:
 
 
 def _library(
-    translation: Translation, text: Preprocessed, request: _Request, toolchain: Toolchain
+    lined: str,
+    translation: Translation,
+    text: Preprocessed,
+    request: _Request,
+    toolchain: Toolchain,
 ) -> bytes:
     flags = request.flags()
-    lined = messages.with_lines(translation.rewritten, text)
     done = building.compile_text(toolchain, lined, Reading.SIMULATED, flags)
     if done.output is None:
         plain = building.with_library(toolchain, Reading.SIMULATED, flags)
@@ -319,7 +369,7 @@ def _loaded(request: _Request, content: bytes) -> Program:
     loaded = runtime_library.load_bytes(content[8 + length :])
     rows = _rows(loaded)
     functions = {
-        facts["name"]: _function(facts, loaded, rows, request.source)
+        facts["name"]: _function(facts, loaded, rows, described, request.source)
         for facts in described.functions
     }
     constants = tuple(FunctionConstant(**constant) for constant in described.constants)
@@ -351,19 +401,23 @@ class _Later(Mapping[str, Function]):
         return len(self._names)
 
 
-def _rows(loaded: ctypes.CDLL) -> list[tuple[int, int, int, int]]:
-    """The table of threadgroup memory: entry, declaration, size, alignment."""
+_Row = tuple[int, int, int, int, int]
+
+
+def _rows(loaded: ctypes.CDLL) -> list[_Row]:
+    """The table of threadgroup memory: entry, declaration, size, alignment, size of an element."""
     begin, end = (
         ctypes.c_size_t.in_dll(loaded, name).value for name in ("smr_sites_begin", "smr_sites_end")
     )
     numbers = (ctypes.c_uint64 * ((end - begin) // 8)).from_address(begin)
-    return [tuple(numbers[i : i + 4]) for i in range(0, len(numbers), 4)]  # type: ignore[misc]
+    return [tuple(numbers[i : i + 5]) for i in range(0, len(numbers), 6)]  # type: ignore[misc]
 
 
 def _function(
     facts: dict[str, Any],
     loaded: ctypes.CDLL,
-    rows: list[tuple[int, int, int, int]],
+    rows: list[_Row],
+    described: _Described,
     source: str,
 ) -> Function:
     number = facts["number"]
@@ -379,6 +433,8 @@ def _function(
             0,
             constants,
             None,
+            {},
+            "",
             0,
             MslError(found, source),
         )
@@ -390,7 +446,7 @@ def _function(
     )
     own = {row[1]: row for row in rows if row[0] == number}
     maximum = own.pop(MAXIMUM_SITE, None)
-    static = sum(-(-size // alignment) * alignment for _, _, size, alignment in own.values())
+    static = sum(-(-size // alignment) * alignment for _, _, size, alignment, _ in own.values())
     address = ctypes.cast(getattr(loaded, ENTRY.format(number)), ctypes.c_void_p).value
     assert address is not None
     return Function(
@@ -400,6 +456,13 @@ def _function(
         static,
         constants,
         None if maximum is None else maximum[2],
+        {
+            site: Region(
+                0, size, described.arrays[site]["name"], described.arrays[site]["element"], element
+            )
+            for _, site, size, _, element in own.values()
+        },
+        described.text,
         address,
     )
 

@@ -24,13 +24,27 @@ _OF_TYPES = frozenset({"const", "volatile", "unsigned", "signed", "typename", "s
 _AFTER_LIST = frozenset({"const", "volatile", "noexcept"})
 
 
-def record(entry: str, site: int, size: str, alignment: str) -> str:
+def record(entry: str, site: int, size: str, alignment: str, element: str = "1") -> str:
     """A row of the table of sites, inside a kernel."""
     name = f"smr_site_{site}"
+    # Of six words, the last unused: the compiler puts arrays at multiples of 16 bytes.
+    values = f"{entry}, {site}, {size}, {alignment}, {element}, 0"
     return (
-        f"static unsigned long {name}[4] "
-        f'__attribute__((section("{SITES}"), used)) = {{{entry}, {site}, {size}, {alignment}}};'
+        f'static unsigned long {name}[6] __attribute__((section("{SITES}"), used)) = {{{values}}};'
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A declaration of threadgroup memory: for messages.
+
+    Args:
+        name: Its name.
+        element: The type of an element, as the text has it.
+    """
+
+    name: str
+    element: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class Variables:
     ) -> None:
         self.tokens = tokens
         self.next_site = first_site
+        self.arrays: list[Array] = []  # by number, from the first on
         self.rewriter = rewriter
         self.entry = entry
         self.is_simulated = reading == "simulated"
@@ -123,6 +138,8 @@ class Variables:
             cursor += 1
         type_end = self._type_end(type_begin, index)
         declarators = self._declarators(type_end, index)
+        element = tokens.source(type_begin, type_end)
+        self.arrays += [Array(tokens.words[found.name], element) for found in declarators]
         rewriter.replace(first, "")
         qualifier = "".join(f"{word} " for word in qualifiers if word == "volatile")
         type_text = qualifier + rewriter.rendered(type_begin, type_end)
@@ -153,7 +170,11 @@ class Variables:
         closing = f">({argument})"
         if self.is_simulated:
             row = record(
-                self.entry, site, f"sizeof({name})", alignment or f"alignof(decltype({name}))"
+                self.entry,
+                site,
+                f"sizeof({name})",
+                alignment or f"alignof(decltype({name}))",
+                f"sizeof(smr::element_of<decltype({name})>)",
             )
             closing += f"; {row}"
         else:

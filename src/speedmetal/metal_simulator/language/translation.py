@@ -70,6 +70,7 @@ class Translation:
     rewritten: Rewritten
     entries: tuple[Entry, ...]
     constants: tuple[FunctionConstant, ...]
+    arrays: tuple[threadgroup.Array, ...]
 
 
 def translate(
@@ -108,6 +109,7 @@ class _Translator:
             if kernel.template is not None and kernel.template[0] < kernel.template[1]:
                 self.templates.setdefault(kernel.name, []).append(kernel)
         self.reader = KernelReader(tokens)
+        self.arrays: list[threadgroup.Array] = []  # of threadgroup memory, by number
         self.numbers: dict[int, int] = {}  # a kernel's first token -> its number
 
     def run(self, functions: frozenset[str] | None) -> Translation:
@@ -152,7 +154,7 @@ class _Translator:
         if self.reading is Reading.SIMULATED:
             self.rewriter.append("SMR_TABLE", 0)
         rewritten = self.rewriter.render()
-        return Translation(rewritten, tuple(entries), tuple(constants.values()))
+        return Translation(rewritten, tuple(entries), tuple(constants.values()), tuple(self.arrays))
 
     def _is_there(self, parameter: Signature, constants: Mapping[str, FunctionConstant]) -> bool:
         constant = constants.get(parameter.condition)
@@ -294,6 +296,7 @@ class _Translator:
             )
             handled |= writer.rewrite(begin + 1, end)
             site = writer.next_site
+            self.arrays += writer.arrays
             if self.reading is Reading.SIMULATED:
                 self._maximum(declaration, entry)
         threadgroup.check_all(self.tokens, handled)

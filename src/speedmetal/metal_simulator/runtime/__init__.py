@@ -16,6 +16,8 @@ What a library of kernels must be compiled with:
 - Calls of ``__smr_loop_enter``, ``_turn`` and ``_leave`` around loops from which a barrier or a
   simdgroup function is reached. Without them, lanes in different turns of a loop are taken to be
   together.
+- ``-fsanitize=array-bounds``, which calls the runtime, and ``-fsanitize=local-bounds``, which
+  traps: no guard stands behind a thread's own arrays.
 - ``-fno-finite-loops``, so that an endless loop is not taken for one that cannot be; ``-g1`` and
   ``#line 1 "program_source"`` for lines in messages (`lines`).
 
@@ -31,10 +33,12 @@ kernel anywhere but inside the loader.
 ``place.c``                places of the program
 ``switch.c``, ``stacks.c`` the machine's registers; memory of stacks
 ``threadgroup_memory.c``   arrays of threadgroups: poison and guards
-``guarded.c``              device buffers: guards
+``guarded.c``              device buffers: guards, and the bytes where none can be
 ``signals.c``              faults become reports
+``misaligned.c``           addresses of faults that the processor does not tell
+``checks.c``               indices that an array does not have, lanes that no simdgroup has
 ``watchdog.c``             the end of endless loops
-``races.c``, ``tsan.c``    accesses that nothing orders
+``races.c``, ``tsan.c``    accesses that nothing orders, or that are out of bounds
 ``floats.c``               floating-point mode and conversions
 ``random.c``               orders
 =========================  =========================================================

@@ -56,6 +56,9 @@ unsigned int __smr_loop_enter(void);
 void __smr_loop_turn(unsigned int loop);
 void __smr_loop_leave(unsigned int loop);
 
+/* A simdgroup function asked for a lane that no group of so many lanes has: that ends a strict run. */
+void __smr_no_lane(unsigned int lane, unsigned int lanes);
+
 /* A thread came to what it must never come to (an endless loop without an end is left to the
  * watchdog): the run ends with this text. */
 void __smr_fail(char const *message);

@@ -8,19 +8,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speedmetal.errors import SimulationError
-from speedmetal.metal_simulator.runtime import lines
+from speedmetal.metal_simulator.runtime import lines, places
 from speedmetal.metal_simulator.runtime.records import Dispatch, Region
 
 if TYPE_CHECKING:
     from speedmetal.metal_simulator.runtime.library import Divergence, Party, Position, Race, Report
 
 # enum smr_status
-DONE, FAULT, TIMEOUT, DIVERGENCE, THREADGROUP_FULL, UNDERFLOW, FAILED, NO_MEMORY = range(8)
-DIVISION = 8
+DONE, FAULT, TIMEOUT, DIVERGENCE, THREADGROUP_FULL, DAMAGE, FAILED, NO_MEMORY = range(8)
+DIVISION, INDEX, OWN_ARRAY, MISALIGNED, LANE = range(8, 13)
 
 _VERBS = ("touched", "read", "wrote")  # by enum smr_access
 _NEAR_BYTES = 16 << 20  # of the guards around a buffer: what lies farther is another buffer's
 _NULL_BYTES = 1 << 16
+_KEEP_WITHIN = "keep the index within the buffer: compare it with the number of elements first"
+_KEEP_IN_ARRAY = "make the array larger, or keep the index within it"
+
+# enum smr_meeting
+_THREADGROUP_BARRIER, _SIMDGROUP_BARRIER, _SIMDGROUP_FUNCTION = range(1, 4)
+_QUADGROUP = 4
+_FLAGS = {1: "mem_device", 2: "mem_threadgroup", 4: "mem_texture"}
 _ENDINGS = {
     signal.SIGILL: "came to a place that must never be reached (a trap)",
     signal.SIGTRAP: "came to a place that must never be reached (a trap)",
@@ -82,6 +89,9 @@ class Explainer:
         region = self.dispatch.buffers.get(index)
         return f"buffer {index} ({region.name!r})" if region and region.name else f"buffer {index}"
 
+    def _buffer_with_length(self, index: int) -> str:
+        return places.named(f"buffer {index}", self.dispatch.buffers.get(index))
+
     def _who(self, report: Report) -> str:
         if not report.has_position:
             return f"a thread of threadgroup {_triple(report.position.threadgroup)}"
@@ -96,9 +106,13 @@ class Explainer:
             TIMEOUT: self._timeout,
             DIVERGENCE: lambda report: self.divergence(report.divergence),
             THREADGROUP_FULL: self._threadgroup_full,
-            UNDERFLOW: self._underflow,
+            DAMAGE: self._damaged_array,
             FAILED: self._failed,
             DIVISION: self._division,
+            INDEX: self._index,
+            OWN_ARRAY: self._own_array,
+            MISALIGNED: self._misaligned,
+            LANE: self._lane,
         }.get(report.status)
         if explain is None:
             return self.error(
@@ -127,34 +141,83 @@ class Explainer:
         if report.is_stack:
             return "beyond its own memory, of which there are 384 KiB"
         if report.is_threadgroup_memory:
-            return f"{_site(report.threadgroup_site)} at byte offset {report.threadgroup_offset}"
+            return self._array_place(report)
         if found := self.unbound.find(report.address):
             index, offset = found
             return f"buffer {index} at byte offset {offset}, but nothing is bound at this index"
         if found := self.nearest(report.address):
             index, offset = found
-            return f"{self.buffer(index)} at byte offset {offset}, {self._beyond(index, offset)}"
+            region = self.dispatch.buffers[index]
+            if offset < region.size_bytes < offset + report.size_bytes:
+                offset = region.size_bytes  # of a wide access, what is behind the end
+            return places.outside(f"buffer {index}", region, offset)
         if report.address < _NULL_BYTES:
             # Intel processors tell no address for one that cannot be.
-            return "through a pointer that is null, or not aligned, or no address at all"
+            return "through a pointer that is null, or no address at all"
         return f"address {report.address:#x}, which is in no buffer"
 
-    def _beyond(self, index: int, offset: int) -> str:
-        size = self.dispatch.buffers[index].size_bytes
-        if offset < 0:
-            return f"{-offset} bytes before its begin"
-        if offset < size:
-            return f"inside its {size} bytes, which are not there any more"
-        return f"{offset - size} bytes behind its end (it has {size} bytes)"
+    def _array(self, site: int) -> tuple[str, Region | None]:
+        region = self.dispatch.threadgroup_arrays.get(site)
+        is_declared = region is not None and site >= 0
+        return "threadgroup array" if is_declared else places.array_title(site), region
+
+    def _array_place(self, report: Report) -> str:
+        title, region = self._array(report.threadgroup_site)
+        offset = report.threadgroup_offset
+        if region is None:
+            return f"{title} at byte offset {offset}"
+        if offset < region.size_bytes < offset + report.size_bytes:
+            offset = region.size_bytes
+        return places.outside(title, region, offset)
 
     def _advice(self, report: Report) -> str:
         if report.is_stack:
             return "make the thread's arrays smaller"
         if report.is_threadgroup_memory:
-            return "make the array larger, or keep the index within it"
+            return _KEEP_IN_ARRAY
         if self.unbound.find(report.address):
             return "bind a buffer there, or do not use the parameter"
-        return "keep the index within the buffer: compare it with the number of elements first"
+        return _KEEP_WITHIN
+
+    def _index(self, report: Report) -> SimulationError:
+        name = places.name_at(self.dispatch.text, report.line, report.column)
+        what = places.indexed(report.index, report.message.decode(errors="replace"), name)
+        return self.error(
+            "out of bounds",
+            f"{self._who(report)} used {what}{self.line(report.code)}; {_KEEP_IN_ARRAY}",
+        )
+
+    def _own_array(self, report: Report) -> SimulationError:
+        who = self._who(report)
+        return self.error(
+            "out of bounds",
+            f"{who} went beyond an array or vector of its own or a table of the text, "
+            f"or used a null pointer{self.line(report.code)}; {_KEEP_IN_ARRAY}",
+        )
+
+    def _misaligned(self, report: Report) -> SimulationError:
+        where = f"address {report.address:#x}"
+        if report.is_threadgroup_memory:
+            title, region = self._array(report.threadgroup_site)
+            where = f"{places.named(title, region)} at byte offset {report.threadgroup_offset}"
+        elif found := self.nearest(report.address):
+            index, offset = found
+            where = f"{self._buffer_with_length(index)} at byte offset {offset}"
+        return self.error(
+            "misaligned",
+            f"{self._who(report)} {_VERBS[report.access]} {where} as a type whose alignment is "
+            f"{report.size_bytes} bytes or more{self.line(report.code)}; count in that type from "
+            "the begin on, or use a packed type",
+        )
+
+    def _lane(self, report: Report) -> SimulationError:
+        group = "simdgroup" if report.size_bytes > _QUADGROUP else "quadgroup"
+        return self.error(
+            "out of bounds",
+            f"{self._who(report)} asked for the value of lane {report.index} of its {group}, which "
+            f"has lanes 0 to {report.size_bytes - 1}{self.line(report.code)}; Metal leaves the "
+            "value undefined: keep the lane's index within them",
+        )
 
     def nearest(self, address: int) -> tuple[int, int] | None:
         """The buffer index and byte offset of an address in or near a buffer."""
@@ -183,11 +246,16 @@ class Explainer:
             f"{self.limit_bytes} are allowed; make the arrays smaller",
         )
 
-    def _underflow(self, report: Report) -> SimulationError:
+    def _damaged_array(self, report: Report) -> SimulationError:
+        title, region = self._array(report.threadgroup_site)
+        offset = report.threadgroup_offset
+        place = f"{title} at byte offset {offset}"
+        if region is not None:
+            place = places.beside(title, region, offset)
         return self.error(
             "out of bounds",
-            f"{self._who(report)} wrote {_site(report.threadgroup_site)} at byte offset "
-            f"{report.threadgroup_offset}, before its begin; keep the index within the array",
+            f"{self._who(report)} wrote {place}, which was found when the threadgroup had ended: "
+            f"check_races=True tells thread and line; {_KEEP_IN_ARRAY}",
         )
 
     def _failed(self, report: Report) -> SimulationError:
@@ -196,11 +264,11 @@ class Explainer:
 
     def damage(self, index: int, offset: int) -> SimulationError:
         """The error of a write beside a buffer, found when the dispatch had ended."""
+        place = places.beside(f"buffer {index}", self.dispatch.buffers[index], offset)
         return self.error(
             "out of bounds",
-            f"a thread wrote {self.buffer(index)} at byte offset {offset}, "
-            f"{self._beyond(index, offset)}; keep the index within the buffer: compare it with "
-            "the number of elements first",
+            f"a thread wrote {place}, which was found when the kernel had ended: check_races=True "
+            f"tells thread and line; {_KEEP_WITHIN}",
         )
 
     # ---- divergence
@@ -245,14 +313,39 @@ class Explainer:
         for race in races:
             yield (
                 f"{self._race_place(race)}: {self._party(race.earlier)}, then "
-                f"{self._party(race.later)}"
+                f"{self._party(race.later)}{self._meeting(race)}"
             )
 
-    def _race_place(self, race: Race) -> str:
+    def _meeting(self, race: Race) -> str:
+        """What is between the two, and why it does not help."""
+        if not race.meeting:
+            return ""
+        is_device = self._bound_at(race.address) is not None
+        wanted = "mem_device" if is_device else "mem_threadgroup"
+        if race.meeting == _SIMDGROUP_FUNCTION:
+            return (
+                "; the simdgroup function between them orders no memory: put "
+                f"simdgroup_barrier(mem_flags::{wanted}) there"
+            )
+        kind = "threadgroup" if race.meeting == _THREADGROUP_BARRIER else "simdgroup"
+        names = [name for bit, name in _FLAGS.items() if race.flags & bit] or ["mem_none"]
+        given = " | ".join(f"mem_flags::{name}" for name in names)
+        return (
+            f"; the {kind}_barrier between them has {given}, which does not order "
+            f"{'device' if is_device else 'threadgroup'} memory: give it mem_flags::{wanted}"
+        )
+
+    def _bound_at(self, address: int) -> int | None:
         for index, region in self.dispatch.buffers.items():
-            offset = race.address - region.address
-            if 0 <= offset < region.size_bytes:
-                return f"{self.buffer(index)}, byte offset {offset} ({race.size_bytes} bytes)"
+            if 0 <= address - region.address < region.size_bytes:
+                return index
+        return None
+
+    def _race_place(self, race: Race) -> str:
+        index = self._bound_at(race.address)
+        if index is not None:
+            offset = race.address - self.dispatch.buffers[index].address
+            return f"{self.buffer(index)}, byte offset {offset} ({race.size_bytes} bytes)"
         return f"threadgroup memory ({race.size_bytes} bytes)"
 
     def _party(self, party: Party) -> str:
@@ -272,9 +365,3 @@ def _thread(position: Position) -> str:
 
 def _triple(values: Iterable[int]) -> str:
     return f"({', '.join(map(str, values))})"
-
-
-def _site(site: int) -> str:
-    if site < 0:
-        return f"[[threadgroup({-1 - site})]]"
-    return f"threadgroup array number {site + 1} of the text"

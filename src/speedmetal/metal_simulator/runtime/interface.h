@@ -19,11 +19,18 @@ enum smr_status {
     SMR_TIMEOUT,          /* the watchdog ended the run */
     SMR_DIVERGENCE,       /* strict: a barrier that some threads did not reach */
     SMR_THREADGROUP_FULL, /* more threadgroup memory than the limit */
-    SMR_UNDERFLOW,        /* bytes before an array of threadgroup memory were written */
+    SMR_DAMAGE,           /* bytes beside an array of threadgroup memory were written */
     SMR_FAILED,           /* __smr_fail: see message */
     SMR_NO_MEMORY,        /* the host has no memory or threads left */
-    SMR_DIVISION          /* strict: a division of integers that has no result */
+    SMR_DIVISION,         /* strict: a division of integers that has no result */
+    SMR_INDEX,            /* an array has no such element: see index, line, column, message (its type) */
+    SMR_OWN_ARRAY,        /* beyond a thread's own array or a table of the text, by a pointer */
+    SMR_MISALIGNED,       /* see address, size_bytes, access */
+    SMR_LANE              /* a lane that no simdgroup has: see index, size_bytes (lanes) */
 };
+
+/* Which end of memory touches a page without access. */
+enum smr_edge { SMR_EDGE_END, SMR_EDGE_BEGIN };
 
 enum smr_access { SMR_ACCESS_UNKNOWN, SMR_ACCESS_READ, SMR_ACCESS_WRITE };
 
@@ -44,6 +51,9 @@ struct smr_dispatch {
     uint32_t flush_denormals;
     uint32_t strict;
     uint32_t check_races;
+    uint32_t edge; /* smr_edge, of threadgroup memory */
+    uint32_t other_count;
+    uint64_t const *others; /* begins and ends of memory that the kernel may have the address of */
 };
 
 /* A thread of the grid. */
@@ -64,7 +74,12 @@ struct smr_race {
     uint64_t address;
     uint64_t size_bytes;
     struct smr_party earlier, later;
+    uint32_t meeting; /* smr_meeting */
+    int32_t flags;    /* mem_flags of the barrier */
 };
+
+/* What the threads of a race met at between their accesses, though it does not order that memory. */
+enum smr_meeting { SMR_NO_MEETING, SMR_THREADGROUP_BARRIER, SMR_SIMDGROUP_BARRIER, SMR_SIMDGROUP_FUNCTION };
 
 /* The first barrier that some threads did not reach. */
 struct smr_divergence {
@@ -82,6 +97,9 @@ struct smr_report {
     uint32_t has_position; /* whether `position` is known */
     struct smr_position position;
     uint64_t address;
+    uint64_t size_bytes; /* of the access; 0: unknown */
+    int64_t index;
+    uint32_t line, column; /* of the array in the compiled text; 0: unknown */
     uint64_t code[SMR_CODE_DEPTH];
     int64_t threadgroup_site; /* declaration of threadgroup memory; -1 - n: [[threadgroup(n)]] */
     int64_t threadgroup_offset;

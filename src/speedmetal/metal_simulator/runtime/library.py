@@ -61,6 +61,8 @@ class Race(ctypes.Structure):
         ("size_bytes", ctypes.c_uint64),
         ("earlier", Party),
         ("later", Party),
+        ("meeting", ctypes.c_uint32),
+        ("flags", ctypes.c_int32),
     )
 
 
@@ -98,6 +100,9 @@ class DispatchRecord(ctypes.Structure):
         ("flush_denormals", ctypes.c_uint32),
         ("strict", ctypes.c_uint32),
         ("check_races", ctypes.c_uint32),
+        ("edge", ctypes.c_uint32),
+        ("other_count", ctypes.c_uint32),
+        ("others", ctypes.POINTER(ctypes.c_uint64)),
     )
 
 
@@ -111,6 +116,10 @@ class Report(ctypes.Structure):
         ("has_position", ctypes.c_uint32),
         ("position", Position),
         ("address", ctypes.c_uint64),
+        ("size_bytes", ctypes.c_uint64),
+        ("index", ctypes.c_int64),
+        ("line", ctypes.c_uint32),
+        ("column", ctypes.c_uint32),
         ("code", ctypes.c_uint64 * CODE_DEPTH),
         ("threadgroup_site", ctypes.c_int64),
         ("threadgroup_offset", ctypes.c_int64),
@@ -140,7 +149,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "smr_library_begin": (_u64, (_u64,)),
     "smr_library_name": (ctypes.c_char_p, (_u64,)),
     "smr_reserve": (_u64, (_u64,)),
-    "smr_buffer_map": (_u64, (_u64, ctypes.c_int32)),
+    "smr_buffer_map": (_u64, (_u64, ctypes.c_int32, ctypes.c_uint32, ctypes.c_uint32)),
     "smr_buffer_unmap": (None, (_u64, _u64)),
     "smr_buffer_damage": (ctypes.c_int64, (_u64, _u64)),
     "smr_buffer_repair": (None, (_u64, _u64)),

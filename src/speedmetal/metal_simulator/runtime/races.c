@@ -1,4 +1,5 @@
-/* Accesses that nothing orders, found in the order in which the simulator happens to run threads.
+/* Accesses that nothing orders, found in the order in which the simulator happens to run threads; and
+ * those that are in no memory of the dispatch.
  *
  * Programs built for this call tsan.c at every access. For each word of a buffer and of threadgroup
  * memory the last accesses are kept, with the time when they were made: a clock that goes on at every
@@ -12,6 +13,7 @@
  * only reads before writes. Nothing orders threadgroups. Where the earlier thread made a fence after
  * its access and the later one before its own, an atomic access between them may order the two, and
  * nothing is said. Two atomic accesses are never a race. */
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,7 +51,8 @@ struct cell {
 };
 
 struct span {
-    uintptr_t begin, end;
+    uintptr_t begin, end;  /* in whole words */
+    uintptr_t first, last; /* of the memory itself; `last` is behind it */
     struct cell *cells;
     bool is_threadgroup_memory;
 };
@@ -66,9 +69,10 @@ struct chunk {
 
 struct races {
     struct worker *worker;
-    uintptr_t code_base;
+    uintptr_t code_base, code_end; /* the program with its own data */
     uint32_t time;
     uint32_t barrier[ORDER_KINDS]; /* when the threadgroup's last barrier was released */
+    int barrier_flags;             /* its mem_flags */
     uint32_t fence[THREADS_MAXIMUM]; /* the last fence of each thread of the threadgroup */
     struct span *last;
     uint32_t span_count;
@@ -133,12 +137,18 @@ static struct cell *bytes_allocate(struct races *races)
 }
 
 /* Adds memory to be watched, sorted by address; what overlaps (one buffer at two indices) is one. */
-static bool span_add(struct races *races, uintptr_t begin, uintptr_t end, bool is_threadgroup_memory)
+static bool span_add(struct races *races, uintptr_t first, uintptr_t last, bool is_threadgroup_memory)
 {
     uint32_t at = 0;
-    while (at < races->span_count && races->span[at].begin < begin)
+    while (at < races->span_count && races->span[at].first < first)
         at++;
-    struct span added = {.begin = begin, .end = end, .is_threadgroup_memory = is_threadgroup_memory};
+    struct span added = {
+        .begin = first & ~(uintptr_t)(WORD - 1),
+        .end = (last + WORD - 1) & ~(uintptr_t)(WORD - 1),
+        .first = first,
+        .last = last,
+        .is_threadgroup_memory = is_threadgroup_memory,
+    };
     added.cells = map(cells_bytes(&added));
     if (!added.cells)
         return false;
@@ -185,9 +195,8 @@ static bool buffers_add(struct races *races)
     for (uint32_t i = 0; i < SMR_BUFFERS; i++) {
         if (dispatch->buffer_bytes[i] == 0)
             continue;
-        uintptr_t begin = (uintptr_t)dispatch->buffers[i] & ~(uintptr_t)(WORD - 1);
-        uintptr_t end = (uintptr_t)(dispatch->buffers[i] + dispatch->buffer_bytes[i]);
-        range[count++] = (struct range){begin, (end + WORD - 1) & ~(uintptr_t)(WORD - 1)};
+        uintptr_t begin = (uintptr_t)dispatch->buffers[i];
+        range[count++] = (struct range){begin, begin + dispatch->buffer_bytes[i]};
     }
     qsort(range, count, sizeof *range, by_begin);
     for (uint32_t i = 0; i < count;) {
@@ -200,6 +209,36 @@ static bool buffers_add(struct races *races)
     return true;
 }
 
+struct library {
+    uintptr_t begin, end;
+};
+
+static int find_end(struct dl_phdr_info *information, size_t bytes, void *argument)
+{
+    (void)bytes;
+    struct library *library = argument;
+    uintptr_t first = UINTPTR_MAX, end = 0;
+    for (int i = 0; i < information->dlpi_phnum; i++) {
+        if (information->dlpi_phdr[i].p_type != PT_LOAD)
+            continue;
+        uintptr_t begin = information->dlpi_addr + information->dlpi_phdr[i].p_vaddr;
+        first = begin < first ? begin : first;
+        end = begin + information->dlpi_phdr[i].p_memsz > end ? begin + information->dlpi_phdr[i].p_memsz : end;
+    }
+    if (library->begin < first || library->begin >= end)
+        return 0;
+    library->end = end;
+    return 1;
+}
+
+/* Where the library that begins at `begin` ends. */
+static uintptr_t library_end(uintptr_t begin)
+{
+    struct library library = {.begin = begin, .end = begin};
+    dl_iterate_phdr(find_end, &library);
+    return library.end;
+}
+
 struct races *smr_races_begin(struct worker *worker)
 {
     struct races *races = map(sizeof *races);
@@ -210,6 +249,7 @@ struct races *smr_races_begin(struct worker *worker)
     races->threadgroup_capacity = worker->run->threadgroup_total;
     races->threadgroups = map(races->threadgroup_capacity * sizeof *races->threadgroups);
     races->code_base = smr_library_begin((uint64_t)(uintptr_t)worker->run->dispatch->entry);
+    races->code_end = library_end(races->code_base);
     if (races->threadgroups && buffers_add(races))
         return races;
     smr_races_end(races);
@@ -232,12 +272,10 @@ void smr_races_end(struct races *races)
 /* An array of threadgroup memory keeps its place through a run. */
 bool smr_races_threadgroup_memory(struct races *races, uintptr_t address, size_t size_bytes)
 {
-    uintptr_t begin = address & ~(uintptr_t)(WORD - 1);
-    uintptr_t end = (address + size_bytes + WORD - 1) & ~(uintptr_t)(WORD - 1);
-    if (span_find(races, begin))
+    if (size_bytes == 0 || span_find(races, address))
         return true;
     atomic_fetch_add(&races->worker->critical, 1);
-    bool done = races->span_count < SPANS_MAXIMUM && span_add(races, begin, end, true);
+    bool done = races->span_count < SPANS_MAXIMUM && span_add(races, address, address + size_bytes, true);
     atomic_fetch_sub(&races->worker->critical, 1);
     return done;
 }
@@ -274,6 +312,7 @@ static bool is_ordered_by(enum order_kind kind, int flags)
 void smr_races_threadgroup_barrier(struct races *races, int flags)
 {
     uint32_t now = tick(races);
+    races->barrier_flags = flags;
     for (int kind = 0; kind < ORDER_KINDS; kind++)
         if (is_ordered_by((enum order_kind)kind, flags))
             races->barrier[kind] = now;
@@ -311,6 +350,8 @@ void smr_races_simdgroup(struct races *races, struct simdgroup *simdgroup, uint3
         else
             join_some(known->lane[kind], mask, now);
     }
+    known->last_flags = flags;
+    known->last_is_barrier = is_barrier;
 }
 
 void smr_races_fence(struct races *races, uint32_t thread)
@@ -336,6 +377,18 @@ static struct threadgroup_times const *threadgroup_of(struct races const *races,
 
 /* ---- accesses */
 
+/* Whether what the record tells happened before the access, by what lanes of one simdgroup know of each other. */
+static bool is_before_in_simdgroup(struct access const *access, struct record record, enum order_kind kind)
+{
+    if (record.thread / SMR_SIMDGROUP != access->record.thread / SMR_SIMDGROUP)
+        return false;
+    struct known_times const *known = &access->simdgroup->known;
+    if (record.time < known->all[kind])
+        return true;
+    return known->has_partial
+        && record.time < known->lane[kind][access->fiber->thread.lane][record.thread % SMR_SIMDGROUP];
+}
+
 /* Whether what the record tells happened before the access, for sure. */
 static bool is_before(struct access const *access, struct record record, enum order_kind kind)
 {
@@ -352,13 +405,25 @@ static bool is_before(struct access const *access, struct record record, enum or
         return true;
     if (races->fence[record.thread] > record.time && races->fence[access->record.thread] > record.time)
         return true;
-    if (record.thread / SMR_SIMDGROUP != access->record.thread / SMR_SIMDGROUP)
-        return false;
+    return is_before_in_simdgroup(access, record, kind);
+}
+
+/* Notes what the threads met at between their accesses, which might have ordered them. */
+static void note_meeting(struct access const *access, struct record earlier, struct smr_race *race)
+{
+    struct races const *races = access->races;
     struct known_times const *known = &access->simdgroup->known;
-    if (record.time < known->all[kind])
-        return true;
-    return known->has_partial
-        && record.time < known->lane[kind][access->fiber->thread.lane][record.thread % SMR_SIMDGROUP];
+    race->meeting = SMR_NO_MEETING;
+    race->flags = 0;
+    if (earlier.time < races->threadgroups[races->threadgroup_count - 1].begin)
+        return;
+    if (earlier.time < races->barrier[ORDER_EXECUTION]) {
+        race->meeting = SMR_THREADGROUP_BARRIER;
+        race->flags = races->barrier_flags;
+    } else if (is_before_in_simdgroup(access, earlier, ORDER_EXECUTION)) {
+        race->meeting = known->last_is_barrier ? SMR_SIMDGROUP_BARRIER : SMR_SIMDGROUP_FUNCTION;
+        race->flags = known->last_flags;
+    }
 }
 
 static struct smr_position position_of(struct races const *races, struct record record)
@@ -393,7 +458,8 @@ static struct smr_party party_of(struct races const *races, struct record record
 static bool is_same_race(struct smr_race const *a, struct smr_race const *b)
 {
     return a->earlier.code == b->earlier.code && a->later.code == b->later.code
-        && a->earlier.access == b->earlier.access && a->later.access == b->later.access;
+        && a->earlier.access == b->earlier.access && a->later.access == b->later.access
+        && a->meeting == b->meeting;
 }
 
 __attribute__((noinline)) static void report_race(struct access const *access, struct record earlier, bool writes,
@@ -408,6 +474,7 @@ __attribute__((noinline)) static void report_race(struct access const *access, s
         .earlier = party_of(races, earlier, writes, is_atomic),
         .later = party_of(races, access->record, is_write, access->kind >= ATOMIC_CHANGE),
     };
+    note_meeting(access, earlier, &race);
     report->races++;
     if (report->distinct_races == SMR_RACES)
         return;
@@ -464,25 +531,43 @@ static bool split(struct races *races, struct cell *cell)
     return true;
 }
 
-void smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code)
+/* Whether memory that is no buffer's and no threadgroup's is the program's all the same: its own data,
+ * its arguments, or what the host gave it the address of. */
+static bool is_known_memory(struct races const *races, uintptr_t address, size_t size_bytes)
+{
+    struct smr_dispatch const *dispatch = races->worker->run->dispatch;
+    if (address - races->code_base < races->code_end - races->code_base
+        || address - (uintptr_t)dispatch < sizeof *dispatch)
+        return true;
+    for (uint32_t i = 0; i < dispatch->other_count; i++)
+        if (address >= dispatch->others[2 * i] && address + size_bytes <= dispatch->others[2 * i + 1])
+            return true;
+    return false;
+}
+
+/* Holds an access against those before; false: it is, in part at least, out of bounds. */
+bool smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code)
 {
     struct races *races = slot->worker->races;
     /* Threads' own variables, and the slots of exchanges, are most of what is accessed. */
-    bool is_private = is_stack_address(address) || address - (uintptr_t)slot->worker < sizeof *slot->worker;
-    if (is_private || races->time >= LAST_TIME)
-        return;
+    if (is_stack_address(address) || address - (uintptr_t)slot->worker < sizeof *slot->worker)
+        return true;
     struct access access = {
         .races = races, .fiber = slot->fiber, .address = address, .size_bytes = size_bytes, .kind = kind};
     access.span = span_find(races, address);
     if (!access.span)
-        return;
+        return is_known_memory(races, address, size_bytes);
+    if (address < access.span->first || address + size_bytes > access.span->last)
+        return false;
+    if (races->time >= LAST_TIME)
+        return true;
     struct smr_thread const *thread = &slot->fiber->thread;
     uintptr_t offset = code - races->code_base;
     access.simdgroup = &slot->worker->simdgroup[thread->simdgroup];
     access.record.time = races->time;
     access.record.thread = thread->index_in_threadgroup;
     access.record.code = offset < (1u << CODE_BITS) ? (uint32_t)offset : 0;
-    uintptr_t end = address + size_bytes < access.span->end ? address + size_bytes : access.span->end;
+    uintptr_t end = address + size_bytes;
     bool is_race = false;
     while (address < end && !is_race) {
         struct cell *cell = &access.span->cells[(address - access.span->begin) / WORD];
@@ -495,4 +580,5 @@ void smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, e
                 is_race = visit_cell(&access, &cell->bytes[byte]);
         address += WORD - first;
     }
+    return true;
 }

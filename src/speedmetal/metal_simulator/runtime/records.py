@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 Size = tuple[int, int, int]
 """Along x, y and z."""
@@ -11,17 +11,21 @@ Size = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Memory that is bound at a buffer index.
+    """Memory that is bound at a buffer index, or threadgroup memory.
 
     Args:
-        address: Where it begins.
+        address: Where it begins; 0 for threadgroup memory, which lies elsewhere in each run.
         size_bytes: How far the kernel may go.
-        name: For messages: the parameter's name.
+        name: For messages: that of the parameter or variable.
+        element: For messages: the type of an element, as the text has it.
+        element_bytes: The size of one; 0: unknown.
     """
 
     address: int
     size_bytes: int
     name: str = ""
+    element: str = ""
+    element_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Dispatch:
         static_threadgroup_bytes: Of the arrays that the kernel declares.
         grid: Threads.
         threads: Of a threadgroup; at the grid's edge threadgroups are smaller.
+        threadgroup_arrays: For messages: those that the text declares, by number, and those of
+            ``[[threadgroup(n)]]`` by ``-1 - n``.
+        text: For messages: the text as it was compiled, with ``#line`` directives.
+        reachable: Begin and end of memory that is not bound, but whose address the host asked for,
+            so that the kernel may have it.
     """
 
     name: str
@@ -47,6 +56,9 @@ class Dispatch:
     static_threadgroup_bytes: int
     grid: Size
     threads: Size
+    threadgroup_arrays: Mapping[int, Region] = field(default_factory=dict)
+    text: str = ""
+    reachable: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)

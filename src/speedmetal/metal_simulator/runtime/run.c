@@ -249,8 +249,10 @@ static void *worker_main(void *argument)
     if (worker->races)
         smr_races_end(worker->races);
     worker->races = NULL;
-    if (worker->report.status != SMR_DONE)
+    if (worker->report.status != SMR_DONE) {
+        smr_threadgroup_memory_repair(worker);
         smr_watchdog_stop_others(worker->run);
+    }
     return NULL;
 }
 

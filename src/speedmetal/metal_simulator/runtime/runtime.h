@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 #include "interface.h"
 
@@ -79,6 +80,8 @@ enum order_kind { ORDER_EXECUTION, ORDER_DEVICE, ORDER_THREADGROUP, ORDER_KINDS 
 
 struct known_times {
     uint32_t all[ORDER_KINDS]; /* every lane knows what every lane did before */
+    int last_flags; /* mem_flags of the last barrier or function of the simdgroup */
+    bool last_is_barrier;
     bool has_partial;
     uint32_t lane[ORDER_KINDS][SMR_SIMDGROUP][SMR_SIMDGROUP]; /* [knows][did]: before when */
 };
@@ -96,7 +99,7 @@ struct simdgroup {
     char slots[BANKS][SMR_SIMDGROUP][SMR_SLOT_BYTES] __attribute__((aligned(64)));
 };
 
-/* ---- threadgroup memory: guard page, unused bytes, the array, guard page */
+/* ---- threadgroup memory: guard page, the array with unused bytes before or behind it, guard page */
 
 struct site {
     char *mapping;
@@ -214,11 +217,19 @@ uint64_t smr_permuted(uint64_t index, uint64_t count, uint64_t seed);
 
 bool smr_threadgroup_memory_begin(struct worker *worker);
 void smr_threadgroup_memory_end(struct worker *worker);
+void smr_threadgroup_memory_repair(struct worker *worker);
 void smr_threadgroup_memory_locate(struct worker *worker, uint64_t address);
 
 /* ---- guarded.c */
 
+struct pages {
+    char *begin, *end;
+};
+
 char *smr_map_guarded(size_t memory_bytes, size_t guard_bytes, size_t *mapping_bytes);
+char *smr_place_memory(char *memory, size_t size_bytes, size_t alignment, enum smr_edge edge);
+void smr_slack_fill(struct pages pages, char *memory, size_t size_bytes);
+char const *smr_slack_damage(struct pages pages, char const *memory, size_t size_bytes);
 size_t smr_page_bytes(void);
 
 /* ---- signals.c */
@@ -230,6 +241,10 @@ bool smr_signal_stack_prepare(struct worker *worker);
 void smr_signals_enter(struct worker *worker, stack_t *previous, sigset_t *mask);
 void smr_signals_leave(stack_t const *previous, sigset_t const *mask);
 void smr_kick(struct worker *worker);
+
+/* ---- misaligned.c */
+
+bool smr_report_misaligned(struct worker *worker, ucontext_t const *context);
 
 /* ---- watchdog.c */
 
@@ -256,13 +271,14 @@ bool smr_races_threadgroup_memory(struct races *races, uintptr_t address, size_t
 void smr_races_threadgroup_barrier(struct races *races, int flags);
 void smr_races_simdgroup(struct races *races, struct simdgroup *simdgroup, uint32_t mask, int flags, bool is_barrier);
 void smr_races_fence(struct races *races, uint32_t thread);
-void smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code);
+bool smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code);
 
 /* ---- run.c */
 
 /* Ends the worker's run from anywhere on a fiber's stack. */
 _Noreturn void smr_escape(struct worker *worker, enum smr_status status);
 void smr_report_thread(struct worker *worker, struct fiber const *fiber, uintptr_t code, void **frame);
+void smr_report_address(struct worker *worker, uint64_t address);
 uint64_t smr_library_begin(uint64_t address);
 struct smr_position smr_position_of(struct smr_thread const *thread);
 

@@ -93,6 +93,20 @@ static void read_machine(ucontext_t const *context, struct machine *machine)
 #error "the runtime knows Linux and macOS on x86-64 and aarch64"
 #endif
 
+/* Whether the instruction is the trap of -fsanitize=local-bounds, which is the one check of which
+ * programs are built to trap. */
+static bool is_bounds_trap(int signal, uintptr_t code)
+{
+#if defined(__x86_64__)
+    unsigned char const *byte = (unsigned char const *)code; /* ud1l number(%eax), %eax */
+    return signal == SIGILL && byte[0] == 0x67 && byte[1] == 0x0F && byte[2] == 0xB9 && byte[3] == 0x40;
+#else
+    uint32_t instruction;
+    memcpy(&instruction, (void const *)code, sizeof instruction);
+    return signal == SIGTRAP && (instruction & ~0x1FE0u) == 0xD42AA000u; /* brk 0x5500 + number */
+#endif
+}
+
 /* ---- handling */
 
 static size_t index_of(int signal)
@@ -121,11 +135,26 @@ static void pass_on(int signal, siginfo_t *information, void *context)
     }
 }
 
-static void note_address(struct worker *worker, uint64_t address)
+/* Notes which memory an address belongs to. */
+void smr_report_address(struct worker *worker, uint64_t address)
 {
     worker->report.address = address;
     worker->report.is_stack = is_stack_address((uintptr_t)address);
     smr_threadgroup_memory_locate(worker, address);
+}
+
+/* Why a kernel did what raised the signal. */
+static enum smr_status cause_of(struct worker *worker, int signal, siginfo_t *information, ucontext_t *context,
+                                struct machine const *machine)
+{
+    worker->report.signal = (uint32_t)signal;
+    if (is_bounds_trap(signal, machine->code))
+        return SMR_OWN_ARRAY;
+    if (signal == SIGSEGV && smr_report_misaligned(worker, context))
+        return SMR_MISALIGNED;
+    worker->report.access = machine->access;
+    smr_report_address(worker, (uint64_t)(uintptr_t)information->si_addr);
+    return SMR_FAULT;
 }
 
 static void on_signal(int signal, siginfo_t *information, void *context)
@@ -146,11 +175,8 @@ static void on_signal(int signal, siginfo_t *information, void *context)
         worker->report.status = stop == STOPPED_BY_TIMEOUT ? SMR_TIMEOUT : SMR_DONE;
         siglongjmp(worker->escape, 1);
     }
-    worker->report.signal = (uint32_t)signal;
-    worker->report.access = machine.access;
-    note_address(worker, (uint64_t)(uintptr_t)information->si_addr);
+    worker->report.status = cause_of(worker, signal, information, context, &machine);
     smr_report_thread(worker, slot->fiber, machine.code, machine.frame);
-    worker->report.status = SMR_FAULT;
     siglongjmp(worker->escape, 1);
 }
 

@@ -1,5 +1,6 @@
 /* Memory of a threadgroup. Each declaration, and each [[threadgroup(n)]], is a site with pages of its
- * own: the end of its array touches a guard, and every threadgroup finds it poisoned. */
+ * own: the end of its array touches a guard (or its begin, see smr_edge), and every threadgroup finds
+ * it poisoned. */
 #include <string.h>
 #include <sys/mman.h>
 
@@ -21,12 +22,17 @@ static bool site_map(struct worker *worker, struct site *site, size_t size_bytes
     if (site->mapping) {
         site->memory = site->mapping + SITE_GUARD_BYTES;
         site->memory_bytes = site->mapping_bytes - 2 * SITE_GUARD_BYTES;
-        memset(site->memory, POISON, site->memory_bytes);
+        site->size_bytes = SIZE_MAX; /* nothing is filled yet */
     } else {
         site->memory_bytes = 0;
     }
     atomic_fetch_sub(&worker->critical, 1);
     return site->mapping != NULL;
+}
+
+static struct pages site_pages(struct site const *site)
+{
+    return (struct pages){site->memory, site->memory + site->memory_bytes};
 }
 
 /* Makes a site ready for the current threadgroup. */
@@ -43,13 +49,15 @@ static enum smr_status site_begin(struct worker *worker, uint32_t index, size_t 
     size_t needed = (size_bytes + page - 1) / page * page;
     if ((!site->mapping || site->memory_bytes != needed) && !site_map(worker, site, size_bytes))
         return SMR_NO_MEMORY;
-    uintptr_t address = ((uintptr_t)site->memory + site->memory_bytes - size_bytes) & ~(uintptr_t)(alignment - 1);
-    if (site->address != address || site->size_bytes != size_bytes)
-        memset(site->memory, POISON, site->memory_bytes);
-    else if (dispatch->poison)
-        memset((void *)address, POISON, size_bytes);
+    char *array = smr_place_memory(site->memory, size_bytes, alignment, (enum smr_edge)dispatch->edge);
+    uintptr_t address = (uintptr_t)array;
+    bool is_new = site->address != address || site->size_bytes != size_bytes;
     site->address = address;
     site->size_bytes = size_bytes;
+    if (is_new)
+        smr_slack_fill(site_pages(site), array, size_bytes);
+    if (is_new || dispatch->poison)
+        memset(array, POISON, size_bytes);
     site->threadgroup = worker->threadgroup_serial;
     worker->site_list[worker->sites_used++] = index;
     if (worker->races && !smr_races_threadgroup_memory(worker->races, address, size_bytes))
@@ -103,27 +111,28 @@ static int64_t site_name(uint32_t index)
     return index < FIRST_DECLARATION ? -1 - (int64_t)index : (int64_t)index - FIRST_DECLARATION;
 }
 
-/* Whether all bytes from `begin` to `end` are poison: the first is, and each is like its neighbour. */
-static bool is_poison(char const *begin, char const *end)
-{
-    return begin == end || (*(unsigned char const *)begin == POISON && memcmp(begin, begin + 1, (size_t)(end - begin) - 1) == 0);
-}
-
-/* The bytes before an array share its page, so that no guard holds them: they must be poison still. */
+/* Sees that nothing beside the arrays was written. */
 void smr_threadgroup_memory_end(struct worker *worker)
 {
     for (uint32_t i = 0; i < worker->sites_used; i++) {
         struct site *site = &worker->site[worker->site_list[i]];
-        if (is_poison(site->memory, (char const *)site->address))
+        char const *array = (char const *)site->address;
+        char const *damage = smr_slack_damage(site_pages(site), array, site->size_bytes);
+        if (!damage)
             continue;
-        unsigned char const *byte = (unsigned char const *)site->address;
-        while (*(byte - 1) == POISON)
-            byte--;
         worker->report.threadgroup_site = site_name(worker->site_list[i]);
-        worker->report.threadgroup_offset = byte - 1 - (unsigned char const *)site->address;
-        worker->report.status = SMR_UNDERFLOW;
-        memset(site->memory, POISON, site->memory_bytes);
+        worker->report.threadgroup_offset = damage - array;
+        worker->report.status = SMR_DAMAGE;
         return;
+    }
+}
+
+/* Makes the bytes beside the arrays of the threadgroup in which a run failed as they were. */
+void smr_threadgroup_memory_repair(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->sites_used; i++) {
+        struct site *site = &worker->site[worker->site_list[i]];
+        smr_slack_fill(site_pages(site), (char *)site->address, site->size_bytes);
     }
 }
 

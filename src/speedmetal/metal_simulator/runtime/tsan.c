@@ -13,14 +13,36 @@ static inline struct slot *watched_slot(void)
     return slot->worker->races ? slot : NULL;
 }
 
-static inline void note(void const volatile *address, size_t size_bytes, enum access_kind kind, void *return_address)
+/* Ends the run at an access that must not be; `frame` is that of the function that the program called. */
+static _Noreturn void end_run(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind,
+                              void **frame, enum smr_status status)
 {
-    struct slot *slot = watched_slot();
-    if (slot)
-        smr_races_access(slot, (uintptr_t)address, size_bytes, kind, (uintptr_t)return_address - 1);
+    struct smr_report *report = &slot->worker->report;
+    report->access = kind == PLAIN_READ || kind == ATOMIC_READ ? SMR_ACCESS_READ : SMR_ACCESS_WRITE;
+    report->size_bytes = size_bytes;
+    smr_report_address(slot->worker, address);
+    smr_report_thread(slot->worker, slot->fiber, (uintptr_t)frame[1] - 1, frame[0]);
+    smr_escape(slot->worker, status);
 }
 
-#define NOTE(address, size_bytes, kind) note(address, size_bytes, kind, __builtin_return_address(0))
+static inline void note(void const volatile *at, size_t size_bytes, enum access_kind kind, size_t alignment,
+                        void **frame)
+{
+    struct slot *slot = watched_slot();
+    uintptr_t address = (uintptr_t)at;
+    if (!slot)
+        return;
+    if (address % alignment != 0)
+        end_run(slot, address, alignment, kind, frame, SMR_MISALIGNED);
+    if (!smr_races_access(slot, address, size_bytes, kind, (uintptr_t)frame[1] - 1))
+        end_run(slot, address, size_bytes, kind, frame, SMR_FAULT);
+}
+
+#define NOTE_ALIGNED(address, bytes, kind, alignment) note(address, bytes, kind, alignment, __builtin_frame_address(0))
+#define NOTE(address, bytes, kind) NOTE_ALIGNED(address, bytes, kind, 1)
+
+/* Of an access of so many bytes that is said to be aligned; to 8 bytes is enough for that. */
+#define ALIGNMENT_OF(bytes) ((bytes) < 8 ? (bytes) : 8)
 
 SMR_EXPORT void __tsan_init(void) {}
 SMR_EXPORT void __tsan_func_entry(void *caller) { (void)caller; }
@@ -28,27 +50,28 @@ SMR_EXPORT void __tsan_func_exit(void) {}
 SMR_EXPORT void __tsan_ignore_thread_begin(void) {}
 SMR_EXPORT void __tsan_ignore_thread_end(void) {}
 
-#define PLAIN(bytes)                                                                                       \
-    SMR_EXPORT void __tsan_read##bytes(void *address) { NOTE(address, bytes, PLAIN_READ); }                \
-    SMR_EXPORT void __tsan_write##bytes(void *address) { NOTE(address, bytes, PLAIN_WRITE); }              \
-    SMR_EXPORT void __tsan_unaligned_read##bytes(void *address) { NOTE(address, bytes, PLAIN_READ); }      \
-    SMR_EXPORT void __tsan_unaligned_write##bytes(void *address) { NOTE(address, bytes, PLAIN_WRITE); }    \
-    SMR_EXPORT void __tsan_read_write##bytes(void *address)                                                \
-    {                                                                                                      \
-        NOTE(address, bytes, PLAIN_READ);                                                                  \
-        NOTE(address, bytes, PLAIN_WRITE);                                                                 \
-    }                                                                                                      \
-    SMR_EXPORT void __tsan_unaligned_read_write##bytes(void *address)                                      \
-    {                                                                                                      \
-        NOTE(address, bytes, PLAIN_READ);                                                                  \
-        NOTE(address, bytes, PLAIN_WRITE);                                                                 \
+#define PLAIN(name, bytes, alignment)                                           \
+    SMR_EXPORT void __tsan_##name##read##bytes(void *address)                    \
+    {                                                                            \
+        NOTE_ALIGNED(address, bytes, PLAIN_READ, alignment);                     \
+    }                                                                            \
+    SMR_EXPORT void __tsan_##name##write##bytes(void *address)                   \
+    {                                                                            \
+        NOTE_ALIGNED(address, bytes, PLAIN_WRITE, alignment);                    \
+    }                                                                            \
+    SMR_EXPORT void __tsan_##name##read_write##bytes(void *address)              \
+    {                                                                            \
+        NOTE_ALIGNED(address, bytes, PLAIN_READ, alignment);                     \
+        NOTE_ALIGNED(address, bytes, PLAIN_WRITE, alignment);                    \
     }
 
-PLAIN(1)
-PLAIN(2)
-PLAIN(4)
-PLAIN(8)
-PLAIN(16)
+#define BOTH(bytes) PLAIN(, bytes, ALIGNMENT_OF(bytes)) PLAIN(unaligned_, bytes, 1)
+
+BOTH(1)
+BOTH(2)
+BOTH(4)
+BOTH(8)
+BOTH(16)
 
 SMR_EXPORT void __tsan_read_range(void *address, size_t bytes) { NOTE(address, bytes, PLAIN_READ); }
 SMR_EXPORT void __tsan_write_range(void *address, size_t bytes) { NOTE(address, bytes, PLAIN_WRITE); }
@@ -77,7 +100,7 @@ SMR_EXPORT void *__tsan_memset(void *to, int value, size_t bytes)
     SMR_EXPORT type __tsan_atomic##bits##_##name(type volatile *address, type value, int order) \
     {                                                                                       \
         (void)order;                                                                        \
-        NOTE(address, sizeof(type), ATOMIC_CHANGE);                                         \
+        NOTE_ALIGNED(address, sizeof(type), ATOMIC_CHANGE, sizeof(type));                                         \
         return operation(address, value, __ATOMIC_SEQ_CST);                                 \
     }
 
@@ -85,20 +108,20 @@ SMR_EXPORT void *__tsan_memset(void *to, int value, size_t bytes)
     SMR_EXPORT type __tsan_atomic##bits##_load(type const volatile *address, int order)         \
     {                                                                                           \
         (void)order;                                                                            \
-        NOTE(address, sizeof(type), ATOMIC_READ);                                               \
+        NOTE_ALIGNED(address, sizeof(type), ATOMIC_READ, sizeof(type));                                               \
         return __atomic_load_n(address, __ATOMIC_SEQ_CST);                                      \
     }                                                                                           \
     SMR_EXPORT void __tsan_atomic##bits##_store(type volatile *address, type value, int order)  \
     {                                                                                           \
         (void)order;                                                                            \
-        NOTE(address, sizeof(type), ATOMIC_CHANGE);                                             \
+        NOTE_ALIGNED(address, sizeof(type), ATOMIC_CHANGE, sizeof(type));                                             \
         __atomic_store_n(address, value, __ATOMIC_SEQ_CST);                                     \
     }                                                                                           \
     SMR_EXPORT type __tsan_atomic##bits##_compare_exchange_val(type volatile *address, type expected, \
                                                                type desired, int order, int failure)  \
     {                                                                                           \
         (void)order, (void)failure;                                                             \
-        NOTE(address, sizeof(type), ATOMIC_CHANGE);                                             \
+        NOTE_ALIGNED(address, sizeof(type), ATOMIC_CHANGE, sizeof(type));                                             \
         __atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
         return expected;                                                                        \
     }                                                                                           \

@@ -156,7 +156,7 @@ def test_what_the_simulator_finds_is_told_in_its_own_words():
     with pytest.raises(SimulationError) as caught:
         device.synchronize()
     assert caught.value.kind == "out of bounds"
-    assert "wrote buffer 0 ('a') at byte offset 400000" in str(caught.value)
+    assert "wrote element 100000 of buffer 0 ('a', 8 elements of float)" in str(caught.value)
     assert str(caught.value).endswith("\non metal-sim, in the launch of kernel 'outside'")
 
 

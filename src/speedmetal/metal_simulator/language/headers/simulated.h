@@ -7,6 +7,8 @@
 namespace smr {
 // The memory of one declaration `threadgroup T name[n]`.
 template <class T>
+using element_of = __remove_all_extents(__remove_reference_t(T));
+template <class T>
 __attribute__((always_inline)) inline T& threadgroup_memory(uint site, ulong alignment = alignof(T)) {
     return *(T*)__smr_threadgroup_memory(site, sizeof(T), alignment);
 }
@@ -84,12 +86,12 @@ inline uint quadgroups(const unsigned int* threads) {
 }
 }  // namespace smr
 
-// The table of threadgroup memory: rows of entry, declaration, size and alignment. One row is of
-// none, so that the table is always there. (Written into each text: the compiler forgets the
-// section's kind in a precompiled header.)
+// The table of threadgroup memory: rows of entry, declaration, size, alignment and size of an
+// element. One row is of none, so that the table is always there. (Written into each text: the
+// compiler forgets the section's kind in a precompiled header.)
 #define SMR_TABLE                                                                             \
     extern "C" {                                                                              \
-    __attribute__((section("smr_sites"), used)) static unsigned long smr_no_site[4] = {~0ul}; \
+    __attribute__((section("smr_sites"), used)) static unsigned long smr_no_site[6] = {~0ul}; \
     __attribute__((visibility("hidden"))) extern unsigned long __start_smr_sites[];           \
     __attribute__((visibility("hidden"))) extern unsigned long __stop_smr_sites[];            \
     SMR_EXPORT unsigned long* smr_sites_begin = __start_smr_sites;                            \

@@ -59,6 +59,12 @@ struct exchanged {
         __builtin_memset(&value, 0xFF, sizeof(T));
         return value;
     }
+    // The same by a lane's index in its group, which may be one that no group has.
+    T asked(uint first, uint index, uint count) const {
+        if (index < count) return given(first + index);
+        __smr_no_lane(index, count);
+        return given(all_lanes);
+    }
 };
 template <class T>
 __attribute__((always_inline)) inline exchanged<T> publish(T value) {
@@ -70,7 +76,7 @@ __attribute__((always_inline)) inline exchanged<T> publish(T value) {
 }
 // Partners that are half the group apart, then a quarter, and so on: the order of a tree.
 template <class T, class F>
-__attribute__((always_inline)) inline T combined(exchanged<T> all, uint first, uint count, F f) {
+__attribute__((always_inline, no_sanitize("bounds"))) inline T combined(exchanged<T> all, uint first, uint count, F f) {
     T values[all_lanes];
     bool present[all_lanes];
     for (uint i = 0; i < count; ++i) {
@@ -306,15 +312,15 @@ struct quad_vote {
     SMR_PREFIX(group, inclusive_product, 1, *, <=)                                            \
     SMR_PREFIX(group, exclusive_product, 1, *, <)                                             \
     SMR_EXCHANGE(group, shuffle, (T data, ushort source), data,                               \
-                 return source < count ? all.given(first + source) : all.given(32);)          \
+                 return all.asked(first, source, count);)          \
     SMR_EXCHANGE(group, broadcast, (T data, ushort source), data,                             \
-                 return source < count ? all.given(first + source) : all.given(32);)          \
+                 return all.asked(first, source, count);)          \
     SMR_EXCHANGE(group, broadcast_first, (T data), data,                                      \
                  for (uint i = first; i < first + count; ++i) if (all.has(i)) return all.at(i); \
                  return data;)                                                                \
     SMR_EXCHANGE(group, shuffle_xor, (T value, ushort mask), value,                           \
                  const uint source = (lane - first) ^ mask;                                   \
-                 return source < count ? all.given(first + source) : all.given(32);)          \
+                 return all.asked(first, source, count);)          \
     SMR_EXCHANGE(group, shuffle_up, (T data, ushort delta), data,                             \
                  const uint source = lane - delta;                                            \
                  return source - first < count ? all.given(source) : data;)                   \

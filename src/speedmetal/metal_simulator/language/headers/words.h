@@ -52,12 +52,13 @@ typedef _Float16 half;
 #define METAL_CONST constant
 
 // Functions in which the threads of a simdgroup meet: calls must neither be merged nor moved, and
-// each must have a frame of its own, by which the runtime tells the places of a program apart.
+// each must have a frame of its own, by which the runtime tells the places of a program apart. Their
+// own arrays need no checks.
 #if SMR_CHECKED
 #define SMR_COLLECTIVE inline
 #else
 #define SMR_COLLECTIVE \
-    __attribute__((convergent, nomerge, noinline, minsize, no_sanitize("thread"))) inline
+    __attribute__((convergent, nomerge, noinline, minsize, no_sanitize("thread", "bounds"))) inline
 #endif
 
 typedef unsigned char uchar;
