@@ -175,9 +175,10 @@ class SimulatedFunction:
         """Run the kernel and wait for its end.
 
         Args:
-            arguments: For the kernel's buffers, in the order of their indices. A NumPy array is
-                copied to device memory and, unless the kernel cannot write it, back. A number,
-                NumPy scalar or ``bytes`` is given as its bytes. None: nothing is bound.
+            arguments: For the kernel's buffers, in the order of their indices; or by index, with
+                None at those that are no buffer's. A NumPy array is copied to device memory and,
+                unless the kernel cannot write it, back. A number, NumPy scalar or ``bytes`` is
+                given as its bytes. None: nothing is bound.
             grid: Threads along each axis.
             groups: Threadgroups along each axis, in place of ``grid``.
             threads: Of a threadgroup along each axis; up to 256 along x where it is left out.
@@ -187,16 +188,19 @@ class SimulatedFunction:
             What was counted.
 
         Raises:
+            MslError: A function constant has no value, or the simulator does not know what the
+                function needs.
             LaunchError: Arguments, grid or threads do not fit the kernel.
             SimulationError: A fault of the kernel, or a limit exceeded.
         """
+        _ = self.function.entry  # an error where the simulator left the function out
         grid_size, threads_size = _sizes(self.function, grid, groups, threads)
-        parameters = self._buffers(len(arguments))
+        parameters, values = self._with_buffers(arguments)
         sizes = self._threadgroup_bytes(threadgroup_bytes or {})
         placement = Placement(edge_of(self.settings.order), is_exact=not self.settings.check_races)
         execution: Execution | None = None
         while execution is None:
-            bindings = bind(self.function.name, parameters, arguments, placement)
+            bindings = bind(self.function.name, parameters, values, placement)
             dispatch = self._dispatch(bindings, sizes, grid_size, threads_size)
             try:
                 execution = execute(dispatch, self.settings)
@@ -224,18 +228,24 @@ class SimulatedFunction:
             text=self.function.text,
         )
 
-    def _buffers(self, given: int) -> list[Parameter]:
+    def _with_buffers(self, arguments: Sequence[Any]) -> tuple[Sequence[Parameter], Sequence[Any]]:
+        """The buffers, and the argument of each."""
         found = sorted(
             (parameter for parameter in self.function.parameters if parameter.role == "buffer"),
             key=lambda parameter: parameter.index,
         )
-        if len(found) != given:
+        if len(found) == len(arguments):
+            return found, arguments
+        at = {index: value for index, value in enumerate(arguments) if value is not None}
+        indices = {parameter.index for parameter in found}
+        if len(arguments) <= max(indices, default=-1) or not at.keys() <= indices:
             names = ", ".join(map(called, found))
             raise LaunchError(
                 f"kernel {self.function.name!r} has {len(found)} buffers ({names or 'none'}), got "
-                f"{given} arguments; give one for each, in the order of their indices"
+                f"{len(arguments)} arguments; give one for each, in the order of their indices, or "
+                "by index with None where the kernel has no buffer"
             )
-        return found
+        return found, [at.get(parameter.index) for parameter in found]
 
     def _threadgroup_bytes(self, given: Mapping[int, int]) -> dict[int, int]:
         needed = {p.index: p.name for p in self.function.parameters if p.role == "threadgroup"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import right_atomics  # noqa: F401
 import right_elements  # noqa: F401
+import right_generated  # noqa: F401
 import right_lanes  # noqa: F401
 import right_language  # noqa: F401
 import right_matrices  # noqa: F401

@@ -226,6 +226,66 @@ def test_values_of_function_constants(values, expected, buffers):
     assert out[0] == expected
 
 
+SHARED_WORDS = """#include <metal_stdlib>
+using namespace metal;
+constant short first [[function_constant(0)]];
+constant int table[2] = {1, 2}, x = 3;
+template <typename T> kernel void one(device T* x [[buffer(0)]]) { x[0] = first; }
+typedef decltype(one<float>) one_t;
+template [[host_name("one_float")]] kernel one_t one<float>;
+typedef void (two_t)(device float* x, one_t* first_of);
+typedef struct { float x; } Boxed, *thread_Boxed;
+inline float first_of(float x) { return Boxed{x}.x + table[0]; }
+kernel void two(device float* x [[buffer(0)]]) { x[0] = first_of(x[0]); }
+template <typename T> kernel void three(device T* x [[buffer(0)]]) { x[0] = 1; }
+template [[host_name("three_float")]] kernel two_t three<float>;
+"""
+
+
+def test_a_function_needs_the_constants_of_what_it_calls_alone():
+    functions = compile_source(SHARED_WORDS.replace("two_t three", "one_t three")).functions
+    needed = {name: [c.name for c in f.constants] for name, f in functions.items()}
+    assert needed == {"one_float": ["first"], "two": [], "three_float": []}
+
+
+DERIVED = """#include <metal_stdlib>
+using namespace metal;
+constant bool a [[function_constant(0)]];
+constant int n [[function_constant(1)]];
+constant bool is_given = is_function_constant_defined(n);
+constant int m = is_given ? n : 3;
+constant bool big = (m + 1) * 2 >= 0x8u && !a || m == 7;
+constant bool odd = (m & 1) != 0 ^ false;
+constant float unknown = sqrt(2.0);
+kernel void k(device float* x [[buffer(0)]],
+              device float* y [[buffer(1), function_constant(big)]],
+              device float* z [[buffer(2), function_constant(odd)]],
+              device float* w [[buffer(3), function_constant(unknown)]]) {
+  x[0] = m;
+  if (big) x[0] = y[0];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "buffers", "result"),
+    [
+        ({0: True}, "xzw", 3),
+        ({0: False}, "xyzw", 50),
+        ({0: False, 1: 2}, "xw", 2),
+        ({0: True, 1: 7}, "xyzw", 50),
+        ({0: True, "n": 8}, "xw", 8),
+    ],
+)
+def test_buffers_that_derived_constants_take_away(values, buffers, result):
+    function = simulate(DERIVED, constants=values).function("k")
+    assert "".join(p.name for p in function.function.parameters) == buffers
+    x = np.zeros(1, np.float32)
+    by_index = [x, x + 50 if "y" in buffers else None, None, None]
+    function(*by_index, grid=1)
+    assert x[0] == result
+
+
 OVERLOADS = """float f(device float* x) { return 1; }
 float f(threadgroup float* x) { return 2; }
 """
@@ -261,11 +321,6 @@ FAULTS = [
         kernel("", "uint2 i [[thread_index_in_simdgroup]]"),
         (3, 21),
         "i [[thread_index_in_simdgroup]] has the type uint2; declare it as uint or ushort",
-    ),
-    (
-        kernel("", "texture2d<float> t [[texture(0)]]"),
-        (3, 15),
-        "t: the simulator does not know textures and samplers",
     ),
     (
         f"{HEAD}kernel int k(device int* o) {{ return 1; }}",

@@ -208,7 +208,7 @@ def test_sizes_that_make_no_sense(library):
 def test_missing_and_superfluous_arguments(library):
     assert refused(library, "limited", grid=1) == (
         "kernel 'limited' has 1 buffers (x [[buffer(0)]]), got 0 arguments; give one for each, in "
-        "the order of their indices"
+        "the order of their indices, or by index with None where the kernel has no buffer"
     )
     x, total = np.zeros(32, np.uint32), np.zeros(1, np.uint32)
     assert "needs the size of parts [[threadgroup(0)]]: threadgroup_bytes={0: ...}" in (
@@ -217,6 +217,25 @@ def test_missing_and_superfluous_arguments(library):
     assert "threadgroup_bytes has index 2" in (
         refused(library, "sums", x, total, grid=32, threadgroup_bytes={0: 16, 2: 16})
     )
+
+
+def test_arguments_by_index():
+    parameters = "device float* x [[buffer(0)]], device const float* y [[buffer(3)]]"
+    library = simulate(f"kernel void k({parameters}) {{ x[0] = y[0]; }}")
+    x, y = np.zeros(1, np.float32), np.ones(1, np.float32)
+    library.function("k")(x, None, None, y, grid=1)
+    assert x[0] == 1
+    library.function("k")(x, 2 * y, grid=1)
+    assert x[0] == 2
+    library.function("k")(x, None, None, 3 * y, None, grid=1)
+    assert x[0] == 3
+    rest = (
+        " arguments; give one for each, in the order of their indices, or by index with None "
+        "where the kernel has no buffer"
+    )
+    has = "kernel 'k' has 2 buffers (x [[buffer(0)]], y [[buffer(3)]]), got "
+    assert refused(library, "k", x, None, None, grid=1) == f"{has}3{rest}"
+    assert refused(library, "k", x, x, None, y, grid=1) == f"{has}4{rest}"
 
 
 def test_arguments_of_the_wrong_type(library):

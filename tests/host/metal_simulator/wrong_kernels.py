@@ -91,23 +91,6 @@ fault(
     "threadgroup float s[3000]; threadgroup float t[3000]; s[i] = t[i] = 1; o[i] = s[i];",
 )
 fault(
-    "texture",
-    "texture",
-    kernel("o[i] = t.read(uint2(i, 0)).x;", FLOATS + ", texture2d<float> t [[texture(0)]]"),
-)
-fault(
-    "sampler",
-    "sampler",
-    kernel("o[i] = 1;", FLOATS + ", sampler s [[sampler(0)]]"),
-)
-fault(
-    "function of another stage",
-    "vertex",
-    HEADER
-    + "vertex float4 v(uint i [[vertex_id]]) { return float4(i); }\n"
-    + kernel("o[i] = 1;")[len(HEADER) :],
-)
-fault(
     "function constant that is no constant",
     "constant",
     kernel("o[i] = R;", before="const int R [[function_constant(0)]];"),

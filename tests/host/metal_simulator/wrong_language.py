@@ -105,7 +105,6 @@ fault("function of C's library: cbrt", "cbrt", "o[i] = cbrt(o[i]);")
 fault("function of C's library: memcpy", "memcpy", "float t; memcpy(&t, o, 4); o[i] = t;")
 fault("function of C's library: malloc", "malloc", "o[i] = malloc(4) != nullptr;")
 fault("function of C's library: printf", "printf", 'printf("%d", i); o[i] = 1;')
-fault("assert", "assert", "assert(i < 99); o[i] = 1;")
 fault(
     "no header",
     "simd_sum",

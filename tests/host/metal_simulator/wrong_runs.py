@@ -22,6 +22,14 @@ fault(
     launch=Launch(TWO),
 )
 fault(
+    "an assert that does not hold",
+    "assert(i < 63u) does not hold",
+    "assert(i < 63u); o[i] = 1;",
+    "assert(i < 64u); o[i] = 1;",
+    "run",
+    launch=Launch(TWO[:1]),
+)
+fault(
     "write after a buffer", "buffer 0", "o[i + 64] = 1;", "o[i] = 1;", "run", launch=Launch(TWO[:1])
 )
 fault(

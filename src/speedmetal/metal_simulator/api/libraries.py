@@ -234,7 +234,8 @@ class Function(Labelled):
         return self._name
 
     def functionType(self) -> int:
-        return sdk.ENUMERATIONS["MTLFunctionTypeKernel"]
+        stage = self.compiled(check_races=False).stage
+        return sdk.ENUMERATIONS[f"MTLFunctionType{stage.capitalize()}"]
 
     def functionConstantsDictionary(self) -> dict[str, Native]:
         constants = self.compiled(check_races=False).constants

@@ -116,6 +116,10 @@ def make_pipeline(
         return None, compile_failure(
             system, f"function {function.name()!r} needs values of its constants {names}"
         )
+    try:
+        _ = function.compiled(check_races=False).entry
+    except msl_error() as error:
+        return None, compile_failure(system, str(error))
     archives: Sequence[BinaryArchive] = options["binaryArchives"] or ()
     if any(function.identity in archive.entries for archive in archives):
         system.archive_hits += 1

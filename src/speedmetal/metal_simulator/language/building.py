@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -107,15 +108,25 @@ def flags_of(reading: Reading, *, fast_math: bool = False, check_races: bool = F
 @functools.cache
 def headers_digest() -> str:
     """Changes with the library's text."""
+    return _digest([*sorted(_HEADERS.glob("*.h")), _ABI])
+
+
+@functools.cache
+def _translator_digest() -> str:
+    """Changes with the text of this package, which translates and checks."""
+    return _digest(sorted(Path(__file__).parent.glob("*.py")))
+
+
+def _digest(paths: Iterable[Path]) -> str:
     digest = blake2b(digest_size=12)
-    for path in (*sorted(_HEADERS.glob("*.h")), _ABI):
+    for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def identity(toolchain: Toolchain) -> str:
     """What compiled code depends on beside its text."""
-    return f"{toolchain.identity}:{headers_digest()}"
+    return f"{toolchain.identity}:{headers_digest()}:{_translator_digest()}"
 
 
 def with_library(toolchain: Toolchain, reading: Reading, flags: list[str]) -> list[str]:
@@ -133,7 +144,7 @@ def _precompiled(
 ) -> Path:
     """The precompiled library as a file of this process."""
     header = _HEADERS / _HEADER_OF[reading]
-    key = f"msl-library:{identity(toolchain)}:{header}:{' '.join(flags)}"
+    key = f"msl-library:{toolchain.identity}:{headers_digest()}:{header}:{' '.join(flags)}"
     content = default_cache().get_or_build(key, lambda: _precompile(toolchain, header, flags))
     path = scratch_file(".pch")
     path.write_bytes(content)

@@ -1,42 +1,68 @@
-"""Templates that find out how many components a vector has: ``template <uint N> f(vec<T, N>)``.
+"""Sizes that are deduced from a vector or matrix, whatever integer type the text gives them.
 
-In Metal any integer may count them. The library's ``vec`` is a class with an ``int``, of which C++
-would not deduce a ``uint``: so such parameters become ``int``.
+Metal's compiler deduces the N of ``template <uint N> void f(vec<float, N> v)``; here vectors are
+classes, whose size is an int, and the argument of a class is deduced for its own type alone. So N
+becomes an int under another name as an argument of a vector, and keeps its type elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import split_arguments
+from speedmetal.metal_simulator.language.structure import Declaration, split_arguments
 from speedmetal.metal_simulator.language.tokens import Tokens
 
-_COUNTED = frozenset({"vec", "packed_vec", "matrix"})
-_COUNTING = frozenset({"uint", "size_t", "ushort", "short", "uchar", "ulong", "long", "unsigned"})
+_SIZED = frozenset({"vec", "packed_vec", "matrix", "simdgroup_matrix"})
+_INTEGERS = frozenset(
+    f"{sign}{word}" for sign in ("", "u") for word in ("char", "short", "int", "long")
+) | {f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+_SIZE_TYPES = (_INTEGERS | {"size_t", "unsigned", "bool"}) - {"int", "int32_t"}
 
 
-def count_by_int(tokens: Tokens, rewriter: Rewriter) -> None:
-    """Make parameters that count components ``int``."""
-    for index, word in enumerate(tokens.words):
-        if word != "template" or tokens.word(index + 1) != "<":
+def retype_sizes(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]) -> None:
+    """Let the sizes of vectors be deduced."""
+    for declaration in found:
+        retype_sizes(tokens, rewriter, declaration.members)
+        if declaration.template is None:
             continue
-        close = tokens.angle_partner(index + 1, certain=True)
-        if close is None:
+        head_end = declaration.body[0] if declaration.body else declaration.end
+        for first, last in split_arguments(tokens, *declaration.template):
+            name = _size_name(tokens, first, last)
+            word = tokens.word(name)
+            if name >= 0 and any(_as_argument(tokens, declaration.head, head_end, word)):
+                _retype(tokens, rewriter, declaration, first, name)
+
+
+def _size_name(tokens: Tokens, first: int, last: int) -> int:
+    """The name in a template's parameter ``uint N``; -1 where it is another one."""
+    name = first
+    while name < last and tokens.words[name] in (*_SIZE_TYPES, "int"):
+        name += 1
+    is_size = first < name and tokens.is_name(name) and tokens.words[first:name] != ["int"]
+    is_whole = name + 1 == last or tokens.word(name + 1) == "="
+    return name if is_size and is_whole else -1
+
+
+def _as_argument(tokens: Tokens, begin: int, end: int, name: str) -> Iterator[int]:
+    """Where a name is an argument of a vector."""
+    for index in range(begin, end):
+        if tokens.words[index] not in _SIZED or tokens.word(index + 1) != "<":
             continue
-        counting = set(_counting(tokens, close + 1))
-        for begin, end in split_arguments(tokens, index + 2, close):
-            words = tokens.words[begin:end]
-            if len(words) >= 2 and words[0] in _COUNTING and words[1] in counting:
-                rewriter.replace(begin, "int")
+        close = tokens.angle_partner(index + 1)
+        parts = split_arguments(tokens, index + 2, close) if close is not None else []
+        yield from (first for first, last in parts if tokens.words[first:last] == [name])
 
 
-def _counting(tokens: Tokens, index: int) -> Iterator[str]:
-    """Names that count components in the head of a template that goes on at ``index``."""
-    while tokens.word(index) not in ("{", ";", ""):
-        if tokens.word(index) in _COUNTED and tokens.word(index + 1) == "<":
-            close = tokens.angle_partner(index + 1)
-            if close is not None:
-                arguments = split_arguments(tokens, index + 2, close)
-                yield from (tokens.words[a] for a, b in arguments[1:] if b == a + 1)
-        index += 1
+def _retype(
+    tokens: Tokens, rewriter: Rewriter, declaration: Declaration, first: int, name: int
+) -> None:
+    word = tokens.words[name]
+    type_text = " ".join(tokens.words[first:name])
+    rewriter.drop(first, name)
+    rewriter.replace(name, f"int smr_{word}")
+    sizes = set(_as_argument(tokens, declaration.head, declaration.end, word))
+    for index in range(name + 1, declaration.end):
+        if tokens.words[index] == word and tokens.word(index - 1) not in (".", "->", "::"):
+            text = f"smr_{word}" if index in sizes else f"(({type_text})smr_{word})"
+            rewriter.replace(index, text)

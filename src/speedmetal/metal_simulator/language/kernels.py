@@ -24,36 +24,42 @@ THREADGROUP_SLOTS = 31
 # Attribute -> the expression of an entry that has `smr_of`, the thread.
 _VECTOR = "smr::position{{smr_of->{}}}"
 _NUMBER = "smr::number{{{}}}"
-POSITIONS = {
-    name: _VECTOR.format(member)
-    for name, member in {
-        "thread_position_in_grid": "position_in_grid",
-        "thread_position_in_threadgroup": "position_in_threadgroup",
-        "threadgroup_position_in_grid": "threadgroup_position",
-        "threads_per_grid": "threads_per_grid",
-        "grid_size": "threads_per_grid",
-        "threads_per_threadgroup": "threads_per_threadgroup",
-        "dispatch_threads_per_threadgroup": "dispatch_threads_per_threadgroup",
-        "threadgroups_per_grid": "threadgroups_per_grid",
-    }.items()
-} | {
-    name: _NUMBER.format(expression)
-    for name, expression in {
-        "thread_index_in_threadgroup": "smr_of->index_in_threadgroup",
-        "thread_index_in_simdgroup": "smr_of->lane",
-        "thread_index_in_quadgroup": "smr_of->lane & 3u",
-        "simdgroup_index_in_threadgroup": "smr_of->simdgroup",
-        "quadgroup_index_in_threadgroup": "smr_of->index_in_threadgroup / 4u",
-        "simdgroups_per_threadgroup": "smr_of->simdgroups",
-        "dispatch_simdgroups_per_threadgroup": "smr_of->dispatch_simdgroups",
-        "quadgroups_per_threadgroup": "smr::quadgroups(smr_of->threads_per_threadgroup)",
-        "dispatch_quadgroups_per_threadgroup": (
-            "smr::quadgroups(smr_of->dispatch_threads_per_threadgroup)"
-        ),
-        "threads_per_simdgroup": "32u",
-        "thread_execution_width": "32u",
-    }.items()
-}
+POSITIONS = (
+    {
+        name: _VECTOR.format(member)
+        for name, member in {
+            "thread_position_in_grid": "position_in_grid",
+            "thread_position_in_threadgroup": "position_in_threadgroup",
+            "threadgroup_position_in_grid": "threadgroup_position",
+            "threads_per_grid": "threads_per_grid",
+            "grid_size": "threads_per_grid",
+            "threads_per_threadgroup": "threads_per_threadgroup",
+            "dispatch_threads_per_threadgroup": "dispatch_threads_per_threadgroup",
+            "threadgroups_per_grid": "threadgroups_per_grid",
+        }.items()
+    }
+    | {
+        "grid_origin": "smr::position{smr::no_origin}",  # dispatches have none of their own
+    }
+    | {
+        name: _NUMBER.format(expression)
+        for name, expression in {
+            "thread_index_in_threadgroup": "smr_of->index_in_threadgroup",
+            "thread_index_in_simdgroup": "smr_of->lane",
+            "thread_index_in_quadgroup": "smr_of->lane & 3u",
+            "simdgroup_index_in_threadgroup": "smr_of->simdgroup",
+            "quadgroup_index_in_threadgroup": "smr_of->index_in_threadgroup / 4u",
+            "simdgroups_per_threadgroup": "smr_of->simdgroups",
+            "dispatch_simdgroups_per_threadgroup": "smr_of->dispatch_simdgroups",
+            "quadgroups_per_threadgroup": "smr::quadgroups(smr_of->threads_per_threadgroup)",
+            "dispatch_quadgroups_per_threadgroup": (
+                "smr::quadgroups(smr_of->dispatch_threads_per_threadgroup)"
+            ),
+            "threads_per_simdgroup": "32u",
+            "thread_execution_width": "32u",
+        }.items()
+    }
+)
 _VECTOR_POSITIONS = frozenset(name for name, text in POSITIONS.items() if "position{" in text)
 _NUMBER_TYPES = ("uint", "ushort")
 _VECTOR_TYPES = (*_NUMBER_TYPES, "uint2", "uint3", "ushort2", "ushort3")

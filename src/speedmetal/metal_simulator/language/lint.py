@@ -18,12 +18,14 @@ from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages, rules
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.preprocess import (
+    Preprocessed,
     existing_folders,
     preprocess,
     relocated,
     tokens_of,
 )
-from speedmetal.metal_simulator.language.translation import translate
+from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.metal_simulator.language.translation import Translation, translate
 from speedmetal.metal_simulator.language.words import Reading
 
 _CLEAN = b"clean"
@@ -55,7 +57,7 @@ def lint(
     folders = existing_folders(include_folders)
     given = (source, language_version, sorted((defines or {}).items()))
     digest = blake2b(repr(given).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
-    key = f"msl-lint:{building.identity(toolchain)}:{rules.VERSION}:{digest}"
+    key = f"msl-lint:{building.identity(toolchain)}:{digest}"
     if not include_folders and default_cache().get(key) == _CLEAN:
         return ()
     try:
@@ -91,10 +93,25 @@ def _found(
     done = building.compile_text(toolchain, translation.rewritten.text, Reading.CHECKED, flags)
     by_compiler = _by_compiler(messages.read_checked(done.messages, translation.rewritten, text))
     ours = [MslDiagnostic(*text.place(d.line, d.column), d.severity, d.message) for d in by_rules]
+    ours += _not_checked(translation, tokens, text)
     lines = {(d.line, d.severity) for d in ours}
     # Where a rule speaks of a line, the compiler's words would say the same worse.
     rest = [d for d in by_compiler if (d.line, d.severity) not in lines]
     return tuple(sorted([*ours, *rest], key=lambda d: (d.line, d.column)))
+
+
+def _not_checked(
+    translation: Translation, tokens: Tokens, text: Preprocessed
+) -> list[MslDiagnostic]:
+    """Warnings about functions that were left out: that nothing is said of them means nothing."""
+    return [
+        MslDiagnostic(
+            *text.place(*tokens.place(declaration.name_index)),
+            "warning",
+            f"not checked: {declaration.name} {reason}",
+        )
+        for declaration, reason in translation.omitted
+    ]
 
 
 _TO_BFLOAT = re.compile(r"implicit conversion .*: '([^']*)' to '(?:const )?bfloat'")

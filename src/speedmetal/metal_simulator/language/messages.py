@@ -12,7 +12,7 @@ from speedmetal.metal_simulator.language.rewriting import Rewritten
 _UNKNOWN = {
     "textures": r"(depth|texture)(1d|2d|3d|cube|_buffer)\w*|texture",
     "samplers": r"sampler\w*|coord|filter|address|compare_func",
-    "printf and os_log": r"printf|os_log\w*",
+    "printf": r"printf",
     "ray tracing": (
         r"raytracing|intersector|ray|intersection_\w+|acceleration_structure\w*|primitive_\w+|"
         r"instance_\w+"

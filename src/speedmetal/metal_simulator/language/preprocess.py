@@ -21,23 +21,28 @@ from speedmetal.metal_simulator.language.tokens import Tokens
 from speedmetal.metal_simulator.toolchain import Toolchain, scratch_file
 
 _NAMES = """
-algorithm array atomic cache_control command_buffer common compute compute_synchronization config
-curves data extended_vector function geometric graphics imageblocks indirect_command_buffer
-initializer_list integer interpolate interpolation limits logging math matrix mesh numeric
-object_data pack packed_vector pixel pull_model quadgroup raster_order_group rasterization
-raytracing reference relational simdgroup simdgroup_event simdgroup_matrix stage_in stdlib tensor
-tessellation texture texture_base thread type_traits types uniform utility vector visible
-visible_function_table warp work_distribution
+algorithm array assert atomic cache_control command_buffer common compute compute_synchronization
+config cooperative_tensor curves data extended_vector function geometric graphics imageblocks
+indirect_command_buffer initializer_list integer interpolate interpolation limits logging math
+matrix memory mesh numeric object_data os_log pack packed_vector pixel pull_model quadgroup
+raster_order_group rasterization raytracing reference relational simdgroup simdgroup_event
+simdgroup_matrix stage_in stdlib tensor tessellation texture texture_base thread tuple type_traits
+types uniform utility vector visible visible_function_table warp work_distribution
 """
 HEADERS = tuple(_NAMES.split())
 """Names of the headers ``<metal_...>``; they have no content of their own here."""
 
-_INCLUDE = re.compile(r"\s*#\s*include\s*<metal_(\w+)>\s*")
+_INCLUDE = re.compile(r"\s*#\s*include\s*<(?:metal_(\w+)|(metal/metal|simd/simd\.h))>\s*")
 _OTHER_HEADERS = ("metal/metal", "simd/simd.h", "TargetConditionals.h")
 _CONDITION = re.compile(r"\s*#\s*if\s+__METAL_VERSION__\s*(>=|>|<=|<|==|!=)\s*(\d+)\s*")
 _SIMPLE = re.compile(r"\s*#\s*(else|endif|pragma\b.*)\s*")
 _COMPARISONS = {">=": ge, ">": gt, "<=": le, "<": lt, "==": eq, "!=": ne}
 _MARKER = re.compile(r'# (\d+) "((?:\\.|[^"])*)"')
+# Hints how far to unroll a loop, by a name: clang leaves macros in them as they are.
+_HINT = re.compile(
+    r"\s*#\s*pragma\s+(?:(?:GCC\s+)?unroll\b[^A-Za-z_]*[A-Za-z_]|"
+    r"clang\s+loop\b.*\(\s*(?!full\b|enable\b|disable\b|\d+\s*\)))"
+)
 _FILE = "program_source"
 
 
@@ -154,7 +159,7 @@ def _blanked(source: str, version: int) -> str | None:
 def _follow(line: str, version: int, taken: list[bool]) -> bool:
     """Obey one simple directive; False: it is not simple."""
     if include := _INCLUDE.fullmatch(line):
-        return include[1] in HEADERS
+        return include[1] in HEADERS or include[2] is not None
     if condition := _CONDITION.fullmatch(line):
         taken.append(_compare(version, condition[1], int(condition[2])))
         return True
@@ -220,7 +225,7 @@ def _joined(source: str, output: str) -> Preprocessed:
             is_own = marker[2] == _FILE
             number = int(marker[1])
             continue
-        texts.append(line)
+        texts.append("" if _HINT.match(line) else line)
         if is_own:
             own = number
         numbers.append(own)

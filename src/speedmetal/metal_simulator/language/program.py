@@ -114,6 +114,7 @@ class Function:
         max_threads: ``[[max_total_threads_per_threadgroup(n)]]``; None: none stated.
         arrays: Its declarations of threadgroup memory, by number, without addresses.
         text: As it was compiled, for messages.
+        stage: ``kernel``; or of what else the text has, such as ``vertex``, which has no code.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Function:
     max_threads: int | None
     arrays: Mapping[int, Region]
     text: str
+    stage: str
     _address: int
     _missing: MslError | None = None
 
@@ -145,7 +147,8 @@ class Function:
         """The address of the function's code, of type ``smr_entry`` in runtime/abi.h.
 
         Raises:
-            MslError: A function constant that it needs has no value.
+            MslError: A function constant that it needs has no value, or it is one that the
+                simulator leaves out.
         """
         if self._missing is not None:
             raise self._missing
@@ -323,7 +326,8 @@ def _library(
 
 
 def _description(entry: Entry, place: Any, text: Preprocessed) -> dict[str, Any]:
-    missing = [
+    missing = [entry.omission] if entry.omission else []
+    missing += [
         f"the function constant {c.name} (index {c.index}, {c.type_text}) has no value, and the "
         f"function {entry.name} needs it; give it with setConstantValue:type:atIndex:, or ask "
         f"is_function_constant_defined({c.name}) in the text"
@@ -349,6 +353,7 @@ def _description(entry: Entry, place: Any, text: Preprocessed) -> dict[str, Any]
         "uses_fibers": entry.uses_fibers,
         "constants": [_constant(c) for c in entry.constants],
         "missing": missing,
+        "stage": entry.stage,
         "place": text.place(*place(entry.declaration.name_index)),
     }
 
@@ -435,6 +440,7 @@ def _function(
             None,
             {},
             "",
+            facts["stage"],
             0,
             MslError(found, source),
         )
@@ -463,6 +469,7 @@ def _function(
             for _, site, size, _, element in own.values()
         },
         described.text,
+        facts["stage"],
         address,
     )
 

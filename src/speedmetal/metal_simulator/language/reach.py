@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speedmetal.metal_simulator.language.structure import Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.metal_simulator.language.structure import (
+    Declaration,
+    Sort,
+    declared_names,
+)
+from speedmetal.metal_simulator.language.tokens import Tokens
 
 _GROUPS = ("simd", "quad")
 _OF_GROUPS = """
@@ -35,31 +39,33 @@ WAITING = frozenset(
 )
 """Functions in which threads wait for each other."""
 
-_COMMON_WORDS = """
-constant device threadgroup thread const constexpr static volatile inline function_constant bool
-half float bfloat unsigned signed size_t
-"""
-_LEADING_NOWHERE = frozenset(
-    [
-        *_COMMON_WORDS.split(),
-        *(f"{sign}{word}" for sign in ("", "u") for word in ("char", "short", "int", "long")),
-        *(f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    ]
-)
-"""Words of declarations that stand in nearly every function, and name no variable."""
+_OF_DATA = (Sort.RECORD, Sort.VARIABLE, Sort.ALIAS)
 
 
-def _declared(tokens: Tokens, found: Sequence[Declaration]) -> set[str]:
-    """All names that declarations could be named by."""
-    names = {d.name for d in found if d.sort is not Sort.INSTANTIATION}
-    for declaration in found:
-        if declaration.sort in (Sort.VARIABLE, Sort.ALIAS):
-            names.update(
-                token.text
-                for token in tokens.list[declaration.begin : declaration.end]
-                if token.kind is Kind.NAME
-            )
-    return names
+def _names(tokens: Tokens, declaration: Declaration) -> frozenset[str]:
+    """All names that a declaration could be named by."""
+    if declaration.sort in _OF_DATA:
+        return declared_names(tokens, declaration) | {declaration.name}
+    return frozenset({declaration.name})
+
+
+def _used(tokens: Tokens, declaration: Declaration, kernels: set[str]) -> set[str]:
+    """The words of a declaration, without kernels whose types alone it names."""
+    words = tokens.words[declaration.begin : declaration.end]
+    used = set(words)
+    for kernel in kernels.intersection(used) - {declaration.name}:
+        places = [declaration.begin + i for i, word in enumerate(words) if word == kernel]
+        if not any(_is_called(tokens, place) for place in places):
+            used.remove(kernel)
+    return used
+
+
+def _is_called(tokens: Tokens, index: int) -> bool:
+    """Whether a kernel's name is followed by arguments; Metal allows no calls, it has the types."""
+    if tokens.word(index + 1) == "<":
+        close = tokens.angle_partner(index + 1)
+        return close is not None and tokens.word(close + 1) == "("
+    return tokens.word(index + 1) == "("
 
 
 class Reach:
@@ -75,18 +81,18 @@ class Reach:
         self._numbers: dict[int, int] = {}
         self._reached: dict[int, frozenset[str]] = {}
         self._instances: dict[tuple[int, frozenset[str]], frozenset[str]] = {}
-        known = WAITING | _declared(tokens, found)
+        names = [_names(tokens, declaration) for declaration in found]
+        kernels = {declaration.name for declaration in found if declaration.is_kernel}
+        known = WAITING.union(*names)
         for number, declaration in enumerate(found):
-            words = known.intersection(tokens.words[declaration.begin : declaration.end])
-            self._words.append(words)
             self._numbers[declaration.begin] = number
-            if declaration.sort is Sort.INSTANTIATION:
+            is_instance = declaration.sort is Sort.INSTANTIATION
+            used = _used(tokens, declaration, set() if is_instance else kernels)
+            self._words.append(known & used)
+            if is_instance:
                 continue  # makes a function of a template that has a name of its own
-            self._named.setdefault(declaration.name, []).append(number)
-            if declaration.sort in (Sort.VARIABLE, Sort.ALIAS):
-                # Several names in one declaration: each of them leads there.
-                for word in words - _LEADING_NOWHERE:
-                    self._named.setdefault(word, []).append(number)
+            for name in names[number]:
+                self._named.setdefault(name, []).append(number)
             if declaration.name.startswith("operator"):
                 self._unnamed.append(number)
 

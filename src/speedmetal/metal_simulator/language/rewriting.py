@@ -29,6 +29,13 @@ class Rewriter:
         for index in range(begin, end):
             self._words[index] = ""
 
+    def leave_out(self, begin: int, end: int) -> None:
+        """Drop tokens with all that was put before, behind or instead of them."""
+        self.drop(begin, end)
+        for index in range(begin, end):
+            self._before.pop(index, None)
+            self._after.pop(index, None)
+
     def before(self, index: int, text: str) -> None:
         self._before[index] = self._before.get(index, "") + text
 

@@ -15,9 +15,6 @@ from speedmetal.metal_simulator.language.structure import (
 )
 from speedmetal.metal_simulator.language.tokens import Kind, Tokens
 
-VERSION = 3
-"""Counts the sets of rules: clean results of another set are not trusted."""
-
 _FORBIDDEN = {
     "goto": "Metal has no goto; use loops, break and continue",
     "virtual": "Metal has no virtual functions",

@@ -69,8 +69,21 @@ def free_members(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration
     for function in found:
         if function.sort is not Sort.FUNCTION or tokens.word(function.name_index - 1) != "::":
             continue
+        _return_thread_memory(tokens, rewriter, function)
         if (_type_before(tokens, function.name_index - 2), function.name) in freed:
             _free(tokens, rewriter, function)
+
+
+def refer_to_functions(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]) -> None:
+    """``template <void (*F)(int)>``: references, as the checking language's pointers to functions
+    have an address space that functions have not.
+    """
+    for declaration in found:
+        refer_to_functions(tokens, rewriter, declaration.members)
+        for index in range(*(declaration.template or (0, 0))):
+            words = tokens.words[index : index + 5]
+            if words[:2] == ["(", "*"] and words[3:] == [")", "("]:
+                rewriter.replace(index + 1, "&")
 
 
 def _type_before(tokens: Tokens, index: int) -> str:
@@ -94,6 +107,7 @@ def _free_members_of(
         functions = [member for member in record.members if member.sort is Sort.FUNCTION]
         names = [member.name for member in functions]
         for member in functions:
+            _return_thread_memory(tokens, rewriter, member)
             is_constructor = member.name == record.name
             for index in _qualifiers(tokens, member) if is_constructor else ():
                 if tokens.words[index] == "constant":
@@ -102,6 +116,30 @@ def _free_members_of(
                 _free(tokens, rewriter, member)
                 freed.add((record.name, member.name))
     return freed
+
+
+def _return_thread_memory(tokens: Tokens, rewriter: Rewriter, member: Declaration) -> None:
+    """``thread T& at(int i) { return values[i]; }``: the checking language does not know that an
+    object is in thread memory where the member says nothing else.
+    """
+    is_stated = any(tokens.words[i] in SPACES for i in _qualifiers(tokens, member))
+    if member.body is None or is_stated:
+        return
+    if "thread" not in tokens.words[member.head : member.name_index]:
+        return
+    for index in range(*member.body):
+        if tokens.words[index] == "return" and tokens.word(index + 1) != ";":
+            rewriter.after(index, " smr::in_thread(")
+            rewriter.before(_statement_end(tokens, index), ")")
+
+
+def _statement_end(tokens: Tokens, index: int) -> int:
+    """The semicolon of the statement that begins there."""
+    while tokens.words[index] != ";":
+        if tokens.words[index] in ("(", "[", "{"):
+            index = tokens.partner[index]
+        index += 1
+    return index
 
 
 def _free(tokens: Tokens, rewriter: Rewriter, member: Declaration) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
@@ -193,6 +193,11 @@ class _Reader:
         first = tokens.word(head)
         if first == "template":
             return self._simple(Sort.INSTANTIATION, begin, head, end, scope)
+        if first == "extern" and tokens.word(head + 1).startswith('"'):
+            head += 2
+            first = tokens.word(head)
+        if first == "typedef" and (record := self._typedef_record(begin, head, end, scope)):
+            return record
         if first in _SIMPLE:
             return self._simple(Sort.ALIAS, begin, head, end, scope, template)
         if record := self._record(begin, head, end, scope, template):
@@ -231,6 +236,18 @@ class _Reader:
                 index = self.tokens.partner[index]
             index += 1
         raise self._fault(start, "this declaration does not end; add ';'")
+
+    def _typedef_record(
+        self, begin: int, head: int, end: int, scope: tuple[str, ...]
+    ) -> Declaration | None:
+        """``typedef struct {...} name;``; None: another typedef."""
+        record = self._record(begin, head + 1, end, scope, None)
+        if record is None or record.body is None or record.name:
+            return record if record and record.body else None
+        alias = next(
+            (i for i in range(record.end - 2, record.body[1], -1) if self.tokens.is_name(i)), -1
+        )
+        return replace(record, name=self.tokens.word(alias), name_index=alias)
 
     def _record(
         self,
@@ -401,6 +418,46 @@ def split_arguments(tokens: Tokens, begin: int, end: int) -> list[tuple[int, int
     if start < end:
         parts.append((start, end))
     return parts
+
+
+def declared_names(tokens: Tokens, declaration: Declaration) -> frozenset[str]:
+    """All names that a declaration of types, variables or aliases gives."""
+    begin = declaration.head
+    if declaration.sort is Sort.RECORD:
+        if declaration.body is None:
+            return frozenset({declaration.name})
+        behind = range(declaration.body[1] + 1, declaration.end)
+        return frozenset(
+            {declaration.name, *(tokens.words[i] for i in behind if tokens.is_name(i))}
+        )
+    if tokens.words[begin] == "using":
+        return frozenset({declaration.name})
+    parts = split_arguments(tokens, begin, declaration.end - 1)
+    return frozenset(_declarator_name(tokens, first, last) for first, last in parts)
+
+
+def _declarator_name(tokens: Tokens, first: int, last: int) -> str:
+    """The name in ``type name[3] = value`` or ``type (name)(parameters)``."""
+    found = ""
+    index = first
+    while index < last and tokens.words[index] not in ("=", "{"):
+        word = tokens.words[index]
+        if word in _NO_NAMES and tokens.word(index + 1) == "(":
+            index = tokens.partner[index + 1]
+        elif word == "[":
+            index = tokens.partner[index]
+        elif word == "(":
+            close = tokens.partner[index]
+            inner = [i for i in range(index + 1, close) if tokens.words[i] not in ("*", "&")]
+            if tokens.word(close + 1) == "(" and len(inner) == 1:
+                return tokens.words[inner[0]]
+            break  # parameters
+        elif word == "<" and tokens.is_name(index - 1):
+            index = tokens.angle_partner(index) or index
+        elif tokens.is_name(index):
+            found = word
+        index += 1
+    return found
 
 
 def member_names(found: list[Declaration], tokens: Tokens) -> set[str]:

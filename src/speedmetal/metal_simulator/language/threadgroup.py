@@ -7,11 +7,12 @@ table of the compiled library.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import is_attribute
+from speedmetal.metal_simulator.language.structure import Declaration, is_attribute
 from speedmetal.metal_simulator.language.tokens import Tokens
 
 SITES = "smr_sites"
@@ -22,6 +23,7 @@ _BEFORE_STATEMENT = frozenset({"{", "}", ";", ")", ":", "else", "do"})
 _SPECIFIERS = frozenset({"static", "const", "volatile", "alignas", "constexpr"})
 _OF_TYPES = frozenset({"const", "volatile", "unsigned", "signed", "typename", "struct"})
 _AFTER_LIST = frozenset({"const", "volatile", "noexcept"})
+_BEHIND_MEMBERS = frozenset({"{", ";", ":", "=", *_AFTER_LIST})
 
 
 def record(entry: str, site: int, size: str, alignment: str, element: str = "1") -> str:
@@ -296,14 +298,23 @@ def is_indirect(tokens: Tokens, index: int) -> bool:
     return False
 
 
-def check_all(tokens: Tokens, handled: set[int]) -> None:
+def check_all(tokens: Tokens, handled: set[int], found: Sequence[Declaration]) -> None:
     """See that no other ``threadgroup`` declares memory.
+
+    Args:
+        tokens: The text.
+        handled: Tokens to leave alone.
+        found: The declarations of the text.
 
     Raises:
         MslError: One does, outside a kernel or in a way that is not understood.
     """
-    for index, word in enumerate(tokens.words):
-        if word == "threadgroup" and index not in handled and not _is_harmless(tokens, index):
+    others = [i for i, word in enumerate(tokens.words) if word == "threadgroup"]
+    others = [i for i in others if i not in handled and not _is_harmless(tokens, i)]
+    parameters = list(_parameters(found)) if others else []
+    for index in others:
+        # `threadgroup float* a`, written as `threadgroup float a[4]`
+        if not any(begin < index < end for begin, end in parameters):
             _fail(
                 tokens,
                 index,
@@ -312,11 +323,19 @@ def check_all(tokens: Tokens, handled: set[int]) -> None:
             )
 
 
+def _parameters(found: Sequence[Declaration]) -> Iterator[tuple[int, int]]:
+    """The parentheses of all functions and members."""
+    for declaration in found:
+        if declaration.parameters is not None:
+            yield declaration.parameters
+        yield from _parameters(declaration.members)
+
+
 def _is_harmless(tokens: Tokens, index: int) -> bool:
     before, after = tokens.word(index - 1), tokens.word(index + 1)
     if is_indirect(tokens, index):
         return True
-    if before in (")", *_AFTER_LIST) and after in ("{", ";", ":", "const", "noexcept", "volatile"):
+    if before in (")", *_AFTER_LIST) and after in _BEHIND_MEMBERS:
         return True  # of a member function
     if before in ("[", ",") and after in ("(", "]"):
         return True  # an attribute: [[threadgroup(0)]]

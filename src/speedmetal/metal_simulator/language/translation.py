@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language import deduction, loops, operators, spaces, threadgroup
+from speedmetal.metal_simulator.language import loops, operators, spaces, threadgroup
+from speedmetal.metal_simulator.language.conditions import Conditions
 from speedmetal.metal_simulator.language.constants import (
     FunctionConstant,
     constant_text,
     read_constants,
 )
+from speedmetal.metal_simulator.language.deduction import retype_sizes
 from speedmetal.metal_simulator.language.kernels import KernelReader, Signature
+from speedmetal.metal_simulator.language.omissions import omissions, stage_of
 from speedmetal.metal_simulator.language.reach import Reach
 from speedmetal.metal_simulator.language.rewriting import Rewriter, Rewritten
 from speedmetal.metal_simulator.language.structure import (
@@ -50,6 +53,8 @@ class Entry:
         constants: Function constants that it may use.
         missing: Those of them without a value, though they need one; then it has no code.
         uses_fibers: Whether its threads may wait for each other.
+        omission: Why the simulator leaves it out; empty: it does not.
+        stage: ``kernel``, or the stage of graphics that a function left out is of.
     """
 
     number: int
@@ -61,16 +66,27 @@ class Entry:
     constants: tuple[FunctionConstant, ...]
     missing: tuple[FunctionConstant, ...]
     uses_fibers: bool
+    omission: str = ""
+    stage: str = "kernel"
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """C++ text with the entries of its kernels."""
+    """C++ text with the entries of its kernels.
+
+    Args:
+        rewritten: The text.
+        entries: Of what the host may ask for.
+        constants: All function constants.
+        arrays: Declarations of threadgroup memory.
+        omitted: Functions that are not in the C++ text, each with the reason.
+    """
 
     rewritten: Rewritten
     entries: tuple[Entry, ...]
     constants: tuple[FunctionConstant, ...]
     arrays: tuple[threadgroup.Array, ...]
+    omitted: tuple[tuple[Declaration, str], ...]
 
 
 def translate(
@@ -102,10 +118,12 @@ class _Translator:
         self.reading = reading
         self.values = values
         self.rewriter = Rewriter(tokens)
-        self.declarations = declarations(tokens)
+        self.every = declarations(tokens)
+        self.reasons = omissions(tokens, self.every)
+        self.declarations = [d for d in self.every if d.begin not in self.reasons]
         self.kernels = [d for d in self.declarations if d.is_kernel]
         self.templates: dict[str, list[Declaration]] = {}
-        for kernel in self.kernels:
+        for kernel in filter(self._is_asked_for, self.every):
             if kernel.template is not None and kernel.template[0] < kernel.template[1]:
                 self.templates.setdefault(kernel.name, []).append(kernel)
         self.reader = KernelReader(tokens)
@@ -115,7 +133,6 @@ class _Translator:
     def run(self, functions: frozenset[str] | None) -> Translation:
         if self.reading is Reading.SIMULATED:
             operators.guard_operators(self.tokens, self.rewriter)
-            deduction.count_by_int(self.tokens, self.rewriter)
         constants = read_constants(self.tokens, self.declarations, self.values)
         for constant in constants.values():
             self._constant(constant)
@@ -123,15 +140,22 @@ class _Translator:
         signatures = {d.begin: self.reader.signature(d) for d in self.kernels}
         self.reader.finish()
         reach = Reach(self.tokens, self.declarations)
+        conditions = Conditions(self.tokens, self.declarations, constants)
         entries = []
         for number, (name, declaration, instantiation) in enumerate(launchable):
             if functions is not None and name not in functions:
+                continue
+            omission = self._omission(declaration, instantiation)
+            if omission:
+                empty = (number, name, declaration, (), (), 0, (), (), False)
+                stage = stage_of(self.tokens, declaration) or "kernel"
+                entries.append(Entry(*empty, f"{name} {omission}", stage))
                 continue
             reached = reach.words(declaration, instantiation)
             used = tuple(c for c in constants.values() if c.name in reached)
             missing = tuple(c for c in used if c.is_required and not c.is_given)
             found = signatures[declaration.begin]
-            places = tuple(i for i, p in enumerate(found) if self._is_there(p, constants))
+            places = tuple(i for i, p in enumerate(found) if conditions.holds(p.condition))
             entry = Entry(
                 number,
                 name,
@@ -150,15 +174,28 @@ class _Translator:
         self._bodies()
         if self.reading is Reading.SIMULATED:
             loops.count_turns(self.tokens, self.rewriter, self.declarations, reach)
+        retype_sizes(self.tokens, self.rewriter, self.declarations)
         Words(self.tokens, self.rewriter, self.reading, self.declarations).rewrite(constants)
         if self.reading is Reading.SIMULATED:
             self.rewriter.append("SMR_TABLE", 0)
+        omitted = self._leave_out()
         rewritten = self.rewriter.render()
-        return Translation(rewritten, tuple(entries), tuple(constants.values()), tuple(self.arrays))
+        arrays = tuple(self.arrays)
+        return Translation(rewritten, tuple(entries), tuple(constants.values()), arrays, omitted)
 
-    def _is_there(self, parameter: Signature, constants: Mapping[str, FunctionConstant]) -> bool:
-        constant = constants.get(parameter.condition)
-        return constant is None or not constant.is_given or bool(constant.value)
+    def _omission(self, declaration: Declaration, instantiation: Declaration | None) -> str:
+        """Why a function that the host may ask for is left out; empty: it is not."""
+        reason = self.reasons.get(declaration.begin, "")
+        if not reason and instantiation is not None:
+            reason = self.reasons.get(instantiation.begin, "")
+        return reason
+
+    def _leave_out(self) -> tuple[tuple[Declaration, str], ...]:
+        """Take what the simulator does not run out of the text; its functions."""
+        omitted = [(d, self.reasons[d.begin]) for d in self.every if d.begin in self.reasons]
+        for declaration, _ in omitted:
+            self.rewriter.leave_out(declaration.begin, declaration.end)
+        return tuple((d, reason) for d, reason in omitted if d.sort is Sort.FUNCTION)
 
     # --- Kernels -------------------------------------------------------------------------------
 
@@ -166,11 +203,15 @@ class _Translator:
         """Name, kernel and instantiation of all that the host may ask for."""
         found: list[tuple[str, Declaration, Declaration | None]] = []
         seen: set[str] = set()
-        for declaration in self.declarations:
+        for declaration in self.every:
             kernel: Declaration | None = None
             instantiation = None
             name = declaration.name
-            if declaration.is_kernel and declaration.body and declaration.template is None:
+            if (
+                self._is_asked_for(declaration)
+                and declaration.body
+                and declaration.template is None
+            ):
                 kernel = declaration
             elif declaration.sort is Sort.INSTANTIATION:
                 instantiation = declaration
@@ -193,6 +234,10 @@ class _Translator:
             seen.add(name)
             found.append((name, kernel, instantiation))
         return found
+
+    def _is_asked_for(self, declaration: Declaration) -> bool:
+        """Whether the host may ask for a function, or for instances of it."""
+        return declaration.is_kernel or bool(stage_of(self.tokens, declaration))
 
     def _is_template(self, kernel: Declaration) -> bool:
         return kernel in self.templates.get(kernel.name, ())
@@ -279,7 +324,8 @@ class _Translator:
 
     def _bodies(self) -> None:
         """Kernels become plain functions, their threadgroup variables the runtime's memory."""
-        handled: set[int] = set()
+        omitted = (d for d in self.every if d.begin in self.reasons)
+        handled = {index for d in omitted for index in range(d.begin, d.end)}
         site = 0
         for declaration in self.kernels:
             entry = str(self.numbers.get(declaration.begin, 0))
@@ -299,7 +345,7 @@ class _Translator:
             self.arrays += writer.arrays
             if self.reading is Reading.SIMULATED:
                 self._maximum(declaration, entry)
-        threadgroup.check_all(self.tokens, handled)
+        threadgroup.check_all(self.tokens, handled, self.declarations)
         for declaration in self.declarations:
             if declaration.sort is Sort.INSTANTIATION:
                 self._instantiation(declaration)
@@ -309,6 +355,7 @@ class _Translator:
             spaces.erase(self.tokens, self.rewriter, self.declarations)
         else:
             spaces.free_members(self.tokens, self.rewriter, self.declarations)
+            spaces.refer_to_functions(self.tokens, self.rewriter, self.declarations)
             self._drop_definitions()
 
     def _maximum(self, declaration: Declaration, entry: str) -> None:
@@ -333,6 +380,8 @@ class _Translator:
         for index in range(declaration.head, declaration.name_index):
             if tokens.words[index] in ("kernel", "static", "inline"):
                 self.rewriter.replace(index, "")
+        if tokens.words[declaration.begin] == "extern":
+            self.rewriter.drop(declaration.begin, declaration.head)
         stop = declaration.body[0] if declaration.body else declaration.end
         self._drop_attributes(declaration.head, stop)
         if declaration.template is None or self._is_template(declaration):

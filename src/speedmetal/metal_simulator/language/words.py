@@ -143,11 +143,24 @@ class Words:
             index -= 2
         return True
 
+    def _reinterpreted(self, index: int) -> bool:
+        """Pointers into thread memory: the other language has them by a cast in C's way alone."""
+        tokens = self.tokens
+        if tokens.words[index : index + 2] != ["reinterpret_cast", "<"]:
+            return False
+        close = tokens.angle_partner(index + 1)
+        if close is None or "thread" not in tokens.words[index + 2 : close]:
+            return False
+        self.rewriter.replace(index, "")
+        self.rewriter.replace(index + 1, "(")
+        self.rewriter.replace(close, ")")
+        return True
+
     def _constructor(self, index: int, word: str) -> None:
         """``float4(...)`` for the compiler's own vectors, which have no constructors."""
         tokens = self.tokens
         begin, end = index, index + 1
-        if self._truth(index):
+        if self._truth(index) or self._reinterpreted(index):
             return
         if word == "vec" and tokens.word(end) == "<":
             close = tokens.angle_partner(end)
@@ -158,7 +171,9 @@ class Words:
             return
         while tokens.word(begin - 1) == "::" and tokens.is_name(begin - 2):
             begin -= 2
-        if tokens.word(end) == "(":
+        if tokens.words[begin - 2 : begin] == ["static_cast", "<"]:
+            self.rewriter.replace(begin - 2, "smr::make")
+        elif tokens.word(end) == "(":
             if tokens.word(begin - 1) == "operator" or tokens.word(end + 1) in ("*", "&"):
                 return
             self.rewriter.before(begin, "smr::make<")
@@ -176,7 +191,7 @@ class Words:
             if d.sort is Sort.FUNCTION
         )
         if inside and tokens.word(close + 1) in (";", ","):
-            self.rewriter.after(name, f" = smr::make<{tokens.source(begin, name)}>")
+            self.rewriter.after(name, f" = smr::make<{self.rewriter.rendered(begin, name)}>")
 
 
 def _with_point(number: str) -> str:

@@ -1,6 +1,6 @@
 // Functions of Apple's compiler beneath its library, which public kernels call for bfloat.
 #pragma once
-#include "matrices.h"
+#include "names.h"
 
 #define __METAL_FAST_MATH__ 1
 #define __METAL_PRECISE_MATH__ 0

@@ -3,6 +3,7 @@
 #include "builtins.h"
 
 #include "containers.h"
+#include "logging.h"
 
 namespace smr {
 // The memory of one declaration `threadgroup T name[n]`.

@@ -69,6 +69,9 @@ struct packed_vec;
         packed_vec() = default;                                           \
         packed_vec(T);                                                    \
         packed_vec(vec<T, N>);                                            \
+        packed_vec(const packed_vec&) = default;                          \
+        packed_vec(const __constant packed_vec&);                         \
+        packed_vec& operator=(const packed_vec&) = default;               \
         template <class A, class B, class... C>                           \
         packed_vec(A, B, C...);                                           \
         operator vec<T, N>() const;                                       \
@@ -85,6 +88,44 @@ namespace metal {
 SMR_PACKED(2, x, y)
 SMR_PACKED(3, x, y, z)
 SMR_PACKED(4, x, y, z, w)
+#define SMR_OPERATOR(R, op)                                                             \
+    template <class T, int N>                                                           \
+    R operator op(packed_vec<T, N>, packed_vec<T, N>);                                  \
+    template <class T, int N>                                                           \
+    R operator op(packed_vec<T, N>, smr::same<T>);                                      \
+    template <class T, int N>                                                           \
+    R operator op(smr::same<T>, packed_vec<T, N>);                                      \
+    template <class T, int N>                                                           \
+    R operator op(packed_vec<T, N>, smr::same<vec<T, N>>);                              \
+    template <class T, int N>                                                           \
+    R operator op(smr::same<vec<T, N>>, packed_vec<T, N>);
+#define SMR_ARITHMETIC(op)                                                                     \
+    SMR_OPERATOR(vec<T SMR_COMMA N>, op)                                                       \
+    SMR_ASSIGNING(thread, op)                                                                  \
+    SMR_ASSIGNING(device, op)                                                                  \
+    SMR_ASSIGNING(threadgroup, op)
+#define SMR_COMMA ,
+#define SMR_ASSIGNING(space, op)                                                               \
+    template <class T, int N>                                                                  \
+    space packed_vec<T, N>& operator op##=(space packed_vec<T, N>&, smr::same<vec<T, N>>);
+SMR_ARITHMETIC(+)
+SMR_ARITHMETIC(-)
+SMR_ARITHMETIC(*)
+SMR_ARITHMETIC(/)
+#define SMR_COMPARING(op) SMR_OPERATOR(smr::truth<N>, op)
+SMR_COMPARING(==)
+SMR_COMPARING(!=)
+SMR_COMPARING(<)
+SMR_COMPARING(<=)
+SMR_COMPARING(>)
+SMR_COMPARING(>=)
+#undef SMR_OPERATOR
+#undef SMR_ARITHMETIC
+#undef SMR_COMMA
+#undef SMR_ASSIGNING
+#undef SMR_COMPARING
+template <class T, int N>
+vec<T, N> operator-(packed_vec<T, N>);
 }  // namespace metal
 #undef SMR_PACKED
 #define SMR_NAMES(T)                               \
@@ -105,6 +146,12 @@ SMR_NAMES(float)
 #undef SMR_NAMES
 
 namespace smr {
+// What a member of an object in thread memory refers to.
+template <class T>
+thread T& in_thread(__generic T& value);
+template <class T>
+thread T* in_thread(__generic T* value);
+
 template <class T>
 struct shape {
     typedef T element;

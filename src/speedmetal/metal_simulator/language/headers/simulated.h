@@ -3,6 +3,7 @@
 #include "builtins.h"
 
 #include "containers.h"
+#include "logging.h"
 
 namespace smr {
 // The memory of one declaration `threadgroup T name[n]`.
@@ -42,6 +43,7 @@ struct position {
     template <class T, class = metal::enable_if_t<__is_same(T, uint) || __is_same(T, ushort)>>
     operator metal::vec<T, 3>() const { return metal::vec<T, 3>(value[0], value[1], value[2]); }
 };
+constexpr unsigned int no_origin[3] = {};
 struct number {
     unsigned int value;
     template <class T, class = metal::enable_if_t<__is_same(T, uint) || __is_same(T, ushort)>>

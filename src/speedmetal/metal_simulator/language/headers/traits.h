@@ -294,15 +294,18 @@ struct underlying_type {
 template <class T>
 using underlying_type_t = __underlying_type(T);
 
+// Public code adds its own types under the library's inner name.
 template <class T>
-struct numeric_limits {
+struct _numeric_limits_impl {
     static SMR_VALUE bool is_specialized = false;
 };
+template <class T>
+struct numeric_limits : _numeric_limits_impl<T> {};
 template <class T>
 struct numeric_limits<const T> : numeric_limits<T> {};
 #define SMR_LIMITS(T, low, high)                                    \
     template <>                                                     \
-    struct numeric_limits<T> {                                      \
+    struct _numeric_limits_impl<T> {                                \
         static SMR_VALUE bool is_specialized = true;                \
         static SMR_VALUE bool is_integer = true;                    \
         static SMR_VALUE bool is_signed = (T)-1 < (T)1;             \
@@ -329,7 +332,7 @@ SMR_LIMITS(ulong, 0, ULONG_MAX)
 #undef SMR_LIMITS
 #define SMR_LIMITS(T, least, greatest, step, tiny, bits, decimals, low_exponent, high_exponent) \
     template <>                                                                                 \
-    struct numeric_limits<T> {                                                                  \
+    struct _numeric_limits_impl<T> {                                                            \
         static SMR_VALUE bool is_specialized = true;                                            \
         static SMR_VALUE bool is_integer = false;                                               \
         static SMR_VALUE bool is_signed = true;                                                 \
@@ -367,6 +370,19 @@ constexpr void swap(thread T& a, thread T& b) {
     b = old;
 }
 }  // namespace metal
+
+namespace std {
+// What braces hold; the compiler knows it by this name and these members.
+template <class T>
+class initializer_list {
+    const T* smr_begin;
+    size_t smr_size;
+
+   public:
+    constexpr const T* begin() const { return smr_begin; }
+    constexpr size_t size() const { return smr_size; }
+};
+}  // namespace std
 
 namespace smr {
 // T, where it must not take part in finding out what T is.

@@ -6,19 +6,6 @@
 #pragma once
 #include "operators.h"
 
-namespace std {
-// What braces hold; the compiler knows it by this name and these members.
-template <class T>
-class initializer_list {
-    const T* smr_begin;
-    size_t smr_size;
-
-   public:
-    constexpr const T* begin() const { return smr_begin; }
-    constexpr size_t size() const { return smr_size; }
-};
-}  // namespace std
-
 namespace metal {
 template <class T, int N>
 struct packed_vec;

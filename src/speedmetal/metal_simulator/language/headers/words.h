@@ -95,7 +95,7 @@ struct enable<true, T> {
     typedef T type;
 };
 template <class T>
-constexpr bool is_cast = __is_same(T, int) || __is_same(T, bool);
+constexpr bool is_cast = __is_same(T, int);
 template <class T>
 using if_integer = typename enable<__is_integral(T)>::type;
 }  // namespace smr
