@@ -149,7 +149,7 @@ MISSING = (
 
 
 def test_the_command_line_has_the_source_of_its_functions():
-    for options in (["-c", PROGRAM, "-c", "x"], ["-Wignore", "-X", "dev", "-sc" + PROGRAM]):
+    for options in (["-c", PROGRAM, "-c", "x"], ["-Wonce", "-X", "nocache", "-sc" + PROGRAM]):
         done = run(*options)
         words = options[2:] if len(options) == 4 and options[0] == "-c" else []
         assert done.stdout == f"5.0 {['-c', *words]}\n", done.stderr
