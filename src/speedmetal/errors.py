@@ -5,12 +5,26 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from speedmetal.source import SourceSpan
 
 
 class SpeedmetalError(Exception):
-    """Base of all exceptions that speedmetal raises on purpose."""
+    """Base of all exceptions that speedmetal raises on purpose.
+
+    All of them can be pickled: an error in a pool's process is told in the one that asked.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By what was made of the arguments, which not every exception keeps.
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[SpeedmetalError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 class UserInputError(SpeedmetalError):
@@ -114,9 +128,6 @@ class SimulationError(KernelError):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.kind, str(self))
 
 
 def _indented(text: str) -> str:

@@ -22,6 +22,7 @@ import numpy as np
 
 from speedmetal.dtypes import DType
 from speedmetal.frontend.capture import Dependency, parts_of
+from speedmetal.frontend.lift import function_of
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
@@ -105,12 +106,13 @@ class Fingerprint:
             return
         self._numbers[id(value)] = len(self._numbers)
         self._kept.append(value)
-        if isinstance(value, types.FunctionType):
-            self._add_function(value)
+        function = function_of(value)
+        if function is value:
+            self._add_function(function)
         elif isinstance(value, functools.partial | types.MethodType):
             self.add((record_items(value), keywords_of(value)))
-        elif isinstance(getattr(value, "function", None), types.FunctionType):  # a kernel
-            self.add(value.function)
+        elif function is not None:  # a kernel's
+            self.add(function)
         elif isinstance(value, types.ModuleType):
             self._parts.append(value.__name__)
         elif isinstance(value, type):

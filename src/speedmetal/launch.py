@@ -38,6 +38,7 @@ from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.parameters import parameters_of
+from speedmetal.pickling import reduced
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
 from speedmetal.threadgroup_memory import memory_check
@@ -177,6 +178,20 @@ class Kernel:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """The kernel with an instance for its first argument, as a function of a class has it."""
         return self if instance is None else types.MethodType(self, instance)
+
+    def __copy__(self) -> Kernel:
+        return self  # as copies of functions are: nothing in it can be changed
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return reduced(self)
+
+    @property
+    def options(self) -> tuple[str | None, int | None]:
+        """What ``@sm.kernel`` was given: the name, the debug level."""
+        return self._given_name, self._debug
 
     def __getitem__(self, sizes: Any) -> NoReturn:
         """Say how kernels are launched here, to those who know ``kernel[groups, threads](...)``.

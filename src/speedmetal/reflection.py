@@ -41,6 +41,9 @@ class Code(str):
         made.language = language
         return made
 
+    def __reduce__(self) -> tuple[type[Code], tuple[str, str]]:
+        return type(self), (str.__str__(self), self.language)
+
     def __repr__(self) -> str:
         return str(self)
 

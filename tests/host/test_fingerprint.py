@@ -199,6 +199,23 @@ def test_partials_and_methods_count_with_all_they_hold():
     assert of(partial(scaled, 2.0)) != of(partial(scaled, factor=2.0))
 
 
+class Settings(NamedTuple):
+    function: object
+    steps: int
+
+
+@dataclass(frozen=True)
+class Frozen:
+    function: object
+    steps: int
+
+
+def test_records_with_a_function_are_no_kernels():
+    for cls in (Settings, Frozen):
+        assert digest(cls(scaled, 1)) != digest(cls(scaled, 2))
+    assert digest(sm.kernel(scaled)) != digest(sm.kernel(Scale.apply))
+
+
 def test_classes_count_with_fields_defaults_methods_and_members():
     def renamed(*, default=1.0, field="x", member=1, method="return x", size=3):
         namespace = {"NamedTuple": NamedTuple, "enum": enum, "__name__": "made"}

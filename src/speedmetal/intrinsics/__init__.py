@@ -6,6 +6,7 @@ the target's printer writes itself.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Hashable
 
 from speedmetal.intrinsics import bits, composed, elementary, exact, matrix, positions, simdgroup
@@ -19,6 +20,14 @@ TABLE: dict[str, Intrinsic] = {
     for record in module.RECORDS
 }
 """Every intrinsic by its name."""
+
+
+def named(name: str) -> Intrinsic:
+    """The intrinsic of this name."""
+    return TABLE[name]
+
+
+copyreg.pickle(Intrinsic, lambda record: (named, (record.name,)))  # there is one in each process
 
 _BY_ALIAS: dict[int, Intrinsic] = {
     id(alias): record for record in TABLE.values() for alias in record.aliases

@@ -8,6 +8,7 @@ sense, and says that it cannot where it does not.
 from __future__ import annotations
 
 import cmath
+import copyreg
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -244,6 +245,14 @@ TABLE: dict[str, Construct] = {
     "where": select,
 }
 """Every construct by its name in ``speedmetal``."""
+
+
+def named(name: str) -> Construct:
+    """The construct of this name."""
+    return _RECORDS[name]
+
+
+copyreg.pickle(Construct, lambda record: (named, (record.name,)))  # there is one in each process
 
 _BY_OBJECT = {id(alias): record for record in RECORDS for alias in (record, *record.aliases)}
 
