@@ -104,19 +104,18 @@ class _Uses:
                 self._statement(statement, function)
 
     def _statement(self, statement: Statement, function: Function | None) -> None:
-        indices: tuple[Expression, ...] = ()
-        if isinstance(statement, Store | MatrixStore | Atomic):
-            indices = statement.indices
+        count = 0  # of the operands that are indices: they come first
         match statement:
+            case Store() | MatrixStore() | Atomic():
+                kind, count = self.others, len(statement.indices)
             case Assign(variable):
                 kind = self._kind(elsewhere=variable in self._read)
             case Return() if function is not None:
                 kind = self._kind(elsewhere=function in self._called)
             case _:
                 kind = self.others
-        for operand in walk.operands(statement):
-            is_index = any(operand is index for index in indices)
-            self._visit(operand, self.whole if is_index else kind)
+        for number, operand in enumerate(walk.operands(statement)):
+            self._visit(operand, self.whole if number < count else kind)
 
     def _kind(self, *, elsewhere: bool) -> set[Expression]:
         return self.others if elsewhere else self.parts

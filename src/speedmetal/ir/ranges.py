@@ -259,13 +259,13 @@ _Key = TypeVar("_Key")
 def _widen(
     found: dict[_Key, Range], before: dict[_Key, Range], kind: Callable[[_Key], ValueType]
 ) -> None:
-    """Give up the bounds that have changed in a round."""
+    """Give up the bounds that have changed in a round; a lower one stops at 0 on its way."""
     for key, (least, greatest) in found.items():
         old, whole = before.get(key), _of(kind(key))
         if old is None or whole is None:
             continue
         found[key] = Range(
-            least if least == old.least else whole.least,
+            least if least == old.least else 0 if least >= 0 else whole.least,
             greatest if greatest == old.greatest else whole.greatest,
         )
 
