@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal.metal_simulator.language import building
 from speedmetal.metal_simulator.settings import simulator_settings
 
 SIMULATOR = "metal-sim"
@@ -43,6 +44,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "divergent: threads part at a barrier or a collective on purpose"
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def overflow_is_seen() -> Iterator[None]:
+    """A signed number that overflows ends the kernel, where the simulator lets it wrap.
+
+    In Metal's and CUDA's languages such a result is undefined, so no printed text may have one.
+    """
+    plain = building._SIMULATED
+    traps = [f"-fsanitize{how}=signed-integer-overflow" for how in ("", "-trap")]
+    building._SIMULATED = (*(flag for flag in plain if flag != "-fwrapv"), *traps)
+    assert len(building._SIMULATED) == len(plain) + 1
+    yield
+    building._SIMULATED = plain
 
 
 @pytest.fixture(params=_devices())

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
-from speedmetal.backends.c_family.helpers import unsigned_type
 from speedmetal.backends.c_family.kernels import KernelPrinter
 from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, is_sized_at_launch
 from speedmetal.backends.c_family.operators import PRIMARY, Text
@@ -30,7 +29,7 @@ from speedmetal.backends.metal.spellings import (
     MATRIX_TYPES,
     NATIVE_ATOMICS,
 )
-from speedmetal.dtypes import DType, Kind, bfloat16, bool_, float16, uint32
+from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint32
 from speedmetal.errors import CompileError, Diagnostic, InternalError
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir.nodes import (
@@ -55,6 +54,7 @@ _VECTORS = frozenset(
     }
 )
 _LANE = "thread_index_in_simdgroup"
+_ARITHMETIC = ("sum", "product")
 _MEMORY = {
     Space.DEVICE: "mem_flags::mem_device",
     Space.THREADGROUP: "mem_flags::mem_threadgroup",
@@ -185,10 +185,11 @@ class MetalPrinter(KernelPrinter):
         spelling = node.intrinsic.spelling("metal", dtype)
         if isinstance(spelling, str) and not spelling.startswith("@"):
             arguments[1:] = [f"ushort({a})" for a in arguments[1:]]
-            if dtype.kind is Kind.SIGNED and spelling.endswith(("sum", "product")):
-                # By way of unsigned numbers, of which alone the language says that they wrap.
-                unsigned = self.type(unsigned_type(dtype.bits))
-                return self.converted(dtype, f"{spelling}({unsigned}({arguments[0]}))")
+            if dtype.is_integer and dtype is not uint32 and spelling.endswith(_ARITHMETIC):
+                # By way of uint, of which alone the language says that it wraps: products of
+                # ushort are computed as int.
+                text = f"{spelling}({self.type(uint32)}({arguments[0]}))"
+                return self.converted(dtype, text)
             return Text(f"{spelling}({', '.join(arguments)})", PRIMARY)
         return self._own_collective(node, dtype, arguments)
 
