@@ -230,6 +230,21 @@ def test_large_extents_get_wide_indices():
 
 
 @sm.kernel
+def far_of(c, a):
+    c[0] = a.size + 70000
+
+
+def test_index_types_leave_headroom_at_their_end():
+    """Printers add a threadgroup, or a step, to a size: one that has no room for it is int64."""
+    c = sm.zeros(1, "i64")
+    for size in (2**31 - 65536, 2**31 - 1):
+        far_of(c, np.broadcast_to(np.zeros(1, np.uint8), size), grid=1)
+        assert c.tolist() == [size + 70000]
+    far_of(c, np.broadcast_to(np.zeros(1, np.uint8), 2**31 - 65537), grid=1)
+    assert c.tolist() == [2**31 - 65537 + 70000 - 2**32]  # int32, which wraps
+
+
+@sm.kernel
 def apply(c, function):
     c[0] = function(2.0)
 
