@@ -57,9 +57,9 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from speedmetal.errors import UserInputError as UserInputError
     from speedmetal.intrinsics.library import philox as random  # noqa: F401 - see _NAMESPACES
     from speedmetal.launch import Kernel as Kernel
-    from speedmetal.launch import debug_level as debug_level
     from speedmetal.launch import kernel as kernel
-    from speedmetal.launch import math_mode as math_mode
+    from speedmetal.modes import debug_level as debug_level
+    from speedmetal.modes import math_mode as math_mode
     from speedmetal.reflection import code as code
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
@@ -81,7 +81,8 @@ _HOMES = {
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
         *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
     ),
-    "speedmetal.launch": ("Kernel", "debug_level", "kernel", "math_mode"),
+    "speedmetal.launch": ("Kernel", "kernel"),
+    "speedmetal.modes": ("debug_level", "math_mode"),
     "speedmetal.reflection": ("code",),
 }
 _NAMESPACES = {

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import functools
 import operator
-import os
 import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn, get_args, overload
+from typing import Any, NoReturn, overload
 
 from speedmetal import compiler
 from speedmetal.arguments import (
@@ -37,6 +34,7 @@ from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
+from speedmetal.modes import checked_debug, environment_debug, stated_debug_level, stated_math_mode
 from speedmetal.parameters import parameters_of
 from speedmetal.pickling import reduced
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
@@ -47,77 +45,6 @@ _PLANS_KEPT = 1024
 """Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
 _COMPILED_KEPT = 256
 """Compiled kernels of one function; functions made anew for each call would fill the memory."""
-
-_debug_level: ContextVar[int | None] = ContextVar("debug_level", default=None)
-
-MathMode = Literal["safe", "fast"]
-_math_mode: ContextVar[MathMode] = ContextVar("math_mode", default="safe")
-
-
-def current_math_mode() -> MathMode:
-    """The mode of the innermost :func:`math_mode` of this thread or task."""
-    return _math_mode.get()
-
-
-@contextmanager
-def math_mode(mode: MathMode) -> Iterator[None]:
-    """Launch kernels with safe or fast mathematics, inside ``with sm.math_mode(mode):``.
-
-    In the safe mode, the default, each operation is rounded by itself, and NaN, infinities and
-    signed zeros are kept: all devices give the same results. The fast mode lets Metal's compiler
-    reorder and contract operations, take NaN and infinities not to occur, and use its own less
-    exact functions. The CPU and CUDA's text know the safe mode alone.
-
-    Raises:
-        UserInputError: The mode is neither ``"safe"`` nor ``"fast"``.
-
-    Example:
-        >>> with math_mode("fast"):
-        ...     pass
-    """
-    if mode not in get_args(MathMode):
-        raise UserInputError(f"expected the math mode 'safe' or 'fast', got {mode!r}")
-    token = _math_mode.set(mode)
-    try:
-        yield
-    finally:
-        _math_mode.reset(token)
-
-
-@contextmanager
-def debug_level(level: int) -> Iterator[None]:
-    """Launch kernels at a debug level, inside ``with sm.debug_level(level):``.
-
-    Level 0 adds nothing to a kernel. Level 1 checks indices and assertions, and raises
-    :class:`~speedmetal.errors.KernelError` with kind and reason; level 2 adds the thread, the
-    threadgroup and the source line.
-
-    Raises:
-        UserInputError: The level is not 0, 1 or 2.
-
-    Example:
-        >>> with debug_level(1):
-        ...     pass
-    """
-    token = _debug_level.set(_checked_debug(level))
-    try:
-        yield
-    finally:
-        _debug_level.reset(token)
-
-
-def _checked_debug(level: Any) -> int:
-    if type(level) is not int or level not in (0, 1, 2):
-        raise LaunchError(f"expected a debug level of 0, 1 or 2, got {level!r}")
-    return level
-
-
-@functools.cache
-def _environment_debug() -> int:
-    given = os.environ.get("SPEEDMETAL_DEBUG", "0")
-    if given not in ("0", "1", "2"):
-        raise UserInputError(f"SPEEDMETAL_DEBUG is {given!r}; expected 0, 1 or 2")
-    return int(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +90,7 @@ class Kernel:
         self.function = function
         self.name = name or function.__name__
         self._given_name = name
-        self._debug = None if debug is None else _checked_debug(debug)
+        self._debug = None if debug is None else checked_debug(debug)
         self._parts = _replaceable(function)
         self._parameters = parameters_of(function, self.name)
         self._arity = self._parameters.arity
@@ -229,7 +156,7 @@ class Kernel:
                 0, none does.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
             threads: Threads of a threadgroup; None: chosen for the device.
-            debug: 0, 1 or 2; see :func:`debug_level`.
+            debug: 0, 1 or 2; see :func:`speedmetal.debug_level`.
             device: Where to run; None: where the arrays are, or the default device.
             named: Arguments by the names of their parameters.
 
@@ -239,15 +166,15 @@ class Kernel:
             KernelError: A thread failed, at debug level 1 or 2.
         """
         if debug is None:
-            debug = _debug_level.get()
+            debug = stated_debug_level.get()
             if debug is None:
                 debug = self._debug
         elif type(debug) is not int:  # True is no level, though it equals 1
-            debug = _checked_debug(debug)
+            debug = checked_debug(debug)
         bound = arguments
         if named or len(arguments) != self._arity:
             bound = self._bound(arguments, named)
-        key: list[Any] = [grid, groups, debug, device, entered_device(), _math_mode.get()]
+        key: list[Any] = [grid, groups, debug, device, entered_device(), stated_math_mode.get()]
         if type(grid) is not int or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
             key += (_kinds(grid), _kinds(groups), threads, _kinds(threads))
@@ -416,7 +343,7 @@ class Kernel:
     def _compile(
         self, device: Device, specialisation: compiler.Specialisation, *, has_ragged_rows: bool
     ) -> compiler.CompiledKernel:
-        math_mode = _math_mode.get() if device.has_math_modes else "safe"
+        math_mode = stated_math_mode.get() if device.has_math_modes else "safe"
         options = BuildOptions(has_ragged_rows and device.kind == "cpu", math_mode)
         known = self._compiled.get((device, specialisation, options))
         if known is None or not compiler.is_current(known.dependencies):
@@ -444,10 +371,10 @@ class Kernel:
         return sizes
 
     def _debug_level(self, stated: int | None) -> int:
-        for level in (stated, _debug_level.get(), self._debug):
+        for level in (stated, stated_debug_level.get(), self._debug):
             if level is not None:
-                return _checked_debug(level)
-        return _environment_debug()
+                return checked_debug(level)
+        return environment_debug()
 
 
 @overload

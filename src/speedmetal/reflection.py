@@ -10,7 +10,8 @@ from speedmetal import compiler
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.frontend.signature import keywords_of, record_items
 from speedmetal.ir.text import kernel_text
-from speedmetal.launch import Kernel, current_math_mode
+from speedmetal.launch import Kernel
+from speedmetal.modes import current_math_mode
 
 STAGES = ("ir", "source", "assembly")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import pytest
 
 import speedmetal as sm
 
@@ -172,3 +173,68 @@ def test_methods_are_functions(device):
     for method, expected in ((Solver(0.5).scaled, 1.5), (Solver.order, 9.0), (Finer.order, 12.0)):
         apply(method, x, out, grid=4)
         assert out[3].item() == expected
+
+
+# --- Arrays of every make ----------------------------------------------------------------------
+
+RECORDS = np.zeros(9, [("byte", "i1"), ("whole", "i4"), ("real", "f4")])
+RECORDS["whole"], RECORDS["real"] = np.arange(9), np.arange(9) / 4
+READ_ONLY = np.arange(5, dtype=np.float32)
+READ_ONLY.flags.writeable = False
+ODD_ARRAYS = {
+    "a field of records": RECORDS["whole"],
+    "a field of floats": RECORDS["real"],
+    "misaligned": np.frombuffer(bytes(range(45)), np.int32, offset=1),
+    "foreign byte order": np.arange(9).astype(">i4"),
+    "foreign floats": np.arange(9).astype(">f4"),
+    "backwards": np.arange(9, dtype=np.float32)[::-1],
+    "broadcast": np.broadcast_to(np.float32(3), 9),
+    "a column": np.arange(27, dtype=np.int32).reshape(9, 3)[:, 1],
+    "read-only": READ_ONLY,
+    "nothing": np.zeros((0, 3), np.float32)[:, 0],
+}
+
+
+@sm.kernel
+def twice(a, out):
+    i = sm.thread_position_in_grid().x
+    out[i] = a[i] * 2
+
+
+@pytest.mark.parametrize("name", ODD_ARRAYS)
+def test_arrays_of_every_make_reach_a_device(device, name):
+    odd = ODD_ARRAYS[name]
+    for make in (sm.array, sm.asarray):
+        a = make(odd, device=device)
+        out = sm.zeros(a.shape, a.dtype, device=device)
+        twice(a, out, grid=a.size)
+        np.testing.assert_array_equal(out.numpy(), odd * 2)
+
+
+@pytest.mark.parametrize("debug", [0, 1])
+def test_views_are_read_and_written_in_place(device, debug):
+    values = np.arange(60, dtype=np.float32).reshape(5, 12)
+    base = sm.array(values, device=device)
+    wide = sm.ones((4, 2**18), device=device)
+    views = (base.T[3], base[::-1, 2], base[1, ::-3], base[2:3, 5], wide[:, :: 2**17][:, 1])
+    for view in views:
+        before = view.numpy().copy()
+        twice(view, view, grid=view.size, debug=debug)
+        np.testing.assert_array_equal(view.numpy(), before * 2)
+    values[:, 3] *= 2
+    values[::-1, 2] *= 2
+    values[1, ::-3] *= 2
+    values[2:3, 5] *= 2
+    np.testing.assert_array_equal(base.numpy(), values)
+
+
+def test_an_array_without_axes_and_one_given_twice(device):
+    @sm.kernel
+    def increase(a, same):
+        a[()] = 1
+        same[()] += 1
+        a[()] = a[()] * 10
+
+    a = sm.zeros((), device=device)
+    increase(a, a, grid=1)
+    assert a.item() == 20
