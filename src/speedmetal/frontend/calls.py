@@ -173,11 +173,24 @@ _ARRAYS_INSIDE = (
 )
 
 
+_OF_SEVERAL = {
+    **{name: name for name in ("sum", "min", "max", "any", "all")},
+    "amin": "min",
+    "amax": "max",
+    "fsum": "sum",
+    "prod": "math.prod",
+    "nansum": "sum",
+}
+"""Other libraries' functions of whole arrays, and Python's of many numbers."""
+
+
 def _instead_of(name: str) -> str:
     if name in FOREIGN:
         return meant(name, [])
     if name in _MAKES_ARRAYS:
         return _ARRAYS_INSIDE
+    if name in _OF_SEVERAL:
+        return f"; write {_OF_SEVERAL[name]}(a[i] for i in range(n))"
     if name in TABLE:  # another library's function of the same name
         return f"; did you mean sm.{name}?"
     return "; call it outside and pass the result, or write a loop"

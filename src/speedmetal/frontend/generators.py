@@ -10,17 +10,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from speedmetal.frontend.binding import bind, declare, fault_of, resolved
 from speedmetal.frontend.comparison import invert_truth, select
 from speedmetal.frontend.convert import truth
 from speedmetal.frontend.exits import branch, labelled, leave
-from speedmetal.frontend.parse import FIRST_ITERABLE
+from speedmetal.frontend.parse import FIRST_ITERABLE, items_generator
 from speedmetal.frontend.run import Consumer, Env, Frame, Label, Run, expression
 from speedmetal.frontend.values import (
     NONE,
+    Aggregate,
     Broken,
     Generator,
+    Range,
     Scalar,
     Static,
     Value,
@@ -32,6 +35,11 @@ from speedmetal.source import SourceSpan
 @expression(ast.GeneratorExp, ast.ListComp)
 def _generator(run: Run, node: ast.GeneratorExp | ast.ListComp) -> Value:
     return Generator(node, run.frame, run.value(node.generators[0].iter))
+
+
+def over(run: Run, call: ast.expr, bounds: Range) -> Generator:
+    """The items of a range that a function was called with."""
+    return Generator(items_generator(run.frame.parsed, call), run.frame, bounds)
 
 
 @expression(ast.Yield)
@@ -129,39 +137,62 @@ _STARTED = "started"
 _NOT_EMPTY = "not empty"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """What min or max looks for.
+
+    Args:
+        name: The function's name.
+        better: The better one of two.
+        key: Gives what an item is compared by, where that is not the item itself.
+    """
+
+    name: str
+    better: Combine
+    key: Value | None = None
+
+    def keyed(self, run: Run, item: Value, node: ast.expr) -> Value:
+        """An item with its key before it."""
+        if self.key is None:
+            return item
+        item = with_expressions(item, lambda e: run.keep(e, "item"))
+        return Aggregate((run.call_value(node, self.key, [item]), item))
+
+    def item(self, keyed: Value) -> Value:
+        """The item without its key."""
+        if self.key is None:
+            return keyed
+        assert isinstance(keyed, Aggregate)
+        return keyed.items[1]
+
+
 def extreme(
-    run: Run,
-    generator: Generator,
-    name: str,
-    combine: Combine,
-    default: Value | None,
-    *,
-    is_start: bool,
+    run: Run, generator: Generator, order: Order, default: Value | None, *, is_start: bool
 ) -> Value:
     """``combine(... combine(first, second) ..., last)``, or the default where there is no item.
 
     Args:
         run: The run.
         generator: Gives the items.
-        name: The function's name: min or max.
-        combine: The better of two.
+        order: Which of two is better.
         default: The result where there is none; None where that must not be.
-        is_start: Whether the default is better than no item, so that it can be where they start.
+        is_start: Whether the default is no better than any item, so that it can come first.
 
     Raises:
         Fault: There is no default, and may be no item.
     """
-    best = f"{name}(...)"
+    best = f"{order.name}(...)"
 
     def each(item: Value, place: ast.expr) -> None:
         span = run.span(place)
+        item = order.keyed(run, item, place)
         started = _read(run, _STARTED)
         so_far = run.frame.env.get(best)
         is_first = isinstance(started, Static) and not started.value
         if so_far is not None and not is_first:
             so_far = _result(run, best, place)
             item = with_expressions(item, lambda e: run.keep(e, "item"))
-            better = combine(run, so_far, item, span)
+            better = order.better(run, so_far, item, span)
             if isinstance(started, Scalar):
                 better = select(run, started.expression, better, item, span)
             item = better
@@ -169,26 +200,43 @@ def extreme(
         bind(run, _STARTED, Static(True), place)
         run.frame.env.own[_NOT_EMPTY] = Static(True)
 
+    if default is not None:
+        default = with_expressions(default, lambda e: run.keep(e, "default"))
     with _inside(run, generator, Consumer(each)) as go_through:
         bind(run, _STARTED, Static(is_start), generator.node)
-        if default is not None:
+        if is_start:
+            assert default is not None
             bind(run, best, default, generator.node)
         elif isinstance(run.frame.env.get(_STARTED), Scalar):
             declare(run, best, generator.node)
         go_through()
         if default is None:
-            _check_not_empty(run, generator, name)
-        return _result(run, best, generator.node)
+            _check_not_empty(run, generator, order)
+        return _or_default(run, order, best, generator.node, default)
 
 
-def _check_not_empty(run: Run, generator: Generator, name: str) -> None:
+def _or_default(run: Run, order: Order, best: str, node: ast.expr, default: Value | None) -> Value:
+    """The best item, where there was one."""
+    started = _read(run, _STARTED)
+    if isinstance(started, Static) and not started.value:
+        assert default is not None
+        return default
+    found = order.item(_result(run, best, node))
+    if default is None or isinstance(started, Static):
+        return found
+    assert isinstance(started, Scalar)
+    return select(run, started.expression, found, default, run.span(node))
+
+
+def _check_not_empty(run: Run, generator: Generator, order: Order) -> None:
+    name = order.name
     known = run.frame.env.get(_NOT_EMPTY)
     if known is None:
         raise run.fault(
             generator.node, f"{name} has no value here: there is no item; give it a default=..."
         )
     if isinstance(known, Broken):
-        start = "math.inf" if name == "min" else "-math.inf"
+        start = "-1" if order.key else "math.inf" if name == "min" else "-math.inf"
         raise run.fault(
             generator.node,
             f"{name} has no value where there is no item, which only the running program knows;"

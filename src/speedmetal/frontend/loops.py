@@ -59,8 +59,6 @@ def _counted(run: Run, node: ast.For, bounds: Range) -> Static:
 
 
 def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
-    if isinstance(value, Static) and isinstance(value.value, range):
-        return unrolled(run, node.iter, value.value)
     items = unpacked(run, node.iter, value)
     if items is not None:
         return items

@@ -90,6 +90,7 @@ class Parsed:
         rebound: For each loop, the names that its body binds.
         nested: The functions inside it.
         generators: The generators inside it, each as a function that is the loop it stands for.
+        items: For calls, the generator of the items of what they are given.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Parsed:
     rebound: dict[ast.AST, frozenset[str]]
     nested: dict[FunctionNode, Parsed] = field(default_factory=dict)
     generators: dict[GeneratorNode, Parsed] = field(default_factory=dict)
+    items: dict[ast.expr, GeneratorNode] = field(default_factory=dict)
 
     @property
     def body(self) -> list[ast.stmt]:
@@ -315,6 +317,24 @@ def as_loop(node: GeneratorNode) -> ast.FunctionDef:
     return made
 
 
+def items_generator(parsed: Parsed, call: ast.expr) -> GeneratorNode:
+    """``i for i in ...`` of what a call was given; the same one each time."""
+    found = parsed.items.get(call)
+    if found is None:
+        target, item = (ast.Name("i", context) for context in (ast.Store(), ast.Load()))
+        clause = ast.comprehension(ast.copy_location(target, call), call, [], 0)
+        found = ast.copy_location(ast.GeneratorExp(ast.copy_location(item, call), [clause]), call)
+        parsed.items[call] = found
+        parsed.generators[found] = _generator_facts(found, parsed.source)
+    return found
+
+
+def _generator_facts(node: GeneratorNode, source: Source) -> Parsed:
+    inner = facts("generator", as_loop(node), source)
+    inner.locals |= {FIRST_ITERABLE}
+    return inner
+
+
 class _Collector(ast.NodeVisitor):
     """One walk over a function: its names, which loop targets are read outside their loop."""
 
@@ -378,9 +398,7 @@ class _Collector(ast.NodeVisitor):
 
     def _generator(self, node: GeneratorNode) -> None:
         self.visit(node.generators[0].iter)
-        inner = facts("generator", as_loop(node), self._source)
-        inner.locals |= {FIRST_ITERABLE}
-        self.generators[node] = inner
+        inner = self.generators[node] = _generator_facts(node, self._source)
         # It runs where it stands, so what it reads of ours does not escape the loops around it.
         for found in ast.walk(node):
             if isinstance(found, ast.Name) and found.id not in inner.locals:

@@ -34,6 +34,7 @@ from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Complex,
+    Generator,
     Partial,
     Range,
     Scalar,
@@ -177,14 +178,17 @@ def _len(run: Run, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "len", "x")
     if isinstance(value, ArrayView) and value.rank:
         return shape(run, value, run.span(arguments.node)).items[0]
+    if isinstance(value, Static) and isinstance(value.value, range):
+        return Static(turns(value.value))
     items = unpacked(run, arguments.node, value)
     if items is not None:
         return Static(len(items))
-    if isinstance(value, Static) and isinstance(value.value, range):
-        return Static(turns(value.value))
     if isinstance(value, Static) and isinstance(value.value, str):
         return Static(len(value.value))
-    raise run.fault(arguments.node, f"len expects an array or a tuple, found {describe(value)}")
+    way = "; count with sum(1 for x in t if ...)" if isinstance(value, Generator) else ""
+    raise run.fault(
+        arguments.node, f"len expects an array or a tuple, found {describe(value)}{way}"
+    )
 
 
 def _zip(run: Run, arguments: Arguments) -> Value:
@@ -364,6 +368,9 @@ FUNCTIONS: dict[Any, Handler] = {
     builtins.map: _unsupported("kernels have no map; write f(x) for x in t: sum(f(x) for x in t)"),
     builtins.filter: _unsupported(
         "kernels have no filter; write x for x in t if f(x): sum(x for x in t if f(x))"
+    ),
+    builtins.next: _unsupported(
+        "kernels have no next; the first number that fits is min((k for k in t if ...), default=-1)"
     ),
     builtins.input: _unsupported("kernels read nothing but their arguments"),
     builtins.open: _unsupported("kernels read nothing but their arguments"),

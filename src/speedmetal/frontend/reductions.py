@@ -19,7 +19,13 @@ from speedmetal.frontend.convert import converted, truth, unwrap
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.run import Run
 from speedmetal.frontend.slots import literal_dtype
-from speedmetal.frontend.unpack import items_of, unpacked
+from speedmetal.frontend.unpack import (
+    LARGEST_UNROLLING,
+    constant_range,
+    items_of,
+    turns,
+    unpacked,
+)
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -37,12 +43,23 @@ from speedmetal.source import SourceSpan
 Handler = Callable[[Run, Arguments], Value]
 
 
+def _generator(run: Run, arguments: Arguments, value: Value) -> Generator | None:
+    """The generator that a function was given, or that goes over the range that it was."""
+    if isinstance(value, Generator):
+        return value
+    if not isinstance(value, Range):
+        return None
+    known = constant_range(value)
+    is_short = known is not None and turns(known) <= LARGEST_UNROLLING
+    return None if is_short else generators.over(run, arguments.node, value)
+
+
 def _instead(name: str, value: Value) -> str:
-    """What to write where a value is given that is no tuple but stands for many."""
-    if isinstance(value, ArrayView):
-        array = value.array.name
-        return f"; write {name}({array}[i] for i in range(len({array})))"
-    return f"; write {name}(i for i in range(n))" if isinstance(value, Range) else ""
+    """What to write where an array stands for its elements."""
+    if not isinstance(value, ArrayView):
+        return ""
+    array = value.array.name
+    return f"; write {name}({array}[i] for i in range(len({array})))"
 
 
 def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Value]:
@@ -65,56 +82,83 @@ def _extreme(name: str, comparison: str, start: float) -> Handler:
         left, right = unwrap(left, span), unwrap(right, span)
         known = isinstance(left, Static) and isinstance(right, Static)
         if known or isinstance(left, Aggregate) or isinstance(right, Aggregate):
-            return _chosen(run, comparison, left, right, span)
+            return _chosen(run, comparison, (left, left), (right, right), span)
         return apply(run, TABLE[name + "imum"], [left, right], span)
 
+    def better_by_key(run: Run, left: Value, right: Value, span: SourceSpan) -> Value:
+        assert isinstance(left, Aggregate)
+        assert isinstance(right, Aggregate)
+        return _chosen(run, comparison, (left, left.items[0]), (right, right.items[0]), span)
+
     def handler(run: Run, arguments: Arguments) -> Value:
-        default = arguments.named.pop("default", None)
+        key, default = (arguments.named.pop(word, None) for word in ("key", "default"))
         if arguments.named:
             raise run.fault(
-                arguments.node,
-                f"{name} has the keyword default alone in kernels; for another order compare tuples"
-                f" that begin with it: {name}((abs(x), x) for x in t)[1]",
+                arguments.node, f"{name} has the keywords default and key: {name}(a, b, key=abs)"
             )
-        if isinstance(default, Static) and default.value is None:
+        if _is_none(default):
             raise run.fault(
                 arguments.node,
                 f"{name} needs a number as default in kernels, such as {written}, found None",
             )
-        given = arguments.positional
-        if len(given) == 1 and isinstance(given[0], Generator):
+        if key is None or _is_none(key):
             is_start = isinstance(default, Static) and default.value == start
-            return generators.extreme(run, given[0], name, better, default, is_start=is_start)
-        if (
-            default is not None
-            and len(given) == 1
-            and unpacked(run, arguments.node, given[0]) == ()
-        ):
-            return default
-        span = run.span(arguments.node)
-        items = _operands(run, arguments, name)
-        result = unwrap(items[0], span)
-        for value in items[1:]:
-            result = better(run, result, value, span)
-        return result
+            order = generators.Order(name, better)
+            return _best(run, arguments, order, default, is_start=is_start)
+        order = generators.Order(name, better_by_key, key)
+        return _best(run, arguments, order, default, is_start=False)
 
     return handler
 
 
-def _is_empty(value: Value) -> bool:
-    return isinstance(value, Aggregate) and value.is_tuple and not value.items
+def _is_none(value: Value | None) -> bool:
+    return isinstance(value, Static) and value.value is None
 
 
-def _chosen(run: Run, comparison: str, left: Value, right: Value, span: SourceSpan) -> Value:
-    """The right one where it compares so with the left one."""
-    left, right = (with_expressions(v, lambda e: run.keep(e, "item")) for v in (left, right))
-    is_better = compare(run, comparison, right, left, span)
+def _best(
+    run: Run,
+    arguments: Arguments,
+    order: generators.Order,
+    default: Value | None,
+    *,
+    is_start: bool,
+) -> Value:
+    node, given = arguments.node, arguments.positional
+    generator = _generator(run, arguments, given[0]) if len(given) == 1 else None
+    if generator is not None:
+        return generators.extreme(run, generator, order, default, is_start=is_start)
+    items = _operands(run, arguments, order.name, may_be_empty=default is not None)
+    if not items:
+        assert default is not None
+        return default
+    span = run.span(node)
+    first, *others = (order.keyed(run, item, node) for item in items)
+    result = unwrap(first, span)
+    for value in others:
+        result = order.better(run, result, value, span)
+    return order.item(result)
+
+
+def _chosen(
+    run: Run,
+    comparison: str,
+    left: tuple[Value, Value],
+    right: tuple[Value, Value],
+    span: SourceSpan,
+) -> Value:
+    """One of two values, which come with what they are compared by: the right one if it is better.
+
+    All is kept in variables, as each is read more than once.
+    """
+    both = Aggregate((*left, *right))
+    kept = with_expressions(both, lambda e: run.keep(e, "item")).items
+    is_better = compare(run, comparison, kept[3], kept[1], span)
     if isinstance(is_better, Static):
-        return right if is_better.value else left
-    return select(run, run.keep(is_better.expression, "is_better"), right, left, span)
+        return kept[2] if is_better.value else kept[0]
+    return select(run, run.keep(is_better.expression, "is_better"), kept[2], kept[0], span)
 
 
-def _operands(run: Run, arguments: Arguments, name: str) -> list[Value]:
+def _operands(run: Run, arguments: Arguments, name: str, *, may_be_empty: bool) -> list[Value]:
     """Several arguments, or the items of the one."""
     message = f"{name} expects numbers or a tuple of them"
     given = arguments.positional
@@ -124,7 +168,7 @@ def _operands(run: Run, arguments: Arguments, name: str) -> list[Value]:
             hint = _instead(name, given[0])
             raise run.fault(arguments.node, f"{message}, found {describe(given[0])}{hint}")
         given = list(items)
-        if not given:
+        if not given and not may_be_empty:
             raise run.fault(arguments.node, f"{message}, found an empty tuple")
     elif not given:
         raise run.fault(arguments.node, message)
@@ -142,8 +186,9 @@ def _accumulation(name: str, operation: str, start: int) -> Handler:
         value, given = arguments.take_some(run, name, "iterable", "start")
         assert value is not None
         result = Static(start) if given is None else given
-        if isinstance(value, Generator):
-            return generators.accumulate(run, value, name, result, step)
+        generator = _generator(run, arguments, value)
+        if generator is not None:
+            return generators.accumulate(run, generator, name, result, step)
         items = _items(run, arguments, value, name)
         for item in _wide(run, result, items):
             result = step(run, result, item, run.span(arguments.node))
@@ -170,8 +215,9 @@ def _wide(run: Run, start: Value, items: list[Value]) -> list[Value]:
 def _every(name: str, connective: str) -> Handler:
     def handler(run: Run, arguments: Arguments) -> Value:
         (value,) = arguments.take(run, name, "iterable")
-        if isinstance(value, Generator):
-            return generators.search(run, value, name, sought=connective == "or")
+        generator = _generator(run, arguments, value)
+        if generator is not None:
+            return generators.search(run, generator, name, sought=connective == "or")
         span = run.span(arguments.node)
         truths = [truth(run, item, span) for item in _items(run, arguments, value, name)]
         return combine(run, connective, truths, span)

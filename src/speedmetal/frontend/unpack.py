@@ -68,7 +68,12 @@ def unrolled(run: Run, node: ast.expr, bounds: range) -> list[Static]:
 
 
 def unpacked(run: Run, node: ast.expr, value: Value) -> Sequence[Value] | None:
-    """The items of a tuple or position; None where the value has none."""
+    """The items of a tuple, a constant range or a position; None where the value has none."""
+    known = constant_range(value) if isinstance(value, Range) else None
+    if known is None and isinstance(value, Static) and isinstance(value.value, range):
+        known = value.value
+    if known is not None:
+        return unrolled(run, node, known)
     if isinstance(value, Aggregate) and value.is_tuple:
         return value.items
     if isinstance(value, Position):
@@ -92,18 +97,16 @@ def spread(run: Run, nodes: Sequence[ast.expr]) -> list[Value]:
 
 
 def items_of(run: Run, node: ast.expr, value: Value, name: str) -> list[Value]:
-    """The items of a tuple or ``sm.static_range`` that a function was called with.
+    """The items of a tuple or constant range that a function was called with.
 
     Raises:
         Fault: The value has none.
     """
     items = unpacked(run, node, value)
-    if items is None and isinstance(value, Static) and isinstance(value.value, range):
-        items = unrolled(run, node, value.value)
     if items is None:
         raise run.fault(
             node,
-            f"{name} expects tuples or sm.static_range inside a kernel, found"
+            f"{name} expects tuples or constant ranges inside a kernel, found"
             f" {describe(value)}{_instead_of(value)}",
         )
     return list(items)
@@ -111,7 +114,7 @@ def items_of(run: Run, node: ast.expr, value: Value, name: str) -> list[Value]:
 
 def _instead_of(value: Value) -> str:
     if isinstance(value, Range):
-        return "; with constant bounds write sm.static_range"
+        return ", which only the running program knows; loop over it: for i in range(n): ..."
     if isinstance(value, ArrayView):
         return f"; loop over its elements: for i in range(len({value.array.name})): ..."
     return advice(value)

@@ -107,6 +107,29 @@ def places_of_extremes(a, n, z, b):
     n[3] = min((3, n[4]), (3, n[5]), (2, 50))[1]
 
 
+def ranges_are_generators(a, n, z, b):
+    count = n[0] % 8
+    n[1] = sum(range(count)) + 3 * sum(range(5)) + sum(range(10, count, -3), n[2])
+    n[2] = max(range(n[3]), default=-2) * 10 + min(range(3, 9))
+    n[4] = sum(range(5000)) + math.prod(range(1, 5)) + len(range(4)) + len(range(9, 1, -2))
+    b[0] = any(range(count)) and all(range(1, 4)) and not all(range(count))
+    x, y, *rest = range(2, 6)
+    n[5] = x * y + of_many(*range(3), *rest) + len(tuple(range(7)))
+    a[0] = sum(a[k] * w + i for i, (k, w) in enumerate(zip(range(1, 4), (0.5, 1, 2))))
+    a[1] = sum(a[k] * j for k, j in zip(range(3), reversed(range(3))))
+
+
+def keys_order_items(a, n, z, b):
+    n[0] = max(range(8), key=lambda k: a[k])
+    n[1] = min(range(n[2] % 8), key=lambda k: n[k], default=-1)
+    a[0] = min(a[1], a[2], a[3], key=abs)
+    a[1] = max((a[4], a[5]), key=lambda x: -x * x)
+    n[2] = max((k * 3 % 7 for k in range(n[3])), key=lambda k: k % 4, default=n[4] + 50)
+    x, y = min(((a[k], n[k]) for k in range(3, 8)), key=lambda pair: pair[1] % 3)
+    a[2] = x + y
+    n[3] = max((3, 1, 2), key=lambda k: -k) + min((), key=abs, default=4)
+
+
 def tuples_are_collected(a, n, z, b):
     row = tuple(a[k] for k in range(4))
     a[0], a[1] = row[3], row[2]
