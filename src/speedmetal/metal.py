@@ -56,6 +56,7 @@ from speedmetal.source import SourceSpan, SourceText
 if TYPE_CHECKING:
     from speedmetal.metal_simulator.language.lint import lint
     from speedmetal.metal_simulator.simulate import simulate
+    from speedmetal.metal_simulator.textures import Sampler
 
 _DEVICES = ("metal", "metal-sim")
 
@@ -361,6 +362,10 @@ def __getattr__(name: str) -> Any:
         from speedmetal.metal_simulator.language.lint import lint
 
         return lint
+    if name == "Sampler":
+        from speedmetal.metal_simulator.textures import Sampler
+
+        return Sampler
     raise AttributeError(f"module 'speedmetal.metal' has no attribute {name!r}")
 
 
@@ -368,6 +373,7 @@ __all__ = [
     "Function",
     "Library",
     "MetalSourceError",
+    "Sampler",
     "available",
     "device",
     "library",

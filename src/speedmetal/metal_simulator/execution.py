@@ -169,6 +169,7 @@ def _record(
         limits = [limit for limits in dispatch.reachable for limit in limits]
         record.other_count = len(dispatch.reachable)
         record.others = (ctypes.c_uint64 * len(limits))(*limits)
+    record.bindings = dispatch.bindings
     return record
 
 

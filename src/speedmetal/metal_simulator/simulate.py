@@ -21,6 +21,7 @@ from speedmetal.metal_simulator.language.program import (
 )
 from speedmetal.metal_simulator.memory import edge_of
 from speedmetal.metal_simulator.settings import Order, Settings
+from speedmetal.metal_simulator.textures import BoundTextures, Sampler, bind_textures
 
 MathMode = Literal["safe", "relaxed", "fast"]
 """As of MTLCompileOptions; relaxed and fast are the same here."""
@@ -171,6 +172,8 @@ class SimulatedFunction:
         groups: int | Sequence[int] | None = None,
         threads: int | Sequence[int] | None = None,
         threadgroup_bytes: Mapping[int, int] | None = None,
+        textures: Mapping[int, NDArray[Any] | None] | None = None,
+        samplers: Mapping[int, Sampler] | None = None,
     ) -> Execution:
         """Run the kernel and wait for its end.
 
@@ -183,6 +186,9 @@ class SimulatedFunction:
             groups: Threadgroups along each axis, in place of ``grid``.
             threads: Of a threadgroup along each axis; up to 256 along x where it is left out.
             threadgroup_bytes: Sizes of the ``[[threadgroup(n)]]`` arguments, by index.
+            textures: NumPy arrays by ``[[texture(n)]]``, shape ``(height, width)`` or ``(height,
+                width, channels)`` with 1, 2 or 4 channels; copied back where the kernel may write.
+            samplers: By ``[[sampler(n)]]``.
 
         Returns:
             What was counted.
@@ -201,7 +207,14 @@ class SimulatedFunction:
         execution: Execution | None = None
         while execution is None:
             bindings = bind(self.function.name, parameters, values, placement)
-            dispatch = self._dispatch(bindings, sizes, grid_size, threads_size)
+            bound = bind_textures(
+                self.function.name,
+                self.function.parameters,
+                textures or {},
+                samplers or {},
+                values,
+            )
+            dispatch = self._dispatch(bindings, bound, sizes, grid_size, threads_size)
             try:
                 execution = execute(dispatch, self.settings)
             except SimulationError as error:
@@ -210,10 +223,16 @@ class SimulatedFunction:
                 placement = replace(placement, is_exact=False)
         for binding in bindings:
             binding.read_back()
+        bound.read_back()
         return execution
 
     def _dispatch(
-        self, bindings: list[Binding], threadgroup_bytes: dict[int, int], grid: Size, threads: Size
+        self,
+        bindings: list[Binding],
+        bound: BoundTextures,
+        threadgroup_bytes: dict[int, int],
+        grid: Size,
+        threads: Size,
     ) -> Dispatch:
         return Dispatch(
             name=self.function.name,
@@ -226,6 +245,8 @@ class SimulatedFunction:
             threads=threads,
             threadgroup_arrays=self.function.threadgroup_arrays(threadgroup_bytes),
             text=self.function.text,
+            bindings=bound.address,
+            textures=bound.regions,
         )
 
     def _with_buffers(self, arguments: Sequence[Any]) -> tuple[Sequence[Parameter], Sequence[Any]]:

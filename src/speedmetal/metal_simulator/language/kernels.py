@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +18,10 @@ from speedmetal.metal_simulator.language.structure import (
 )
 from speedmetal.metal_simulator.language.tokens import Tokens
 
-Role = Literal["buffer", "threadgroup", "position"]
-BUFFERS = 31
-THREADGROUP_SLOTS = 31
+Role = Literal["buffer", "threadgroup", "position", "texture", "sampler"]
+_LIMITS = {"buffer": 31, "threadgroup": 31, "texture": 128, "sampler": 16}
+_TEXTURE = re.compile(r"(?:metal::)?(?:depth|texture)(?:1d|2d|3d|cube|_buffer)\w*<.*")
+_KNOWN_TEXTURE = re.compile(r"(?:metal::)?texture2d<.*")
 
 # Attribute -> the expression of an entry that has `smr_of`, the thread.
 _VECTOR = "smr::position{{smr_of->{}}}"
@@ -78,7 +80,7 @@ class Signature:
     Args:
         name: Its name.
         role: What it gets.
-        index: Of the buffer or threadgroup memory; -1 for positions.
+        index: Of the buffer, threadgroup memory, texture or sampler; -1 for positions.
         place: Its first token.
         type_text: Its type without attributes.
         space: The address space of what it refers to.
@@ -166,6 +168,13 @@ class KernelReader:
             return Signature(
                 name, "position", -1, begin, text, "", False, False, POSITIONS[position]
             )
+        if (role := _role_of_value(text, found)) is not None:
+            if role == "texture" and _TEXTURE.match(text) and not _KNOWN_TEXTURE.match(text):
+                kind = text.partition("<")[0].removeprefix("metal::")
+                self.fault(begin, f"{name}: of textures the simulator knows texture2d, not {kind}")
+                return None
+            index, condition = self._index(found), self._condition(found)
+            return Signature(name, role, index, begin, text, "", False, False, "", condition)
         signs = {tokens.words[i] for i in _outside_angles(tokens, plain)}
         is_array = any(tokens.words[i] == "[" and i > name_index for i in plain)
         if not (is_array or "*" in signs or "&" in signs):
@@ -229,9 +238,7 @@ class KernelReader:
             )
 
     def _without_role(self, begin: int, name: str, text: str, found: dict[str, Attribute]) -> None:
-        if "texture" in found or "sampler" in found or text.startswith(("texture", "sampler")):
-            self.fault(begin, f"{name}: the simulator does not know textures and samplers")
-        elif "stage_in" in found:
+        if "stage_in" in found:
             self.fault(begin, f"{name}: the simulator does not know [[stage_in]]")
         elif "buffer" in found:
             self.fault(
@@ -250,7 +257,7 @@ class KernelReader:
 
     def _index(self, found: dict[str, Attribute]) -> int:
         """The stated index; -1: none."""
-        attribute = found.get("buffer") or found.get("threadgroup")
+        attribute = next((found[role] for role in _LIMITS if role in found), None)
         if attribute is None:
             return -1
         if attribute.arguments is None:
@@ -264,9 +271,8 @@ class KernelReader:
 
     def _with_indices(self, kernel: Declaration, found: list[Signature]) -> Iterator[Signature]:
         """Indices for those without, in order; each must be its parameter's alone."""
-        limits = {"buffer": BUFFERS, "threadgroup": THREADGROUP_SLOTS}
         taken = {
-            role: {p.index for p in found if p.role == role and p.index >= 0} for role in limits
+            role: {p.index for p in found if p.role == role and p.index >= 0} for role in _LIMITS
         }
         seen: dict[tuple[str, int], str] = {}
         for parameter in found:
@@ -277,11 +283,11 @@ class KernelReader:
             if index < 0:
                 index = next(i for i in range(1000) if i not in taken[parameter.role])
                 taken[parameter.role].add(index)
-            if index >= limits[parameter.role]:
+            if index >= _LIMITS[parameter.role]:
                 self.fault(
                     parameter.place,
                     f"{parameter.role}({index}) of {parameter.name}: indices go from 0 to "
-                    f"{limits[parameter.role] - 1}",
+                    f"{_LIMITS[parameter.role] - 1}",
                 )
             other = seen.setdefault((parameter.role, index), parameter.name)
             if other != parameter.name and not parameter.condition:
@@ -302,6 +308,14 @@ class KernelReader:
                 parameter.value,
                 parameter.condition,
             )
+
+
+def _role_of_value(text: str, found: Mapping[str, Attribute]) -> Role | None:
+    """What a parameter gets that is passed by its value; None: it is none of these."""
+    if "texture" in found or _TEXTURE.match(text):
+        return "texture"
+    is_sampler = text.removeprefix("const ").removeprefix("metal::") == "sampler"
+    return "sampler" if "sampler" in found or is_sampler else None
 
 
 def constant_integer(tokens: Tokens, begin: int, end: int) -> int | None:

@@ -39,6 +39,9 @@ from speedmetal.metal_simulator.runtime.records import Region
 from speedmetal.metal_simulator.toolchain import Toolchain
 
 _AROUND_TYPE = re.compile(r"\b(?:const|volatile|restrict|device|constant|threadgroup)\b|[&*\s]+")
+# smr::texture_facts in headers/textures.h.
+_ELEMENTS = ("float", "half", "int", "uint", "short", "ushort")
+_ACCESSES = ("sample", "read", "write", "read_write")
 _AT_ONCE = 64  # functions of a text that are compiled together; of more, each for itself
 
 
@@ -53,14 +56,17 @@ class Parameter:
 
     Args:
         name: Its name.
-        role: What it gets: a buffer, threadgroup memory, or a position of the thread.
-        index: Of the buffer or threadgroup memory; -1 for positions.
+        role: What it gets: a buffer, threadgroup memory, a position of the thread, a texture or a
+            sampler.
+        index: Of the buffer, threadgroup memory, texture or sampler; -1 for positions.
         type_text: Its type as the text has it.
         space: ``device``, ``constant``, ``threadgroup``, or nothing for positions.
         is_const: Whether the kernel cannot write through it.
         is_reference: Whether it is a reference: its argument has ``size_bytes`` at least.
         alignment: Of what it points to, in bytes; 1 where that is unknown.
         size_bytes: Of what it points to; 0 where that is unknown.
+        elements: Of a texture: the type of its numbers.
+        access: To a texture: ``sample``, ``read``, ``write`` or ``read_write``.
     """
 
     name: str
@@ -72,6 +78,8 @@ class Parameter:
     is_reference: bool
     alignment: int = 1
     size_bytes: int = 0
+    elements: str = ""
+    access: str = ""
 
     @property
     def pointee(self) -> str:
@@ -418,6 +426,13 @@ def _rows(loaded: ctypes.CDLL) -> list[_Row]:
     return [tuple(numbers[i : i + 5]) for i in range(0, len(numbers), 6)]  # type: ignore[misc]
 
 
+def _parameter(given: Mapping[str, Any], size: int, alignment: int) -> Parameter:
+    """A parameter, of which the compiler told two numbers: of textures other ones."""
+    if given["role"] == "texture":
+        return Parameter(**given, elements=_ELEMENTS[size], access=_ACCESSES[alignment])
+    return Parameter(**given, size_bytes=size, alignment=alignment)
+
+
 def _function(
     facts: dict[str, Any],
     loaded: ctypes.CDLL,
@@ -447,7 +462,7 @@ def _function(
     total = facts["signature_length"] + 1
     table = (ctypes.c_uint32 * (2 * total)).in_dll(loaded, FACTS.format(number))
     parameters = tuple(
-        Parameter(**given, size_bytes=table[i], alignment=table[total + i])
+        _parameter(given, table[i], table[total + i])
         for i, given in zip(facts["places"], facts["parameters"], strict=True)
     )
     own = {row[1]: row for row in rows if row[0] == number}

@@ -434,6 +434,8 @@ class _Translator:
 def _argument(parameter: Signature) -> str:
     if parameter.role == "position":
         return parameter.value
+    if parameter.role in ("texture", "sampler"):
+        return f"smr::bound_{parameter.role}{{smr_of, {parameter.index}}}"
     kind = "buffer" if parameter.role == "buffer" else "threadgroup"
     return f"smr::address{{smr::{kind}_address(smr_of, {parameter.index})}}"
 

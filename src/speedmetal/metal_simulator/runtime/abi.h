@@ -6,7 +6,39 @@
 #define SMR_SIMDGROUP 32        /* threads of a simdgroup */
 #define SMR_SLOT_BYTES 32       /* the largest value that a thread publishes to its simdgroup */
 #define SMR_BUFFERS 31          /* buffer indices of a kernel */
+#define SMR_TEXTURES 128        /* texture indices of a kernel */
+#define SMR_SAMPLERS 16         /* sampler indices of a kernel */
 #define SMR_THREADGROUP_SLOTS 31 /* [[threadgroup(n)]] indices of a kernel */
+
+/* Texels lie row by row; each has its channels side by side. */
+enum smr_format {
+    SMR_FLOAT32,
+    SMR_FLOAT16,
+    SMR_UNORM8,
+    SMR_UNORM16,
+    SMR_SNORM8,
+    SMR_SNORM16,
+    SMR_UINT8,
+    SMR_UINT16,
+    SMR_UINT32,
+    SMR_INT8,
+    SMR_INT16,
+    SMR_INT32
+};
+struct smr_texture {
+    unsigned long long address; /* 0: none is bound */
+    char const *name;           /* for messages */
+    unsigned int width, height, channels;
+    unsigned int format; /* smr_format */
+};
+/* What the host says of a sampler: members of the enumerations in headers/textures.h. */
+struct smr_sampler {
+    unsigned char coord, filter, s_address, t_address, border_color;
+};
+struct smr_bindings {
+    struct smr_texture texture[SMR_TEXTURES];
+    struct smr_sampler sampler[SMR_SAMPLERS];
+};
 
 /* One thread of the grid. Threadgroups at the grid's edge are smaller; `threads_per_threadgroup` is
  * the size of the thread's own group, `dispatch_threads_per_threadgroup` that of the others. */
@@ -25,6 +57,7 @@ struct smr_thread {
     unsigned int dispatch_simdgroups; /* of a whole group */
     unsigned long long const *buffers;     /* SMR_BUFFERS addresses */
     unsigned long long const *threadgroup; /* SMR_THREADGROUP_SLOTS addresses */
+    struct smr_bindings const *bindings;   /* null: the kernel has no textures or samplers */
 };
 
 /* A kernel: runs one thread. */
@@ -65,6 +98,9 @@ void __smr_fail(char const *message);
 
 /* A thread divided an integer by zero, or the least one by -1: counted; strictly, the run ends. */
 void __smr_undefined_division(void);
+
+/* A thread read or wrote where the texture has no texel: the run ends. */
+void __smr_outside_texture(struct smr_texture const *texture, long x, long y, int is_write);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # enum smr_status
 DONE, FAULT, TIMEOUT, DIVERGENCE, THREADGROUP_FULL, DAMAGE, FAILED, NO_MEMORY = range(8)
-DIVISION, INDEX, OWN_ARRAY, MISALIGNED, LANE = range(8, 13)
+DIVISION, INDEX, OWN_ARRAY, MISALIGNED, LANE, OUTSIDE_TEXTURE = range(8, 14)
 
 _VERBS = ("touched", "read", "wrote")  # by enum smr_access
 _NEAR_BYTES = 16 << 20  # of the guards around a buffer: what lies farther is another buffer's
@@ -108,6 +108,7 @@ class Explainer:
             THREADGROUP_FULL: self._threadgroup_full,
             DAMAGE: self._damaged_array,
             FAILED: self._failed,
+            OUTSIDE_TEXTURE: self._outside_texture,
             DIVISION: self._division,
             INDEX: self._index,
             OWN_ARRAY: self._own_array,
@@ -128,6 +129,14 @@ class Explainer:
             return self.error("failed", f"{who} {_ENDINGS[signal.Signals(report.signal)]}{line}")
         where = f"{who} {_VERBS[report.access]} {self._place(report)}{line}"
         return self.error("out of bounds", f"{where}; {self._advice(report)}")
+
+    def _outside_texture(self, report: Report) -> SimulationError:
+        message = report.message.decode(errors="replace")
+        return self.error(
+            "out of bounds",
+            f"{self._who(report)} {message}{self.line(report.code)}; compare the coordinates with "
+            "get_width() and get_height() first",
+        )
 
     def _division(self, report: Report) -> SimulationError:
         return self.error(
@@ -346,6 +355,10 @@ class Explainer:
         if index is not None:
             offset = race.address - self.dispatch.buffers[index].address
             return f"{self.buffer(index)}, byte offset {offset} ({race.size_bytes} bytes)"
+        for region in self.dispatch.textures:
+            offset = race.address - region.address
+            if 0 <= offset < region.size_bytes:
+                return f"{region.name}, byte offset {offset} ({race.size_bytes} bytes)"
         return f"threadgroup memory ({race.size_bytes} bytes)"
 
     def _party(self, party: Party) -> str:

@@ -26,7 +26,8 @@ enum smr_status {
     SMR_INDEX,            /* an array has no such element: see index, line, column, message (its type) */
     SMR_OWN_ARRAY,        /* beyond a thread's own array or a table of the text, by a pointer */
     SMR_MISALIGNED,       /* see address, size_bytes, access */
-    SMR_LANE              /* a lane that no simdgroup has: see index, size_bytes (lanes) */
+    SMR_LANE,             /* a lane that no simdgroup has: see index, size_bytes (lanes) */
+    SMR_OUTSIDE_TEXTURE   /* coordinates of no texel: see message */
 };
 
 /* Which end of memory touches a page without access. */
@@ -54,6 +55,7 @@ struct smr_dispatch {
     uint32_t edge; /* smr_edge, of threadgroup memory */
     uint32_t other_count;
     uint64_t const *others; /* begins and ends of memory that the kernel may have the address of */
+    struct smr_bindings const *bindings;
 };
 
 /* A thread of the grid. */

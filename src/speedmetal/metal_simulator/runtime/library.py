@@ -103,6 +103,7 @@ class DispatchRecord(ctypes.Structure):
         ("edge", ctypes.c_uint32),
         ("other_count", ctypes.c_uint32),
         ("others", ctypes.POINTER(ctypes.c_uint64)),
+        ("bindings", ctypes.c_uint64),
     )
 
 

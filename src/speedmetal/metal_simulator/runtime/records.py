@@ -46,6 +46,8 @@ class Dispatch:
         text: For messages: the text as it was compiled, with ``#line`` directives.
         reachable: Begin and end of memory that is not bound, but whose address the host asked for,
             so that the kernel may have it.
+        bindings: The address of ``smr_bindings``: textures and samplers; 0: there are none.
+        textures: The memory of the textures, for messages.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Dispatch:
     threadgroup_arrays: Mapping[int, Region] = field(default_factory=dict)
     text: str = ""
     reachable: Sequence[tuple[int, int]] = ()
+    bindings: int = 0
+    textures: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 /* A run: all threadgroups of one dispatch, spread over workers. */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime.h"
@@ -56,6 +57,20 @@ SMR_EXPORT void __smr_fail(char const *message)
     escape_at(slot, __builtin_frame_address(0), SMR_FAILED);
 }
 
+SMR_EXPORT void __smr_outside_texture(struct smr_texture const *texture, long x, long y, int is_write)
+{
+    struct slot *slot = current_slot();
+    snprintf(slot->worker->report.message, SMR_MESSAGE_BYTES, "%s %s at (%ld, %ld), but %s",
+             is_write ? "wrote" : "read", texture->name, x, y,
+             texture->address ? "" : "nothing is bound there");
+    if (texture->address) {
+        size_t length = strlen(slot->worker->report.message);
+        snprintf(slot->worker->report.message + length, SMR_MESSAGE_BYTES - length,
+                 "its width is %u and its height %u", texture->width, texture->height);
+    }
+    escape_at(slot, __builtin_frame_address(0), SMR_OUTSIDE_TEXTURE);
+}
+
 SMR_EXPORT void __smr_undefined_division(void)
 {
     struct slot *slot = current_slot();
@@ -91,6 +106,7 @@ static void describe_threadgroup(struct worker *worker, uint64_t index, struct s
     thread->simdgroups = worker->simdgroup_count;
     thread->dispatch_simdgroups = (whole + SMR_SIMDGROUP - 1) / SMR_SIMDGROUP;
     thread->buffers = (unsigned long long const *)dispatch->buffers;
+    thread->bindings = dispatch->bindings;
     thread->threadgroup = (unsigned long long const *)worker->threadgroup_addresses;
 }
 

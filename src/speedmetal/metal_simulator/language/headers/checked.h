@@ -4,6 +4,7 @@
 
 #include "containers.h"
 #include "logging.h"
+#include "textures.h"
 
 namespace smr {
 // The memory of one declaration `threadgroup T name[n]`.

@@ -17,6 +17,12 @@ inline uint bits_of_normalised(float x, int width, bool is_signed) {
     const float f = x != x ? 0.0f : __builtin_fminf(__builtin_fmaxf(x, low), 1.0f);
     return (uint)(int)__builtin_rintf(f * scale) & ((1u << width) - 1u);
 }
+// The nearest integer of a narrower type.
+template <class R, class T>
+constexpr R saturated(R value) {
+    const long low = metal::numeric_limits<T>::min(), high = metal::numeric_limits<T>::max();
+    return (R)((long)value < low ? low : (long)value > high ? high : (long)value);
+}
 // Between linear light and sRGB (IEC 61966-2-1).
 inline float srgb_of_linear(float x) {
     if (!(x > 0.0f)) return 0.0f;

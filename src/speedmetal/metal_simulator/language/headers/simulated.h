@@ -4,6 +4,7 @@
 
 #include "containers.h"
 #include "logging.h"
+#include "textures.h"
 
 namespace smr {
 // The memory of one declaration `threadgroup T name[n]`.
@@ -65,6 +66,8 @@ template <class T>
 struct parameter {
     static constexpr unsigned int size = 0, alignment = 1;
 };
+template <class T, metal::access A>
+struct parameter<metal::texture2d<T, A>> : texture_facts<T, A> {};
 template <class T>
 struct parameter<T*> : pointee<T> {};
 template <class T>

@@ -18,6 +18,9 @@
 #define local smr_name_local
 #define generic smr_name_generic
 #define pipe smr_name_pipe
+#define read_write smr_name_read_write
+#define read_only smr_name_read_only
+#define write_only smr_name_write_only
 #define kernel smr_name_kernel
 #define vec_step smr_name_vec_step
 #define event_t smr_name_event_t
