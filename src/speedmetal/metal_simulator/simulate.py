@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speedmetal.errors import LaunchError, SimulationError, UnknownNameError, UserInputError
 from speedmetal.metal_simulator.arguments import Binding, Placement, bind, called

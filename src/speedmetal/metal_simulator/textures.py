@@ -89,6 +89,7 @@ class _TextureRecord(ctypes.Structure):
 
     _fields_ = (
         ("address", ctypes.c_uint64),
+        ("size_bytes", ctypes.c_uint64),
         ("name", ctypes.c_char_p),
         ("width", ctypes.c_uint32),
         ("height", ctypes.c_uint32),
@@ -266,6 +267,7 @@ def _bound(
 def _describe(record: _TextureRecord, texture: _Texture) -> None:
     shape = texture.array.shape
     record.address = texture.memory.address
+    record.size_bytes = texture.memory.size_bytes
     record.height, record.width = shape[:2]
     record.channels = shape[2] if len(shape) == 3 else 1
     record.format = _FORMATS[texture.parameter.elements][texture.array.dtype.name]

@@ -15,22 +15,22 @@ using namespace metal;
 constexpr sampler around(coord::pixel);
 struct Corner { float4 place [[position]]; float2 at; };
 struct Arguments { texture2d<float> picture [[id(0)]]; device float* x [[id(1)]]; };
-float4 look(texture2d<float> t, float2 at) { return t.sample(around, at); }
+float4 look(texture3d<float> t, float3 at) { return t.sample(around, at); }
 float look(float x) { return x + 1; }
 vertex Corner corner(uint i [[vertex_id]], constant float4* p [[buffer(0)]]) {
   Corner c; c.place = p[i]; return c;
 }
-fragment float4 color(Corner c [[stage_in]], texture2d<float> t [[texture(0)]]) {
-  return look(t, c.at);
+fragment float4 color(Corner c [[stage_in]], texture3d<float> t [[texture(0)]]) {
+  return look(t, float3(c.at, 0));
 }
 [[mesh]] void meshes(uint i [[thread_index_in_threadgroup]]) {}
-kernel void blur(texture2d<float> t [[texture(0)]], device float* o [[buffer(0)]]) {
-  o[0] = t.read(uint2(0)).x;
+kernel void blur(texture3d<float> t [[texture(0)]], device float* o [[buffer(0)]]) {
+  o[0] = t.read(uint3(0)).x;
 }
 kernel void argument_buffer(constant Arguments& a [[buffer(0)]]) { a.x[0] = 1; }
 kernel void stages(Corner c [[stage_in]], device float* o [[buffer(0)]]) { o[0] = c.at.x; }
-template <typename T> kernel void reads(texture2d<T> t [[texture(0)]], device T* o [[buffer(0)]]) {
-  threadgroup T part[2]; part[0] = t.read(uint2(0)).x; o[0] = part[0];
+template <typename T> kernel void reads(texture3d<T> t [[texture(0)]], device T* o [[buffer(0)]]) {
+  threadgroup T part[2]; part[0] = t.read(uint3(0)).x; o[0] = part[0];
 }
 template [[host_name("reads_float")]] kernel decltype(reads<float>) reads<float>;
 kernel void traces(raytracing::instance_acceleration_structure s [[buffer(0)]],
@@ -43,14 +43,18 @@ REASONS = {
     "corner": (8, 15, "is a vertex function; the simulator runs compute kernels alone"),
     "color": (11, 17, "is a fragment function; the simulator runs compute kernels alone"),
     "meshes": (14, 15, "is a mesh function; the simulator runs compute kernels alone"),
-    "blur": (15, 13, "needs textures, which the simulator does not know"),
+    "blur": (15, 13, "needs textures other than texture2d, which the simulator does not know"),
     "argument_buffer": (
         18,
         13,
-        "needs Arguments, which needs textures, which the simulator does not know",
+        "needs Arguments, which needs textures in argument buffers, which the simulator does not know",
     ),
     "stages": (19, 13, "gets [[stage_in]], which the simulator does not know"),
-    "reads_float": (20, 35, "needs textures, which the simulator does not know"),
+    "reads_float": (
+        20,
+        35,
+        "needs textures other than texture2d, which the simulator does not know",
+    ),
     "traces": (24, 13, "needs ray tracing, which the simulator does not know"),
 }
 
@@ -81,9 +85,13 @@ def test_lint_warns_that_they_are_not_checked():
     found = lint(TEXT)
     assert {diagnostic.severity for diagnostic in found} == {"warning"}
     messages = [diagnostic.message for diagnostic in found]
-    assert messages[0] == "not checked: around needs samplers, which the simulator does not know"
+    assert messages[0] == (
+        "not checked: Arguments needs textures in argument buffers, which the simulator does not know"
+    )
     about_kernels = [m for m in messages if m.startswith("not checked: blur")]
-    assert about_kernels == ["not checked: blur needs textures, which the simulator does not know"]
+    assert about_kernels == [
+        "not checked: blur needs textures other than texture2d, which the simulator does not know"
+    ]
     assert not any("plain" in message for message in messages)
 
 
@@ -116,4 +124,7 @@ def test_the_api_lists_them_and_makes_no_pipeline():
     assert blur.functionType() == mac.Metal.MTLFunctionTypeKernel
     state, error = mac.device.newComputePipelineStateWithFunction_error_(blur, None)
     assert state is None
-    assert "blur needs textures, which the simulator does not know" in error.localizedDescription()
+    assert (
+        "blur needs textures other than texture2d, which the simulator does not know"
+        in error.localizedDescription()
+    )

@@ -91,6 +91,11 @@ fault(
     "threadgroup float s[3000]; threadgroup float t[3000]; s[i] = t[i] = 1; o[i] = s[i];",
 )
 fault(
+    "texture written without access to it",
+    "access::write",
+    kernel("t.write(o[i], uint2(i, 0));", FLOATS + ", texture2d<float> t [[texture(0)]]"),
+)
+fault(
     "function constant that is no constant",
     "constant",
     kernel("o[i] = R;", before="const int R [[function_constant(0)]];"),

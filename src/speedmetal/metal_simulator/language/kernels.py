@@ -21,7 +21,6 @@ from speedmetal.metal_simulator.language.tokens import Tokens
 Role = Literal["buffer", "threadgroup", "position", "texture", "sampler"]
 _LIMITS = {"buffer": 31, "threadgroup": 31, "texture": 128, "sampler": 16}
 _TEXTURE = re.compile(r"(?:metal::)?(?:depth|texture)(?:1d|2d|3d|cube|_buffer)\w*<.*")
-_KNOWN_TEXTURE = re.compile(r"(?:metal::)?texture2d<.*")
 
 # Attribute -> the expression of an entry that has `smr_of`, the thread.
 _VECTOR = "smr::position{{smr_of->{}}}"
@@ -169,9 +168,11 @@ class KernelReader:
                 name, "position", -1, begin, text, "", False, False, POSITIONS[position]
             )
         if (role := _role_of_value(text, found)) is not None:
-            if role == "texture" and _TEXTURE.match(text) and not _KNOWN_TEXTURE.match(text):
-                kind = text.partition("<")[0].removeprefix("metal::")
-                self.fault(begin, f"{name}: of textures the simulator knows texture2d, not {kind}")
+            if re.match(r"(?:const )?(?:metal::)?array<", text):
+                self.fault(
+                    begin,
+                    f"{name}: the simulator knows no arrays of {role}s; declare each by itself",
+                )
                 return None
             index, condition = self._index(found), self._condition(found)
             return Signature(name, role, index, begin, text, "", False, False, "", condition)

@@ -17,8 +17,9 @@ STAGES = ("vertex", "fragment", "mesh", "object", "intersection")
 _WORDS = frozenset({"vertex", "fragment"})  # the others are attributes alone
 
 _TYPES = {
-    "textures": re.compile(r"(?:texture|depth)(?:1d|2d|3d|cube|_buffer)\w*"),
-    "samplers": re.compile(r"sampler"),
+    "textures other than texture2d": re.compile(
+        r"(?!texture2d$)(?:texture|depth)(?:1d|2d|3d|cube|_buffer)\w*"
+    ),
     "ray tracing": re.compile(
         r"raytracing|intersector|intersection_(?:query|params|result)|intersection_function_table|"
         r"acceleration_structure|(?:instance|primitive)_acceleration_structure"
@@ -28,7 +29,9 @@ _TYPES = {
     "imageblocks": re.compile(r"imageblock|threadgroup_imageblock"),
     "command buffers of the GPU": re.compile(r"command_buffer|compute_command|render_command"),
 }
-_WITH_ARGUMENTS = frozenset({"textures", "function tables", "tessellation", "imageblocks"})
+_WITH_ARGUMENTS = frozenset(
+    {"textures other than texture2d", "function tables", "tessellation", "imageblocks"}
+)
 _ANY = re.compile("|".join(f"(?:{pattern.pattern})" for pattern in _TYPES.values()))
 
 
@@ -66,6 +69,8 @@ def _unknown(tokens: Tokens, declaration: Declaration, words: set[str]) -> str:
         begin, end = declaration.parameters
         if "stage_in" in tokens.words[begin:end]:
             return "gets [[stage_in]], which the simulator does not know"
+    if declaration.sort is Sort.RECORD and _holds_textures(tokens, declaration):
+        return "needs textures in argument buffers, which the simulator does not know"
     if words.isdisjoint(tokens.words[declaration.begin : declaration.end]):
         return ""
     for index in range(declaration.begin, declaration.end):
@@ -73,6 +78,13 @@ def _unknown(tokens: Tokens, declaration: Declaration, words: set[str]) -> str:
         if feature:
             return f"needs {feature}, which the simulator does not know"
     return ""
+
+
+def _holds_textures(tokens: Tokens, declaration: Declaration) -> bool:
+    """Whether a structure has members with ``[[id(n)]]``, and textures or samplers."""
+    words = tokens.words[declaration.begin : declaration.end]
+    has_ids = any(words[i : i + 3] == ["[", "[", "id"] for i in range(len(words)))
+    return has_ids and not {"texture2d", "sampler"}.isdisjoint(words)
 
 
 def _feature(tokens: Tokens, index: int) -> str:

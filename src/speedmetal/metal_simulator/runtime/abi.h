@@ -27,7 +27,8 @@ enum smr_format {
 };
 struct smr_texture {
     unsigned long long address; /* 0: none is bound */
-    char const *name;           /* for messages */
+    unsigned long long size_bytes;
+    char const *name; /* for messages */
     unsigned int width, height, channels;
     unsigned int format; /* smr_format */
 };

@@ -26,7 +26,7 @@
 #define LAST_TIME (UINT32_MAX - 1)
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define HUGE_BYTES ((size_t)8 << 20) /* mappings from here on get huge pages where there are any */
-#define SPANS_MAXIMUM (SMR_BUFFERS + SITES_MAXIMUM)
+#define SPANS_MAXIMUM (SMR_BUFFERS + SMR_TEXTURES + 1 + SITES_MAXIMUM)
 
 struct record {
     uint32_t time; /* 0: none */
@@ -187,10 +187,25 @@ static int by_begin(void const *a, void const *b)
     return (left->begin > right->begin) - (left->begin < right->begin);
 }
 
+/* What the kernel reaches through its textures: the texels, and what describes them. */
+static uint32_t textures_add(struct smr_bindings const *bindings, struct range *range, uint32_t count)
+{
+    if (!bindings)
+        return count;
+    range[count++] = (struct range){(uintptr_t)bindings, (uintptr_t)(bindings + 1)};
+    for (uint32_t i = 0; i < SMR_TEXTURES; i++) {
+        struct smr_texture const *texture = &bindings->texture[i];
+        uintptr_t end = (uintptr_t)(texture->address + texture->size_bytes);
+        if (texture->address)
+            range[count++] = (struct range){(uintptr_t)texture->address, (end + WORD - 1) & ~(uintptr_t)(WORD - 1)};
+    }
+    return count;
+}
+
 static bool buffers_add(struct races *races)
 {
     struct smr_dispatch const *dispatch = races->worker->run->dispatch;
-    struct range range[SMR_BUFFERS];
+    struct range range[SMR_BUFFERS + SMR_TEXTURES + 1];
     uint32_t count = 0;
     for (uint32_t i = 0; i < SMR_BUFFERS; i++) {
         if (dispatch->buffer_bytes[i] == 0)
@@ -198,6 +213,7 @@ static bool buffers_add(struct races *races)
         uintptr_t begin = (uintptr_t)dispatch->buffers[i];
         range[count++] = (struct range){begin, begin + dispatch->buffer_bytes[i]};
     }
+    count = textures_add(dispatch->bindings, range, count);
     qsort(range, count, sizeof *range, by_begin);
     for (uint32_t i = 0; i < count;) {
         struct range joined = range[i++];

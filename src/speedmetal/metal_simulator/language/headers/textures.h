@@ -71,14 +71,16 @@ SMR_VALUE bool always = true;
 }
 
 #if !SMR_CHECKED
+// Accesses are told at the line of the text that makes them.
+#define SMR_AT_CALLER __attribute__((always_inline, nodebug)) inline
 namespace smr {
 template <class T, class R>
-R texel(const smr_texture* of, ulong place) {
+SMR_AT_CALLER R texel(const smr_texture* of, ulong place) {
     return (R)((const T*)of->address)[place];
 }
 // One channel, as the format has it.
 template <class R>
-inline R channel(const smr_texture* of, ulong place) {
+SMR_AT_CALLER R channel(const smr_texture* of, ulong place) {
     switch (of->format) {
         case SMR_FLOAT32: return texel<float, R>(of, place);
         case SMR_FLOAT16: return texel<half, R>(of, place);
@@ -95,11 +97,11 @@ inline R channel(const smr_texture* of, ulong place) {
     }
 }
 template <class T, class R>
-inline void put_texel(const smr_texture* of, ulong place, R value) {
+SMR_AT_CALLER void put_texel(const smr_texture* of, ulong place, R value) {
     ((T*)of->address)[place] = (T)value;
 }
 template <class R>
-inline void put_channel(const smr_texture* of, ulong place, R value) {
+SMR_AT_CALLER void put_channel(const smr_texture* of, ulong place, R value) {
     switch (of->format) {
         case SMR_FLOAT32: return put_texel<float>(of, place, value);
         case SMR_FLOAT16: return put_texel<half>(of, place, value);
@@ -115,12 +117,12 @@ inline void put_channel(const smr_texture* of, ulong place, R value) {
         default: return put_texel<int>(of, place, value);
     }
 }
-inline void check_inside(const smr_texture* of, long x, long y, int is_write) {
+SMR_AT_CALLER void check_inside(const smr_texture* of, long x, long y, int is_write) {
     if (x < 0 || y < 0 || x >= of->width || y >= of->height) __smr_outside_texture(of, x, y, is_write);
 }
 // Channels that a format lacks are 0, alpha 1.
 template <class T>
-inline metal::vec<T, 4> texel_at(const smr_texture* of, uint x, uint y) {
+SMR_AT_CALLER metal::vec<T, 4> texel_at(const smr_texture* of, uint x, uint y) {
     const ulong place = ((ulong)y * of->width + x) * of->channels;
     metal::vec<T, 4> all((T)0, (T)0, (T)0, (T)1);
     for (uint i = 0; i < of->channels; ++i) all[i] = channel<T>(of, place + i);
@@ -179,7 +181,7 @@ inline metal::vec<T, 4> filtered(const smr_texture* of, metal::sampler s, float2
 
 namespace metal {
 #define SMR_ALLOWED(condition, what, advice) \
-    static_assert(condition, "this texture cannot be " what ": declare it with " advice)
+    static_assert(condition, "this texture cannot be " what "; declare it with " advice)
 template <class T, access A = access::sample>
 struct texture2d {
     static_assert(is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, int> || is_same_v<T, uint> ||
@@ -187,17 +189,22 @@ struct texture2d {
                   "textures have elements float, half, int, uint, short or ushort");
     typedef vec<T, 4> smr_color;
 #if SMR_CHECKED
-#define SMR_METHOD(result, name, parameters, condition, what, advice, ...) \
-    template <class V = T>                                                 \
-    result name parameters const {                                         \
-        SMR_ALLOWED((condition) && smr::always<V>, what, advice);          \
-        return result(0);                                                  \
+// Structures of arguments hold textures in device and constant memory.
+#define SMR_METHOD(result, name, parameters, condition, what, advice, ...)         \
+    SMR_METHOD_IN(, result, name, parameters, condition, what, advice)             \
+    SMR_METHOD_IN(device, result, name, parameters, condition, what, advice)       \
+    SMR_METHOD_IN(constant, result, name, parameters, condition, what, advice)
+#define SMR_METHOD_IN(space, result, name, parameters, condition, what, advice)    \
+    template <class V = T>                                                         \
+    result name parameters const space {                                           \
+        SMR_ALLOWED((condition) && smr::always<V>, what, advice);                  \
+        return result(0);                                                          \
     }
 #else
     const smr_texture* smr_it;
 #define SMR_METHOD(result, name, parameters, condition, what, advice, ...) \
     template <class V = T>                                                 \
-    result name parameters const {                                         \
+    SMR_AT_CALLER result name parameters const {                           \
         SMR_ALLOWED((condition) && smr::always<V>, what, advice);          \
         __VA_ARGS__                                                        \
     }
@@ -234,13 +241,22 @@ struct texture2d {
                all[2] = smr::sampled<T>(smr_it, s, texel.x + 1, texel.y)[k];
                all[3] = smr::sampled<T>(smr_it, s, texel.x, texel.y)[k]; return all;)
 #undef SMR_METHOD
+#undef SMR_METHOD_IN
+#define SMR_FACTS(space)                                            \
+    uint get_width(uint = 0) const space SMR_BODY(return smr_it->width;)   \
+    uint get_height(uint = 0) const space SMR_BODY(return smr_it->height;) \
+    uint get_num_mip_levels() const space SMR_BODY(return 1;)
+    SMR_FACTS()
+#if SMR_CHECKED
+    SMR_FACTS(device)
+    SMR_FACTS(constant)
+#endif
+#undef SMR_FACTS
     // What was written is there for the same thread's reads without it.
     void fence() const {}
-    uint get_width(uint = 0) const SMR_BODY(return smr_it->width;)
-    uint get_height(uint = 0) const SMR_BODY(return smr_it->height;)
-    uint get_num_mip_levels() const SMR_BODY(return 1;)
 };
 #undef SMR_ALLOWED
+#undef SMR_AT_CALLER
 template <class T, access A>
 inline bool is_null_texture(texture2d<T, A> t) SMR_BODY(return t.smr_it->address == 0;)
 }  // namespace metal
@@ -253,7 +269,7 @@ struct bound_texture {
     uint index;
     template <class T, metal::access A>
     operator metal::texture2d<T, A>() const {
-        static const smr_texture none = {0, "a texture", 0, 0, 0, 0};
+        static const smr_texture none = {0, 0, "a texture", 0, 0, 0, 0};
         metal::texture2d<T, A> texture;
         texture.smr_it = of->bindings ? &of->bindings->texture[index] : &none;
         return texture;
