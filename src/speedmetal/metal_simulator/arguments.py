@@ -183,13 +183,23 @@ def _check_array(name: str, parameter: Parameter, array: NDArray[Any]) -> None:
     if array.nbytes < parameter.size_bytes and (parameter.is_reference or array.size > 0):
         raise LaunchError(
             f"kernel {name!r}: {called(parameter)} needs at least {parameter.size_bytes} bytes, "
-            f"got an array of {array.nbytes}"
+            f"got an array of {array.nbytes}{_about_gap(parameter, element)}"
         )
     if _is_written(parameter) and not array.flags.writeable:
         raise LaunchError(
             f"kernel {name!r} may write {called(parameter)}, but the array is read-only; give a "
             "copy, or declare the parameter const"
         )
+
+
+def _about_gap(parameter: Parameter, element: tuple[np.dtype[Any], int] | None) -> str:
+    """What to do about a vector of 3, which is as large as one of 4."""
+    if element is None or element[1] != 3 or parameter.size_bytes == 3 * element[0].itemsize:
+        return ""
+    return (
+        f"; {parameter.pointee} is as large as 4 elements: give (x, y, z) as a tuple, or a fourth "
+        f"element, or declare it packed_{parameter.pointee}"
+    )
 
 
 def _check_record(name: str, parameter: Parameter, record: np.dtype[Any]) -> None:
@@ -244,10 +254,31 @@ def _as_bytes(name: str, parameter: Parameter, value: Any) -> bytes:
     element = _element(parameter)
     if isinstance(value, (bool, int, float)) and element is not None and element[1] == 1:
         return _number(name, parameter, value, element[0])
+    if isinstance(value, (list, tuple)) and element is not None:
+        content = _listed(name, parameter, value, *element)
+        if content is not None:
+            return content
     raise LaunchError(
         f"kernel {name!r}: {called(parameter)} is {parameter.pointee}; give a NumPy array, a "
         f"NumPy scalar or bytes, got {value!r}"
     )
+
+
+def _listed(
+    name: str, parameter: Parameter, values: Sequence[Any], kind: np.dtype[Any], components: int
+) -> bytes | None:
+    """The bytes of a list of numbers, or of vectors (one may stand alone); None: it is neither."""
+    are_numbers = all(isinstance(value, (bool, int, float)) for value in values)
+    if components > 1:
+        vectors = [values] if are_numbers else values
+        if not all(isinstance(v, (list, tuple)) and len(v) == components for v in vectors):
+            return None
+        parts = [_listed(name, parameter, vector, kind, 1) for vector in vectors]
+        gap = bytes(max(0, parameter.size_bytes - components * kind.itemsize))  # of float3
+        return None if None in parts else b"".join(part + gap for part in parts if part)
+    if not are_numbers:
+        return None
+    return b"".join(_number(name, parameter, value, kind) for value in values)
 
 
 def _number(name: str, parameter: Parameter, value: float, kind: np.dtype[Any]) -> bytes:

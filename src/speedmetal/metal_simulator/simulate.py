@@ -182,7 +182,8 @@ class SimulatedFunction:
             arguments: For the kernel's buffers, in the order of their indices; or by index, with
                 None at those that are no buffer's. A NumPy array is copied to device memory and,
                 unless the kernel cannot write it, back. A number, NumPy scalar or ``bytes`` is
-                given as its bytes. None: nothing is bound.
+                given as its bytes, and so is a list or tuple of numbers, or of such for vectors.
+                None: nothing is bound.
             grid: Threads along each axis.
             groups: Threadgroups along each axis, in place of ``grid``.
             threads: Of a threadgroup along each axis; up to 256 along x where it is left out.

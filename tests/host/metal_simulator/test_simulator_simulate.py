@@ -73,6 +73,44 @@ def library():
     return simulate(TEXT)
 
 
+NUMBERS = """#include <metal_stdlib>
+using namespace metal;
+kernel void k(device float* o [[buffer(0)]], constant float* w [[buffer(1)]],
+              constant float3& v [[buffer(2)]], constant packed_short3* p [[buffer(3)]],
+              constant uint2* u [[buffer(4)]], constant half3* h [[buffer(5)]]) {
+  o[0] = w[1] + w[2]; o[1] = v.y + v.z; o[2] = p[1].x + p[1].z; o[3] = u[1].y; o[4] = h[1].x;
+}
+"""
+
+
+def test_lists_are_numbers_and_vectors():
+    o = np.zeros(5, np.float32)
+    simulate(NUMBERS).function("k")(
+        o, [1.5, 2, True], (1, 2, 3.5), [(1, 2, 3), [4, 5, 6]], [[1, 2], [3, 4]],
+        [(1, 2, 3), (4, 5, 6)], grid=1,
+    )  # fmt: skip
+    np.testing.assert_array_equal(o, [3, 5.5, 10, 4, 4])
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "message"),
+    [
+        (2, (1, 2), "v [[buffer(2)]] is float3; give a NumPy array, a NumPy scalar or bytes, got (1, 2)"),
+        (1, [1, "2"], "w [[buffer(1)]] is float; give a NumPy array, a NumPy scalar or bytes, got [1, '2']"),
+        (3, [1, 2, 70000], "p [[buffer(3)]] is packed_short3, which cannot hold 70000"),
+        (2, np.ones(3, np.float32), ("v [[buffer(2)]] needs at least 16 bytes, got an array of 12; float3 is "
+         "as large as 4 elements: give (x, y, z) as a tuple, or a fourth element, or declare it "
+         "packed_float3")),
+    ],
+)  # fmt: skip
+def test_lists_that_fit_nothing_are_refused(index, value, message):
+    arguments = [np.zeros(5, np.float32), [1, 2, 3], (1, 2, 3), (1, 2, 3), (1, 2), (1, 2, 3)]
+    arguments[index] = value
+    with pytest.raises(LaunchError) as caught:
+        simulate(NUMBERS).function("k")(*arguments, grid=1)
+    assert str(caught.value) == f"kernel 'k': {message}"
+
+
 def test_arrays_are_read_and_written(library):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((2, 10, 100), dtype=np.float32)
