@@ -341,12 +341,41 @@ def endless_with_several_exits(x):
     return -k
 
 
+def loops_share_a_name(x):
+    operations = (abs, lambda y: y * 3, factorial_like)
+    total = 0
+    for k in sm.static_range(3):
+        if x % 5 == k:
+            continue
+        total = total * 5 + operations[k](x % 7)
+        if x % 11 == k:
+            break
+        if x % 4 == k:
+            k = x % 6  # noqa: PLW2901
+        for k in range(k, x % 4):  # noqa: PLW2901, B020 - they may share it
+            total += k
+        total -= k
+    for k in range(x % 3):
+        total += k
+    return total * 10 + k
+
+
+def inner_loops_have_the_name_of_outer_ones(x):
+    total = 0
+    for k in range(x % 5):
+        for k in range(x % 3):  # noqa: PLW2901
+            total += k
+        total = total * 2 + k
+    return total
+
+
 FUNCTIONS = (
     classify, nested_breaks, collatz, early_return_in_loops, negative_steps, dynamic_steps,
     after_the_loop, assigned_in_its_loop, static_loop, over_tuples, chains, lazy, conditional,
     walrus, augmented, member, truths, generators, orders, extremes, swap, tuple_values, records,
     calls, functions_as_values, with_defaults, variable_arguments, unpacked_results,
-    reassigned_across_branches, endless_with_several_exits,
+    reassigned_across_branches, endless_with_several_exits, loops_share_a_name,
+    inner_loops_have_the_name_of_outer_ones,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.convert import as_complex, constant, implicit
-from speedmetal.frontend.run import RETURN, Binding, Env, Fault, Frame, Key, Record, Run
+from speedmetal.frontend.run import RETURN, Binding, Env, Fault, Frame, Key, Pin, Record, Run
 from speedmetal.frontend.slots import (
     AggregateSlot,
     ComplexSlot,
@@ -61,7 +61,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
     value = _frozen(run, value)
     _release_temporary(run, value)
     slot = _slot(run, name, value)
-    _record(run, key, name, node, slot, compile_time=_is_compile_time(value))
+    _record(run, key, name, node, slot, compile_time=is_compile_time(value))
     fixed = run.unit.fixed.get(key)
     assumed = NumberSlot(fixed) if fixed is not None else run.unit.assumed.get(key)
     if key in run.unit.conflicts:
@@ -73,7 +73,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
         variables = _variables(run, key, assumed, span)
         _assign(run, variables, value, assumed, name, span)
         frame.env.own[name] = variables
-    elif _is_compile_time(value):
+    elif is_compile_time(value):
         frame.env.own[name] = value
     else:
         variables = _variables(run, key, slot, span)
@@ -112,7 +112,7 @@ def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:
     )
     if plain and key not in run.unit.assumed and key not in run.unit.fixed:
         slot = _slot(run, name, value)
-        _record(run, key, name, node, slot, compile_time=_is_compile_time(value))
+        _record(run, key, name, node, slot, compile_time=is_compile_time(value))
         run.frame.env.own[name] = value
     else:
         bind(run, name, value, node)
@@ -142,8 +142,31 @@ def _record(
     record.bindings.append(Binding(node, run.span(node), slot, compile_time))
 
 
-def _is_compile_time(value: Value) -> bool:
+def is_compile_time(value: Value) -> bool:
+    """Whether no part of a value belongs to the running program."""
     return next(iter(expressions_of(value)), None) is None
+
+
+def bind_for_turn(run: Run, name: str, value: Value, node: ast.AST) -> None:
+    """Bind a name for a turn of an unrolled loop.
+
+    Where other places make it a variable, that gets the value as well; but in the turn itself a
+    value that is known while compiling remains known, until the turn binds the name again.
+    """
+    bind(run, name, value, node)
+    frame = run.frame
+    bound = frame.env.own[name]
+    if bound is not value and is_compile_time(value) and not isinstance(bound, Broken):
+        frame.pinned[name] = Pin(value, bound)
+        frame.env.own[name] = value
+
+
+def release(run: Run, ways: Iterable[dict[str, Value]]) -> None:
+    """After a turn, on each way out of it: names that it had pinned are variables."""
+    for changes in ways:
+        for name, pin in run.frame.pinned.items():
+            if changes.get(name) is pin.value:
+                changes[name] = pin.variable
 
 
 def _variables(run: Run, key: Key, slot: Slot, span: SourceSpan) -> Value:
@@ -359,7 +382,7 @@ def _different(
     left_slot, right_slot = _slot(run, name, left), _slot(run, name, right)
     joined = join(left_slot, right_slot)
     if joined is not None and is_variable(joined):
-        return Undecided(right if _is_compile_time(left) else left)
+        return Undecided(right if is_compile_time(left) else left)
     if is_variable(left_slot) and is_variable(right_slot):
         return Undecided(REPORTED)  # the next run will say what does not go together
     shown = "the result" if name == RETURN else repr(name)
@@ -367,7 +390,7 @@ def _different(
     advice = (way_out or _way_out)(left, right)
     return Broken(
         f"{shown} is {either} here, which only the running program knows; {advice}",
-        exchanged=_is_compile_time(left) and _is_compile_time(right),
+        exchanged=is_compile_time(left) and is_compile_time(right),
     )
 
 
@@ -410,8 +433,16 @@ def _unassigned(run: Run, frame: Frame, name: str) -> Broken:
 
 
 def open_loop(run: Run, loop: ast.AST) -> None:
-    """Break the names that the loop's body is known to make something else of."""
+    """Break the names that the loop's body is known to make something else of.
+
+    A name that is known while compiling in this turn of a loop around is no more so in a body
+    that binds it: there it is its variable.
+    """
     env = run.frame.env
+    for name in run.frame.parsed.rebound[loop]:
+        pin = run.frame.pinned.get(name)
+        if pin is not None and env.get(name) is pin.value:
+            env.own[name] = pin.variable
     for name, broken in run.unit.broken_by.get((run.frame.number, id(loop)), {}).items():
         env.own[name] = broken
 

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from speedmetal import dtypes
-from speedmetal.frontend.binding import bind, close_loop, merge, open_loop
+from speedmetal.frontend.binding import (
+    bind,
+    bind_for_turn,
+    close_loop,
+    merge,
+    open_loop,
+    release,
+)
 from speedmetal.frontend.comparison import invert_truth
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
 from speedmetal.frontend.exits import after_loop, labelled, leave
@@ -99,9 +106,15 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
 
     def one(loop: Unrolled, item: Value, label: Label) -> None:
         loop.turn = label
-        to_name = bind if run.frame.consumer is None else _hold
-        assign(run, node.target, item, node.target, to_name)
-        run.execute(node.body)
+        frame = run.frame
+        around, frame.pinned = frame.pinned, dict(frame.pinned)
+        to_name = bind_for_turn if frame.consumer is None else _hold
+        try:
+            assign(run, node.target, item, node.target, to_name)
+            run.execute(node.body)
+            release(run, [frame.env.own, *label.exits, *loop.leave.exits])
+        finally:
+            frame.pinned = around
 
     labelled(run, "stopped", node.target, whole)
 

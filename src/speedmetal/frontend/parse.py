@@ -408,6 +408,8 @@ class _Collector(ast.NodeVisitor):
         self.visit(node.iter)
         targets = [n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)]
         self.targets.update(targets)
+        # A loop around that has the name, too, may read it after this one.
+        self.escaping.update(name for name in targets if name in self._active)
         for name in targets:
             self._bind(name)
         self._active += targets

@@ -158,6 +158,14 @@ class Consumer:
     counts: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pin:
+    """A name's value in a turn of an unrolled loop, and the variable that holds it afterwards."""
+
+    value: Value
+    variable: Value
+
+
 @dataclass(slots=True, eq=False)
 class Frame:
     """A function that is being evaluated.
@@ -169,6 +177,7 @@ class Frame:
         env: Values of its names.
         parent: The frame around it, for a function defined inside a kernel.
         label: What ``return`` leaves; None where ``return`` is the IR's.
+        pinned: Names of the turns around that are known while compiling, though variables.
     """
 
     parsed: Parsed
@@ -179,6 +188,7 @@ class Frame:
     label: Label | None = None
     result: Value | None = None  # of a return that ends the function on every way
     loops: list[Loop | Unrolled] = field(default_factory=list)
+    pinned: dict[str, Pin] = field(default_factory=dict)
     consumer: Consumer | None = None  # where the frame is a generator
 
 
