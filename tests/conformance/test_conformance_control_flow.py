@@ -360,6 +360,20 @@ def loops_share_a_name(x):
     return total * 10 + k
 
 
+def unrolled_loops_over_a_variable(x):
+    operations = (abs, lambda y: y * 3, factorial_like, abs)
+    k = x % 3
+    total = k
+    for k in sm.static_range(4):
+        total = total * 3 + operations[k](x % 7)
+        if x % 5 == k:
+            break
+        while k < x % 6:
+            total += k
+            k += 2  # noqa: PLW2901
+    return total % 10007 * 10 + k
+
+
 def inner_loops_have_the_name_of_outer_ones(x):
     total = 0
     for k in range(x % 5):
@@ -375,7 +389,7 @@ FUNCTIONS = (
     walrus, augmented, member, truths, generators, orders, extremes, swap, tuple_values, records,
     calls, functions_as_values, with_defaults, variable_arguments, unpacked_results,
     reassigned_across_branches, endless_with_several_exits, loops_share_a_name,
-    inner_loops_have_the_name_of_outer_ones,
+    unrolled_loops_over_a_variable, inner_loops_have_the_name_of_outer_ones,
 )  # fmt: skip
 
 

@@ -353,16 +353,17 @@ def test_bounds_are_those_of_before_the_loop(launch):
 def test_counters_of_lanes_that_are_done_do_not_disturb_the_others(launch):
     """The first lane of the CPU leaves int32 while others go on, with numbers that are widened."""
 
+    end = 2**31 - 1
+
     @sm.kernel
-    def lasts(end, out):
+    def lasts(out):
         i = sm.thread_position_in_grid().x
-        for v in range(end[0] - i, end[0], 7):
+        for v in range(end - i, end, 7):
             next_number = v + 1
             out[i] = v
             out[i + 32] = next_number
 
-    end = 2**31 - 1
     out = np.zeros(64, np.int64)
-    launch(lasts, np.array([end], np.int32), out, grid=32)
+    launch(lasts, out, grid=32)
     numbers = [0, *(range(end - i, end, 7)[-1] for i in range(1, 32))]
     assert out.tolist() == numbers + [n and n + 1 for n in numbers]

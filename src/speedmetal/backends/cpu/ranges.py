@@ -83,13 +83,13 @@ class Ranges(Expressions):
         In unsigned arithmetic: a distance between two values of a type has its width.
         """
         counter, stop, step = map(self._unsigned, (counter, bounds.stop, bounds.step))
-        up, down = self.binary("subtract", stop, counter), self.binary("subtract", counter, stop)
-        back = self.unary("negate", step)
-        if bounds.rising is not None:
-            far = (up, step) if bounds.rising else (down, back)
-            return self.compare("gt", *far)
+        if bounds.rising is True:
+            return self.compare("gt", self.binary("subtract", stop, counter), step)
+        down, back = self.binary("subtract", counter, stop), self.unary("negate", step)
+        if bounds.rising is False:
+            return self.compare("gt", down, back)
         zero = Value("0", bounds.step.type, UNIFORM)
-        rises = self.compare("gt", bounds.step, zero)
+        rises, up = self.compare("gt", bounds.step, zero), self.binary("subtract", stop, counter)
         return self.compare("gt", self.select(rises, up, down), self.select(rises, step, back))
 
     def _unsigned(self, value: Value) -> Value:
