@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.base import BuildOptions, Device, Program
 from speedmetal.cache import default_cache
 from speedmetal.dtypes import DType, int32, int64
-from speedmetal.errors import CompileError, InternalError, SpeedmetalError
+from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
 from speedmetal.facts import KernelFacts, packed, unpacked
 from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.frontend import capture
 from speedmetal.frontend.signature import Argument
 from speedmetal.ir.types import greatest_index
+from speedmetal.source import SourceSpan
+from speedmetal.stack import with_room
 
 if TYPE_CHECKING:
     from speedmetal.ir import nodes as ir
+
+_Result = TypeVar("_Result")
 
 TARGETS = ("cpu", "cuda", "metal")
 WITHOUT_FLOAT64 = frozenset({"metal"})
@@ -51,6 +55,11 @@ class Specialisation:
         """The kernel's name in messages."""
         return self.name or str(self.function.__name__)
 
+    @property
+    def place(self) -> SourceSpan:
+        """Where the function starts."""
+        return capture.first_line(self.function.__code__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledKernel:
@@ -76,7 +85,7 @@ def _stage(name: str, kernel: str) -> Iterator[None]:
     try:
         yield
     except CompileError as error:
-        raise CompileError(kernel, error.diagnostics) from None
+        raise type(error)(kernel, error.diagnostics) from None
     except SpeedmetalError:
         raise
     except (KeyboardInterrupt, MemoryError, RecursionError):
@@ -88,12 +97,30 @@ def _stage(name: str, kernel: str) -> Iterator[None]:
         ) from error
 
 
+def _with_room(function: Callable[[], _Result], kernel: str, place: SourceSpan) -> _Result:
+    """Run a stage on a stack that is deep enough for the kernel.
+
+    Raises:
+        NestingError: There is none.
+    """
+    try:
+        return with_room(function)
+    except RecursionError:
+        raise NestingError.at(kernel, place) from None
+
+
 def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple[Dependency, ...]]:
     """The typed IR as it goes to a target's printer, and what it depends on.
 
     Raises:
         CompileError: The kernel is not valid, or the target cannot do what it asks for.
     """
+    return _with_room(
+        lambda: _lower(specialisation, target), specialisation.shown_name, specialisation.place
+    )
+
+
+def _lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple[Dependency, ...]]:
     # Not at the top: where the code comes from disk, all this is not needed.
     from speedmetal import passes
     from speedmetal.frontend.infer import infer_function, infer_kernel
@@ -113,7 +140,7 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
             _check_target(inferred.kernel, target)
             kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
         except CompileError as error:  # it has the kernel's name in the targets' sources
-            raise CompileError(specialisation.shown_name, error.diagnostics) from None
+            raise type(error)(specialisation.shown_name, error.diagnostics) from None
     return kernel, inferred.dependencies
 
 
@@ -144,7 +171,12 @@ def print_source(
         name: The user's name of the kernel, for messages.
         math_mode: ``"safe"`` or ``"fast"``; only Metal makes a difference.
     """
-    with _stage(f"the {target} printer", name or kernel.name):
+    name = name or kernel.name
+    return _with_room(lambda: _printed(kernel, target, name, math_mode), name, kernel.span)
+
+
+def _printed(kernel: ir.Kernel, target: str, name: str, math_mode: str) -> str:
+    with _stage(f"the {target} printer", name):
         if target == "cpu":
             from speedmetal.backends.cpu.build import vector_unit
             from speedmetal.backends.cpu.printer import print_kernel as print_cpu
@@ -167,6 +199,16 @@ def compile_for(
     Raises:
         CompileError: The kernel is not valid, or the device cannot do what it asks for.
     """
+    return _with_room(
+        lambda: _compile_for(device, specialisation, options),
+        specialisation.shown_name,
+        specialisation.place,
+    )
+
+
+def _compile_for(
+    device: Device, specialisation: Specialisation, options: BuildOptions
+) -> CompiledKernel:
     name = specialisation.shown_name
     key, known_dependencies = _disk_key(device, specialisation, options)
     stored = default_cache().get(key) if key else None

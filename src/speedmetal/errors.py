@@ -101,6 +101,16 @@ class CompileError(UserInputError):
         super().__init__(f"{count} in kernel {kernel!r}\n\n{body}")
 
 
+class NestingError(CompileError):
+    """A kernel is nested more deeply than Python's stack allows."""
+
+    @classmethod
+    def at(cls, kernel: str, span: SourceSpan) -> NestingError:
+        """The error with its message."""
+        message = "the code is nested too deeply; put a part of it into a function"
+        return cls(kernel, [Diagnostic(span, message)])
+
+
 class LaunchError(UserInputError):
     """The arguments, grid or options of a call are wrong; nothing was launched."""
 

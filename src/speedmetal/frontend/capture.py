@@ -102,9 +102,13 @@ def _capture(function: types.FunctionType, code: types.CodeType) -> Captured:
 
 
 def _failure(code: types.CodeType, message: str) -> CompileError:
-    text = SourceText(code.co_filename, code.co_firstlineno, ())
-    span = SourceSpan(text, code.co_firstlineno, 0, code.co_firstlineno, 0)
-    return CompileError(code.co_name, [Diagnostic(span, message)])
+    return CompileError(code.co_name, [Diagnostic(first_line(code), message)])
+
+
+def first_line(code: types.CodeType) -> SourceSpan:
+    """Where a function starts, without its text."""
+    line = code.co_firstlineno
+    return SourceSpan(SourceText(code.co_filename, line, ()), line, 0, line, 0)
 
 
 def _stale(code: types.CodeType) -> CompileError:

@@ -18,7 +18,6 @@ from speedmetal.frontend.convert import (
     truth,
     unwrap,
 )
-from speedmetal.frontend.emit import is_lazy_safe
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
 from speedmetal.frontend.memory import extent as extent_of
 from speedmetal.frontend.memory import flattened, note_write
@@ -288,7 +287,7 @@ def _select(run: Run, arguments: Arguments) -> Value:
 
 
 def _settled(run: Run, expression: ir.Expression) -> ir.Expression:
-    return expression if is_lazy_safe(expression) else run.keep(expression, "chosen")
+    return expression if run.is_lazy_safe(expression) else run.keep(expression, "chosen")
 
 
 def _cdiv(run: Run, arguments: Arguments) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.ir import nodes as ir
-from speedmetal.ir.walk import operands
+from speedmetal.ir.walk import expressions, operands
 from speedmetal.source import SourceSpan
 
 Block = list[Any]
@@ -128,22 +128,31 @@ def _collect(block: Block, found: Effects) -> None:
 
 def is_disturbed(expression: ir.Expression, by: Effects) -> bool:
     """Whether the expression could have another value after these effects."""
-    match expression:
-        case ir.Constant() | ir.Extent():
-            return False
+    return any(_is_touched(part, by) for part in (expression, *expressions(expression)))
+
+
+def _is_touched(part: ir.Expression, by: Effects) -> bool:
+    match part:
         case ir.Read(variable):
             return variable in by.variables
         case ir.Load() | ir.MatrixLoad():
-            if by.memory:
-                return True
-    return any(is_disturbed(operand, by) for operand in operands(expression))
+            return by.memory
+    return False
 
 
-def is_lazy_safe(expression: ir.Expression) -> bool:
-    """Whether evaluating it is always safe and cheap: no load, no call of a function."""
-    match expression:
-        case ir.Constant() | ir.Read() | ir.Extent():
-            return True
-        case ir.Load() | ir.Invoke() | ir.MatrixLoad():
-            return False
-    return all(is_lazy_safe(operand) for operand in operands(expression))
+def is_lazy_safe(expression: ir.Expression, known: dict[ir.Expression, bool]) -> bool:
+    """Whether evaluating it is always safe and cheap: no load, no call of a function.
+
+    ``known`` remembers the answers, since every part of a long chain is asked for.
+    """
+    pending = [expression]
+    while pending:
+        part = pending[-1]
+        parts = [*operands(part)]
+        unknown = [operand for operand in parts if operand not in known]
+        if not unknown:
+            is_safe = not isinstance(part, ir.Load | ir.Invoke | ir.MatrixLoad)
+            known[part] = is_safe and all(map(known.__getitem__, parts))
+            pending.pop()
+        pending += unknown
+    return known[expression]

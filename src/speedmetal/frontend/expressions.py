@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.attributes import attribute
-from speedmetal.frontend.binding import bind, fault_of, merge, resolved
+from speedmetal.frontend.binding import bind, fault_of, resolved
 from speedmetal.frontend.capture import look_up
 from speedmetal.frontend.comparison import (
     combine,
-    common_shape,
     compare,
     invert_truth,
-    select,
 )
 from speedmetal.frontend.convert import static_int, truth
-from speedmetal.frontend.emit import Block, OpenIf, is_lazy_safe
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.run import Frame, Run, UnknownName, expression
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
@@ -34,10 +31,8 @@ from speedmetal.frontend.values import (
     Value,
     advice,
     describe,
-    expressions_of,
     with_expressions,
 )
-from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
 OPERATORS: dict[type[ast.operator], str] = {
@@ -152,185 +147,10 @@ def parameter_defaults(run: Run, arguments: ast.arguments) -> dict[str, Value]:
     return {place.arg: run.copied(run.value(default)) for place, default in pairs}
 
 
-# --- Lazy operands ---------------------------------------------------------------------------
+# --- Comparisons -----------------------------------------------------------------------------
 
 
-@expression(ast.IfExp)
-def _conditional(run: Run, node: ast.IfExp) -> Value:
-    condition = truth(run, run.value(node.test), run.span(node.test))
-    if isinstance(condition, Static):
-        return run.value(node.body if condition.value else node.orelse)
-    return choose(
-        run,
-        condition.expression,
-        lambda: run.value(node.body),
-        lambda: run.value(node.orelse),
-        run.span(node),
-    )
-
-
-def lazily(run: Run, evaluate: Callable[[], Value]) -> tuple[Value, Block, dict[str, Value]]:
-    """A value, the statements that it needs and the names that it binds, not emitted yet."""
-    found: list[Value] = []
-    region = run.region([], lambda: found.append(evaluate()))
-    return found[0], region.start, region.changes
-
-
-def choose(
-    run: Run,
-    condition: ir.Expression,
-    when_true: Callable[[], Value],
-    when_false: Callable[[], Value],
-    span: SourceSpan,
-) -> Value:
-    """One of two values, of which only the chosen one is evaluated."""
-    left, first, changes = lazily(run, when_true)
-    right, second, other_changes = lazily(run, when_false)
-    merge(run, run.frame, [changes, other_changes])
-    safe = not first and not second
-    if safe and all(map(is_lazy_safe, (*expressions_of(left), *expressions_of(right)))):
-        return select(run, condition, left, right, span)
-    left, right = common_shape(run, left, right, span)
-    return _choose_by_branch(run, condition, (left, first), (right, second), span)
-
-
-def _choose_by_branch(
-    run: Run,
-    condition: ir.Expression,
-    when_true: tuple[Value, Block],
-    when_false: tuple[Value, Block],
-    span: SourceSpan,
-) -> Value:
-    statement = OpenIf(condition, span, when_true[1], when_false[1])
-    run.emit(statement)
-    others = list(expressions_of(when_false[0]))
-    index = 0
-
-    def store_both(left: ir.Expression) -> ir.Expression:
-        nonlocal index
-        variable = run.variable("chosen", left.type, span)
-        statement.body.append(ir.Assign(variable, left, span))
-        statement.orelse.append(ir.Assign(variable, others[index], span))
-        index += 1
-        return ir.Read(variable, span)
-
-    return with_expressions(when_true[0], store_both)
-
-
-@expression(ast.BoolOp)
-def _logical(run: Run, node: ast.BoolOp) -> Value:
-    return _logical_chain(run, node, node.values, "and" if isinstance(node.op, ast.And) else "or")
-
-
-def _logical_chain(run: Run, node: ast.BoolOp, operands: Sequence[ast.expr], name: str) -> Value:
-    first = run.value(operands[0])
-    if len(operands) == 1:
-        return first
-    span = run.span(node)
-    condition = truth(run, first, run.span(operands[0]))
-    if isinstance(condition, Static):
-        if bool(condition.value) == (name == "or"):
-            return first
-        return _logical_chain(run, node, operands[1:], name)
-
-    def rest() -> Value:
-        return _logical_chain(run, node, operands[1:], name)
-
-    if isinstance(first, Scalar) and first.dtype.is_bool:
-        return _logical_pair(run, condition.expression, rest, name, span)
-    first = with_expressions(first, lambda e: run.keep(e, "first"))
-    kept = truth(run, first, span)
-    assert isinstance(kept, Scalar)
-    if name == "and":
-        return choose(run, kept.expression, rest, lambda: first, span)
-    return choose(run, kept.expression, lambda: first, rest, span)
-
-
-def _logical_pair(
-    run: Run, left: ir.Expression, rest: Callable[[], Value], name: str, span: SourceSpan
-) -> Value:
-    """``left and rest()`` of a bool."""
-    right, block, changes = lazily(run, rest)
-    merge(run, run.frame, [changes, {}])
-    is_truth = (isinstance(right, Scalar) and right.dtype.is_bool) or (
-        isinstance(right, Static) and isinstance(right.value, bool)
-    )
-    if not block and is_truth and all(map(is_lazy_safe, expressions_of(right))):
-        assert isinstance(right, Scalar | Static)
-        return combine(run, name, [Scalar(left), right], span)
-    known = Static(name == "or")
-    given, other = (right, known) if name == "and" else (known, right)
-    blocks: tuple[Block, Block] = (block, []) if name == "and" else ([], block)
-    given, other = common_shape(run, given, other, span)
-    return _choose_by_branch(run, left, (given, blocks[0]), (other, blocks[1]), span)
-
-
-Then = Callable[[Static | Scalar, Callable[[], None] | None], None]
-
-
-def decide(run: Run, node: ast.expr, then: Then) -> None:
-    """Evaluate a condition part by part, where Python's ``and`` allows that.
-
-    ``then`` is called with a part's truth, and with what evaluates the rest, which it must call
-    in a place that is reached only where the part is true; None after the last part. Parts that
-    are safe to evaluate always come together as one.
-    """
-    is_and = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And)
-    parts = node.values if isinstance(node, ast.BoolOp) and is_and else [node]
-    _decide(run, truth(run, run.value(parts[0]), run.span(parts[0])), parts[1:], then)
-
-
-def _decide(run: Run, condition: Static | Scalar, parts: list[ast.expr], then: Then) -> None:
-    if not parts or (isinstance(condition, Static) and not condition.value):
-        then(condition, None)
-        return
-    part, rest = parts[0], parts[1:]
-    found, block, changes = lazily(run, lambda: truth(run, run.value(part), run.span(part)))
-    assert isinstance(found, Static | Scalar)
-
-    def go_on(so_far: Static | Scalar) -> None:
-        run.block.extend(block)
-        run.frame.env.own.update(changes)
-        _decide(run, so_far, rest, then)
-
-    unsafe = bool(block) or not all(map(is_lazy_safe, expressions_of(found)))
-    if unsafe and isinstance(condition, Scalar):
-        then(condition, lambda: go_on(found))
-    else:
-        go_on(combine(run, "and", [condition, found], run.span(part)))
-
-
-@expression(ast.Compare)
-def _compare(run: Run, node: ast.Compare) -> Value:
-    if len(node.ops) == 1:
-        left, right = run.values((node.left, node.comparators[0]))
-        return _comparison(run, node, node.ops[0], left, right)
-    return _chain(run, node, run.value(node.left), 0)
-
-
-def _chain(run: Run, node: ast.Compare, left: Value, place: int) -> Value:
-    """``left < a < b``: each operand once, none after a comparison that is false."""
-    mark = len(run.block)
-    right = run.value(node.comparators[place])
-    left = run.settle(left, mark)
-    is_last = place == len(node.ops) - 1
-    if not is_last:
-        right = with_expressions(right, lambda e: run.keep(e, "middle"))
-    result = _comparison(run, node, node.ops[place], left, right)
-    if is_last:
-        return result
-    if isinstance(result, Static):
-        return _chain(run, node, right, place + 1) if result.value else result
-    return _logical_pair(
-        run,
-        result.expression,
-        lambda: _chain(run, node, right, place + 1),
-        "and",
-        run.span(node),
-    )
-
-
-def _comparison(
+def comparison(
     run: Run, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value
 ) -> Static | Scalar:
     span = run.span(node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +13,12 @@ from speedmetal.errors import (
     CompileError,
     Diagnostic,
     InternalError,
+    NestingError,
     SpeedmetalError,
-    UserInputError,
 )
 from speedmetal.frontend import calls, loops, statements
 from speedmetal.frontend.binding import bind_parameter
-from speedmetal.frontend.capture import Dependency
+from speedmetal.frontend.capture import Dependency, first_line
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
@@ -50,6 +48,7 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
+from speedmetal.stack import with_room
 
 _REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
 
@@ -85,60 +84,28 @@ def infer_kernel(
         CompileError: The function is not valid; it has all the faults that were found.
         InternalError: A bug of ours.
     """
-    session = Session(name or function.__name__, index_type, debug, has_float64)
-    with _stage(session):
-        return _Kernel(session, parse(function), function, arguments).infer()
 
+    def infer() -> InferredKernel:
+        session = Session(name or function.__name__, index_type, debug, has_float64)
+        with _stage(session, function):
+            return _Kernel(session, parse(function), function, arguments).infer()
 
-_DEEPEST_STACK = 20_000
-"""Python's frames while inferring: about 8 for each level of nesting. They take no C stack."""
-
-
-class _Stack:
-    """Python's limit, raised while anyone infers, in whatever thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._limit = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._limit = sys.getrecursionlimit()
-                sys.setrecursionlimit(max(self._limit, _DEEPEST_STACK))
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                sys.setrecursionlimit(self._limit)
-
-
-_STACK = _Stack()
+    return with_room(infer)
 
 
 @contextmanager
-def _stage(session: Session) -> Iterator[None]:
-    """Room on the stack, and a message of our own for whatever goes wrong inside."""
+def _stage(session: Session, function: types.FunctionType) -> Iterator[None]:
+    """A message of our own for whatever goes wrong inside."""
     try:
-        with _STACK:
-            yield
+        yield
     except SpeedmetalError:
         raise
     except RecursionError:
-        raise _too_deep(session) from None
+        place = session.place
+        span = place[0].span(place[1]) if place else first_line(function.__code__)
+        raise NestingError.at(session.name, span) from None
     except Exception as error:
         raise _internal(session, error) from error
-
-
-def _too_deep(session: Session) -> SpeedmetalError:
-    message = "the code is nested too deeply; put a part of it into a function"
-    if session.place is None:
-        return UserInputError(f"kernel {session.name!r}: {message}")
-    source, node = session.place
-    return CompileError(session.name, [Diagnostic(source.span(node), message)])
 
 
 def _internal(session: Session, error: Exception) -> InternalError:
@@ -270,9 +237,13 @@ def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> 
         CompileError: The function is not valid, or not one of scalars without effects.
         InternalError: A bug of ours.
     """
-    session = Session(function.__name__, dtypes.int32, 0)
-    with _stage(session):
-        return _infer_function(session, function, dtypes_)
+
+    def infer() -> ir.Function:
+        session = Session(function.__name__, dtypes.int32, 0)
+        with _stage(session, function):
+            return _infer_function(session, function, dtypes_)
+
+    return with_room(infer)
 
 
 def _infer_function(

@@ -18,7 +18,7 @@ from speedmetal.frontend.binding import (
 from speedmetal.frontend.comparison import invert_truth
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
 from speedmetal.frontend.exits import after_loop, labelled, leave
-from speedmetal.frontend.expressions import decide
+from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.ranges import course_of
 from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
 from speedmetal.frontend.statements import assign

@@ -15,7 +15,6 @@ from speedmetal.frontend.convert import (
     implicit,
     unwrap,
 )
-from speedmetal.frontend.emit import is_lazy_safe
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
@@ -169,7 +168,7 @@ def check_bounds(
     if not run.debug:
         return indices
     span = run.span(node)
-    steady = tuple(i if is_lazy_safe(i) else run.keep(i, "index") for i in indices)
+    steady = tuple(i if run.is_lazy_safe(i) else run.keep(i, "index") for i in indices)
     zero = ir.Constant(0, run.index_type, span)
     condition: ir.Expression | None = None
     for axis, index in enumerate(steady):
@@ -220,7 +219,7 @@ def store(run: Run, place: Element, value: Value, source: ast.AST) -> None:
         return
     number = as_complex(run, value, run.span(source))
     # Both halves are computed before one is written.
-    simple = is_lazy_safe(number.real) and is_lazy_safe(number.imag)
+    simple = run.is_lazy_safe(number.real, number.imag)
     real = number.real if simple else run.keep(number.real, "real")
     imag = number.imag if simple else run.keep(number.imag, "imag")
     run.emit(ir.Store(place.array, place.indices, real, span, 0))

@@ -19,6 +19,7 @@ from speedmetal.errors import CompileError, Diagnostic, UserInputError
 from speedmetal.frontend.emit import (
     Block,
     Flag,
+    OpenIf,
     effects,
     is_disturbed,
     is_lazy_safe,
@@ -252,6 +253,8 @@ class Run:
         self.written: set[ir.Array] = set()
         self.occurrences: dict[tuple[int, int], int] = {}
         self.hint = ""
+        self.chosen: dict[ir.Variable, OpenIf] = {}
+        self._lazy_safe: dict[ir.Expression, bool] = {}
         self.newly_fixed = False  # an annotation came after a binding
 
     # --- Places and faults ---
@@ -375,7 +378,11 @@ class Run:
 
     def safe(self, expression: ir.Expression) -> ir.Expression:
         """The expression, or its value in a variable, fit for the lazy operand of a node."""
-        return expression if is_lazy_safe(expression) else self.assign_new("kept", expression)
+        return expression if self.is_lazy_safe(expression) else self.assign_new("kept", expression)
+
+    def is_lazy_safe(self, *expressions: ir.Expression) -> bool:
+        """Whether evaluating them is always safe and cheap: no load, no call of a function."""
+        return all(is_lazy_safe(expression, self._lazy_safe) for expression in expressions)
 
     def assign_new(self, name: str, expression: ir.Expression) -> ir.Read:
         """Put an expression into a new variable."""

@@ -11,7 +11,8 @@ from speedmetal.frontend import arithmetic
 from speedmetal.frontend.binding import bind
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, implicit, truth
 from speedmetal.frontend.exits import branch, leave
-from speedmetal.frontend.expressions import OPERATORS, decide, parameter_defaults
+from speedmetal.frontend.expressions import OPERATORS, parameter_defaults
+from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.memory import Element, load, locate, store
 from speedmetal.frontend.run import RETURN, Binding, Fault, Impure, Record, Run, statement
 from speedmetal.frontend.slots import NumberSlot, slot_of

@@ -92,11 +92,6 @@ def _part_is_right(node: Load | Store) -> bool:
     return (node.part in (0, 1)) == node.array.type.dtype.is_complex
 
 
-def _is_lazy_safe(expression: Expression) -> bool:
-    every = (*walk.expressions(expression), expression)
-    return not any(isinstance(e, Load | MatrixLoad) or _may_be_endless(e) for e in every)
-
-
 def _may_be_endless(expression: Expression) -> bool:
     """Whether it calls a user's function; those of the library end for all arguments."""
     return isinstance(expression, Invoke) and not expression.function.is_total
@@ -121,11 +116,8 @@ EXPRESSION_RULES: tuple[Rule, ...] = (
     (Compare, "its operands have one type", lambda n: n.left.type is n.right.type),
     (Compare, "it is a boolean", lambda n: n.type.is_bool),
     (Logical, "its operands are booleans", lambda n: n.left.type is n.right.type is dtypes.bool_),
-    (Logical, "its right operand is safe to evaluate", lambda n: _is_lazy_safe(n.right)),
     (Select, "its condition is a boolean", lambda n: n.condition.type is dtypes.bool_),
     (Select, "its values have its type", lambda n: n.when_true.type is n.when_false.type is n.type),
-    (Select, "its values are safe to evaluate",
-     lambda n: _is_lazy_safe(n.when_true) and _is_lazy_safe(n.when_false)),
     (Convert, "it is between scalars", lambda n: isinstance(n.operand.type, DType)),
     (Convert, "complex numbers are two floats", lambda n: not n.type.is_complex),
     (Bitcast, "the types have one size", lambda n: n.operand.type.bits == n.type.bits),
@@ -225,6 +217,7 @@ def _of_body(
             yield from _by_table(expression, _EXPRESSION_RULES)
             if isinstance(expression, Read) and expression.variable not in assigned:
                 yield _message(expression, f"{expression.variable.name} is given a value")
+        yield from _of_lazy_operands(statement)
         yield from _of_collectives(statement)
     yield from _of_loops(body, in_loop=False)
 
@@ -238,6 +231,22 @@ def _of_exit(statement: Statement, function: Function | None) -> Iterator[str]:
         statement.value is None or statement.value.type is not function.result
     ):
         yield _message(statement, "a function returns a value of its type")
+
+
+def _of_lazy_operands(statement: Statement) -> Iterator[str]:
+    unsafe: set[Expression] = set()
+    for expression in walk.expressions(statement):
+        match expression:
+            case Logical(right=right) if right in unsafe:
+                yield _message(expression, "its right operand is safe to evaluate")
+            case Select(when_true=a, when_false=b) if a in unsafe or b in unsafe:
+                yield _message(expression, "its values are safe to evaluate")
+        if (
+            isinstance(expression, Load | MatrixLoad)
+            or _may_be_endless(expression)
+            or not unsafe.isdisjoint(walk.operands(expression))
+        ):
+            unsafe.add(expression)
 
 
 def _of_collectives(statement: Statement) -> Iterator[str]:

@@ -84,17 +84,23 @@ def blocks(statement: Statement) -> Iterator[tuple[Statement, ...]]:
 
 def expressions(node: Expression | Statement) -> Iterator[Expression]:
     """Every expression below a node (not of inner statements), operands before their users."""
-    for operand in operands(node):
-        yield from expressions(operand)
-        yield operand
+    users_first: list[Expression] = []
+    pending = [*operands(node)]
+    while pending:
+        expression = pending.pop()
+        users_first.append(expression)
+        pending += operands(expression)
+    return reversed(users_first)
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
     """Every statement of a body and of the bodies inside it, in program order."""
-    for statement in body:
+    pending = [*reversed(body)]
+    while pending:
+        statement = pending.pop()
         yield statement
-        for block in blocks(statement):
-            yield from statements(block)
+        for block in reversed([*blocks(statement)]):
+            pending += reversed(block)
 
 
 def size(body: tuple[Statement, ...]) -> int:
@@ -128,7 +134,11 @@ def map_operands(node: _Node, change: Callable[[Expression], Expression]) -> _No
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """The expression with ``change`` applied to every part, operands before their users."""
-    return change(map_operands(expression, lambda operand: rewrite(operand, change)))
+    done: dict[Expression, Expression] = {}
+    for part in (*expressions(expression), expression):
+        if part not in done:
+            done[part] = change(map_operands(part, done.__getitem__))
+    return done[expression]
 
 
 def rewrite_body(

@@ -13,6 +13,7 @@ from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
 from speedmetal.passes.lowering import lower_intrinsics
+from speedmetal.passes.nesting import limit_nesting
 from speedmetal.passes.thread_memory import check_thread_memory
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
@@ -38,5 +39,6 @@ def run(kernel: Kernel, *, target: str, compile_function: CompileFunction) -> Ke
     kernel = drop_asserts(kernel)
     kernel = contract(kernel)
     kernel = lower_intrinsics(kernel, target, compile_function)
+    kernel = limit_nesting(kernel)
     verify(kernel, "the passes")
     return kernel

@@ -6,8 +6,7 @@ compiled once for its types in a process, and used by all kernels.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import IntrinsicKind, Unsupported
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Call, Expression, Function, Invoke, Kernel, Statement
+from speedmetal.passes.names import free_name, names_but_functions
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
 
@@ -77,7 +77,7 @@ class _Lowering:
 
 def _with_names(kernel: Kernel) -> Kernel:
     """The kernel with a name of its own for each function: they come from several sources."""
-    taken = set(_other_names(kernel))
+    taken = set(names_but_functions(kernel))
     names = [function.name for function in kernel.functions]
     if len({*names}) == len(names) and taken.isdisjoint(names):
         return kernel
@@ -89,18 +89,12 @@ def _with_names(kernel: Kernel) -> Kernel:
         return node
 
     for function in kernel.functions:
-        name = _free_name(function.name, taken)
+        name = free_name(function.name, taken)
         taken.add(name)
         body = walk.rewrite_body(function.body, change)
         renamed[function] = replace(function, name=name, body=body)
     body = walk.rewrite_body(kernel.body, change)
     return replace(kernel, body=body, functions=tuple(renamed.values()))
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    return next(found for n in itertools.count(2) if (found := f"{name}_{n}") not in taken)
 
 
 def _functions_of(body: tuple[Statement, ...]) -> tuple[Function, ...]:
@@ -116,16 +110,3 @@ def _functions_of(body: tuple[Statement, ...]) -> tuple[Function, ...]:
 
     visit(body)
     return tuple(ordered)
-
-
-def _other_names(kernel: Kernel) -> Iterator[str]:
-    """The names of everything but functions: in C a variable hides the function of its name."""
-    yield kernel.name
-    yield from (item.name for item in (*kernel.parameters, *kernel.arrays))
-    for function in kernel.functions:
-        yield from (parameter.name for parameter in function.parameters)
-    for body in (kernel.body, *(function.body for function in kernel.functions)):
-        for statement in walk.statements(body):
-            variable = walk.assigned_variable(statement)
-            if variable is not None:
-                yield variable.name

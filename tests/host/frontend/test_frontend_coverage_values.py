@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal import stack
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import parse_signature
@@ -300,9 +301,10 @@ def test_functions_of_one_scalar_are_made_alone():
         infer_function(too_large, (sm.int32,))
 
 
-def test_deep_programs_are_refused_with_a_message(tmp_path):
+def test_deep_programs_are_refused_with_a_message(tmp_path, monkeypatch):
     """Python's stack ends with advice, not with a RecursionError."""
-    count = 6000
+    monkeypatch.setattr(stack, "_DEEPEST_FRAMES", 10_000)
+    count = 2000
     lines = [f"def f{k}(a):\n    f{k + 1}(a)\n" for k in range(count)]
     path = tmp_path / "deep.py"
     path.write_text("\n".join(lines) + f"def f{count}(a):\n    a[0] = 1.0\n")
