@@ -35,16 +35,13 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 """Of the intrinsics' names, those that take a complex number."""
 
 
-def is_complex(value: Value) -> bool:
-    """Whether a value is a complex number, of the running program or known."""
-    return isinstance(value, Complex) or (
-        isinstance(value, Static) and isinstance(value.value, complex)
-    )
-
-
 def takes_complex(intrinsic: Intrinsic, values: list[Value]) -> bool:
     """Whether a call is of a function of complex numbers, on one."""
-    return any(map(is_complex, values)) and intrinsic.name in (*_FUNCTIONS, "abs", "pow")
+    return any(map(complex_numbers.is_complex, values)) and intrinsic.name in (
+        *_FUNCTIONS,
+        "abs",
+        "pow",
+    )
 
 
 def call(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
@@ -115,7 +112,7 @@ def power(run: Run, base: Value, exponent: Value, span: SourceSpan) -> Value:
                 else complex_numbers.binary(run, "divide", one, product, span)
             )
     number = as_complex(run, base, span)
-    if not is_complex(exponent):
+    if not complex_numbers.is_complex(exponent):
         size = converted(typed(run, exponent, dtypes.float32, span), dtypes.float32)
         parts = (number.real, number.imag, size)
         return _joined(_library(run, complex_parts.real_power, parts, span))

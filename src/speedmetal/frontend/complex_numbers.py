@@ -26,9 +26,9 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
     check_operands((left, right), span)
     if name not in {"add", "subtract", "multiply", "divide"}:
         raise Fault(span, "complex numbers have the operators + - * / and ** alone")
-    if not _is_complex(right):
+    if not is_complex(right):
         return _with_real(run, name, as_complex(run, left, span), right, span)
-    if not _is_complex(left) and name != "divide":
+    if not is_complex(left) and name != "divide":
         return _from_real(run, name, left, as_complex(run, right, span), span)
     a, b = as_complex(run, left, span), as_complex(run, right, span)
     if name in {"add", "subtract"}:
@@ -62,7 +62,8 @@ def part(run: Run, value: Value, name: str, span: SourceSpan) -> Scalar:
     return Scalar(ir.Constant(0.0 if number.dtype.is_float else 0, number.dtype, span))
 
 
-def _is_complex(value: Value) -> bool:
+def is_complex(value: Value) -> bool:
+    """Whether a value is a complex number, of the running program or known."""
     return isinstance(value, Complex) or (
         isinstance(value, Static) and isinstance(value.value, complex)
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType, Kind
-from speedmetal.frontend import complex_functions, complex_numbers
+from speedmetal.frontend import complex_functions
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import (
@@ -54,18 +54,16 @@ def call_intrinsic(run: Run, intrinsic: Intrinsic, arguments: Arguments) -> Valu
         return Scalar(ir.Call(intrinsic, (), run.index_type, span))
     if intrinsic.kind is IntrinsicKind.MATRIX:
         return _matrix_call(run, intrinsic, values, span)
-    if complex_functions.takes_complex(intrinsic, values):
-        return complex_functions.call(run, intrinsic, values, span)
     return apply(run, intrinsic, values, span)
 
 
 def apply(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
     """A mathematical intrinsic or a collective on numbers."""
+    if complex_functions.takes_complex(intrinsic, values):
+        return complex_functions.call(run, intrinsic, values, span)
     folded = _folded(intrinsic, values)
     if folded is not None:
         return folded
-    if intrinsic.name == "abs" and isinstance(values[0], Complex):
-        return complex_numbers.magnitude(values[0])
     collective = intrinsic.kind is IntrinsicKind.COLLECTIVE
     if collective and values and isinstance(values[0], Complex):
         return _on_parts(run, intrinsic, values, span)

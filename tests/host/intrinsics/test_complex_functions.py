@@ -170,6 +170,15 @@ def test_parts_sizes_and_angles():
         assert (abs(back - z)[held] <= 3e-7 * abs(z)[held]).all()
 
 
+def test_pairs_and_sizes_of_complex_numbers():
+    z = samples()[:500]
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(on_cpu(lambda a: sm.sincos(a)[1], z), on_cpu(sm.cos, z))
+        for function in (abs, np.abs, sm.abs):
+            np.testing.assert_allclose(on_cpu(function, z).real, abs(z), rtol=3e-7)
+    assert on_cpu(lambda a: a * abs(3 + 4j) + np.abs(5j), np.zeros(1, np.complex64)) == [5]
+
+
 def test_real_numbers_among_complex_ones():
     def kernel(x, z, b):
         z[0] = cmath.sqrt(x[0]) + np.conj(x[1])
