@@ -257,7 +257,12 @@ def _bound(
         if other.array is array:
             return _Texture(parameter, array, other.memory)
         if np.may_share_memory(array, other.array):
-            raise _shared(kernel, parameter, _called(other.parameter))
+            raise _shared(
+                kernel,
+                parameter,
+                _called(other.parameter),
+                ", or the same array for both textures",
+            )
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     memory = GuardedMemory(content.nbytes)
     memory.array[:] = content
@@ -273,10 +278,9 @@ def _describe(record: _TextureRecord, texture: _Texture) -> None:
     record.format = _FORMATS[texture.parameter.elements][texture.array.dtype.name]
 
 
-def _shared(kernel: str, parameter: Parameter, other: str) -> LaunchError:
+def _shared(kernel: str, parameter: Parameter, other: str, more: str = "") -> LaunchError:
     return LaunchError(
-        f"kernel {kernel!r}: {_called(parameter)} and {other} share memory; give copies, or the "
-        "same array for both textures"
+        f"kernel {kernel!r}: {_called(parameter)} and {other} share memory; give copies{more}"
     )
 
 

@@ -151,6 +151,23 @@ def test_an_array_that_is_no_row_after_row_is_taken_and_given_back(access):
     np.testing.assert_array_equal(part, [[100, 300, 500], [1300, 1500, 1700]])
 
 
+def test_one_array_may_be_read_and_written(access):
+    image = np.array([[0.25, 0.5]], np.float32)
+    read = np.zeros((2, 4), np.float32)
+    access.function("colors")(read, textures={0: image, 1: image}, grid=(2, 1))
+    np.testing.assert_array_equal(read[:, 0], [0.25, 0.5])
+    np.testing.assert_array_equal(image, [[0.25, 0.5]])
+
+
+def test_a_texture_and_a_buffer_share_no_memory(access):
+    memory = np.zeros((6, 4), np.float32)
+    with pytest.raises(LaunchError) as caught:
+        access.function("colors")(memory, textures={0: memory[:2], 1: IMAGE}, grid=(3, 2))
+    assert str(caught.value) == (
+        "kernel 'colors': in [[texture(0)]] and a buffer share memory; give copies"
+    )
+
+
 def sampled(image: Any, x: float, y: float, sampler: Sampler) -> float:
     """A sample of one channel, by the specification's formulas."""
     height, width = image.shape
