@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from speedmetal.metal_simulator.language.diagnostics import MslError
 from speedmetal.metal_simulator.language.operators import guard_operators
 from speedmetal.metal_simulator.language.rewriting import Rewriter
 from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.metal_simulator.simulate import simulate
 
 
 def guarded(text: str) -> str:
@@ -66,3 +68,27 @@ def test_what_the_types_decide_is_marked(text, expected):
 )
 def test_the_rest_stays(text):
     assert guarded(text) == text
+
+
+@pytest.mark.parametrize(
+    ("statement", "types"),
+    [
+        ("a / s;", "'int' and 'S'"),
+        ("a << f;", "'int' and 'float'"),
+        ("f %= a;", "'float' and 'int'"),
+        ("f <<= a;", "'float' and 'int'"),
+    ],
+)
+def test_wrong_operands_are_told_by_their_own_types(statement, types):
+    source = f"""#include <metal_stdlib>
+struct S {{ float x; }};
+kernel void k(device float* o [[buffer(0)]]) {{
+  S s; int a = int(o[0]); float f = o[1];
+  {statement}
+}}
+"""
+    with pytest.raises(MslError) as caught:
+        simulate(source)
+    (found,) = caught.value.diagnostics
+    assert found.message == f"invalid operands to binary expression ({types})"
+    assert (found.line, found.column) == (5, 5)

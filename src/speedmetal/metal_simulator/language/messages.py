@@ -33,6 +33,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"\b(\w+) ((?:const )?(?:__\w+ )?)__attribute__\(\(ext_vector_type\((\d)\)\)\)",
         r"\2\1\3",
     ),
+    (r"\b(?:smr::)?smr_(?:operand|assigned)<([^<>]*)>", r"\1"),
     (r"__attribute__\(\(address_space\(\d+\)\)\) ?", ""),
     (r"'__(private|generic)'", "'thread'"),
     (r"__global\b", "device"),

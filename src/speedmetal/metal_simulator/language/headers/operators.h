@@ -84,34 +84,34 @@ SMR_VISIBLE T element_shift_right(T a, U count) {
 
 // An integer that waits for the other operand: left of it, and right of it in an assignment.
 template <class T>
-struct operand {
+struct smr_operand {
     T value;
 };
 template <class T>
-struct assigned {
+struct smr_assigned {
     T value;
 };
-#define SMR_OPERATOR(op, function)                                                           \
-    template <class A, class = if_whole<A>>                                                  \
-    SMR_VISIBLE operand<A> operator op(A a, by_type) { return operand<A>{a}; }               \
-    template <class A, class = if_other<A>>                                                  \
-    SMR_VISIBLE A&& operator op(A&& a, by_type) { return static_cast<A&&>(a); }              \
-    template <class A, class B, class = if_whole<B>>                                         \
-    SMR_VISIBLE auto operator op(operand<A> a, B b) { return function(a.value, b); }         \
-    template <class A, class B, class = if_other<B>>                                         \
-    SMR_VISIBLE auto operator op(operand<A> a, B&& b)->decltype(a.value op b) {              \
-        return a.value op b;                                                                 \
-    }                                                                                        \
-    template <class B, class = if_whole<B>>                                                  \
-    SMR_VISIBLE assigned<B> operator op##=(by_type, B b) { return assigned<B>{b}; }          \
-    template <class B, class = if_other<B>>                                                  \
-    SMR_VISIBLE B&& operator op##=(by_type, B&& b) { return static_cast<B&&>(b); }           \
-    template <class A, class B, class = if_whole<A>>                                         \
-    SMR_VISIBLE A& operator op##=(A& a, assigned<B> b) {                                     \
-        return a = static_cast<unqualified<A>>(function((unqualified<A>)a, b.value));        \
-    }                                                                                        \
-    template <class A, class B, class = if_other<A>>                                         \
-    SMR_VISIBLE auto operator op##=(A&& a, assigned<B> b)->decltype(a op##= b.value) {      \
+#define SMR_OPERATOR(op, function)                                                          \
+    template <class A, class = if_whole<A>>                                                 \
+    SMR_VISIBLE smr_operand<A> operator op(A a, by_type) { return smr_operand<A>{a}; }      \
+    template <class A, class = if_other<A>>                                                 \
+    SMR_VISIBLE A&& operator op(A&& a, by_type) { return static_cast<A&&>(a); }             \
+    template <class A, class B, class = if_whole<B>>                                        \
+    SMR_VISIBLE auto operator op(smr_operand<A> a, B b) { return function(a.value, b); }    \
+    template <class A, class B, class = if_other<B>>                                        \
+    SMR_VISIBLE auto operator op(smr_operand<A> a, B&& b)->decltype(a.value op b) {         \
+        return a.value op b;                                                                \
+    }                                                                                       \
+    template <class B, class = if_whole<B>>                                                 \
+    SMR_VISIBLE smr_assigned<B> operator op##=(by_type, B b) { return smr_assigned<B>{b}; } \
+    template <class B, class = if_other<B>>                                                 \
+    SMR_VISIBLE B&& operator op##=(by_type, B&& b) { return static_cast<B&&>(b); }          \
+    template <class A, class B, class = if_whole<A>>                                        \
+    SMR_VISIBLE A& operator op##=(A& a, smr_assigned<B> b) {                                \
+        return a = static_cast<unqualified<A>>(function((unqualified<A>)a, b.value));       \
+    }                                                                                       \
+    template <class A, class B, class = if_other<A>>                                        \
+    SMR_VISIBLE auto operator op##=(A&& a, smr_assigned<B> b)->decltype(a op##= b.value) {  \
         return a op##= b.value;                                                             \
     }
 SMR_OPERATOR(/, quotient)
