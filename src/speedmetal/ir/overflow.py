@@ -72,12 +72,22 @@ class Overflow:
         return left.least >= 0 or right.greatest <= INDEX_HEADROOM
 
 
-def _bodies(kernel: Kernel) -> Iterator[tuple[Function | None, Statement]]:
-    """Every statement, with the function that it is in."""
-    for function in (None, *kernel.functions):
+_Placed = tuple[Function | None, Statement]
+
+
+def _rounds(kernel: Kernel) -> Iterator[list[_Placed]]:
+    """Every statement, with the function that it is in, over and over.
+
+    From the last to the first, callers before callees, then the other way round: so no chain of
+    variables or functions needs a round for each link.
+    """
+    placed: list[_Placed] = []
+    for function in (*kernel.functions, None):
         body = kernel.body if function is None else function.body
-        for statement in walk.statements(body):
-            yield function, statement
+        placed += ((function, statement) for statement in walk.statements(body))
+    while True:
+        yield placed[::-1]
+        yield placed
 
 
 class _Uses:
@@ -90,8 +100,7 @@ class _Uses:
     def __init__(self, kernel: Kernel) -> None:
         self._read: set[Variable] = set()  # not in indices alone
         self._called: set[Function] = set()
-        before = None
-        while before != (len(self._read), len(self._called)):
+        for placed in _rounds(kernel):
             before = len(self._read), len(self._called)
             self.whole: set[Expression] = set()
             self.parts: set[Expression] = set()
@@ -100,8 +109,10 @@ class _Uses:
                 for size in array.shape or ():
                     if not isinstance(size, int):
                         self._visit(size, self.others)
-            for function, statement in _bodies(kernel):
+            for function, statement in placed:
                 self._statement(statement, function)
+            if before == (len(self._read), len(self._called)):
+                break
 
     def _statement(self, statement: Statement, function: Function | None) -> None:
         count = 0  # of the operands that are indices: they come first
@@ -157,11 +168,12 @@ class _Data:
         self._variables: set[Variable] = set()
         self._results: set[Function] = set()
         self.found: set[Expression] = set()
-        before = None
-        while before != (len(self._variables), len(self._results)):
+        for placed in _rounds(kernel):
             before = len(self._variables), len(self._results)
-            for function, statement in _bodies(kernel):
+            for function, statement in placed:
                 self._statement(statement, function)
+            if before == (len(self._variables), len(self._results)):
+                break
 
     def _statement(self, statement: Statement, function: Function | None) -> None:
         for node in walk.expressions(statement):
