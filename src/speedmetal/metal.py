@@ -311,7 +311,8 @@ class Function:
                 get the declared type (where it is not plain from the source: bool, int32,
                 float32); NumPy numbers and structures of exactly the declared type; up to 4096
                 bytes.
-            grid: How many threads run: an integer, or up to three (x, y, z).
+            grid: How many threads run: an integer, or up to three (x, y, z). Where one of them is
+                0, none does.
             threads: Threads of a threadgroup; None: chosen.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
             threadgroup_bytes: Bytes for each ``[[threadgroup(n)]]`` by ``n``; rounded up to 16.
@@ -319,9 +320,8 @@ class Function:
         Raises:
             LaunchError: The call is wrong; nothing was launched.
         """
-        sizes = requested(self.name, self.device, grid, groups, threads).sizes(
-            min(self.device.default_threads[0], self.threads_per_threadgroup)
-        )
+        request = requested(self.name, self.device, grid, groups, threads)
+        sizes = request.sizes(min(self.device.default_threads[0], self.threads_per_threadgroup))
         if sizes.group_size > self.threads_per_threadgroup:
             raise LaunchError(
                 f"kernel {self.name!r}: {sizes.group_size} threads per threadgroup requested;"
@@ -337,6 +337,8 @@ class Function:
                 f" {self.device.name} allows {allowed}; make its threadgroup arrays smaller"
             )
         what = bound(self.name, self._signature, self.device, arguments)
+        if request.is_empty:
+            return
         self.device.queue.dispatch(
             self._pipeline.state,
             [],

@@ -278,7 +278,8 @@ def test_a_wrong_call_sends_nothing(library, device):
     for arguments, sizes in (
         ((x,), {"grid": 8}),
         ((x, 1.0), {}),
-        ((x, 1.0), {"grid": 0}),
+        ((x, 1.0), {"grid": -1}),
+        ((x, "1"), {"grid": 0}),
         ((x, 1.0), {"grid": 8, "threads": 2048}),
         ((x, "1"), {"grid": 8}),
         ((x, 1.0), {"grid": 8, "threadgroup_bytes": {0: 16}}),
@@ -286,6 +287,8 @@ def test_a_wrong_call_sends_nothing(library, device):
     ):
         with pytest.raises(LaunchError):
             scale(*arguments, **sizes)
+    for empty in ({"grid": 0}, {"grid": (8, 0)}, {"groups": 0, "threads": 32}):
+        scale(x, 1.0, **empty)
     assert device.bridge.simulation.messages == before
 
 
