@@ -63,7 +63,8 @@ def simulate(
         seed: Of the random order.
         flush_denormals: Whether numbers below the smallest normal one become 0.
         timeout: Seconds until a launch is ended; None: never.
-        strict: Whether a barrier that not all threads reach is an error; else it is counted.
+        strict: Whether a barrier that not all threads reach, or a division of integers without a
+            result, is an error; else it is counted.
 
     Raises:
         MslError: The text is not valid.

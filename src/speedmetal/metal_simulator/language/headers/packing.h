@@ -8,7 +8,8 @@ namespace smr {
 // What the bits of a normalised integer mean: signed ones have two for -1.
 constexpr float normalised(uint bits, int width, bool is_signed) {
     if (!is_signed) return (float)bits / (float)((1u << width) - 1u);
-    const float f = (float)((int)(bits << (32 - width)) >> (32 - width)) / (float)((1u << (width - 1)) - 1u);
+    const int value = (int)(bits << (32 - width)) >> (32 - width);
+    const float f = (float)value / (float)((1u << (width - 1)) - 1u);
     return f < -1.0f ? -1.0f : f;
 }
 inline uint bits_of_normalised(float x, int width, bool is_signed) {

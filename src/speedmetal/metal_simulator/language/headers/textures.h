@@ -1,5 +1,5 @@
-// <metal_texture>: textures of two dimensions and one level, and samplers. Filters weigh texels with
-// floats; Apple's hardware has fewer digits.
+// <metal_texture>: textures of two dimensions and one level, and samplers. Filters weigh texels
+// with floats; Apple's hardware has fewer digits.
 #pragma once
 #include "threads.h"
 
@@ -15,7 +15,17 @@ enum class s_address { clamp_to_edge, clamp_to_zero, clamp_to_border, repeat, mi
 enum class t_address { clamp_to_edge, clamp_to_zero, clamp_to_border, repeat, mirrored_repeat };
 enum class r_address { clamp_to_edge, clamp_to_zero, clamp_to_border, repeat, mirrored_repeat };
 enum class border_color { transparent_black, opaque_black, opaque_white };
-enum class compare_func { none, less, less_equal, greater, greater_equal, equal, not_equal, always, never };
+enum class compare_func {
+    none,
+    less,
+    less_equal,
+    greater,
+    greater_equal,
+    equal,
+    not_equal,
+    always,
+    never
+};
 enum class component { x, y, z, w };
 
 // What is said of levels: there is one.
@@ -105,10 +115,14 @@ SMR_AT_CALLER void put_channel(const smr_texture* of, ulong place, R value) {
     switch (of->format) {
         case SMR_FLOAT32: return put_texel<float>(of, place, value);
         case SMR_FLOAT16: return put_texel<half>(of, place, value);
-        case SMR_UNORM8: return put_texel<uchar>(of, place, bits_of_normalised((float)value, 8, false));
-        case SMR_UNORM16: return put_texel<ushort>(of, place, bits_of_normalised((float)value, 16, false));
-        case SMR_SNORM8: return put_texel<uchar>(of, place, bits_of_normalised((float)value, 8, true));
-        case SMR_SNORM16: return put_texel<ushort>(of, place, bits_of_normalised((float)value, 16, true));
+        case SMR_UNORM8:
+            return put_texel<uchar>(of, place, bits_of_normalised((float)value, 8, false));
+        case SMR_UNORM16:
+            return put_texel<ushort>(of, place, bits_of_normalised((float)value, 16, false));
+        case SMR_SNORM8:
+            return put_texel<uchar>(of, place, bits_of_normalised((float)value, 8, true));
+        case SMR_SNORM16:
+            return put_texel<ushort>(of, place, bits_of_normalised((float)value, 16, true));
         case SMR_UINT8: return put_texel<uchar>(of, place, saturated<R, uchar>(value));
         case SMR_UINT16: return put_texel<ushort>(of, place, saturated<R, ushort>(value));
         case SMR_UINT32: return put_texel<uint>(of, place, value);
@@ -118,7 +132,8 @@ SMR_AT_CALLER void put_channel(const smr_texture* of, ulong place, R value) {
     }
 }
 SMR_AT_CALLER void check_inside(const smr_texture* of, long x, long y, int is_write) {
-    if (x < 0 || y < 0 || x >= of->width || y >= of->height) __smr_outside_texture(of, x, y, is_write);
+    const bool is_inside = x >= 0 && y >= 0 && x < of->width && y < of->height;
+    if (!is_inside) __smr_outside_texture(of, x, y, is_write);
 }
 // Channels that a format lacks are 0, alpha 1.
 template <class T>
@@ -145,9 +160,12 @@ inline int addressed(float at, int size, metal::address mode) {
 }
 template <class T>
 inline metal::vec<T, 4> border(const smr_texture* of, metal::sampler s) {
-    const bool is_colored = s.smr_s == metal::address::clamp_to_border || s.smr_t == metal::address::clamp_to_border;
-    const bool is_white = is_colored && s.smr_border == metal::border_color::opaque_white;
-    const bool is_opaque = is_colored ? s.smr_border != metal::border_color::transparent_black : of->channels < 4;
+    using metal::border_color;
+    const metal::address colored = metal::address::clamp_to_border;
+    const bool is_colored = s.smr_s == colored || s.smr_t == colored;
+    const bool is_white = is_colored && s.smr_border == border_color::opaque_white;
+    const bool is_opaque =
+        is_colored ? s.smr_border != border_color::transparent_black : of->channels < 4;
     const T color = (T)is_white;
     return metal::vec<T, 4>(color, color, color, (T)is_opaque);
 }
@@ -164,13 +182,15 @@ inline float2 in_texels(const smr_texture* of, metal::sampler s, float2 at, int2
 }
 template <class T>
 inline metal::vec<T, 4> filtered(const smr_texture* of, metal::sampler s, float2 at) {
-    if (s.smr_filter == metal::filter::nearest || __is_integral(T)) return sampled<T>(of, s, at.x, at.y);
+    const bool is_nearest = s.smr_filter == metal::filter::nearest || __is_integral(T);
+    if (is_nearest) return sampled<T>(of, s, at.x, at.y);
     at -= float2(0.5f);
     const float2 part = at - metal::floor(at);
     float4 sum(0.0f);
     for (int k = 0; k < 4; ++k) {
         const float right = (float)(k & 1), below = (float)(k >> 1);
-        const float weight = (right != 0 ? part.x : 1.0f - part.x) * (below != 0 ? part.y : 1.0f - part.y);
+        const float weight = (right != 0 ? part.x : 1.0f - part.x) *
+                             (below != 0 ? part.y : 1.0f - part.y);
         // A texel without weight may be NaN.
         if (weight != 0) sum += float4(sampled<T>(of, s, at.x + right, at.y + below)) * weight;
     }
@@ -184,8 +204,8 @@ namespace metal {
     static_assert(condition, "this texture cannot be " what "; declare it with " advice)
 template <class T, access A = access::sample>
 struct texture2d {
-    static_assert(is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, int> || is_same_v<T, uint> ||
-                      is_same_v<T, short> || is_same_v<T, ushort>,
+    static_assert(is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, int> ||
+                      is_same_v<T, uint> || is_same_v<T, short> || is_same_v<T, ushort>,
                   "textures have elements float, half, int, uint, short or ushort");
     typedef vec<T, 4> smr_color;
 #if SMR_CHECKED
@@ -217,7 +237,8 @@ struct texture2d {
                A == access::write || A == access::read_write, "written", "access::write",          \
                smr::check_inside(smr_it, at[0], at[1], 1);                                         \
                const ulong place = ((ulong)at[1] * smr_it->width + at[0]) * smr_it->channels;      \
-               for (uint i = 0; i < smr_it->channels; ++i) smr::put_channel(smr_it, place + i, color[i]);)
+               for (uint i = 0; i < smr_it->channels; ++i)                                         \
+                   smr::put_channel(smr_it, place + i, color[i]);)
     SMR_READ(uint)
     SMR_READ(ushort)
 #undef SMR_READ
@@ -281,15 +302,20 @@ struct bound_sampler {
     operator metal::sampler() const {
         if (!of->bindings) return metal::sampler();
         const smr_sampler& s = of->bindings->sampler[index];
-        return metal::sampler((metal::coord)s.coord, (metal::filter)s.filter, (metal::s_address)s.s_address,
-                              (metal::t_address)s.t_address, (metal::border_color)s.border_color);
+        return metal::sampler((metal::coord)s.coord, (metal::filter)s.filter,
+                              (metal::s_address)s.s_address, (metal::t_address)s.t_address,
+                              (metal::border_color)s.border_color);
     }
 };
 // Beside sizes of what parameters refer to: which numbers a texture has, and the access to it.
 template <class T, metal::access A>
 struct texture_facts {
-    static constexpr unsigned int size = __is_same(T, float) ? 0 : __is_same(T, half) ? 1 : __is_same(T, int) ? 2
-                                         : __is_same(T, uint) ? 3 : __is_same(T, short) ? 4 : 5;
+    static constexpr unsigned int size = __is_same(T, float)  ? 0
+                                         : __is_same(T, half)  ? 1
+                                         : __is_same(T, int)   ? 2
+                                         : __is_same(T, uint)  ? 3
+                                         : __is_same(T, short) ? 4
+                                                               : 5;
     static constexpr unsigned int alignment = (unsigned int)A;
 };
 }  // namespace smr
