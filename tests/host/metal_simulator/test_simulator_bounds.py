@@ -145,10 +145,15 @@ def test_a_vector_that_is_partly_behind_the_end(count):
 
 
 def test_far_behind_every_buffer():
-    """In the race build, whatever may be there."""
-    text = DOUBLE.replace("x[i]", "x[i + 100000000]")
-    told = fault(text, floats(8), check_races=True)
-    assert "which is in no buffer (line 4)" in told
+    """In the race build, whatever may be there: other threads' memory takes gigabytes of addresses."""
+    text = "kernel void k(device float* x [[buffer(0)]], constant long& j [[buffer(1)]]) {\n  x[j] = 1;\n}"
+    for gigabytes in range(-24, 25):
+        if gigabytes:
+            told = fault(text, floats(8), gigabytes << 28, check_races=True)
+            assert told.startswith(
+                "kernel 'k': thread (0, 0, 0) of threadgroup (0, 0, 0) wrote address 0x"
+            )
+            assert "which is in no buffer (line 4); keep the index within the buffer" in told
 
 
 @pytest.mark.parametrize("check_races", [False, True])
@@ -229,6 +234,61 @@ def test_pointers_into_a_thread_s_own_arrays_and_tables(space, body, check_races
             "its own or a table of the text, or used a null pointer (line "
         )
     assert fault(text, floats(1), np.int32(3), check_races=check_races) == ""
+
+
+FAR = (
+    HEAD
+    + """
+constant float2 first[3] = {1, 2, 3};
+constant ushort second[5] = {1, 2, 3, 4, 5};
+__attribute__((noinline)) void put(thread uchar* p, int j) { p[j] = 9; }
+__attribute__((noinline)) float take(constant float2* p, int j) { return p[j].y; }
+__attribute__((noinline)) ushort take(constant ushort* p, int j) { return p[j]; }
+kernel void own(device float* x [[buffer(0)]], constant int& j [[buffer(1)]]) {
+  uchar a[13], b[6];
+  for (int i = 0; i < 13; i++) a[i] = x[0];
+  for (int i = 0; i < 6; i++) b[i] = x[0];
+  if (x[0] == 0) put(a, j); else put(b, j);
+  x[0] = a[j & 7] + b[j & 3];
+}
+kernel void tables(device float* x [[buffer(0)]], constant int& j [[buffer(1)]]) {
+  if (x[0] == 0) x[0] = take(first, j); else x[0] = take(second, j);
+}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "which", "name", "length", "element_bytes", "verb"),
+    [
+        ("own", 0, "a", 13, 1, "wrote"),
+        ("own", 1, "b", 6, 1, "wrote"),
+        ("tables", 0, "first", 3, 8, "read"),
+        ("tables", 1, "second", 5, 2, "read"),
+    ],
+)
+def test_pointers_that_other_functions_get_in_the_race_build(
+    kernel, which, name, length, element_bytes, verb
+):
+    """Whose bounds they cannot know."""
+    call = library(FAR, check_races=True).function(kernel)
+    size = length * element_bytes
+    for index in (-1, 0, length - 1, length, length + 1):
+        x = np.full(1, which, np.float32)
+        if 0 <= index < length:
+            call(x, np.int32(index), grid=1)
+            continue
+        with pytest.raises(SimulationError) as caught:
+            call(x, np.int32(index), grid=1)
+        assert f"{verb} the array '{name}' at byte offset " in str(caught.value)
+        if index == length:
+            offset = size + (4 if name == "first" else 0)  # .y
+            assert str(caught.value) == (
+                f"kernel '{kernel}': thread (0, 0, 0) of threadgroup (0, 0, 0) {verb} the array "
+                f"'{name}' at byte offset {offset}, {offset - size} bytes behind its end (it has "
+                f"{size} bytes) (line {6 if kernel == 'own' else 7 if name == 'first' else 8}); make "
+                "the array larger, or keep the index within it"
+            )
 
 
 @pytest.mark.parametrize(

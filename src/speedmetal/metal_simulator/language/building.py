@@ -79,7 +79,25 @@ _SIMULATED = (
     "-fno-sanitize-recover=array-bounds",
     "-fsanitize-trap=local-bounds",
 )
-_RACES = ("-fsanitize=thread", "-mllvm", "-tsan-instrument-func-entry-exit=0")
+# Of the second sanitizer the gaps around variables alone; own_arrays.c has the offset too.
+_GAPS = (
+    "-asan-stack=1",
+    "-asan-instrument-reads=0",
+    "-asan-instrument-writes=0",
+    "-asan-instrument-atomics=0",
+    "-asan-instrument-dynamic-allocas=0",
+    "-asan-use-after-scope=0",
+    "-asan-max-inline-poisoning-size=0",
+    f"-asan-mapping-offset={1 << 44}",
+)
+_RACES = (
+    "-fsanitize=thread",
+    "-mllvm",
+    "-tsan-instrument-func-entry-exit=0",
+    "-Xclang",
+    "-fsanitize=kernel-address",
+    *(part for option in _GAPS for part in ("-mllvm", option)),
+)
 _FAST = ("-ffast-math", "-ffp-contract=fast")
 _CHECKED = (
     "-x",

@@ -132,7 +132,7 @@ class Function:
     constants: tuple[FunctionConstant, ...]
     max_threads: int | None
     arrays: Mapping[int, Region]
-    text: str
+    text: str = field(repr=False)
     stage: str
     _address: int
     _missing: MslError | None = None

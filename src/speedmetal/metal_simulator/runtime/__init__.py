@@ -38,6 +38,7 @@ kernel anywhere but inside the loader.
 ``misaligned.c``           addresses of faults that the processor does not tell
 ``checks.c``               indices that an array does not have, lanes that no simdgroup has
 ``watchdog.c``             the end of endless loops
+``own_arrays.c``           bounds of a thread's own arrays, in programs that report accesses
 ``races.c``, ``tsan.c``    accesses that nothing orders, or that are out of bounds
 ``floats.c``               floating-point mode and conversions
 ``random.c``               orders

@@ -197,12 +197,18 @@ class Explainer:
         )
 
     def _own_array(self, report: Report) -> SimulationError:
-        who = self._who(report)
-        return self.error(
-            "out of bounds",
-            f"{who} went beyond an array or vector of its own or a table of the text, "
-            f"or used a null pointer{self.line(report.code)}; {_KEEP_IN_ARRAY}",
-        )
+        who, line = self._who(report), self.line(report.code)
+        name = report.message.decode(errors="replace")
+        if name:  # in the build that reports each access
+            region = Region(0, report.size_bytes)
+            where = places.outside(f"the array {name!r}", region, report.index)
+            did = f"{_VERBS[report.access]} {where}{line}"
+        else:
+            did = (
+                "went beyond an array or vector of its own or a table of the text, or used a null "
+                f"pointer{line}"
+            )
+        return self.error("out of bounds", f"{who} {did}; {_KEEP_IN_ARRAY}")
 
     def _misaligned(self, report: Report) -> SimulationError:
         where = f"address {report.address:#x}"

@@ -24,7 +24,8 @@ enum smr_status {
     SMR_NO_MEMORY,        /* the host has no memory or threads left */
     SMR_DIVISION,         /* strict: a division of integers that has no result */
     SMR_INDEX,            /* an array has no such element: see index, line, column, message (its type) */
-    SMR_OWN_ARRAY,        /* beyond a thread's own array or a table of the text, by a pointer */
+    SMR_OWN_ARRAY,        /* beyond a thread's own array or a table of the text, by a pointer; where it
+                           * is known: see index (a byte's), size_bytes (the array's), message (its name) */
     SMR_MISALIGNED,       /* see address, size_bytes, access */
     SMR_LANE,             /* a lane that no simdgroup has: see index, size_bytes (lanes) */
     SMR_OUTSIDE_TEXTURE   /* coordinates of no texel: see message */

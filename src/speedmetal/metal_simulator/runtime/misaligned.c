@@ -82,7 +82,7 @@ static uint64_t address_of(struct instruction const *found, greg_t const *regist
 }
 
 /* Notes the access of a general protection fault; false: it is none that alignment made fail. */
-bool smr_report_misaligned(struct worker *worker, ucontext_t const *context)
+bool smr_report_misaligned(struct slot const *slot, ucontext_t const *context)
 {
     greg_t const *registers = context->uc_mcontext.gregs;
     struct instruction found;
@@ -96,18 +96,18 @@ bool smr_report_misaligned(struct worker *worker, ucontext_t const *context)
     uint64_t address = address_of(&found, registers), size_bytes = found.is_wide ? 32 : 16;
     if (address % size_bytes == 0)
         return false;
-    worker->report.access = access;
-    worker->report.size_bytes = size_bytes;
-    smr_report_address(worker, address);
+    slot->worker->report.access = access;
+    slot->worker->report.size_bytes = size_bytes;
+    smr_report_address(slot, address);
     return true;
 }
 
 #else
 
 /* Other processors take any address. */
-bool smr_report_misaligned(struct worker *worker, ucontext_t const *context)
+bool smr_report_misaligned(struct slot const *slot, ucontext_t const *context)
 {
-    (void)worker, (void)context;
+    (void)slot, (void)context;
     return false;
 }
 

@@ -266,7 +266,7 @@ struct races *smr_races_begin(struct worker *worker)
     races->threadgroups = map(races->threadgroup_capacity * sizeof *races->threadgroups);
     races->code_base = smr_library_begin((uint64_t)(uintptr_t)worker->run->dispatch->entry);
     races->code_end = library_end(races->code_base);
-    if (races->threadgroups && buffers_add(races))
+    if (smr_own_arrays_begin(worker, races->code_base, races->code_end) && races->threadgroups && buffers_add(races))
         return races;
     smr_races_end(races);
     return NULL;
@@ -282,6 +282,7 @@ void smr_races_end(struct races *races)
     }
     if (races->threadgroups)
         munmap(races->threadgroups, races->threadgroup_capacity * sizeof *races->threadgroups);
+    smr_own_arrays_end(races->worker);
     munmap(races, sizeof *races);
 }
 
@@ -552,8 +553,9 @@ static bool split(struct races *races, struct cell *cell)
 static bool is_known_memory(struct races const *races, uintptr_t address, size_t size_bytes)
 {
     struct smr_dispatch const *dispatch = races->worker->run->dispatch;
-    if (address - races->code_base < races->code_end - races->code_base
-        || address - (uintptr_t)dispatch < sizeof *dispatch)
+    if (address - races->code_base < races->code_end - races->code_base)
+        return smr_table_is_right(races->worker, address, size_bytes);
+    if (address - (uintptr_t)dispatch < sizeof *dispatch)
         return true;
     for (uint32_t i = 0; i < dispatch->other_count; i++)
         if (address >= dispatch->others[2 * i] && address + size_bytes <= dispatch->others[2 * i + 1])
@@ -566,7 +568,9 @@ bool smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, e
 {
     struct races *races = slot->worker->races;
     /* Threads' own variables, and the slots of exchanges, are most of what is accessed. */
-    if (is_stack_address(address) || address - (uintptr_t)slot->worker < sizeof *slot->worker)
+    if (is_stack_address(address))
+        return smr_own_memory_is_right(slot, address, size_bytes);
+    if (address - (uintptr_t)slot->worker < sizeof *slot->worker)
         return true;
     struct access access = {
         .races = races, .fiber = slot->fiber, .address = address, .size_bytes = size_bytes, .kind = kind};

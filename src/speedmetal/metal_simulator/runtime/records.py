@@ -59,7 +59,7 @@ class Dispatch:
     grid: Size
     threads: Size
     threadgroup_arrays: Mapping[int, Region] = field(default_factory=dict)
-    text: str = ""
+    text: str = field(default="", repr=False)
     reachable: Sequence[tuple[int, int]] = ()
     bindings: int = 0
     textures: tuple[Region, ...] = ()

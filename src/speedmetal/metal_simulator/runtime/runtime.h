@@ -112,6 +112,7 @@ struct site {
 };
 
 struct races;
+struct tables;
 
 struct worker {
     struct run *run;
@@ -130,6 +131,8 @@ struct worker {
     uint32_t stacks_ready;
     uintptr_t stacks; /* the lowest address */
     struct races *races;
+    uint8_t *shadow; /* where there are races: of the stacks, see own_arrays.c */
+    struct tables const *tables;
     uint64_t threadgroup_addresses[SMR_THREADGROUP_SLOTS];
     uint32_t sites_used;
     uint32_t site_list[SITES_MAXIMUM];
@@ -170,6 +173,12 @@ static inline bool is_stack_address(uintptr_t address)
 static inline struct slot *slot_of(uintptr_t stack_address)
 {
     return (struct slot *)((stack_address | (STACK_BYTES - 1)) + 1 - sizeof(struct slot));
+}
+
+/* Whether an address is of the stack of this slot, its guard included. */
+static inline bool is_own_stack(struct slot const *slot, uintptr_t address)
+{
+    return is_stack_address(address) && slot_of(address) == slot;
 }
 
 /* The fiber that calls; only for code that runs on a fiber's stack. */
@@ -244,7 +253,7 @@ void smr_kick(struct worker *worker);
 
 /* ---- misaligned.c */
 
-bool smr_report_misaligned(struct worker *worker, ucontext_t const *context);
+bool smr_report_misaligned(struct slot const *slot, ucontext_t const *context);
 
 /* ---- watchdog.c */
 
@@ -273,12 +282,20 @@ void smr_races_simdgroup(struct races *races, struct simdgroup *simdgroup, uint3
 void smr_races_fence(struct races *races, uint32_t thread);
 bool smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code);
 
+/* ---- own_arrays.c */
+
+bool smr_own_arrays_begin(struct worker *worker, uintptr_t begin, uintptr_t end);
+void smr_own_arrays_end(struct worker *worker);
+bool smr_own_memory_is_right(struct slot const *slot, uintptr_t address, size_t size_bytes);
+bool smr_table_is_right(struct worker const *worker, uintptr_t address, size_t size_bytes);
+bool smr_locate_own_array(struct slot const *slot, uintptr_t address);
+
 /* ---- run.c */
 
 /* Ends the worker's run from anywhere on a fiber's stack. */
 _Noreturn void smr_escape(struct worker *worker, enum smr_status status);
 void smr_report_thread(struct worker *worker, struct fiber const *fiber, uintptr_t code, void **frame);
-void smr_report_address(struct worker *worker, uint64_t address);
+void smr_report_address(struct slot const *slot, uint64_t address);
 uint64_t smr_library_begin(uint64_t address);
 struct smr_position smr_position_of(struct smr_thread const *thread);
 

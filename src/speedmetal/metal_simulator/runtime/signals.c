@@ -136,24 +136,26 @@ static void pass_on(int signal, siginfo_t *information, void *context)
 }
 
 /* Notes which memory an address belongs to. */
-void smr_report_address(struct worker *worker, uint64_t address)
+void smr_report_address(struct slot const *slot, uint64_t address)
 {
-    worker->report.address = address;
-    worker->report.is_stack = is_stack_address((uintptr_t)address);
-    smr_threadgroup_memory_locate(worker, address);
+    struct smr_report *report = &slot->worker->report;
+    report->address = address;
+    report->is_stack = is_own_stack(slot, (uintptr_t)address);
+    smr_threadgroup_memory_locate(slot->worker, address);
 }
 
 /* Why a kernel did what raised the signal. */
-static enum smr_status cause_of(struct worker *worker, int signal, siginfo_t *information, ucontext_t *context,
+static enum smr_status cause_of(struct slot const *slot, int signal, siginfo_t *information, ucontext_t *context,
                                 struct machine const *machine)
 {
-    worker->report.signal = (uint32_t)signal;
+    struct smr_report *report = &slot->worker->report;
+    report->signal = (uint32_t)signal;
     if (is_bounds_trap(signal, machine->code))
         return SMR_OWN_ARRAY;
-    if (signal == SIGSEGV && smr_report_misaligned(worker, context))
+    if (signal == SIGSEGV && smr_report_misaligned(slot, context))
         return SMR_MISALIGNED;
-    worker->report.access = machine->access;
-    smr_report_address(worker, (uint64_t)(uintptr_t)information->si_addr);
+    report->access = machine->access;
+    smr_report_address(slot, (uint64_t)(uintptr_t)information->si_addr);
     return SMR_FAULT;
 }
 
@@ -175,7 +177,7 @@ static void on_signal(int signal, siginfo_t *information, void *context)
         worker->report.status = stop == STOPPED_BY_TIMEOUT ? SMR_TIMEOUT : SMR_DONE;
         siglongjmp(worker->escape, 1);
     }
-    worker->report.status = cause_of(worker, signal, information, context, &machine);
+    worker->report.status = cause_of(slot, signal, information, context, &machine);
     smr_report_thread(worker, slot->fiber, machine.code, machine.frame);
     siglongjmp(worker->escape, 1);
 }

@@ -20,7 +20,9 @@ static _Noreturn void end_run(struct slot *slot, uintptr_t address, size_t size_
     struct smr_report *report = &slot->worker->report;
     report->access = kind == PLAIN_READ || kind == ATOMIC_READ ? SMR_ACCESS_READ : SMR_ACCESS_WRITE;
     report->size_bytes = size_bytes;
-    smr_report_address(slot->worker, address);
+    smr_report_address(slot, address);
+    if (status == SMR_FAULT && smr_locate_own_array(slot, address))
+        status = SMR_OWN_ARRAY;
     smr_report_thread(slot->worker, slot->fiber, (uintptr_t)frame[1] - 1, frame[0]);
     smr_escape(slot->worker, status);
 }

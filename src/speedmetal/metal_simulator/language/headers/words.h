@@ -61,7 +61,7 @@ typedef _Float16 half;
 #define SMR_COLLECTIVE inline
 #else
 #define SMR_COLLECTIVE \
-    __attribute__((convergent, nomerge, noinline, minsize, no_sanitize("thread", "bounds"))) inline
+    __attribute__((convergent, nomerge, noinline, minsize, no_sanitize("thread", "bounds", "kernel-address"))) inline
 #endif
 
 typedef unsigned char uchar;
