@@ -224,6 +224,10 @@ template <> struct metal::_numeric_limits_impl<Found> {
     static constexpr constant bool is_specialized = true;
     static constexpr Found lowest() { return Found{-1.0f, 9u}; }
 };
+struct Always { constexpr operator bool() const { return true; } };
+struct Quarter { constexpr operator float() const { return 0.25f; } };
+inline float sum_of(float4 v) { return v.x + v.y + v.z + v.w; }
+template <typename T> inline float dot(T a, T b) { return 100 * sum_of(a * b); }
 constant half half_table[2] = {0.5h, 2.0h};
 kernel void inner_names(device float* x [[buffer(0)]], device bfloat* b [[buffer(1)]], device uint* u [[buffer(2)]]) {
     assert(x[0] > 0 && x[1] > 0);
@@ -239,6 +243,12 @@ kernel void inner_names(device float* x [[buffer(0)]], device bfloat* b [[buffer
     x[6] = is_on ? 1 : 2;
     x[6] += b[0];
     b[2] = is_on ? b[0] : 0;
+    Always always;
+    bfloat one = always;
+    bfloat4 none = 0;
+    none.y = one;
+    x[8] = none.x + none.y + float(bfloat(Quarter()));
+    x[9] = dot(float4(x[0]), float4(2.0f));
     simdgroup_float8x8 m[1];
     m[0] = make_filled_simdgroup_matrix<float, 8, 8>(3.0f);
     const thread auto& own = m[0].thread_elements();
@@ -250,9 +260,9 @@ kernel void inner_names(device float* x [[buffer(0)]], device bfloat* b [[buffer
 
 @case(LIBRARY, grid=1, threads=1)
 def inner_names() -> Made:
-    x = np.array([1, 2, 3, 4, 0, 0, 0, 0], np.float32)
+    x = np.array([1, 2, 3, 4, 0, 0, 0, 0, 0, 0], np.float32)
     b = np.array([0x4020, 0x3FC0, 0], np.uint16)  # 2.5, 1.5, 0 as bfloat
-    result = np.array([1.5, 5, 2.5, 9, 4, 65503, 3.5, 3], np.float32)
+    result = np.array([1.5, 5, 2.5, 9, 4, 65503, 3.5, 3, 1.25, 12], np.float32)
     return [x, b, np.zeros(1, np.uint32)], {
         0: result,
         1: np.array([0x4020, 0x3FC0, 0x4020], np.uint16),

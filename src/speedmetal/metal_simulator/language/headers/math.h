@@ -445,6 +445,9 @@ constexpr smr::element<T> dot(T x, T y)
     SMR_BODY(smr::element<T> sum = x[0] * y[0];
              for (int i = 1; i < smr::shape<T>::count; ++i) sum += x[i] * y[i];
              return sum;)
+// Chosen before a text's own template of any type, as Metal's function of these types is.
+template <class E, int N, class = smr::if_float_vector<vec<E, N>>>
+constexpr E dot(vec<E, N> x, vec<E, N> y) SMR_BODY(return dot<vec<E, N>>(x, y);)
 template <class T, class = smr::if_float<T>>
 constexpr vec<T, 3> cross(vec<T, 3> x, vec<T, 3> y)
     SMR_BODY(return vec<T, 3>(x.y * y.z - x.z * y.y, x.z * y.x - x.x * y.z, x.x * y.y - x.y * y.x);)

@@ -130,6 +130,8 @@ struct chosen {
     constexpr void operator=(vec<U, N> other) volatile {                                           \
         for (int i = 0; i < N; ++i) (&x)[i] = other[i];                                            \
     }                                                                                              \
+    template <class U, class = enable_if_t<is_same_v<T, bfloat> && __is_integral(U)>>              \
+    constexpr vec(U number) : vec(T(number)) {}                                                    \
     constexpr vec(std::initializer_list<T> list) : vec(smr::listed<T, N>(list)) {}                 \
     SMR_SWIZZLES                                                                                   \
     constexpr T& operator[](ulong i) { return const_cast<T&>(static_cast<const vec&>(*this)[i]); }

@@ -99,6 +99,11 @@ struct enable<true, T> {
 };
 template <class T>
 constexpr bool is_cast = __is_same(T, int);
+// Not of bfloat itself, which must not be asked while it is not complete.
+template <class T, bool IS_CLASS = __is_class(T) && !__is_same(T, bfloat)>
+constexpr bool is_like_bool = false;
+template <class T>
+constexpr bool is_like_bool<T, true> = __is_convertible(T, bool);
 template <class T>
 using if_integer = typename enable<__is_integral(T)>::type;
 }  // namespace smr
@@ -107,8 +112,13 @@ struct bfloat {
     unsigned short smr_bits;
 
     bfloat() = default;
-    template <class T, class = typename smr::enable<!__is_integral(T)>::type, class = void>
+    template <class T, class = typename smr::enable<!__is_integral(T)>::type, class = void,
+              class = typename smr::enable<!smr::is_like_bool<T>>::type>
     explicit constexpr bfloat(T value) : smr_bits(smr_rounded(static_cast<float>(value))) {}
+    // What a text's own type becomes by itself, a bfloat becomes of it.
+    template <class T, class = typename smr::enable<smr::is_like_bool<T>>::type, class = void,
+              class = void, class = void>
+    constexpr bfloat(T value) : smr_bits(smr_rounded(static_cast<float>(value))) {}
     template <class T, class = smr::if_integer<T>>
     constexpr bfloat(T value) : smr_bits(smr_rounded(static_cast<float>(value))) {}
     // Templates, so that no second conversion follows: a bfloat becomes a float and nothing else.
