@@ -76,8 +76,10 @@ class Sum {
     thread Sum& add(float x) { total += x; return *this; }
     thread float& value() { return total; }
     const thread float& value() const { return total; }
+    thread float& behind();
 };
 }  // namespace inner
+thread float& inner::Sum::behind() { return total; }
 template <typename T> struct Holder { T value; constexpr Holder<T>() threadgroup = default; };
 template <ushort N> float sum_of(threadgroup float parts[N], device float* unused) {
     float s = 0;
@@ -101,7 +103,8 @@ extern "C" kernel void members(device Row* rows [[buffer(0)]], constant Scale& s
     own[1] = own[0] + more[0][1];
     inner::Sum sum(own[1][i]);
     sum.add(1).add(2);
-    sum.value() += 4;
+    sum.value() += 3;
+    sum.behind() += 1;
     const inner::Sum same = sum;
     out[i] = tripled(same.value()) + sum_of<4>(parts, out) + all.at[3 - i];
 }

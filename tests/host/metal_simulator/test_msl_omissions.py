@@ -28,6 +28,12 @@ kernel void blur(texture3d<float> t [[texture(0)]], device float* o [[buffer(0)]
   o[0] = t.read(uint3(0)).x;
 }
 kernel void argument_buffer(constant Arguments& a [[buffer(0)]]) { a.x[0] = 1; }
+float through(constant Arguments& a) { return a.x[0]; }
+kernel void deep(constant Arguments& a [[buffer(0)]], device float* o [[buffer(1)]]) {
+  o[0] = through(a);
+}
+void over() { through(nullptr); }
+kernel void far(device float* o [[buffer(0)]]) { over(); }
 kernel void stages(Corner c [[stage_in]], device float* o [[buffer(0)]]) { o[0] = c.at.x; }
 template <typename T> kernel void reads(texture3d<T> t [[texture(0)]], device T* o [[buffer(0)]]) {
   threadgroup T part[2]; part[0] = t.read(uint3(0)).x; o[0] = part[0];
@@ -53,13 +59,25 @@ REASONS = {
             "does not know"
         ),
     ),
-    "stages": (19, 13, "gets [[stage_in]], which the simulator does not know"),
-    "reads_float": (
+    "deep": (
         20,
-        35,
-        "needs textures other than texture2d, which the simulator does not know",
+        13,
+        (
+            "needs Arguments, which needs textures in argument buffers, which the simulator "
+            "does not know"
+        ),
     ),
-    "traces": (24, 13, "needs ray tracing, which the simulator does not know"),
+    "far": (
+        24,
+        13,
+        (
+            "needs over, which needs through, which needs Arguments, which needs textures in "
+            "argument buffers, which the simulator does not know"
+        ),
+    ),
+    "stages": (25, 13, "gets [[stage_in]], which the simulator does not know"),
+    "reads_float": (26, 35, OTHER_TEXTURES),
+    "traces": (30, 13, "needs ray tracing, which the simulator does not know"),
 }
 
 
