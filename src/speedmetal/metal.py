@@ -40,7 +40,6 @@ from speedmetal.backends.metal.constants import Constants, constant_values, spec
 from speedmetal.backends.metal.device import MetalDevice
 from speedmetal.backends.metal.features import FLOOR, Version
 from speedmetal.backends.metal.memory import storage
-from speedmetal.backends.metal.signatures import Signature, signatures
 from speedmetal.backends.metal.signposts import current_prefix
 from speedmetal.errors import (
     CompileError,
@@ -50,6 +49,7 @@ from speedmetal.errors import (
     UnknownNameError,
     UserInputError,
 )
+from speedmetal.msl.declared import Parameters, declared_parameters
 from speedmetal.sizes import requested
 from speedmetal.source import SourceSpan, SourceText
 
@@ -225,7 +225,7 @@ class Library:
         self._native = native
         self._identity = identity
         self._constants = constants
-        self._signatures = signatures(source)
+        self._parameters = declared_parameters(source)
 
     def __repr__(self) -> str:
         return f"<Metal library on {self.device.name}: {', '.join(self.functions)}>"
@@ -257,7 +257,7 @@ class Library:
                 pipeline = make_pipeline(self.device, native, name, key)
             except RefusedPipelineError as error:
                 raise MetalSourceError(name, list(_pipeline_fault(name, error))) from None
-        return Function(self.device, name, pipeline, self._signatures.get(name))
+        return Function(self.device, name, pipeline, self._parameters.get(name))
 
 
 def _pipeline_fault(name: str, error: Exception) -> Iterator[Diagnostic]:
@@ -280,7 +280,7 @@ class Function:
     """
 
     def __init__(
-        self, device: MetalDevice, name: str, pipeline: Pipeline, signature: Signature | None
+        self, device: MetalDevice, name: str, pipeline: Pipeline, parameters: Parameters | None
     ) -> None:
         self.device = device
         self.name = name
@@ -288,7 +288,7 @@ class Function:
         self.threads_per_simdgroup = int(pipeline.state.threadExecutionWidth())
         self.threadgroup_memory_bytes = pipeline.threadgroup_bytes
         self._pipeline = pipeline
-        self._signature = signature
+        self._parameters = parameters
 
     def __repr__(self) -> str:
         return f"<Metal function {self.name} on {self.device.name}>"
@@ -303,8 +303,9 @@ class Function:
     ) -> None:
         """Run the kernel once for every thread of a grid; ``sm.synchronize()`` waits for it.
 
-        Argument ``n`` is bound at ``[[buffer(n)]]``; None leaves an index free. What the source
-        declares plainly is checked before anything is sent.
+        Argument ``n`` is bound at ``[[buffer(n)]]``; None leaves an index free, a buffer's too,
+        which the kernel must then not touch. Where the source declares the kernel plainly,
+        arguments are checked before anything is sent, and gaps among its indices need no None.
 
         Args:
             arguments: Contiguous arrays of this device, views among them; Python numbers, which
@@ -328,7 +329,7 @@ class Function:
                 f" {self.device.name} allows {self.threads_per_threadgroup} for this kernel,"
                 " because of the registers that it needs; use fewer, or leave threads out"
             )
-        lengths = threadgroup_lengths(self.name, self._signature, threadgroup_bytes or {})
+        lengths = threadgroup_lengths(self.name, self._parameters, threadgroup_bytes or {})
         needed = self.threadgroup_memory_bytes + sum(lengths)
         allowed = self.device.limits.threadgroup_memory_bytes
         if needed > allowed:
@@ -336,7 +337,7 @@ class Function:
                 f"kernel {self.name!r} needs {needed} bytes of threadgroup memory,"
                 f" {self.device.name} allows {allowed}; make its threadgroup arrays smaller"
             )
-        what = bound(self.name, self._signature, self.device, arguments)
+        what = bound(self.name, self._parameters, self.device, arguments)
         if request.is_empty:
             return
         self.device.queue.dispatch(

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedmetal.errors import LaunchError, SimulationError, UnknownNameError, UserInputError
-from speedmetal.metal_simulator.arguments import Binding, Placement, bind, called
+from speedmetal.metal_simulator.arguments import Binding, Placement, bind
 from speedmetal.metal_simulator.execution import Dispatch, Execution, Size, execute
 from speedmetal.metal_simulator.language.program import (
     Function,
-    Parameter,
     Program,
     compile_source,
 )
 from speedmetal.metal_simulator.memory import edge_of
 from speedmetal.metal_simulator.settings import Order, Settings
 from speedmetal.metal_simulator.textures import BoundTextures, Sampler, bind_textures
+from speedmetal.msl.arguments import threadgroup_sizes
 
 MathMode = Literal["safe", "relaxed", "fast"]
 """As of MTLCompileOptions; relaxed and fast are the same here."""
@@ -180,11 +180,11 @@ class SimulatedFunction:
         """Run the kernel and wait for its end.
 
         Args:
-            arguments: For the kernel's buffers, in the order of their indices; or by index, with
-                None at those that are no buffer's. A NumPy array is copied to device memory and,
-                unless the kernel cannot write it, back. A number, NumPy scalar or ``bytes`` is
-                given as its bytes, and so is a list or tuple of numbers, or of such for vectors.
-                None: nothing is bound.
+            arguments: Argument ``n`` for ``[[buffer(n)]]``; None leaves an index free. Gaps among
+                the kernel's indices need no None. A NumPy array is copied to device memory and,
+                unless the kernel cannot write it, back. Python numbers get the declared type, and
+                so do lists and tuples of them, or of such for vectors; NumPy numbers and ``bytes``
+                must have it.
             grid: Threads along each axis.
             groups: Threadgroups along each axis, in place of ``grid``.
             threads: Of a threadgroup along each axis; up to 256 along x where it is left out.
@@ -204,19 +204,13 @@ class SimulatedFunction:
         """
         _ = self.function.entry  # an error where the simulator left the function out
         grid_size, threads_size = _sizes(self.function, grid, groups, threads)
-        parameters, values = self._with_buffers(arguments)
-        sizes = self._threadgroup_bytes(threadgroup_bytes or {})
+        name, parameters = self.function.name, self.function.parameters
+        sizes = threadgroup_sizes(name, parameters, threadgroup_bytes or {})
         placement = Placement(edge_of(self.settings.order), is_exact=not self.settings.check_races)
         execution: Execution | None = None
         while execution is None:
-            bindings = bind(self.function.name, parameters, values, placement)
-            bound = bind_textures(
-                self.function.name,
-                self.function.parameters,
-                textures or {},
-                samplers or {},
-                values,
-            )
+            bindings = bind(name, parameters, arguments, placement)
+            bound = bind_textures(name, parameters, textures or {}, samplers or {}, arguments)
             dispatch = self._dispatch(bindings, bound, sizes, grid_size, threads_size)
             try:
                 execution = execute(dispatch, self.settings)
@@ -251,40 +245,6 @@ class SimulatedFunction:
             bindings=bound.address,
             textures=bound.regions,
         )
-
-    def _with_buffers(self, arguments: Sequence[Any]) -> tuple[Sequence[Parameter], Sequence[Any]]:
-        """The buffers, and the argument of each."""
-        found = sorted(
-            (parameter for parameter in self.function.parameters if parameter.role == "buffer"),
-            key=lambda parameter: parameter.index,
-        )
-        if len(found) == len(arguments):
-            return found, arguments
-        at = {index: value for index, value in enumerate(arguments) if value is not None}
-        indices = {parameter.index for parameter in found}
-        if len(arguments) <= max(indices, default=-1) or not at.keys() <= indices:
-            names = ", ".join(map(called, found))
-            raise LaunchError(
-                f"kernel {self.function.name!r} has {len(found)} buffers ({names or 'none'}), got "
-                f"{len(arguments)} arguments; give one for each, in the order of their indices, or "
-                "by index with None where the kernel has no buffer"
-            )
-        return found, [at.get(parameter.index) for parameter in found]
-
-    def _threadgroup_bytes(self, given: Mapping[int, int]) -> dict[int, int]:
-        needed = {p.index: p.name for p in self.function.parameters if p.role == "threadgroup"}
-        for index in sorted(needed.keys() | given.keys()):
-            if index not in needed:
-                raise LaunchError(
-                    f"threadgroup_bytes has index {index}, but kernel {self.function.name!r} has "
-                    f"no [[threadgroup({index})]]; it has {sorted(needed) or 'none'}"
-                )
-            if index not in given:
-                raise LaunchError(
-                    f"kernel {self.function.name!r} needs the size of {needed[index]} "
-                    f"[[threadgroup({index})]]: threadgroup_bytes={{{index}: ...}}"
-                )
-        return dict(given)
 
 
 # ---- sizes

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedmetal.errors import LaunchError, UserInputError
-from speedmetal.metal_simulator.language.program import Parameter
 from speedmetal.metal_simulator.memory import GuardedMemory
 from speedmetal.metal_simulator.runtime.records import Region
+from speedmetal.msl.parameters import Parameter
 
 Address = Literal["clamp_to_edge", "clamp_to_zero", "clamp_to_border", "repeat", "mirrored_repeat"]
 

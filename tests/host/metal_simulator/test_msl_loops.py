@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speedmetal.metal_simulator.language.diagnostics import MslError
 from speedmetal.metal_simulator.simulate import simulate
+from speedmetal.msl.diagnostics import MslError
 
 LANES = 32
 LOOPS = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from speedmetal.metal_simulator.language.diagnostics import MslError
 from speedmetal.metal_simulator.language.operators import guard_operators
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.tokens import Tokens
 from speedmetal.metal_simulator.simulate import simulate
+from speedmetal.msl.diagnostics import MslError
+from speedmetal.msl.tokens import Tokens
 
 
 def guarded(text: str) -> str:

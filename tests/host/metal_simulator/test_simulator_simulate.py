@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from speedmetal.errors import LaunchError, SimulationError, UnknownNameError, UserInputError
-from speedmetal.metal_simulator.language.diagnostics import MslError
 from speedmetal.metal_simulator.language.lint import lint
 from speedmetal.metal_simulator.settings import ORDERS
 from speedmetal.metal_simulator.simulate import simulate
+from speedmetal.msl.diagnostics import MslError
 
 TEXT = """
 #include <metal_stdlib>
@@ -86,7 +86,7 @@ kernel void k(device float* o [[buffer(0)]], constant float* w [[buffer(1)]],
 def test_lists_are_numbers_and_vectors():
     o = np.zeros(5, np.float32)
     simulate(NUMBERS).function("k")(
-        o, [1.5, 2, True], (1, 2, 3.5), [(1, 2, 3), [4, 5, 6]], [[1, 2], [3, 4]],
+        o, [1.5, 2, 1], (1, 2, 3.5), [(1, 2, 3), [4, 5, 6]], [[1, 2], [3, 4]],
         [(1, 2, 3), (4, 5, 6)], grid=1,
     )  # fmt: skip
     np.testing.assert_array_equal(o, [3, 5.5, 10, 4, 4])
@@ -95,12 +95,13 @@ def test_lists_are_numbers_and_vectors():
 @pytest.mark.parametrize(
     ("index", "value", "message"),
     [
-        (2, (1, 2), "v [[buffer(2)]] is float3; give a NumPy array, a NumPy scalar or bytes, got (1, 2)"),
-        (1, [1, "2"], "w [[buffer(1)]] is float; give a NumPy array, a NumPy scalar or bytes, got [1, '2']"),
-        (3, [1, 2, 70000], "p [[buffer(3)]] is packed_short3, which cannot hold 70000"),
-        (2, np.ones(3, np.float32), ("v [[buffer(2)]] needs at least 16 bytes, got an array of 12; float3 is "
-         "as large as 4 elements: give (x, y, z) as a tuple, or a fourth element, or declare it "
-         "packed_float3")),
+        (2, (1, 2), "2 (constant float3& v) is a tuple; expected an array, a number, or bytes"),
+        (1, [1, "2"], "1 (constant float* w) is a list; expected an array, a number, or bytes"),
+        (1, [1, True], "1 (constant float* w): expected a float32, got True"),
+        (3, [1, 2, 70000], "3 (constant packed_short3* p): 70000 is beyond int16"),
+        (2, np.ones(3, np.float32), ("2 (constant float3& v): needs at least the 16 bytes of a float3, "
+         "got an array of 12 bytes; float3 is as large as 4 elements: give (x, y, z) as a tuple, or a "
+         "fourth element, or declare it packed_float3")),
     ],
 )  # fmt: skip
 def test_lists_that_fit_nothing_are_refused(index, value, message):
@@ -108,7 +109,7 @@ def test_lists_that_fit_nothing_are_refused(index, value, message):
     arguments[index] = value
     with pytest.raises(LaunchError) as caught:
         simulate(NUMBERS).function("k")(*arguments, grid=1)
-    assert str(caught.value) == f"kernel 'k': {message}"
+    assert str(caught.value) == f"kernel 'k': argument {message}"
 
 
 def test_arrays_are_read_and_written(library):
@@ -245,14 +246,14 @@ def test_sizes_that_make_no_sense(library):
 
 def test_missing_and_superfluous_arguments(library):
     assert refused(library, "limited", grid=1) == (
-        "kernel 'limited' has 1 buffers (x [[buffer(0)]]), got 0 arguments; give one for each, in "
-        "the order of their indices, or by index with None where the kernel has no buffer"
+        "kernel 'limited': the buffers that it takes are 0: device uint* x; got 0 arguments, "
+        "missing: x"
     )
     x, total = np.zeros(32, np.uint32), np.zeros(1, np.uint32)
-    assert "needs the size of parts [[threadgroup(0)]]: threadgroup_bytes={0: ...}" in (
+    assert "needs the size of threadgroup uint* parts [[threadgroup(0)]]: threadgroup_bytes=" in (
         refused(library, "sums", x, total, grid=32)
     )
-    assert "threadgroup_bytes has index 2" in (
+    assert "has no [[threadgroup(2)]], for which threadgroup_bytes gives 16" in (
         refused(library, "sums", x, total, grid=32, threadgroup_bytes={0: 16, 2: 16})
     )
 
@@ -267,34 +268,34 @@ def test_arguments_by_index():
     assert x[0] == 2
     library.function("k")(x, None, None, 3 * y, None, grid=1)
     assert x[0] == 3
-    rest = (
-        " arguments; give one for each, in the order of their indices, or by index with None "
-        "where the kernel has no buffer"
-    )
-    has = "kernel 'k' has 2 buffers (x [[buffer(0)]], y [[buffer(3)]]), got "
-    assert refused(library, "k", x, None, None, grid=1) == f"{has}3{rest}"
-    assert refused(library, "k", x, x, None, y, grid=1) == f"{has}4{rest}"
+    takes = "kernel 'k': the buffers that it takes are 0: device float* x; 3: device const float* y; got "
+    assert refused(library, "k", x, None, None, grid=1) == f"{takes}3 arguments, missing: y"
+    assert refused(library, "k", x, x, None, y, grid=1) == f"{takes}4 arguments, it has no buffer 1"
 
 
 def test_arguments_of_the_wrong_type(library):
     a = np.zeros(4, np.float32)
     text = refused(library, "add", a, a.astype(np.float64), a.copy(), 4, grid=4)
     assert text == (
-        "kernel 'add': expected float32 for b [[buffer(1)]], which is float, got float64; convert "
-        "it with x.astype(...)"
+        "kernel 'add': argument 1 (device const float* b): expected elements of float32, got float64; "
+        "convert with x.astype('float32'), or declare the pointer for float64"
     )
-    assert "may write c [[buffer(3)]]; give a NumPy array, got 1.0" in (
-        refused(library, "add", a, a, 1.0, 4, grid=4)
+    third = "kernel 'add': argument 3 (device float* c)"
+    assert refused(library, "add", a, a, 1.0, 4, grid=4) == (
+        f"{third} is a float, and the kernel may write there; pass an array, or declare the pointer "
+        "const"
     )
-    assert "is uint, which cannot hold -1" in refused(library, "add", a, a, a.copy(), -1, grid=4)
-    assert "is uint, which cannot hold 1.5" in refused(library, "add", a, a, a.copy(), 1.5, grid=4)
-    assert "is uint and needs 4 bytes, got 2" in (
-        refused(library, "add", a, a, a.copy(), np.uint16(4), grid=4)
-    )
-    assert "is Job; give a NumPy array, a NumPy scalar or bytes, got 7" in (
+    last = "kernel 'add': argument 3 (constant uint& n): "
+    for value, message in (
+        (-1, "-1 is beyond uint32"),
+        (1.5, "expected an integer (uint32), got 1.5"),
+        (np.uint16(4), "expected a uint32, got a uint16; write np.uint32(...), or a Python number"),
+    ):
+        assert refused(library, "add", a, a, a.copy(), value, grid=4) == last + message
+    assert "is a number, and the kernel has a Job there; pass an array, a NumPy number, or" in (
         refused(library, "job", np.zeros(4, ml_dtypes.bfloat16), 7, grid=4)
     )
-    assert "got 4100 bytes; as setBytes, 1 to 4096 are allowed" in (
+    assert "4100 bytes given; Metal copies 1 to 4096 into a launch" in (
         refused(library, "add", bytes(4100), a, a.copy(), 4, grid=4)
     )
 
@@ -302,11 +303,11 @@ def test_arguments_of_the_wrong_type(library):
 def test_arrays_that_cannot_be_written(library):
     a = np.zeros(4, np.float32)
     a.flags.writeable = False
-    assert "may write c [[buffer(3)]], but the array is read-only" in (
+    assert "(device float* c): the array is read-only, and the kernel may write to it;" in (
         refused(library, "add", a, a, a, 4, grid=4)
     )
     b = np.zeros(8, np.float32)
-    assert "b [[buffer(1)]] share a part of their memory" in (
+    assert "shares a part of its memory with argument 1 (device const float* b), and the" in (
         refused(library, "add", a, b[:4], b[2:6], 4, grid=4)
     )
     library.function("add")(b[:4], b[2:6], a.copy(), 4, grid=4)  # both are only read
@@ -331,13 +332,17 @@ def test_records_have_the_structure_s_size():
     library.function("apply")(x, np.array(((5, 0, 0, 0), 2, 0), right)[()], grid=4)
     assert x.tolist() == [7] * 4
     message = (
-        "kernel '{}': p [[buffer({})]] is Padded of 32 bytes, got records of 16; give the dtype the "
-        "structure's layout: Metal aligns each field to its size (float3 is as large as float4), so "
-        "add fields that fill the gaps, at the end too"
+        "kernel '{}': argument {} ({} p): expected records of the 32 bytes of a Padded, got records "
+        "of 16; give the dtype the structure's layout: Metal aligns each field to its size (float3 "
+        "is as large as float4), so add fields that fill the gaps, at the end too"
     )
     for record in (np.zeros((), short)[()], np.zeros(2, short)):
-        assert refused(library, "apply", x, record, grid=4) == message.format("apply", 1)
-    assert refused(library, "each", np.zeros(4, short), x, grid=2) == message.format("each", 0)
+        assert refused(library, "apply", x, record, grid=4) == message.format(
+            "apply", 1, "constant Padded&"
+        )
+    assert refused(library, "each", np.zeros(4, short), x, grid=2) == message.format(
+        "each", 0, "device Padded*"
+    )
     library.function("each")(np.zeros(2, right), np.zeros(2, "f4,f4"), grid=2)  # of float2: 8 bytes
     library.function("each")(np.zeros(2, right), np.zeros(1, "f4,f4,f4,f4"), grid=2)
 

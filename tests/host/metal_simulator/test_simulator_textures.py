@@ -13,10 +13,10 @@ from right_case import HEADER
 
 import speedmetal as sm
 from speedmetal.errors import LaunchError, SimulationError, UserInputError
-from speedmetal.metal_simulator.language.diagnostics import MslError
 from speedmetal.metal_simulator.language.lint import lint
 from speedmetal.metal_simulator.simulate import simulate
 from speedmetal.metal_simulator.textures import Sampler
+from speedmetal.msl.diagnostics import MslError
 
 ACCESS = (
     HEADER

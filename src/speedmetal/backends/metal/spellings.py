@@ -11,21 +11,7 @@ from speedmetal.dtypes import DType
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir.nodes import Atomic
 from speedmetal.ir.types import Space
-
-TYPES: dict[DType, str] = {
-    d.bool_: "bool",
-    d.int8: "char",
-    d.int16: "short",
-    d.int32: "int",
-    d.int64: "long",
-    d.uint8: "uchar",
-    d.uint16: "ushort",
-    d.uint32: "uint",
-    d.uint64: "ulong",
-    d.float16: "half",
-    d.bfloat16: "bfloat",
-    d.float32: "float",
-}
+from speedmetal.msl.types import TYPES
 
 _SUFFIXES = dict.fromkeys(TYPES, "") | {
     d.uint32: "u",

@@ -67,6 +67,7 @@ class Dispatch(NamedTuple):
 
     def run(self, settings: Settings) -> None:
         from speedmetal.metal_simulator import execution
+        from speedmetal.metal_simulator.language.program import region_of
         from speedmetal.metal_simulator.memory import GuardedMemory, edge_of
 
         compiled = self.pipeline.function.compiled(check_races=settings.check_races)
@@ -84,7 +85,7 @@ class Dispatch(NamedTuple):
                 buffer, offset = used_buffer(binding), binding[1]
                 held.append(buffer)
                 address, size = buffer.address + offset, buffer.size - offset
-            regions[parameter.index] = parameter.region(address, size)
+            regions[parameter.index] = region_of(parameter, address, size)
         execution.execute(
             execution.Dispatch(
                 name=compiled.name,

@@ -30,7 +30,7 @@ from speedmetal.metal_simulator.api.validation import MetalValidationError, requ
 if TYPE_CHECKING:
     from speedmetal.metal_simulator.api.command_buffers import CommandBuffer
     from speedmetal.metal_simulator.api.instruments import CounterSampleBuffer
-    from speedmetal.metal_simulator.language.program import Parameter
+    from speedmetal.msl.parameters import Parameter
 
 # Limits of the Metal feature set tables.
 BUFFER_SLOTS = 31

@@ -16,7 +16,7 @@ from speedmetal.metal_simulator.api.native import Labelled, Native, System
 from speedmetal.metal_simulator.api.validation import require
 
 if TYPE_CHECKING:
-    from speedmetal.metal_simulator.language.program import Parameter
+    from speedmetal.msl.parameters import Parameter
 
 THREADS_PER_SIMDGROUP = 32
 _FAIL_ON_MISS = sdk.ENUMERATIONS["MTLPipelineOptionFailOnBinaryArchiveMiss"]

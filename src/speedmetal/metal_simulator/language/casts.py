@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.tokens import Kind, Tokens
 
 _PREFIXES = frozenset({"-", "+", "!", "~", "*", "&", "++", "--"})
 _POSTFIXES = frozenset({"++", "--"})

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from speedmetal.metal_simulator.language.constants import FunctionConstant
-from speedmetal.metal_simulator.language.structure import Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.structure import Declaration, Sort
+from speedmetal.msl.tokens import Kind, Tokens
 
 Value = int | float | None
 """None: only the compiler can find it, or it has not been given."""

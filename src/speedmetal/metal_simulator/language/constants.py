@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from speedmetal.errors import UserInputError
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.kernels import constant_integer
-from speedmetal.metal_simulator.language.structure import Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.kernels import constant_integer
+from speedmetal.msl.structure import Declaration, Sort
+from speedmetal.msl.tokens import Tokens
 
 _NOT_OF_THE_TYPE = frozenset({"constant", "const", "static", "constexpr"})
 _SUFFIXES = {"uint": "u", "long": "l", "ulong": "ul", "uint32_t": "u"}

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import Declaration, split_arguments
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.structure import Declaration, split_arguments
+from speedmetal.msl.tokens import Tokens
 
 _SIZED = frozenset({"vec", "packed_vec", "matrix", "simdgroup_matrix"})
 _INTEGERS = frozenset(

@@ -16,7 +16,6 @@ from pathlib import Path
 from speedmetal.cache import default_cache
 from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages, rules
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.preprocess import (
     Preprocessed,
     existing_folders,
@@ -24,9 +23,10 @@ from speedmetal.metal_simulator.language.preprocess import (
     relocated,
     tokens_of,
 )
-from speedmetal.metal_simulator.language.tokens import Tokens
 from speedmetal.metal_simulator.language.translation import Translation, translate
 from speedmetal.metal_simulator.language.words import Reading
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.tokens import Tokens
 
 _CLEAN = b"clean"
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.reach import Reach
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.structure import Declaration, Sort
+from speedmetal.msl.tokens import Tokens
 
 _ENTER = "switch (smr::loop smr_loop; 0) default: "
 _TURN = "smr_loop.turn()"

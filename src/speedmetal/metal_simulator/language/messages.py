@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from speedmetal.metal_simulator.language.diagnostics import NAME, MslDiagnostic, Severity
 from speedmetal.metal_simulator.language.preprocess import Preprocessed
 from speedmetal.metal_simulator.language.rewriting import Rewritten
+from speedmetal.msl.diagnostics import NAME, MslDiagnostic, Severity
 
 _UNKNOWN = {
     "textures": r"(depth|texture)(1d|2d|3d|cube|_buffer)\w*|texture",

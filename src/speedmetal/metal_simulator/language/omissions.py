@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from speedmetal.metal_simulator.language.structure import Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.structure import Declaration, Sort
+from speedmetal.msl.tokens import Tokens
 
 STAGES = ("vertex", "fragment", "mesh", "object", "intersection")
 _WORDS = frozenset({"vertex", "fragment"})  # the others are attributes alone

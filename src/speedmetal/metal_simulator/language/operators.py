@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.tokens import Kind, Tokens
 
 _HEADERS: Final = Path(__file__).parent / "headers"
 _DIVISIONS = frozenset({"/", "%", "/=", "%="})

@@ -16,9 +16,9 @@ from operator import eq, ge, gt, le, lt, ne
 from pathlib import Path
 
 from speedmetal.errors import UserInputError
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.tokens import Tokens
 from speedmetal.metal_simulator.toolchain import Toolchain, scratch_file
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.tokens import Tokens
 
 _NAMES = """
 algorithm array assert atomic cache_control command_buffer common compute compute_synchronization

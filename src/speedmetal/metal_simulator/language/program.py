@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
@@ -16,8 +14,6 @@ from typing import Any
 from speedmetal.cache import default_cache
 from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.kernels import Role
 from speedmetal.metal_simulator.language.preprocess import (
     Preprocessed,
     existing_folders,
@@ -37,58 +33,13 @@ from speedmetal.metal_simulator.language.words import Reading
 from speedmetal.metal_simulator.runtime import library as runtime_library
 from speedmetal.metal_simulator.runtime.records import Region
 from speedmetal.metal_simulator.toolchain import Toolchain
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.parameters import Parameter
 
-_AROUND_TYPE = re.compile(r"\b(?:const|volatile|restrict|device|constant|threadgroup)\b|[&*\s]+")
 # smr::texture_facts in headers/textures.h.
 _ELEMENTS = ("float", "half", "int", "uint", "short", "ushort")
 _ACCESSES = ("sample", "read", "write", "read_write")
 _AT_ONCE = 64  # functions of a text that are compiled together; of more, each for itself
-
-
-@functools.lru_cache
-def _pointee(type_text: str) -> str:
-    return _AROUND_TYPE.sub(" ", type_text).strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a kernel.
-
-    Args:
-        name: Its name.
-        role: What it gets: a buffer, threadgroup memory, a position of the thread, a texture or a
-            sampler.
-        index: Of the buffer, threadgroup memory, texture or sampler; -1 for positions.
-        type_text: Its type as the text has it.
-        space: ``device``, ``constant``, ``threadgroup``, or nothing for positions.
-        is_const: Whether the kernel cannot write through it.
-        is_reference: Whether it is a reference: its argument has ``size_bytes`` at least.
-        alignment: Of what it points to, in bytes; 1 where that is unknown.
-        size_bytes: Of what it points to; 0 where that is unknown.
-        elements: Of a texture: the type of its numbers.
-        access: To a texture: ``sample``, ``read``, ``write`` or ``read_write``.
-    """
-
-    name: str
-    role: Role
-    index: int
-    type_text: str
-    space: str
-    is_const: bool
-    is_reference: bool
-    alignment: int = 1
-    size_bytes: int = 0
-    elements: str = ""
-    access: str = ""
-
-    @property
-    def pointee(self) -> str:
-        """The type that it points or refers to: ``uint`` of ``constant uint&``."""
-        return _pointee(self.type_text)
-
-    def region(self, address: int, size_bytes: int) -> Region:
-        """Memory that is bound to it."""
-        return Region(address, size_bytes, self.name, self.pointee, self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +57,11 @@ class FunctionConstant:
     index: int
     type_text: str
     is_required: bool
+
+
+def region_of(parameter: Parameter, address: int, size_bytes: int) -> Region:
+    """Memory that is bound to a parameter, as messages tell of it."""
+    return Region(address, size_bytes, parameter.name, parameter.pointee, parameter.size_bytes)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,7 +100,7 @@ class Function:
             sizes: Bytes of the ``[[threadgroup(n)]]`` parameters, by ``n``.
         """
         given = {
-            -1 - parameter.index: parameter.region(0, sizes.get(parameter.index, 0))
+            -1 - parameter.index: region_of(parameter, 0, sizes.get(parameter.index, 0))
             for parameter in self.parameters
             if parameter.role == "threadgroup"
         }
@@ -344,18 +300,7 @@ def _description(entry: Entry, place: Any, text: Preprocessed) -> dict[str, Any]
     return {
         "number": entry.number,
         "name": entry.name,
-        "parameters": [
-            {
-                "name": p.name,
-                "role": p.role,
-                "index": p.index,
-                "type_text": p.type_text,
-                "space": p.space,
-                "is_const": p.is_const,
-                "is_reference": p.is_reference,
-            }
-            for p in entry.parameters
-        ],
+        "parameters": [asdict(replace(p.parameter, is_optional=False)) for p in entry.parameters],
         "places": entry.places,
         "signature_length": entry.signature_length,
         "uses_fibers": entry.uses_fibers,
@@ -428,9 +373,12 @@ def _rows(loaded: ctypes.CDLL) -> list[_Row]:
 
 def _parameter(given: Mapping[str, Any], size: int, alignment: int) -> Parameter:
     """A parameter, of which the compiler told two numbers: of textures other ones."""
+    told: dict[str, Any]
     if given["role"] == "texture":
-        return Parameter(**given, elements=_ELEMENTS[size], access=_ACCESSES[alignment])
-    return Parameter(**given, size_bytes=size, alignment=alignment)
+        told = {"elements": _ELEMENTS[size], "access": _ACCESSES[alignment]}
+    else:
+        told = {"size_bytes": size, "alignment": alignment}
+    return Parameter(**{**given, **told})
 
 
 def _function(
@@ -494,7 +442,6 @@ __all__ = [
     "FunctionConstant",
     "MslDiagnostic",
     "MslError",
-    "Parameter",
     "Program",
     "compile_source",
 ]

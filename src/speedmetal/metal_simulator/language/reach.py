@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speedmetal.metal_simulator.language.structure import (
+from speedmetal.msl.structure import (
     Declaration,
     Sort,
     declared_names,
 )
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.tokens import Tokens
 
 _GROUPS = ("simd", "quad")
 _OF_GROUPS = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.tokens import Tokens
 
 
 class Rewriter:

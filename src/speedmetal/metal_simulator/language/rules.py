@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 
 from speedmetal.metal_simulator.language.casts import vector_casts
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic
-from speedmetal.metal_simulator.language.structure import (
+from speedmetal.msl.diagnostics import MslDiagnostic
+from speedmetal.msl.structure import (
     SPACES,
     Declaration,
     Sort,
     declarations,
 )
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.tokens import Kind, Tokens
 
 _FORBIDDEN = {
     "goto": "Metal has no goto; use loops, break and continue",

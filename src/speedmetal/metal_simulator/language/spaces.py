@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import SPACES, Declaration, Sort
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.structure import SPACES, Declaration, Sort
+from speedmetal.msl.tokens import Tokens
 
 _QUALIFIERS = SPACES | {"const", "volatile", "noexcept"}
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import Declaration, is_attribute
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.structure import Declaration, is_attribute
+from speedmetal.msl.tokens import Tokens
 
 SITES = "smr_sites"
 LIMIT_BYTES = 32768

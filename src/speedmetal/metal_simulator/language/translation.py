@@ -18,11 +18,13 @@ from speedmetal.metal_simulator.language.constants import (
     read_constants,
 )
 from speedmetal.metal_simulator.language.deduction import retype_sizes
-from speedmetal.metal_simulator.language.kernels import KernelReader, Signature
 from speedmetal.metal_simulator.language.omissions import omissions, stage_of
+from speedmetal.metal_simulator.language.positions import EXPRESSIONS
 from speedmetal.metal_simulator.language.reach import Reach
 from speedmetal.metal_simulator.language.rewriting import Rewriter, Rewritten
-from speedmetal.metal_simulator.language.structure import (
+from speedmetal.metal_simulator.language.words import Reading, Words
+from speedmetal.msl.kernels import KernelReader, Signature
+from speedmetal.msl.structure import (
     Attribute,
     Declaration,
     Sort,
@@ -30,8 +32,7 @@ from speedmetal.metal_simulator.language.structure import (
     is_attribute,
     split_arguments,
 )
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
-from speedmetal.metal_simulator.language.words import Reading, Words
+from speedmetal.msl.tokens import Kind, Tokens
 
 ENTRY = "smr_entry_{}"
 FACTS = "smr_facts_{}"
@@ -433,7 +434,7 @@ class _Translator:
 
 def _argument(parameter: Signature) -> str:
     if parameter.role == "position":
-        return parameter.value
+        return EXPRESSIONS[parameter.position]
     if parameter.role in ("texture", "sampler"):
         return f"smr::bound_{parameter.role}{{smr_of, {parameter.index}}}"
     kind = "buffer" if parameter.role == "buffer" else "threadgroup"

@@ -8,15 +8,15 @@ from enum import Enum
 
 from speedmetal.metal_simulator.language.casts import vector_casts
 from speedmetal.metal_simulator.language.constants import FunctionConstant
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import (
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.structure import (
     Declaration,
     Sort,
     is_attribute,
     member_names,
 )
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.tokens import Kind, Tokens
 
 _HALF = re.compile(r"([\d.][\w.+-]*?)[hH]")
 _BFLOAT = re.compile(r"([\d.][\w.+-]*?)(?:bf|BF)")

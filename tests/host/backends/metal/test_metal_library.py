@@ -292,6 +292,16 @@ def test_a_wrong_call_sends_nothing(library, device):
     assert device.bridge.simulation.messages == before
 
 
+def test_no_threads_send_nothing(library, device):
+    x, scale = ones(device), library.function("scale")
+    sm.synchronize()
+    before = device.bridge.simulation.messages
+    scale(x, 2.0, grid=0)
+    scale(x, 2.0, grid=(8, 0))
+    assert device.bridge.simulation.messages == before
+    assert x.numpy().tolist() == [1.0] * 8
+
+
 def test_a_pipeline_with_fewer_threads(device):
     text = HEAD + "[[max_total_threads_per_threadgroup(64)]] kernel void f(device float* x"
     text += " [[buffer(0)]], uint i [[thread_position_in_grid]]) { x[i] = 1; }"

@@ -10,8 +10,8 @@ import speedmetal as sm
 from speedmetal.backends.base import DeviceArray, layout_of
 from speedmetal.backends.metal.address import BufferAddress
 from speedmetal.backends.metal.calls import bound, threadgroup_lengths
-from speedmetal.backends.metal.signatures import signatures
 from speedmetal.errors import LaunchError
+from speedmetal.msl.declared import declared_parameters
 
 
 class Place:
@@ -34,7 +34,7 @@ class FakeArray(DeviceArray):
         self.address = BufferAddress("buffer", 16)
 
 
-SIGNATURE = signatures(
+SIGNATURE = declared_parameters(
     "kernel void f(device float* a [[buffer(0)]], constant uint& n [[buffer(1)]],"
     " device const half* h [[buffer(2)]], constant Params& p [[buffer(3)]]) {}"
 )["f"]
@@ -67,6 +67,22 @@ def test_where_nothing_is_known_numbers_have_their_own_types():
 
 def test_none_leaves_an_index_free():
     assert [i for _, _, i in call(None, 1, None, 2, signature=None).bindings] == [1, 3]
+    half = FakeArray((3, 5), sm.float16)
+    assert [i for _, _, i in call(FakeArray(), None, half, b"12345678").bindings] == [0, 2, 3]
+
+
+def test_gaps_among_the_indices_need_no_none():
+    gaps = declared_parameters(
+        "kernel void f(device float* a [[buffer(0)]], constant uint& n [[buffer(3)]]) {}"
+    )["f"]
+    for arguments in ((FakeArray(), 7), (FakeArray(), None, None, 7)):
+        assert call(*arguments, signature=gaps).bindings[1] == (b"\7\0\0\0", 4, 3)
+    with pytest.raises(LaunchError) as caught:
+        call(FakeArray(), None, None, signature=gaps)
+    assert str(caught.value) == (
+        "kernel 'f': the buffers that it takes are 0: device float* a; 3: constant uint& n; got 3"
+        " arguments, missing: n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +100,9 @@ def test_none_leaves_an_index_free():
     ],
 )
 def test_python_numbers_have_the_declared_type(declared, value, content):
-    signature = signatures(f"kernel void f(constant {declared}& x [[buffer(0)]]) {{}}")["f"]
+    signature = declared_parameters(f"kernel void f(constant {declared}& x [[buffer(0)]]) {{}}")[
+        "f"
+    ]
     assert call(value, signature=signature).bindings == ((content, len(content), 0),)
 
 
@@ -99,7 +117,7 @@ TAKES = (
     [
         ((FakeArray(),), TAKES + "1 argument, missing: n, h, p"),
         ((FakeArray(), 1, FakeArray(), b"x", 5), TAKES + "5 arguments, it has no buffer 4"),
-        ((FakeArray(), None, FakeArray(), b"x"), TAKES + "4 arguments, missing: n"),
+        ((FakeArray(), None, FakeArray()), TAKES + "3 arguments, missing: p"),
     ],
 )
 def test_the_number_of_arguments(arguments, message):
@@ -126,7 +144,7 @@ THIRD = "kernel 'f': argument 2 (device const half* h)"
             FakeArray((8,), sm.int32),
             (
                 f"{FIRST}: expected elements of float32, got int32; convert"
-                " with x.astype(sm.float32), or declare the pointer for int32"
+                " with x.astype('float32'), or declare the pointer for int32"
             ),
         ),
         (
@@ -150,12 +168,12 @@ THIRD = "kernel 'f': argument 2 (device const half* h)"
             0,
             1.5,
             (
-                f"{FIRST} is a float, and the kernel may write there; pass an array of this device,"
+                f"{FIRST} is a float, and the kernel may write there; pass an array,"
                 " or declare the pointer const"
             ),
         ),
         (0, np.zeros(3), f"{FIRST} is a NumPy array; move it with sm.array(x, device='metal')"),
-        (1, [1], f"{SECOND} is a list; expected an array of this device, a number, or bytes"),
+        (1, [1], f"{SECOND} is a list; expected an array, a number, or bytes"),
         (1, 1.5, f"{SECOND}: expected an integer (uint32), got 1.5"),
         (1, True, f"{SECOND}: expected a uint32, got True"),
         (1, -1, f"{SECOND}: -1 is beyond uint32"),
@@ -165,7 +183,7 @@ THIRD = "kernel 'f': argument 2 (device const half* h)"
             (f"{SECOND}: expected a uint32, got a int32; write np.uint32(...), or a Python number"),
         ),
         (1, np.complex128(1), f"{SECOND}: dtype complex128 is not supported; supported are"),
-        (1, b"12", f"{SECOND}: expected the 4 bytes of a uint32, got 2"),
+        (1, b"12", f"{SECOND}: expected the 4 bytes of a uint, got 2"),
         (
             3,
             b"",
@@ -233,7 +251,7 @@ def test_arrays_that_are_not_contiguous(strides):
 
 # --- Threadgroup memory ------------------------------------------------------------------------
 
-SHARED = signatures(
+SHARED = declared_parameters(
     "kernel void g(threadgroup float* s [[threadgroup(0)]], threadgroup int* t [[threadgroup(2)]])"
     " {}"
 )["g"]

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
 
 
 class Kind(Enum):

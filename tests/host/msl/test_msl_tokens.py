@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
 from speedmetal.metal_simulator.language.rewriting import Rewriter
-from speedmetal.metal_simulator.language.structure import Sort, declarations, split_arguments
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.structure import Sort, declarations, split_arguments
+from speedmetal.msl.tokens import Kind, Tokens
 
 WORDS = st.sampled_from(
     ["float", "x1", "1.5f", "0x1p-3", "+", ">>=", "::", "(", ")", "[", "]", '"a\\"b"', "'c'"]

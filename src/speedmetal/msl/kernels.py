@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.structure import (
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.parameters import Parameter, Role
+from speedmetal.msl.structure import (
     SPACES,
     Attribute,
     Declaration,
@@ -16,52 +16,44 @@ from speedmetal.metal_simulator.language.structure import (
     is_attribute,
     split_arguments,
 )
-from speedmetal.metal_simulator.language.tokens import Tokens
+from speedmetal.msl.tokens import Tokens
 
-Role = Literal["buffer", "threadgroup", "position", "texture", "sampler"]
 _LIMITS = {"buffer": 31, "threadgroup": 31, "texture": 128, "sampler": 16}
 _TEXTURE = re.compile(r"(?:metal::)?(?:depth|texture)(?:1d|2d|3d|cube|_buffer)\w*<.*")
+BUFFERS = _LIMITS["buffer"]
 
-# Attribute -> the expression of an entry that has `smr_of`, the thread.
-_VECTOR = "smr::position{{smr_of->{}}}"
-_NUMBER = "smr::number{{{}}}"
-POSITIONS = (
+
+_VECTOR_POSITIONS = frozenset(
     {
-        name: _VECTOR.format(member)
-        for name, member in {
-            "thread_position_in_grid": "position_in_grid",
-            "thread_position_in_threadgroup": "position_in_threadgroup",
-            "threadgroup_position_in_grid": "threadgroup_position",
-            "threads_per_grid": "threads_per_grid",
-            "grid_size": "threads_per_grid",
-            "threads_per_threadgroup": "threads_per_threadgroup",
-            "dispatch_threads_per_threadgroup": "dispatch_threads_per_threadgroup",
-            "threadgroups_per_grid": "threadgroups_per_grid",
-        }.items()
-    }
-    | {
-        "grid_origin": "smr::position{smr::no_origin}",  # dispatches have none of their own
-    }
-    | {
-        name: _NUMBER.format(expression)
-        for name, expression in {
-            "thread_index_in_threadgroup": "smr_of->index_in_threadgroup",
-            "thread_index_in_simdgroup": "smr_of->lane",
-            "thread_index_in_quadgroup": "smr_of->lane & 3u",
-            "simdgroup_index_in_threadgroup": "smr_of->simdgroup",
-            "quadgroup_index_in_threadgroup": "smr_of->index_in_threadgroup / 4u",
-            "simdgroups_per_threadgroup": "smr_of->simdgroups",
-            "dispatch_simdgroups_per_threadgroup": "smr_of->dispatch_simdgroups",
-            "quadgroups_per_threadgroup": "smr::quadgroups(smr_of->threads_per_threadgroup)",
-            "dispatch_quadgroups_per_threadgroup": (
-                "smr::quadgroups(smr_of->dispatch_threads_per_threadgroup)"
-            ),
-            "threads_per_simdgroup": "32u",
-            "thread_execution_width": "32u",
-        }.items()
+        "thread_position_in_grid",
+        "thread_position_in_threadgroup",
+        "threadgroup_position_in_grid",
+        "threads_per_grid",
+        "grid_size",
+        "grid_origin",
+        "threads_per_threadgroup",
+        "dispatch_threads_per_threadgroup",
+        "threadgroups_per_grid",
     }
 )
-_VECTOR_POSITIONS = frozenset(name for name, text in POSITIONS.items() if "position{" in text)
+_NUMBER_POSITIONS = frozenset(
+    {
+        "thread_index_in_threadgroup",
+        "thread_index_in_simdgroup",
+        "thread_index_in_quadgroup",
+        "simdgroup_index_in_threadgroup",
+        "quadgroup_index_in_threadgroup",
+        "simdgroups_per_threadgroup",
+        "dispatch_simdgroups_per_threadgroup",
+        "quadgroups_per_threadgroup",
+        "dispatch_quadgroups_per_threadgroup",
+        "threads_per_simdgroup",
+        "thread_execution_width",
+    }
+)
+POSITIONS = _VECTOR_POSITIONS | _NUMBER_POSITIONS
+"""Attributes of parameters that get a position of the thread, or a size of the launch."""
+
 _NUMBER_TYPES = ("uint", "ushort")
 _VECTOR_TYPES = (*_NUMBER_TYPES, "uint2", "uint3", "ushort2", "ushort3")
 # Types that a position surely cannot have; others are left to the compiler, which knows typedefs.
@@ -85,7 +77,7 @@ class Signature:
         space: The address space of what it refers to.
         is_const: Whether the kernel cannot write through it.
         is_reference: Whether it is a reference.
-        value: For positions the expression that fills it.
+        position: The attribute that says which position it is.
         condition: A function constant without which the parameter is not there.
     """
 
@@ -97,8 +89,22 @@ class Signature:
     space: str
     is_const: bool
     is_reference: bool
-    value: str = ""
+    position: str = ""
     condition: str = ""
+
+    @property
+    def parameter(self) -> Parameter:
+        """What a caller sees of it."""
+        return Parameter(
+            self.name,
+            self.role,
+            self.index,
+            self.type_text,
+            self.space,
+            self.is_const,
+            self.is_reference,
+            is_optional=bool(self.condition),
+        )
 
 
 class KernelReader:
@@ -164,9 +170,7 @@ class KernelReader:
         position = next((n for n in found if n in POSITIONS), None)
         if position:
             self._check_position(name_index, name, position, words)
-            return Signature(
-                name, "position", -1, begin, text, "", False, False, POSITIONS[position]
-            )
+            return Signature(name, "position", -1, begin, text, "", False, False, position)
         if (role := _role_of_value(text, found)) is not None:
             if re.match(r"(?:const )?(?:metal::)?array<", text):
                 self.fault(
@@ -297,18 +301,7 @@ class KernelReader:
                     f"{parameter.name} and {other} of {kernel.name} both have "
                     f"{parameter.role}({index})",
                 )
-            yield Signature(
-                parameter.name,
-                parameter.role,
-                index,
-                parameter.place,
-                parameter.type_text,
-                parameter.space,
-                parameter.is_const,
-                parameter.is_reference,
-                parameter.value,
-                parameter.condition,
-            )
+            yield replace(parameter, index=index)
 
 
 def _role_of_value(text: str, found: Mapping[str, Attribute]) -> Role | None:

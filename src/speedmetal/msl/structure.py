@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from speedmetal.metal_simulator.language.diagnostics import MslDiagnostic, MslError
-from speedmetal.metal_simulator.language.tokens import Kind, Tokens
+from speedmetal.msl.diagnostics import MslDiagnostic, MslError
+from speedmetal.msl.tokens import Kind, Tokens
 
 SPACES = frozenset({"device", "constant", "threadgroup", "thread"})
 _RECORDS = frozenset({"struct", "class", "union", "enum"})
