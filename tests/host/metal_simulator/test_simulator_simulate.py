@@ -285,7 +285,7 @@ def test_arguments_of_the_wrong_type(library):
         f"{third} is a float, and the kernel may write there; pass an array, or declare the pointer "
         "const"
     )
-    last = "kernel 'add': argument 3 (constant uint& n): "
+    last = "kernel 'add': argument 4 (constant uint& count): "
     for value, message in (
         (-1, "-1 is beyond uint32"),
         (1.5, "expected an integer (uint32), got 1.5"),
@@ -341,7 +341,7 @@ def test_records_have_the_structure_s_size():
             "apply", 1, "constant Padded&"
         )
     assert refused(library, "each", np.zeros(4, short), x, grid=2) == message.format(
-        "each", 0, "device Padded*"
+        "each", 0, "device const Padded*"
     )
     library.function("each")(np.zeros(2, right), np.zeros(2, "f4,f4"), grid=2)  # of float2: 8 bytes
     library.function("each")(np.zeros(2, right), np.zeros(1, "f4,f4,f4,f4"), grid=2)

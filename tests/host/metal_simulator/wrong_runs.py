@@ -134,7 +134,7 @@ fault(
 JOB = "struct Job { float a; float b; };"
 fault(
     "too few bytes for a structure",
-    "buffer(1)",
+    "argument 1",
     kernel("o[i] = job.b;", WITH_C.replace("float* c", "Job& job"), JOB),
     kernel("o[i] = job.b;", WITH_C.replace("float* c", "Job& job"), JOB),
     "run",
