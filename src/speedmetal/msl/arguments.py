@@ -211,8 +211,8 @@ def _check_record(argument: Argument, record: np.dtype[Any]) -> None:
 def content_of(argument: Argument) -> bytes:
     """The bytes of an argument that is no array.
 
-    Python's numbers get the declared type, or bool, int32 and float32 where it is not known.
-    NumPy's have their own, which must be the declared one.
+    Python's numbers get the declared type, or bool, int32 and float32 where it is not known; lists
+    and tuples are several, or vectors. NumPy's have their own type, which must be the declared one.
 
     Raises:
         LaunchError: It has none, or they do not fit.
@@ -230,7 +230,7 @@ def content_of(argument: Argument) -> bytes:
     elif isinstance(value, bool | int | float):
         content = _of_python(argument, value)
     else:
-        raise argument.fault(f" is a {type(value).__name__}; expected an array, a number, or bytes")
+        content = _of_list(argument, value)
     _check_length(argument, content)
     return content
 
