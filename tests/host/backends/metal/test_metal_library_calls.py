@@ -173,7 +173,7 @@ THIRD = "kernel 'f': argument 2 (device const half* h)"
             ),
         ),
         (0, np.zeros(3), f"{FIRST} is a NumPy array; move it with sm.array(x, device='metal')"),
-        (1, [1], f"{SECOND} is a list; expected an array, a number, or bytes"),
+        (1, ["1"], f"{SECOND} is a list; expected an array, a number, or bytes"),
         (1, 1.5, f"{SECOND}: expected an integer (uint32), got 1.5"),
         (1, True, f"{SECOND}: expected a uint32, got True"),
         (1, -1, f"{SECOND}: -1 is beyond uint32"),
