@@ -179,3 +179,9 @@ def test_declarations_of_a_text():
 def test_an_unfinished_declaration():
     with pytest.raises(MslError, match="this declaration does not end; add ';'"):
         declarations(Tokens("constant int x = 3"))
+
+
+def test_errors_are_found_where_they_have_always_been():
+    from speedmetal.metal_simulator.language import diagnostics
+
+    assert diagnostics.MslError is MslError
