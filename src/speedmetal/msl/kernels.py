@@ -336,6 +336,8 @@ def _outside_attributes(tokens: Tokens, begin: int, end: int) -> Iterator[int]:
     while index < end:
         if is_attribute(tokens, index):
             index = tokens.partner[index]
+        elif tokens.words[index] == "coherent":  # a word about memory, before its space
+            index = tokens.partner[index + 1] if tokens.word(index + 1) == "(" else index
         else:
             yield index
         index += 1

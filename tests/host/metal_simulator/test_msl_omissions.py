@@ -25,7 +25,8 @@ fragment float4 color(Corner c [[stage_in]], texture3d<float> t [[texture(0)]]) 
 }
 [[mesh]] void meshes(uint i [[thread_index_in_threadgroup]]) {}
 kernel void blur(texture3d<float> t [[texture(0)]], device float* o [[buffer(0)]]) {
-  o[0] = t.read(uint3(0)).x;
+#pragma unroll
+  for (int i = 0; i < 3; ++i) o[i] = t.read(uint3(i)).x;
 }
 kernel void argument_buffer(constant Arguments& a [[buffer(0)]]) { a.x[0] = 1; }
 float through(constant Arguments& a) { return a.x[0]; }
@@ -41,6 +42,9 @@ template <typename T> kernel void reads(texture3d<T> t [[texture(0)]], device T*
 template [[host_name("reads_float")]] kernel decltype(reads<float>) reads<float>;
 kernel void traces(raytracing::instance_acceleration_structure s [[buffer(0)]],
                    device float* o [[buffer(1)]]) { o[0] = 1; }
+kernel void multiplies(tensor<device float, dextents<int, 2>> t [[buffer(0)]]) {
+  mpp::tensor_ops::matmul2d<1> m;
+}
 kernel void plain(device float* around [[buffer(0)]], uint i [[thread_position_in_grid]]) {
   around[i] = look(around[i]);
 }
@@ -52,7 +56,7 @@ REASONS = {
     "meshes": (14, 15, "is a mesh function; the simulator runs compute kernels alone"),
     "blur": (15, 13, OTHER_TEXTURES),
     "argument_buffer": (
-        18,
+        19,
         13,
         (
             "needs Arguments, which needs textures in argument buffers, which the simulator "
@@ -60,7 +64,7 @@ REASONS = {
         ),
     ),
     "deep": (
-        20,
+        21,
         13,
         (
             "needs Arguments, which needs textures in argument buffers, which the simulator "
@@ -68,16 +72,21 @@ REASONS = {
         ),
     ),
     "far": (
-        24,
+        25,
         13,
         (
             "needs over, which needs through, which needs Arguments, which needs textures in "
             "argument buffers, which the simulator does not know"
         ),
     ),
-    "stages": (25, 13, "gets [[stage_in]], which the simulator does not know"),
-    "reads_float": (26, 35, OTHER_TEXTURES),
-    "traces": (30, 13, "needs ray tracing, which the simulator does not know"),
+    "stages": (26, 13, "gets [[stage_in]], which the simulator does not know"),
+    "reads_float": (27, 35, OTHER_TEXTURES),
+    "traces": (31, 13, "needs ray tracing, which the simulator does not know"),
+    "multiplies": (
+        33,
+        13,
+        "needs tensors, which the simulator does not know",
+    ),
 }
 
 

@@ -226,6 +226,29 @@ def test_values_of_function_constants(values, expected, buffers):
     assert out[0] == expected
 
 
+NEWER = """#include <metal_stdlib>
+#include <metal_logging>
+using namespace metal;
+constant os_log logger("kernels", "k");
+inline void add(coherent device float* x, float by) { x[0] += by; }
+kernel void k(coherent device float* x [[buffer(0)]],
+              coherent(device) device float& y [[buffer(1)]]) {
+  logger.log_debug("x is %f", x[0]);
+  os_log_default.log("y");
+  add(x, y);
+}
+"""
+
+
+def test_words_of_version_3_2():
+    function = simulate(NEWER, language_version=(3, 2)).function("k")
+    assert [p.type_text for p in function.function.parameters] == ["device float*", "device float&"]
+    x = np.ones(1, np.float32)
+    function(x, 2 * x, grid=1)
+    assert x[0] == 3
+    assert lint(NEWER, language_version=(3, 2)) == ()
+
+
 SHARED_WORDS = """#include <metal_stdlib>
 using namespace metal;
 constant short first [[function_constant(0)]];

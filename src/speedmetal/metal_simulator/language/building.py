@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from speedmetal import msl
 from speedmetal.cache import default_cache
 from speedmetal.errors import InternalError
 from speedmetal.metal_simulator.language.words import Reading
@@ -131,8 +132,9 @@ def headers_digest() -> str:
 
 @functools.cache
 def _translator_digest() -> str:
-    """Changes with the text of this package, which translates and checks."""
-    return _digest(sorted(Path(__file__).parent.glob("*.py")))
+    """Changes with the text of the packages that read, translate and check."""
+    folders = (Path(__file__).parent, Path(msl.__file__).parent)
+    return _digest(path for folder in folders for path in sorted(folder.glob("*.py")))
 
 
 def _digest(paths: Iterable[Path]) -> str:

@@ -24,6 +24,7 @@ _TYPES = {
         r"raytracing|intersector|intersection_(?:query|params|result)|intersection_function_table|"
         r"acceleration_structure|(?:instance|primitive)_acceleration_structure"
     ),
+    "tensors": re.compile(r"tensor|mpp|tensor_(?:ops|inline)|cooperative_tensor|matmul2d\w*"),
     "function tables": re.compile(r"visible_function_table"),
     "tessellation": re.compile(r"patch_control_point"),
     "imageblocks": re.compile(r"imageblock|threadgroup_imageblock"),
@@ -93,7 +94,8 @@ def _feature(tokens: Tokens, index: int) -> str:
     feature = next(name for name, pattern in _TYPES.items() if pattern.fullmatch(word))
     if feature in _WITH_ARGUMENTS:
         return feature if tokens.word(index + 1) == "<" else ""
-    is_space = "::" in (tokens.word(index - 1), tokens.word(index + 1)) and word == "raytracing"
+    is_scope = "::" in (tokens.word(index - 1), tokens.word(index + 1))
+    is_space = is_scope and word in ("raytracing", "mpp", "tensor_ops")
     is_type = is_space or tokens.word(index + 1) == "<" or _names_a_type(tokens, index)
     return feature if is_type else ""
 

@@ -33,7 +33,12 @@ HEADERS = tuple(_NAMES.split())
 """Names of the headers ``<metal_...>``; they have no content of their own here."""
 
 _INCLUDE = re.compile(r"\s*#\s*include\s*<(?:metal_(\w+)|(metal/metal|simd/simd\.h))>\s*")
-_OTHER_HEADERS = ("metal/metal", "simd/simd.h", "TargetConditionals.h")
+_OTHER_HEADERS = (
+    "metal/metal",
+    "simd/simd.h",
+    "TargetConditionals.h",
+    "MetalPerformancePrimitives/MetalPerformancePrimitives.h",
+)
 _CONDITION = re.compile(r"\s*#\s*if\s+__METAL_VERSION__\s*(>=|>|<=|<|==|!=)\s*(\d+)\s*")
 _SIMPLE = re.compile(r"\s*#\s*(else|endif|pragma\b.*)\s*")
 _COMPARISONS = {">=": ge, ">": gt, "<=": le, "<": lt, "==": eq, "!=": ne}

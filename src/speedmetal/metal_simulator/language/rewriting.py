@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 
 from speedmetal.msl.tokens import Tokens
@@ -18,6 +19,7 @@ class Rewriter:
         self._words: dict[int, str] = {}
         self._before: dict[int, str] = {}
         self._after: dict[int, str] = {}
+        self._left_out: set[int] = set()  # tokens in front of which nothing is to stay
         self._head: list[tuple[str, int]] = []
         self._tail: list[tuple[str, int]] = []
 
@@ -30,8 +32,9 @@ class Rewriter:
             self._words[index] = ""
 
     def leave_out(self, begin: int, end: int) -> None:
-        """Drop tokens with all that was put before, behind or instead of them."""
+        """Drop tokens with all that was put before, behind or instead of them, and directives."""
         self.drop(begin, end)
+        self._left_out.update(range(begin + 1, end))
         for index in range(begin, end):
             self._before.pop(index, None)
             self._after.pop(index, None)
@@ -85,7 +88,10 @@ class Rewriter:
         changed = sorted({*self._words, *self._before, *self._after})
         for index in changed:
             token = self.tokens.list[index]
-            put(source[done : token.start], done, is_own=True)
+            between = source[done : token.start]
+            if index in self._left_out:
+                between = re.sub(r"[^\n]", " ", between)
+            put(between, done, is_own=True)
             put(self._before.get(index, ""), token.start, is_own=False)
             word = self._words.get(index)
             put(token.text if word is None else word, token.start, is_own=word is None)

@@ -11,6 +11,7 @@ from speedmetal.metal_simulator.language.constants import FunctionConstant
 from speedmetal.metal_simulator.language.rewriting import Rewriter
 from speedmetal.msl.diagnostics import MslDiagnostic, MslError
 from speedmetal.msl.structure import (
+    SPACES,
     Declaration,
     Sort,
     is_attribute,
@@ -30,6 +31,7 @@ _OTHER_ATTRIBUTES = (
     "clang gnu likely unlikely maybe_unused nodiscard fallthrough noreturn deprecated unroll"
 )
 _STANDARD_ATTRIBUTES = frozenset(_OTHER_ATTRIBUTES.split())
+_AFTER_COHERENT = frozenset({"const", "volatile", *SPACES})
 _CHANGED_BY_CONSTRUCTION = VECTORS - {"bool2", "bool3", "bool4"}
 
 
@@ -72,7 +74,9 @@ class Words:
                 self._number(index, token.text)
             elif token.kind is Kind.NAME:
                 word = token.text
-                if word == "is_function_constant_defined" and tokens.word(index + 1) == "(":
+                if word == "coherent" and tokens.word(index + 1) in _AFTER_COHERENT:
+                    self.rewriter.replace(index, "")  # as volatile is; memory is one here
+                elif word == "is_function_constant_defined" and tokens.word(index + 1) == "(":
                     self._question(index, constants)
                 elif self.reading is Reading.CHECKED:
                     self._constructor(index, word)
