@@ -267,3 +267,32 @@ def test_volatile_vectors_are_read_and_written(bfloats):
 
 def test_lint_knows_bfloats_and_volatile_vectors():
     assert lint(BFLOATS) == ()
+
+
+LONG = """#include <metal_stdlib>
+using namespace metal;
+long simd_shuffle_down(long d, ushort n) {
+  return as_type<long>(metal::simd_shuffle_down(as_type<uint2>(d), n));
+}
+kernel void k(device const long* a [[buffer(0)]], device long* o [[buffer(1)]],
+              uint i [[thread_position_in_grid]], uint n [[threads_per_grid]]) {
+  o[i] = simd_sum(a[i]);
+  o[n + i] = simd_max(a[i]);
+  o[2 * n + i] = simd_prefix_inclusive_sum(a[i]);
+  long2 swapped = simd_shuffle(long2(a[i], -a[i]), ushort(i ^ 1));
+  o[3 * n + i] = swapped.x - swapped.y;
+  long down = simd_shuffle_down(a[i], 1);
+  o[4 * n + i] = i < n - 1 ? down : 0;
+}
+"""
+
+
+def test_simdgroup_functions_of_64_bits_run_and_are_told_by_lint():
+    """Metal has none, so that texts bring their own; those that do not are no reason to stop."""
+    a = np.arange(32) * 2**33 - 5
+    o = np.zeros((5, 32), np.int64)
+    simulate(LONG).function("k")(a, o, grid=32)
+    down = np.append(a[1:], 0)
+    want = [np.full(32, a.sum()), np.full(32, a.max()), a.cumsum(), 2 * a[np.arange(32) ^ 1], down]
+    assert o.tolist() == [row.tolist() for row in want]
+    assert {found.line for found in lint(LONG)} == {8, 9, 10, 11}

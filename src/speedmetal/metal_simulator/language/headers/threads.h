@@ -99,10 +99,14 @@ namespace smr {
 template <class T>
 SMR_VALUE bool is_exchangeable =
     (is_float<T> || is_integer<T> || __is_same(element<T>, bfloat)) && sizeof(element<T>) <= 4;
+// Metal's own functions take no 64-bit integers, which lint tells. Texts that have them run all the
+// same; a text's own function for them, which is no template, is preferred.
 template <class T>
-using if_exchangeable = metal::enable_if_t<is_exchangeable<T>>;
+SMR_VALUE bool is_exchanged = is_exchangeable<T> || (!SMR_CHECKED && is_integer<T>);
 template <class T>
-using if_exchangeable_integer = metal::enable_if_t<is_exchangeable<T> && is_integer<T>>;
+using if_exchangeable = metal::enable_if_t<is_exchanged<T>>;
+template <class T>
+using if_exchangeable_integer = metal::enable_if_t<is_exchanged<T> && is_integer<T>>;
 }  // namespace smr
 
 namespace metal {
