@@ -427,19 +427,14 @@ ZERO, LARGE = 0.0, 1e200
 def constants_beyond_numbers(x):
     """What Python has no value for, as IEEE has it."""
     return (
-        1 / 0, -1 / 0.0, 1.0 / -ZERO, 0 / 0, 1.0 // ZERO, -1 // 0.0, 1.0 % ZERO, LARGE * LARGE,
-        LARGE**2, (-LARGE) ** 3, ZERO**-1, 0**-1, math.exp(1000), math.log(0), pow(10.0, 400),
-        divmod(1.0, 0)[1], math.ldexp(1.0, 5000), x + 1 / ZERO, min(x, -1 / ZERO),
+        LARGE * LARGE, LARGE**2, (-LARGE) ** 3, math.exp(1000), math.log(0), pow(10.0, 400),
+        math.ldexp(1.0, 5000), x / ZERO, -x / ZERO, x / -ZERO, (x - x) / ZERO, x % ZERO,
     )  # fmt: skip
 
 
 def test_constants_beyond_numbers(launch):
     inf, nan = np.inf, np.nan
-    wanted = [
-        inf, -inf, -inf, nan, inf, -inf, nan, inf,
-        inf, -inf, inf, inf, inf, -inf, inf,
-        nan, inf, inf, -inf,
-    ]  # fmt: skip
+    wanted = [inf, inf, -inf, inf, -inf, inf, inf, inf, -inf, -inf, nan, nan]
 
     @sm.kernel
     def store(out):

@@ -100,24 +100,29 @@ def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
     try:
         with np.errstate(all="ignore"):
             return Static(_FOLD[name](left, right))
+    except ZeroDivisionError:
+        is_float = name == "divide" or isinstance(left, float) or isinstance(right, float)
+        way_out = "; write math.inf or math.nan where that is meant" if is_float else ""
+        raise _without_value(name, left, right, f"division by zero{way_out}", span) from None
     except (ArithmeticError, ValueError, TypeError) as error:
-        beyond = _beyond(name, left, right) if isinstance(error, ArithmeticError) else None
+        beyond = _beyond(name, left, right) if isinstance(error, OverflowError) else None
         if beyond is not None:
             return Static(beyond)
-        shown = f"{_shown(left)} {SIGNS[name]} {_shown(right)}"
-        raise Fault(span, f"the constant {shown} has no value: {error.args[-1]}") from None
+        raise _without_value(name, left, right, error.args[-1], span) from None
+
+
+def _without_value(name: str, left: Any, right: Any, why: str, span: SourceSpan) -> Fault:
+    shown = f"{_shown(left)} {SIGNS[name]} {_shown(right)}"
+    return Fault(span, f"the constant {shown} has no value: {why}")
 
 
 def _beyond(name: str, left: Any, right: Any) -> float | None:
-    """What the running program has where Python divides by 0 or overflows; else None.
+    """What the running program has where Python's floats overflow; else None.
 
-    >>> _beyond("divide", -1, 0), _beyond("power", 10.0, 400), _beyond("remainder", 1, 0)
-    (-inf, inf, None)
+    >>> _beyond("power", 10.0, 400), _beyond("divide", 10**1000, 3)
+    (inf, None)
     """
-    whole = isinstance(left, int) and isinstance(right, int)
-    if name not in _OF_FLOATS or (whole and name in {"floor_divide", "remainder"}):
-        return None
-    if isinstance(left, complex) or isinstance(right, complex):
+    if name not in _OF_FLOATS or isinstance(left, complex) or isinstance(right, complex):
         return None
     try:
         operands = np.float64(left), np.float64(right)
