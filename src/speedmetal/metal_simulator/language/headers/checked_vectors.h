@@ -175,12 +175,30 @@ struct shape<truth<N>> {
 template <class T>
 using element = typename shape<T>::element;
 
+// A constructor's argument with the vector's elements. Of classes no value is known here.
+template <class E, class A>
+constexpr auto part(A value) {
+    if constexpr (!shape<A>::is_vector) {
+        return static_cast<E>(value);
+    } else if constexpr (__is_class(A)) {
+        return metal::vec<E, shape<A>::count>(0);
+    } else {
+        return __builtin_convertvector(value, metal::vec<E, shape<A>::count>);
+    }
+}
 template <class V, class... A>
 constexpr V make(A... values) {
+    typedef element<V> E;
     constexpr int given = (0 + ... + shape<A>::count);
     static_assert(sizeof...(A) == 0 || given == shape<V>::count ||
                       (sizeof...(A) == 1 && given == 1),
                   "the vector's constructor has the wrong number of components");
-    return V(0);
+    if constexpr (given == 0) {
+        return V(0);
+    } else if constexpr (given == 1) {
+        return V((part<E>(values), ...));
+    } else if constexpr (given == shape<V>::count) {
+        return V{part<E>(values)...};
+    }
 }
 }  // namespace smr
