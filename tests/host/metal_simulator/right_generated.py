@@ -168,6 +168,9 @@ kernel void reads(device const Q* q [[buffer(0)]], device float4* out [[buffer(1
 typedef decltype(reads<2, Quarter, read_quarter>) reads_t;
 template [[host_name("reads_2")]] kernel reads_t reads<2, Quarter, read_quarter>;
 
+constexpr constant float4 steps = float4(1, 2, 3, 4);
+constexpr float2 doubled(float a) { return float2(a, 2 * a); }
+static_assert(int(steps.y) + int(doubled(3.0f)[1]) == 8, "vectors are known to the compiler");
 struct Matrices { float4x4 square; float2x3 flat; };
 float4 clamped(float4 x) { return clamp(x, (float4)-8.0, (float4)8.0); }
 kernel void casts(device int4* whole [[buffer(0)]], device packed_float3* tight [[buffer(1)]],
@@ -176,7 +179,7 @@ kernel void casts(device int4* whole [[buffer(0)]], device packed_float3* tight 
     float4 v = (float4)whole[0] * 0.5f + static_cast<float4>(whole[1]);
     vec<bool, 4> is_less = v < (float4)(half4)halves[0];
     v = select(v, clamped(v) + (float4)(is_less.x ? 1.0f : 2.0f), is_less);
-    watched[1] = v - watched[0];
+    watched[1] = v - watched[0] + (float4)(float(int3(0, 1, int(steps.x)).z) - 1.0f);
     tight[1] = 2.0f * tight[0] + tight[0] * factor;
     tight[1] += float3(1.0);
     ((device float*)&m.square[2])[1] = tight[1].z;

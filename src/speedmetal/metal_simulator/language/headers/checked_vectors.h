@@ -193,7 +193,9 @@ constexpr V make(A... values) {
     static_assert(sizeof...(A) == 0 || given == shape<V>::count ||
                       (sizeof...(A) == 1 && given == 1),
                   "the vector's constructor has the wrong number of components");
-    if constexpr (given == 0) {
+    if constexpr (__is_class(V)) {
+        return V(values...);
+    } else if constexpr (given == 0) {
         return V(0);
     } else if constexpr (given == 1) {
         return V((part<E>(values), ...));
