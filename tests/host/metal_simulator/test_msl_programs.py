@@ -232,7 +232,9 @@ using namespace metal;
 constant os_log logger("kernels", "k");
 inline void add(coherent device float* x, float by) { x[0] += by; }
 kernel void k(coherent device float* x [[buffer(0)]],
-              coherent(device) device float& y [[buffer(1)]]) {
+              coherent(device) device float& y [[buffer(1)]],
+              texture2d<float, access::write, memory_coherence_device> t [[texture(0)]]) {
+  t.write(float4(5), uint2(0));
   logger.log_debug("x is %f", x[0]);
   os_log_default.log("y");
   add(x, y);
@@ -242,10 +244,11 @@ kernel void k(coherent device float* x [[buffer(0)]],
 
 def test_words_of_version_3_2():
     function = simulate(NEWER, language_version=(3, 2)).function("k")
-    assert [p.type_text for p in function.function.parameters] == ["device float*", "device float&"]
-    x = np.ones(1, np.float32)
-    function(x, 2 * x, grid=1)
-    assert x[0] == 3
+    x, y, _ = function.function.parameters
+    assert [x.type_text, y.type_text] == ["device float*", "device float&"]
+    array, texture = np.ones(1, np.float32), np.zeros((1, 1), np.float32)
+    function(array, 2 * array, textures={0: texture}, grid=1)
+    assert (array[0], texture[0, 0]) == (3, 5)
     assert lint(NEWER, language_version=(3, 2)) == ()
 
 

@@ -66,8 +66,8 @@ template <class T>
 struct parameter {
     static constexpr unsigned int size = 0, alignment = 1;
 };
-template <class T, metal::access A>
-struct parameter<metal::texture2d<T, A>> : texture_facts<T, A> {};
+template <class T, metal::access A, metal::memory_coherence C>
+struct parameter<metal::texture2d<T, A, C>> : texture_facts<T, A> {};
 template <class T>
 struct parameter<T*> : pointee<T> {};
 template <class T>

@@ -5,6 +5,8 @@
 
 namespace metal {
 enum class access { sample, read, write, read_write };
+// Whose writes a thread may see: all memory of the simulator is coherent.
+enum memory_coherence { memory_coherence_threadgroup, memory_coherence_device };
 enum class coord { normalized, pixel };
 enum class filter { nearest, linear };
 enum class mag_filter { nearest, linear };
@@ -202,7 +204,8 @@ inline metal::vec<T, 4> filtered(const smr_texture* of, metal::sampler s, float2
 namespace metal {
 #define SMR_ALLOWED(condition, what, advice) \
     static_assert(condition, "this texture cannot be " what "; declare it with " advice)
-template <class T, access A = access::sample>
+template <class T, access A = access::sample,
+          memory_coherence C = memory_coherence_threadgroup>
 struct texture2d {
     static_assert(is_same_v<T, float> || is_same_v<T, half> || is_same_v<T, int> ||
                       is_same_v<T, uint> || is_same_v<T, short> || is_same_v<T, ushort>,
@@ -278,8 +281,8 @@ struct texture2d {
 };
 #undef SMR_ALLOWED
 #undef SMR_AT_CALLER
-template <class T, access A>
-inline bool is_null_texture(texture2d<T, A> t) SMR_BODY(return t.smr_it->address == 0;)
+template <class T, access A, memory_coherence C>
+inline bool is_null_texture(texture2d<T, A, C> t) SMR_BODY(return t.smr_it->address == 0;)
 }  // namespace metal
 
 #if !SMR_CHECKED
@@ -288,10 +291,10 @@ namespace smr {
 struct bound_texture {
     const smr_thread* of;
     uint index;
-    template <class T, metal::access A>
-    operator metal::texture2d<T, A>() const {
+    template <class T, metal::access A, metal::memory_coherence C>
+    operator metal::texture2d<T, A, C>() const {
         static const smr_texture none = {0, 0, "a texture", 0, 0, 0, 0};
-        metal::texture2d<T, A> texture;
+        metal::texture2d<T, A, C> texture;
         texture.smr_it = of->bindings ? &of->bindings->texture[index] : &none;
         return texture;
     }
