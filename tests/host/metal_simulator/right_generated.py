@@ -243,6 +243,7 @@ kernel void inner_names(device float* x [[buffer(0)]], device bfloat* b [[buffer
     for (short i = 0; i < COUNT; ++i) x[i] += 1;
     x[4] = vec_elements<float3>::value + __is_valid_simdgroup_type<float2>::value;
     x[5] = numeric_limits<Found>::lowest().value + numeric_limits<half>::max();
+    x[5] += numeric_limits<int3>::lowest().z == -2147483647 - 1 && numeric_limits<half2>::digits == 11;
     u[0] = b[0];
     u[0] += b[1];
     bool is_on = b[1];
@@ -268,7 +269,7 @@ kernel void inner_names(device float* x [[buffer(0)]], device bfloat* b [[buffer
 def inner_names() -> Made:
     x = np.array([1, 2, 3, 4, 0, 0, 0, 0, 0, 0], np.float32)
     b = np.array([0x4020, 0x3FC0, 0], np.uint16)  # 2.5, 1.5, 0 as bfloat
-    result = np.array([1.5, 5, 2.5, 9, 4, 65503, 3.5, 3, 1.25, 12], np.float32)
+    result = np.array([1.5, 5, 2.5, 9, 4, 65504, 3.5, 3, 1.25, 12], np.float32)
     return [x, b, np.zeros(1, np.uint32)], {
         0: result,
         1: np.array([0x4020, 0x3FC0, 0x4020], np.uint16),

@@ -358,6 +358,25 @@ SMR_LIMITS(float, 0x1p-126f, 0x1.fffffep127f, 0x1p-23f, 0x1p-149f, 24, 6, -125, 
 SMR_LIMITS(half, 0x1p-14f, 65504.0f, 0x1p-10f, 0x1p-24f, 11, 3, -13, 16)
 SMR_LIMITS(bfloat, 0x1p-126f, 0x1.fep127f, 0x1p-7f, 0x1p-133f, 8, 2, -125, 128)
 #undef SMR_LIMITS
+// Of a vector: those of its elements, each time.
+template <class T, int N>
+struct _numeric_limits_impl<vec<T, N>> : _numeric_limits_impl<T> {
+#define SMR_LIMIT(name)                                                                   \
+    template <class L = _numeric_limits_impl<T>, class = decltype(L::name())>             \
+    static constexpr vec<T, N> name() {                                                   \
+        return vec<T, N>(L::name());                                                      \
+    }
+    SMR_LIMIT(min)
+    SMR_LIMIT(max)
+    SMR_LIMIT(lowest)
+    SMR_LIMIT(epsilon)
+    SMR_LIMIT(denorm_min)
+    SMR_LIMIT(round_error)
+    SMR_LIMIT(infinity)
+    SMR_LIMIT(quiet_NaN)
+    SMR_LIMIT(signaling_NaN)
+#undef SMR_LIMIT
+};
 
 template <class T>
 constexpr remove_reference_t<T>&& move(T&& value) {
