@@ -26,6 +26,8 @@ class Dialect:
         namespace: Where the user's functions are, with a word of ours, so that no name of the
             library can be meant instead; empty: beside the kernel.
         conversions: Functions that convert a float to an integer as the IR means it.
+        negations: Functions of the prelude that negate, where the target's own minus sign is not
+            to be trusted with a type.
     """
 
     target: str
@@ -42,6 +44,7 @@ class Dialect:
     library: frozenset[str]
     namespace: str = ""
     conversions: dict[tuple[DType, DType], str] = field(default_factory=dict)
+    negations: dict[DType, str] = field(default_factory=dict)
 
     @property
     def reserved(self) -> frozenset[str]:

@@ -91,6 +91,13 @@ class Helpers:
             text = f"{unsigned}({left}) {sign} {unsigned}({right})"
         return f"{self.type(dtype)}({text})"
 
+    def negation(self, dtype: DType) -> str:
+        """The target's own function that negates a type."""
+        self.type(dtype)
+        name = self.dialect.negations[dtype]
+        self.prelude(name)
+        return name
+
     def floor_divide(self, dtype: DType) -> str:
         t = self.type(dtype)
         if dtype.kind is Kind.UNSIGNED:
@@ -167,7 +174,10 @@ class Helpers:
     def absolute(self, dtype: DType) -> str:
         t = self.type(dtype)
         u = self.type(unsigned_type(dtype.bits))
-        body = f"return x < 0 ? {t}({u}(0) - {u}(x)) : x;"
+        negated = f"{t}({u}(0) - {u}(x))"
+        if dtype in self.dialect.negations:
+            negated = f"{self.negation(dtype)}(x)"
+        body = f"return x < 0 ? {negated} : x;"
         self.function("absolute", t, f"{t} x", body, "The least integer stays itself.")
         return "absolute"
 

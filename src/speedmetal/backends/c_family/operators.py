@@ -83,6 +83,8 @@ class OperatorPrinter(ABC):
         return self.expression(node).text
 
     def _unary(self, node: Unary) -> Text:
+        if node.operator == "negate" and node.type in self.dialect.negations:
+            return self._negation(node.operand)
         if self.wraps(node):
             return self._wrapped(node)
         sign = {"negate": "-", "not": "!", "invert": "~"}[node.operator]
@@ -90,6 +92,11 @@ class OperatorPrinter(ABC):
         if node.type.is_bool:
             return Text(f"!{operand}", UNARY)
         return self._narrowed(node.type, _signed(sign, operand))
+
+    def _negation(self, operand: Expression) -> Text:
+        """By the target's own function."""
+        assert isinstance(operand.type, DType)
+        return self._call(self.helpers.negation(operand.type), operand)
 
     def _narrowed(self, dtype: DType, text: Text) -> Text:
         """Back from int, to which C++ widens what is narrower before it computes."""
@@ -110,6 +117,8 @@ class OperatorPrinter(ABC):
         return Text(f"{first} {sign} {second}", binding)
 
     def _binary(self, node: Binary) -> Text:
+        if _is_negation(node) and node.type in self.dialect.negations:
+            return self._negation(node.right)
         if self.wraps(node):
             return self._wrapped(node)
         if node.operator in _BINARY:
@@ -228,3 +237,9 @@ def _signed(sign: str, operand: str) -> Text:
 
 def _is_same(outer: Logical, inner: Expression) -> bool:
     return isinstance(inner, Logical) and inner.operator == outer.operator
+
+
+def _is_negation(node: Binary) -> bool:
+    """Whether it is ``0 - x``."""
+    left = node.left
+    return node.operator == "subtract" and isinstance(left, Constant) and left.value == 0

@@ -249,7 +249,15 @@ __device__ inline matrix8x8<U> matrix_multiply_accumulate(
 """
 
 
+# ptxas (CUDA 13.0, for sm_90) negates 16 bits in 32 and takes the result for one of 16: the least
+# number's is then positive, and differs from itself. Bytes that are put together are cut off.
+_NEGATED = """static __device__ inline {type} {name}({type} x) {{
+    return {type}(__byte_perm((unsigned int)(-int(x)), 0, {bytes}));
+}}"""
+
 PRELUDE = {
+    "negated_short": _NEGATED.format(type="short", name="negated_short", bytes="0x9910"),
+    "negated_uint16": _NEGATED.format(type="uint16", name="negated_uint16", bytes="0x4410"),
     "int8": "typedef signed char int8;",
     "int64": "typedef long long int64;",
     "uint8": "typedef unsigned char uint8;",
@@ -284,7 +292,7 @@ matrix_multiply_accumulate matrix_multiply simdgroup_mask threadgroup_memory pla
 thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
 thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum
-maximum absolute report_failure open_record write_value
+maximum absolute report_failure open_record write_value negated_short negated_uint16
 """
 
 DIALECT = Dialect(
@@ -305,6 +313,7 @@ DIALECT = Dialect(
         (d.float32, d.int32): "__float2int_rz",
         (d.float32, d.uint32): "__float2uint_rz",
     },
+    negations={d.int16: "negated_short", d.uint16: "negated_uint16"},
 )
 
 _64 = "(unsigned long long*)address"
