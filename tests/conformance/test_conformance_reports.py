@@ -210,6 +210,43 @@ def test_atomics_have_bounds(launch):
     assert a.tolist() == [0, 0, 4]
 
 
+BEYOND_INT32 = [2**32 + 1, 1 - 2**32, 2**31, -(2**31) - 1, 2**63 - 1]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize("wrong", [*BEYOND_INT32, np.uint64(2**32), np.uint64(2**64 - 1)])
+def test_an_index_beyond_the_index_type_is_not_narrowed_into_the_array(launch, level, wrong):
+    @sm.kernel
+    def count(at, a):
+        sm.atomic_add(a, at, 1)
+
+    @sm.kernel
+    def read_row(x, at, out):
+        row, other = x[at], x[0]
+        for _ in range(out.size + 70):
+            row, other = other, row
+        out[0] = row[0] + other[0]
+
+    a, x = np.zeros(3, np.int32), np.ones((3, 3), np.int32)
+    for kernel, arguments in ((count, (wrong, a)), (read_row, (x, wrong, a))):
+        assert "index out of bounds" in failure(launch, kernel, *arguments, grid=1, debug=level)
+    assert a.tolist() == [0, 0, 0]
+    launch(count, type(wrong)(2), a, grid=1, debug=level)
+    assert a.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("wrong", [*BEYOND_INT32, -1, 1, 2**31 - 4])
+def test_a_block_beyond_the_array_is_found(launch, wrong):
+    @sm.kernel
+    def copy(a, row, out):
+        sm.simdgroup_store(sm.simdgroup_load(a, (row, 0)), out, (0, 0))
+
+    a, out = np.ones((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    assert "an 8x8 block of a, axis 0" in failure(launch, copy, a, wrong, out, grid=32, debug=1)
+    launch(copy, a, 0, out, grid=32, debug=1)
+    assert out.all()
+
+
 @pytest.mark.parametrize("dtype", [sm.int32, sm.uint8, sm.int64], ids=str)
 def test_integer_division_by_zero(launch, dtype):
     a = np.array([7, 8, 9], dtype.numpy)

@@ -389,6 +389,30 @@ def test_a_loop_of_products_is_a_product_of_matrices(launch, dtype, strides):
     np.testing.assert_array_equal(c, a.astype(float) @ b.astype(float))
 
 
+@pytest.mark.parametrize("debug", [0, 2])
+@pytest.mark.parametrize("strides", ["plain", "transposed", "of a larger one"])
+def test_matrices_of_rows_of_larger_arrays(launch, strides, debug):
+    @sm.kernel
+    def products(a, b, out):
+        batch = sm.threadgroup_position_in_grid().x
+        tiles = sm.threadgroup_array((2, 8, 16), sm.float32)
+        left, right = sm.simdgroup_load(a[batch], (8, 0)), sm.simdgroup_load(b[batch], (0, -8))
+        sm.simdgroup_store(sm.simdgroup_multiply(left, right), tiles[1], (0, 8))
+        sm.simdgroup_barrier()
+        turned = sm.simdgroup_load(tiles[1], (0, 8), transpose=True)
+        sm.simdgroup_store(turned, out[1, batch], (0, 0))
+
+    a, b = small_matrix((3, 16, 8), sm.float32, 6), small_matrix((3, 8, 24), sm.float32, 7)
+    out = np.zeros((2, 3, 8, 8), np.float32)
+    if strides == "transposed":
+        a, b = (x.swapaxes(1, 2).copy().swapaxes(1, 2) for x in (a, b))
+    elif strides == "of a larger one":
+        a, b = np.pad(a, 3)[3:-3, 3:-3, 3:-3], np.repeat(b, 2, axis=0)[::2]
+    launch(products, a, b, out, groups=3, threads=32, debug=debug)
+    np.testing.assert_array_equal(out[1], (a[:, 8:] @ b[:, :, 16:]).swapaxes(1, 2))
+    assert not out[0].any()
+
+
 def test_several_simdgroups_of_a_threadgroup_have_their_own_matrices(launch):
     @sm.kernel
     def scaled(a, out):

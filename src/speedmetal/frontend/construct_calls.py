@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from functools import partial
 
@@ -20,7 +21,7 @@ from speedmetal.frontend.convert import (
 )
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
 from speedmetal.frontend.memory import extent as extent_of
-from speedmetal.frontend.memory import flattened, note_write
+from speedmetal.frontend.memory import axis_index, flattened, note_write
 from speedmetal.frontend.python_functions import whole
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import (
@@ -176,8 +177,9 @@ def _matrix(run: Run, arguments: Arguments) -> Value:
 
 
 def _matrix_place(
-    run: Run, name: str, array: Value, origin: Value, span: SourceSpan
+    run: Run, name: str, array: Value, origin: Value, node: ast.expr
 ) -> tuple[ir.Array, tuple[ir.Expression, ...]]:
+    span = run.span(node)
     if not (isinstance(array, ArrayView) and array.rank == 2):
         raise Fault(span, f"{name} expects a two-dimensional array, found {describe(array)}")
     if not array.dtype.is_float or array.array.type.space is Space.THREAD:
@@ -188,8 +190,10 @@ def _matrix_place(
     places = flattened([origin])
     if len(places) != 2:
         raise Fault(span, f"{name} expects the place (row, column), found {describe(origin)}")
+    first = len(array.prefix)
     return array.array, array.prefix + tuple(
-        converted(as_scalar(run, place, span).expression, run.index_type) for place in places
+        axis_index(run, array.array, first + number, place, node)
+        for number, place in enumerate(places)
     )
 
 
@@ -200,13 +204,14 @@ def _check_block(
     if not run.debug:
         return indices
     steady = tuple(run.keep(index, "index") for index in indices)
+    of_block = array.type.matrix_axes
     for axis, index in enumerate(steady):
         zero = ir.Constant(0, run.index_type, span)
-        size = ir.Constant(SIMDGROUP_MATRIX_SIZE, run.index_type, span)
-        end = ir.Binary("add", index, size, run.index_type, span)
+        size = ir.Constant(SIMDGROUP_MATRIX_SIZE if axis in of_block else 1, run.index_type, span)
         extent = extent_of(run, array, axis, span)
+        last = ir.Binary("subtract", extent, size, run.index_type, span)
         low = ir.Compare("ge", index, zero, dtypes.bool_, span)
-        high = ir.Compare("le", end, extent, dtypes.bool_, span)
+        high = ir.Compare("le", index, last, dtypes.bool_, span)
         inside = ir.Logical("and", low, high, dtypes.bool_, span)
         reason = f"an 8x8 block of {array.name}, axis {axis}"
         run.emit(ir.Assert(inside, "index out of bounds", reason, span))
@@ -225,7 +230,7 @@ def _matrix_load(run: Run, arguments: Arguments) -> Value:
         isinstance(transpose, Static) and isinstance(transpose.value, bool)
     ):
         raise Fault(span, "expected True or False for transpose, known while compiling")
-    target, indices = _matrix_place(run, "sm.simdgroup_load", array, origin, span)
+    target, indices = _matrix_place(run, "sm.simdgroup_load", array, origin, arguments.node)
     indices = _check_block(run, target, indices, span)
     turned = isinstance(transpose, Static) and bool(transpose.value)
     matrix = ir.MatrixLoad(target, indices, turned, MatrixType(target.type.dtype), span)
@@ -240,7 +245,7 @@ def _matrix_store(run: Run, arguments: Arguments) -> Value:
         raise Fault(
             span, f"sm.simdgroup_store expects a simdgroup matrix, found {describe(matrix)}"
         )
-    target, indices = _matrix_place(run, "sm.simdgroup_store", array, origin, span)
+    target, indices = _matrix_place(run, "sm.simdgroup_store", array, origin, arguments.node)
     if target.type.dtype is not matrix.dtype:
         raise Fault(
             span,

@@ -101,12 +101,17 @@ def index_expressions(
     if len(places) != len(values):  # a tuple as index
         places = [node] * len(values)
     return tuple(
-        _index(run, view.array, first + number, value, place)
+        axis_index(run, view.array, first + number, value, place)
         for number, (value, place) in enumerate(zip(values, places, strict=True))
     )
 
 
-def _index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -> ir.Expression:
+def axis_index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -> ir.Expression:
+    """One index, in the index type.
+
+    Raises:
+        Fault: It is no integer, or a constant beyond the array.
+    """
     span = run.span(node)
     value = unwrap(value, span)
     if isinstance(value, Position):
@@ -121,7 +126,28 @@ def _index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -
         raise run.fault(node, f"{expected}; {_way_to_index(scalar)}")
     if isinstance(scalar.expression, ir.Constant):
         return _constant_index(run, array, axis, int(scalar.expression.value), span)
-    return converted(scalar.expression, run.index_type)
+    return converted(_narrowable(run, scalar.expression), run.index_type)
+
+
+def _narrowable(run: Run, index: ir.Expression) -> ir.Expression:
+    """From level 1 on, -1 in place of an index that the index type does not hold.
+
+    Narrowed, it could come to lie in the array again. A 32-bit unsigned one, or a 64-bit one where
+    indices have 64 bits, comes to lie below 0 at worst.
+    """
+    kind = index.type
+    assert isinstance(kind, dtypes.DType)
+    if not run.debug or kind.bits <= run.index_type.bits:
+        return index
+    span, index = index.span, run.keep(index, "index")
+    greatest = ir.Constant(run.index_type.maximum, kind, span)
+    held: ir.Expression = ir.Compare("le", index, greatest, dtypes.bool_, span)
+    if kind.is_signed:
+        zero = ir.Constant(0, kind, span)
+        not_below = ir.Compare("ge", index, zero, dtypes.bool_, span)
+        held = ir.Logical("and", not_below, held, dtypes.bool_, span)
+    outside = ir.Constant(-1, run.index_type, span)
+    return ir.Select(held, converted(index, run.index_type), outside, run.index_type, span)
 
 
 def _way_to_index(scalar: Scalar) -> str:

@@ -53,6 +53,16 @@ class ArrayType:
     unit_axis: int | None
     space: Space = Space.DEVICE
 
+    @property
+    def matrix_axes(self) -> tuple[int, int]:
+        """The axes of rows and of columns, along which an 8x8 block lies: the last two.
+
+        >>> from speedmetal.dtypes import float32
+        >>> ArrayType(float32, 3, 2).matrix_axes
+        (1, 2)
+        """
+        return self.rank - 2, self.rank - 1
+
     def __str__(self) -> str:
         """The text form that the command line takes: ``f32[:,:]``, ``f32[:,:]/strided``.
 

@@ -128,7 +128,7 @@ EXPRESSION_RULES: tuple[Rule, ...] = (
     (Call, "it has the intrinsic's operands", _call_is_right),
     (Invoke, "it has the function's parameters",
      lambda n: [a.type for a in n.arguments] == [p.type for p in n.function.parameters]),
-    (MatrixLoad, "the array has two axes", lambda n: n.array.type.rank == 2 and _is_access(n)),
+    (MatrixLoad, "the array has two axes or more", lambda n: n.array.type.rank >= 2 and _is_access(n)),
     (MatrixLoad, "it is a matrix of the element's type",
      lambda n: n.type == MatrixType(n.array.type.dtype)),
 )  # fmt: skip
@@ -139,7 +139,7 @@ STATEMENT_RULES: tuple[Rule, ...] = (
     (Store, "the value has the element's type",
      lambda n: n.value.type is _element(n.array, n.part)),
     (Store, "a complex number's part is named", _part_is_right),
-    (MatrixStore, "the array has two axes", lambda n: n.array.type.rank == 2 and _is_access(n)),
+    (MatrixStore, "the array has two axes or more", lambda n: n.array.type.rank >= 2 and _is_access(n)),
     (MatrixStore, "the value is a matrix of the element's type",
      lambda n: n.value.type == MatrixType(n.array.type.dtype)),
     (If, "its condition is a boolean", lambda n: n.condition.type is dtypes.bool_),

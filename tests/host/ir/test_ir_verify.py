@@ -65,7 +65,7 @@ BROKEN_EXPRESSIONS: dict[tuple[type, str], ir.Expression] = {
         TABLE["sqrt"], (x, x), d.float32, NOWHERE
     ),
     (ir.Invoke, "it has the function's parameters"): ir.Invoke(FUNCTION, (k,), NOWHERE),
-    (ir.MatrixLoad, "the array has two axes"): B.matrix_load(VECTOR, k),
+    (ir.MatrixLoad, "the array has two axes or more"): B.matrix_load(VECTOR, k),
     (ir.MatrixLoad, "it is a matrix of the element's type"): ir.MatrixLoad(
         IMAGE, (k, k), transpose=False, type=MatrixType(d.float16), span=NOWHERE
     ),
@@ -77,7 +77,7 @@ BROKEN_STATEMENTS: dict[tuple[type, str], ir.Statement] = {
     (ir.Store, "it has an integer for each axis"): ir.Store(VECTOR, (x,), x, NOWHERE),
     (ir.Store, "the value has the element's type"): ir.Store(VECTOR, (k,), k, NOWHERE),
     (ir.Store, "a complex number's part is named"): ir.Store(VECTOR, (k,), x, NOWHERE, 1),
-    (ir.MatrixStore, "the array has two axes"): ir.MatrixStore(VECTOR, (k,), x, NOWHERE),
+    (ir.MatrixStore, "the array has two axes or more"): ir.MatrixStore(VECTOR, (k,), x, NOWHERE),
     (ir.MatrixStore, "the value is a matrix of the element's type"): ir.MatrixStore(
         IMAGE, (k, k), x, NOWHERE
     ),

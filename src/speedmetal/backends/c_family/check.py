@@ -133,7 +133,7 @@ def _atomic(node: Atomic, limits: Limits) -> Iterator[_Finding]:
 
 def _matrix(node: MatrixLoad | MatrixStore, limits: Limits) -> Iterator[_Finding]:
     array = node.array
-    if array.shape is None and array.type.unit_axis is None:
+    if array.shape is None and array.type.unit_axis not in array.type.matrix_axes:
         message = (
             f"simdgroup matrices on {limits.place} need an array with neighbouring elements"
             f" along one axis; {array.name} has strides along both; pass a contiguous copy"

@@ -79,7 +79,7 @@ class Matrices(Memory):
     # --- memory
 
     def matrix_load(self, array: Array, indices: tuple[Value, ...], *, transpose: bool) -> Value:
-        """The 8x8 block of an array of rank 2 at the given row and column."""
+        """The 8x8 block of an array that begins at an element."""
         dtype = array.type.dtype
         row_kind = vector_type(memory_type(dtype), _N)
         text = ""
@@ -107,16 +107,18 @@ class Matrices(Memory):
         self, array: Array, indices: tuple[Value, ...], row: int, dtype: DType
     ) -> tuple[str, bool]:
         storage = self.storages[array]
-        first, second = (self.first_index(index) for index in indices)
-        first = self.w.let(f"add i64 {first}, {row}")
-        offset = self._scaled(array, storage, first, 0)
-        offset = self.w.let(f"add i64 {offset}, {self._scaled(array, storage, second, 1)}")
+        rows, columns = array.type.matrix_axes
+        places = [self.first_index(index) for index in indices]
+        places[rows] = self.w.let(f"add i64 {places[rows]}, {row}")
+        offset = self._scaled(array, storage, places[0], 0)
+        for axis, place in enumerate(places[1:], 1):
+            offset = self.w.let(f"add i64 {offset}, {self._scaled(array, storage, place, axis)}")
         element = memory_type(dtype)
         pointer = self.w.let(f"getelementptr {element}, ptr {storage.pointer}, i64 {offset}")
-        if array.type.unit_axis == 1:
+        if array.type.unit_axis == columns:
             return pointer, True
         many = vector_type("i64", _N)
-        splat = self.w.let(f"insertelement {many} poison, i64 {storage.strides[1]}, i64 0")
+        splat = self.w.let(f"insertelement {many} poison, i64 {storage.strides[columns]}, i64 0")
         zeros = f"<{_N} x i32> zeroinitializer"
         splat = self.w.let(f"shufflevector {many} {splat}, {many} poison, {zeros}")
         steps = self.w.let(f"mul {many} {splat}, {constant_vector('i64', range(_N))}")
@@ -144,7 +146,7 @@ class Matrices(Memory):
         return self.w.let(f"shufflevector {whole} {text}, {whole} {wide}, {places}")
 
     def matrix_store(self, array: Array, indices: tuple[Value, ...], value: Value) -> None:
-        """Write a matrix to the 8x8 block at the given row and column."""
+        """Write a matrix to the 8x8 block that begins at an element."""
         dtype = array.type.dtype
         kind, whole = vector_type(memory_type(dtype), _N), value_type(value.type, 0)
         for row in range(_N):

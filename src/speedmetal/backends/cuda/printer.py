@@ -304,7 +304,8 @@ class CudaPrinter(KernelPrinter):
 
     def _strides(self, array: Array) -> tuple[str, str]:
         one = f"1{self.dialect.suffixes[self.index_type]}"
-        return self.stride(array, 0) or one, self.stride(array, 1) or one
+        rows, columns = array.type.matrix_axes
+        return self.stride(array, rows) or one, self.stride(array, columns) or one
 
     # --- Memory --------------------------------------------------------------------------------
 

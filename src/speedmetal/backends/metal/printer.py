@@ -267,8 +267,9 @@ class MetalPrinter(KernelPrinter):
 
     def _row(self, array: Array, *, transpose: bool) -> tuple[str, str]:
         """Elements from row to row as they lie in memory, and whether rows and columns change."""
-        columns_first = array.shape is None and array.type.unit_axis == 0
-        stride = self.stride(array, 1 if columns_first else 0)
+        rows, columns = array.type.matrix_axes
+        columns_first = array.shape is None and array.type.unit_axis == rows
+        stride = self.stride(array, columns if columns_first else rows)
         return f"ulong({stride or 1})", "true" if transpose is not columns_first else "false"
 
     # --- Memory --------------------------------------------------------------------------------
