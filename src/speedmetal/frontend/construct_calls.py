@@ -20,8 +20,8 @@ from speedmetal.frontend.convert import (
     unwrap,
 )
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
-from speedmetal.frontend.memory import extent as extent_of
 from speedmetal.frontend.memory import axis_index, flattened, note_write
+from speedmetal.frontend.memory import extent as extent_of
 from speedmetal.frontend.python_functions import whole
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import (
