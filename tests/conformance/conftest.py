@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def overflow_is_seen() -> Iterator[None]:
     """A signed number that overflows ends the kernel, where the simulator lets it wrap.
 
-    In Metal's and CUDA's languages such a result is undefined, so no printed text may have one. Text
-    that people wrote may: so this ends with each module, before other tests of the process begin.
+    In Metal's and CUDA's languages such a result is undefined, so no printed text may have one. What
+    people wrote may: so this ends with each module, before other tests of the process begin.
     """
     plain = building._SIMULATED
     traps = [f"-fsanitize{how}=signed-integer-overflow" for how in ("", "-trap")]

@@ -1,4 +1,4 @@
-"""Sixteen bits are negated by a function of their own: ptxas does not cut off what neg.s16 gives."""
+"""Sixteen bits are negated by a function of ours: ptxas does not cut off what neg.s16 gives."""
 
 from __future__ import annotations
 
