@@ -287,3 +287,49 @@ def test_a_literal_among_results_takes_their_type():
     text = sm.code(of_results, "f16[:] f32[:]", stage="ir")
     assert "function clipped(x: f16) -> f16:" in text
     assert "chosen: f16 = a[i]" in text
+
+
+def hashed(n):
+    h = 2166136261
+    for k in range(4):
+        h ^= (n >> (8 * k)) & 255
+        h = (h * 16777619) & 0xFFFFFFFF
+    return h
+
+
+@sm.kernel
+def of_wide_beginnings(a, out):
+    i = sm.thread_position_in_grid().x
+    low, high = 256, -1
+    limits = (300, -300)
+    for k in range(a.size):
+        low, high = min(low, a[k]), max(high, a[k])
+        limits = min(limits[0], a[k]), max(limits[1], a[k])
+    left = 1000
+    while left > a[0]:
+        left = left // a[1]
+    rest = 1000
+    rest -= a[0]
+    out[0], out[1], out[2], out[3], out[4], out[5] = low, high, left, rest, *limits
+    out[6] = hashed(i + 3)
+
+
+def test_a_constant_wider_than_what_it_meets_may_begin_a_name_that_changes(launch):
+    out = np.zeros(7, np.int64)
+    launch(of_wide_beginnings, np.array([9, 4, 200], np.uint8), out, grid=1)
+    assert out.tolist() == [4, 200, 3, 991, 4, 200, hashed(3)]
+
+
+def test_one_that_does_not_change_is_an_error():
+    @sm.kernel
+    def kernel(a, out):
+        base = 1000
+        same = 1
+        same = same - a[0] * base
+        out[0] = base - a[0]
+        out[1] = same
+
+    with pytest.raises(sm.CompileError) as caught:
+        sm.code(kernel, "u8[:] i32[:]", stage="ir")
+    message = "the constant 1000 does not fit into uint8, which holds 0 to 255"
+    assert str(caught.value).count(message) == str(caught.value).count("error: ") == 2

@@ -11,7 +11,7 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
-from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.run import ConstantTooWide, Fault, Run
 from speedmetal.frontend.slots import literal_dtype
 from speedmetal.frontend.values import (
     Aggregate,
@@ -50,7 +50,7 @@ def constant(
         return ir.Constant(_to_float(value, dtype, span), dtype, span)
     number = int(value)
     if not dtype.minimum <= number <= dtype.maximum:
-        raise Fault(
+        raise ConstantTooWide(
             span,
             f"the constant {number} does not fit into {dtype.name}, which holds"
             f" {dtype.minimum} to {dtype.maximum}; {way_out or _wider(dtype)}",

@@ -70,6 +70,10 @@ class UnknownName(Fault):
     """Nothing has the name."""
 
 
+class ConstantTooWide(Fault):
+    """A type does not hold a constant; a number of the running program makes it wider instead."""
+
+
 class Impure(Exception):  # noqa: N818
     """The function cannot be one of scalars without effects; it has to be inlined."""
 
@@ -336,13 +340,19 @@ class Run:
                 self._give_up(statement, self.fault(statement, str(error)))
 
     def _give_up(self, statement: ast.stmt, fault: Fault) -> None:
-        """Report a wrong statement, and break the names that it binds."""
+        """Report a wrong statement, and break the names that it binds.
+
+        A name that began as a constant too wide for this may be a variable, which this statement
+        would have shown: the next run finds out.
+        """
         if self.frame.consumer is not None:
             raise fault  # a generator is a part of the statement around it
         self.report(fault)
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.frame.env.own[node.id] = REPORTED
+                if isinstance(fault, ConstantTooWide):
+                    self.demoted.add((self.frame.number, node.id))
             elif isinstance(node, ast.FunctionDef):
                 self.frame.env.own[node.name] = REPORTED
 
