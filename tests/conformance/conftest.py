@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def overflow_is_seen() -> Iterator[None]:
     """A signed number that overflows ends the kernel, where the simulator lets it wrap.
 
-    In Metal's and CUDA's languages such a result is undefined, so no printed text may have one. What
+    In Metal's and CUDA's languages such a result is undefined, so no printed text has one. What
     people wrote may: so this ends with each module, before other tests of the process begin.
     """
     plain = building._SIMULATED
