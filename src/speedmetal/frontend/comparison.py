@@ -14,6 +14,7 @@ from speedmetal.errors import UserInputError
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import as_complex, as_number, typed, unwrap
+from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import (
     Aggregate,
@@ -88,6 +89,8 @@ def _same_dtype(value: Any) -> Any:
 
 
 def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+    for side in (left, right):
+        refuse_own(run, side, (f"__{name}__",), span)  # the operator itself calls it
     if name not in {"eq", "ne"}:
         return _ordered(run, name, left, right, span)
     a_items = left.items if isinstance(left, Aggregate) else None

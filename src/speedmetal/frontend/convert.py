@@ -11,6 +11,7 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.run import ConstantTooWide, Fault, Run
 from speedmetal.frontend.slots import literal_dtype
 from speedmetal.frontend.values import (
@@ -277,6 +278,7 @@ def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
         case Static(found):
             return Static(bool(found))
         case Aggregate(items) if value.is_tuple:
+            refuse_own(run, value, ("__bool__", "__len__"), span)
             return Static(bool(items))
         case Complex(real, imag):
             zero = ir.Constant(0.0, dtypes.float32, span)

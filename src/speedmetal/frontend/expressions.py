@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal.frontend import arithmetic
+from speedmetal.frontend import arithmetic, special_methods
 from speedmetal.frontend.attributes import attribute
 from speedmetal.frontend.binding import bind, fault_of, resolved
 from speedmetal.frontend.capture import look_up
@@ -17,6 +17,7 @@ from speedmetal.frontend.comparison import (
 )
 from speedmetal.frontend.convert import static_int, truth
 from speedmetal.frontend.memory import index_nodes, item, subscript
+from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.run import Frame, Run, UnknownName, expression
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
 from speedmetal.frontend.unpack import spread
@@ -47,6 +48,9 @@ _UNARY: dict[type[ast.unaryop], Callable[[Run, Value, SourceSpan], Value]] = {
     ast.Invert: arithmetic.invert,
     ast.Not: lambda run, value, span: invert_truth(truth(run, value, span), span),
 }
+_OWN_UNARY: dict[type[ast.unaryop], str] = {
+    ast.USub: "__neg__", ast.UAdd: "__pos__", ast.Invert: "__invert__",
+}  # fmt: skip
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
 }  # fmt: skip
@@ -113,7 +117,7 @@ def _binary(run: Run, node: ast.BinOp) -> Value:
         right = run.value(part.right)
         result = run.settle(result, mark)
         name = OPERATORS[type(part.op)]
-        result = arithmetic.binary(run, name, result, right, run.span(part))
+        result = special_methods.binary(run, part, name, result, right)
         if number % DEEPEST_CHAIN == 0:
             result = with_expressions(result, run.keep)
     return result
@@ -121,7 +125,10 @@ def _binary(run: Run, node: ast.BinOp) -> Value:
 
 @expression(ast.UnaryOp)
 def _unary(run: Run, node: ast.UnaryOp) -> Value:
-    return _UNARY[type(node.op)](run, run.value(node.operand), run.span(node))
+    value, kind = run.value(node.operand), type(node.op)
+    method = _OWN_UNARY.get(kind)
+    own = None if method is None else special_methods.call_own(run, node, method, value)
+    return _UNARY[kind](run, value, run.span(node)) if own is None else own
 
 
 @expression(ast.NamedExpr)
@@ -156,7 +163,7 @@ def comparison(
     span = run.span(node)
     name = _COMPARISONS.get(type(operator))
     if name is not None:
-        return compare(run, name, left, right, span)
+        return special_methods.comparison(run, node, name, left, right)
     if isinstance(operator, ast.Is | ast.IsNot):
         return _identity(run, node, left, right, negated=isinstance(operator, ast.IsNot))
     left = with_expressions(left, lambda e: run.keep(e, "sought"))
@@ -166,6 +173,9 @@ def comparison(
 
 def _is_in(run: Run, node: ast.Compare, left: Value, right: Value) -> Static | Scalar:
     span = run.span(node)
+    own = special_methods.call_own(run, node, "__contains__", right, left)
+    if own is not None:
+        return truth(run, own, span)
     if isinstance(right, Static) and isinstance(right.value, range):
         bounds = right.value
         right = Range(Static(bounds.start), Static(bounds.stop), Static(bounds.step))
@@ -229,6 +239,10 @@ def _subscript(run: Run, node: ast.Subscript) -> Value:
     whole, *indices = spread(run, [node.value, *index_nodes(node)])
     if isinstance(whole, ArrayView):
         return subscript(run, node, whole, indices)
+    index = indices[0] if len(indices) == 1 else Aggregate(tuple(indices))
+    own = special_methods.call_own(run, node, "__getitem__", whole, index)
+    if own is not None:
+        return own
     if isinstance(whole, Aggregate) and whole.is_tuple and len(indices) == 1:
         return item(run, node, whole, indices[0])
     raise run.fault(
@@ -244,6 +258,7 @@ def _slice(run: Run, node: ast.Subscript, cut: ast.Slice) -> Value:
             f"expected a tuple to slice, found {describe(whole)}; an array is sliced outside the"
             " kernel, or indexed element by element",
         )
+    refuse_own(run, whole, ("__getitem__",), run.span(node))
     bounds: list[Any] = [
         None if part is None else static_int(run.value(part), run.span(part), "a slice")
         for part in (cut.lower, cut.upper, cut.step)

@@ -88,14 +88,15 @@ def _result(run: Run, name: str, node: ast.AST) -> Value:
 
 
 Combine = Callable[[Run, Value, Value, SourceSpan], Value]
+Step = Callable[[Run, Value, Value, ast.expr], Value]
 
 
-def accumulate(run: Run, generator: Generator, name: str, start: Value, combine: Combine) -> Value:
+def accumulate(run: Run, generator: Generator, name: str, start: Value, combine: Step) -> Value:
     """``total = start``, then ``total = combine(total, item)`` for each item."""
     total = f"{name}(...)"
 
     def each(item: Value, place: ast.expr) -> None:
-        bind(run, total, combine(run, _result(run, total, place), item, run.span(place)), place)
+        bind(run, total, combine(run, _result(run, total, place), item, place), place)
 
     with _inside(run, generator, Consumer(each)) as go_through:
         bind(run, total, start, generator.node)

@@ -12,10 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
-from speedmetal.frontend import arithmetic
+from speedmetal.frontend import arithmetic, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.attributes import shape
-from speedmetal.frontend.comparison import compare
 from speedmetal.frontend.convert import (
     as_complex,
     as_number,
@@ -61,6 +60,9 @@ def _abs(run: Run, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "abs", "x")
     span = run.span(arguments.node)
     value = unwrap(value, span)
+    own = special_methods.call_own(run, arguments.node, "__abs__", value)
+    if own is not None:
+        return own
     if isinstance(value, Static) and value.is_number:
         return Static(abs(value.value))
     number = as_number(run, value, span)
@@ -160,7 +162,7 @@ def _complex(run: Run, arguments: Arguments) -> Value:
 
 def _power(run: Run, arguments: Arguments) -> Value:
     base, exponent = arguments.take(run, "pow", "base exp")
-    return arithmetic.binary(run, "power", base, exponent, run.span(arguments.node))
+    return special_methods.binary(run, arguments.node, "power", base, exponent)
 
 
 def _divmod(run: Run, arguments: Arguments) -> Value:
@@ -176,6 +178,9 @@ def _divmod(run: Run, arguments: Arguments) -> Value:
 
 def _len(run: Run, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "len", "x")
+    own = special_methods.call_own(run, arguments.node, "__len__", value)
+    if own is not None:
+        return own
     if isinstance(value, ArrayView) and value.rank:
         return shape(run, value, run.span(arguments.node)).items[0]
     if isinstance(value, Static) and isinstance(value.value, range):
@@ -307,7 +312,7 @@ def _partial(run: Run, arguments: Arguments) -> Value:
 def _operator(name: str) -> Handler:
     def handler(run: Run, arguments: Arguments) -> Value:
         left, right = arguments.take(run, name, "a b")
-        return arithmetic.binary(run, name, left, right, run.span(arguments.node))
+        return special_methods.binary(run, arguments.node, name, left, right)
 
     return handler
 
@@ -315,7 +320,7 @@ def _operator(name: str) -> Handler:
 def _comparison(name: str) -> Handler:
     def handler(run: Run, arguments: Arguments) -> Value:
         left, right = arguments.take(run, name, "a b")
-        return compare(run, name, left, right, run.span(arguments.node))
+        return special_methods.comparison(run, arguments.node, name, left, right)
 
     return handler
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from speedmetal.dtypes import beside_running_number
-from speedmetal.frontend import arithmetic, generators
+from speedmetal.frontend import generators, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import combine, compare, select
 from speedmetal.frontend.convert import converted, truth, unwrap
@@ -179,8 +179,8 @@ def _operands(run: Run, arguments: Arguments, name: str, *, may_be_empty: bool) 
 
 
 def _accumulation(name: str, operation: str, start: int) -> Handler:
-    def step(run: Run, total: Value, item: Value, span: SourceSpan) -> Value:
-        return arithmetic.binary(run, operation, total, item, span)
+    def step(run: Run, total: Value, item: Value, place: ast.expr) -> Value:
+        return special_methods.binary(run, place, operation, total, item)
 
     def handler(run: Run, arguments: Arguments) -> Value:
         value, given = arguments.take_some(run, name, "iterable", "start")
@@ -191,7 +191,7 @@ def _accumulation(name: str, operation: str, start: int) -> Handler:
             return generators.accumulate(run, generator, name, result, step)
         items = _items(run, arguments, value, name)
         for item in _wide(run, result, items):
-            result = step(run, result, item, run.span(arguments.node))
+            result = step(run, result, item, arguments.node)
         return result
 
     return handler

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from speedmetal import dtypes
 from speedmetal.errors import UserInputError
-from speedmetal.frontend import arithmetic
+from speedmetal.frontend import arithmetic, special_methods
 from speedmetal.frontend.binding import bind
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, implicit, truth
 from speedmetal.frontend.exits import branch, leave
@@ -171,7 +171,7 @@ def _augmented(run: Run, node: ast.AugAssign) -> None:
     if isinstance(target, ast.Name):
         read = ast.copy_location(ast.Name(target.id, ast.Load()), target)
         old, operand = run.values([read, node.value])
-        assign(run, target, arithmetic.binary(run, name, old, operand, run.span(node)), node)
+        assign(run, target, special_methods.binary(run, node, name, old, operand), node)
         return
     if not isinstance(target, ast.Subscript):
         assign(run, target, NONE, node)

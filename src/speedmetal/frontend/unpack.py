@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.run import Run
 from speedmetal.frontend.values import (
     Aggregate,
@@ -75,6 +76,7 @@ def unpacked(run: Run, node: ast.expr, value: Value) -> Sequence[Value] | None:
     if known is not None:
         return unrolled(run, node, known)
     if isinstance(value, Aggregate) and value.is_tuple:
+        refuse_own(run, value, ("__iter__",), run.span(node))
         return value.items
     if isinstance(value, Position):
         return [on_axis(run, value, axis, run.span(node)) for axis in range(len(AXES))]
