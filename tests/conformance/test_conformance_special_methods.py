@@ -98,6 +98,26 @@ class Plain:
     x: float
 
 
+@dataclass(frozen=True, eq=False)
+class NoEquality:
+    w: float
+    x: float
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    coefficients: tuple
+
+    def __call__(self, x, scale=1.0):
+        total = 0.0
+        for c in self.coefficients:
+            total = total * x + c
+        return scale * total
+
+
+captured = Polynomial((2.0, 3.0))
+
+
 def augmented(v, w):
     v += w
     return v
@@ -114,7 +134,9 @@ EXPRESSIONS = (
     "w < v", "v > w", "operator.add(v, w).x", "operator.lt(v, w)", "augmented(v, w).x",
     "sum((v, w)).x", "sum((u for u in (v, w)), same).y", "sum((v, w), same).x", "(v + longer).y",
     "(v + longer).x", "v < longer", "(q * q * q).x", "augmented_by_product(q, q).w", "q ** 2",
-    "pow(q, 3)", "(q - q).w", "q == r", "q != r", "q == q", "p == p2", "p != p2",
+    "pow(q, 3)", "(q - q).w", "q == r", "q != r", "q == q", "p == p2", "p != p2", "captured(a[0])",
+    "captured.coefficients[1]", "Polynomial((a[1], 1.0))(a[0], scale=2.0)",
+    "p == other", "p != other",
     "((1, 2) + (3,))[2]", "math.prod((q,), start=q).w",
 )  # fmt: skip
 
@@ -125,6 +147,7 @@ def names(x):
     return {
         "v": v, "w": w, "q": q, "r": r, "same": Vector(x[0], x[3]),
         "longer": Longer(x[2], x[3]), "p": Plain(x[0], x[1]), "p2": Plain(x[0], x[2]),
+        "a": x, "other": NoEquality(x[0], x[1]),
     }  # fmt: skip
 
 
@@ -134,6 +157,7 @@ def kernel_of(expression, **more):
         "    v, w, same = Vector(a[0], a[1]), Vector(a[2], a[3]), Vector(a[0], a[3])\n"
         "    q, r = Quaternion(a[0], a[2]), Quaternion(a[0], a[3])\n"
         "    longer, p, p2 = Longer(a[2], a[3]), Plain(a[0], a[1]), Plain(a[0], a[2])\n"
+        "    other = NoEquality(a[0], a[1])\n"
         f"    out[0] = {expression}\n"
     )
     scope = {**globals(), **more}
@@ -183,3 +207,19 @@ def test_a_method_that_kernels_would_not_call_is_refused(expression, method):
         f"a {name} has {method} of its own, which kernels do not call here; use its fields,"
         f" or call it by its name: x.{method}(...)" in str(caught.value)
     )
+
+
+def test_a_record_that_is_called_is_an_argument_as_well(launch):
+    @sm.kernel
+    def apply(f, x, out):
+        out[0] = f(x[0])
+
+    out = np.zeros(1, np.float32)
+    for number in (2.0, 5.0):
+        launch(apply, Polynomial((number, 3.0)), NUMBERS, out, grid=1)
+        assert out[0] == 1.5 * number + 3
+
+
+def test_dataclasses_without_equality_have_none():
+    with pytest.raises(sm.CompileError, match=r"a NoEquality has no ==: it is a dataclass with eq"):
+        sm.code(kernel_of("other == other"), "f32[:] f32[:]", stage="ir")

@@ -237,6 +237,9 @@ def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | 
     return typed.to(target)
 
 
+_TEXTS_AND_OBJECTS = "OSU"
+
+
 def _host_array(x: Any, wanted: DType | None) -> HostArray:
     """``x`` as a NumPy array, on its own memory where it has one."""
     if isinstance(x, (np.ndarray, np.generic)):
@@ -247,9 +250,26 @@ def _host_array(x: Any, wanted: DType | None) -> HostArray:
         host = np.asarray(x, dtype=wanted.numpy if wanted and _is_python(x) else None)
     except (ValueError, OverflowError) as error:
         raise UserInputError(f"{type(x).__name__} cannot become an array: {error}") from error
+    if host.dtype.kind in _TEXTS_AND_OBJECTS and not _is_foreign(x):
+        raise UserInputError(_not_numbers(x))
     if wanted is None and _is_python(x):
         return host.astype(_narrowed(host), copy=False)
     return host
+
+
+def _not_numbers(x: Any) -> str:
+    """Why Python's object is no array of numbers."""
+    items = np.asarray(x, dtype=object).ravel().tolist()
+    others = [item for item in items if not isinstance(item, (int, float, complex, np.generic))]
+    if not others:
+        large = max((item for item in items if isinstance(item, int)), key=abs)
+        return f"the integer {large} does not fit into 64 bits; give floats in its place"
+    where = "" if others[0] is x else f" in a {type(x).__name__}"
+    is_lazy = hasattr(others[0], "__next__") or isinstance(others[0], (set, frozenset))
+    return (
+        "expected numbers, nested lists of numbers or an array,"
+        f" got {type(others[0]).__name__}{where}" + ("; make it a list: list(x)" if is_lazy else "")
+    )
 
 
 def _is_foreign(x: Any) -> bool:
@@ -260,6 +280,8 @@ def _is_foreign(x: Any) -> bool:
 
 def _is_python(x: Any) -> bool:
     """Whether all numbers in nested lists are Python's own, whose types are defaults only."""
+    if isinstance(x, range):
+        return True
     if not isinstance(x, (list, tuple)):
         return type(x) in (bool, int, float, complex)
     kinds = set(map(type, x))

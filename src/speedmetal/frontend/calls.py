@@ -19,6 +19,7 @@ from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
 from speedmetal.frontend.lift import plain_function
+from speedmetal.frontend.own_methods import own_method
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
 from speedmetal.frontend.run import Fault, Run, expression
 from speedmetal.frontend.signature import (
@@ -71,6 +72,10 @@ def invoke(run: Run, callee: Value, arguments: Arguments) -> Value:
             return invoke(run, function, arguments)
         case Closure():
             return call_function(run, callee, arguments)
+    method = own_method(run, callee, "__call__")
+    if method is not None:
+        arguments.positional.insert(0, callee)
+        return invoke(run, Static(method), arguments)
     raise run.fault(arguments.node, f"expected a function to call, found {describe(callee)}")
 
 

@@ -93,11 +93,19 @@ def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) ->
         refuse_own(run, side, (f"__{name}__",), span)  # the operator itself calls it
     if name not in {"eq", "ne"}:
         return _ordered(run, name, left, right, span)
-    a_items = left.items if isinstance(left, Aggregate) else None
-    b_items = right.items if isinstance(right, Aggregate) else None
-    if a_items is None or b_items is None or len(a_items) != len(b_items):
+    if not (isinstance(left, Aggregate) and isinstance(right, Aggregate)):
         return Static(name == "ne")
-    results = [compare(run, name, a, b, span) for a, b in zip(a_items, b_items, strict=True)]
+    are_tuples = left.is_tuple and right.is_tuple
+    if len(left.items) != len(right.items) or not (are_tuples or left.cls is right.cls):
+        return Static(name == "ne")
+    equality: Any = None if are_tuples else left.cls.__eq__
+    if equality is object.__eq__:
+        raise Fault(
+            span,
+            f"{describe(left)} has no {SIGNS[name]}: it is a dataclass with eq=False;"
+            " compare the fields",
+        )
+    results = [compare(run, name, a, b, span) for a, b in zip(left.items, right.items, strict=True)]
     return combine(run, "and" if name == "eq" else "or", results, span)
 
 

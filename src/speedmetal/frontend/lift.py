@@ -28,13 +28,18 @@ def lift(found: Any, *, has_float64: bool) -> Value:
     if isinstance(found, enum.Enum) and isinstance(found, int | float | str):
         return Static(found.value)
     is_partial = is_partial_class(type(found))
-    # Intrinsics, constructs, dtypes and kernels are records, too.
-    if not is_partial and (callable(found) or not is_aggregate(found)):
+    if not is_partial and (_is_ours(found) or not is_aggregate(found)):
         return Static(found)
     items = tuple(lift(item, has_float64=has_float64) for item in record_items(found))
     if is_partial:
         return partial_of(items, keywords_of(found))
     return Aggregate(items, None if type(found) is tuple else type(found))
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether it can be called and is of this package: an intrinsic, a dtype, a kernel."""
+    package = __name__.partition(".")[0]
+    return callable(found) and type(found).__module__.partition(".")[0] == package
 
 
 def partial_of(items: tuple[Value, ...], names: tuple[str, ...]) -> Partial:

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 
+TOO_LARGE = f"the integer {-(2**70)} does not fit into 64 bits; give floats in its place"
+EXPECTED_NUMBERS = "expected numbers, nested lists of numbers or an array"
+
 
 @pytest.mark.parametrize(
     ("given_value", "dtype"),
@@ -20,6 +23,8 @@ import speedmetal as sm
         (1j, sm.complex64),
         ([], sm.float32),
         ([1, 2.0], sm.float32),
+        (range(3), sm.int32),
+        ([range(2**31, 2**31 + 2)], sm.int64),
         ([[1], (2,)], sm.int32),
         ([np.float64(1)], sm.float64),
         ([[1.0], [np.float64(1)]], sm.float64),
@@ -40,6 +45,24 @@ def test_default_dtypes(given_value, dtype):
             sm.array(given_value)
     else:
         assert sm.array(given_value).dtype is dtype
+
+
+@pytest.mark.parametrize(
+    ("given_value", "message"),
+    [
+        ([[1, -(2**70)], [3, 4]], TOO_LARGE),
+        ([1, None], f"{EXPECTED_NUMBERS}, got NoneType in a list"),
+        (None, f"{EXPECTED_NUMBERS}, got NoneType"),
+        ("text", f"{EXPECTED_NUMBERS}, got str"),
+        ([1, "text"], f"{EXPECTED_NUMBERS}, got str in a list"),
+        ((n for n in (1, 2)), f"{EXPECTED_NUMBERS}, got generator; make it a list: list(x)"),
+        ({1, 2}, f"{EXPECTED_NUMBERS}, got set; make it a list: list(x)"),
+    ],
+)  # fmt: skip
+def test_what_is_no_array_of_numbers(given_value, message):
+    with pytest.raises(sm.UserInputError) as caught:
+        sm.array(given_value)
+    assert str(caught.value) == message
 
 
 def test_a_given_dtype_converts():
