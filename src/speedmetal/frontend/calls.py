@@ -188,6 +188,18 @@ _OF_SEVERAL = {
 }
 """Other libraries' functions of whole arrays, and Python's of many numbers."""
 
+_WRITTEN_OUT = {
+    **dict.fromkeys(("round", "around"), "np.rint(x)"),
+    **dict.fromkeys(("mean", "average", "fmean"), "sum(a[i] for i in range(n)) / n"),
+    **dict.fromkeys(("dot", "vdot", "inner", "sumprod"), "sum(a[i] * b[i] for i in range(n))"),
+    "matmul": "sum(a[i, k] * b[k, j] for k in range(n))",
+    "norm": "math.sqrt(sum(a[i] * a[i] for i in range(n)))",
+    "argmax": "max(range(n), key=lambda i: a[i], default=-1)",
+    "argmin": "min(range(n), key=lambda i: a[i], default=-1)",
+    "count_nonzero": "sum(1 for i in range(n) if a[i] != 0)",
+}
+"""What does the same in a kernel."""
+
 
 def _instead_of(name: str) -> str:
     if name in FOREIGN:
@@ -196,6 +208,8 @@ def _instead_of(name: str) -> str:
         return _ARRAYS_INSIDE
     if name in _OF_SEVERAL:
         return f"; write {_OF_SEVERAL[name]}(a[i] for i in range(n))"
+    if name in _WRITTEN_OUT:
+        return f"; write {_WRITTEN_OUT[name]}"
     if name in TABLE:  # another library's function of the same name
         return f"; did you mean sm.{name}?"
     return "; call it outside and pass the result, or write a loop"

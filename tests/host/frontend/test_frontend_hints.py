@@ -1,6 +1,7 @@
 """What a newcomer writes at first, and the message that leads on: the whole text of each."""
 
 import inspect
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -134,3 +135,33 @@ def test_functions_of_the_language_are_not_for_the_host() -> None:
         a[0] = sm.random.uniform(1, 2)
 
     assert "fma" not in sm.code(draws, "f32[:]", stage="ir")
+
+
+WRITTEN_OUT = {
+    "np.round(x)": "np.rint(x)",
+    "np.mean(a)": "sum(a[i] for i in range(n)) / n",
+    "np.dot(a, b)": "sum(a[i] * b[i] for i in range(n))",
+    "np.matmul(a, b)": "sum(a[i, k] * b[k, j] for k in range(n))",
+    "np.linalg.norm(a)": "math.sqrt(sum(a[i] * a[i] for i in range(n)))",
+    "np.argmax(a)": "max(range(n), key=lambda i: a[i], default=-1)",
+    "np.argmin(a)": "min(range(n), key=lambda i: a[i], default=-1)",
+    "np.count_nonzero(a)": "sum(1 for i in range(n) if a[i] != 0)",
+}
+
+
+@pytest.mark.parametrize("expression", WRITTEN_OUT)
+def test_functions_of_whole_arrays_have_another_way_that_works(expression: str) -> None:
+    way = WRITTEN_OUT[expression]
+    types = "f32[:,:] f32[:,:]" if "i, k" in way else "f32[:] f32[:]"
+
+    def code(value: str) -> str:
+        text = f"def kernel(a, b):\n    x, n, i, j = 1.5, len(a), 0, 0\n    y = {value}\n"
+        scope = {"np": np, "math": math}
+        exec(text, scope)  # noqa: S102 - as a newcomer would write it
+        return sm.code(sm.kernel(source=text)(scope["kernel"]), types, stage="ir")
+
+    with pytest.raises(CompileError) as caught:
+        code(expression)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.message.endswith(f" cannot be called in kernels; write {way}")
+    assert code(way)
