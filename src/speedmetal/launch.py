@@ -27,7 +27,7 @@ from speedmetal.arguments import (
     reader_for,
     stated_types,
 )
-from speedmetal.backends.base import BuildOptions, Device, Launch, Sizes, entered_device
+from speedmetal.backends.base import BuildOptions, Device, Launch, Sizes, entered_devices
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import LaunchError, UserInputError
@@ -40,6 +40,12 @@ from speedmetal.pickling import reduced
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
 from speedmetal.threadgroup_memory import memory_check
+
+# CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
+_debug_level = stated_debug_level
+_math_mode = stated_math_mode
+_entered_devices = entered_devices
+_readers = READERS
 
 _PLANS_KEPT = 1024
 """Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
@@ -166,7 +172,7 @@ class Kernel:
             KernelError: A thread failed, at debug level 1 or 2.
         """
         if debug is None:
-            debug = stated_debug_level.get()
+            debug = _debug_level.get()
             if debug is None:
                 debug = self._debug
         elif type(debug) is not int:  # True is no level, though it equals 1
@@ -174,14 +180,14 @@ class Kernel:
         bound = arguments
         if named or len(arguments) != self._arity:
             bound = self._bound(arguments, named)
-        key: list[Any] = [grid, groups, debug, device, entered_device(), stated_math_mode.get()]
-        if type(grid) is not int or threads is not None:
+        key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
+        if type(grid) is not int or groups is not None or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
-            key += (_kinds(grid), _kinds(groups), threads, _kinds(threads))
+            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
         values: list[Any] = [0]
         for argument in bound:
             kind = type(argument)
-            (READERS.get(kind) or reader_for(kind))(argument, key, values)
+            (_readers.get(kind) or reader_for(kind))(argument, key, values)
         try:
             plan = self._plans.get(tuple(key))
         except (TypeError, ValueError):  # no hash: sizes in a list, or the checks will say what
@@ -343,7 +349,7 @@ class Kernel:
     def _compile(
         self, device: Device, specialisation: compiler.Specialisation, *, has_ragged_rows: bool
     ) -> compiler.CompiledKernel:
-        math_mode = stated_math_mode.get() if device.has_math_modes else "safe"
+        math_mode = _math_mode.get() if device.has_math_modes else "safe"
         options = BuildOptions(has_ragged_rows and device.kind == "cpu", math_mode)
         known = self._compiled.get((device, specialisation, options))
         if known is None or not compiler.is_current(known.dependencies):
@@ -371,7 +377,7 @@ class Kernel:
         return sizes
 
     def _debug_level(self, stated: int | None) -> int:
-        for level in (stated, stated_debug_level.get(), self._debug):
+        for level in (stated, _debug_level.get(), self._debug):
             if level is not None:
                 return checked_debug(level)
         return environment_debug()

@@ -158,12 +158,13 @@ layout_of = lru_cache(maxsize=4096)(ArrayLayout)
 """The one layout with these values."""
 
 
-_entered: ContextVar[tuple[Device, ...]] = ContextVar("entered_devices", default=())
+entered_devices: ContextVar[tuple[Device, ...]] = ContextVar("entered_devices", default=())
+"""The ``with device:`` around this thread or task, the innermost last."""
 
 
 def entered_device() -> Device | None:
     """The device of the innermost ``with device:`` of this thread or task, if there is one."""
-    entered = _entered.get()
+    entered = entered_devices.get()
     return entered[-1] if entered else None
 
 
@@ -372,11 +373,11 @@ class Device(ABC):
         return self.ledger.info()
 
     def __enter__(self) -> Self:
-        _entered.set((*_entered.get(), self))
+        entered_devices.set((*entered_devices.get(), self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        _entered.set(_entered.get()[:-1])
+        entered_devices.set(entered_devices.get()[:-1])
 
     def __repr__(self) -> str:
         return f"<device {self.name}: {self.description}>"
