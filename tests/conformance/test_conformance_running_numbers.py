@@ -6,6 +6,7 @@ The functions under test run in a kernel and, on Python's own integers, here: bo
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -295,6 +296,37 @@ def hashed(n):
         h ^= (n >> (8 * k)) & 255
         h = (h * 16777619) & 0xFFFFFFFF
     return h
+
+
+def smaller(p, q):
+    if p < q:
+        return p
+    return q
+
+
+@dataclass(frozen=True)
+class Limits:
+    low: int
+    high: int
+
+    def with_number(self, number):
+        return Limits(min(self.low, number), max(self.high, number))
+
+
+@sm.kernel
+def of_wide_beginnings_in_calls(a, out):
+    low = 1000
+    limits = Limits(1000, -1000)
+    for k in range(a.size):
+        low = smaller(low, a[k])
+        limits = limits.with_number(a[k])
+    out[0], out[1], out[2] = low, limits.low, limits.high
+
+
+def test_so_may_one_that_a_called_function_meets(launch):
+    out = np.zeros(3, np.int64)
+    launch(of_wide_beginnings_in_calls, np.array([9, 4, 200], np.uint8), out, grid=1)
+    assert out.tolist() == [4, 4, 200]
 
 
 @sm.kernel

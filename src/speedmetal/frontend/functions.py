@@ -177,6 +177,7 @@ def specialise(run: Run, callee: Callee, bound: dict[str, Value], span: SourceSp
         # The static values stay alive with the key that has their identities.
         found.keep = tuple(bound.values())
         run.session.specialised[key] = found
+    run.met_too_wide |= found.met_too_wide
     for diagnostic in found.diagnostics:
         note = span, f"{callee.name!r} is called here"
         notes = (*(known for known in diagnostic.related if known != note), note)
@@ -206,7 +207,11 @@ def _specialise(run: Run, callee: Callee, bound: dict[str, Value]) -> Specialise
     finally:
         run.session.place = place
     if finished.diagnostics:
-        return Specialised(broken=True, diagnostics=tuple(finished.diagnostics.values()))
+        return Specialised(
+            broken=True,
+            met_too_wide=finished.met_too_wide,
+            diagnostics=tuple(finished.diagnostics.values()),
+        )
     record = finished.records.get((0, RETURN))
     if record is None or finished.live or all(b.compile_time for b in record.bindings):
         return Specialised()

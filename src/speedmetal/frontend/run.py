@@ -247,6 +247,7 @@ class Run:
         self.variables: dict[Key, tuple[Any, Value]] = {}
         self.records: dict[Key, Record] = {}
         self.demoted: set[Key] = set()
+        self.met_too_wide = False
         self.broken_by: dict[tuple[int, int], dict[str, Broken]] = {}
         self.temporaries: set[ir.Variable] = set()
         self.parameters: set[ir.Variable] = set()
@@ -273,6 +274,7 @@ class Run:
 
     def report(self, fault: Fault) -> None:
         """Keep a fault for the end, with the calls that led to it."""
+        self.met_too_wide |= isinstance(fault, ConstantTooWide)
         if fault.message is not None:
             notes = tuple((span, f"in the call of {name!r}") for span, name in reversed(self.calls))
             diagnostic = Diagnostic(fault.span, fault.message, fault.related + notes)
@@ -343,15 +345,17 @@ class Run:
         """Report a wrong statement, and break the names that it binds.
 
         A name that began as a constant too wide for this may be a variable, which this statement
-        would have shown: the next run finds out.
+        would have shown: the next run finds out. The constant may have been met in a function
+        that is called here.
         """
+        is_echo = fault.message is None and self.met_too_wide
         if self.frame.consumer is not None:
             raise fault  # a generator is a part of the statement around it
         self.report(fault)
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.frame.env.own[node.id] = REPORTED
-                if isinstance(fault, ConstantTooWide):
+                if is_echo or isinstance(fault, ConstantTooWide):
                     self.demoted.add((self.frame.number, node.id))
             elif isinstance(node, ast.FunctionDef):
                 self.frame.env.own[node.name] = REPORTED

@@ -26,6 +26,7 @@ class Specialised:
     function: ir.Function | None = None
     weak: bool = False
     broken: bool = False
+    met_too_wide: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     keep: tuple[Any, ...] = ()  # what has to live as long as this
 
