@@ -215,12 +215,13 @@ def _of_body(
     for statement in walk.statements(body):
         yield from _by_table(statement, _STATEMENT_RULES)
         yield from _of_exit(statement, function)
-        for expression in walk.expressions(statement):
+        expressions = walk.expressions(statement)
+        for expression in expressions:
             yield from _by_table(expression, _EXPRESSION_RULES)
             if isinstance(expression, Read) and expression.variable not in assigned:
                 yield _message(expression, f"{expression.variable.name} is given a value")
-        yield from _of_lazy_operands(statement)
-        yield from _of_collectives(statement)
+        yield from _of_lazy_operands(expressions)
+        yield from _of_collectives(statement, expressions)
     yield from _of_loops(body, in_loop=False)
 
 
@@ -235,9 +236,11 @@ def _of_exit(statement: Statement, function: Function | None) -> Iterator[str]:
         yield _message(statement, "a function returns a value of its type")
 
 
-def _of_lazy_operands(statement: Statement) -> Iterator[str]:
+def _of_lazy_operands(expressions: list[Expression]) -> Iterator[str]:
+    if not any(isinstance(expression, Logical | Select) for expression in expressions):
+        return
     unsafe: set[Expression] = set()
-    for expression in walk.expressions(statement):
+    for expression in expressions:
         match expression:
             case Logical(right=right) if right in unsafe:
                 yield _message(expression, "its right operand is safe to evaluate")
@@ -251,9 +254,9 @@ def _of_lazy_operands(statement: Statement) -> Iterator[str]:
             unsafe.add(expression)
 
 
-def _of_collectives(statement: Statement) -> Iterator[str]:
+def _of_collectives(statement: Statement, expressions: list[Expression]) -> Iterator[str]:
     whole = statement.value if isinstance(statement, Assign) else None
-    for expression in walk.expressions(statement):
+    for expression in expressions:
         is_alone = isinstance(expression, Call) and expression.intrinsic.kind in _ALONE
         if is_alone and expression is not whole:
             yield _message(expression, "a collective is the whole value of an assignment")

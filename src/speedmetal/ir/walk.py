@@ -82,15 +82,25 @@ def blocks(statement: Statement) -> Iterator[tuple[Statement, ...]]:
         yield getattr(statement, name)
 
 
-def expressions(node: Expression | Statement) -> Iterator[Expression]:
-    """Every expression below a node (not of inner statements), operands before their users."""
+def expressions(node: Expression | Statement) -> list[Expression]:
+    """Every expression below a node (not of inner statements), operands before their users.
+
+    Without recursion, which long chains would exhaust, and without a generator for each node: this
+    is called for every statement by every pass.
+    """
     users_first: list[Expression] = []
     pending = [*operands(node)]
     while pending:
         expression = pending.pop()
         users_first.append(expression)
-        pending += operands(expression)
-    return reversed(users_first)
+        for name in _EXPRESSION_FIELDS.get(type(expression), ()):
+            value = getattr(expression, name)
+            if isinstance(value, tuple):
+                pending += value
+            elif value is not None:
+                pending.append(value)
+    users_first.reverse()
+    return users_first
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
@@ -105,7 +115,7 @@ def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
 
 def size(body: tuple[Statement, ...]) -> int:
     """How much a body computes: the number of its expressions."""
-    return sum(1 for statement in statements(body) for _ in expressions(statement))
+    return sum(len(expressions(statement)) for statement in statements(body))
 
 
 def assigned_variable(statement: Statement) -> Variable | None:
@@ -134,10 +144,14 @@ def map_operands(node: _Node, change: Callable[[Expression], Expression]) -> _No
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
     """The expression with ``change`` applied to every part, operands before their users."""
+    parts = expressions(expression)
+    if not parts:
+        return change(expression)
     done: dict[Expression, Expression] = {}
-    for part in (*expressions(expression), expression):
+    for part in (*parts, expression):
         if part not in done:
-            done[part] = change(map_operands(part, done.__getitem__))
+            is_leaf = type(part) not in _EXPRESSION_FIELDS
+            done[part] = change(part if is_leaf else map_operands(part, done.__getitem__))
     return done[expression]
 
 

@@ -79,10 +79,13 @@ def _is_deep(body: Body) -> bool:
 
 
 def _has_deep_expression(statement: Statement) -> bool:
+    expressions = walk.expressions(statement)
+    if len(expressions) <= DEEPEST_EXPRESSION:  # nearly always
+        return False
     depths: dict[Expression, int] = {}
-    for expression in walk.expressions(statement):
+    for expression in expressions:
         depths[expression] = _depth(expression, depths)
-    return max(depths.values(), default=0) > DEEPEST_EXPRESSION
+    return max(depths.values()) > DEEPEST_EXPRESSION
 
 
 def _depth(expression: Expression, depths: dict[Expression, int]) -> int:
