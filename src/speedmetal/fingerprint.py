@@ -22,7 +22,6 @@ import numpy as np
 
 from speedmetal.dtypes import DType
 from speedmetal.frontend.capture import Dependency, parts_of
-from speedmetal.frontend.lift import function_of
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
@@ -37,6 +36,7 @@ from speedmetal.frontend.signature import (
     record_items,
 )
 from speedmetal.frontend.sources import lines_of
+from speedmetal.frontend.wrapped import function_of
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _PLAIN = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType, slice, range)

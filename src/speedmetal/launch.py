@@ -36,7 +36,6 @@ from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.modes import checked_debug, environment_debug, stated_debug_level, stated_math_mode
 from speedmetal.parameters import parameters_of
-from speedmetal.pickling import reduced
 from speedmetal.plans import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.sizes import SIMDGROUP_SIZE, Request, requested
 from speedmetal.threadgroup_memory import memory_check
@@ -119,6 +118,8 @@ class Kernel:
         return self
 
     def __reduce__(self) -> str | tuple[Any, ...]:
+        from speedmetal.pickling import reduced  # few kernels are ever pickled
+
         return reduced(self)
 
     @property

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.capture import Captured, capture
-from speedmetal.frontend.lift import function_of
 from speedmetal.frontend.sources import give_source
+from speedmetal.frontend.wrapped import function_of
 
 _MAIN = "__main__"
 

@@ -14,7 +14,6 @@ from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import unwrap
-from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.memory import extent
 from speedmetal.frontend.run import Run
 from speedmetal.frontend.suggestions import FOREIGN, meant
@@ -33,6 +32,7 @@ from speedmetal.frontend.values import (
     advice,
     describe,
 )
+from speedmetal.frontend.wrapped import plain_function
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir

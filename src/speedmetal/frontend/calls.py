@@ -18,7 +18,6 @@ from speedmetal.frontend.construct_calls import HANDLERS
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
-from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.own_methods import own_method
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
 from speedmetal.frontend.run import Fault, Run, expression
@@ -40,6 +39,7 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
+from speedmetal.frontend.wrapped import plain_function
 from speedmetal.intrinsics import TABLE, by_object, constructs
 
 

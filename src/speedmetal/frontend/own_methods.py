@@ -5,9 +5,9 @@ from __future__ import annotations
 import types
 
 from speedmetal.frontend.capture import look_up_attribute
-from speedmetal.frontend.lift import plain_function
 from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import Aggregate, Value, describe
+from speedmetal.frontend.wrapped import plain_function
 from speedmetal.source import SourceSpan
 
 _GENERATED = "__create_fn__."
