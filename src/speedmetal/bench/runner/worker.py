@@ -7,6 +7,7 @@ framework is imported, so that what a framework prints goes to the log and not i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -171,11 +172,22 @@ def _end_with_coordinator(requests: int, folders: Collection[str]) -> None:
         poller = select.poll()
         poller.register(requests, 0)  # no events asked for: hang-ups are told all the same
         poller.poll()
-        for folder in (*folders, *folders):  # twice: a file may be begun during the first pass
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in tuple(folders):
+            _remove(Path(folder))
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which others may be writing; one of several who try does it.
+
+    Under another name first, so that no file is begun in it while its files are removed.
+    """
+    doomed = folder.with_name(f"{folder.name}-removed-by-{os.getpid()}")
+    with contextlib.suppress(OSError):  # somebody else has it
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def serve(answerer: Worker | ReferenceMaker, requests: int, replies: int) -> None:
