@@ -237,11 +237,14 @@ def _check_not_empty(run: Run, generator: Generator, order: Order) -> None:
             generator.node, f"{name} has no value here: there is no item; give it a default=..."
         )
     if isinstance(known, Broken):
-        start = "-1" if order.key else "math.inf" if name == "min" else "-math.inf"
+        start, beside = "-1", ""
+        if not order.key:
+            start = "math.inf" if name == "min" else "-math.inf"
+            beside = "; of integers an integer, such as default=0"
         raise run.fault(
             generator.node,
             f"{name} has no value where there is no item, which only the running program knows;"
-            f" give it one: {name}(... for ..., default={start})",
+            f" give it one: {name}(... for ..., default={start}){beside}",
         )
 
 
