@@ -64,9 +64,10 @@ class KernelPrinter(StatementPrinter):
         functions = self._functions()
         body = self._kernel_body()
         kernel = [*self.signature(), *body, "}"]
+        arguments = self._arguments()  # before the helpers' text, which has the types' names
         head, helpers = self.head().splitlines(), self.helpers.text().splitlines()
         lines: list[str] = []
-        for part in (head, helpers, self._arguments(), *functions, kernel):
+        for part in (head, helpers, arguments, *functions, kernel):
             lines += ["", *part] if lines and part else part
         return lines
 
