@@ -267,14 +267,7 @@ class _Reader:
         is_enum = tokens.words[index] == "enum"
         name_index = self._record_name(index + 1, end)
         while index < end and tokens.words[index] not in ("{", ";", "(", "="):
-            word = tokens.words[index]
-            if is_attribute(tokens, index):
-                index = tokens.partner[index]
-            elif word in _NO_NAMES and tokens.word(index + 1) == "(":
-                index = tokens.partner[index + 1]
-            elif word == "<":
-                index = tokens.angle_partner(index, certain=True) or index
-            index += 1
+            index = self._group_end(index) + 1
         if name_index is None or tokens.word(index) in ("(", "="):
             return None  # `struct S s = ...`, `struct S f(...)`
         body = None
@@ -290,18 +283,27 @@ class _Reader:
             Sort.RECORD, name, name_index, begin, head, stop, scope, template, None, body, members
         )
 
+    def _group_end(self, index: int) -> int:
+        """The last token of the attribute, call or template arguments that begin here, or this."""
+        tokens = self.tokens
+        word = tokens.words[index]
+        if is_attribute(tokens, index):
+            return tokens.partner[index]
+        if word in _NO_NAMES and tokens.word(index + 1) == "(":
+            return tokens.partner[index + 1]
+        if word == "<":
+            return tokens.angle_partner(index, certain=True) or index
+        return index
+
     def _record_name(self, index: int, end: int) -> int | None:
         """The name's token, -1 where the type has none; None: this declares something else."""
         tokens = self.tokens
         found = -1
         while index < end and tokens.words[index] not in ("{", ";", "=", "(", ":"):
             word = tokens.words[index]
-            if is_attribute(tokens, index):
-                index = tokens.partner[index]
-            elif word in _NO_NAMES and tokens.word(index + 1) == "(":
-                index = tokens.partner[index + 1]
-            elif word == "<":
-                index = tokens.angle_partner(index, certain=True) or index
+            last = self._group_end(index)
+            if last > index:
+                index = last
             elif tokens.is_name(index) and word not in ("class", "final", "struct"):
                 if found >= 0 and tokens.words[index - 1] != "::":
                     return None
