@@ -21,7 +21,7 @@ from speedmetal.msl.parameters import Parameter
 from speedmetal.msl.types import Element
 
 MAXIMUM_BYTES = 4096
-"""Of an argument that is not an array, as ``setBytes:length:atIndex:`` allows."""
+"""Of an argument that is not an array, as ``setBytes`` takes (Metal Feature Set Tables)."""
 
 
 @dataclass(frozen=True, slots=True)

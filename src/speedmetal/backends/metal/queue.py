@@ -32,6 +32,7 @@ from speedmetal.backends.metal.commands import Command, Signal, Wait, encode
 from speedmetal.backends.metal.errors import command_error, first_of
 from speedmetal.backends.metal.forks import ForkedLock
 from speedmetal.errors import DeviceError, SpeedmetalError
+from speedmetal.msl.arguments import MAXIMUM_BYTES
 
 DISPATCHES_PER_COMMAND_BUFFER = 40
 """MLX commits after 20 to 50, by chip, and takes 40 for a plain M (`mlx/backend/metal/device.cpp`);
@@ -44,9 +45,6 @@ takes long need not wait for more work, and returned memory comes back earlier."
 BATCHES_IN_FLIGHT = 16
 """Committed and not finished; the next commit waits for the oldest. Far below the 64 at which Metal
 itself would block, without a time limit."""
-
-SET_BYTES_LIMIT = 4096
-"""The most that ``setBytes`` takes (Metal Feature Set Tables)."""
 
 _SPIN_SECONDS = 200e-6
 """How long to poll without a pause: about the round trip of one small command buffer."""
@@ -157,7 +155,7 @@ class Queue:
             DeviceError: In a forked child, or the time limit is over.
         """
         kept = None
-        if len(packed) > SET_BYTES_LIMIT:
+        if len(packed) > MAXIMUM_BYTES:
             stored, kept = self._store(packed)
             buffers, offsets, packed = [*buffers, stored], [*offsets, 0], b""
             if mailbox is not None:
