@@ -27,8 +27,8 @@ import numpy as np
 from side_by_side import page
 
 from speedmetal import passes
-from speedmetal.backends.cpu.build import compile_object
-from speedmetal.backends.cpu.printer import print_kernel
+from speedmetal.backends.cpu.codegen.printer import print_kernel
+from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.bench.environment import read_conditions
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import parse_signature

@@ -21,8 +21,8 @@ import time
 from collections.abc import Callable
 
 from speedmetal.backends.cpu import pool as pool_module
-from speedmetal.backends.cpu.build import compile_object
 from speedmetal.backends.cpu.driver import CpuProgram
+from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads
 
 EMPTY = "define void @sm_entry(ptr %arguments, i64 %begin, i64 %end) {\n  ret void\n}"

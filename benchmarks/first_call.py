@@ -109,8 +109,10 @@ SPEEDMETAL = _loop_program(
 )
 SPEEDMETAL_LOADED = SPEEDMETAL.replace(
     "sm.default_device()\n",
-    "sm.default_device()\nimport llvmlite.binding, speedmetal.launch, speedmetal.frontend.infer\n"
-    "from speedmetal.backends.cpu import build, driver, pool, printer\n",
+    "sm.default_device()\nimport llvmlite.binding\n"
+    "import speedmetal.launch.kernel, speedmetal.frontend.infer\n"
+    "from speedmetal.backends.cpu import driver, jit, pool\n"
+    "from speedmetal.backends.cpu.codegen import printer\n",
 )
 NUMBA = _loop_program(
     "import numba\n@numba.njit{options}\ndef k(a, c):\n  for i in {range}(a.size):", "k(a, c)\n"

@@ -9,11 +9,11 @@ import ml_dtypes
 import numpy as np
 
 from speedmetal import passes
-from speedmetal.backends.cpu.build import compile_object, vector_unit
+from speedmetal.backends.cpu.codegen.printer import print_kernel
+from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
-from speedmetal.backends.cpu.printer import print_kernel
-from speedmetal.backends.cpu.target import VectorUnit
+from speedmetal.backends.cpu.jit import compile_object, vector_unit
 from speedmetal.dtypes import DType
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir

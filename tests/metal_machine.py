@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.base import Buffer
-from speedmetal.backends.metal.bridge import simulated_bridge
-from speedmetal.backends.metal.device import MetalDevice
-from speedmetal.backends.metal.memory import CACHING, Policy
-from speedmetal.backends.metal.queue import Queue
+from speedmetal.backends.device import Buffer
+from speedmetal.backends.metal.driver.bridge import simulated_bridge
+from speedmetal.backends.metal.driver.buffer_pool import CACHING, Policy
+from speedmetal.backends.metal.driver.device import MetalDevice
+from speedmetal.backends.metal.driver.queue import Queue
 from speedmetal.metal_simulator.api import Configuration
 
 ADD = """

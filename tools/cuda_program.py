@@ -18,9 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal import compiler
 from speedmetal.backends import mailbox
-from speedmetal.backends.base import BuildOptions, Device
 from speedmetal.backends.c_family.kernels import entry_name, static_bytes
 from speedmetal.backends.c_family.layout import (
     ArgumentField,
@@ -31,13 +29,15 @@ from speedmetal.backends.c_family.layout import (
     written_arrays,
 )
 from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
-from speedmetal.backends.cuda.build import compile_cubin
-from speedmetal.backends.cuda.printer import dynamic_arrays
-from speedmetal.backends.cuda.spellings import DIALECT
+from speedmetal.backends.cuda.codegen.printer import dynamic_arrays
+from speedmetal.backends.cuda.codegen.spellings import DIALECT
+from speedmetal.backends.cuda.driver.nvrtc import compile_cubin
+from speedmetal.backends.device import BuildOptions, Device
+from speedmetal.compiler import pipeline
+from speedmetal.compiler.inspection import facts_of
+from speedmetal.compiler.metadata import KernelFacts
+from speedmetal.compiler.size_expression import LaunchValues
 from speedmetal.dtypes import DType
-from speedmetal.facts import KernelFacts
-from speedmetal.formulas import LaunchValues
-from speedmetal.inspection import facts_of
 from speedmetal.ir.nodes import Array, Kernel
 
 GUARD = 256
@@ -136,7 +136,7 @@ class HostArray:
 
 @dataclass(frozen=True, slots=True)
 class LaunchRecord:
-    """What the slots of a launch (:mod:`speedmetal.plans`) say."""
+    """What the slots of a launch (:mod:`speedmetal.launch.plan`) say."""
 
     grid: tuple[int, int, int]
     threads: tuple[int, int, int]
@@ -342,14 +342,14 @@ def install(*, dry: bool = False) -> None:
     """
 
     def compile_for_cuda(
-        device: Device, specialisation: compiler.Specialisation, options: BuildOptions
-    ) -> compiler.CompiledKernel:
+        device: Device, specialisation: pipeline.Specialisation, options: BuildOptions
+    ) -> pipeline.CompiledKernel:
         del device, options  # threads are numbered anew in every edge threadgroup
-        kernel, dependencies = compiler.lower(specialisation, "cuda")
+        kernel, dependencies = pipeline.lower(specialisation, "cuda")
         name = specialisation.shown_name
         facts = facts_of(kernel, name)
-        source = compiler.print_source(kernel, "cuda", name=name)
+        source = pipeline.print_source(kernel, "cuda", name=name)
         program = CudaProgram(kernel, facts, source, dry=dry)
-        return compiler.CompiledKernel(program, facts, dependencies)
+        return pipeline.CompiledKernel(program, facts, dependencies)
 
-    compiler.compile_for = compile_for_cuda
+    pipeline.compile_for = compile_for_cuda

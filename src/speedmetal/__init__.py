@@ -56,11 +56,11 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from speedmetal.errors import UnknownNameError as UnknownNameError
     from speedmetal.errors import UserInputError as UserInputError
     from speedmetal.intrinsics.library import philox as random  # noqa: F401 - see _NAMESPACES
-    from speedmetal.launch import Kernel as Kernel
-    from speedmetal.launch import kernel as kernel
-    from speedmetal.modes import debug_level as debug_level
-    from speedmetal.modes import math_mode as math_mode
-    from speedmetal.reflection import code as code
+    from speedmetal.launch.kernel import Kernel as Kernel
+    from speedmetal.launch.kernel import kernel as kernel
+    from speedmetal.launch.modes import debug_level as debug_level
+    from speedmetal.launch.modes import math_mode as math_mode
+    from speedmetal.launch.reflection import code as code
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
 # in their tables instead, which are the one list of them.
@@ -81,9 +81,9 @@ _HOMES = {
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
         *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
     ),
-    "speedmetal.launch": ("Kernel", "kernel"),
-    "speedmetal.modes": ("debug_level", "math_mode"),
-    "speedmetal.reflection": ("code",),
+    "speedmetal.launch.kernel": ("Kernel", "kernel"),
+    "speedmetal.launch.modes": ("debug_level", "math_mode"),
+    "speedmetal.launch.reflection": ("code",),
 }
 _NAMESPACES = {
     "metal": "speedmetal.metal",

@@ -1,6 +1,6 @@
 """``python -m speedmetal.code FILE.py:kernel "f32[:] f32[:]" --target metal``.
 
-``speedmetal.code`` is a function (in :mod:`speedmetal.reflection`). This file exists because
+``speedmetal.code`` is a function (in :mod:`speedmetal.launch.reflection`). This file exists because
 ``python -m`` needs one of that name. Python runs it as ``__main__`` and never imports it as a
 submodule; an import, which would put a module in the function's place, is refused below, before
 Python's import system has set anything.

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from speedmetal.compiler import TARGETS
+from speedmetal.compiler.pipeline import TARGETS
 from speedmetal.errors import SpeedmetalError, UnknownNameError, UserInputError
-from speedmetal.launch import Kernel
-from speedmetal.reflection import STAGES, Code, code
+from speedmetal.launch.kernel import Kernel
+from speedmetal.launch.reflection import STAGES, Code, code
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,8 +24,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from speedmetal.backends import registry
-from speedmetal.backends.base import Device
-from speedmetal.backends.metal.build import (
+from speedmetal.backends.device import Device
+from speedmetal.backends.metal.driver.buffer_pool import storage
+from speedmetal.backends.metal.driver.build import (
     MATH_MODES,
     Pipeline,
     RefusedPipelineError,
@@ -35,12 +36,11 @@ from speedmetal.backends.metal.build import (
     make_pipeline,
     source_key,
 )
-from speedmetal.backends.metal.calls import bound, threadgroup_lengths
-from speedmetal.backends.metal.constants import Constants, constant_values, specialised
-from speedmetal.backends.metal.device import MetalDevice
-from speedmetal.backends.metal.features import FLOOR, Version
-from speedmetal.backends.metal.memory import storage
-from speedmetal.backends.metal.signposts import current_prefix
+from speedmetal.backends.metal.driver.capabilities import FLOOR, Version
+from speedmetal.backends.metal.driver.device import MetalDevice
+from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
+from speedmetal.backends.metal.handwritten.constants import Constants, constant_values, specialised
+from speedmetal.backends.metal.profiling.signposts import current_prefix
 from speedmetal.errors import (
     CompileError,
     DeviceError,
@@ -49,8 +49,8 @@ from speedmetal.errors import (
     UnknownNameError,
     UserInputError,
 )
+from speedmetal.launch.geometry import requested
 from speedmetal.msl.declared import Parameters, declared_parameters
-from speedmetal.sizes import requested
 from speedmetal.source import SourceSpan, SourceText
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speedmetal.backends.base import Device
+from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device, present
 from speedmetal.backends.registry import device as device_named
 from speedmetal.errors import DeviceError, UserInputError
 
 if TYPE_CHECKING:
-    from speedmetal.backends.metal.device import MetalDevice
-    from speedmetal.backends.metal.queue import Timing
+    from speedmetal.backends.metal.driver.device import MetalDevice
+    from speedmetal.backends.metal.driver.queue import Timing
 
 
 @contextmanager
@@ -46,14 +46,14 @@ def capture(path: str | PathLike[str], *, device: str | Device | None = None) ->
             ...
         speedmetal.errors.DeviceError: GPU traces are made by Metal devices, and this is cpu; ...
     """
-    from speedmetal.backends.metal.capture import captured
+    from speedmetal.backends.metal.profiling.capture import captured
 
     with captured(_metal(device, "GPU traces are made"), Path(path)):
         yield
 
 
 def _metal(given: str | Device | None, what: str) -> MetalDevice:
-    from speedmetal.backends.metal.device import MetalDevice
+    from speedmetal.backends.metal.driver.device import MetalDevice
 
     found = default_device() if given is None else device_named(given)
     if not isinstance(found, MetalDevice):
@@ -138,7 +138,7 @@ def gpu_time(device: str | Device | None = None) -> Iterator[DeviceTime]:
         >>> measured.seconds > 0
         True
     """
-    from speedmetal.backends.metal.device import MetalDevice
+    from speedmetal.backends.metal.driver.device import MetalDevice
 
     measured = default_device() if device is None else device_named(device)
     result = DeviceTime()
@@ -212,8 +212,8 @@ def label(name: str) -> Iterator[None]:
         >>> with label("forward"):
         ...     pass
     """
-    from speedmetal.backends.metal.device import MetalDevice
-    from speedmetal.backends.metal.signposts import annotated, labelled
+    from speedmetal.backends.metal.driver.device import MetalDevice
+    from speedmetal.backends.metal.profiling.signposts import annotated, labelled
 
     if not (isinstance(name, str) and name):
         raise UserInputError(f"expected a name as a text that is not empty, got {name!r}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal import compiler
+from speedmetal.compiler import pipeline
 
 
 @sm.kernel
@@ -38,13 +38,13 @@ def ones_in(launch, **sizes) -> int:
 def compilations(monkeypatch) -> list[str]:
     """The names of the kernels that are compiled during the test."""
     names: list[str] = []
-    real = compiler.lower
+    real = pipeline.lower
 
     def noted(specialisation, target):
         names.append(specialisation.name or specialisation.function.__name__)
         return real(specialisation, target)
 
-    monkeypatch.setattr(compiler, "lower", noted)
+    monkeypatch.setattr(pipeline, "lower", noted)
     return names
 
 

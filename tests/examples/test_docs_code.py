@@ -29,8 +29,8 @@ from pathlib import Path
 
 import pytest
 
-from speedmetal.backends.cpu.build import vector_unit
-from speedmetal.backends.cpu.target import AVX512
+from speedmetal.backends.cpu.codegen.vector_unit import AVX512
+from speedmetal.backends.cpu.jit import vector_unit
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedmetal import cache as cache_module
-from speedmetal.cache import CacheWarning, DiskCache, default_cache
 from speedmetal.errors import CacheError
+from speedmetal.system import disk_cache as cache_module
+from speedmetal.system.disk_cache import CacheWarning, DiskCache, default_cache
 
 is_root = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not is_root, reason="only root may give files away or mount")
@@ -261,8 +261,8 @@ def in_process(body: str, *, user: int | None = None) -> subprocess.CompletedPro
     preamble = """
 import os, platformdirs, platformdirs.unix, resource, sys, warnings
 from pathlib import Path
-from speedmetal.cache import *
-from speedmetal.cache import CacheWarning
+from speedmetal.system.disk_cache import *
+from speedmetal.system.disk_cache import CacheWarning
 def assert_works_without_cache(cache):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -438,7 +438,7 @@ def test_a_writer_that_is_killed_leaves_old_value_or_new(folder):
             [
                 sys.executable,
                 "-c",
-                "from pathlib import Path\nfrom speedmetal.cache import DiskCache\n"
+                "from pathlib import Path\nfrom speedmetal.system.disk_cache import DiskCache\n"
                 + textwrap.dedent(writer),
             ],
             stdout=subprocess.PIPE,
@@ -477,7 +477,7 @@ def test_processes_that_race_for_entries_all_get_right_values(folder):
             if turn % 20 == 19:
                 cache.clear()
         """
-    command = "from pathlib import Path\nfrom speedmetal.cache import DiskCache\n"
+    command = "from pathlib import Path\nfrom speedmetal.system.disk_cache import DiskCache\n"
     processes = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", command + textwrap.dedent(body)],

@@ -15,7 +15,12 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.fingerprint import Fingerprint, UnkeyableError, package_identity, source_block
+from speedmetal.compiler.fingerprint import (
+    Fingerprint,
+    UnkeyableError,
+    package_identity,
+    source_block,
+)
 from speedmetal.frontend.signature import parse_signature, signature_of
 
 SOURCE = """\
@@ -50,7 +55,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import kernels
-from speedmetal.fingerprint import Fingerprint
+from speedmetal.compiler.fingerprint import Fingerprint
 for with_places in (False, True):
     found = Fingerprint(with_places=with_places)
     found.add(kernels.outer)

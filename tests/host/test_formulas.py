@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.dtypes import DType
-from speedmetal.errors import InternalError
-from speedmetal.formulas import (
+from speedmetal.compiler.inspection import formula_of
+from speedmetal.compiler.size_expression import (
     LaunchValues,
     SizedArray,
     evaluate,
     formula_from,
     reads_scalars,
 )
-from speedmetal.inspection import formula_of
+from speedmetal.dtypes import DType
+from speedmetal.errors import InternalError
 from speedmetal.ir import nodes as ir
 
 TYPES = (d.int32, d.int64, d.uint8, d.int16, d.uint32, d.uint64, d.float32, d.float64, d.float16)

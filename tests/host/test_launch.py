@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal import compiler
-from speedmetal.backends.base import BuildOptions, Device
 from speedmetal.backends.cpu.device import CpuDevice
+from speedmetal.backends.device import BuildOptions, Device
+from speedmetal.compiler import pipeline
 from speedmetal.dtypes import ALL
 from speedmetal.frontend.signature import signature_of
 
@@ -487,7 +487,7 @@ def test_a_known_launch_compiles_nothing(monkeypatch):
     def unexpected(*_, **__):
         raise AssertionError("compiled again")
 
-    monkeypatch.setattr(compiler, "compile_for", unexpected)
+    monkeypatch.setattr(pipeline, "compile_for", unexpected)
     vadd(a, a, c, grid=4)
     vadd(c, a, a, grid=3)  # other sizes and addresses need no other code
 
@@ -509,7 +509,7 @@ def test_a_fresh_process_reads_the_code_from_disk(monkeypatch, tmp_path):
     def unexpected(*_, **__):
         raise AssertionError("lowered again")
 
-    monkeypatch.setattr(compiler, "lower", unexpected)
+    monkeypatch.setattr(pipeline, "lower", unexpected)
     c[0] = 0.0
     fresh(3)(c, 2.0, grid=1, debug=1)
     assert c[0].item() == 7
@@ -528,7 +528,7 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
     monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path))
     scalar, array = signature_of((1.0, A))
-    base = compiler.Specialisation(fresh(3).function, None, (array, scalar))
+    base = pipeline.Specialisation(fresh(3).function, None, (array, scalar))
     kinds = [
         base,
         replace(base, function=fresh(4).function),
@@ -540,11 +540,11 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
     ]
     cpu = sm.device("cpu")
     options = [BuildOptions(), BuildOptions(has_ragged_rows=True), BuildOptions(math_mode="fast")]
-    keys = [compiler._disk_key(cpu, s, o)[0] for s in kinds for o in options]
+    keys = [pipeline._disk_key(cpu, s, o)[0] for s in kinds for o in options]
     assert "" not in keys
     assert len(set(keys)) == len(keys)
     again = replace(base, function=fresh(3).function)
-    assert compiler._disk_key(cpu, again, BuildOptions())[0] == keys[0]
+    assert pipeline._disk_key(cpu, again, BuildOptions())[0] == keys[0]
 
 
 # --- Debugging -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 import speedmetal as sm
-from speedmetal import compiler
+from speedmetal.compiler import pipeline
 
 
 def shift(x):
@@ -60,7 +60,7 @@ def launch(request, monkeypatch, tmp_path):
         with pytest.MonkeyPatch.context() as patch:
             if request.param:
                 run(sm.kernel(body), *arguments)
-                patch.setattr(compiler, "lower", _unexpected)
+                patch.setattr(pipeline, "lower", _unexpected)
             run(kernel, *arguments)
         return lambda *others: run(kernel, *(others or arguments))
 
@@ -223,7 +223,7 @@ def test_what_stays_compiles_nothing_again(launch, monkeypatch):
         c[0] = scale(line.at(line.twice)) + Line(1.0).start + Line.unit(1.0)
 
     again = launch(body, Line(2.0))
-    monkeypatch.setattr(compiler, "compile_for", _unexpected)
+    monkeypatch.setattr(pipeline, "compile_for", _unexpected)
     again()
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal import code_command, compiler
+from speedmetal import code_command
+from speedmetal.compiler import pipeline
 
 
 @sm.kernel
@@ -188,13 +189,13 @@ def test_the_targets_without_float64_are_those_whose_printers_refuse_it():
     def copy(a, b):
         a[0] = b[0]
 
-    for target in compiler.TARGETS:
+    for target in pipeline.TARGETS:
         refuses = False
         try:
             sm.code(copy, "f64[:] f64[:]", target=target)
         except sm.CompileError:
             refuses = True
-        assert refuses is (target in compiler.WITHOUT_FLOAT64)
+        assert refuses is (target in pipeline.WITHOUT_FLOAT64)
 
 
 @dataclass(frozen=True)

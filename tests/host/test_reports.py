@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal import compiler
 from speedmetal.backends import mailbox
+from speedmetal.backends.device_reports import AssertSite, PrintSite, ReportSites
+from speedmetal.compiler import pipeline
+from speedmetal.compiler.inspection import sites_of
+from speedmetal.compiler.metadata import KernelFacts, packed, unpacked
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
-from speedmetal.facts import KernelFacts, packed, unpacked
 from speedmetal.frontend.signature import parse_signature
-from speedmetal.inspection import sites_of
-from speedmetal.reports import AssertSite, PrintSite, ReportSites
 from speedmetal.source import SourceSpan, SourceText
 
 SPAN = SourceSpan(SourceText("model.py", 3, ("    c[i] = a[j]",)), 3, 11, 3, 15)
@@ -128,7 +128,7 @@ def test_sites_are_numbered_as_in_the_mailbox():
     """Asserts in their order; at level 2 control flow after them; prints on their own."""
     for debug, control in ((1, 0), (2, 2)):
         signature = parse_signature("f32[:]")
-        kernel, _ = compiler.lower(checked.specialisation(signature, debug), "cpu")
+        kernel, _ = pipeline.lower(checked.specialisation(signature, debug), "cpu")
         sites = sites_of(kernel)
         kinds = [site.kind for site in sites.asserts]
         own = len(kinds) - control

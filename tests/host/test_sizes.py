@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.sizes import Request, chosen_threads, requested
+from speedmetal.launch.geometry import Request, chosen_threads, requested
 
 CPU = sm.device("cpu")
 EXTENTS = st.integers(1, 5000)

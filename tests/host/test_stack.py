@@ -10,8 +10,9 @@ import threading
 import pytest
 
 import speedmetal as sm
-from speedmetal import compiler, stack
-from speedmetal.stack import with_room
+from speedmetal.compiler import pipeline
+from speedmetal.system import deep_stack
+from speedmetal.system.deep_stack import with_room
 
 LIMIT = sys.getrecursionlimit()
 
@@ -68,7 +69,7 @@ def test_context_and_errors_pass_through():
 
 
 def test_the_deepest_stack_has_an_end(monkeypatch):
-    monkeypatch.setattr(stack, "_DEEPEST_FRAMES", LIMIT + 500)
+    monkeypatch.setattr(deep_stack, "_DEEPEST_FRAMES", LIMIT + 500)
     with pytest.raises(RecursionError):
         with_room(lambda: depth(100 * LIMIT))
 
@@ -130,7 +131,7 @@ def test_kernels_may_be_launched_near_the_end_of_the_stack():
 
 
 def test_what_is_too_deep_for_every_stack_is_told(monkeypatch):
-    monkeypatch.setattr(stack, "_DEEPEST_FRAMES", LIMIT + 500)
+    monkeypatch.setattr(deep_stack, "_DEEPEST_FRAMES", LIMIT + 500)
     with pytest.raises(sm.CompileError) as caught:
         calls(400)(sm.zeros(1), grid=1)
     message = re.sub(r"f\d+", "f..", re.sub(r"\d+:5|\d+ \| ", "..", str(caught.value)))
@@ -148,8 +149,8 @@ def test_every_stage_may_be_too_deep(monkeypatch):
 
     for name in ("_lower", "_printed", "_compile_for"):
         with monkeypatch.context() as patch:
-            patch.setattr(stack, "_DEEPEST_FRAMES", 3000)
-            patch.setattr(compiler, name, endless)
+            patch.setattr(deep_stack, "_DEEPEST_FRAMES", 3000)
+            patch.setattr(pipeline, name, endless)
             call = kernel.compile if name == "_compile_for" else functools.partial(sm.code, kernel)
             with pytest.raises(sm.CompileError) as caught:
                 call("f32[:]")

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
 
-from speedmetal.backends.base import Buffer, Device, DeviceArray, layout_of
+from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
 from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.device import Buffer, Device, DeviceArray, layout_of
 from speedmetal.backends.registry import device as device_named
 from speedmetal.dtypes import DType, as_dtype, from_numpy, named
 from speedmetal.errors import UserInputError
-from speedmetal.interop import DEVICE_CPU, export_dlpack
 
 HostArray = np.ndarray[Any, Any]
 Index = SupportsIndex | slice | EllipsisType | None

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array, HostArray, allocated, upload, wrapped
-from speedmetal.backends.base import Device
+from speedmetal.arrays.dlpack import import_dlpack
+from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, complex64
 from speedmetal.errors import UserInputError
-from speedmetal.interop import import_dlpack
 
 Shape = int | tuple[int, ...]
 DeviceLike = str | Device | None

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from functools import cache
 
-from speedmetal.backends.base import Device, MemoryInfo, entered_device
 from speedmetal.backends.cpu.device import CpuDevice
+from speedmetal.backends.device import Device, MemoryInfo, entered_device
 from speedmetal.errors import DeviceError, UnknownNameError
 
 _IS_MACOS = sys.platform == "darwin"
@@ -23,13 +23,13 @@ def _metal() -> Device:
             ' sm.code(..., target="metal") shows the Metal source, and sm.device("metal-sim") runs'
             " it in a simulator"
         )
-    from speedmetal.backends.metal.device import metal_device
+    from speedmetal.backends.metal.driver.device import metal_device
 
     return metal_device()
 
 
 def _simulator() -> Device:
-    from speedmetal.backends.metal.device import simulated_device
+    from speedmetal.backends.metal.driver.device import simulated_device
 
     return simulated_device()
 

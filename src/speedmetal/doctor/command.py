@@ -16,7 +16,6 @@ import hypothesis  # noqa: F401 - the suite needs it: if it is missing, that is 
 import pytest  # noqa: F401 - the same
 from rich.console import Console
 
-from speedmetal import cache
 from speedmetal.bench.commands.arguments import seconds
 from speedmetal.doctor import document
 from speedmetal.doctor.display import Lines
@@ -24,6 +23,7 @@ from speedmetal.doctor.examination import Examination
 from speedmetal.doctor.privacy import redaction_of_this_machine
 from speedmetal.doctor.results import Result, Status
 from speedmetal.errors import UserInputError
+from speedmetal.system import disk_cache as cache
 
 EXIT_OK = 0
 EXIT_NOT_ALL_HOLD = 1

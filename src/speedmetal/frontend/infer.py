@@ -48,7 +48,7 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
-from speedmetal.stack import with_room
+from speedmetal.system.deep_stack import with_room
 
 _REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 import speedmetal as sm
 from speedmetal.arrays.array import upload
-from speedmetal.backends.base import Buffer, Device, DeviceLimits
+from speedmetal.backends.device import Buffer, Device, DeviceLimits
 from speedmetal.dtypes import ALL
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal import stack
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import parse_signature
+from speedmetal.system import deep_stack
 
 
 def run(function, *arrays, grid=1, threads=None, debug=0):
@@ -303,7 +303,7 @@ def test_functions_of_one_scalar_are_made_alone():
 
 def test_deep_programs_are_refused_with_a_message(tmp_path, monkeypatch):
     """Python's stack ends with advice, not with a RecursionError."""
-    monkeypatch.setattr(stack, "_DEEPEST_FRAMES", 10_000)
+    monkeypatch.setattr(deep_stack, "_DEEPEST_FRAMES", 10_000)
     count = 2000
     lines = [f"def f{k}(a):\n    f{k + 1}(a)\n" for k in range(count)]
     path = tmp_path / "deep.py"

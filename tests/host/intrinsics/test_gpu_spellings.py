@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.cuda import build
+from speedmetal.backends.cuda.driver import nvrtc as build
 from speedmetal.dtypes import float32, float64, int32, int64, uint8
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind, Result

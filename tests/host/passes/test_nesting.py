@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal import compiler
+from speedmetal.compiler import pipeline
 from speedmetal.ir import nodes as ir
 from speedmetal.ir import walk
 from speedmetal.passes import nesting
@@ -25,7 +25,7 @@ def limits(request, monkeypatch):
 
 def lowered(function, types, target="cpu"):
     kernel = sm.kernel(function)
-    return compiler.lower(kernel.specialisation(kernel.signature_for((types,))), target)[0]
+    return pipeline.lower(kernel.specialisation(kernel.signature_for((types,))), target)[0]
 
 
 def branches_of(body):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.base import Buffer, BuildOptions, Device, DeviceLimits, Program
+from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.errors import DeviceError
 from speedmetal.ir.nodes import Kernel
 
@@ -74,13 +74,13 @@ class CpuDevice(Device):
 
     @cached_property
     def identity(self) -> str:
-        from speedmetal.backends.cpu.build import host_identity
+        from speedmetal.backends.cpu.jit import host_identity
 
         return host_identity()
 
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
-        from speedmetal.backends.cpu.build import compile_object, vector_unit
-        from speedmetal.backends.cpu.printer import print_kernel, uses_simdgroups
+        from speedmetal.backends.cpu.codegen.printer import print_kernel, uses_simdgroups
+        from speedmetal.backends.cpu.jit import compile_object, vector_unit
 
         linear = options.has_ragged_rows and uses_simdgroups(kernel)
         return compile_object(print_kernel(kernel, unit=vector_unit(), linear=linear))

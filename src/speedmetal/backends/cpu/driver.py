@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal.backends.base import (
+from speedmetal.backends.cpu.jit import ENTRY_SYMBOL, load
+from speedmetal.backends.cpu.pool import default_pool, default_threads
+from speedmetal.backends.device import (
     ArrayParameter,
     DeviceLimits,
     Launch,
@@ -17,8 +19,6 @@ from speedmetal.backends.base import (
     ScalarParameter,
     fitted,
 )
-from speedmetal.backends.cpu.build import ENTRY_SYMBOL, load
-from speedmetal.backends.cpu.pool import default_pool, default_threads
 from speedmetal.dtypes import (
     DType,
     bfloat16,
@@ -57,7 +57,7 @@ class CpuProgram(Program):
     """A kernel in memory.
 
     Args:
-        object_bytes: What `speedmetal.backends.cpu.build.compile_object` made; it defines
+        object_bytes: What `speedmetal.backends.cpu.jit.compile_object` made; it defines
             ``void sm_entry(ptr args, i64 begin, i64 end)``.
 
     Raises:

@@ -18,15 +18,15 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
-from speedmetal.backends.cpu.build import (
+from speedmetal.backends.cpu.jit import (
     Effort,
     LoadedObject,
     compile_object,
     host_identity,
     load,
 )
-from speedmetal.cache import default_cache
 from speedmetal.errors import UserInputError
+from speedmetal.system.disk_cache import default_cache
 
 THREADS_VARIABLE = "SPEEDMETAL_NUM_THREADS"
 """Environment variable with the number of threads, the calling one included."""

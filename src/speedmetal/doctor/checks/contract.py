@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import speedmetal as sm
-from speedmetal.backends.metal.bridge import OWNED, Bridge
+from speedmetal.backends.metal.driver.bridge import OWNED, Bridge
 from speedmetal.doctor.results import Finding
 from speedmetal.doctor.worker import Task
 from speedmetal.metal_simulator.api import sdk
 from speedmetal.metal_simulator.api.facts import Owner, Selector, Structure
 
 if TYPE_CHECKING:
-    from speedmetal.backends.metal.device import MetalDevice
+    from speedmetal.backends.metal.driver.device import MetalDevice
 
 TABLE_PYOBJC = (12, 2)
 """The version of PyObjC that the table's constants are from; older ones may lack some."""

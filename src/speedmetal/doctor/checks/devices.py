@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from speedmetal.backends import registry
-from speedmetal.backends.base import Device
+from speedmetal.backends.device import Device
 from speedmetal.doctor.results import Finding
 from speedmetal.doctor.worker import Task
 from speedmetal.errors import DeviceError

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import speedmetal as sm
-from speedmetal.backends.metal import build, features
+from speedmetal.backends.metal.driver import build
+from speedmetal.backends.metal.driver import capabilities as features
 from speedmetal.doctor import suite
 from speedmetal.doctor.results import Finding
 from speedmetal.doctor.worker import Task
 
 if TYPE_CHECKING:
-    from speedmetal.backends.metal.device import MetalDevice
+    from speedmetal.backends.metal.driver.device import MetalDevice
 
 SHOWN_LINES = 6
 """Of what the compiler says about a source."""

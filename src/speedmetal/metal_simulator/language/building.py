@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from speedmetal import msl
-from speedmetal.cache import default_cache
 from speedmetal.errors import InternalError
 from speedmetal.metal_simulator.language.words import Reading
 from speedmetal.metal_simulator.toolchain import Compilation, Toolchain, scratch_file
+from speedmetal.system.disk_cache import default_cache
 
 _HEADERS: Final = Path(__file__).parent / "headers"
 _ABI: Final = Path(__file__).parent.parent / "runtime" / "abi.h"

@@ -13,7 +13,6 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from speedmetal.cache import default_cache
 from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages, rules
 from speedmetal.metal_simulator.language.preprocess import (
@@ -27,6 +26,7 @@ from speedmetal.metal_simulator.language.translation import Translation, transla
 from speedmetal.metal_simulator.language.words import Reading
 from speedmetal.msl.diagnostics import MslDiagnostic, MslError
 from speedmetal.msl.tokens import Tokens
+from speedmetal.system.disk_cache import default_cache
 
 _CLEAN = b"clean"
 

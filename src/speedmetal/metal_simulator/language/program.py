@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from speedmetal.cache import default_cache
 from speedmetal.metal_simulator import toolchain as toolchains
 from speedmetal.metal_simulator.language import building, messages
 from speedmetal.metal_simulator.language.preprocess import (
@@ -35,6 +34,7 @@ from speedmetal.metal_simulator.runtime.records import Region
 from speedmetal.metal_simulator.toolchain import Toolchain
 from speedmetal.msl.diagnostics import MslDiagnostic, MslError
 from speedmetal.msl.parameters import Parameter
+from speedmetal.system.disk_cache import default_cache
 
 # smr::texture_facts in headers/textures.h.
 _ELEMENTS = ("float", "half", "int", "uint", "short", "ushort")

@@ -10,9 +10,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from speedmetal.cache import default_cache
 from speedmetal.errors import InternalError
 from speedmetal.metal_simulator import toolchain
+from speedmetal.system.disk_cache import default_cache
 
 BUFFERS = 31
 """Buffer indices of a kernel."""

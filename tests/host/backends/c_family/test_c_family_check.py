@@ -9,8 +9,8 @@ from c_family_kernels import atomics, collectives, matrices, operations
 
 from ir_builder import Builder, span
 from speedmetal import dtypes as d
-from speedmetal.backends.cuda import printer as cuda
-from speedmetal.backends.metal import printer as metal
+from speedmetal.backends.cuda.codegen import printer as cuda
+from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.errors import CompileError
 from speedmetal.ir.types import Space
 

@@ -7,9 +7,9 @@ import pytest
 from written_kernels import KERNELS, Ball, hits
 
 from speedmetal import passes
-from speedmetal.backends.cuda import printer as cuda
-from speedmetal.backends.cuda.build import compile_ptx, is_available
-from speedmetal.backends.metal import printer as metal
+from speedmetal.backends.cuda.codegen import printer as cuda
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import parse_signature, signature_of
 

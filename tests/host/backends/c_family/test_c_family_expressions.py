@@ -10,9 +10,9 @@ from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import Text
-from speedmetal.backends.cuda.build import compile_ptx, is_available
-from speedmetal.backends.cuda.printer import CudaPrinter
-from speedmetal.backends.metal.printer import MetalPrinter
+from speedmetal.backends.cuda.codegen.printer import CudaPrinter
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from speedmetal.backends.metal.codegen.printer import MetalPrinter
 from speedmetal.ir import nodes as ir
 
 B = Builder("k")

@@ -10,8 +10,8 @@ import pytest
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.helpers import Helpers, greatest, least
 from speedmetal.backends.c_family.literals import literal
-from speedmetal.backends.cuda.build import compile_ptx, is_available
-from speedmetal.backends.cuda.spellings import DIALECT
+from speedmetal.backends.cuda.codegen.spellings import DIALECT
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.layout import Source, argument_layout, needs_mailbox
-from speedmetal.backends.cuda.printer import dynamic_arrays
+from speedmetal.backends.cuda.codegen.printer import dynamic_arrays
 from speedmetal.ir.types import Space
 
 

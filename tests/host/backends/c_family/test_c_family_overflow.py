@@ -7,7 +7,7 @@ import re
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.cuda.build import compile_ptx, is_available
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
 
 # --- What NVIDIA's compiler makes of it ---------------------------------------------------------
 

@@ -7,9 +7,9 @@ import re
 import pytest
 from c_family_kernels import EVERY_TYPE, GOLDEN
 
-from speedmetal.backends.cuda import printer as cuda
-from speedmetal.backends.cuda.build import compile_ptx, is_available
-from speedmetal.backends.metal import printer as metal
+from speedmetal.backends.cuda.codegen import printer as cuda
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.ir import nodes as ir
 
 # The oldest architecture that NVRTC 13 compiles for, the first with bfloat16, and a newer one.

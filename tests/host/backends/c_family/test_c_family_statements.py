@@ -6,7 +6,7 @@ import pytest
 
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.metal.printer import print_kernel
+from speedmetal.backends.metal.codegen.printer import print_kernel
 from speedmetal.ir import nodes as ir
 from speedmetal.source import NOWHERE
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from llvmlite import binding
 
-from speedmetal.backends.cpu.build import CPU_VARIABLE
+from speedmetal.backends.cpu.jit import CPU_VARIABLE
 
 TESTS = Path(__file__).parents[3]
 PROCESSOR = "x86-64-v3"
@@ -51,7 +51,7 @@ def run_tests(*arguments: str) -> None:
 
 def test_the_other_process_writes_code_for_avx2() -> None:
     """Or the tests below would prove nothing."""
-    program = "from speedmetal.backends.cpu.build import vector_unit; print(vector_unit().lanes)"
+    program = "from speedmetal.backends.cpu.jit import vector_unit; print(vector_unit().lanes)"
     said = run("-c", program)
     assert said.strip() == "8"
 

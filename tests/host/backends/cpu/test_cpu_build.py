@@ -12,7 +12,8 @@ import weakref
 import numpy as np
 import pytest
 
-from speedmetal.backends.cpu.build import (
+from speedmetal.backends.cpu.driver import CpuProgram
+from speedmetal.backends.cpu.jit import (
     LARGE_TEXT_CHARACTERS,
     Effort,
     assembly,
@@ -21,7 +22,6 @@ from speedmetal.backends.cpu.build import (
     load,
     optimised_text,
 )
-from speedmetal.backends.cpu.driver import CpuProgram
 from speedmetal.errors import InternalError
 
 EFFORTS = list(Effort)

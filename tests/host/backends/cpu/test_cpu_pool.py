@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speedmetal.backends.cpu import pool as pool_module
-from speedmetal.backends.cpu.build import compile_object
 from speedmetal.backends.cpu.driver import CpuProgram
+from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads, runtime_text
 from speedmetal.errors import UserInputError
 

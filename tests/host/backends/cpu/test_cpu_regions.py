@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.regions import Piece, Run, Shared, all_pieces, pieces_of
+from speedmetal.backends.cpu.codegen.regions import Piece, Run, Shared, all_pieces, pieces_of
 from speedmetal.ir import nodes as ir
 from speedmetal.ir import walk
 from speedmetal.ir.types import Space

@@ -14,9 +14,16 @@ import pytest
 from cpu_programs import prepared, run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.printer import print_kernel
-from speedmetal.backends.cpu.shapes import UNIFORM, VARYING, Accesses, Shapes, Stride, join
-from speedmetal.backends.cpu.target import AVX2, AVX512, VectorUnit
+from speedmetal.backends.cpu.codegen.lane_strides import (
+    UNIFORM,
+    VARYING,
+    Accesses,
+    Shapes,
+    Stride,
+    join,
+)
+from speedmetal.backends.cpu.codegen.printer import print_kernel
+from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512, VectorUnit
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import MatrixType, Space

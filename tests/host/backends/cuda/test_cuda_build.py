@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speedmetal.backends.cuda import build
+from speedmetal.backends.cuda.driver import nvrtc as build
 from speedmetal.errors import DeviceError, InternalError
 
 needs_nvrtc = pytest.mark.skipif(not build.is_available(), reason="NVRTC is not installed")

@@ -8,7 +8,7 @@ import pytest
 
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cuda.printer import print_kernel
+from speedmetal.backends.cuda.codegen.printer import print_kernel
 from speedmetal.ir import nodes as ir
 from speedmetal.source import NOWHERE
 

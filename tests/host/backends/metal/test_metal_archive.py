@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from metal_machine import machine
-from speedmetal.backends.metal import archive
-from speedmetal.backends.metal.build import compile_library, make_pipeline, source_key
-from speedmetal.cache import CacheWarning, DiskCache, default_cache
+from speedmetal.backends.metal.driver import archive
+from speedmetal.backends.metal.driver.build import compile_library, make_pipeline, source_key
+from speedmetal.system.disk_cache import CacheWarning, DiskCache, default_cache
 
 TEXT = "kernel void f(device float* a [[buffer(0)]]) { a[0] = 1.0f; }\n"
 
@@ -224,7 +224,7 @@ import resource, signal, sys
 import warnings; warnings.simplefilter("ignore")
 sys.path.insert(0, {tests!r})
 from metal_machine import machine
-from speedmetal.backends.metal.build import compile_library, make_pipeline
+from speedmetal.backends.metal.driver.build import compile_library, make_pipeline
 device = machine()
 library = compile_library(device, {text!r}, language=(3, 1), math_mode="safe", label="f")
 function = library.newFunctionWithName_("f")

@@ -8,8 +8,8 @@ import types
 import pytest
 
 from metal_machine import machine
-from speedmetal.backends.metal import bridge as bridges
-from speedmetal.backends.metal.bridge import GUARDED, OLDEST_SYSTEM, OWNED, simulated_bridge
+from speedmetal.backends.metal.driver import bridge as bridges
+from speedmetal.backends.metal.driver.bridge import GUARDED, OLDEST_SYSTEM, OWNED, simulated_bridge
 from speedmetal.errors import DeviceError, InternalError
 from speedmetal.metal_simulator.api import Configuration, sdk
 
@@ -121,7 +121,7 @@ def test_old_pyobjc_frees_buffers_with_the_patch(monkeypatch):
 
 def test_importing_the_backend_imports_neither_pyobjc_nor_the_simulator():
     program = (
-        "import sys, speedmetal.backends.metal.device\n"
+        "import sys, speedmetal.backends.metal.driver.device\n"
         "bad = [m for m in sys.modules if m in ('objc', 'Metal') or 'metal_simulator' in m]\n"
         "assert not bad, bad"
     )

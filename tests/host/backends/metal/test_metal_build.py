@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from metal_machine import machine
-from speedmetal import compiler
-from speedmetal.backends.base import BuildOptions
-from speedmetal.backends.metal import archive, build, capture, constants, program
-from speedmetal.backends.metal.build import (
+from speedmetal.backends.device import BuildOptions
+from speedmetal.backends.metal.codegen.spellings import TYPES
+from speedmetal.backends.metal.driver import archive, build, program
+from speedmetal.backends.metal.driver.build import (
     RefusedSourceError,
     built,
     compile_library,
@@ -24,7 +24,9 @@ from speedmetal.backends.metal.build import (
     pipeline_of,
     unpacked,
 )
-from speedmetal.backends.metal.spellings import TYPES
+from speedmetal.backends.metal.handwritten import constants
+from speedmetal.backends.metal.profiling import capture
+from speedmetal.compiler import pipeline
 from speedmetal.errors import CompileError, InternalError
 from speedmetal.metal_simulator.api.sdk import ENUMERATIONS
 
@@ -41,7 +43,7 @@ def add(a, b, c, factor):
 
 def lowered(function, *types):
     kernel = sm.kernel(function)
-    return compiler.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
+    return pipeline.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
 
 
 def code_of(device, function=add, types=("f32[:]", "f32[:]", "f32[:]", "f32"), **options):

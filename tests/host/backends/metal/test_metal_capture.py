@@ -10,9 +10,9 @@ import pytest
 
 import speedmetal as sm
 from metal_machine import machine
-from speedmetal.backends.metal import capture, signposts
-from speedmetal.backends.metal.capture import captured
-from speedmetal.backends.metal.commands import Encoding
+from speedmetal.backends.metal.driver.commands import Encoding
+from speedmetal.backends.metal.profiling import capture, signposts
+from speedmetal.backends.metal.profiling.capture import captured
 from speedmetal.errors import DeviceError, UserInputError
 
 PERMISSION = (

@@ -17,7 +17,7 @@ import pytest
 
 import metal_sdk
 import speedmetal.backends.metal
-from speedmetal.backends.metal import bridge
+from speedmetal.backends.metal.driver import bridge
 from speedmetal.metal_simulator import api
 from speedmetal.metal_simulator.api import sdk as table
 from speedmetal.metal_simulator.api.facts import FLOOR, Owner, Selector, read_owners

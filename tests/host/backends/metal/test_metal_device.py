@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from metal_machine import machine
-from speedmetal.backends.base import Device
-from speedmetal.backends.metal import device as devices
-from speedmetal.backends.metal.device import MetalDevice, metal_device, simulated_device
+from speedmetal.backends.device import Device
+from speedmetal.backends.metal.driver import device as devices
+from speedmetal.backends.metal.driver.device import MetalDevice, metal_device, simulated_device
 from speedmetal.errors import DeviceError
 
 

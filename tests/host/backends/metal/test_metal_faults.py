@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from metal_machine import caching_machine, floats, launch, machine, number, pipeline, uploaded
-from speedmetal.backends.metal import device as devices
-from speedmetal.backends.metal.address import BufferAddress
-from speedmetal.backends.metal.commands import Encoding
+from speedmetal.backends.metal.driver import device as devices
+from speedmetal.backends.metal.driver.address import BufferAddress
+from speedmetal.backends.metal.driver.commands import Encoding
 from speedmetal.errors import DeviceError, KernelError, SimulationError
 from speedmetal.metal_simulator.api.configuration import CommandBufferFault
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import speedmetal as sm
-from speedmetal import compiler
-from speedmetal.backends.metal import features
-from speedmetal.backends.metal.features import FEATURES, FLOOR, NEWEST, Abilities
+from speedmetal.backends.metal.driver import capabilities as features
+from speedmetal.backends.metal.driver.capabilities import FEATURES, FLOOR, NEWEST, Abilities
+from speedmetal.compiler import pipeline
 from speedmetal.errors import UserInputError
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind
@@ -17,7 +17,7 @@ SHUFFLES = "simdgroup shuffles"
 
 def lowered(function, *types):
     kernel = sm.kernel(function)
-    return compiler.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
+    return pipeline.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
 
 
 def used(function, *types):

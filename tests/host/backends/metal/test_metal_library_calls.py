@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.base import DeviceArray, layout_of
-from speedmetal.backends.metal.address import BufferAddress
-from speedmetal.backends.metal.calls import bound, threadgroup_lengths
+from speedmetal.backends.device import DeviceArray, layout_of
+from speedmetal.backends.metal.driver.address import BufferAddress
+from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
 from speedmetal.errors import LaunchError
 from speedmetal.msl.declared import declared_parameters
 

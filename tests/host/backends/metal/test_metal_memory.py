@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metal_machine import caching_machine, floats, launch, machine, pipeline, uploaded
-from speedmetal.backends.metal.address import BufferAddress
-from speedmetal.backends.metal.memory import (
+from speedmetal.backends.metal.driver.address import BufferAddress
+from speedmetal.backends.metal.driver.buffer_pool import (
     SMALLEST_BYTES,
     Storage,
     current_storage,
@@ -266,8 +266,8 @@ def test_odd_sizes_are_copied_whole(mode):
 
 
 def test_long_copies_are_made_in_pieces(monkeypatch):
-    monkeypatch.setattr("speedmetal.backends.metal.device.STAGING_BYTES", 1024)
-    monkeypatch.setattr("speedmetal.backends.metal.commands.LONGEST_COPY_BYTES", 256)
+    monkeypatch.setattr("speedmetal.backends.metal.driver.device.STAGING_BYTES", 1024)
+    monkeypatch.setattr("speedmetal.backends.metal.driver.commands.LONGEST_COPY_BYTES", 256)
     device = machine()
     content = np.arange(5001, dtype=np.uint8)
     with storage("private"):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from metal_machine import machine
-from speedmetal.backends.base import ArrayParameter, Launch, ScalarParameter, Sizes, fitted
 from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
-from speedmetal.backends.metal import program
-from speedmetal.backends.metal.program import _packer
+from speedmetal.backends.device import ArrayParameter, Launch, ScalarParameter, Sizes, fitted
+from speedmetal.backends.metal.driver import program
+from speedmetal.backends.metal.driver.program import _packer
 from speedmetal.dtypes import ALL, bfloat16, complex64, float64, int32, int64
 from speedmetal.errors import InternalError, LaunchError
 
@@ -206,11 +206,11 @@ def test_rounding_lengths_up_counts():
 
 
 def _program(device, function, *types):
-    from speedmetal import compiler
-    from speedmetal.backends.base import BuildOptions
+    from speedmetal.backends.device import BuildOptions
+    from speedmetal.compiler import pipeline
 
     kernel = sm.kernel(function)
-    lowered = compiler.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
+    lowered = pipeline.lower(kernel.specialisation(kernel.signature_for(types)), "metal")[0]
     return device.load(device.build(lowered, BuildOptions()), function.__name__)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from metal_machine import floats, launch, machine, number, pipeline, uploaded
-from speedmetal.backends.metal.errors import FAULTS
-from speedmetal.backends.metal.queue import BATCHES_IN_FLIGHT, DISPATCHES_PER_COMMAND_BUFFER
+from speedmetal.backends.metal.driver.errors import FAULTS
+from speedmetal.backends.metal.driver.queue import BATCHES_IN_FLIGHT, DISPATCHES_PER_COMMAND_BUFFER
 from speedmetal.errors import DeviceError
 
 

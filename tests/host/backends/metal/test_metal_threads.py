@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from metal_machine import caching_machine, floats, launch, machine, number, pipeline, uploaded
-from speedmetal.backends.metal import bridge as bridges
-from speedmetal.backends.metal.memory import storage
+from speedmetal.backends.metal.driver import bridge as bridges
+from speedmetal.backends.metal.driver.buffer_pool import storage
 from speedmetal.errors import DeviceError
 
 HERE = Path(__file__).resolve().parents[3]
@@ -178,7 +178,7 @@ def test_a_fork_while_another_thread_holds_the_lock_ends():
 PROGRAM = """
 import numpy as np
 from metal_machine import launch, machine, number, pipeline, uploaded
-from speedmetal.backends.metal.memory import storage
+from speedmetal.backends.metal.driver.buffer_pool import storage
 device = machine(**{configuration})
 device.time_limit_seconds = {limit}
 with storage("private"):

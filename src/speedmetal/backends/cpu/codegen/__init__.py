@@ -1,0 +1,1 @@
+"""Typed IR to LLVM assembly: explicit SIMD, a vector holds consecutive threads."""

@@ -1,0 +1,74 @@
+"""A kernel as LLVM text: explicit vectors over the threads of a threadgroup.
+
+The function written has the signature that :mod:`speedmetal.backends.cpu.driver` calls::
+
+    void sm_entry(ptr arguments, i64 begin, i64 end)    ; threadgroups begin ... end - 1
+
+``arguments`` are slots of 8 bytes: grid x, y, z; threads x, y, z; groups x, y, z; the mailbox;
+then for each parameter an array's pointer, extents and strides (in elements), or a scalar.
+
+Consecutive threads along x share a vector. Two layouts exist: *rows*, where a vector never
+crosses a row of the threadgroup, so that y and z are uniform in it; and *linear*, where vectors
+are cut from thread_index_in_threadgroup, which kernels that use simdgroups need where rows are no
+multiple of 32.
+"""
+
+from __future__ import annotations
+
+from speedmetal.backends.cpu.codegen.collectives import SIMDGROUP_LANES
+from speedmetal.backends.cpu.codegen.functions import Functions
+from speedmetal.backends.cpu.codegen.kernels import KernelCode
+from speedmetal.backends.cpu.codegen.llvm_text import Module, Writer
+from speedmetal.backends.cpu.codegen.vector_unit import AVX512, VectorUnit
+from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import Barrier, Call, Kernel, MatrixLoad
+
+ENTRY = "sm_entry"
+HEADER_SLOTS = 10
+
+_SIMDGROUP_POSITIONS = frozenset(
+    {"thread_index_in_simdgroup", "simdgroup_index_in_threadgroup", "simdgroups_per_threadgroup"}
+)
+
+
+def uses_simdgroups(kernel: Kernel) -> bool:
+    """Whether a kernel can tell which threads form a simdgroup; vectors then have 32 lanes."""
+    for statement in walk.statements(kernel.body):
+        if isinstance(statement, Barrier) and statement.scope == "simdgroup":
+            return True
+        for expression in walk.expressions(statement):
+            if isinstance(expression, MatrixLoad):
+                return True
+            if not isinstance(expression, Call):
+                continue
+            kind, name = expression.intrinsic.kind, expression.intrinsic.name
+            if kind in (IntrinsicKind.COLLECTIVE, IntrinsicKind.MATRIX):
+                return True
+            if name in _SIMDGROUP_POSITIONS:
+                return True
+    return False
+
+
+def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = False) -> str:
+    """The LLVM text of a kernel.
+
+    Args:
+        kernel: After all passes for the CPU.
+        unit: The processor's.
+        linear: Whether vectors are cut from the linear thread index (see above); needed where
+            ``uses_simdgroups(kernel)`` and a threadgroup's rows, at an edge of the grid too, are no
+            multiple of 32 threads, unless it is one row.
+    """
+    module = Module()
+    functions = Functions(module, unit)
+    writer = Writer(module)
+    width = SIMDGROUP_LANES if uses_simdgroups(kernel) else unit.lanes
+    code = KernelCode(writer, width, kernel, functions, linear=linear)
+    code.write()
+    head = f"define void @{ENTRY}(ptr noalias %arguments, i64 %begin, i64 %end) nounwind"
+    body = f"{head} {{\n{writer.body()}\n}}"
+    declarations = "\n".join(module.declarations.values())
+    title = f"; kernel {kernel.name}, {width} threads a vector"
+    parts = (title, *functions.texts(), body, declarations)
+    return "\n\n".join(part for part in parts if part) + "\n"

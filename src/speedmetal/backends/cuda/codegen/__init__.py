@@ -1,0 +1,1 @@
+"""What CUDA C++ spells differently from Metal."""

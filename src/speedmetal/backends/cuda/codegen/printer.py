@@ -1,0 +1,387 @@
+"""CUDA C++: the source of a kernel.
+
+How a launch passes parameters: a pointer for each array parameter in their order, then the
+arguments (:func:`speedmetal.backends.c_family.layout.argument_layout`) by value, then the mailbox's
+address where there is one. A launch covers the grid with whole blocks of the wanted size, which the
+kernel cuts down to the grid:
+
+* No thread beyond the grid gets past the first lines. Barriers wait for the others only (compute
+  capability 7.0 and later).
+* ``threads_per_threadgroup`` is the size of what is left of the block. In kernels that use thread
+  indices or simdgroups, the threads left are numbered anew without gaps: a simdgroup is 32 threads
+  of consecutive index, and a warp, in edge threadgroups too. A thread's position in the threadgroup
+  follows from its index there.
+* A collective that all threads of a simdgroup reach together, as far as the source shows it, acts
+  over exactly these threads, and brings them together first. So does one directly inside an
+  ``if``, over those that take the branch. Elsewhere (after a ``return`` or ``break`` that some
+  threads take, in loops of different lengths) it acts over the threads that the hardware runs
+  together there.
+
+Positions above 65535 threadgroups along y or z cannot be launched.
+"""
+
+from __future__ import annotations
+
+from speedmetal.backends.c_family.check import check
+from speedmetal.backends.c_family.collectives import Collectives, Primitives
+from speedmetal.backends.c_family.kernels import KernelPrinter, static_bytes
+from speedmetal.backends.c_family.layout import AXES, is_sized_at_launch
+from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
+from speedmetal.backends.cuda.codegen.spellings import (
+    DIALECT,
+    LIMITS,
+    NATIVE_ATOMICS,
+    STATIC_THREADGROUP_BYTES,
+)
+from speedmetal.backends.cuda.codegen.uniform import Uniformity
+from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint8, uint32
+from speedmetal.errors import CompileError, Diagnostic
+from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.ir.nodes import (
+    Array,
+    Assign,
+    Barrier,
+    Call,
+    If,
+    Kernel,
+    MatrixLoad,
+    MatrixStore,
+    Statement,
+)
+from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.walk import statements
+
+THREADS_PER_THREADGROUP = 1024
+"""The most that a launch may ask for; the compiler keeps registers free for as many."""
+
+_INDEXED = frozenset(
+    {
+        "thread_index_in_threadgroup",
+        "thread_index_in_simdgroup",
+        "simdgroup_index_in_threadgroup",
+        "simdgroups_per_threadgroup",
+    }
+)
+_INDEX_TEXTS = {
+    "thread_index_in_threadgroup": Text("thread_index_in_threadgroup", PRIMARY),
+    "thread_index_in_simdgroup": Text("thread_index_in_threadgroup & 31", BIT_AND),
+    "simdgroup_index_in_threadgroup": Text("thread_index_in_threadgroup >> 5", SHIFT),
+    "simdgroups_per_threadgroup": Text("(threads + 31) >> 5", SHIFT),
+    "threads_per_simdgroup": Text("32", PRIMARY),
+}
+_HARDWARE = {"threadgroup_position_in_grid": "blockIdx", "threadgroups_per_grid": "gridDim"}
+_FULL_REDUCTION = """if (active == 0xffffffff) {{
+    for (int offset = 16; offset > 0; offset /= 2) {{
+        {type} other = {type}(__shfl_xor_sync(mask, x, offset));
+        x = {combined};
+    }}
+    return x;
+}}"""
+_FULL_PREFIX = """if (active == 0xffffffff) {{
+    for (unsigned int offset = 1; offset < 32; offset *= 2) {{
+        {type} other = {type}(__shfl_up_sync(mask, x, offset));
+        if (lane >= offset) x = {combined};
+    }}
+    {ending}
+}}"""
+_PRIMITIVES = Primitives(
+    context="uint32 mask",
+    active="mask",
+    lane="lane_index()",
+    lowest="__ffs({0}) - 1",
+    shuffle="__shfl_sync(mask, {0}, {1})",
+    ballot="__ballot_sync(mask, {0})",
+    full_reduction=_FULL_REDUCTION,
+    full_prefix=_FULL_PREFIX,
+)
+
+
+def print_kernel(kernel: Kernel) -> str:
+    """The CUDA source of a kernel.
+
+    It needs no header; it is to be compiled without contraction of products and sums
+    (:mod:`speedmetal.backends.cuda.driver.nvrtc`). Its entry has the kernel's own name, or
+    that with ``_kernel`` behind it where the name means something in CUDA C++.
+
+    Raises:
+        CompileError: NVIDIA GPUs cannot do what the kernel asks for.
+    """
+    if faults := check_kernel(kernel):
+        raise CompileError(kernel.name, faults)
+    return CudaPrinter(kernel).source()
+
+
+def check_kernel(kernel: Kernel) -> list[Diagnostic]:
+    """Everything in a kernel that NVIDIA GPUs cannot do."""
+    return check(kernel, LIMITS)
+
+
+def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
+    """The threadgroup arrays whose memory a launch has to ask for, in their order there.
+
+    Each begins at a multiple of 16 bytes; the first at 0. They are those sized at launch, or all
+    where the others are too large to be declared in a kernel.
+    """
+    shared = [a for a in kernel.arrays if a.type.space is Space.THREADGROUP]
+    fixed = [a for a in shared if not is_sized_at_launch(a)]
+    if sum(map(static_bytes, fixed)) > STATIC_THREADGROUP_BYTES:
+        return tuple(shared)
+    return tuple(a for a in shared if is_sized_at_launch(a))
+
+
+class CudaPrinter(KernelPrinter):
+    """Prints one kernel for CUDA."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(DIALECT, kernel)
+        self.atomics.native = NATIVE_ATOMICS
+        self.dynamic = dynamic_arrays(kernel)
+        self.collectives = Collectives(self.helpers, _PRIMITIVES)
+        self._uniformity = Uniformity(kernel)
+        self._masks: dict[Statement, str] = {}
+        self._current: Assign | None = None
+
+    def head(self) -> str:
+        return ""
+
+    # --- Facts ---------------------------------------------------------------------------------
+
+    def _has(self, *kinds: IntrinsicKind) -> bool:
+        return any(isinstance(n, Call) and n.intrinsic.kind in kinds for n in self.kernel_nodes)
+
+    def _uses_simdgroups(self) -> bool:
+        barriers = (n for n in self.kernel_nodes if isinstance(n, Barrier))
+        return self._has(IntrinsicKind.COLLECTIVE) or any(b.scope == "simdgroup" for b in barriers)
+
+    def _is_numbered(self) -> bool:
+        """Whether it matters which index a thread has in its threadgroup."""
+        matrices = any(isinstance(n, MatrixLoad | MatrixStore) for n in self.kernel_nodes)
+        by_name = bool(_INDEXED & set(self.positions))
+        return by_name or self._uses_simdgroups() or matrices or self._has(IntrinsicKind.MATRIX)
+
+    # --- Positions -----------------------------------------------------------------------------
+
+    def position(self, node: Call) -> Text:
+        assert isinstance(node.type, DType)
+        return self._position(node.intrinsic.name, node.axis or 0, node.type)
+
+    def _position(self, name: str, axis: int, dtype: DType) -> Text:
+        letter = AXES[axis]
+        if name in _INDEX_TEXTS:
+            return _INDEX_TEXTS[name]
+        if name in _HARDWARE:
+            return self.converted(dtype, f"{_HARDWARE[name]}.{letter}")
+        if name == "thread_position_in_threadgroup":
+            where = "place" if self._is_numbered() else "threadIdx"
+            return self.converted(dtype, f"{where}.{letter}")
+        if name == "threads_per_grid":
+            return Text(f"arguments.grid_{letter}", PRIMARY)
+        return Text(f"{name}_{letter}", PRIMARY)
+
+    def failure_arguments(self) -> str:
+        names = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
+        return "".join(
+            f", {self._position(name, axis, uint32).text}" for name in names for axis in range(3)
+        )
+
+    def _find_thread(self) -> None:
+        """Lines that say where the thread is, and end those beyond the grid."""
+        t = self.type(self.kernel.index_type)
+        numbered = self._is_numbered()
+        sizes = self.positions.get("threads_per_threadgroup", set())
+        for axis, letter in enumerate(AXES):
+            if numbered or axis in sizes:
+                left = f"arguments.grid_{letter} - {t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
+                size = f"min({t}(blockDim.{letter}), {left})"
+                self.line(f"{t} threads_per_threadgroup_{letter} = {size};")
+        if numbered:
+            self._number_threads(t)
+        positions = self.positions.get("thread_position_in_grid", set())
+        for axis, letter in enumerate(AXES):
+            if not numbered or axis in positions:
+                place = f"{'place' if numbered else 'threadIdx'}.{letter}"
+                start = f"{t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
+                self.line(f"{t} thread_position_in_grid_{letter} = {start} + {t}({place});")
+        if not numbered:
+            self.line("// No thread runs beyond the grid.")
+            x, y, z = (f"thread_position_in_grid_{a} >= arguments.grid_{a}" for a in AXES)
+            self.line(f"if ({x} ||")
+            self.line(f"    {y} ||")
+            self.line(f"    {z}) return;")
+
+    def _number_threads(self, t: str) -> None:
+        x, y, z = (f"threads_per_threadgroup_{a}" for a in AXES)
+        index = "thread_index_in_threadgroup"
+        self.line(f"{t} threads = {x} * {y} * {z};")
+        linear = "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)"
+        self.line(f"{t} {index} = {t}({linear});")
+        self.line("// No thread runs beyond the grid; those left at its edge are numbered anew.")
+        self.line(f"if ({index} >= threads) return;")
+        self.line("uint3 place = threadIdx;")
+        self.line(f"if (threads != {t}(blockDim.x * blockDim.y * blockDim.z)) {{")
+        self.line(f"    place.x = {index} % {x};")
+        self.line(f"    place.y = {index} / {x} % {y};")
+        self.line(f"    place.z = {index} / ({x} * {y});")
+        self.line("}")
+        if self._uses_simdgroups():
+            word = self.helpers.type(uint32)
+            left = f"threads - ({index} & ~31)"
+            self.line("// A bit for each thread of the simdgroup.")
+            self.line(f"{word} simdgroup_mask = 0xffffffff >> max(32 - int({left}), 0);")
+
+    # --- Simdgroups ----------------------------------------------------------------------------
+
+    def _mask(self, statement: Statement | None) -> str:
+        """The threads that come to a statement together."""
+        if statement in self._masks:
+            return self._masks[statement]
+        return "simdgroup_mask" if self._uniformity.is_uniform(statement) else "__activemask()"
+
+    def _assign(self, node: Assign) -> None:
+        self._current = node
+        super()._assign(node)
+
+    def _if(self, node: If) -> None:
+        """Where only some take the branch, and exchange values in it, they are found first."""
+        if self._uniformity.splits(node) and _collectives_in(node):
+            word = self.helpers.type(uint32)
+            mask = self.names.fresh("branch_mask")
+            condition = self.whole(node.condition)
+            self.line(f"{word} {mask} = __ballot_sync(simdgroup_mask, {condition});")
+            for statement in _together(node.body):
+                self._masks[statement] = mask
+            for statement in _together(node.orelse):
+                self._masks[statement] = f"simdgroup_mask & ~{mask}"
+        super()._if(node)
+
+    def collective(self, node: Call) -> Text:
+        dtype = node.arguments[0].type if node.arguments else bool_
+        assert isinstance(dtype, DType)
+        self.helpers.type(uint32)
+        self.helpers.prelude("lane_index")
+        function = self.collectives.function(node.intrinsic.name, dtype)
+        arguments = [self._mask(self._current), *map(self.whole, node.arguments)]
+        return Text(f"{function}({', '.join(arguments)})", PRIMARY)
+
+    def barrier(self, node: Barrier) -> str:
+        if node.scope == "threadgroup":
+            return "__syncthreads()"
+        return f"__syncwarp({self._mask(node)})"
+
+    # --- Matrices ------------------------------------------------------------------------------
+
+    def matrix_type(self, dtype: DType) -> str:
+        element = self.helpers.type(dtype)
+        self.helpers.prelude("lane_index")
+        self.helpers.prelude("matrix")
+        if dtype in (float16, bfloat16):
+            self.helpers.prelude(f"matrix_{element}")
+        return f"matrix8x8<{element}>"
+
+    def matrix_call(self, node: Call) -> Text:
+        assert isinstance(node.type, MatrixType)
+        self.matrix_type(node.type.dtype)
+        arguments = list(map(self.whole, node.arguments))
+        if node.intrinsic.name == "simdgroup_matrix_fill":
+            return Text(f"matrix_fill({arguments[0]})", PRIMARY)
+        if node.intrinsic.name == "simdgroup_multiply":
+            arguments.append(f"matrix_fill({self.type(node.type.dtype)}(0.0f))")
+        return Text(f"matrix_multiply_accumulate({', '.join(arguments)})", PRIMARY)
+
+    def matrix_load(self, node: MatrixLoad) -> Text:
+        assert isinstance(node.type, MatrixType)
+        self.matrix_type(node.type.dtype)
+        rows, columns = self._strides(node.array)
+        if node.transpose:
+            rows, columns = columns, rows
+        address = self.address(node.array, node.indices)
+        return Text(f"matrix_load({address}, {rows}, {columns})", PRIMARY)
+
+    def matrix_store(self, node: MatrixStore) -> str:
+        rows, columns = self._strides(node.array)
+        address = self.address(node.array, node.indices)
+        return f"matrix_store({self.whole(node.value)}, {address}, {rows}, {columns})"
+
+    def _strides(self, array: Array) -> tuple[str, str]:
+        one = f"1{self.dialect.suffixes[self.index_type]}"
+        rows, columns = array.type.matrix_axes
+        return self.stride(array, rows) or one, self.stride(array, columns) or one
+
+    # --- Memory --------------------------------------------------------------------------------
+
+    def exchange_word(self, word: str, value: str) -> str:
+        return f"atomicExch({word}, {value})"
+
+    def add_to_word(self, word: str, value: str) -> str:
+        return f"atomicAdd({word}, {value})"
+
+    def record_type(self) -> str:
+        return f"{self.helpers.type(uint32)}*"
+
+    def conversion_texts(self) -> dict[DType, tuple[str, str]]:
+        return {bool_: ("{type}({0})", f"{self.helpers.dialect.types[uint8]}({{0}})")}
+
+    # --- The kernel ----------------------------------------------------------------------------
+
+    def signature(self) -> list[str]:
+        parameters = [
+            f"{self.pointer(array, constant=array not in self.written)} {self.array(array)}"
+            for array in self.arrays_parameters
+        ]
+        parameters.append("const Arguments arguments")
+        if self.has_mailbox:
+            parameters.append(f"{self.helpers.type(uint32)}* mailbox")
+        lines = [f"    {p}{',' if p is not parameters[-1] else ') {'}" for p in parameters]
+        bounds = f"__launch_bounds__({THREADS_PER_THREADGROUP})"
+        return [f'extern "C" __global__ void {bounds} {self.entry}(', *lines]
+
+    def prologue(self) -> None:
+        for array in self.arrays_in(Space.THREADGROUP):
+            if array not in self.dynamic:
+                self.line(self.static_array(array, "__shared__ "))
+        if self.dynamic:
+            self.line("extern __shared__ __align__(16) unsigned char threadgroup_memory[];")
+        for array in self.arrays_in(Space.THREAD):
+            self.line(self.static_array(array, ""))
+        self._find_thread()
+        self._carve()
+
+    def _carve(self) -> None:
+        """Pointers to the arrays of which only a launch knows the sizes, one behind another."""
+        start = ""
+        for number, array in enumerate(self.dynamic):
+            self.extent_lines(array)
+            name, pointer = self.array(array), self.pointer(array)
+            self.line(f"{pointer} {name} = ({pointer})(threadgroup_memory{start});")
+            if number + 1 < len(self.dynamic):
+                sizes = [self.extent(array, axis) for axis in range(array.type.rank)]
+                count = " * ".join([*sizes, f"sizeof({self.element_type(array.type.dtype)})"])
+                end = f"{name}_end"
+                before = f"{start.removeprefix(' + ')} + " if start else ""
+                self.line(f"size_t {end} = {before}(({count} + 15) & ~size_t(15));")
+                start = f" + {end}"
+
+
+def _collectives_in(node: If) -> bool:
+    """Whether threads exchange values directly in a branch."""
+    return any(_is_collective(s) for body in (node.body, node.orelse) for s in _together(body))
+
+
+def _together(body: tuple[Statement, ...]) -> list[Statement]:
+    """The statements of a block that all threads which enter it reach together."""
+    found: list[Statement] = []
+    for statement in body:
+        found.append(statement)
+        if any(Uniformity.may_leave(s) for s in statements((statement,))):
+            break
+    return found
+
+
+def _is_collective(node: Statement) -> bool:
+    if isinstance(node, Barrier):
+        return node.scope == "simdgroup"
+    value = node.value if isinstance(node, Assign) else None
+    return isinstance(value, Call) and value.intrinsic.kind is IntrinsicKind.COLLECTIVE
+
+
+__all__ = ["CudaPrinter", "check_kernel", "dynamic_arrays", "print_kernel"]

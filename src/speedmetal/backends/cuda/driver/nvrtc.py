@@ -1,0 +1,194 @@
+"""CUDA source to PTX or machine code, with NVIDIA's run-time compiler (NVRTC).
+
+NVRTC needs no GPU and no driver. It is looked for in the package ``nvidia-cuda-nvrtc`` (of any
+CUDA version) first, then among the system's libraries, then in NVIDIA's toolkit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from speedmetal.errors import DeviceError, InternalError
+
+OPTIONS = (
+    "--fmad=false",  # products and sums are contracted by a pass, the same on every target
+    "--std=c++17",
+    "--prec-div=true",
+    "--prec-sqrt=true",
+    "--ftz=false",
+)
+"""How every kernel is compiled: each operation rounded as IEEE 754 says, subnormals kept."""
+
+_PATTERNS = (
+    "*/lib/libnvrtc.so.*",  # nvidia-cuda-nvrtc-cu12 and older: nvidia/cuda_nvrtc; 13: nvidia/cu13
+    "*/bin/nvrtc64_*.dll",
+    "*/bin/*/nvrtc64_*.dll",
+)
+
+
+_TOOLKIT_PATTERNS = (
+    "lib64/libnvrtc.so.*",
+    "targets/*/lib/libnvrtc.so.*",
+    "lib/libnvrtc.so.*",
+    "bin/nvrtc64_*.dll",
+    "bin/*/nvrtc64_*.dll",
+)
+_TOOLKIT_FOLDERS = "/usr/local/cuda*"
+"""Where the toolkit's installer puts it on Linux, unless told otherwise."""
+
+
+def compile_ptx(source: str, architecture: str = "sm_80") -> str:
+    """The PTX text of a source.
+
+    Args:
+        source: What :func:`speedmetal.backends.cuda.codegen.printer.print_kernel` gives.
+        architecture: ``"sm_80"``: compiled to machine code as well, which proves that the PTX is
+            valid; ``"compute_80"``: to PTX alone, which is faster.
+
+    Raises:
+        DeviceError: NVRTC is not installed, or does not know the architecture.
+        InternalError: The source is not valid; the message has NVRTC's log.
+    """
+    return _compile(source, architecture, "PTX").decode().rstrip("\0")
+
+
+def compile_cubin(source: str, architecture: str = "sm_80") -> bytes:
+    """The machine code of a source for one architecture, ``"sm_90"``.
+
+    Raises:
+        DeviceError: NVRTC is not installed, or does not know the architecture.
+        InternalError: The source is not valid; the message has NVRTC's log.
+    """
+    return _compile(source, architecture, "CUBIN")
+
+
+def nvrtc_version() -> str:
+    """The version of the compiler, for the keys of caches.
+
+    Raises:
+        DeviceError: NVRTC is not installed.
+    """
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    nvrtc = _load()
+    nvrtc.check(nvrtc.library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
+    return f"{major.value}.{minor.value}"
+
+
+def is_available() -> bool:
+    """Whether NVRTC can be loaded here."""
+    try:
+        _load()
+    except DeviceError:
+        return False
+    return True
+
+
+def _compile(source: str, architecture: str, product: str) -> bytes:
+    nvrtc = _load()
+    library, program = nvrtc.library, ctypes.c_void_p()
+    text = source.encode()
+    created = library.nvrtcCreateProgram(ctypes.byref(program), text, b"kernel.cu", 0, None, None)
+    nvrtc.check(created)
+    try:
+        options = [f"--gpu-architecture={architecture}".encode(), *map(str.encode, OPTIONS)]
+        array = (ctypes.c_char_p * len(options))(*options)
+        code = library.nvrtcCompileProgram(program, len(options), array)
+        if code != _SUCCESS:
+            log = nvrtc.bytes_of(program, "ProgramLog").decode(errors="replace").rstrip("\0")
+            _raise(nvrtc.message(code), code, architecture, log, source)
+        return nvrtc.bytes_of(program, product)
+    finally:
+        library.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def _raise(message: str, code: int, architecture: str, log: str, source: str) -> None:
+    if code == _INVALID_OPTION:
+        raise DeviceError(
+            f"NVRTC {nvrtc_version()} does not compile for {architecture!r}: {log.strip()};"
+            " install the nvidia-cuda-nvrtc of another CUDA version, or name another architecture"
+        )
+    raise InternalError(
+        f"compiling with NVRTC for {architecture}: {message}\n{log.strip()}\n\n{_numbered(source)}"
+    )
+
+
+def _numbered(source: str) -> str:
+    """The source with line numbers, to which the log refers."""
+    lines = source.splitlines()
+    width = len(str(len(lines)))
+    return "\n".join(f"{number:{width}} | {line}" for number, line in enumerate(lines, start=1))
+
+
+_SUCCESS = 0  # nvrtcResult, nvrtc.h
+_INVALID_OPTION = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Nvrtc:
+    library: ctypes.CDLL
+
+    def message(self, code: int) -> str:
+        return str(self.library.nvrtcGetErrorString(code).decode())
+
+    def check(self, code: int) -> None:
+        if code != _SUCCESS:
+            raise InternalError(f"NVRTC answered {self.message(code)}")
+
+    def bytes_of(self, program: ctypes.c_void_p, product: str) -> bytes:
+        size = ctypes.c_size_t()
+        self.check(getattr(self.library, f"nvrtcGet{product}Size")(program, ctypes.byref(size)))
+        buffer = ctypes.create_string_buffer(size.value)
+        self.check(getattr(self.library, f"nvrtcGet{product}")(program, buffer))
+        return buffer.raw
+
+
+@functools.cache
+def _load() -> _Nvrtc:
+    tried = []
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError as error:
+            tried.append(f"{path}: {error}")
+            continue
+        library.nvrtcGetErrorString.restype = ctypes.c_char_p
+        return _Nvrtc(library)
+    found = f" ({'; '.join(tried)})" if tried else ""
+    raise DeviceError(
+        f"NVIDIA's run-time compiler was not found{found}; install it with"
+        " pip install nvidia-cuda-nvrtc"
+    )
+
+
+def _candidates() -> Iterator[str]:
+    """Where NVRTC may be, the newest version in the package first."""
+    spec = importlib.util.find_spec("nvidia")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        for pattern in _PATTERNS:
+            yield from _found(Path(folder), pattern)
+    if system := ctypes.util.find_library("nvrtc"):
+        yield system
+    for toolkit in _toolkits():
+        for pattern in _TOOLKIT_PATTERNS:
+            yield from _found(toolkit, pattern)
+
+
+def _found(folder: Path, pattern: str) -> Iterator[str]:
+    found = sorted(folder.glob(pattern), reverse=True)
+    return (str(path) for path in found if "builtins" not in path.name)
+
+
+def _toolkits() -> Iterator[Path]:
+    """Folders of CUDA toolkits: those that the environment names, then the usual ones."""
+    named = (os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH"))
+    yield from (Path(folder) for folder in named if folder)
+    usual = Path(_TOOLKIT_FOLDERS)
+    yield from sorted(usual.parent.glob(usual.name), reverse=True)

@@ -1,0 +1,1 @@
+"""What Metal Shading Language spells differently from CUDA C++."""

@@ -1,0 +1,1 @@
+"""Metal through PyObjC, or through its simulated stand-in."""

@@ -1,0 +1,382 @@
+"""Apple's GPU as a device; or the simulator's, which is the same code behind another bridge."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import json
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from speedmetal.backends.device import (
+    Buffer,
+    BuildOptions,
+    Device,
+    DeviceLimits,
+    MemoryInfo,
+    Program,
+)
+from speedmetal.backends.metal.driver.address import BufferAddress
+from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
+from speedmetal.backends.metal.driver.buffer_pool import (
+    CACHING,
+    COPY_ALIGNMENT_BYTES,
+    EXACT,
+    Allocation,
+    Bytes,
+    Policy,
+    Pool,
+    PoolInfo,
+    Storage,
+    current_storage,
+)
+from speedmetal.backends.metal.driver.commands import Copy, Refresh
+from speedmetal.backends.metal.driver.errors import first_of
+from speedmetal.backends.metal.driver.events import Event
+from speedmetal.backends.metal.driver.forks import ForkedLock
+from speedmetal.backends.metal.driver.queue import Queue
+from speedmetal.errors import DeviceError
+from speedmetal.ir.nodes import Kernel
+
+Words = np.ndarray[Any, np.dtype[np.uint32]]
+
+STAGING_BYTES = 64 << 20
+"""Copies to and from memory that the host does not see pass through buffers of this size."""
+
+MAILBOXES_PENDING = 32
+"""Launches that may print, after which one waits; each may hold a mailbox of 1 MiB."""
+
+_EXIT_SECONDS = 30.0
+"""How long the end of the process waits for work that nobody synchronised."""
+
+LONGEST_GRID = 2**32 - 1
+"""Threads along one axis (Metal Feature Set Tables)."""
+
+
+class MetalDevice(Device):
+    """One GPU.
+
+    Args:
+        bridge: The way to Metal.
+        name: ``"metal"`` or ``"metal-sim"``.
+        policy: How memory is made; None: for speed on a GPU, for finding faults in the simulator.
+
+    Attributes:
+        bridge: The way to Metal.
+        device: The ``MTLDevice``.
+        queue: Where kernels and copies run, in order.
+        queues: That one, and those that were made beside it.
+    """
+
+    kind = "metal"
+    has_math_modes = True
+    # Several simdgroups of 32, and several threadgroups for each core however many registers a
+    # kernel takes.
+    default_threads = (256, 256)
+
+    def __init__(self, bridge: Bridge, name: str, policy: Policy | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.bridge = bridge
+        with bridge.objc.autorelease_pool():
+            self.device = _native_device(bridge)
+            self.limits = DeviceLimits(
+                int(self.device.maxThreadsPerThreadgroup().width),
+                int(self.device.maxThreadgroupMemoryLength()),
+                LONGEST_GRID,
+            )
+        self.queues: list[Queue] = []
+        policy = policy or (EXACT if bridge.is_simulated else CACHING)
+        self.pool = Pool(bridge, self.device, self.queues, name, policy)
+        self.queue = self.new_queue()
+        _live.add(self)
+        _watch_the_end()
+
+    # --- What it is ----------------------------------------------------------------------------
+
+    @cached_property
+    def description(self) -> str:
+        with self.bridge.objc.autorelease_pool():
+            return str(self.device.name())
+
+    @cached_property
+    def identity(self) -> str:
+        # Not its number in the registry, which changes with each start of the machine.
+        with self.bridge.objc.autorelease_pool():
+            facts = {
+                "device": self.description,
+                "architecture": str(self.device.architecture().name()),
+                "system": self.bridge.system_build,
+                "is_simulated": self.bridge.is_simulated,
+            }
+        return json.dumps(facts, sort_keys=True)
+
+    @property
+    def shares_host_memory(self) -> bool:  # type: ignore[override]
+        """Whether new arrays are made in memory that host and GPU share: see ``storage``."""
+        return current_storage() is Storage.SHARED
+
+    @property
+    def time_limit_seconds(self) -> float | None:
+        """The longest that anything waits for the GPU; None: without limit, until Ctrl-C."""
+        return self.queue.time_limit_seconds
+
+    @time_limit_seconds.setter
+    def time_limit_seconds(self, limit: float | None) -> None:
+        for queue in self.queues:
+            queue.time_limit_seconds = limit
+
+    # --- Queues --------------------------------------------------------------------------------
+
+    def new_queue(self) -> Queue:
+        """Another queue, which runs beside the others; order them with :meth:`new_event`."""
+        queue = Queue(self.bridge, self.device, self.name, self._stored)
+        if self.queues:
+            queue.time_limit_seconds = self.time_limit_seconds
+        self.queues.append(queue)
+        return queue
+
+    def new_event(self) -> Event:
+        """An event for the queues of this device."""
+        return Event(self.bridge, self.device)
+
+    def synchronize(self) -> None:
+        for queue in self.queues:
+            queue.flush()
+        for queue in self.queues:
+            queue.finish()
+        self.pool.collect()
+        errors = [error for queue in self.queues for error in queue.collect_errors()]
+        if errors:
+            raise first_of(errors)
+
+    # --- Memory --------------------------------------------------------------------------------
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        return self._allocated(size_bytes, current_storage())
+
+    def _allocated(self, size_bytes: int, mode: Storage) -> Buffer:
+        allocation = self.pool.allocate(size_bytes, mode)
+        self.ledger.record(allocation, size_bytes)
+        host = allocation.view() if mode is Storage.SHARED else None
+        address = BufferAddress(allocation.block.resource, 0)
+        return Buffer(self, address, size_bytes, allocation, host)
+
+    def wrap(self, host: np.ndarray[Any, Any]) -> Buffer | None:
+        """The memory of a NumPy array as a buffer, without a copy.
+
+        The array stays alive as long as the buffer, and until the GPU has finished with it.
+
+        Args:
+            host: Contiguous, writable, and made of whole pages of memory.
+
+        Returns:
+            None where Metal cannot do that: copy then.
+        """
+        if not host.flags.c_contiguous or host.dtype.hasobject:
+            return None
+        view = host.reshape(-1).view(np.uint8)
+        allocation = self.pool.wrap(view)
+        if allocation is None:
+            return None
+        address = BufferAddress(allocation.block.resource, 0)
+        return Buffer(self, address, view.nbytes, allocation, allocation.view())
+
+    def memory_info(self) -> MemoryInfo:
+        self.pool.collect()
+        return super().memory_info()
+
+    def pool_info(self) -> PoolInfo:
+        """What the pool of buffers holds, arrays and cache."""
+        return self.pool.info()
+
+    def empty_cache(self) -> None:
+        """Give the memory of deleted arrays back to the system."""
+        self.pool.trim()
+
+    def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
+        content = source.reshape(-1).view(np.uint8)
+        if target.host is not None:
+            self.synchronize()
+            target.host[:] = content
+            return
+        block = _block(target)
+        if block.storage is Storage.MANAGED:
+            self.synchronize()
+            _host_bytes(block, content.size)[:] = content
+            block.resource.didModifyRange_((0, block.capacity_bytes))
+            return
+        for start in range(0, content.size, STAGING_BYTES):
+            piece = content[start : start + STAGING_BYTES]
+            size = _rounded(piece.size)
+            staging = self.pool.allocate(size, Storage.SHARED)
+            staging.view()[: piece.size] = piece
+            self.queue.submit(Copy(staging.block.resource, 0, block.resource, start, size))
+        self.queue.flush()
+
+    def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
+        content = target.reshape(-1).view(np.uint8)
+        if source.host is not None:
+            self.synchronize()
+            content[:] = source.host
+            return
+        block = _block(source)
+        if block.storage is Storage.MANAGED:
+            self.queue.submit(Refresh(block.resource))
+            self.synchronize()
+            content[:] = _host_bytes(block, content.size)
+            return
+        for start in range(0, content.size, STAGING_BYTES):
+            piece = content[start : start + STAGING_BYTES]
+            size = _rounded(piece.size)
+            staging = self.pool.allocate(size, Storage.SHARED)
+            self.queue.submit(Copy(block.resource, start, staging.block.resource, 0, size))
+            self.synchronize()
+            piece[:] = staging.view()[: piece.size]
+
+    def _stored(self, content: bytes) -> tuple[Any, object]:
+        """Arguments in a buffer: it, and what must live until the launch is noted down."""
+        allocation = self.pool.allocate(len(content), Storage.SHARED)
+        allocation.view()[:] = np.frombuffer(content, np.uint8)
+        return allocation.block.resource, allocation
+
+    # --- Kernels -------------------------------------------------------------------------------
+
+    def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
+        from speedmetal.backends.metal.driver.build import built
+
+        return built(self, kernel, options)
+
+    def load(self, code: bytes, kernel: str) -> Program:
+        from speedmetal.backends.metal.driver.program import load
+
+        return load(self, code, kernel)
+
+    def run_with_mailbox(
+        self,
+        run: Callable[[list[Any]], None],
+        values: list[Any],
+        words: Words,
+        deliver: Callable[[Words], None],
+    ) -> None:
+        """Launch a kernel that may print or fail; both reach the user in ``synchronize``.
+
+        Raises:
+            KernelError: Of an earlier launch, where so many have mailboxes that it had to wait;
+                nothing was launched then.
+        """
+        if self.queue.pending_deliveries >= MAILBOXES_PENDING:
+            self.synchronize()
+        allocation = self.pool.allocate(words.nbytes, Storage.SHARED)
+        mailbox: Words = allocation.view().view(np.uint32)
+        mailbox[:] = words
+        values[0] = BufferAddress(allocation.block.resource, 0)
+        self.queue.with_delivery(lambda: deliver(mailbox), lambda: run(values))
+
+    # --- The end -------------------------------------------------------------------------------
+
+    def close_in_child(self) -> None:
+        """Refuse any use from now on, in a forked child."""
+        self.pool.lock = ForkedLock(self.name)
+        for queue in self.queues:
+            queue.close_in_child()
+        # Letting go of Metal's objects would talk to the parent's connection, so nothing here is
+        # ever freed.
+        _keep_forever((self.device, self.pool, self.queues))
+
+    def drain(self) -> None:
+        """At the end of the process: let the GPU finish, print what kernels printed."""
+        if not isinstance(self.pool.lock, ForkedLock):
+            limit = self.time_limit_seconds
+            self.time_limit_seconds = _EXIT_SECONDS if limit is None else min(limit, _EXIT_SECONDS)
+            self.synchronize()
+
+
+def _native_device(bridge: Bridge) -> Any:
+    native = bridge.Metal.MTLCreateSystemDefaultDevice()
+    if native is None:
+        native = next(iter(bridge.Metal.MTLCopyAllDevices() or ()), None)
+    if native is None:
+        raise DeviceError(
+            "Metal has no GPU here: this process may run in a virtual machine without one, or in a"
+            " session that may not use it (over ssh, as a service, or sandboxed); run it in the"
+            " session of a user who is logged in at the screen"
+        )
+    return native
+
+
+def _block(buffer: Buffer) -> Any:
+    assert isinstance(buffer.owner, Allocation)
+    return buffer.owner.block
+
+
+def _host_bytes(block: Any, size_bytes: int) -> Bytes:
+    """The host's side of a managed buffer."""
+    memory = block.resource.contents().as_buffer(block.capacity_bytes)
+    return np.frombuffer(memory, np.uint8, size_bytes)
+
+
+def _rounded(size_bytes: int) -> int:
+    return -(-size_bytes // COPY_ALIGNMENT_BYTES) * COPY_ALIGNMENT_BYTES
+
+
+# --- One of each in a process --------------------------------------------------------------------
+
+_live: weakref.WeakSet[MetalDevice] = weakref.WeakSet()
+_made: dict[str, MetalDevice] = {}
+_making = threading.Lock()
+
+
+def metal_device() -> MetalDevice:
+    """The GPU of this Mac.
+
+    Raises:
+        DeviceError: There is none, or something is missing; the message says what to do.
+    """
+    return _device("metal", pyobjc_bridge)
+
+
+def simulated_device() -> MetalDevice:
+    """The simulated GPU, on which Metal's own source runs on the CPU.
+
+    Raises:
+        DeviceError: The simulator's compiler is missing; the message says what to do.
+    """
+    return _device("metal-sim", simulated_bridge)
+
+
+def _device(name: str, bridge: Callable[[], Bridge]) -> MetalDevice:
+    with _making:
+        if name not in _made:
+            _made[name] = MetalDevice(bridge(), name)
+        return _made[name]
+
+
+def _close_in_child() -> None:
+    global _making  # noqa: PLW0603 - another thread may have held it
+    _making = threading.Lock()
+    for device in tuple(_live):
+        device.close_in_child()
+
+
+def _keep_forever(value: object) -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+
+
+def _drain_all() -> None:
+    for device in tuple(_live):
+        device.drain()
+
+
+@functools.cache
+def _watch_the_end() -> None:
+    """Called with the first device: what it needs was registered before, and so ends later."""
+    os.register_at_fork(after_in_child=_close_in_child)
+    atexit.register(_drain_all)

@@ -1,0 +1,1 @@
+"""Calls of kernels that users wrote in Metal Shading Language."""

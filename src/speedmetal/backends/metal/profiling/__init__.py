@@ -1,0 +1,1 @@
+"""Captures, labels and times of the GPU."""

@@ -1,0 +1,1 @@
+"""From a kernel's source to code on a device: the stages chained, keyed and kept."""

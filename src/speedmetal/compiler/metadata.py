@@ -1,0 +1,97 @@
+"""What a launch must know of a compiled kernel besides its code, and both as one entry on disk."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from speedmetal.backends.device_reports import AssertSite, PrintSite, ReportSites
+from speedmetal.compiler.size_expression import SizedArray, formula_from
+from speedmetal.dtypes import named
+from speedmetal.source import SourceSpan, SourceText
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """What a launch must know of a kernel besides its code.
+
+    Args:
+        written: The parameters that it writes to, by number.
+        has_loops: Whether the work of a thread may be long.
+        uses_simdgroups: Whether it can tell which threads form a simdgroup.
+        threadgroup_memory_bytes: Of arrays with constant shapes.
+        sites: What it may report.
+        sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
+    """
+
+    written: frozenset[int]
+    has_loops: bool
+    uses_simdgroups: bool
+    threadgroup_memory_bytes: int
+    sites: ReportSites
+    sized_arrays: tuple[SizedArray, ...] = ()
+
+
+def packed(facts: KernelFacts, code: bytes) -> bytes:
+    """Facts and machine code as one piece; the inverse of :func:`unpacked`."""
+    sites = facts.sites
+    record = {
+        "written": sorted(facts.written),
+        "has_loops": facts.has_loops,
+        "uses_simdgroups": facts.uses_simdgroups,
+        "threadgroup_memory_bytes": facts.threadgroup_memory_bytes,
+        "kernel": sites.kernel,
+        "debug": sites.debug,
+        "asserts": [(site.kind, site.reason, _span_record(site.span)) for site in sites.asserts],
+        "prints": [(site.parts, [d.name for d in site.dtypes]) for site in sites.prints],
+        "sized_arrays": [(a.name, a.itemsize, a.shape) for a in facts.sized_arrays],
+    }
+    text = json.dumps(record).encode()
+    return _LENGTH.pack(len(text)) + text + code
+
+
+def unpacked(entry: bytes) -> tuple[KernelFacts, bytes]:
+    """Facts and machine code.
+
+    Raises:
+        ValueError, LookupError: It is no such entry.
+    """
+    if len(entry) < _LENGTH.size:
+        raise ValueError("too short")
+    (length,) = _LENGTH.unpack_from(entry)
+    end = _LENGTH.size + length
+    record = json.loads(entry[_LENGTH.size : end])
+    sites = ReportSites(
+        record["kernel"],
+        record["debug"],
+        tuple(AssertSite(kind, why, _span(*place)) for kind, why, place in record["asserts"]),
+        tuple(PrintSite(tuple(p), tuple(map(named, dtypes))) for p, dtypes in record["prints"]),
+    )
+    facts = KernelFacts(
+        frozenset(record["written"]),
+        record["has_loops"],
+        record["uses_simdgroups"],
+        record["threadgroup_memory_bytes"],
+        sites,
+        tuple(
+            SizedArray(name, itemsize, formula_from(shape))
+            for name, itemsize, shape in record["sized_arrays"]
+        ),
+    )
+    return facts, entry[end:]
+
+
+def _span_record(span: SourceSpan) -> tuple[Any, ...]:
+    """A span with the one line of text that its excerpt shows."""
+    line = span.text.line(span.line)
+    return span.text.name, line, span.line, span.column, span.end_line, span.end_column
+
+
+def _span(
+    name: str, text: str, line: int, column: int, end_line: int, end_column: int
+) -> SourceSpan:
+    return SourceSpan(SourceText(name, line, (text,)), line, column, end_line, end_column)

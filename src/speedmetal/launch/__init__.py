@@ -1,0 +1,1 @@
+"""Kernels as users hold them: arguments, sizes, plans and launches."""

@@ -1,0 +1,135 @@
+"""The sizes of a launch: grid, threads per threadgroup, threadgroups; checked, and chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from speedmetal.backends.device import Device, Sizes, Triple
+from speedmetal.errors import LaunchError
+
+AXES = "xyz"
+SIMDGROUP_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a call says about sizes: ``grid``, or ``groups`` with ``threads``; checked."""
+
+    grid: Triple
+    threads: Triple | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no thread runs."""
+        return 0 in self.grid
+
+    @property
+    def has_ragged_rows(self) -> bool:
+        """Whether a threadgroup may have several rows that are not made of whole simdgroups."""
+        x, *rest = self.threads or self.grid
+        is_ragged = x % SIMDGROUP_SIZE != 0 or self.grid[0] % SIMDGROUP_SIZE != 0
+        return rest != [1, 1] and is_ragged
+
+    def sizes(self, most: int) -> Sizes:
+        """With threads chosen where they were not stated: at most so many in a threadgroup."""
+        threads = self.threads or chosen_threads(self.grid, most)
+        g, t = self.grid, threads
+        groups = (-(-g[0] // t[0]), -(-g[1] // t[1]), -(-g[2] // t[2]))
+        return Sizes(self.grid, threads, groups)
+
+
+def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any) -> Request:
+    """Check what a call of ``kernel`` says about sizes.
+
+    Raises:
+        LaunchError: Neither or both of ``grid`` and ``groups``, or a size that is no integer,
+            negative (``threads``: below 1) or beyond the device's limits.
+    """
+    if grid is None and groups is None:
+        raise LaunchError(
+            f"kernel {kernel!r}: state how many threads run, grid=..., or how many threadgroups,"
+            " groups=..., threads=..."
+        )
+    if grid is not None and groups is not None:
+        raise LaunchError(
+            f"kernel {kernel!r}: grid={grid} and groups={groups} are both given; grid counts"
+            " threads, groups counts threadgroups: give one of them"
+        )
+    if groups is not None and threads is None:
+        raise LaunchError(
+            f"kernel {kernel!r}: groups={groups} needs threads=..., the threads of each threadgroup"
+        )
+    checked_threads = None if threads is None else _triple(kernel, "threads", threads, least=1)
+    _check_threads(kernel, device, checked_threads or (1, 1, 1))
+    if grid is not None:
+        whole = _triple(kernel, "grid", grid)
+    else:
+        counts = _triple(kernel, "groups", groups)
+        assert checked_threads is not None
+        c, t = counts, checked_threads
+        whole = (c[0] * t[0], c[1] * t[1], c[2] * t[2])
+    for axis, size in zip(AXES, whole, strict=True):
+        if size > device.limits.grid_size:
+            raise LaunchError(
+                f"kernel {kernel!r}: {size} threads along {axis} requested, {device.name} allows"
+                f" {device.limits.grid_size}; let each thread do several elements, or launch parts"
+            )
+    return Request(whole, checked_threads)
+
+
+def _check_threads(kernel: str, device: Device, threads: Triple) -> None:
+    allowed = device.limits.threads_per_threadgroup
+    total = threads[0] * threads[1] * threads[2]
+    if total > allowed:
+        product = " * ".join(map(str, threads))
+        raise LaunchError(
+            f"kernel {kernel!r}: threads={product} = {total} per threadgroup requested,"
+            f" {device.name} allows {allowed}; use fewer, or leave threads out"
+        )
+
+
+def _triple(kernel: str, what: str, given: Any, least: int = 0) -> Triple:
+    parts = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    if not 1 <= len(parts) <= len(AXES):
+        raise LaunchError(
+            f"kernel {kernel!r}: {what}={given!r} has {len(parts)} sizes; expected one to three"
+            " (x, y, z)"
+        )
+    sizes = list(_integers(kernel, what, given, parts))
+    for axis, size in zip(AXES, sizes, strict=False):
+        if size < least:
+            raise LaunchError(
+                f"kernel {kernel!r}: {what} is {size} along {axis}; it must be {least} or more"
+            )
+    x, y, z = (*sizes, 1, 1)[:3]
+    return x, y, z
+
+
+def _integers(kernel: str, what: str, given: Any, parts: tuple[Any, ...]) -> Iterator[int]:
+    for part in parts:
+        if isinstance(part, bool) or not hasattr(part, "__index__"):
+            raise LaunchError(
+                f"kernel {kernel!r}: {what}={given!r}: expected integers, got"
+                f" {type(part).__name__}; write int(...) or sm.cdiv(a, b) for a quotient"
+            )
+        try:
+            yield part.__index__()
+        except TypeError:
+            raise LaunchError(
+                f"kernel {kernel!r}: {what}={given!r}: expected integers, got an array;"
+                " write a.size or a.shape"
+            ) from None
+
+
+def chosen_threads(grid: Triple, most: int) -> Triple:
+    """Threads of a threadgroup for a grid: as many along x as there are, then y, then z.
+
+    >>> chosen_threads((1000000, 1, 1), 1024), chosen_threads((30, 1000, 1), 1024)
+    ((1024, 1, 1), (30, 34, 1))
+    """
+    x = min(grid[0] or 1, most)
+    y = min(grid[1] or 1, most // x)
+    z = min(grid[2] or 1, most // (x * y))
+    return x, y, z

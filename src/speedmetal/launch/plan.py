@@ -1,0 +1,105 @@
+"""Plans: what stays the same between launches that have the same key."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from speedmetal.backends.device import Device, Launch, Run
+from speedmetal.backends.device_reports import ReportSites
+from speedmetal.compiler.pipeline import CompiledKernel
+from speedmetal.launch.threadgroup_memory import MemoryCheck
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything about a launch that does not change while its key is the same.
+
+    Args:
+        device: Where it runs.
+        run: Launches the kernel.
+        names: Global names whose values the code depends on: dictionary, name, value.
+        attributes: The same for closures' cells, attributes of modules and classes, and what can be
+            replaced in a function.
+        sites: What the kernel may report, if anything.
+        memory: What to check of each launch's numbers, if anything.
+        is_plain: Whether neither of these two is there.
+    """
+
+    device: Device
+    run: Run
+    names: tuple[tuple[dict[str, Any], str, Any], ...]
+    attributes: tuple[tuple[Any, str, Any], ...]
+    sites: ReportSites | None
+    memory: MemoryCheck | None
+    is_plain: bool
+
+
+def is_current(plan: Plan) -> bool:
+    """Whether every name that the code depends on still has the value that it had."""
+    try:
+        for namespace, name, value in plan.names:
+            if namespace[name] is not value:
+                return False
+        for owner, name, value in plan.attributes:
+            if getattr(owner, name) is not value:
+                return False
+    except (KeyError, AttributeError, ValueError):  # a name is gone; ValueError: an empty cell
+        return False
+    return True
+
+
+def plan_for(
+    device: Device, compiled: CompiledKernel, launch: Launch, memory: MemoryCheck | None
+) -> Plan:
+    """The plan for launches of a compiled kernel with such sizes and shapes."""
+    sites = compiled.facts.sites or None
+    return Plan(
+        device,
+        compiled.program.bind(launch),
+        *_dependencies(compiled),
+        sites,
+        memory,
+        is_plain=sites is None and memory is None,
+    )
+
+
+def empty_plan(device: Device, compiled: CompiledKernel) -> Plan:
+    """The plan for launches of no thread: no device has to know that there are such."""
+    return Plan(device, _run_nothing, *_dependencies(compiled), None, None, is_plain=True)
+
+
+def _run_nothing(_values: list[Any]) -> None:
+    pass
+
+
+def _dependencies(compiled: CompiledKernel) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The names of dictionaries, which are looked up faster, and all others."""
+    found = compiled.dependencies
+    return (
+        tuple(d for d in found if type(d[0]) is dict),
+        tuple(d for d in found if type(d[0]) is not dict),
+    )
+
+
+def run_with_care(plan: Plan, values: list[Any]) -> None:
+    """Launch a kernel whose memory depends on numbers, or that may print or fail.
+
+    Raises:
+        LaunchError: Its threadgroup arrays do not fit.
+        KernelError: A thread failed; what was printed is delivered before.
+    """
+    run = plan.run
+    if plan.memory is not None:
+        lengths = plan.memory.lengths(values[1:])
+        run = functools.partial(_run_with_lengths, run, lengths)
+    if plan.sites is None:
+        run(values)
+    else:
+        sites = plan.sites
+        plan.device.run_with_mailbox(run, values, sites.empty_mailbox(), sites.deliver)
+
+
+def _run_with_lengths(run: Run, lengths: tuple[int, ...], values: list[Any]) -> None:
+    run(values, lengths)

@@ -1,0 +1,107 @@
+"""Whether a launch's threadgroup arrays fit into the device's threadgroup memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from speedmetal.backends.device import Device, Triple
+from speedmetal.compiler.metadata import KernelFacts
+from speedmetal.compiler.size_expression import LaunchValues, SizedArray
+from speedmetal.errors import LaunchError
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCheck:
+    """What to look at in every launch of a kernel whose arrays' sizes depend on numbers.
+
+    Args:
+        kernel: Its name, for messages.
+        device: The same of the device.
+        allowed: Bytes that a threadgroup may have.
+        constant_bytes: Those of arrays with constant shapes.
+        arrays: The others.
+        values: Of the launch, but for the scalars.
+    """
+
+    kernel: str
+    device: str
+    allowed: int
+    constant_bytes: int
+    arrays: tuple[SizedArray, ...]
+    values: LaunchValues
+
+    def lengths(self, scalars: Sequence[Any]) -> tuple[int, ...]:
+        """Bytes of each array that is sized at launch, after a look whether all of them fit.
+
+        Args:
+            scalars: For each parameter of the compiled kernel what is packed.
+
+        Raises:
+            LaunchError: They do not, or a size is less than 1.
+        """
+        values = replace(self.values, scalars=scalars)
+        lengths, shapes = [], []
+        for array in self.arrays:
+            extents = array.extents(values)
+            shapes.append(f"{array.name} has shape {_shape_text(extents)}")
+            if min(extents) < 1:
+                axis = extents.index(min(extents))
+                raise LaunchError(
+                    f"kernel {self.kernel!r}: threadgroup array {shapes[-1]} in this launch;"
+                    f" expected a size of 1 or more along axis {axis}, got {extents[axis]}"
+                )
+            lengths.append(math.prod(extents) * array.itemsize)
+        needed = self.constant_bytes + sum(lengths)
+        if needed > self.allowed:
+            here = f" ({', '.join(shapes)} in this launch)" if shapes else ""
+            raise LaunchError(
+                f"kernel {self.kernel!r} needs {needed} bytes of threadgroup memory{here},"
+                f" {self.device} allows {self.allowed}; make its threadgroup arrays smaller"
+            )
+        return tuple(lengths)
+
+
+def memory_check(
+    kernel: str,
+    facts: KernelFacts,
+    device: Device,
+    threads: Triple,
+    parameters: Sequence[Any],
+    scalars: Sequence[Any],
+) -> tuple[tuple[int, ...], MemoryCheck | None]:
+    """Check a launch.
+
+    Args:
+        kernel: Its name, for messages.
+        facts: Of the compiled kernel.
+        device: Where it runs.
+        threads: Of a threadgroup.
+        parameters: For each parameter of the compiled kernel its array, or a number.
+        scalars: As :meth:`MemoryCheck.lengths` takes them.
+
+    Returns:
+        The bytes of each array that is sized at launch, and what to check in later launches of the
+        same key, if these depend on numbers.
+
+    Raises:
+        LaunchError: The arrays do not fit.
+    """
+    shapes = tuple(getattr(parameter, "shape", ()) for parameter in parameters)
+    check = MemoryCheck(
+        kernel,
+        device.name,
+        device.limits.threadgroup_memory_bytes,
+        facts.threadgroup_memory_bytes,
+        facts.sized_arrays,
+        LaunchValues((), shapes, threads),
+    )
+    lengths = check.lengths(scalars)
+    reads_scalars = any(array.reads_scalars for array in facts.sized_arrays)
+    return lengths, check if reads_scalars else None
+
+
+def _shape_text(extents: tuple[int, ...]) -> str:
+    return str(extents) if len(extents) > 1 else str(extents[0])

@@ -1,0 +1,1 @@
+"""What the package needs of the operating system: files kept between runs, stacks with room."""
