@@ -34,8 +34,8 @@ from speedmetal.backends.cuda.codegen.spellings import DIALECT
 from speedmetal.backends.cuda.driver.nvrtc import compile_cubin
 from speedmetal.backends.device import BuildOptions, Device
 from speedmetal.compiler import pipeline
-from speedmetal.compiler.inspection import facts_of
-from speedmetal.compiler.metadata import KernelFacts
+from speedmetal.compiler.inspection import metadata_of
+from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import LaunchValues
 from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Array, Kernel
@@ -228,7 +228,7 @@ class CudaProgram(CpuProgram):
     """A kernel for the GPU, given the slots that the CPU's code would get."""
 
     def __init__(  # the CPU's loads machine code
-        self, kernel: Kernel, facts: KernelFacts, source: str, *, dry: bool
+        self, kernel: Kernel, facts: KernelMetadata, source: str, *, dry: bool
     ) -> None:
         self._kernel, self._facts, self._source, self._dry = kernel, facts, source, dry
         self._layout = argument_layout(kernel)
@@ -347,7 +347,7 @@ def install(*, dry: bool = False) -> None:
         del device, options  # threads are numbered anew in every edge threadgroup
         kernel, dependencies = pipeline.lower(specialisation, "cuda")
         name = specialisation.shown_name
-        facts = facts_of(kernel, name)
+        facts = metadata_of(kernel, name)
         source = pipeline.print_source(kernel, "cuda", name=name)
         program = CudaProgram(kernel, facts, source, dry=dry)
         return pipeline.CompiledKernel(program, facts, dependencies)

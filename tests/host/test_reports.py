@@ -12,7 +12,7 @@ from speedmetal.backends import mailbox
 from speedmetal.backends.device_reports import AssertSite, PrintSite, ReportSites
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.inspection import sites_of
-from speedmetal.compiler.metadata import KernelFacts, packed, unpacked
+from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
 from speedmetal.frontend.signature import parse_signature
 from speedmetal.source import SourceSpan, SourceText
@@ -167,15 +167,15 @@ def test_entries_come_back_whole(written, flags, memory, debug, kinds, prints, c
         tuple(AssertSite(kind, kind[::-1], SPAN) for kind in kinds),
         tuple(PrintSite(tuple(parts), tuple(types)) for parts, types in prints),
     )
-    facts = KernelFacts(written, *flags, memory, sites)
-    assert unpacked(packed(facts, code)) == (facts, code)
+    facts = KernelMetadata(written, *flags, memory, sites)
+    assert unpack_entry(pack_entry(facts, code)) == (facts, code)
 
 
 def test_a_span_keeps_the_line_that_its_excerpt_shows():
     text = SourceText("model.py", 1, ("first", "second", "    c[i] = a[j]", "fourth"))
     site = AssertSite("kind", "why", SourceSpan(text, 3, 11, 3, 15))
-    facts = KernelFacts(frozenset(), False, False, 0, ReportSites("k", 2, (site,), ()))
-    (again,) = unpacked(packed(facts, b""))[0].sites.asserts
+    facts = KernelMetadata(frozenset(), False, False, 0, ReportSites("k", 2, (site,), ()))
+    (again,) = unpack_entry(pack_entry(facts, b""))[0].sites.asserts
     assert again.span.excerpt() == site.span.excerpt()
     assert again.span.place == "model.py:3:12"
 
@@ -183,4 +183,4 @@ def test_a_span_keeps_the_line_that_its_excerpt_shows():
 @pytest.mark.parametrize("entry", [b"", b"\xff" * 8, b"\x04" + b"\0" * 7 + b"nope"])
 def test_other_bytes_are_refused(entry):
     with pytest.raises((ValueError, LookupError)):
-        unpacked(entry)
+        unpack_entry(entry)

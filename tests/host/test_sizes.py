@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.launch.geometry import Request, chosen_threads, requested
+from speedmetal.launch.geometry import LaunchGeometry, chosen_threads, requested
 
 CPU = sm.device("cpu")
 EXTENTS = st.integers(1, 5000)
@@ -17,7 +17,7 @@ def test_chosen_threads_fit_and_groups_cover_the_grid(grid, most):
     threads = chosen_threads(grid, most)
     assert threads[0] * threads[1] * threads[2] <= most
     assert all(1 <= t <= g for t, g in zip(threads, grid, strict=True))
-    sizes = Request(grid, threads).sizes(1024)
+    sizes = LaunchGeometry(grid, threads).sizes(1024)
     for whole, part, count in zip(sizes.grid, sizes.threads, sizes.groups, strict=True):
         assert (count - 1) * part < whole <= count * part
 
@@ -29,7 +29,9 @@ def test_kernels_with_loops_get_more_threadgroups():
 
 def test_groups_times_threads_is_the_grid():
     assert requested("k", CPU, None, (4, 2), (8, 1, 3)).grid == (32, 2, 3)
-    assert requested("k", CPU, np.int64(7), None, [np.uint8(2)]) == Request((7, 1, 1), (2, 1, 1))
+    assert requested("k", CPU, np.int64(7), None, [np.uint8(2)]) == LaunchGeometry(
+        (7, 1, 1), (2, 1, 1)
+    )
 
 
 def test_of_a_size_of_zero_nothing_runs():
@@ -53,7 +55,7 @@ def test_of_a_size_of_zero_nothing_runs():
     ],
 )
 def test_ragged_rows(grid, threads, is_ragged):
-    assert Request(grid, threads).has_ragged_rows is is_ragged
+    assert LaunchGeometry(grid, threads).has_ragged_rows is is_ragged
 
 
 LEAST = "; it must be {} or more"

@@ -229,7 +229,7 @@ class Launch:
     threadgroup_lengths: tuple[int, ...] = ()
 
 
-Run = Callable[..., None]
+BoundLaunch = Callable[..., None]
 """Launches a kernel: ``run(values)``, or ``run(values, threadgroup_lengths)`` where numbers decide
 on these. The values are the mailbox's address (0 if there is none), then for each parameter the
 array's address, or the number: a Python or NumPy number, a bfloat16 as its 16 bits."""
@@ -242,7 +242,7 @@ class Program(ABC):
     """The most that a launch may ask for: the device's limit, or less."""
 
     @abstractmethod
-    def bind(self, launch: Launch) -> Run:
+    def bind(self, launch: Launch) -> BoundLaunch:
         """What launches the kernel with these sizes and shapes; it keeps the program alive."""
 
 

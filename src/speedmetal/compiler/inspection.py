@@ -9,7 +9,7 @@ from typing import Any
 
 from speedmetal.backends.cpu.codegen.printer import uses_simdgroups
 from speedmetal.backends.device_reports import POSITIONS_LEVEL, AssertSite, PrintSite, ReportSites
-from speedmetal.compiler.metadata import KernelFacts
+from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import CALL, Formula, SizedArray
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
@@ -24,7 +24,7 @@ _DIVERGENCE_REASON = (
 )
 
 
-def facts_of(kernel: ir.Kernel, name: str) -> KernelFacts:
+def metadata_of(kernel: ir.Kernel, name: str) -> KernelMetadata:
     """What a launch must know, read from the IR as it goes to the printer.
 
     Args:
@@ -33,7 +33,7 @@ def facts_of(kernel: ir.Kernel, name: str) -> KernelFacts:
     """
     written = {n for n, parameter in enumerate(kernel.parameters) if parameter in kernel.written}
     has_loops = any(isinstance(s, (ir.For, ir.While)) for s in statements(kernel.body))
-    return KernelFacts(
+    return KernelMetadata(
         written=frozenset(written),
         has_loops=has_loops,
         uses_simdgroups=uses_simdgroups(kernel),

@@ -16,7 +16,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
-class KernelFacts:
+class KernelMetadata:
     """What a launch must know of a kernel besides its code.
 
     Args:
@@ -36,25 +36,25 @@ class KernelFacts:
     sized_arrays: tuple[SizedArray, ...] = ()
 
 
-def packed(facts: KernelFacts, code: bytes) -> bytes:
-    """Facts and machine code as one piece; the inverse of :func:`unpacked`."""
-    sites = facts.sites
+def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
+    """Facts and machine code as one piece; the inverse of :func:`unpack_entry`."""
+    sites = metadata.sites
     record = {
-        "written": sorted(facts.written),
-        "has_loops": facts.has_loops,
-        "uses_simdgroups": facts.uses_simdgroups,
-        "threadgroup_memory_bytes": facts.threadgroup_memory_bytes,
+        "written": sorted(metadata.written),
+        "has_loops": metadata.has_loops,
+        "uses_simdgroups": metadata.uses_simdgroups,
+        "threadgroup_memory_bytes": metadata.threadgroup_memory_bytes,
         "kernel": sites.kernel,
         "debug": sites.debug,
         "asserts": [(site.kind, site.reason, _span_record(site.span)) for site in sites.asserts],
         "prints": [(site.parts, [d.name for d in site.dtypes]) for site in sites.prints],
-        "sized_arrays": [(a.name, a.itemsize, a.shape) for a in facts.sized_arrays],
+        "sized_arrays": [(a.name, a.itemsize, a.shape) for a in metadata.sized_arrays],
     }
     text = json.dumps(record).encode()
     return _LENGTH.pack(len(text)) + text + code
 
 
-def unpacked(entry: bytes) -> tuple[KernelFacts, bytes]:
+def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
     """Facts and machine code.
 
     Raises:
@@ -71,7 +71,7 @@ def unpacked(entry: bytes) -> tuple[KernelFacts, bytes]:
         tuple(AssertSite(kind, why, _span(*place)) for kind, why, place in record["asserts"]),
         tuple(PrintSite(tuple(p), tuple(map(named, dtypes))) for p, dtypes in record["prints"]),
     )
-    facts = KernelFacts(
+    metadata = KernelMetadata(
         frozenset(record["written"]),
         record["has_loops"],
         record["uses_simdgroups"],
@@ -82,7 +82,7 @@ def unpacked(entry: bytes) -> tuple[KernelFacts, bytes]:
             for name, itemsize, shape in record["sized_arrays"]
         ),
     )
-    return facts, entry[end:]
+    return metadata, entry[end:]
 
 
 def _span_record(span: SourceSpan) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
-from speedmetal.compiler.metadata import KernelFacts, packed, unpacked
+from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import DType, int32, int64
 from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
 from speedmetal.frontend import capture
@@ -66,7 +66,7 @@ class CompiledKernel:
     """A kernel that can be launched on a device."""
 
     program: Program
-    facts: KernelFacts
+    metadata: KernelMetadata
     dependencies: tuple[Dependency, ...]
 
 
@@ -214,17 +214,17 @@ def _compile_for(
     stored = default_cache().get(key) if key else None
     if stored is not None:
         with suppress(InternalError, ValueError, LookupError):  # a bad entry is as good as none
-            facts, code = unpacked(stored)
-            return CompiledKernel(device.load(code, name), facts, known_dependencies)
-    from speedmetal.compiler.inspection import facts_of
+            metadata, code = unpack_entry(stored)
+            return CompiledKernel(device.load(code, name), metadata, known_dependencies)
+    from speedmetal.compiler.inspection import metadata_of
 
     kernel, dependencies = lower(specialisation, device.kind)
-    facts = facts_of(kernel, name)
+    metadata = metadata_of(kernel, name)
     with _stage(f"building for {device.name}", name):
         code = device.build(kernel, options)
-        compiled = CompiledKernel(device.load(code, name), facts, dependencies)
+        compiled = CompiledKernel(device.load(code, name), metadata, dependencies)
     if key:
-        default_cache().put(key, packed(compiled.facts, code))
+        default_cache().put(key, pack_entry(compiled.metadata, code))
     return compiled
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from speedmetal.frontend.run import Run
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.suggestions import meant
 from speedmetal.frontend.values import Value
 
@@ -23,7 +23,7 @@ class Arguments:
     positional: list[Value] = field(default_factory=list)
     named: dict[str, Value] = field(default_factory=dict)
 
-    def take(self, run: Run, name: str, parameters: str) -> list[Value]:
+    def take(self, run: AbstractInterpreter, name: str, parameters: str) -> list[Value]:
         """The values of the parameters, which are separated by blanks, in order.
 
         Raises:
@@ -32,7 +32,9 @@ class Arguments:
         found = self.take_some(run, name, parameters, "")
         return [value for value in found if value is not None]
 
-    def take_some(self, run: Run, name: str, required: str, optional: str) -> list[Value | None]:
+    def take_some(
+        self, run: AbstractInterpreter, name: str, required: str, optional: str
+    ) -> list[Value | None]:
         """The values of required parameters, then of optional ones, None where left out."""
         must, may = required.split(), optional.split()
         names = must + may

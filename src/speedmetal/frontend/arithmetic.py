@@ -12,8 +12,7 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_functions, complex_numbers
 from speedmetal.frontend.convert import as_number, constant, converted, typed, unwrap
-from speedmetal.frontend.run import Fault, Run
-from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import (
     Aggregate,
     Complex,
@@ -22,6 +21,7 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
+from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -58,7 +58,9 @@ _LONGEST_SHOWN_BITS = 128
 _LARGEST_CONSTANT_BITS = 4096  # of constants while folding: 10**1000 is one, 10**10**10 is a slip
 
 
-def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Value:
+def binary(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
+) -> Value:
     """The value of ``left <operator> right``.
 
     Raises:
@@ -76,7 +78,7 @@ def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> 
         return complex_numbers.binary(run, name, left, right, span)
     number = common_type(run, (left, right), span, SIGNS[name])
     if number.dtype.is_bool and name not in _BITWISE:
-        number = NumberSlot(dtypes.DEFAULT_INT, number.weak)
+        number = NumberVariable(dtypes.DEFAULT_INT, number.weak)
     return _ARITHMETIC[name](run, name, left, right, number, span)
 
 
@@ -152,7 +154,9 @@ def _tuples(name: str, left: Value, right: Value, span: SourceSpan) -> Value:
     )
 
 
-def common_type(run: Run, values: tuple[Value, ...], span: SourceSpan, sign: str) -> NumberSlot:
+def common_type(
+    run: AbstractInterpreter, values: tuple[Value, ...], span: SourceSpan, sign: str
+) -> NumberVariable:
     """The type that an operation on real numbers is done in, and whether it is still weak.
 
     A constant takes the type of the others where that has its kind; a weak float among integers
@@ -174,14 +178,14 @@ def common_type(run: Run, values: tuple[Value, ...], span: SourceSpan, sign: str
     if not strong:
         for scalar in weak[1:]:
             common = _promoted(common, scalar.dtype, span, sign)
-        return NumberSlot(common, weak=True)
+        return NumberVariable(common, weak=True)
     still_weak = common.is_bool and bool(weak)
     for scalar in weak:
         if not isinstance(scalar.expression, ir.Constant):
             common = dtypes.beside_running_number(common, scalar.dtype)
         elif dtypes.kind_rank(scalar.dtype) > dtypes.kind_rank(common):
             common = scalar.dtype
-    return NumberSlot(common, still_weak)
+    return NumberVariable(common, still_weak)
 
 
 def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
@@ -199,29 +203,44 @@ def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
 
 
 def _operands(
-    run: Run, left: Value, right: Value, dtype: DType, span: SourceSpan
+    run: AbstractInterpreter, left: Value, right: Value, dtype: DType, span: SourceSpan
 ) -> tuple[ir.Expression, ir.Expression]:
     return typed(run, left, dtype, span), typed(run, right, dtype, span)
 
 
 def _plain(
-    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+    run: AbstractInterpreter,
+    name: str,
+    left: Value,
+    right: Value,
+    number: NumberVariable,
+    span: SourceSpan,
 ) -> Value:
     a, b = _operands(run, left, right, number.dtype, span)
     return Scalar(ir.Binary(name, a, b, number.dtype, span), number.weak)
 
 
 def _divide(
-    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+    run: AbstractInterpreter,
+    name: str,
+    left: Value,
+    right: Value,
+    number: NumberVariable,
+    span: SourceSpan,
 ) -> Value:
     if not number.dtype.is_float:
         dtype = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
-        number = NumberSlot(dtype, number.weak)
+        number = NumberVariable(dtype, number.weak)
     return _plain(run, name, left, right, number, span)
 
 
 def _divide_whole(
-    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+    run: AbstractInterpreter,
+    name: str,
+    left: Value,
+    right: Value,
+    number: NumberVariable,
+    span: SourceSpan,
 ) -> Value:
     """``//`` and ``%``."""
     dtype = number.dtype
@@ -238,10 +257,10 @@ def _divide_whole(
 
 
 def call_float(
-    run: Run,
+    run: AbstractInterpreter,
     name: str,
     operands: tuple[Value, ...],
-    number: NumberSlot,
+    number: NumberVariable,
     span: SourceSpan,
 ) -> Scalar:
     """An intrinsic on floats, computed in float32 where it is ``wide`` and the type is narrow."""
@@ -256,7 +275,12 @@ _PRODUCTS: dict[int, tuple[int, ...]] = {2: (1, 1), 3: (2, 1), 4: (2, 2)}
 
 
 def _power(
-    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+    run: AbstractInterpreter,
+    name: str,
+    left: Value,
+    right: Value,
+    number: NumberVariable,
+    span: SourceSpan,
 ) -> Value:
     del name
     dtype = number.dtype
@@ -276,7 +300,7 @@ def _power(
 
 
 def _product(
-    run: Run, base: ir.Expression, exponent: int, dtype: DType, span: SourceSpan
+    run: AbstractInterpreter, base: ir.Expression, exponent: int, dtype: DType, span: SourceSpan
 ) -> ir.Expression:
     if exponent == 1:
         return base
@@ -289,7 +313,12 @@ def _product(
 
 
 def _bits(
-    run: Run, name: str, left: Value, right: Value, number: NumberSlot, span: SourceSpan
+    run: AbstractInterpreter,
+    name: str,
+    left: Value,
+    right: Value,
+    number: NumberVariable,
+    span: SourceSpan,
 ) -> Value:
     if number.dtype.is_float:
         raise Fault(
@@ -302,7 +331,7 @@ def _bits(
     return _plain(run, name, left, right, number, span)
 
 
-_Operator = Callable[[Run, str, Value, Value, NumberSlot, SourceSpan], Value]
+_Operator = Callable[[AbstractInterpreter, str, Value, Value, NumberVariable, SourceSpan], Value]
 _ARITHMETIC: dict[str, _Operator] = {
     "add": _plain,
     "subtract": _plain,
@@ -315,7 +344,7 @@ _ARITHMETIC: dict[str, _Operator] = {
 }
 
 
-def negate(run: Run, value: Value, span: SourceSpan) -> Value:
+def negate(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
     """``-x``."""
     value = unwrap(value, span)
     if isinstance(value, Static) and value.is_number:
@@ -333,7 +362,7 @@ def negate(run: Run, value: Value, span: SourceSpan) -> Value:
     return Scalar(ir.Unary("negate", operand, dtype, span), number.weak)
 
 
-def plus(run: Run, value: Value, span: SourceSpan) -> Value:
+def plus(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
     """``+x``."""
     value = unwrap(value, span)
     if isinstance(value, Static) and value.is_number:
@@ -344,7 +373,7 @@ def plus(run: Run, value: Value, span: SourceSpan) -> Value:
     return number
 
 
-def invert(run: Run, value: Value, span: SourceSpan) -> Value:
+def invert(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
     """``~x``: the bits, or the truth, turned over."""
     value = unwrap(value, span)
     if isinstance(value, Static) and isinstance(value.value, bool):

@@ -10,19 +10,21 @@ from speedmetal.dtypes import DType
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.convert import as_scalar, implicit
 from speedmetal.frontend.emit import OpenIf, OpenWhile
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.memory import Element, element, flattened, note_write
-from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import NONE, ArrayView, Scalar, Value, describe
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.source import SourceSpan
 
-Handler = Callable[[Run, Arguments], Value]
+Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
 _BITWISE = frozenset({"and", "or", "xor"})
 
 
-def _place(run: Run, name: str, array: Value, index: Value, node: ast.expr) -> Element:
+def _place(
+    run: AbstractInterpreter, name: str, array: Value, index: Value, node: ast.expr
+) -> Element:
     """The element that an atomic acts on."""
     if not isinstance(array, ArrayView):
         raise run.fault(
@@ -45,7 +47,7 @@ def _place(run: Run, name: str, array: Value, index: Value, node: ast.expr) -> E
 def _atomic(name: str, operation: str, operands: str) -> Handler:
     """The handler of an atomic with these operands."""
 
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         shown = f"sm.atomic_{name}"
         array, index, *values = arguments.take(run, shown, f"array index {operands}".strip())
         node = arguments.node
@@ -65,7 +67,7 @@ def _atomic(name: str, operation: str, operands: str) -> Handler:
 
 
 def emit_atomic(
-    run: Run,
+    run: AbstractInterpreter,
     operation: str,
     place: Element,
     operands: tuple[ir.Expression, ...],
@@ -79,7 +81,7 @@ def emit_atomic(
 
 
 def atomic(
-    run: Run,
+    run: AbstractInterpreter,
     operation: str,
     place: Element,
     operands: tuple[ir.Expression, ...],
@@ -95,7 +97,7 @@ def atomic(
 _BITS: dict[int, DType] = {16: dtypes.uint16, 32: dtypes.uint32, 64: dtypes.uint64}
 
 
-def _update(run: Run, arguments: Arguments) -> Value:
+def _update(run: AbstractInterpreter, arguments: Arguments) -> Value:
     """``old = load; while True: seen = compare_exchange(old, f(old)); if seen is old: break``.
 
     Floats are compared by their bits, as the exchange does: NaN would never equal itself.

@@ -14,8 +14,8 @@ from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import unwrap
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.memory import extent
-from speedmetal.frontend.run import Run
 from speedmetal.frontend.suggestions import FOREIGN, meant
 from speedmetal.frontend.unpack import AXES, on_axis
 from speedmetal.frontend.values import (
@@ -39,7 +39,7 @@ from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
 
-def attribute(run: Run, node: ast.Attribute, owner: Value) -> Value:
+def attribute(run: AbstractInterpreter, node: ast.Attribute, owner: Value) -> Value:
     """``owner.name``.
 
     Raises:
@@ -77,7 +77,7 @@ def _instead(owner: Value, name: str) -> str:
     return f"; it has {', '.join(sorted(names))}"
 
 
-def _of_object(run: Run, node: ast.Attribute, owner: Any) -> Value:
+def _of_object(run: AbstractInterpreter, node: ast.Attribute, owner: Any) -> Value:
     name = node.attr
     if isinstance(owner, Intrinsic) and owner.axes and name in AXES:
         shown = ast.unparse(node.value)
@@ -108,7 +108,7 @@ def _names_of(owner: Any) -> list[str]:
 # --- Records ---------------------------------------------------------------------------------
 
 
-def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
+def _of_aggregate(run: AbstractInterpreter, node: ast.Attribute, owner: Aggregate) -> Value:
     name = node.attr
     if name in owner.fields:
         return owner.items[owner.fields.index(name)]
@@ -134,7 +134,7 @@ def _of_aggregate(run: Run, node: ast.Attribute, owner: Aggregate) -> Value:
     raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{hint}")
 
 
-def _of_class(run: Run, cls: type | None, name: str) -> Any:
+def _of_class(run: AbstractInterpreter, cls: type | None, name: str) -> Any:
     """What a record's class has under a name; None where there is nothing."""
     if not hasattr(cls, name):
         return None
@@ -143,14 +143,14 @@ def _of_class(run: Run, cls: type | None, name: str) -> Any:
 
 # --- Numbers, arrays, matrices ---------------------------------------------------------------
 
-Getter = Callable[[Run, Any, SourceSpan], Value]
+Getter = Callable[[AbstractInterpreter, Any, SourceSpan], Value]
 
 
 def _method(name: str) -> Getter:
     return lambda _run, owner, _span: Method(owner, name)
 
 
-def _dtype(run: Run, owner: Scalar | ArrayView | Matrix, span: SourceSpan) -> Value:
+def _dtype(run: AbstractInterpreter, owner: Scalar | ArrayView | Matrix, span: SourceSpan) -> Value:
     del run, span
     return Static(owner.dtype)
 
@@ -163,7 +163,7 @@ def _static_part(part: str) -> Getter:
     return lambda _run, owner, _span: Static(getattr(owner.value, part))
 
 
-def shape(run: Run, owner: ArrayView, span: SourceSpan) -> Aggregate:
+def shape(run: AbstractInterpreter, owner: ArrayView, span: SourceSpan) -> Aggregate:
     """The sizes along the axes; constants where they are known."""
     sizes: list[Value] = []
     for axis in range(len(owner.prefix), owner.array.type.rank):
@@ -176,7 +176,7 @@ def shape(run: Run, owner: ArrayView, span: SourceSpan) -> Aggregate:
     return Aggregate(tuple(sizes))
 
 
-def size(run: Run, owner: ArrayView, span: SourceSpan) -> Value:
+def size(run: AbstractInterpreter, owner: ArrayView, span: SourceSpan) -> Value:
     """The number of elements."""
     sizes = shape(run, owner, span).items
     if all(isinstance(item, Static) for item in sizes):

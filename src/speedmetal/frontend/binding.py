@@ -9,19 +9,16 @@ from dataclasses import replace
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.convert import as_complex, constant, implicit
-from speedmetal.frontend.run import RETURN, Binding, Env, Fault, Frame, Key, Pin, Record, Run
-from speedmetal.frontend.slots import (
-    AggregateSlot,
-    ComplexSlot,
-    MatrixSlot,
-    NumberSlot,
-    OtherSlot,
-    Slot,
-    ViewSlot,
-    as_running,
-    is_variable,
-    join,
-    slot_of,
+from speedmetal.frontend.interpreter import (
+    RETURN,
+    AbstractInterpreter,
+    Binding,
+    Env,
+    Fault,
+    Frame,
+    Key,
+    Pin,
+    Record,
 )
 from speedmetal.frontend.values import (
     REPORTED,
@@ -41,12 +38,25 @@ from speedmetal.frontend.values import (
     describe,
     expressions_of,
 )
+from speedmetal.frontend.variable_types import (
+    AggregateVariable,
+    ComplexVariable,
+    MatrixVariable,
+    NumberVariable,
+    OtherVariable,
+    VariableType,
+    ViewVariable,
+    as_running,
+    is_variable,
+    join,
+    slot_of,
+)
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType
 from speedmetal.source import SourceSpan
 
 
-def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
+def bind(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> None:
     """Bind a value to a name of the current frame.
 
     A name with a slot from the last run is a variable: the value is assigned to it. Otherwise a
@@ -63,7 +73,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
     slot = _slot(run, name, value)
     _record(run, key, name, node, slot, compile_time=is_compile_time(value))
     fixed = run.unit.fixed.get(key)
-    assumed = NumberSlot(fixed) if fixed is not None else run.unit.assumed.get(key)
+    assumed = NumberVariable(fixed) if fixed is not None else run.unit.assumed.get(key)
     if key in run.unit.conflicts:
         frame.env.own[name] = REPORTED
     elif assumed is not None and is_variable(slot):
@@ -82,7 +92,7 @@ def bind(run: Run, name: str, value: Value, node: ast.AST) -> None:
         frame.env.own[name] = variables
 
 
-def _slot(run: Run, name: str, value: Value) -> Slot:
+def _slot(run: AbstractInterpreter, name: str, value: Value) -> VariableType:
     """The slot of a value that is bound to a name.
 
     The results of a function are alternatives, as in ``0.0 if c else x``: a literal among them
@@ -92,7 +102,7 @@ def _slot(run: Run, name: str, value: Value) -> Slot:
     return slot if name == RETURN else as_running(slot)
 
 
-def _frozen(run: Run, value: Value) -> Value:
+def _frozen(run: AbstractInterpreter, value: Value) -> Value:
     """The value, where ranges and methods, which no variable holds, do not change any more."""
     match value:
         case Range() | Method() | Partial():
@@ -103,7 +113,7 @@ def _frozen(run: Run, value: Value) -> Value:
     return value
 
 
-def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:
+def bind_parameter(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> None:
     """Bind an argument: a name of the caller's stays one, unless the function assigns to it."""
     key = run.frame.number, name
     # A function inside the function could be called when the caller's name has changed.
@@ -118,7 +128,7 @@ def bind_parameter(run: Run, name: str, value: Value, node: ast.AST) -> None:
         bind(run, name, value, node)
 
 
-def declare(run: Run, name: str, node: ast.AST) -> None:
+def declare(run: AbstractInterpreter, name: str, node: ast.AST) -> None:
     """Make a name a variable that is 0 until it is bound; in the run after its type was found."""
     key = run.frame.number, name
     run.demoted.add(key)
@@ -134,7 +144,13 @@ def declare(run: Run, name: str, node: ast.AST) -> None:
 
 
 def _record(
-    run: Run, key: Key, name: str, node: ast.AST, slot: Slot, *, compile_time: bool
+    run: AbstractInterpreter,
+    key: Key,
+    name: str,
+    node: ast.AST,
+    slot: VariableType,
+    *,
+    compile_time: bool,
 ) -> None:
     record = run.records.get(key)
     if record is None:
@@ -147,7 +163,7 @@ def is_compile_time(value: Value) -> bool:
     return next(iter(expressions_of(value)), None) is None
 
 
-def bind_for_turn(run: Run, name: str, value: Value, node: ast.AST) -> None:
+def bind_for_turn(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> None:
     """Bind a name for a turn of an unrolled loop.
 
     Where other places make it a variable, that gets the value as well; but in the turn itself a
@@ -161,7 +177,7 @@ def bind_for_turn(run: Run, name: str, value: Value, node: ast.AST) -> None:
         frame.env.own[name] = value
 
 
-def release(run: Run, ways: Iterable[dict[str, Value]]) -> None:
+def release(run: AbstractInterpreter, ways: Iterable[dict[str, Value]]) -> None:
     """After a turn, on each way out of it: names that it had pinned are variables."""
     for changes in ways:
         for name, pin in run.frame.pinned.items():
@@ -169,7 +185,7 @@ def release(run: Run, ways: Iterable[dict[str, Value]]) -> None:
                 changes[name] = pin.variable
 
 
-def _variables(run: Run, key: Key, slot: Slot, span: SourceSpan) -> Value:
+def _variables(run: AbstractInterpreter, key: Key, slot: VariableType, span: SourceSpan) -> Value:
     """The variables of a name; the same ones for each binding of the run."""
     found = run.variables.get(key)
     if found is not None and found[0] == slot:
@@ -182,18 +198,18 @@ def _variables(run: Run, key: Key, slot: Slot, span: SourceSpan) -> Value:
     return made
 
 
-def _make(run: Run, name: str, slot: Slot, span: SourceSpan) -> Value:
+def _make(run: AbstractInterpreter, name: str, slot: VariableType, span: SourceSpan) -> Value:
     def read(suffix: str, value_type: DType | MatrixType) -> ir.Read:
         return ir.Read(run.variable(name + suffix, value_type, span), span)
 
     match slot:
-        case NumberSlot(dtype, weak):
+        case NumberVariable(dtype, weak):
             return Scalar(read("", dtype), weak)
-        case ComplexSlot(weak):
+        case ComplexVariable(weak):
             return Complex(read("_real", dtypes.float32), read("_imag", dtypes.float32), weak)
-        case MatrixSlot(dtype):
+        case MatrixVariable(dtype):
             return Matrix(read("", MatrixType(dtype)))
-        case AggregateSlot(items, cls):
+        case AggregateVariable(items, cls):
             empty = Aggregate((), cls)
             names = empty.fields or tuple(map(str, range(len(items))))
             parts = (
@@ -201,10 +217,10 @@ def _make(run: Run, name: str, slot: Slot, span: SourceSpan) -> Value:
                 for part, item in zip(names, items, strict=True)
             )
             return Aggregate(tuple(parts), cls)
-        case ViewSlot(array, count):
+        case ViewVariable(array, count):
             prefix = tuple(read(f"_index{axis}", run.index_type) for axis in range(count))
             return ArrayView(array, prefix)
-        case OtherSlot(value):
+        case OtherVariable(value):
             return value if isinstance(value, _VALUES) else Static(value)
 
 
@@ -212,7 +228,12 @@ _VALUES = Value.__args__  # the classes of the union
 
 
 def _assign(
-    run: Run, variables: Value, value: Value, slot: Slot, name: str, span: SourceSpan
+    run: AbstractInterpreter,
+    variables: Value,
+    value: Value,
+    slot: VariableType,
+    name: str,
+    span: SourceSpan,
 ) -> None:
     """Assign every part at once: no assignment disturbs what a later one reads."""
     targets = [read.variable for read in expressions_of(variables) if isinstance(read, ir.Read)]
@@ -226,10 +247,10 @@ def _assign(
         mark = len(run.block)
         if not (isinstance(expression, ir.Read) and expression.variable is target):
             run.emit(ir.Assign(target, expression, span))
-        remaining = run.settle_all(remaining[1:], mark)
+        remaining = run.materialize_all_before(remaining[1:], mark)
 
 
-def _define(run: Run, variables: Value, value: Value) -> None:
+def _define(run: AbstractInterpreter, variables: Value, value: Value) -> None:
     """Remember what a variable that is bound once stands for: the sizes of arrays need it."""
     reads, parts = tuple(expressions_of(variables)), tuple(expressions_of(value))
     is_whole = len(reads) == len(parts)  # constants among the items have no expressions
@@ -239,7 +260,9 @@ def _define(run: Run, variables: Value, value: Value) -> None:
             run.definitions[read.variable] = parts[place] if known else None
 
 
-def _adopt(run: Run, target: ir.Variable, value: ir.Expression, span: SourceSpan) -> bool:
+def _adopt(
+    run: AbstractInterpreter, target: ir.Variable, value: ir.Expression, span: SourceSpan
+) -> bool:
     """Let the statement that made a temporary write to the variable itself."""
     if not (isinstance(value, ir.Read) and run.block and value.variable in run.temporaries):
         return False
@@ -255,22 +278,24 @@ def _adopt(run: Run, target: ir.Variable, value: ir.Expression, span: SourceSpan
     return True
 
 
-def _fitted(run: Run, value: Value, slot: Slot, name: str, span: SourceSpan) -> Value:
+def _fitted(
+    run: AbstractInterpreter, value: Value, slot: VariableType, name: str, span: SourceSpan
+) -> Value:
     """The value with the types of the slot."""
     match slot:
-        case NumberSlot(dtype, weak):
+        case NumberVariable(dtype, weak):
             return Scalar(implicit(run, value, dtype, span, name), weak)
-        case ComplexSlot(weak):
+        case ComplexVariable(weak):
             found = as_complex(run, value, span)
             return Complex(found.real, found.imag, weak)
-        case AggregateSlot(items, cls):
+        case AggregateVariable(items, cls):
             assert isinstance(value, Aggregate)
             pairs = zip(value.items, items, strict=True)
             return Aggregate(tuple(_fitted(run, v, s, name, span) for v, s in pairs), cls)
     return value
 
 
-def _release_temporary(run: Run, value: Value) -> None:
+def _release_temporary(run: AbstractInterpreter, value: Value) -> None:
     """Free the name of a temporary that will be adopted, for the user's own."""
     if isinstance(value, Scalar) and isinstance(value.expression, ir.Read):
         variable = value.expression.variable
@@ -290,7 +315,7 @@ def _target(statement: object) -> ir.Variable | None:
 # --- Merging ---------------------------------------------------------------------------------
 
 
-def merge(run: Run, frame: Frame, ways: list[dict[str, Value]]) -> None:
+def merge(run: AbstractInterpreter, frame: Frame, ways: list[dict[str, Value]]) -> None:
     """Bring together what different ways to this place have bound since they parted."""
     if not ways:
         return
@@ -304,7 +329,7 @@ def merge(run: Run, frame: Frame, ways: list[dict[str, Value]]) -> None:
         base.own[name] = _merged(run, frame, name, found)
 
 
-def _merged(run: Run, frame: Frame, name: str, found: list[Value | None]) -> Value:
+def _merged(run: AbstractInterpreter, frame: Frame, name: str, found: list[Value | None]) -> Value:
     first = found[0]
     if first is not None and all(value is first for value in found):
         return first
@@ -324,7 +349,7 @@ def _merged(run: Run, frame: Frame, name: str, found: list[Value | None]) -> Val
     return result
 
 
-def resolved(run: Run, frame: Frame, name: str, value: Value) -> Value:
+def resolved(run: AbstractInterpreter, frame: Frame, name: str, value: Value) -> Value:
     """The value of a name that is read; one that is undecided becomes a variable."""
     if not isinstance(value, Undecided):
         return value
@@ -372,7 +397,7 @@ def _same_expression(a: ir.Expression, b: ir.Expression) -> bool:
 
 
 def _different(
-    run: Run,
+    run: AbstractInterpreter,
     name: str,
     left: Value,
     right: Value,
@@ -417,7 +442,7 @@ def _way_round(left: Value, right: Value) -> str:
     )
 
 
-def _unassigned(run: Run, frame: Frame, name: str) -> Broken:
+def _unassigned(run: AbstractInterpreter, frame: Frame, name: str) -> Broken:
     record = run.records.get((frame.number, name))
     if name == RETURN:
         message = (
@@ -432,7 +457,7 @@ def _unassigned(run: Run, frame: Frame, name: str) -> Broken:
     )
 
 
-def open_loop(run: Run, loop: ast.AST) -> None:
+def open_loop(run: AbstractInterpreter, loop: ast.AST) -> None:
     """Break the names that the loop's body is known to make something else of.
 
     A name that is known while compiling in this turn of a loop around is no more so in a body
@@ -448,7 +473,11 @@ def open_loop(run: Run, loop: ast.AST) -> None:
 
 
 def close_loop(
-    run: Run, frame: Frame, loop: ast.AST, start: Env, ends: Iterable[dict[str, Value]]
+    run: AbstractInterpreter,
+    frame: Frame,
+    loop: ast.AST,
+    start: Env,
+    ends: Iterable[dict[str, Value]],
 ) -> None:
     """Make variables of the names that a loop's body leaves different from how it found them."""
     for end in ends:
@@ -465,7 +494,7 @@ def close_loop(
                 run.demoted.add((frame.number, name))
 
 
-def fault_of(run: Run, node: ast.AST, broken: Broken) -> Fault:
+def fault_of(run: AbstractInterpreter, node: ast.AST, broken: Broken) -> Fault:
     """What reading a broken name says."""
     if broken.message is None:
         return Fault(run.span(node), None)

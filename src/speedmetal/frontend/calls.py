@@ -17,10 +17,10 @@ from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.construct_calls import HANDLERS
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, explicit
 from speedmetal.frontend.functions import call_function
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault, expression
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
 from speedmetal.frontend.own_methods import own_method
 from speedmetal.frontend.python_functions import FUNCTIONS, replaced
-from speedmetal.frontend.run import Fault, Run, expression
 from speedmetal.frontend.signature import (
     field_names,
     is_record_class,
@@ -44,7 +44,7 @@ from speedmetal.intrinsics import TABLE, by_object, constructs
 
 
 @expression(ast.Call)
-def _call(run: Run, node: ast.Call) -> Value:
+def _call(run: AbstractInterpreter, node: ast.Call) -> Value:
     keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
     callee, *values = spread(run, [node.func, *node.args, *(k.value for k in keywords)])
     count = len(values) - len(keywords)
@@ -55,7 +55,7 @@ def _call(run: Run, node: ast.Call) -> Value:
     return invoke(run, callee, arguments)
 
 
-def invoke(run: Run, callee: Value, arguments: Arguments) -> Value:
+def invoke(run: AbstractInterpreter, callee: Value, arguments: Arguments) -> Value:
     """The value of a call.
 
     Raises:
@@ -79,15 +79,17 @@ def invoke(run: Run, callee: Value, arguments: Arguments) -> Value:
     raise run.fault(arguments.node, f"expected a function to call, found {describe(callee)}")
 
 
-def call_value(run: Run, node: ast.expr, callee: Value, values: list[Value] | None = None) -> Value:
+def call_value(
+    run: AbstractInterpreter, node: ast.expr, callee: Value, values: list[Value] | None = None
+) -> Value:
     """Call with values that are there already; what a run's ``call_value`` does."""
     return invoke(run, callee, Arguments(node, list(values or [])))
 
 
-Run.call_value = call_value  # attributes and atomics call, and calls need them
+AbstractInterpreter.call_value = call_value  # attributes and atomics call, and calls need them
 
 
-def _call_object(run: Run, found: Any, arguments: Arguments) -> Value:
+def _call_object(run: AbstractInterpreter, found: Any, arguments: Arguments) -> Value:
     intrinsic = by_object(found)
     construct = constructs.by_object(found)
     if construct is not None:
@@ -127,7 +129,9 @@ def _library(function: types.FunctionType) -> str:
 _LAUNCH_OPTIONS = frozenset({"grid", "groups", "threads"})
 
 
-def _check_launch(run: Run, function: types.FunctionType, arguments: Arguments) -> None:
+def _check_launch(
+    run: AbstractInterpreter, function: types.FunctionType, arguments: Arguments
+) -> None:
     """A kernel can call another as a function, but not launch it."""
     if _LAUNCH_OPTIONS & (arguments.named.keys() - set(function.__code__.co_varnames)):
         raise run.fault(
@@ -215,7 +219,7 @@ def _instead_of(name: str) -> str:
     return "; call it outside and pass the result, or write a loop"
 
 
-def _convert(run: Run, found: Any, arguments: Arguments) -> Value:
+def _convert(run: AbstractInterpreter, found: Any, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     try:
         dtype = dtypes.as_dtype(found)
@@ -225,7 +229,7 @@ def _convert(run: Run, found: Any, arguments: Arguments) -> Value:
     return explicit(run, value, dtype, span)
 
 
-def _call_method(run: Run, method: Method, arguments: Arguments) -> Value:
+def _call_method(run: AbstractInterpreter, method: Method, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     receiver = method.receiver
     match method.name:
@@ -246,7 +250,7 @@ def _call_method(run: Run, method: Method, arguments: Arguments) -> Value:
     return replaced(run, arguments, receiver)
 
 
-def _construct_record(run: Run, cls: type, arguments: Arguments) -> Value:
+def _construct_record(run: AbstractInterpreter, cls: type, arguments: Arguments) -> Value:
     """A new named tuple or dataclass; defaults count, ``__post_init__`` cannot."""
     names = field_names(cls)
     if not issubclass(cls, tuple) and "__post_init__" in vars(cls):

@@ -14,8 +14,8 @@ from speedmetal.errors import UserInputError
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import as_complex, as_number, typed, unwrap
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.own_methods import refuse_own
-from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -41,7 +41,9 @@ _FOLD: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def compare(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+def compare(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
+) -> Static | Scalar:
     """The truth of ``left <comparison> right``.
 
     Raises:
@@ -88,7 +90,9 @@ def _same_dtype(value: Any) -> Any:
     return value
 
 
-def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+def _tuples(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
+) -> Static | Scalar:
     for side in (left, right):
         refuse_own(run, side, (f"__{name}__",), span)  # the operator itself calls it
     if name not in {"eq", "ne"}:
@@ -109,7 +113,9 @@ def _tuples(run: Run, name: str, left: Value, right: Value, span: SourceSpan) ->
     return combine(run, "and" if name == "eq" else "or", results, span)
 
 
-def _ordered(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Static | Scalar:
+def _ordered(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
+) -> Static | Scalar:
     """The order of two tuples: that of the first items that differ, or else of their lengths."""
     sides = left, right
     if not all(isinstance(side, Aggregate) and side.is_tuple for side in sides):
@@ -134,7 +140,9 @@ def _ordered(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -
     return result
 
 
-def combine(run: Run, name: str, parts: list[Static | Scalar], span: SourceSpan) -> Static | Scalar:
+def combine(
+    run: AbstractInterpreter, name: str, parts: list[Static | Scalar], span: SourceSpan
+) -> Static | Scalar:
     """``and`` or ``or`` of bools that are all evaluated."""
     absorbing = name == "or"
     running: list[Scalar] = []
@@ -161,7 +169,9 @@ def invert_truth(value: Static | Scalar, span: SourceSpan) -> Static | Scalar:
 # --- Choosing --------------------------------------------------------------------------------
 
 
-def common_shape(run: Run, left: Value, right: Value, span: SourceSpan) -> tuple[Value, Value]:
+def common_shape(
+    run: AbstractInterpreter, left: Value, right: Value, span: SourceSpan
+) -> tuple[Value, Value]:
     """Two values brought to one structure and type, so that either can stand for the result.
 
     Raises:
@@ -216,7 +226,7 @@ def _different(left: Value, right: Value, span: SourceSpan) -> Fault:
 
 
 def select(
-    run: Run, condition: ir.Expression, left: Value, right: Value, span: SourceSpan
+    run: AbstractInterpreter, condition: ir.Expression, left: Value, right: Value, span: SourceSpan
 ) -> Value:
     """``left if condition else right`` with both evaluated."""
     left, right = common_shape(run, left, right, span)

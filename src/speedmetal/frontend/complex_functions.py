@@ -14,7 +14,7 @@ from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.convert import as_complex, as_number, converted, typed
 from speedmetal.frontend.functions import call_function
-from speedmetal.frontend.run import Run
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.values import Aggregate, Complex, Scalar, Static, Value
 from speedmetal.intrinsics.library import complex_parts
 from speedmetal.intrinsics.record import Intrinsic
@@ -44,7 +44,9 @@ def takes_complex(intrinsic: Intrinsic, values: list[Value]) -> bool:
     )
 
 
-def call(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
+def call(
+    run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> Value:
     """An intrinsic on complex numbers.
 
     Raises:
@@ -62,14 +64,17 @@ def call(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) 
     return apply(run, intrinsic.name, number, span)
 
 
-def apply(run: Run, name: str, number: Complex, span: SourceSpan) -> Value:
+def apply(run: AbstractInterpreter, name: str, number: Complex, span: SourceSpan) -> Value:
     """The intrinsic of this name on a complex number."""
     found = _library(run, _FUNCTIONS[name], (number.real, number.imag), span)
     return _joined(found) if isinstance(found, Aggregate) else found
 
 
 def _library(
-    run: Run, function: Callable[..., Any], parts: tuple[ir.Expression, ...], span: SourceSpan
+    run: AbstractInterpreter,
+    function: Callable[..., Any],
+    parts: tuple[ir.Expression, ...],
+    span: SourceSpan,
 ) -> Value:
     """A call of a function of the library on float32 expressions."""
     node = run.unit.places.get(span)
@@ -94,7 +99,7 @@ _MOST_PRODUCTS = 16
 """Constant powers up to this one are products, whose error grows with each."""
 
 
-def power(run: Run, base: Value, exponent: Value, span: SourceSpan) -> Value:
+def power(run: AbstractInterpreter, base: Value, exponent: Value, span: SourceSpan) -> Value:
     """``base ** exponent`` of which one at least is complex.
 
     Raises:
@@ -121,7 +126,7 @@ def power(run: Run, base: Value, exponent: Value, span: SourceSpan) -> Value:
     return _joined(_library(run, complex_parts.power, both, span))
 
 
-def _product(run: Run, base: Complex, count: int, span: SourceSpan) -> Value:
+def _product(run: AbstractInterpreter, base: Complex, count: int, span: SourceSpan) -> Value:
     """A power by squares: ``z**5 = (z**2)**2 z``."""
     if count == 0:
         return as_complex(run, Static(1), span)
@@ -136,17 +141,17 @@ def _product(run: Run, base: Complex, count: int, span: SourceSpan) -> Value:
 
 # --- Constructs ------------------------------------------------------------------------------
 
-Handler = Callable[[Run, Arguments], Value]
+Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
 
-def _conjugate(run: Run, arguments: Arguments) -> Value:
+def _conjugate(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "sm.conj", "z")
     number = as_number(run, value, run.span(arguments.node))
     return complex_numbers.conjugate(number) if isinstance(number, Complex) else number
 
 
 def _part(name: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         (value,) = arguments.take(run, f"np.{name}", "z")
         if isinstance(value, Static) and value.is_number:
             return Static(getattr(value.value, name))
@@ -155,12 +160,12 @@ def _part(name: str) -> Handler:
     return handler
 
 
-def _polar(run: Run, arguments: Arguments) -> Value:
+def _polar(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "sm.polar", "z")
     return _sides(run, value, run.span(arguments.node))
 
 
-def _sides(run: Run, value: Value, span: SourceSpan) -> Aggregate:
+def _sides(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Aggregate:
     """The size and the angle of a number."""
     complex_numbers.check_operands((value,), span)
     number = as_complex(run, value, span)
@@ -169,12 +174,12 @@ def _sides(run: Run, value: Value, span: SourceSpan) -> Aggregate:
     return found
 
 
-def _angle(run: Run, arguments: Arguments) -> Value:
+def _angle(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "sm.angle", "z")
     return _sides(run, value, run.span(arguments.node)).items[1]
 
 
-def _rect(run: Run, arguments: Arguments) -> Value:
+def _rect(run: AbstractInterpreter, arguments: Arguments) -> Value:
     values = arguments.take(run, "sm.rect", "r phi")
     span = run.span(arguments.node)
     complex_numbers.check_operands(tuple(values), span)
@@ -185,7 +190,7 @@ def _rect(run: Run, arguments: Arguments) -> Value:
 def _of_cmath(name: str) -> Handler:
     """A function of ``cmath``, which makes a complex number of a real one first."""
 
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         span = run.span(arguments.node)
         optional = "base" if name == "log" else ""
         values = arguments.take_some(run, f"cmath.{name}", "z", optional)

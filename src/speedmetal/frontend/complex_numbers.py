@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speedmetal import dtypes
 from speedmetal.frontend.convert import as_complex, as_number, typed
-from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import Complex, Scalar, Static, Value
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
@@ -17,7 +17,9 @@ def _operation(name: str, left: ir.Expression, right: ir.Expression) -> ir.Expre
     return ir.Binary(name, left, right, _F32, left.span)
 
 
-def binary(run: Run, name: str, left: Value, right: Value, span: SourceSpan) -> Value:
+def binary(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
+) -> Value:
     """An operator of which one operand at least is complex.
 
     Raises:
@@ -52,7 +54,7 @@ def check_operands(values: tuple[Value, ...], span: SourceSpan) -> None:
             )
 
 
-def part(run: Run, value: Value, name: str, span: SourceSpan) -> Scalar:
+def part(run: AbstractInterpreter, value: Value, name: str, span: SourceSpan) -> Scalar:
     """``z.real`` or ``z.imag``; of a real number itself, or 0."""
     number = as_number(run, value, span)
     if isinstance(number, Complex):
@@ -69,7 +71,9 @@ def is_complex(value: Value) -> bool:
     )
 
 
-def _with_real(run: Run, name: str, a: Complex, b: Value, span: SourceSpan) -> Complex:
+def _with_real(
+    run: AbstractInterpreter, name: str, a: Complex, b: Value, span: SourceSpan
+) -> Complex:
     """``a <operator> b`` of a real b, part by part (C99, annex G.5)."""
     real = typed(run, b, _F32, span)
     if name in {"add", "subtract"}:
@@ -78,7 +82,9 @@ def _with_real(run: Run, name: str, a: Complex, b: Value, span: SourceSpan) -> C
     return Complex(_operation(name, a.real, real), _operation(name, a.imag, real))
 
 
-def _from_real(run: Run, name: str, a: Value, b: Complex, span: SourceSpan) -> Complex:
+def _from_real(
+    run: AbstractInterpreter, name: str, a: Value, b: Complex, span: SourceSpan
+) -> Complex:
     """``a <operator> b`` of a real a, part by part."""
     real = typed(run, a, _F32, span)
     if name == "multiply":
@@ -101,7 +107,7 @@ def multiply(a: Complex, b: Complex) -> Complex:
     return Complex(real, imag)
 
 
-def _divide(run: Run, a: Complex, b: Complex) -> Complex:
+def _divide(run: AbstractInterpreter, a: Complex, b: Complex) -> Complex:
     """Smith's method (R. L. Smith, "Algorithm 116: Complex division", 1962), without a branch.
 
     With the divisor's larger part p and smaller part q, r = q / p and d = p + q r, nothing
@@ -143,7 +149,7 @@ def conjugate(value: Complex) -> Complex:
     return Complex(value.real, ir.Unary("negate", value.imag, _F32, value.imag.span), value.weak)
 
 
-def equal(run: Run, a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:
+def equal(run: AbstractInterpreter, a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:
     """``a == b`` or ``a != b`` (``name`` is eq or ne)."""
     real = ir.Compare(name, a.real, b.real, dtypes.bool_, span)
     imag = ir.Compare(name, a.imag, b.imag, dtypes.bool_, span)

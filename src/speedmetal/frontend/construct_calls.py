@@ -19,11 +19,11 @@ from speedmetal.frontend.convert import (
     truth,
     unwrap,
 )
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
 from speedmetal.frontend.memory import axis_index, flattened, note_write
 from speedmetal.frontend.memory import extent as extent_of
 from speedmetal.frontend.python_functions import whole
-from speedmetal.frontend.run import Fault, Run
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -43,14 +43,14 @@ from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, ArrayType, MatrixType, Sp
 from speedmetal.ir.walk import operands, rewrite
 from speedmetal.source import SourceSpan
 
-Handler = Callable[[Run, Arguments], Value]
+Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
 
 # --- Arrays of a threadgroup or thread -------------------------------------------------------
 
 
 def _array(space: Space, construct: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         name = run.take_hint("tile" if space is Space.THREADGROUP else "own")
         run.impure()
         given, kind = arguments.take(run, f"sm.{construct}", "shape dtype")
@@ -70,7 +70,9 @@ def _array(space: Space, construct: str) -> Handler:
     return handler
 
 
-def _size(run: Run, value: Value, space: Space, span: SourceSpan) -> int | ir.Expression:
+def _size(
+    run: AbstractInterpreter, value: Value, space: Space, span: SourceSpan
+) -> int | ir.Expression:
     value = unwrap(value, span)
     if space is Space.THREAD or isinstance(value, Static):
         size = static_int(value, span, "the size of an array")
@@ -90,7 +92,7 @@ def _size(run: Run, value: Value, space: Space, span: SourceSpan) -> int | ir.Ex
     return expression
 
 
-def resolved(run: Run, expression: ir.Expression) -> ir.Expression:
+def resolved(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
     """The expression with variables that are bound once written out."""
 
     def write_out(part: ir.Expression) -> ir.Expression:
@@ -102,7 +104,7 @@ def resolved(run: Run, expression: ir.Expression) -> ir.Expression:
     return rewrite(expression, write_out)
 
 
-def _known_at_launch(run: Run, expression: ir.Expression) -> bool:
+def _known_at_launch(run: AbstractInterpreter, expression: ir.Expression) -> bool:
     match expression:
         case ir.Constant() | ir.Extent():
             return True
@@ -143,7 +145,7 @@ _MEMORY: dict[str, frozenset[Space]] = {
 
 
 def _barrier(scope: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         run.impure()
         (memory,) = arguments.take_some(run, f"sm.{scope}_barrier", "", "memory")
         span = run.span(arguments.node)
@@ -166,7 +168,7 @@ def _barrier(scope: str) -> Handler:
 # --- Simdgroup matrices ----------------------------------------------------------------------
 
 
-def _matrix(run: Run, arguments: Arguments) -> Value:
+def _matrix(run: AbstractInterpreter, arguments: Arguments) -> Value:
     value, kind = arguments.take(run, "sm.simdgroup_matrix", "value dtype")
     run.impure()
     span = run.span(arguments.node)
@@ -177,7 +179,7 @@ def _matrix(run: Run, arguments: Arguments) -> Value:
 
 
 def _matrix_place(
-    run: Run, name: str, array: Value, origin: Value, node: ast.expr
+    run: AbstractInterpreter, name: str, array: Value, origin: Value, node: ast.expr
 ) -> tuple[ir.Array, tuple[ir.Expression, ...]]:
     span = run.span(node)
     if not (isinstance(array, ArrayView) and array.rank == 2):
@@ -198,7 +200,7 @@ def _matrix_place(
 
 
 def _check_block(
-    run: Run, array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan
+    run: AbstractInterpreter, array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan
 ) -> tuple[ir.Expression, ...]:
     """From level 1 on, an assertion that the whole block is in bounds."""
     if not run.debug:
@@ -218,7 +220,7 @@ def _check_block(
     return steady
 
 
-def _matrix_load(run: Run, arguments: Arguments) -> Value:
+def _matrix_load(run: AbstractInterpreter, arguments: Arguments) -> Value:
     array, origin, transpose = arguments.take_some(
         run, "sm.simdgroup_load", "array origin", "transpose"
     )
@@ -237,7 +239,7 @@ def _matrix_load(run: Run, arguments: Arguments) -> Value:
     return Matrix(run.assign_new("matrix", matrix))
 
 
-def _matrix_store(run: Run, arguments: Arguments) -> Value:
+def _matrix_store(run: AbstractInterpreter, arguments: Arguments) -> Value:
     matrix, array, origin = arguments.take(run, "sm.simdgroup_store", "matrix array origin")
     run.impure()
     span = run.span(arguments.node)
@@ -261,7 +263,7 @@ def _matrix_store(run: Run, arguments: Arguments) -> Value:
 # --- Values ----------------------------------------------------------------------------------
 
 
-def _bitcast(run: Run, arguments: Arguments) -> Value:
+def _bitcast(run: AbstractInterpreter, arguments: Arguments) -> Value:
     value, kind = arguments.take(run, "sm.bitcast", "x dtype")
     span = run.span(arguments.node)
     dtype = as_dtype(kind, span)
@@ -280,7 +282,7 @@ def _bitcast(run: Run, arguments: Arguments) -> Value:
     return Scalar(ir.Bitcast(expression, dtype, span) if source is not dtype else expression)
 
 
-def _select(run: Run, arguments: Arguments) -> Value:
+def _select(run: AbstractInterpreter, arguments: Arguments) -> Value:
     condition, left, right = arguments.take(run, "sm.select", "condition when_true when_false")
     span = run.span(arguments.node)
     known = truth(run, condition, span)
@@ -291,11 +293,11 @@ def _select(run: Run, arguments: Arguments) -> Value:
     return select(run, known.expression, left, right, span)
 
 
-def _settled(run: Run, expression: ir.Expression) -> ir.Expression:
+def _settled(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
     return expression if run.is_lazy_safe(expression) else run.keep(expression, "chosen")
 
 
-def _cdiv(run: Run, arguments: Arguments) -> Value:
+def _cdiv(run: AbstractInterpreter, arguments: Arguments) -> Value:
     """``(a + b - 1) // b`` overflows where ``-(-a // b)`` does not; unsigned types need it."""
     a, b = arguments.take(run, "sm.cdiv", "a b")
     span = run.span(arguments.node)
@@ -318,7 +320,7 @@ def _cdiv(run: Run, arguments: Arguments) -> Value:
 
 
 def _pair(*names: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         (x,) = arguments.take(run, "the function", "x")
         span = run.span(arguments.node)
         x = unwrap(x, span)
@@ -329,7 +331,7 @@ def _pair(*names: str) -> Handler:
     return handler
 
 
-def _modf(run: Run, arguments: Arguments) -> Value:
+def _modf(run: AbstractInterpreter, arguments: Arguments) -> Value:
     """The whole part is trunc(x); the fraction has the sign of x, and is 0 at infinity."""
     (x,) = arguments.take(run, "modf", "x")
     span = run.span(arguments.node)
@@ -348,14 +350,14 @@ def _modf(run: Run, arguments: Arguments) -> Value:
 
 
 def _whole(name: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         (x,) = arguments.take(run, f"math.{name}", "x")
         return whole(run, name, x, arguments.node)
 
     return handler
 
 
-def _static_range(run: Run, arguments: Arguments) -> Value:
+def _static_range(run: AbstractInterpreter, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     if arguments.named or not 1 <= len(arguments.positional) <= 3:
         raise Fault(span, "expected sm.static_range(stop) or sm.static_range(start, stop, step)")

@@ -11,9 +11,8 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.interpreter import AbstractInterpreter, ConstantTooWide, Fault
 from speedmetal.frontend.own_methods import refuse_own
-from speedmetal.frontend.run import ConstantTooWide, Fault, Run
-from speedmetal.frontend.slots import literal_dtype
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -26,6 +25,7 @@ from speedmetal.frontend.values import (
     advice,
     describe,
 )
+from speedmetal.frontend.variable_types import literal_dtype
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
@@ -105,7 +105,7 @@ def complex_constant(value: complex, span: SourceSpan, *, weak: bool) -> Complex
     return Complex(real, ir.Constant(float(value.imag), dtypes.float32, span), weak)
 
 
-def as_number(run: Run, value: Value, span: SourceSpan) -> Scalar | Complex:
+def as_number(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scalar | Complex:
     """The value as a number of the running program.
 
     Raises:
@@ -137,7 +137,7 @@ def as_number(run: Run, value: Value, span: SourceSpan) -> Scalar | Complex:
             raise Fault(span, f"expected a number, found {describe(value)}{advice(value)}")
 
 
-def as_scalar(run: Run, value: Value, span: SourceSpan) -> Scalar:
+def as_scalar(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scalar:
     """The value as a real number of the running program.
 
     Raises:
@@ -149,7 +149,7 @@ def as_scalar(run: Run, value: Value, span: SourceSpan) -> Scalar:
     return number
 
 
-def typed(run: Run, value: Value, dtype: DType, span: SourceSpan) -> ir.Expression:
+def typed(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> ir.Expression:
     """The value in a type that an operation promoted it to.
 
     Raises:
@@ -182,7 +182,7 @@ def converted(expression: ir.Expression, dtype: DType) -> ir.Expression:
     return ir.Convert(expression, dtype, expression.span)
 
 
-def explicit(run: Run, value: Value, dtype: DType, span: SourceSpan) -> Value:
+def explicit(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> Value:
     """``dtype(x)`` and ``x.astype(dtype)``: any number to any type; the result is of that type."""
     number = as_number(run, value, span)
     if dtype.is_complex:
@@ -213,7 +213,7 @@ def saturated(value: float, dtype: DType) -> int:
     return min(max(int(value), dtype.minimum), dtype.maximum)
 
 
-def as_complex(run: Run, value: Value, span: SourceSpan) -> Complex:
+def as_complex(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Complex:
     """The value as complex64.
 
     Raises:
@@ -231,7 +231,9 @@ def as_complex(run: Run, value: Value, span: SourceSpan) -> Complex:
     return Complex(converted(number.expression, dtypes.float32), zero, number.weak)
 
 
-def implicit(run: Run, value: Value, dtype: DType, span: SourceSpan, into: str) -> ir.Expression:
+def implicit(
+    run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan, into: str
+) -> ir.Expression:
     """The value as what is stored: integers to integers and floats, floats to floats.
 
     Raises:
@@ -267,7 +269,7 @@ def _way_from_float(scalar: Scalar, dtype: DType) -> str:
     return f"{'a // b, ' if quotient else ''}int(x) or x.astype(sm.{dtype.name})"
 
 
-def truth(run: Run, value: Value, span: SourceSpan) -> Static | Scalar:
+def truth(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Static | Scalar:
     """Python's truth of a value: a compile-time bool where it is known.
 
     Raises:

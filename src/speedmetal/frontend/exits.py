@@ -12,12 +12,12 @@ from collections.abc import Callable
 from speedmetal import dtypes
 from speedmetal.frontend.binding import merge
 from speedmetal.frontend.emit import Flag, OpenIf, SetFlag
-from speedmetal.frontend.run import Env, Label, Region, Run
+from speedmetal.frontend.interpreter import AbstractInterpreter, Env, Label, Region
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
 
-def leave(run: Run, label: Label) -> None:
+def leave(run: AbstractInterpreter, label: Label) -> None:
     """Leave the label's region from here."""
     label.exits.append(run.frame.env.changes_since(label.env))
     run.emit(SetFlag(label.flag, value=True))
@@ -30,14 +30,16 @@ def leave(run: Run, label: Label) -> None:
     run.live = False
 
 
-def _ask(run: Run, flag: Flag) -> ir.Read:
+def _ask(run: AbstractInterpreter, flag: Flag) -> ir.Read:
     """The flag's value."""
     if flag.variable is None:
         flag.variable = run.variable(flag.name, dtypes.bool_, flag.span)
     return ir.Read(flag.variable, flag.span)
 
 
-def labelled(run: Run, name: str, node: ast.AST, body: Callable[[Label], None]) -> None:
+def labelled(
+    run: AbstractInterpreter, name: str, node: ast.AST, body: Callable[[Label], None]
+) -> None:
     """Run a body that may leave its label, and go on after it."""
     span = run.span(node)
     frame, outer = run.frame, run.frame.env
@@ -61,7 +63,7 @@ def labelled(run: Run, name: str, node: ast.AST, body: Callable[[Label], None]) 
         guard(run, left, span)
 
 
-def guard(run: Run, labels: set[Label], span: SourceSpan) -> None:
+def guard(run: AbstractInterpreter, labels: set[Label], span: SourceSpan) -> None:
     """Let what follows run only where none of the labels has been left."""
     if not labels:
         return
@@ -75,7 +77,7 @@ def guard(run: Run, labels: set[Label], span: SourceSpan) -> None:
     run.block = staying.body
 
 
-def after_loop(run: Run, labels: set[Label], span: SourceSpan) -> None:
+def after_loop(run: AbstractInterpreter, labels: set[Label], span: SourceSpan) -> None:
     """After a loop of the IR: go on leaving the labels that were left from inside it."""
     here = {label for label in labels if label.depth >= len(run.open_loops)}
     for label in sorted(labels - here, key=lambda label: label.flag.name):
@@ -86,7 +88,9 @@ def after_loop(run: Run, labels: set[Label], span: SourceSpan) -> None:
     guard(run, here, span)
 
 
-def after_branches(run: Run, first: Region, second: Region, span: SourceSpan) -> None:
+def after_branches(
+    run: AbstractInterpreter, first: Region, second: Region, span: SourceSpan
+) -> None:
     """Go on after an ``if`` of the running program, whose branches ended like this."""
     frame = run.frame
     exits = first.exits | second.exits
@@ -104,7 +108,7 @@ def after_branches(run: Run, first: Region, second: Region, span: SourceSpan) ->
 
 
 def branch(
-    run: Run,
+    run: AbstractInterpreter,
     condition: ir.Expression,
     span: SourceSpan,
     body: Callable[[], None],

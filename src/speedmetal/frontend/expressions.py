@@ -16,9 +16,9 @@ from speedmetal.frontend.comparison import (
     invert_truth,
 )
 from speedmetal.frontend.convert import static_int, truth
+from speedmetal.frontend.interpreter import AbstractInterpreter, Frame, UnknownName, expression
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.own_methods import refuse_own
-from speedmetal.frontend.run import Frame, Run, UnknownName, expression
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
 from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
@@ -42,7 +42,7 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "bit_and", ast.BitOr: "bit_or", ast.BitXor: "bit_xor",
     ast.LShift: "shift_left", ast.RShift: "shift_right",
 }  # fmt: skip
-_UNARY: dict[type[ast.unaryop], Callable[[Run, Value, SourceSpan], Value]] = {
+_UNARY: dict[type[ast.unaryop], Callable[[AbstractInterpreter, Value, SourceSpan], Value]] = {
     ast.USub: arithmetic.negate,
     ast.UAdd: arithmetic.plus,
     ast.Invert: arithmetic.invert,
@@ -57,13 +57,13 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
 
 
 @expression(ast.Constant)
-def _constant(run: Run, node: ast.Constant) -> Value:
+def _constant(run: AbstractInterpreter, node: ast.Constant) -> Value:
     del run
     return Static(node.value)
 
 
 @expression(ast.Name)
-def _name(run: Run, node: ast.Name) -> Value:
+def _name(run: AbstractInterpreter, node: ast.Name) -> Value:
     frame: Frame | None = run.frame
     while frame is not None:
         if node.id in frame.parsed.locals:
@@ -80,7 +80,7 @@ def _name(run: Run, node: ast.Name) -> Value:
     return run.lifted(found)
 
 
-def _local(run: Run, node: ast.Name, frame: Frame) -> Value:
+def _local(run: AbstractInterpreter, node: ast.Name, frame: Frame) -> Value:
     found = frame.env.get(node.id)
     if found is None:
         hint = meant(node.id, frame.env.names()) or "; assign it before it is read"
@@ -95,7 +95,7 @@ def _visible(frame: Frame) -> list[str]:
 
 
 @expression(ast.Tuple)
-def _tuple(run: Run, node: ast.Tuple) -> Value:
+def _tuple(run: AbstractInterpreter, node: ast.Tuple) -> Value:
     return Aggregate(tuple(spread(run, node.elts)))
 
 
@@ -105,7 +105,7 @@ later stage meets a tree too deep for Python's stack."""
 
 
 @expression(ast.BinOp)
-def _binary(run: Run, node: ast.BinOp) -> Value:
+def _binary(run: AbstractInterpreter, node: ast.BinOp) -> Value:
     chain = []
     first: ast.expr = node
     while isinstance(first, ast.BinOp):
@@ -115,7 +115,7 @@ def _binary(run: Run, node: ast.BinOp) -> Value:
     for number, part in enumerate(reversed(chain), start=1):
         mark = len(run.block)
         right = run.value(part.right)
-        result = run.settle(result, mark)
+        result = run.materialize_before(result, mark)
         name = OPERATORS[type(part.op)]
         result = special_methods.binary(run, part, name, result, right)
         if number % DEEPEST_CHAIN == 0:
@@ -124,7 +124,7 @@ def _binary(run: Run, node: ast.BinOp) -> Value:
 
 
 @expression(ast.UnaryOp)
-def _unary(run: Run, node: ast.UnaryOp) -> Value:
+def _unary(run: AbstractInterpreter, node: ast.UnaryOp) -> Value:
     value, kind = run.value(node.operand), type(node.op)
     method = _OWN_UNARY.get(kind)
     own = None if method is None else special_methods.call_own(run, node, method, value)
@@ -132,7 +132,7 @@ def _unary(run: Run, node: ast.UnaryOp) -> Value:
 
 
 @expression(ast.NamedExpr)
-def _named(run: Run, node: ast.NamedExpr) -> Value:
+def _named(run: AbstractInterpreter, node: ast.NamedExpr) -> Value:
     bind(run, node.target.id, run.value(node.value), node.target)
     found = run.frame.env.get(node.target.id)
     assert found is not None
@@ -140,11 +140,11 @@ def _named(run: Run, node: ast.NamedExpr) -> Value:
 
 
 @expression(ast.Lambda)
-def _lambda(run: Run, node: ast.Lambda) -> Value:
+def _lambda(run: AbstractInterpreter, node: ast.Lambda) -> Value:
     return Closure(node, run.frame, parameter_defaults(run, node.args))
 
 
-def parameter_defaults(run: Run, arguments: ast.arguments) -> dict[str, Value]:
+def parameter_defaults(run: AbstractInterpreter, arguments: ast.arguments) -> dict[str, Value]:
     """The default values of a function inside a kernel, evaluated where it is defined."""
     places = [*arguments.posonlyargs, *arguments.args]
     with_default = places[len(places) - len(arguments.defaults) :]
@@ -158,7 +158,7 @@ def parameter_defaults(run: Run, arguments: ast.arguments) -> dict[str, Value]:
 
 
 def comparison(
-    run: Run, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value
+    run: AbstractInterpreter, node: ast.Compare, operator: ast.cmpop, left: Value, right: Value
 ) -> Static | Scalar:
     span = run.span(node)
     name = _COMPARISONS.get(type(operator))
@@ -171,7 +171,9 @@ def comparison(
     return found if isinstance(operator, ast.In) else invert_truth(found, span)
 
 
-def _is_in(run: Run, node: ast.Compare, left: Value, right: Value) -> Static | Scalar:
+def _is_in(
+    run: AbstractInterpreter, node: ast.Compare, left: Value, right: Value
+) -> Static | Scalar:
     span = run.span(node)
     own = special_methods.call_own(run, node, "__contains__", right, left)
     if own is not None:
@@ -191,7 +193,9 @@ def _is_in(run: Run, node: ast.Compare, left: Value, right: Value) -> Static | S
     raise run.fault(node, f"in expects a tuple or a range, found {describe(right)}{hint}")
 
 
-def _is_in_range(run: Run, node: ast.Compare, left: Value, bounds: Range) -> Static | Scalar:
+def _is_in_range(
+    run: AbstractInterpreter, node: ast.Compare, left: Value, bounds: Range
+) -> Static | Scalar:
     span = run.span(node)
     step = static_int(bounds.step, span, "the step of a range after in")
     if step == 0:
@@ -216,7 +220,9 @@ def _is_whole(value: Value) -> bool:
     return isinstance(value, Static) and isinstance(value.value, int)
 
 
-def _identity(run: Run, node: ast.Compare, left: Value, right: Value, *, negated: bool) -> Static:
+def _identity(
+    run: AbstractInterpreter, node: ast.Compare, left: Value, right: Value, *, negated: bool
+) -> Static:
     pair = isinstance(left, Static) and isinstance(right, Static)
     # A number of the running program is no object: Python's own answer would be an accident.
     if not pair and all(isinstance(v, Static | Scalar) and _is_number(v) for v in (left, right)):
@@ -233,7 +239,7 @@ def _is_number(value: Static | Scalar) -> bool:
 
 
 @expression(ast.Subscript)
-def _subscript(run: Run, node: ast.Subscript) -> Value:
+def _subscript(run: AbstractInterpreter, node: ast.Subscript) -> Value:
     if isinstance(node.slice, ast.Slice):
         return _slice(run, node, node.slice)
     whole, *indices = spread(run, [node.value, *index_nodes(node)])
@@ -250,7 +256,7 @@ def _subscript(run: Run, node: ast.Subscript) -> Value:
     )
 
 
-def _slice(run: Run, node: ast.Subscript, cut: ast.Slice) -> Value:
+def _slice(run: AbstractInterpreter, node: ast.Subscript, cut: ast.Slice) -> Value:
     whole = run.value(node.value)
     if not (isinstance(whole, Aggregate) and whole.is_tuple):
         raise run.fault(
@@ -269,12 +275,12 @@ def _slice(run: Run, node: ast.Subscript, cut: ast.Slice) -> Value:
 
 
 @expression(ast.Slice)
-def _stray_slice(run: Run, node: ast.Slice) -> Value:
+def _stray_slice(run: AbstractInterpreter, node: ast.Slice) -> Value:
     raise run.fault(node, "arrays are sliced outside the kernel, or indexed element by element")
 
 
 @expression(ast.Attribute)
-def _attribute(run: Run, node: ast.Attribute) -> Value:
+def _attribute(run: AbstractInterpreter, node: ast.Attribute) -> Value:
     try:
         owner = run.value(node.value)
     except UnknownName as fault:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from speedmetal.errors import Diagnostic, InternalError
-from speedmetal.frontend.run import RETURN, Binding, Key, Record, Run
+from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Binding, Key, Record
 from speedmetal.frontend.session import Unit
-from speedmetal.frontend.slots import Slot, is_variable, join
+from speedmetal.frontend.variable_types import VariableType, is_variable, join
 
 MOST_RUNS = 200
 """Two or three are usual. A chain of names that widen one another takes one run for each link."""
 
 
-def solve(unit: Unit, start: Callable[[Run], None]) -> Run:
+def solve(unit: Unit, start: Callable[[AbstractInterpreter], None]) -> AbstractInterpreter:
     """The first run that finds what it assumed.
 
     Raises:
         InternalError: There is none.
     """
     for _ in range(MOST_RUNS):
-        run = Run(unit)
+        run = AbstractInterpreter(unit)
         start(run)
         if not _learn(unit, run):
             for diagnostic in unit.conflicts.values():
@@ -29,7 +29,7 @@ def solve(unit: Unit, start: Callable[[Run], None]) -> Run:
     raise InternalError(f"the types of {unit.name!r} did not settle in {MOST_RUNS} runs of infer")
 
 
-def _learn(unit: Unit, run: Run) -> bool:
+def _learn(unit: Unit, run: AbstractInterpreter) -> bool:
     """Change the assumptions to what the run found; whether that changed any.
 
     What cannot be is believed only when all else is settled: an early run may have taken branches
@@ -49,7 +49,7 @@ def _learn(unit: Unit, run: Run) -> bool:
     return changed or _give_up(unit, run, conflicts)
 
 
-def _give_up(unit: Unit, run: Run, conflicts: dict[Key, Diagnostic]) -> bool:
+def _give_up(unit: Unit, run: AbstractInterpreter, conflicts: dict[Key, Diagnostic]) -> bool:
     """Break the names for which there is no type, and those that a loop makes impossible."""
     changed = bool(conflicts)
     unit.conflicts.update(conflicts)
@@ -71,9 +71,9 @@ def _needs_variable(record: Record) -> bool:
     return some_known or len(slots) > 1
 
 
-def _joined(record: Record) -> Slot | Diagnostic | None:
+def _joined(record: Record) -> VariableType | Diagnostic | None:
     """The slot of everything that a run bound to a name, or what contradicts what."""
-    joined: Slot | None = None
+    joined: VariableType | None = None
     last: Binding | None = None
     for binding in record.bindings:
         if not is_variable(binding.slot):
@@ -87,7 +87,7 @@ def _joined(record: Record) -> Slot | Diagnostic | None:
     return joined
 
 
-def _widen(unit: Unit, key: Key, found: Slot) -> bool:
+def _widen(unit: Unit, key: Key, found: VariableType) -> bool:
     before = unit.assumed.get(key)
     wider = found if before is None else join(before, found) or found
     unit.assumed[key] = wider

@@ -17,10 +17,17 @@ from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.exits import labelled
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.identifiers import Names
+from speedmetal.frontend.interpreter import (
+    RETURN,
+    AbstractInterpreter,
+    Env,
+    Fault,
+    Frame,
+    Label,
+    NeedsInlining,
+)
 from speedmetal.frontend.parse import Parsed, parse
-from speedmetal.frontend.run import RETURN, Env, Fault, Frame, Impure, Label, Run
 from speedmetal.frontend.session import Specialised, Unit
-from speedmetal.frontend.slots import NumberSlot
 from speedmetal.frontend.suggestions import meant
 from speedmetal.frontend.values import (
     NONE,
@@ -34,6 +41,7 @@ from speedmetal.frontend.values import (
     advice,
     describe,
 )
+from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.walk import expressions, statements
 from speedmetal.source import SourceSpan
@@ -54,7 +62,9 @@ class Callee:
         return self.parsed.name
 
 
-def call_function(run: Run, found: types.FunctionType | Closure, arguments: Arguments) -> Value:
+def call_function(
+    run: AbstractInterpreter, found: types.FunctionType | Closure, arguments: Arguments
+) -> Value:
     """The value of a call of a Python function.
 
     Raises:
@@ -79,7 +89,9 @@ def call_function(run: Run, found: types.FunctionType | Closure, arguments: Argu
         return _inline(run, callee, bound, arguments.node)
 
 
-def _callee(run: Run, found: types.FunctionType | Closure, node: ast.expr) -> Callee:
+def _callee(
+    run: AbstractInterpreter, found: types.FunctionType | Closure, node: ast.expr
+) -> Callee:
     if isinstance(found, Closure):
         frame = found.frame
         parsed = frame.parsed.nested[found.node]
@@ -96,7 +108,7 @@ def _callee(run: Run, found: types.FunctionType | Closure, node: ast.expr) -> Ca
     return Callee(parsed, found, python_defaults(run, found), None, found.__code__)
 
 
-def python_defaults(run: Run, function: types.FunctionType) -> dict[str, Value]:
+def python_defaults(run: AbstractInterpreter, function: types.FunctionType) -> dict[str, Value]:
     """The default values of a function's parameters."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
@@ -106,7 +118,9 @@ def python_defaults(run: Run, function: types.FunctionType) -> dict[str, Value]:
     return {name: run.lifted(value) for name, value in pairs.items()}
 
 
-def bind_arguments(run: Run, callee: Callee, arguments: Arguments) -> dict[str, Value]:
+def bind_arguments(
+    run: AbstractInterpreter, callee: Callee, arguments: Arguments
+) -> dict[str, Value]:
     """The value of each parameter, in order.
 
     Raises:
@@ -140,7 +154,7 @@ def bind_arguments(run: Run, callee: Callee, arguments: Arguments) -> dict[str, 
 
 
 @contextmanager
-def entered(run: Run, callee: Callee, node: ast.expr) -> Iterator[None]:
+def entered(run: AbstractInterpreter, callee: Callee, node: ast.expr) -> Iterator[None]:
     """Inside a callee, for messages and against recursion."""
     stack = run.session.call_stack
     span = run.span(node)
@@ -168,7 +182,9 @@ def _fits_function(bound: dict[str, Value]) -> bool:
     )
 
 
-def specialise(run: Run, callee: Callee, bound: dict[str, Value], span: SourceSpan) -> Specialised:
+def specialise(
+    run: AbstractInterpreter, callee: Callee, bound: dict[str, Value], span: SourceSpan
+) -> Specialised:
     """The function for these argument types; its errors become the caller's."""
     key = callee.identity, id(callee.function), tuple(map(_argument_key, bound.values()))
     found = run.session.specialised.get(key)
@@ -195,14 +211,14 @@ def _argument_key(value: Value) -> Any:
     return id(value.value)
 
 
-def _specialise(run: Run, callee: Callee, bound: dict[str, Value]) -> Specialised:
+def _specialise(run: AbstractInterpreter, callee: Callee, bound: dict[str, Value]) -> Specialised:
     wide = any(isinstance(v, Scalar) and v.dtype is dtypes.float64 for v in bound.values())
     default_float = dtypes.float64 if wide else dtypes.DEFAULT_FLOAT
     unit = Unit(run.session, callee.name, is_function=True, default_float=default_float)
     place = run.session.place
     try:
         finished, parameters = build_function(unit, callee, bound)
-    except Impure:
+    except NeedsInlining:
         return Specialised()
     finally:
         run.session.place = place
@@ -217,7 +233,7 @@ def _specialise(run: Run, callee: Callee, bound: dict[str, Value]) -> Specialise
         return Specialised()
     first = record.bindings[0].slot
     result = unit.assumed.get((0, RETURN), first)
-    assert isinstance(result, NumberSlot)
+    assert isinstance(result, NumberVariable)
     name = unique_function_name(run, callee.name)
     function = ir.Function(
         name,
@@ -231,15 +247,15 @@ def _specialise(run: Run, callee: Callee, bound: dict[str, Value]) -> Specialise
 
 def build_function(
     unit: Unit, callee: Callee, bound: dict[str, Value]
-) -> tuple[Run, tuple[ir.Variable, ...]]:
+) -> tuple[AbstractInterpreter, tuple[ir.Variable, ...]]:
     """Infer a function's body on its own.
 
     Raises:
-        Impure: It does more than compute a scalar.
+        NeedsInlining: It does more than compute a scalar.
     """
     parameters: list[ir.Variable] = []
 
-    def start(inner: Run) -> None:
+    def start(inner: AbstractInterpreter) -> None:
         parameters.clear()
         inner.frame = Frame(callee.parsed, callee.function, 0, Env())
         places = {a.arg: a for a in ast.walk(callee.parsed.node.args) if isinstance(a, ast.arg)}
@@ -257,7 +273,7 @@ def build_function(
     return solve(unit, start), tuple(parameters)
 
 
-def unique_function_name(run: Run, wanted: str) -> str:
+def unique_function_name(run: AbstractInterpreter, wanted: str) -> str:
     """A name that no function and no variable of the program has."""
     taken = run.session.function_names | run.session.variable_names
     name = Names(taken).unique(wanted)
@@ -284,7 +300,9 @@ def reachable(body: tuple[ir.Statement, ...]) -> tuple[ir.Function, ...]:
 # --- Inlined bodies --------------------------------------------------------------------------
 
 
-def _inline(run: Run, callee: Callee, bound: dict[str, Value], node: ast.expr) -> Value:
+def _inline(
+    run: AbstractInterpreter, callee: Callee, bound: dict[str, Value], node: ast.expr
+) -> Value:
     """The body in the place of the call, with names of its own."""
     caller = run.frame
     span = run.span(node)
@@ -309,7 +327,7 @@ def _inline(run: Run, callee: Callee, bound: dict[str, Value], node: ast.expr) -
         run.live = True
 
 
-def _result(run: Run, frame: Frame, span: SourceSpan) -> Value:
+def _result(run: AbstractInterpreter, frame: Frame, span: SourceSpan) -> Value:
     if frame.result is not None:
         value = frame.result
     else:

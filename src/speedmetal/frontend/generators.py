@@ -16,8 +16,15 @@ from speedmetal.frontend.binding import bind, declare, fault_of, resolved
 from speedmetal.frontend.comparison import invert_truth, select
 from speedmetal.frontend.convert import truth
 from speedmetal.frontend.exits import branch, labelled, leave
+from speedmetal.frontend.interpreter import (
+    AbstractInterpreter,
+    Consumer,
+    Env,
+    Frame,
+    Label,
+    expression,
+)
 from speedmetal.frontend.parse import FIRST_ITERABLE, items_generator
-from speedmetal.frontend.run import Consumer, Env, Frame, Label, Run, expression
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -33,17 +40,17 @@ from speedmetal.source import SourceSpan
 
 
 @expression(ast.GeneratorExp, ast.ListComp)
-def _generator(run: Run, node: ast.GeneratorExp | ast.ListComp) -> Value:
+def _generator(run: AbstractInterpreter, node: ast.GeneratorExp | ast.ListComp) -> Value:
     return Generator(node, run.frame, run.value(node.generators[0].iter))
 
 
-def over(run: Run, call: ast.expr, bounds: Range) -> Generator:
+def over(run: AbstractInterpreter, call: ast.expr, bounds: Range) -> Generator:
     """The items of a range that a function was called with."""
     return Generator(items_generator(run.frame.parsed, call), run.frame, bounds)
 
 
 @expression(ast.Yield)
-def _yield(run: Run, node: ast.Yield) -> Value:
+def _yield(run: AbstractInterpreter, node: ast.Yield) -> Value:
     """An item of a generator; the user's own ``yield`` is refused before."""
     consumer = run.frame.consumer
     assert consumer is not None
@@ -53,7 +60,9 @@ def _yield(run: Run, node: ast.Yield) -> Value:
 
 
 @contextmanager
-def _inside(run: Run, generator: Generator, consumer: Consumer) -> Iterator[Callable[[], None]]:
+def _inside(
+    run: AbstractInterpreter, generator: Generator, consumer: Consumer
+) -> Iterator[Callable[[], None]]:
     """A frame for the generator; gives what runs its loops."""
     parsed = generator.frame.parsed.generators[generator.node]
     frame = Frame(
@@ -73,25 +82,27 @@ def _inside(run: Run, generator: Generator, consumer: Consumer) -> Iterator[Call
         run.frame = caller
 
 
-def _read(run: Run, name: str) -> Value:
+def _read(run: AbstractInterpreter, name: str) -> Value:
     """What a name of the generator's frame is bound to."""
     found = run.frame.env.get(name)
     assert found is not None
     return resolved(run, run.frame, name, found)
 
 
-def _result(run: Run, name: str, node: ast.AST) -> Value:
+def _result(run: AbstractInterpreter, name: str, node: ast.AST) -> Value:
     found = _read(run, name)
     if isinstance(found, Broken):
         raise fault_of(run, node, found)
     return found
 
 
-Combine = Callable[[Run, Value, Value, SourceSpan], Value]
-Step = Callable[[Run, Value, Value, ast.expr], Value]
+Combine = Callable[[AbstractInterpreter, Value, Value, SourceSpan], Value]
+Step = Callable[[AbstractInterpreter, Value, Value, ast.expr], Value]
 
 
-def accumulate(run: Run, generator: Generator, name: str, start: Value, combine: Step) -> Value:
+def accumulate(
+    run: AbstractInterpreter, generator: Generator, name: str, start: Value, combine: Step
+) -> Value:
     """``total = start``, then ``total = combine(total, item)`` for each item."""
     total = f"{name}(...)"
 
@@ -104,7 +115,7 @@ def accumulate(run: Run, generator: Generator, name: str, start: Value, combine:
         return _result(run, total, generator.node)
 
 
-def search(run: Run, generator: Generator, name: str, *, sought: bool) -> Value:
+def search(run: AbstractInterpreter, generator: Generator, name: str, *, sought: bool) -> Value:
     """Whether any item's truth is the sought one; a generator stops there, a list does not."""
     found = f"{name}(...)"
 
@@ -152,7 +163,7 @@ class Order:
     better: Combine
     key: Value | None = None
 
-    def keyed(self, run: Run, item: Value, node: ast.expr) -> Value:
+    def keyed(self, run: AbstractInterpreter, item: Value, node: ast.expr) -> Value:
         """An item with its key before it."""
         if self.key is None:
             return item
@@ -168,7 +179,12 @@ class Order:
 
 
 def extreme(
-    run: Run, generator: Generator, order: Order, default: Value | None, *, is_start: bool
+    run: AbstractInterpreter,
+    generator: Generator,
+    order: Order,
+    default: Value | None,
+    *,
+    is_start: bool,
 ) -> Value:
     """``combine(... combine(first, second) ..., last)``, or the default where there is no item.
 
@@ -216,7 +232,9 @@ def extreme(
         return _or_default(run, order, best, generator.node, default)
 
 
-def _or_default(run: Run, order: Order, best: str, node: ast.expr, default: Value | None) -> Value:
+def _or_default(
+    run: AbstractInterpreter, order: Order, best: str, node: ast.expr, default: Value | None
+) -> Value:
     """The best item, where there was one."""
     started = _read(run, _STARTED)
     if isinstance(started, Static) and not started.value:
@@ -229,7 +247,7 @@ def _or_default(run: Run, order: Order, best: str, node: ast.expr, default: Valu
     return select(run, started.expression, found, default, run.span(node))
 
 
-def _check_not_empty(run: Run, generator: Generator, order: Order) -> None:
+def _check_not_empty(run: AbstractInterpreter, generator: Generator, order: Order) -> None:
     name = order.name
     known = run.frame.env.get(_NOT_EMPTY)
     if known is None:
@@ -248,7 +266,7 @@ def _check_not_empty(run: Run, generator: Generator, order: Order) -> None:
         )
 
 
-def collect(run: Run, generator: Generator) -> list[Value]:
+def collect(run: AbstractInterpreter, generator: Generator) -> list[Value]:
     """The items, whose number has to be known while compiling.
 
     Raises:
@@ -272,5 +290,5 @@ def collect(run: Run, generator: Generator) -> list[Value]:
         home = run.block
         go_through()
     for place in reversed(range(len(items))):
-        items[place] = run.settle(items[place], marks[place])
+        items[place] = run.materialize_before(items[place], marks[place])
     return items

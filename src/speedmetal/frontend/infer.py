@@ -23,9 +23,9 @@ from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
 from speedmetal.frontend.identifiers import valid_identifier
+from speedmetal.frontend.interpreter import AbstractInterpreter, Env, Fault, Frame
 from speedmetal.frontend.lift import partial_of
 from speedmetal.frontend.parse import Parsed, parse
-from speedmetal.frontend.run import Env, Fault, Frame, Run
 from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.signature import (
     Argument,
@@ -178,7 +178,7 @@ class _Kernel:
         )
         return InferredKernel(kernel, session.dependencies.all())
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: AbstractInterpreter) -> None:
         self._parameters.clear()
         run.names.taken.add(valid_identifier(self._session.name))
         run.frame = Frame(self._parsed, self._function, 0, Env())
@@ -193,7 +193,9 @@ class _Kernel:
                 run.frame.env.own[place.arg] = REPORTED
         run.execute(self._parsed.body)
 
-    def _value(self, run: Run, name: str, argument: Argument, span: SourceSpan) -> Value:
+    def _value(
+        self, run: AbstractInterpreter, name: str, argument: Argument, span: SourceSpan
+    ) -> Value:
         match argument:
             case ScalarArgument(dtype, weak) if dtype.is_complex:
                 parts = [
@@ -219,7 +221,9 @@ class _Kernel:
             case StaticArgument(value):
                 return Static(value)
 
-    def _scalar(self, run: Run, name: str, dtype: DType, span: SourceSpan) -> ir.Read:
+    def _scalar(
+        self, run: AbstractInterpreter, name: str, dtype: DType, span: SourceSpan
+    ) -> ir.Read:
         variable = run.variable(name, dtype, span)
         self._parameters.append(variable)
         run.parameters.add(variable)
@@ -250,7 +254,7 @@ def _infer_function(
     session: Session, function: types.FunctionType, dtypes_: tuple[DType, ...]
 ) -> ir.Function:
     parsed = parse(function)
-    run = Run(Unit(session, function.__name__, is_function=True))
+    run = AbstractInterpreter(Unit(session, function.__name__, is_function=True))
     callee = Callee(parsed, function, python_defaults(run, function), None, function.__code__)
     run.frame = Frame(parsed, function, 0, Env())
     span = parsed.source.span(parsed.node)

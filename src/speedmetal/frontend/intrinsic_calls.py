@@ -21,8 +21,7 @@ from speedmetal.frontend.convert import (
     typed,
     unwrap,
 )
-from speedmetal.frontend.run import Fault, Run
-from speedmetal.frontend.slots import NumberSlot
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import (
     Complex,
     Matrix,
@@ -32,13 +31,14 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
+from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType
 from speedmetal.source import SourceSpan
 
 
-def call_intrinsic(run: Run, intrinsic: Intrinsic, arguments: Arguments) -> Value:
+def call_intrinsic(run: AbstractInterpreter, intrinsic: Intrinsic, arguments: Arguments) -> Value:
     """The value of an intrinsic's call.
 
     Raises:
@@ -57,7 +57,9 @@ def call_intrinsic(run: Run, intrinsic: Intrinsic, arguments: Arguments) -> Valu
     return apply(run, intrinsic, values, span)
 
 
-def apply(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
+def apply(
+    run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> Value:
     """A mathematical intrinsic or a collective on numbers."""
     if complex_functions.takes_complex(intrinsic, values):
         return complex_functions.call(run, intrinsic, values, span)
@@ -68,7 +70,7 @@ def apply(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan)
     if collective and values and isinstance(values[0], Complex):
         return _on_parts(run, intrinsic, values, span)
     if intrinsic.accepts == frozenset({Kind.BOOL}):
-        number, operands = NumberSlot(dtypes.bool_), _truths(run, values, span)
+        number, operands = NumberVariable(dtypes.bool_), _truths(run, values, span)
     else:
         number, operands = _numbers(run, intrinsic, values, span)
     dtype = number.dtype
@@ -88,14 +90,14 @@ def apply(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan)
     return Scalar(expression)
 
 
-def _truths(run: Run, values: list[Value], span: SourceSpan) -> list[ir.Expression]:
+def _truths(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> list[ir.Expression]:
     found = [truth(run, value, span) for value in values]
     return [typed(run, value, dtypes.bool_, span) for value in found]
 
 
 def _numbers(
-    run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
-) -> tuple[NumberSlot, list[ir.Expression]]:
+    run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> tuple[NumberVariable, list[ir.Expression]]:
     """The common type of the operands, and the operands in it."""
     name = f"sm.{intrinsic.name}"
     for value in values:
@@ -115,24 +117,24 @@ def _numbers(
 
 
 def _accepted(
-    run: Run,
+    run: AbstractInterpreter,
     intrinsic: Intrinsic,
-    number: NumberSlot,
+    number: NumberVariable,
     values: tuple[Value, ...],
     span: SourceSpan,
-) -> NumberSlot:
+) -> NumberVariable:
     """The type that stands in for one that an intrinsic does not take."""
     if number.dtype.is_bool and Kind.SIGNED in intrinsic.accepts:
-        return NumberSlot(dtypes.DEFAULT_INT)
+        return NumberVariable(dtypes.DEFAULT_INT)
     if Kind.FLOAT in intrinsic.accepts and not number.dtype.is_float:
         default = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
-        return NumberSlot(default, number.weak)
+        return NumberVariable(default, number.weak)
     kinds = " or ".join(sorted(kind.value for kind in intrinsic.accepts))
     found = " and ".join(describe(value) for value in values)
     raise Fault(span, f"sm.{intrinsic.name} expects {kinds}, found {found}")
 
 
-def _result_type(run: Run, intrinsic: Intrinsic, dtype: DType) -> DType:
+def _result_type(run: AbstractInterpreter, intrinsic: Intrinsic, dtype: DType) -> DType:
     return {
         Result.SAME: dtype,
         Result.BOOL: dtypes.bool_,
@@ -142,7 +144,9 @@ def _result_type(run: Run, intrinsic: Intrinsic, dtype: DType) -> DType:
     }[intrinsic.result]
 
 
-def _on_parts(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Value:
+def _on_parts(
+    run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> Value:
     """A collective on complex numbers, where it acts on each part alone."""
     if not any(word in intrinsic.name for word in ("_sum", "shuffle", "broadcast")):
         raise Fault(span, f"sm.{intrinsic.name} expects real numbers, found complex64")
@@ -186,7 +190,9 @@ def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
 # --- Matrices --------------------------------------------------------------------------------
 
 
-def _matrix_call(run: Run, intrinsic: Intrinsic, values: list[Value], span: SourceSpan) -> Matrix:
+def _matrix_call(
+    run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
+) -> Matrix:
     run.impure()
     if intrinsic.name == "simdgroup_matrix_fill":
         scalar = as_scalar(run, values[0], span)
@@ -214,7 +220,7 @@ def _matrix_call(run: Run, intrinsic: Intrinsic, values: list[Value], span: Sour
 
 
 def fill_matrix(
-    run: Run, intrinsic: Intrinsic, value: Value, dtype: DType, span: SourceSpan
+    run: AbstractInterpreter, intrinsic: Intrinsic, value: Value, dtype: DType, span: SourceSpan
 ) -> Matrix:
     """A matrix whose elements are all this value."""
     operand = implicit(run, value, dtype, span, "the matrix")

@@ -12,7 +12,7 @@ from speedmetal.frontend.comparison import combine, common_shape, select
 from speedmetal.frontend.convert import truth
 from speedmetal.frontend.emit import Block, OpenIf
 from speedmetal.frontend.expressions import comparison
-from speedmetal.frontend.run import Run, expression
+from speedmetal.frontend.interpreter import AbstractInterpreter, expression
 from speedmetal.frontend.values import Scalar, Static, Value, expressions_of, with_expressions
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -21,7 +21,7 @@ _Item = TypeVar("_Item")
 
 
 @expression(ast.IfExp)
-def _conditional(run: Run, node: ast.IfExp) -> Value:
+def _conditional(run: AbstractInterpreter, node: ast.IfExp) -> Value:
     condition = truth(run, run.value(node.test), run.span(node.test))
     if isinstance(condition, Static):
         return run.value(node.body if condition.value else node.orelse)
@@ -34,7 +34,9 @@ def _conditional(run: Run, node: ast.IfExp) -> Value:
     )
 
 
-def lazily(run: Run, evaluate: Callable[[], Value]) -> tuple[Value, Block, dict[str, Value]]:
+def lazily(
+    run: AbstractInterpreter, evaluate: Callable[[], Value]
+) -> tuple[Value, Block, dict[str, Value]]:
     """A value, the statements that it needs and the names that it binds, not emitted yet."""
     found: list[Value] = []
     region = run.region([], lambda: found.append(evaluate()))
@@ -42,7 +44,7 @@ def lazily(run: Run, evaluate: Callable[[], Value]) -> tuple[Value, Block, dict[
 
 
 def choose(
-    run: Run,
+    run: AbstractInterpreter,
     condition: ir.Expression,
     when_true: Callable[[], Value],
     when_false: Callable[[], Value],
@@ -60,7 +62,7 @@ def choose(
 
 
 def _choose_by_branch(
-    run: Run,
+    run: AbstractInterpreter,
     condition: ir.Expression,
     when_true: tuple[Value, Block],
     when_false: tuple[Value, Block],
@@ -85,7 +87,9 @@ def _choose_by_branch(
     return with_expressions(when_true[0], store_both)
 
 
-def _chosen_last(run: Run, block: Block, value: ir.Expression) -> ir.Variable | None:
+def _chosen_last(
+    run: AbstractInterpreter, block: Block, value: ir.Expression
+) -> ir.Variable | None:
     """The variable of a value that was chosen at the end of a block: it can be this one's, too.
 
     So the branches of a long chain end with the next branch, and no text nests as deep as it.
@@ -103,7 +107,7 @@ the next such group is evaluated after it, so that no chain nests beyond that.""
 
 
 @expression(ast.BoolOp)
-def _logical(run: Run, node: ast.BoolOp) -> Value:
+def _logical(run: AbstractInterpreter, node: ast.BoolOp) -> Value:
     value, *others = (
         partial(_logical_chain, run, node, group) for group in _groups(node, node.values)
     )
@@ -123,7 +127,9 @@ def _binds_names(node: ast.AST) -> bool:
     return any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
 
 
-def _logical_chain(run: Run, node: ast.BoolOp, operands: Sequence[ast.expr]) -> Value:
+def _logical_chain(
+    run: AbstractInterpreter, node: ast.BoolOp, operands: Sequence[ast.expr]
+) -> Value:
     first = run.value(operands[0])
     if len(operands) == 1:
         return first
@@ -132,7 +138,11 @@ def _logical_chain(run: Run, node: ast.BoolOp, operands: Sequence[ast.expr]) -> 
 
 
 def _and_then(
-    run: Run, node: ast.BoolOp, first: Value, place: ast.expr, rest: Callable[[], Value]
+    run: AbstractInterpreter,
+    node: ast.BoolOp,
+    first: Value,
+    place: ast.expr,
+    rest: Callable[[], Value],
 ) -> Value:
     """``first and rest()``, or the same with ``or``; ``place`` is where the first stands."""
     name = "and" if isinstance(node.op, ast.And) else "or"
@@ -151,7 +161,11 @@ def _and_then(
 
 
 def _logical_pair(
-    run: Run, left: ir.Expression, rest: Callable[[], Value], name: str, span: SourceSpan
+    run: AbstractInterpreter,
+    left: ir.Expression,
+    rest: Callable[[], Value],
+    name: str,
+    span: SourceSpan,
 ) -> Value:
     """``left and rest()`` of a bool."""
     right, block, changes = lazily(run, rest)
@@ -166,7 +180,11 @@ def _logical_pair(
 
 
 def _pair_by_branch(
-    run: Run, left: ir.Expression, right: tuple[Value, Block], name: str, span: SourceSpan
+    run: AbstractInterpreter,
+    left: ir.Expression,
+    right: tuple[Value, Block],
+    name: str,
+    span: SourceSpan,
 ) -> Value:
     known: tuple[Value, Block] = Static(name == "or"), []
     (given, first), (other, second) = (right, known) if name == "and" else (known, right)
@@ -177,7 +195,7 @@ def _pair_by_branch(
 Then = Callable[[Static | Scalar, Callable[[], None] | None], None]
 
 
-def decide(run: Run, node: ast.expr, then: Then) -> None:
+def decide(run: AbstractInterpreter, node: ast.expr, then: Then) -> None:
     """Evaluate a condition part by part, where Python's ``and`` allows that.
 
     ``then`` is called with a part's truth, and with what evaluates the rest, which it must call
@@ -193,7 +211,9 @@ def decide(run: Run, node: ast.expr, then: Then) -> None:
     _decide(run, truth(run, run.value(parts[0]), run.span(parts[0])), parts[1:], then)
 
 
-def _decide(run: Run, condition: Static | Scalar, parts: list[ast.expr], then: Then) -> None:
+def _decide(
+    run: AbstractInterpreter, condition: Static | Scalar, parts: list[ast.expr], then: Then
+) -> None:
     if not parts or (isinstance(condition, Static) and not condition.value):
         then(condition, None)
         return
@@ -217,7 +237,7 @@ def _decide(run: Run, condition: Static | Scalar, parts: list[ast.expr], then: T
 
 
 @expression(ast.Compare)
-def _compare(run: Run, node: ast.Compare) -> Value:
+def _compare(run: AbstractInterpreter, node: ast.Compare) -> Value:
     if len(node.ops) == 1:
         left, right = run.values((node.left, node.comparators[0]))
         return comparison(run, node, node.ops[0], left, right)
@@ -238,7 +258,7 @@ def _compare(run: Run, node: ast.Compare) -> Value:
 class _Chain:
     """``left < a < b``: each operand once, none after a comparison that is false."""
 
-    def __init__(self, run: Run, node: ast.Compare, left: Value) -> None:
+    def __init__(self, run: AbstractInterpreter, node: ast.Compare, left: Value) -> None:
         self._run = run
         self._node = node
         self._left = left
@@ -248,7 +268,7 @@ class _Chain:
         run, node, place = self._run, self._node, places[0]
         mark = len(run.block)
         right = run.value(node.comparators[place])
-        left = run.settle(self._left, mark)
+        left = run.materialize_before(self._left, mark)
         if place < len(node.ops) - 1:
             right = with_expressions(right, lambda e: run.keep(e, "middle"))
         self._left = right

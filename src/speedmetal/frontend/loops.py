@@ -18,9 +18,16 @@ from speedmetal.frontend.binding import (
 from speedmetal.frontend.comparison import invert_truth
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
 from speedmetal.frontend.exits import after_loop, labelled, leave
+from speedmetal.frontend.interpreter import (
+    AbstractInterpreter,
+    Label,
+    Loop,
+    Region,
+    Unrolled,
+    statement,
+)
 from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.ranges import course_of
-from speedmetal.frontend.run import Label, Loop, Region, Run, Unrolled, statement
 from speedmetal.frontend.statements import assign
 from speedmetal.frontend.unpack import constant_range, turns, unpacked, unrolled
 from speedmetal.frontend.values import (
@@ -37,7 +44,7 @@ from speedmetal.ir import nodes as ir
 
 
 @statement(ast.For)
-def _for(run: Run, node: ast.For) -> None:
+def _for(run: AbstractInterpreter, node: ast.For) -> None:
     value = run.value(node.iter)
     if isinstance(value, Range) and _is_counted(run):
         value = _counted(run, node, value)
@@ -47,12 +54,12 @@ def _for(run: Run, node: ast.For) -> None:
     _unroll(run, node, _items(run, node, value))
 
 
-def _is_counted(run: Run) -> bool:
+def _is_counted(run: AbstractInterpreter) -> bool:
     """Whether the loop is of a generator whose items are counted while compiling."""
     return run.frame.consumer is not None and run.frame.consumer.counts
 
 
-def _counted(run: Run, node: ast.For, bounds: Range) -> Static:
+def _counted(run: AbstractInterpreter, node: ast.For, bounds: Range) -> Static:
     """A constant range, to be unrolled."""
     found = constant_range(bounds)
     if found is None:
@@ -65,7 +72,7 @@ def _counted(run: Run, node: ast.For, bounds: Range) -> Static:
     return Static(found)
 
 
-def _items(run: Run, node: ast.For, value: Value) -> Sequence[Value]:
+def _items(run: AbstractInterpreter, node: ast.For, value: Value) -> Sequence[Value]:
     items = unpacked(run, node.iter, value)
     if items is not None:
         return items
@@ -92,7 +99,7 @@ def _way(value: Value) -> str:
 # --- Unrolled --------------------------------------------------------------------------------
 
 
-def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
+def _unroll(run: AbstractInterpreter, node: ast.For, items: Sequence[Value]) -> None:
     def whole(leaving: Label) -> None:
         loop = Unrolled(leaving)
         run.frame.loops.append(loop)
@@ -119,7 +126,7 @@ def _unroll(run: Run, node: ast.For, items: Sequence[Value]) -> None:
     labelled(run, "stopped", node.target, whole)
 
 
-def _hold(run: Run, name: str, value: Value, node: ast.AST) -> None:
+def _hold(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> None:
     """Give a generator's name its value for this turn: nothing else binds it, so it has no type."""
     del node
     run.frame.env.own[name] = with_expressions(value, lambda e: run.keep(e, name))
@@ -128,7 +135,7 @@ def _hold(run: Run, name: str, value: Value, node: ast.AST) -> None:
 # --- Of the running program ------------------------------------------------------------------
 
 
-def _for_range(run: Run, node: ast.For, bounds: Range) -> None:
+def _for_range(run: AbstractInterpreter, node: ast.For, bounds: Range) -> None:
     known = constant_range(bounds)
     if known is not None and _exchanges(run, node) and turns(known) <= LARGEST_EXCHANGE:
         _unroll(run, node, unrolled(run, node.iter, known))
@@ -163,14 +170,14 @@ LARGEST_EXCHANGE = 64
 """Turns of a loop that is unrolled because arrays change their names in it."""
 
 
-def _exchanges(run: Run, node: ast.For) -> bool:
+def _exchanges(run: AbstractInterpreter, node: ast.For) -> bool:
     """Whether names for what is known while compiling, such as arrays, change places in it."""
     broken = run.unit.broken_by.get((run.frame.number, id(node)), {})
     return any(name.exchanged for name in broken.values())
 
 
 def _body(
-    run: Run,
+    run: AbstractInterpreter,
     node: ast.For | ast.While,
     block: Block,
     body: Callable[[], None],
@@ -200,7 +207,7 @@ def _body(
 
 
 def _after(
-    run: Run, node: ast.For | ast.While, state: Loop, normal: list[dict[str, Value]]
+    run: AbstractInterpreter, node: ast.For | ast.While, state: Loop, normal: list[dict[str, Value]]
 ) -> None:
     """Go on after a loop that ends normally in these ways, or by its breaks."""
     ways = normal + state.breaks
@@ -210,7 +217,7 @@ def _after(
 
 
 @statement(ast.While)
-def _while(run: Run, node: ast.While) -> None:
+def _while(run: AbstractInterpreter, node: ast.While) -> None:
     span = run.span(node.test)
     loop = OpenWhile(ir.Constant(value=True, type=dtypes.bool_, span=span), run.span(node))
     tested: list[dict[str, Value]] = []
@@ -249,7 +256,7 @@ def _while(run: Run, node: ast.While) -> None:
 
 
 @statement(ast.Break)
-def _break(run: Run, node: ast.Break) -> None:
+def _break(run: AbstractInterpreter, node: ast.Break) -> None:
     loop = run.frame.loops[-1]
     if isinstance(loop, Unrolled):
         leave(run, loop.leave)
@@ -260,7 +267,7 @@ def _break(run: Run, node: ast.Break) -> None:
 
 
 @statement(ast.Continue)
-def _continue(run: Run, node: ast.Continue) -> None:
+def _continue(run: AbstractInterpreter, node: ast.Continue) -> None:
     loop = run.frame.loops[-1]
     if isinstance(loop, Unrolled):
         assert loop.turn is not None

@@ -15,7 +15,7 @@ from speedmetal.frontend.convert import (
     implicit,
     unwrap,
 )
-from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
@@ -41,7 +41,7 @@ class Element:
     node: ast.expr
 
 
-def locate(run: Run, node: ast.Subscript) -> Element:
+def locate(run: AbstractInterpreter, node: ast.Subscript) -> Element:
     """The element that a subscript on the left of an assignment names.
 
     Raises:
@@ -64,7 +64,9 @@ def index_nodes(node: ast.Subscript) -> list[ast.expr]:
     return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
-def element(run: Run, view: ArrayView, values: list[Value], node: ast.expr) -> Element:
+def element(
+    run: AbstractInterpreter, view: ArrayView, values: list[Value], node: ast.expr
+) -> Element:
     """The element of an array at these indices.
 
     Raises:
@@ -92,7 +94,7 @@ def flattened(values: list[Value]) -> list[Value]:
 
 
 def index_expressions(
-    run: Run, view: ArrayView, values: list[Value], node: ast.expr
+    run: AbstractInterpreter, view: ArrayView, values: list[Value], node: ast.expr
 ) -> tuple[ir.Expression, ...]:
     """Indices of the axes after a view's own, in the index type."""
     run.impure()
@@ -106,7 +108,9 @@ def index_expressions(
     )
 
 
-def axis_index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.expr) -> ir.Expression:
+def axis_index(
+    run: AbstractInterpreter, array: ir.Array, axis: int, value: Value, node: ast.expr
+) -> ir.Expression:
     """One index, in the index type.
 
     Raises:
@@ -129,7 +133,7 @@ def axis_index(run: Run, array: ir.Array, axis: int, value: Value, node: ast.exp
     return converted(_narrowable(run, scalar.expression), run.index_type)
 
 
-def _narrowable(run: Run, index: ir.Expression) -> ir.Expression:
+def _narrowable(run: AbstractInterpreter, index: ir.Expression) -> ir.Expression:
     """From level 1 on, -1 in place of an index that the index type does not hold.
 
     Narrowed, it could come to lie in the array again. A 32-bit unsigned one, or a 64-bit one where
@@ -158,7 +162,7 @@ def _way_to_index(scalar: Scalar) -> str:
 
 
 def _constant_index(
-    run: Run, array: ir.Array, axis: int, index: int, span: SourceSpan
+    run: AbstractInterpreter, array: ir.Array, axis: int, index: int, span: SourceSpan
 ) -> ir.Expression:
     size = None if array.shape is None else array.shape[axis]
     if isinstance(size, int):
@@ -177,7 +181,7 @@ def _constant_index(
     return ir.Binary("subtract", extent(run, array, axis, span), back, run.index_type, span)
 
 
-def extent(run: Run, array: ir.Array, axis: int, span: SourceSpan) -> ir.Expression:
+def extent(run: AbstractInterpreter, array: ir.Array, axis: int, span: SourceSpan) -> ir.Expression:
     """An array's size along an axis, in the index type."""
     if array.shape is None:
         return ir.Extent(array, axis, run.index_type, span)
@@ -188,7 +192,7 @@ def extent(run: Run, array: ir.Array, axis: int, span: SourceSpan) -> ir.Express
 
 
 def check_bounds(
-    run: Run, array: ir.Array, indices: tuple[ir.Expression, ...], node: ast.expr
+    run: AbstractInterpreter, array: ir.Array, indices: tuple[ir.Expression, ...], node: ast.expr
 ) -> tuple[ir.Expression, ...]:
     """From level 1 on, an assertion that the indices are in bounds; indices safe to read twice."""
     if not run.debug:
@@ -216,7 +220,7 @@ def check_bounds(
     return steady
 
 
-def load(run: Run, place: Element) -> Value:
+def load(run: AbstractInterpreter, place: Element) -> Value:
     """The element's value."""
     span = run.span(place.node)
     dtype = place.array.type.dtype
@@ -228,7 +232,7 @@ def load(run: Run, place: Element) -> Value:
     return Scalar(ir.Load(place.array, place.indices, dtype, span))
 
 
-def store(run: Run, place: Element, value: Value, source: ast.AST) -> None:
+def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AST) -> None:
     """Write the element; ``source`` is where the value is written.
 
     Raises:
@@ -252,13 +256,15 @@ def store(run: Run, place: Element, value: Value, source: ast.AST) -> None:
     run.emit(ir.Store(place.array, place.indices, imag, span, 1))
 
 
-def note_write(run: Run, array: ir.Array) -> None:
+def note_write(run: AbstractInterpreter, array: ir.Array) -> None:
     """Remember that the kernel writes to the array."""
     if array.type.space is Space.DEVICE:
         run.written.add(array)
 
 
-def subscript(run: Run, node: ast.Subscript, view: ArrayView, values: list[Value]) -> Value:
+def subscript(
+    run: AbstractInterpreter, node: ast.Subscript, view: ArrayView, values: list[Value]
+) -> Value:
     """``a[...]``: an element, or the part of the array at the first few indices."""
     values = flattened(values)
     if len(values) >= view.rank:
@@ -266,7 +272,7 @@ def subscript(run: Run, node: ast.Subscript, view: ArrayView, values: list[Value
     return ArrayView(view.array, view.prefix + index_expressions(run, view, values, node))
 
 
-def item(run: Run, node: ast.Subscript, value: Aggregate, index: Value) -> Value:
+def item(run: AbstractInterpreter, node: ast.Subscript, value: Aggregate, index: Value) -> Value:
     """``t[k]`` of a tuple: by a constant, or among items of one kind by a number."""
     span = run.span(node)
     if isinstance(index, Static) and isinstance(index.value, int):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 
 from speedmetal.frontend.capture import look_up_attribute
-from speedmetal.frontend.run import Fault, Run
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import Aggregate, Value, describe
 from speedmetal.frontend.wrapped import plain_function
 from speedmetal.source import SourceSpan
@@ -14,7 +14,7 @@ _GENERATED = "__create_fn__."
 """How the code of methods that ``@dataclass`` writes is named; they mean what kernels do anyway."""
 
 
-def own_method(run: Run, value: Value, name: str) -> types.FunctionType | None:
+def own_method(run: AbstractInterpreter, value: Value, name: str) -> types.FunctionType | None:
     """The method of a record's class that the program wrote; None where it wrote none."""
     if not isinstance(value, Aggregate) or not hasattr(value.cls, name):
         return None
@@ -24,7 +24,9 @@ def own_method(run: Run, value: Value, name: str) -> types.FunctionType | None:
     return function
 
 
-def refuse_own(run: Run, value: Value, names: tuple[str, ...], span: SourceSpan) -> None:
+def refuse_own(
+    run: AbstractInterpreter, value: Value, names: tuple[str, ...], span: SourceSpan
+) -> None:
     """Refuse a record whose own method Python would call here, and kernels do not.
 
     Raises:

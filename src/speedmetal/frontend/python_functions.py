@@ -24,9 +24,9 @@ from speedmetal.frontend.convert import (
     truth,
     unwrap,
 )
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.reductions import REDUCTIONS
-from speedmetal.frontend.run import Run
 from speedmetal.frontend.unpack import items_of, turns, unpacked
 from speedmetal.frontend.values import (
     NONE,
@@ -44,10 +44,10 @@ from speedmetal.frontend.values import (
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
 
-Handler = Callable[[Run, Arguments], Value]
+Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
 
-def _range(run: Run, arguments: Arguments) -> Value:
+def _range(run: AbstractInterpreter, arguments: Arguments) -> Value:
     given = arguments.positional
     if arguments.named or not 1 <= len(given) <= 3:
         raise run.fault(arguments.node, "expected range(stop) or range(start, stop, step)")
@@ -56,7 +56,7 @@ def _range(run: Run, arguments: Arguments) -> Value:
     return Range(start, stop, given[2] if len(given) > 2 else Static(1))
 
 
-def _abs(run: Run, arguments: Arguments) -> Value:
+def _abs(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "abs", "x")
     span = run.span(arguments.node)
     value = unwrap(value, span)
@@ -71,7 +71,7 @@ def _abs(run: Run, arguments: Arguments) -> Value:
     return apply(run, TABLE["abs"], [number], span)
 
 
-def _round(run: Run, arguments: Arguments) -> Value:
+def _round(run: AbstractInterpreter, arguments: Arguments) -> Value:
     value, digits = arguments.take_some(run, "round", "x", "ndigits")
     assert value is not None
     span = run.span(arguments.node)
@@ -86,7 +86,7 @@ def _round(run: Run, arguments: Arguments) -> Value:
     return whole(run, "rint", value, arguments.node)
 
 
-def whole(run: Run, name: str, value: Value, node: ast.expr) -> Value:
+def whole(run: AbstractInterpreter, name: str, value: Value, node: ast.expr) -> Value:
     """A rounding intrinsic's result as int32; an integer is its own."""
     span = run.span(node)
     scalar = as_scalar(run, value, span)
@@ -96,7 +96,7 @@ def whole(run: Run, name: str, value: Value, node: ast.expr) -> Value:
     return explicit(run, rounded, dtypes.DEFAULT_INT, span)
 
 
-def _int(run: Run, arguments: Arguments) -> Value:
+def _int(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "int", "x")
     span = run.span(arguments.node)
     value = unwrap(value, span)
@@ -117,14 +117,16 @@ _INT_OF = {
 """What ``int(x)`` gives for a type of x; int32 for all others."""
 
 
-def _whole(run: Run, arguments: Arguments, rounded: Callable[[float], int], value: float) -> int:
+def _whole(
+    run: AbstractInterpreter, arguments: Arguments, rounded: Callable[[float], int], value: float
+) -> int:
     try:
         return rounded(value)
     except (ValueError, OverflowError) as error:
         raise run.fault(arguments.node, f"the constant has no integer value: {error}") from None
 
 
-def _float(run: Run, arguments: Arguments) -> Value:
+def _float(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "float", "x")
     span = run.span(arguments.node)
     value = unwrap(value, span)
@@ -143,12 +145,12 @@ def _float(run: Run, arguments: Arguments) -> Value:
     return Scalar(found.expression, scalar.weak)
 
 
-def _bool(run: Run, arguments: Arguments) -> Value:
+def _bool(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "bool", "x")
     return truth(run, value, run.span(arguments.node))
 
 
-def _complex(run: Run, arguments: Arguments) -> Value:
+def _complex(run: AbstractInterpreter, arguments: Arguments) -> Value:
     real, imag = arguments.take_some(run, "complex", "real", "imag")
     assert real is not None
     span = run.span(arguments.node)
@@ -160,12 +162,12 @@ def _complex(run: Run, arguments: Arguments) -> Value:
     return Complex(parts[0].expression, parts[1].expression)
 
 
-def _power(run: Run, arguments: Arguments) -> Value:
+def _power(run: AbstractInterpreter, arguments: Arguments) -> Value:
     base, exponent = arguments.take(run, "pow", "base exp")
     return special_methods.binary(run, arguments.node, "power", base, exponent)
 
 
-def _divmod(run: Run, arguments: Arguments) -> Value:
+def _divmod(run: AbstractInterpreter, arguments: Arguments) -> Value:
     left, right = arguments.take(run, "divmod", "a b")
     span = run.span(arguments.node)
     return Aggregate(
@@ -176,7 +178,7 @@ def _divmod(run: Run, arguments: Arguments) -> Value:
     )
 
 
-def _len(run: Run, arguments: Arguments) -> Value:
+def _len(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "len", "x")
     own = special_methods.call_own(run, arguments.node, "__len__", value)
     if own is not None:
@@ -196,7 +198,7 @@ def _len(run: Run, arguments: Arguments) -> Value:
     )
 
 
-def _zip(run: Run, arguments: Arguments) -> Value:
+def _zip(run: AbstractInterpreter, arguments: Arguments) -> Value:
     strict = arguments.named.pop("strict", Static(False))
     columns = [items_of(run, arguments.node, value, "zip") for value in arguments.positional]
     lengths = {len(column) for column in columns}
@@ -206,7 +208,7 @@ def _zip(run: Run, arguments: Arguments) -> Value:
     return Aggregate(tuple(Aggregate(tuple(row)) for row in rows))
 
 
-def _enumerate(run: Run, arguments: Arguments) -> Value:
+def _enumerate(run: AbstractInterpreter, arguments: Arguments) -> Value:
     value, start = arguments.take_some(run, "enumerate", "iterable", "start")
     assert value is not None
     first = 0
@@ -216,7 +218,7 @@ def _enumerate(run: Run, arguments: Arguments) -> Value:
     return Aggregate(tuple(Aggregate((Static(first + i), item)) for i, item in enumerate(items)))
 
 
-def _reversed(run: Run, arguments: Arguments) -> Value:
+def _reversed(run: AbstractInterpreter, arguments: Arguments) -> Value:
     (value,) = arguments.take(run, "reversed", "sequence")
     if isinstance(value, Range):
         return replace(value, is_reversed=not value.is_reversed)
@@ -225,7 +227,7 @@ def _reversed(run: Run, arguments: Arguments) -> Value:
     return Aggregate(tuple(reversed(items_of(run, arguments.node, value, "reversed"))))
 
 
-def _print(run: Run, arguments: Arguments) -> Value:
+def _print(run: AbstractInterpreter, arguments: Arguments) -> Value:
     run.impure()
     span = run.span(arguments.node)
     separator = _text(run, arguments, "sep", " ")
@@ -241,7 +243,7 @@ def _print(run: Run, arguments: Arguments) -> Value:
     return NONE
 
 
-def _text(run: Run, arguments: Arguments, name: str, default: str) -> str:
+def _text(run: AbstractInterpreter, arguments: Arguments, name: str, default: str) -> str:
     value = arguments.named.pop(name, NONE)
     if isinstance(value, Static) and value.value is None:
         return default
@@ -251,7 +253,7 @@ def _text(run: Run, arguments: Arguments, name: str, default: str) -> str:
 
 
 def _show(
-    run: Run,
+    run: AbstractInterpreter,
     value: Value,
     parts: list[str | None],
     values: list[ir.Expression],
@@ -286,13 +288,13 @@ def _joined(parts: list[str | None]) -> tuple[str | None, ...]:
     return tuple(joined)
 
 
-def _replace(run: Run, arguments: Arguments) -> Value:
+def _replace(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if len(arguments.positional) != 1 or not isinstance(arguments.positional[0], Aggregate):
         raise run.fault(arguments.node, "expected dataclasses.replace(record, field=value)")
     return replaced(run, arguments, arguments.positional[0])
 
 
-def replaced(run: Run, arguments: Arguments, record: Aggregate) -> Value:
+def replaced(run: AbstractInterpreter, arguments: Arguments, record: Aggregate) -> Value:
     """The record with some fields changed."""
     items = dict(zip(record.fields, record.items, strict=True))
     for name, value in arguments.named.items():
@@ -302,7 +304,7 @@ def replaced(run: Run, arguments: Arguments, record: Aggregate) -> Value:
     return Aggregate(tuple(items.values()), record.cls)
 
 
-def _partial(run: Run, arguments: Arguments) -> Value:
+def _partial(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if not arguments.positional:
         raise run.fault(arguments.node, "expected functools.partial(function, ...)")
     function, *given = arguments.positional
@@ -310,7 +312,7 @@ def _partial(run: Run, arguments: Arguments) -> Value:
 
 
 def _operator(name: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         left, right = arguments.take(run, name, "a b")
         return special_methods.binary(run, arguments.node, name, left, right)
 
@@ -318,7 +320,7 @@ def _operator(name: str) -> Handler:
 
 
 def _comparison(name: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         left, right = arguments.take(run, name, "a b")
         return special_methods.comparison(run, arguments.node, name, left, right)
 
@@ -326,7 +328,7 @@ def _comparison(name: str) -> Handler:
 
 
 def _unsupported(advice: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         raise run.fault(arguments.node, advice)
 
     return handler

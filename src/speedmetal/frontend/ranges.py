@@ -14,11 +14,11 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import as_number, as_scalar, constant, converted, typed
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.modular import Known, Modular
-from speedmetal.frontend.run import Run
-from speedmetal.frontend.slots import NumberSlot
 from speedmetal.frontend.unpack import turns
 from speedmetal.frontend.values import Range, Scalar, Static, Value, describe
+from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.counting import may_be_zero
 from speedmetal.source import SourceSpan
@@ -39,7 +39,7 @@ class Course:
         turns: How many, where that is known while compiling.
     """
 
-    number: NumberSlot
+    number: NumberVariable
     bounds: tuple[ir.Expression, ir.Expression, ir.Expression]
     factor: ir.Expression | None = None
     offset: ir.Expression | None = None
@@ -56,7 +56,7 @@ class Course:
         return modular.binary("add", self.offset, scaled)
 
 
-def course_of(run: Run, node: ast.expr, bounds: Range) -> Course:
+def course_of(run: AbstractInterpreter, node: ast.expr, bounds: Range) -> Course:
     """How a loop over a range counts.
 
     Args:
@@ -84,7 +84,7 @@ def course_of(run: Run, node: ast.expr, bounds: Range) -> Course:
     return replace(counting.course(backwards=backwards), turns=count)
 
 
-def _integer(run: Run, node: ast.expr, part: Value) -> Static | Scalar:
+def _integer(run: AbstractInterpreter, node: ast.expr, part: Value) -> Static | Scalar:
     """A bound. Constants stay Python's; a bool counts as 0 or 1, as in Python."""
     if isinstance(part, Static) and isinstance(part.value, int):
         return Static(int(part.value))
@@ -114,7 +114,7 @@ def _holds(dtype: DType, value: int) -> bool:
 Parts = tuple[Static | Scalar, Static | Scalar, Static | Scalar]
 
 
-def _type_of(run: Run, parts: Parts, span: SourceSpan) -> NumberSlot:
+def _type_of(run: AbstractInterpreter, parts: Parts, span: SourceSpan) -> NumberVariable:
     """The type of a range's numbers: that of its bounds, with 32 bits at least.
 
     Raises:
@@ -128,25 +128,25 @@ def _type_of(run: Run, parts: Parts, span: SourceSpan) -> NumberSlot:
                 way_out = "convert the other bounds: x.astype(sm.int64)"
                 constant(part.value, number.dtype, span, way_out)  # a fault
             else:
-                number = NumberSlot(wider, number.weak)
+                number = NumberVariable(wider, number.weak)
     return number
 
 
-def _type_of_running(run: Run, parts: Parts, span: SourceSpan) -> NumberSlot:
+def _type_of_running(run: AbstractInterpreter, parts: Parts, span: SourceSpan) -> NumberVariable:
     """The type of the bounds that are no constants of Python's."""
     running = tuple(part for part in parts if isinstance(part, Scalar))
     ends = tuple(part for part in parts[:2] if isinstance(part, Scalar))
     if not running:
         is_large = any((_known(part) or 0) > dtypes.int64.maximum for part in parts[:2])
-        return NumberSlot(dtypes.uint64 if is_large else dtypes.DEFAULT_INT, weak=True)
+        return NumberVariable(dtypes.uint64 if is_large else dtypes.DEFAULT_INT, weak=True)
     number = common_type(run, ends or running, span, "range")
     if number.dtype is dtypes.uint64:
         return number  # whatever the sign of the step
     number = common_type(run, running, span, "range")
     if number.dtype.bits < dtypes.DEFAULT_INT.bits:
-        return NumberSlot(dtypes.DEFAULT_INT, weak=True)
+        return NumberVariable(dtypes.DEFAULT_INT, weak=True)
     if number.dtype is dtypes.uint32 and any(part.dtype.is_signed for part in running):
-        return NumberSlot(dtypes.int64, number.weak)  # a Python number may be negative
+        return NumberVariable(dtypes.int64, number.weak)  # a Python number may be negative
     return number
 
 
@@ -168,9 +168,9 @@ def _goes_into(dtype: DType, part: Static, parts: Parts) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    run: Run
+    run: AbstractInterpreter
     span: SourceSpan
-    number: NumberSlot
+    number: NumberVariable
     start: Static | Scalar
     stop: Static | Scalar
     step: Static | Scalar

@@ -16,9 +16,8 @@ from speedmetal.frontend import generators, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import combine, compare, select
 from speedmetal.frontend.convert import converted, truth, unwrap
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
-from speedmetal.frontend.run import Run
-from speedmetal.frontend.slots import literal_dtype
 from speedmetal.frontend.unpack import (
     LARGEST_UNROLLING,
     constant_range,
@@ -37,13 +36,14 @@ from speedmetal.frontend.values import (
     describe,
     with_expressions,
 )
+from speedmetal.frontend.variable_types import literal_dtype
 from speedmetal.intrinsics import TABLE
 from speedmetal.source import SourceSpan
 
-Handler = Callable[[Run, Arguments], Value]
+Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
 
-def _generator(run: Run, arguments: Arguments, value: Value) -> Generator | None:
+def _generator(run: AbstractInterpreter, arguments: Arguments, value: Value) -> Generator | None:
     """The generator that a function was given, or that goes over the range that it was."""
     if isinstance(value, Generator):
         return value
@@ -62,7 +62,7 @@ def _instead(name: str, value: Value) -> str:
     return f"; write {name}({array}[i] for i in range(len({array})))"
 
 
-def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Value]:
+def _items(run: AbstractInterpreter, arguments: Arguments, value: Value, name: str) -> list[Value]:
     """The items of a tuple, with more advice than other functions have."""
     hint = _instead(name, value)
     if hint:
@@ -78,19 +78,21 @@ def _items(run: Run, arguments: Arguments, value: Value, name: str) -> list[Valu
 def _extreme(name: str, comparison: str, start: float) -> Handler:
     written = f"{start}".replace("inf", "math.inf")
 
-    def better(run: Run, left: Value, right: Value, span: SourceSpan) -> Value:
+    def better(run: AbstractInterpreter, left: Value, right: Value, span: SourceSpan) -> Value:
         left, right = unwrap(left, span), unwrap(right, span)
         known = isinstance(left, Static) and isinstance(right, Static)
         if known or isinstance(left, Aggregate) or isinstance(right, Aggregate):
             return _chosen(run, comparison, (left, left), (right, right), span)
         return apply(run, TABLE[name + "imum"], [left, right], span)
 
-    def better_by_key(run: Run, left: Value, right: Value, span: SourceSpan) -> Value:
+    def better_by_key(
+        run: AbstractInterpreter, left: Value, right: Value, span: SourceSpan
+    ) -> Value:
         assert isinstance(left, Aggregate)
         assert isinstance(right, Aggregate)
         return _chosen(run, comparison, (left, left.items[0]), (right, right.items[0]), span)
 
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         key, default = (arguments.named.pop(word, None) for word in ("key", "default"))
         if arguments.named:
             raise run.fault(
@@ -116,7 +118,7 @@ def _is_none(value: Value | None) -> bool:
 
 
 def _best(
-    run: Run,
+    run: AbstractInterpreter,
     arguments: Arguments,
     order: generators.Order,
     default: Value | None,
@@ -140,7 +142,7 @@ def _best(
 
 
 def _chosen(
-    run: Run,
+    run: AbstractInterpreter,
     comparison: str,
     left: tuple[Value, Value],
     right: tuple[Value, Value],
@@ -158,7 +160,9 @@ def _chosen(
     return select(run, run.keep(is_better.expression, "is_better"), kept[2], kept[0], span)
 
 
-def _operands(run: Run, arguments: Arguments, name: str, *, may_be_empty: bool) -> list[Value]:
+def _operands(
+    run: AbstractInterpreter, arguments: Arguments, name: str, *, may_be_empty: bool
+) -> list[Value]:
     """Several arguments, or the items of the one."""
     message = f"{name} expects numbers or a tuple of them"
     given = arguments.positional
@@ -179,10 +183,10 @@ def _operands(run: Run, arguments: Arguments, name: str, *, may_be_empty: bool) 
 
 
 def _accumulation(name: str, operation: str, start: int) -> Handler:
-    def step(run: Run, total: Value, item: Value, place: ast.expr) -> Value:
+    def step(run: AbstractInterpreter, total: Value, item: Value, place: ast.expr) -> Value:
         return special_methods.binary(run, place, operation, total, item)
 
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         value, given = arguments.take_some(run, name, "iterable", "start")
         assert value is not None
         result = Static(start) if given is None else given
@@ -197,7 +201,7 @@ def _accumulation(name: str, operation: str, start: int) -> Handler:
     return handler
 
 
-def _wide(run: Run, start: Value, items: list[Value]) -> list[Value]:
+def _wide(run: AbstractInterpreter, start: Value, items: list[Value]) -> list[Value]:
     """The items with the 32 bits that they get where a loop adds them to a literal."""
     if not (isinstance(start, Static) and isinstance(start.value, int | float)):
         return items
@@ -213,7 +217,7 @@ def _wide(run: Run, start: Value, items: list[Value]) -> list[Value]:
 
 
 def _every(name: str, connective: str) -> Handler:
-    def handler(run: Run, arguments: Arguments) -> Value:
+    def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         (value,) = arguments.take(run, name, "iterable")
         generator = _generator(run, arguments, value)
         if generator is not None:
@@ -225,7 +229,7 @@ def _every(name: str, connective: str) -> Handler:
     return handler
 
 
-def _tuple(run: Run, arguments: Arguments) -> Value:
+def _tuple(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if not arguments.positional and not arguments.named:
         return Aggregate(())
     (value,) = arguments.take(run, "tuple", "iterable")
@@ -240,7 +244,7 @@ _MOST_SORTED = 32
 """Items that are sorted in the running program: a comparison for each pair of them is emitted."""
 
 
-def _sorted(run: Run, arguments: Arguments) -> Value:
+def _sorted(run: AbstractInterpreter, arguments: Arguments) -> Value:
     reverse = arguments.named.pop("reverse", Static(False))
     if "key" in arguments.named:
         raise run.fault(
@@ -263,7 +267,9 @@ def _sorted(run: Run, arguments: Arguments) -> Value:
     return Aggregate(tuple(_in_order(run, items, reverse=bool(reverse.value), node=arguments.node)))
 
 
-def _in_order(run: Run, items: list[Value], *, reverse: bool, node: ast.expr) -> list[Value]:
+def _in_order(
+    run: AbstractInterpreter, items: list[Value], *, reverse: bool, node: ast.expr
+) -> list[Value]:
     """Bubbles: neighbours change places where the later one comes first, so equals keep theirs."""
     span = run.span(node)
     items = [with_expressions(unwrap(v, span), lambda e: run.keep(e, "item")) for v in items]
@@ -283,7 +289,7 @@ def _in_order(run: Run, items: list[Value], *, reverse: bool, node: ast.expr) ->
 
 
 def _ordered(
-    run: Run, comparison: str, left: Value, right: Value, span: SourceSpan
+    run: AbstractInterpreter, comparison: str, left: Value, right: Value, span: SourceSpan
 ) -> tuple[Value, Value]:
     """The two in order."""
     swaps = compare(run, comparison, right, left, span)

@@ -13,9 +13,9 @@ from speedmetal.frontend.capture import Dependencies, Source
 from speedmetal.source import SourceSpan
 
 if TYPE_CHECKING:
-    from speedmetal.frontend.run import Key
-    from speedmetal.frontend.slots import Slot
+    from speedmetal.frontend.interpreter import Key
     from speedmetal.frontend.values import Broken
+    from speedmetal.frontend.variable_types import VariableType
     from speedmetal.ir import nodes as ir
 
 
@@ -56,7 +56,7 @@ class Unit:
     name: str
     is_function: bool
     default_float: DType = dtypes.DEFAULT_FLOAT
-    assumed: dict[Key, Slot] = field(default_factory=dict)
+    assumed: dict[Key, VariableType] = field(default_factory=dict)
     fixed: dict[Key, DType] = field(default_factory=dict)
     conflicts: dict[Key, Diagnostic] = field(default_factory=dict)
     broken_by: dict[tuple[int, int], dict[str, Broken]] = field(default_factory=dict)

@@ -11,8 +11,8 @@ import ast
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.comparison import compare, invert_truth
 from speedmetal.frontend.convert import truth
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.own_methods import own_method
-from speedmetal.frontend.run import Run
 from speedmetal.frontend.values import Aggregate, Scalar, Static, Value
 
 _BINARY = {
@@ -25,7 +25,9 @@ _BINARY = {
 _MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 
 
-def call_own(run: Run, node: ast.expr, name: str, value: Value, *others: Value) -> Value | None:
+def call_own(
+    run: AbstractInterpreter, node: ast.expr, name: str, value: Value, *others: Value
+) -> Value | None:
     """What a record's own method of this name gives; None where it has none."""
     function = own_method(run, value, name)
     if function is None:
@@ -33,7 +35,9 @@ def call_own(run: Run, node: ast.expr, name: str, value: Value, *others: Value) 
     return run.call_value(node, Static(function), [value, *others])
 
 
-def binary(run: Run, node: ast.expr | ast.AugAssign, name: str, left: Value, right: Value) -> Value:
+def binary(
+    run: AbstractInterpreter, node: ast.expr | ast.AugAssign, name: str, left: Value, right: Value
+) -> Value:
     """The value of ``left <operator> right``.
 
     Raises:
@@ -49,7 +53,9 @@ def binary(run: Run, node: ast.expr | ast.AugAssign, name: str, left: Value, rig
     return arithmetic.binary(run, name, left, right, run.span(node)) if found is None else found
 
 
-def comparison(run: Run, node: ast.expr, name: str, left: Value, right: Value) -> Static | Scalar:
+def comparison(
+    run: AbstractInterpreter, node: ast.expr, name: str, left: Value, right: Value
+) -> Static | Scalar:
     """The truth of ``left <comparison> right``.
 
     Raises:
@@ -67,7 +73,7 @@ def comparison(run: Run, node: ast.expr, name: str, left: Value, right: Value) -
 
 
 def _of_either(
-    run: Run, node: ast.expr, forth: str, back: str, left: Value, right: Value
+    run: AbstractInterpreter, node: ast.expr, forth: str, back: str, left: Value, right: Value
 ) -> Value | None:
     """What the method of one operand gives, in Python's order; None where neither has one."""
     sides = [(forth, left, right), (back, right, left)]

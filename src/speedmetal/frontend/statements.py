@@ -12,10 +12,17 @@ from speedmetal.frontend.binding import bind
 from speedmetal.frontend.convert import as_dtype, as_number, as_scalar, implicit, truth
 from speedmetal.frontend.exits import branch, leave
 from speedmetal.frontend.expressions import OPERATORS, parameter_defaults
+from speedmetal.frontend.interpreter import (
+    RETURN,
+    AbstractInterpreter,
+    Binding,
+    Fault,
+    NeedsInlining,
+    Record,
+    statement,
+)
 from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.memory import Element, load, locate, store
-from speedmetal.frontend.run import RETURN, Binding, Fault, Impure, Record, Run, statement
-from speedmetal.frontend.slots import NumberSlot, slot_of
 from speedmetal.frontend.unpack import unpacked
 from speedmetal.frontend.values import (
     NONE,
@@ -31,16 +38,17 @@ from speedmetal.frontend.values import (
     describe,
     expressions_of,
 )
+from speedmetal.frontend.variable_types import NumberVariable, slot_of
 from speedmetal.ir import nodes as ir
 
 
 @statement(ast.Pass)
-def _pass(run: Run, node: ast.Pass) -> None:
+def _pass(run: AbstractInterpreter, node: ast.Pass) -> None:
     del run, node
 
 
 @statement(ast.Expr)
-def _expression(run: Run, node: ast.Expr) -> None:
+def _expression(run: AbstractInterpreter, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Constant):
         return  # a docstring, or ...
     if isinstance(node.value, ast.Compare):
@@ -67,11 +75,11 @@ def _is_function(value: Value) -> bool:
     return isinstance(value, Partial | Closure | Method)
 
 
-ToName = Callable[[Run, str, Value, ast.AST], None]
+ToName = Callable[[AbstractInterpreter, str, Value, ast.AST], None]
 
 
 @statement(ast.Assign)
-def _assign(run: Run, node: ast.Assign) -> None:
+def _assign(run: AbstractInterpreter, node: ast.Assign) -> None:
     target = node.targets[0]
     with run.hinted(target.id if isinstance(target, ast.Name) else ""):
         value = run.value(node.value)
@@ -84,14 +92,18 @@ def _assign(run: Run, node: ast.Assign) -> None:
         for target in node.targets:
             assign(run, target, value, node.value)
             before = len(run.block)
-            value = run.settle(value, mark)
+            value = run.materialize_before(value, mark)
             mark += len(run.block) - before  # what was kept stands before the stores
     else:
         assign(run, target, value, node.value)
 
 
 def assign(
-    run: Run, target: ast.expr, value: Value, source: ast.AST, to_name: ToName = bind
+    run: AbstractInterpreter,
+    target: ast.expr,
+    value: Value,
+    source: ast.AST,
+    to_name: ToName = bind,
 ) -> None:
     """Assign a value to a target: a name, an element, or a tuple of targets.
 
@@ -106,7 +118,7 @@ def assign(
             # The value was evaluated before the target's index.
             mark = len(run.block)
             element = locate(run, target)
-            store(run, element, run.settle(value, mark), source)
+            store(run, element, run.materialize_before(value, mark), source)
         case ast.Attribute(attr=name):
             owner = run.value(target.value)
             if not isinstance(owner, Aggregate):
@@ -122,7 +134,7 @@ def assign(
 
 
 def _assign_parts(
-    run: Run,
+    run: AbstractInterpreter,
     node: ast.expr,
     targets: list[ast.expr],
     value: Value,
@@ -137,7 +149,7 @@ def _assign_parts(
         mark = len(run.block)
         name = target.value if isinstance(target, ast.Starred) else target
         assign(run, name, remaining[0], part, to_name)
-        remaining = run.settle_all(remaining[1:], mark)
+        remaining = run.materialize_all_before(remaining[1:], mark)
 
 
 def _has_star(nodes: Sequence[ast.expr]) -> bool:
@@ -145,7 +157,7 @@ def _has_star(nodes: Sequence[ast.expr]) -> bool:
 
 
 def _parts(
-    run: Run, node: ast.expr, targets: Sequence[ast.expr], value: Value
+    run: AbstractInterpreter, node: ast.expr, targets: Sequence[ast.expr], value: Value
 ) -> tuple[Value, ...]:
     """A value for each target: an item, or for a starred one the tuple of those left over."""
     items = unpacked(run, node, value)
@@ -165,7 +177,7 @@ def _parts(
 
 
 @statement(ast.AugAssign)
-def _augmented(run: Run, node: ast.AugAssign) -> None:
+def _augmented(run: AbstractInterpreter, node: ast.AugAssign) -> None:
     name = OPERATORS[type(node.op)]
     target = node.target
     if isinstance(target, ast.Name):
@@ -180,12 +192,12 @@ def _augmented(run: Run, node: ast.AugAssign) -> None:
     old = load(run, element)
     mark = len(run.block)
     operand = run.value(node.value)
-    old = run.settle(old, mark)
+    old = run.materialize_before(old, mark)
     value = arithmetic.binary(run, name, old, operand, run.span(node))
     store(run, element, value, node)
 
 
-def _steady(run: Run, element: Element) -> Element:
+def _steady(run: AbstractInterpreter, element: Element) -> Element:
     """The element with indices that may be evaluated twice."""
     indices = tuple(
         index if _is_simple(index) else run.keep(index, "index") for index in element.indices
@@ -203,7 +215,7 @@ def _is_simple(index: ir.Expression) -> bool:
 
 
 @statement(ast.AnnAssign)
-def _annotated(run: Run, node: ast.AnnAssign) -> None:
+def _annotated(run: AbstractInterpreter, node: ast.AnnAssign) -> None:
     assert isinstance(node.target, ast.Name)
     assert node.value is not None
     dtype = as_dtype(run.value(node.annotation), run.span(node.annotation))
@@ -227,7 +239,7 @@ def _annotated(run: Run, node: ast.AnnAssign) -> None:
 
 
 @statement(ast.If)
-def _if(run: Run, node: ast.If) -> None:
+def _if(run: AbstractInterpreter, node: ast.If) -> None:
     if not node.orelse:
         _if_without_else(run, node)
         return
@@ -247,14 +259,14 @@ def _if(run: Run, node: ast.If) -> None:
     )
 
 
-def _unknown(run: Run, node: ast.If, fault: Fault) -> Scalar:
+def _unknown(run: AbstractInterpreter, node: ast.If, fault: Fault) -> Scalar:
     """Stands for a condition that is wrong, so that what is wrong in the branches is found, too."""
     run.report(fault)
     span = run.span(node.test)
     return Scalar(ir.Read(run.variable("unknown", dtypes.bool_, span), span))
 
 
-def _if_without_else(run: Run, node: ast.If) -> None:
+def _if_without_else(run: AbstractInterpreter, node: ast.If) -> None:
     """Nested where Python's ``and`` evaluates the next part only after the one before."""
 
     def test(condition: Static | Scalar, rest: Callable[[], None] | None) -> None:
@@ -272,7 +284,7 @@ def _if_without_else(run: Run, node: ast.If) -> None:
 
 
 @statement(ast.Assert)
-def _assert(run: Run, node: ast.Assert) -> None:
+def _assert(run: AbstractInterpreter, node: ast.Assert) -> None:
     with run.scratch() as block:
         condition = truth(run, run.value(node.test), run.span(node.test))
     reason = _assertion_text(run, node)
@@ -290,7 +302,7 @@ def _assert(run: Run, node: ast.Assert) -> None:
     run.emit(ir.Assert(expression, "assertion failed", reason, run.span(node)))
 
 
-def _assertion_text(run: Run, node: ast.Assert) -> str:
+def _assertion_text(run: AbstractInterpreter, node: ast.Assert) -> str:
     if node.msg is None:
         return ast.unparse(node.test)
     message = run.value(node.msg)
@@ -300,13 +312,13 @@ def _assertion_text(run: Run, node: ast.Assert) -> str:
 
 
 @statement(ast.FunctionDef)
-def _define(run: Run, node: ast.FunctionDef) -> None:
+def _define(run: AbstractInterpreter, node: ast.FunctionDef) -> None:
     closure = Closure(node, run.frame, parameter_defaults(run, node.args))
     run.frame.env.own[node.name] = closure
 
 
 @statement(ast.Return)
-def _return(run: Run, node: ast.Return) -> None:
+def _return(run: AbstractInterpreter, node: ast.Return) -> None:
     frame = run.frame
     try:
         value = NONE if node.value is None else run.value(node.value)
@@ -326,7 +338,7 @@ def _return(run: Run, node: ast.Return) -> None:
         leave(run, frame.label)
 
 
-def _return_from_unit(run: Run, node: ast.Return, value: Value) -> None:
+def _return_from_unit(run: AbstractInterpreter, node: ast.Return, value: Value) -> None:
     if run.unit.is_function:
         run.emit(ir.Return(_function_result(run, node, value), run.span(node)))
     elif isinstance(value, Static) and value.value is None:
@@ -342,12 +354,12 @@ def _return_from_unit(run: Run, node: ast.Return, value: Value) -> None:
     run.live = False
 
 
-def _function_result(run: Run, node: ast.Return, value: Value) -> ir.Expression:
+def _function_result(run: AbstractInterpreter, node: ast.Return, value: Value) -> ir.Expression:
     """The returned number, in the type of all the function's results."""
     if not (isinstance(value, Scalar) or (isinstance(value, Static) and value.is_number)):
-        raise Impure
+        raise NeedsInlining
     if isinstance(value, Static) and isinstance(value.value, complex):
-        raise Impure
+        raise NeedsInlining
     key = run.frame.number, RETURN
     try:
         slot = slot_of(value, run.unit.default_float)
@@ -357,6 +369,6 @@ def _function_result(run: Run, node: ast.Return, value: Value) -> ir.Expression:
     known = isinstance(value, Static)
     record.bindings.append(Binding(node, run.span(node), slot, known))
     assumed = run.unit.assumed.get(key)
-    if isinstance(assumed, NumberSlot) and assumed != slot:
+    if isinstance(assumed, NumberVariable) and assumed != slot:
         return implicit(run, value, assumed.dtype, run.span(node), "the result")
     return as_scalar(run, value, run.span(node)).expression

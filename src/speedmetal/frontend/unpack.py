@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.own_methods import refuse_own
-from speedmetal.frontend.run import Run
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -26,7 +26,7 @@ LARGEST_UNROLLING = 4096
 """Turns of an unrolled loop: beyond it, code is larger than any instruction cache."""
 
 
-def on_axis(run: Run, position: Position, axis: int, span: SourceSpan) -> Scalar:
+def on_axis(run: AbstractInterpreter, position: Position, axis: int, span: SourceSpan) -> Scalar:
     """A position's number along an axis: strong, of the kernel's index type."""
     run.impure()
     return Scalar(ir.Call(position.intrinsic, (), run.index_type, span, axis))
@@ -53,7 +53,7 @@ def constant_range(bounds: Range) -> range | None:
     return range(*known)[::-1] if bounds.is_reversed else range(*known)
 
 
-def unrolled(run: Run, node: ast.expr, bounds: range) -> list[Static]:
+def unrolled(run: AbstractInterpreter, node: ast.expr, bounds: range) -> list[Static]:
     """The items of ``sm.static_range``.
 
     Raises:
@@ -68,7 +68,7 @@ def unrolled(run: Run, node: ast.expr, bounds: range) -> list[Static]:
     return [Static(number) for number in bounds]
 
 
-def unpacked(run: Run, node: ast.expr, value: Value) -> Sequence[Value] | None:
+def unpacked(run: AbstractInterpreter, node: ast.expr, value: Value) -> Sequence[Value] | None:
     """The items of a tuple, a constant range or a position; None where the value has none."""
     known = constant_range(value) if isinstance(value, Range) else None
     if known is None and isinstance(value, Static) and isinstance(value.value, range):
@@ -83,7 +83,7 @@ def unpacked(run: Run, node: ast.expr, value: Value) -> Sequence[Value] | None:
     return None
 
 
-def spread(run: Run, nodes: Sequence[ast.expr]) -> list[Value]:
+def spread(run: AbstractInterpreter, nodes: Sequence[ast.expr]) -> list[Value]:
     """The values of expressions, a starred one's item by item."""
     plain = [node.value if isinstance(node, ast.Starred) else node for node in nodes]
     found: list[Value] = []
@@ -98,7 +98,7 @@ def spread(run: Run, nodes: Sequence[ast.expr]) -> list[Value]:
     return found
 
 
-def items_of(run: Run, node: ast.expr, value: Value, name: str) -> list[Value]:
+def items_of(run: AbstractInterpreter, node: ast.expr, value: Value, name: str) -> list[Value]:
     """The items of a tuple or constant range that a function was called with.
 
     Raises:

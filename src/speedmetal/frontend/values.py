@@ -19,7 +19,7 @@ from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType, Space
 
 if TYPE_CHECKING:
-    from speedmetal.frontend.run import Frame
+    from speedmetal.frontend.interpreter import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)

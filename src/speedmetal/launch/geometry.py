@@ -14,7 +14,7 @@ SIMDGROUP_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LaunchGeometry:
     """What a call says about sizes: ``grid``, or ``groups`` with ``threads``; checked."""
 
     grid: Triple
@@ -40,7 +40,7 @@ class Request:
         return Sizes(self.grid, threads, groups)
 
 
-def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any) -> Request:
+def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any) -> LaunchGeometry:
     """Check what a call of ``kernel`` says about sizes.
 
     Raises:
@@ -76,7 +76,7 @@ def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any)
                 f"kernel {kernel!r}: {size} threads along {axis} requested, {device.name} allows"
                 f" {device.limits.grid_size}; let each thread do several elements, or launch parts"
             )
-    return Request(whole, checked_threads)
+    return LaunchGeometry(whole, checked_threads)
 
 
 def _check_threads(kernel: str, device: Device, threads: Triple) -> None:

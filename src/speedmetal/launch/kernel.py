@@ -34,7 +34,7 @@ from speedmetal.launch.arguments import (
     reader_for,
     stated_types,
 )
-from speedmetal.launch.geometry import SIMDGROUP_SIZE, Request, requested
+from speedmetal.launch.geometry import SIMDGROUP_SIZE, LaunchGeometry, requested
 from speedmetal.launch.modes import (
     checked_debug,
     environment_debug,
@@ -237,7 +237,7 @@ class Kernel:
             target.name,
             compiled.program.threads_per_threadgroup,
             SIMDGROUP_SIZE,
-            compiled.facts.threadgroup_memory_bytes,
+            compiled.metadata.threadgroup_memory_bytes,
         )
 
     def specialisation(
@@ -312,21 +312,21 @@ class Kernel:
         largest = max(*request.grid, largest_extent(arguments))
         specialisation = self.specialisation(signature, level, largest)
         compiled = self._compile(device, specialisation, has_ragged_rows=request.has_ragged_rows)
-        facts = compiled.facts
+        metadata = compiled.metadata
         sizes = self._sizes(device, compiled, request)
-        check_writable(self.name, names, arguments, signature, facts.written)
+        check_writable(self.name, names, arguments, signature, metadata.written)
         if request.is_empty:
             return self._remembered(key, empty_plan(device, compiled))
         lengths, memory = memory_check(
             self.name,
-            facts,
+            metadata,
             device,
             sizes.threads,
             list(leaves(arguments, signature)),
             values[1:],
         )
         parameters = tuple(launch_parameters(arguments, signature))
-        launch = Launch(sizes, parameters, facts.has_loops, () if memory else lengths)
+        launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
         return self._remembered(key, plan_for(device, compiled, launch, memory))
 
     def _check_receiver(self, arguments: tuple[Any, ...]) -> None:
@@ -363,16 +363,18 @@ class Kernel:
                 self._compiled.clear()
             known = pipeline.compile_for(device, specialisation, options)
             self._compiled[device, specialisation, options] = known
-            if not known.facts.uses_simdgroups:  # the same code does for all sizes
+            if not known.metadata.uses_simdgroups:  # the same code does for all sizes
                 other = replace(options, has_ragged_rows=not options.has_ragged_rows)
                 self._compiled[device, specialisation, other] = known
         return known
 
-    def _sizes(self, device: Device, compiled: pipeline.CompiledKernel, request: Request) -> Sizes:
+    def _sizes(
+        self, device: Device, compiled: pipeline.CompiledKernel, request: LaunchGeometry
+    ) -> Sizes:
         """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
         allowed = compiled.program.threads_per_threadgroup
         flat, looping = device.default_threads
-        most = min(allowed, looping if compiled.facts.has_loops else flat)
+        most = min(allowed, looping if compiled.metadata.has_loops else flat)
         sizes = request.sizes(most)
         if sizes.group_size > allowed:
             raise LaunchError(

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from speedmetal.backends.device import Device, Launch, Run
+from speedmetal.backends.device import BoundLaunch, Device, Launch
 from speedmetal.backends.device_reports import ReportSites
 from speedmetal.compiler.pipeline import CompiledKernel
 from speedmetal.launch.threadgroup_memory import MemoryCheck
@@ -28,7 +28,7 @@ class Plan:
     """
 
     device: Device
-    run: Run
+    run: BoundLaunch
     names: tuple[tuple[dict[str, Any], str, Any], ...]
     attributes: tuple[tuple[Any, str, Any], ...]
     sites: ReportSites | None
@@ -54,7 +54,7 @@ def plan_for(
     device: Device, compiled: CompiledKernel, launch: Launch, memory: MemoryCheck | None
 ) -> Plan:
     """The plan for launches of a compiled kernel with such sizes and shapes."""
-    sites = compiled.facts.sites or None
+    sites = compiled.metadata.sites or None
     return Plan(
         device,
         compiled.program.bind(launch),
@@ -101,5 +101,5 @@ def run_with_care(plan: Plan, values: list[Any]) -> None:
         plan.device.run_with_mailbox(run, values, sites.empty_mailbox(), sites.deliver)
 
 
-def _run_with_lengths(run: Run, lengths: tuple[int, ...], values: list[Any]) -> None:
+def _run_with_lengths(run: BoundLaunch, lengths: tuple[int, ...], values: list[Any]) -> None:
     run(values, lengths)

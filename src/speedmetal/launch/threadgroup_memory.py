@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from speedmetal.backends.device import Device, Triple
-from speedmetal.compiler.metadata import KernelFacts
+from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import LaunchValues, SizedArray
 from speedmetal.errors import LaunchError
 
@@ -66,7 +66,7 @@ class MemoryCheck:
 
 def memory_check(
     kernel: str,
-    facts: KernelFacts,
+    metadata: KernelMetadata,
     device: Device,
     threads: Triple,
     parameters: Sequence[Any],
@@ -76,7 +76,7 @@ def memory_check(
 
     Args:
         kernel: Its name, for messages.
-        facts: Of the compiled kernel.
+        metadata: Of the compiled kernel.
         device: Where it runs.
         threads: Of a threadgroup.
         parameters: For each parameter of the compiled kernel its array, or a number.
@@ -94,12 +94,12 @@ def memory_check(
         kernel,
         device.name,
         device.limits.threadgroup_memory_bytes,
-        facts.threadgroup_memory_bytes,
-        facts.sized_arrays,
+        metadata.threadgroup_memory_bytes,
+        metadata.sized_arrays,
         LaunchValues((), shapes, threads),
     )
     lengths = check.lengths(scalars)
-    reads_scalars = any(array.reads_scalars for array in facts.sized_arrays)
+    reads_scalars = any(array.reads_scalars for array in metadata.sized_arrays)
     return lengths, check if reads_scalars else None
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import speedmetal as sm
 from speedmetal.frontend import fixpoint
 from speedmetal.frontend.infer import infer_kernel
-from speedmetal.frontend.run import Run
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.signature import parse_signature
 
 
@@ -291,12 +291,12 @@ def accumulates(a, n):
 def test_types_settle_in_two_runs(monkeypatch):
     runs = []
 
-    class Counted(Run):
+    class Counted(AbstractInterpreter):
         def __init__(self, unit):
             super().__init__(unit)
             runs.append(unit.name)
 
-    monkeypatch.setattr(fixpoint, "Run", Counted)
+    monkeypatch.setattr(fixpoint, "AbstractInterpreter", Counted)
     infer_kernel(accumulates, parse_signature("f32[:] i32"))
     assert len(runs) == 2
 

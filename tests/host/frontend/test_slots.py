@@ -9,28 +9,28 @@ from hypothesis import strategies as st
 
 from speedmetal import dtypes as d
 from speedmetal.frontend.identifiers import RESERVED, Names, valid_identifier
-from speedmetal.frontend.slots import (
-    AggregateSlot,
-    ComplexSlot,
-    MatrixSlot,
-    NumberSlot,
-    OtherSlot,
+from speedmetal.frontend.variable_types import (
+    AggregateVariable,
+    ComplexVariable,
+    MatrixVariable,
+    NumberVariable,
+    OtherVariable,
     as_running,
     join,
 )
 
 REAL = [dtype for dtype in d.ALL if not dtype.is_complex]
 WEAK = [d.int32, d.int64, d.float32, d.float64]
-numbers = st.builds(NumberSlot, st.sampled_from(REAL)) | st.builds(
-    NumberSlot, st.sampled_from(WEAK), st.just(value=True), st.booleans()
+numbers = st.builds(NumberVariable, st.sampled_from(REAL)) | st.builds(
+    NumberVariable, st.sampled_from(WEAK), st.just(value=True), st.booleans()
 )
 leaf = (
     numbers
-    | st.builds(ComplexSlot, st.booleans())
-    | st.builds(MatrixSlot, st.sampled_from(d.FLOATS))
-    | st.sampled_from([OtherSlot(None), OtherSlot(len)])
+    | st.builds(ComplexVariable, st.booleans())
+    | st.builds(MatrixVariable, st.sampled_from(d.FLOATS))
+    | st.sampled_from([OtherVariable(None), OtherVariable(len)])
 )
-slots = leaf | st.builds(AggregateSlot, st.lists(leaf, min_size=1, max_size=3).map(tuple))
+slots = leaf | st.builds(AggregateVariable, st.lists(leaf, min_size=1, max_size=3).map(tuple))
 
 
 @given(slots)
@@ -73,23 +73,23 @@ def test_the_slot_of_a_name_has_no_literals(slot):
 
 
 def test_running_numbers_take_types_that_are_wide_enough():
-    count, factor = NumberSlot(d.int32, weak=True), NumberSlot(d.float32, weak=True)
-    assert join(count, NumberSlot(d.uint8)) == count
-    assert join(count, NumberSlot(d.uint32)) == NumberSlot(d.uint32)
-    assert join(count, NumberSlot(d.float16)) == factor
-    assert join(factor, NumberSlot(d.bfloat16)) == factor
-    assert join(factor, NumberSlot(d.float64)) == NumberSlot(d.float64)
-    big = NumberSlot(d.int64, weak=True)
-    assert join(big, NumberSlot(d.int32)) == big
-    assert join(big, NumberSlot(d.float32)) == NumberSlot(d.float32)
+    count, factor = NumberVariable(d.int32, weak=True), NumberVariable(d.float32, weak=True)
+    assert join(count, NumberVariable(d.uint8)) == count
+    assert join(count, NumberVariable(d.uint32)) == NumberVariable(d.uint32)
+    assert join(count, NumberVariable(d.float16)) == factor
+    assert join(factor, NumberVariable(d.bfloat16)) == factor
+    assert join(factor, NumberVariable(d.float64)) == NumberVariable(d.float64)
+    big = NumberVariable(d.int64, weak=True)
+    assert join(big, NumberVariable(d.int32)) == big
+    assert join(big, NumberVariable(d.float32)) == NumberVariable(d.float32)
 
 
 def test_kinds_do_not_mix():
-    assert join(NumberSlot(d.int32), NumberSlot(d.float32)) is None
-    assert join(NumberSlot(d.bool_), NumberSlot(d.int32)) is None
-    assert join(NumberSlot(d.uint32), NumberSlot(d.int32)) is None
-    assert join(NumberSlot(d.float32, weak=True), NumberSlot(d.int32)) is None
-    assert join(NumberSlot(d.float16), NumberSlot(d.bfloat16)) is None
+    assert join(NumberVariable(d.int32), NumberVariable(d.float32)) is None
+    assert join(NumberVariable(d.bool_), NumberVariable(d.int32)) is None
+    assert join(NumberVariable(d.uint32), NumberVariable(d.int32)) is None
+    assert join(NumberVariable(d.float32, weak=True), NumberVariable(d.int32)) is None
+    assert join(NumberVariable(d.float16), NumberVariable(d.bfloat16)) is None
 
 
 @given(st.text(min_size=1).filter(str.isidentifier))

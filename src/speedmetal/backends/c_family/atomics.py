@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speedmetal.backends.c_family.helpers import Helpers, unsigned_type
+from speedmetal.backends.c_family.device_prelude import DevicePrelude, unsigned_type
 from speedmetal.dtypes import DType, Kind, uint32, uint64
 from speedmetal.ir.types import Space
 
@@ -51,7 +51,7 @@ class Atomics:
         conversions: For a type, formats from its bits as an unsigned integer, and to them.
     """
 
-    def __init__(self, helpers: Helpers, conversions: dict[DType, tuple[str, str]]) -> None:
+    def __init__(self, helpers: DevicePrelude, conversions: dict[DType, tuple[str, str]]) -> None:
         self._helpers = helpers
         self._conversions = conversions
         self.native: dict[tuple[str, DType, Space], str] = {}

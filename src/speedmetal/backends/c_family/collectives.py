@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speedmetal.backends.c_family.helpers import Helpers, greatest, least
+from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
 from speedmetal.dtypes import DType, bool_, int32, uint32
 
 _COMBINE = {
@@ -57,7 +57,7 @@ class Primitives:
 class Collectives:
     """The functions for the collectives of a kernel."""
 
-    def __init__(self, helpers: Helpers, primitives: Primitives) -> None:
+    def __init__(self, helpers: DevicePrelude, primitives: Primitives) -> None:
         self._helpers = helpers
         self._given = primitives
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 
+from speedmetal.backends.c_family.device_prelude import DevicePrelude
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.helpers import Helpers
 from speedmetal.backends.c_family.layout import is_sized_at_launch
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.c_family.names import Names
@@ -69,7 +69,7 @@ class ExpressionPrinter(OperatorPrinter):
         self.kernel = kernel
         self.index_type = kernel.index_type
         self.overflow = Overflow(kernel)
-        self.helpers = Helpers(dialect)
+        self.helpers = DevicePrelude(dialect)
         self.names = Names(dialect.reserved)
         self.parameters: frozenset[Variable] = frozenset()
         """Scalar parameters that are read straight from the arguments."""

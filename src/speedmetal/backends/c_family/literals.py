@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from speedmetal.backends.c_family.device_prelude import least
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.helpers import least
 from speedmetal.dtypes import DType, Kind, bfloat16, float16, float32, float64
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from speedmetal.backends.c_family.device_prelude import DevicePrelude, unsigned_type
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.helpers import Helpers, unsigned_type
 from speedmetal.backends.c_family.literals import plain_integer
 from speedmetal.dtypes import DType, Kind, int32
 from speedmetal.ir.nodes import (
@@ -63,7 +63,7 @@ class OperatorPrinter(ABC):
     """Prints operators; how their operands are printed is said by whoever derives from it."""
 
     dialect: Dialect
-    helpers: Helpers
+    helpers: DevicePrelude
     overflow: Overflow
 
     @abstractmethod

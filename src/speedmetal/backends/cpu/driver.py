@@ -12,10 +12,10 @@ from speedmetal.backends.cpu.jit import ENTRY_SYMBOL, load
 from speedmetal.backends.cpu.pool import default_pool, default_threads
 from speedmetal.backends.device import (
     ArrayParameter,
+    BoundLaunch,
     DeviceLimits,
     Launch,
     Program,
-    Run,
     ScalarParameter,
     fitted,
 )
@@ -73,7 +73,7 @@ class CpuProgram(Program):
         self._address = self._code.address(ENTRY_SYMBOL)
         self._entry = _ENTRY_TYPE(self._address)
 
-    def bind(self, launch: Launch) -> Run:
+    def bind(self, launch: Launch) -> BoundLaunch:
         constants, formats, dtypes = _slots(launch)
         pack = struct.Struct("=" + "".join(formats)).pack
         groups = launch.sizes.group_count

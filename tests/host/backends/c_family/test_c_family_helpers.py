@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speedmetal import dtypes as d
-from speedmetal.backends.c_family.helpers import Helpers, greatest, least
+from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.cuda.codegen.spellings import DIALECT
 from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
@@ -19,7 +19,7 @@ CONSTEXPR = replace(DIALECT, function="static __device__ constexpr ")
 TYPES = (d.int8, d.int16, d.int32, d.int64, d.uint8, d.uint32, d.uint64)
 
 
-def assert_equal(helpers: Helpers, cases: list[tuple[str, int, d.DType]]) -> None:
+def assert_equal(helpers: DevicePrelude, cases: list[tuple[str, int, d.DType]]) -> None:
     """Compile an assertion for each call and its value."""
     lines = [
         f'static_assert({call} == {literal(value, dtype, DIALECT)}, "{index}");'
@@ -50,7 +50,7 @@ def written(dtype: d.DType, *values: int) -> str:
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_division_rounds_down_and_by_zero_gives_zero(dtype):
-    helpers = Helpers(CONSTEXPR)
+    helpers = DevicePrelude(CONSTEXPR)
     divide, remainder = helpers.floor_divide(dtype), helpers.remainder(dtype)
     cases = []
     for a, b in pairs(dtype):
@@ -62,7 +62,7 @@ def test_division_rounds_down_and_by_zero_gives_zero(dtype):
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_shifts_by_the_width_and_more(dtype):
-    helpers = Helpers(CONSTEXPR)
+    helpers = DevicePrelude(CONSTEXPR)
     left, right = helpers.shift(dtype, "shift_left"), helpers.shift(dtype, "shift_right")
     cases = []
     for a in interesting(dtype):
@@ -75,7 +75,7 @@ def test_shifts_by_the_width_and_more(dtype):
 
 @pytest.mark.parametrize("dtype", [d.int32, d.int64, d.uint32], ids=str)
 def test_a_range_ends_where_pythons_does(dtype):
-    helpers = Helpers(CONSTEXPR)
+    helpers = DevicePrelude(CONSTEXPR)
     name = helpers.range_next(dtype)
     cases = []
     for i, stop in pairs(dtype):
@@ -91,7 +91,7 @@ def test_a_range_ends_where_pythons_does(dtype):
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_extrema_and_ends(dtype):
-    helpers = Helpers(CONSTEXPR)
+    helpers = DevicePrelude(CONSTEXPR)
     low, high = helpers.extremum(dtype, "minimum"), helpers.extremum(dtype, "maximum")
     cases = []
     for a, b in pairs(dtype):
@@ -105,7 +105,7 @@ def test_extrema_and_ends(dtype):
 
 @pytest.mark.parametrize("dtype", [d.int8, d.int32, d.int64], ids=str)
 def test_the_absolute_value_of_the_least_integer_stays_itself(dtype):
-    helpers = Helpers(CONSTEXPR)
+    helpers = DevicePrelude(CONSTEXPR)
     name = helpers.absolute(dtype)
     cases = [
         (f"{name}({written(dtype, a)})", wrapped(abs(a), dtype), dtype) for a in interesting(dtype)
@@ -114,7 +114,7 @@ def test_the_absolute_value_of_the_least_integer_stays_itself(dtype):
 
 
 def test_a_helper_is_printed_once():
-    helpers = Helpers(DIALECT)
+    helpers = DevicePrelude(DIALECT)
     helpers.floor_divide(d.int32)
     once = helpers.text()
     helpers.floor_divide(d.int32)

@@ -10,7 +10,7 @@ import pytest
 import speedmetal as sm
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, Shapes
+from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, LaneStrides
 from speedmetal.backends.cpu.codegen.ordering import may_stream, streaming_loops
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
@@ -24,7 +24,7 @@ def found(b: Builder) -> int:
     def position(call: ir.Call) -> int:
         return 1 if call.intrinsic.name.startswith("thread_") else UNIFORM
 
-    shapes = Shapes([((), kernel.body)], {}, position)
+    shapes = LaneStrides([((), kernel.body)], {}, position)
     return len(streaming_loops(kernel, shapes.stride)) if may_stream(kernel) else 0
 
 

@@ -18,7 +18,7 @@ from speedmetal.backends.cpu.codegen.lane_strides import (
     UNIFORM,
     VARYING,
     Accesses,
-    Shapes,
+    LaneStrides,
     Stride,
     join,
 )
@@ -35,7 +35,7 @@ def stride_of_position(call: ir.Call) -> Stride:
     return 1 if call.axis == 0 and call.intrinsic.name.startswith("thread_position") else UNIFORM
 
 
-def shapes_of(b: Builder, *given: ir.Variable) -> Shapes:
+def shapes_of(b: Builder, *given: ir.Variable) -> LaneStrides:
     """The shapes of a kernel that is one run; scalar parameters are uniform."""
     known = dict.fromkeys(given or [p for p in b.parameters if isinstance(p, ir.Variable)], UNIFORM)
     ranges = Ranges(b.kernel())
@@ -43,7 +43,7 @@ def shapes_of(b: Builder, *given: ir.Variable) -> Shapes:
     def may_wrap(value: ir.Expression) -> bool:
         return ranges.of(value) == range_of_type(value.type)
 
-    return Shapes([((), tuple(b.statements))], known, stride_of_position, may_wrap=may_wrap)
+    return LaneStrides([((), tuple(b.statements))], known, stride_of_position, may_wrap=may_wrap)
 
 
 @pytest.fixture
@@ -255,7 +255,9 @@ def test_loops_whose_bounds_vary(b: Builder) -> None:
 # --- exits
 
 
-def exits(b: Builder, *inside: ir.Statement, uniform: bool = False) -> tuple[Shapes, ir.For, ir.If]:
+def exits(
+    b: Builder, *inside: ir.Statement, uniform: bool = False
+) -> tuple[LaneStrides, ir.For, ir.If]:
     """A loop with statements under a condition."""
     n, x = b.scalar("n", d.int32), x_of(b)
     k = b.variable("k", d.int32)

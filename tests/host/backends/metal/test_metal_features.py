@@ -6,7 +6,12 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.backends.metal.driver import capabilities as features
-from speedmetal.backends.metal.driver.capabilities import FEATURES, FLOOR, NEWEST, Abilities
+from speedmetal.backends.metal.driver.capabilities import (
+    FEATURES,
+    FLOOR,
+    NEWEST,
+    DeviceCapabilities,
+)
 from speedmetal.compiler import pipeline
 from speedmetal.errors import UserInputError
 from speedmetal.intrinsics import TABLE
@@ -92,7 +97,7 @@ def test_a_word_belongs_to_one_feature():
 
 
 def test_m1_with_macos_14_has_everything():
-    here = Abilities("M1", (14, 0), lambda family: family <= 7, lambda: True)
+    here = DeviceCapabilities("M1", (14, 0), lambda family: family <= 7, lambda: True)
     assert [here.lacks(feature) for feature in FEATURES] == [None] * len(FEATURES)
 
 

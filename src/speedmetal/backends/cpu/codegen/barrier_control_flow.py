@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.llvm_text import value_type
-from speedmetal.backends.cpu.codegen.regions import Piece, Run, Shared
+from speedmetal.backends.cpu.codegen.regions import BarrierRegion, Piece, Shared
 from speedmetal.backends.cpu.codegen.runs import Runs
 from speedmetal.backends.cpu.codegen.values import Value
 from speedmetal.ir import walk
@@ -25,7 +25,7 @@ from speedmetal.ir.nodes import (
 )
 
 
-class SharedFlow(Runs):
+class BarrierControlFlow(Runs):
     """Writes the pieces of a kernel."""
 
     group_end = ""  # label of the end of a threadgroup
@@ -36,10 +36,10 @@ class SharedFlow(Runs):
 
     def write_pieces(self, pieces: tuple[Piece, ...]) -> None:
         for piece in pieces:
-            if isinstance(piece, Run):
+            if isinstance(piece, BarrierRegion):
                 self.write_run(piece)
             else:
-                self._SHARED.get(type(piece.statement), SharedFlow._wait)(self, piece)
+                self._SHARED.get(type(piece.statement), BarrierControlFlow._wait)(self, piece)
 
     # --- control flow that a threadgroup takes at once
 

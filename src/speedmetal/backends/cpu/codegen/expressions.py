@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.collectives import Collectives
-from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, VARYING, Shapes, Stride
+from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, VARYING, LaneStrides, Stride
 from speedmetal.backends.cpu.codegen.llvm_text import (
     Writer,
     constant,
@@ -78,7 +78,7 @@ class Expressions(Matrices, Collectives):
     """
 
     def __init__(
-        self, writer: Writer, lanes: int, shapes: Shapes, functions: FunctionTable
+        self, writer: Writer, lanes: int, shapes: LaneStrides, functions: FunctionTable
     ) -> None:
         super().__init__(writer, lanes)
         self.shapes = shapes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speedmetal.backends.cpu.codegen.lane_strides import VARYING, Shapes, Stride
+from speedmetal.backends.cpu.codegen.lane_strides import VARYING, LaneStrides, Stride
 from speedmetal.backends.cpu.codegen.llvm_text import Module, Writer, value_type, vector_type
 from speedmetal.backends.cpu.codegen.statements import Statements
 from speedmetal.backends.cpu.codegen.values import Value
@@ -64,7 +64,7 @@ class Functions:
     def _text(self, function: Function, strides: tuple[Stride, ...], lanes: int, name: str) -> str:
         writer = Writer(self._module)
         given = dict(zip(function.parameters, strides, strict=True))
-        shapes = Shapes([((), function.body)], given, _no_position)
+        shapes = LaneStrides([((), function.body)], given, _no_position)
         code = Statements(writer, lanes, shapes, self)
         parameters = []
         for number, (variable, stride) in enumerate(given.items()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speedmetal import dtypes
-from speedmetal.backends.cpu.codegen.barrier_control_flow import SharedFlow
+from speedmetal.backends.cpu.codegen.barrier_control_flow import BarrierControlFlow
 from speedmetal.backends.cpu.codegen.collectives import SIMDGROUP_LANES
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.llvm_text import memory_type, register_type, vector_type
@@ -30,7 +30,7 @@ STREAMED_BYTES = 32 << 20
 """Size from which an array is taken to be larger than the caches."""
 
 
-class KernelCode(SharedFlow):
+class KernelCode(BarrierControlFlow):
     """Writes the function of a kernel."""
 
     # --- the function

@@ -90,13 +90,13 @@ class Accesses:
         return paths[0][:depth]
 
 
-class Shapes:
+class LaneStrides:
     """The shapes of a body's variables, and which of its control flow varies.
 
     Args:
         runs: The body, as the pieces that are vectorised on their own: a whole function is one;
             a kernel with barriers has one for each stretch between them.
-        given: Shapes of parameters.
+        given: LaneStrides of parameters.
         positions: The shape of a position.
         between: Control flow between the pieces, which all threads take alike.
         may_wrap: Whether a linear value may wrap between the lanes. Then it is linear in its own

@@ -26,7 +26,7 @@ from speedmetal.ir.nodes import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class BarrierRegion:
     """Statements that each vector goes through without waiting."""
 
     statements: tuple[Statement, ...]
@@ -49,7 +49,7 @@ class Shared:
         return (self,)
 
 
-Piece = Run | Shared
+Piece = BarrierRegion | Shared
 
 
 def pieces_of(body: tuple[Statement, ...], shared: Collection[Statement] = ()) -> tuple[Piece, ...]:
@@ -88,7 +88,7 @@ class _Cutter:
                 run.append(statement)
                 continue
             if run:
-                result.append(Run(tuple(run)))
+                result.append(BarrierRegion(tuple(run)))
                 run = []
             in_loop = in_shared_loop or isinstance(statement, For | While)
             bodies = tuple(
@@ -96,7 +96,7 @@ class _Cutter:
             )
             result.append(Shared(statement, bodies))
         if run:
-            result.append(Run(tuple(run)))
+            result.append(BarrierRegion(tuple(run)))
         return tuple(result)
 
     def _is_shared(self, statement: Statement, *, in_shared_loop: bool) -> bool:

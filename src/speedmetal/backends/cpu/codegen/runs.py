@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.llvm_text import MATRIX_ELEMENTS, value_type, vector_type
-from speedmetal.backends.cpu.codegen.regions import Piece, Run, Shared
+from speedmetal.backends.cpu.codegen.regions import BarrierRegion, Piece, Shared
 from speedmetal.backends.cpu.codegen.vectors import Vectors
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import For, Variable
@@ -145,7 +145,7 @@ class Runs(Vectors):
 
     # --- runs
 
-    def write_run(self, run: Run) -> None:
+    def write_run(self, run: BarrierRegion) -> None:
         own = [v for v in self.all_vectors if self._touches(v, run)]
         changed = [v for v in own if self._changes(v, run)]
 

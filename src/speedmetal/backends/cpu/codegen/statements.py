@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from speedmetal.backends.cpu.codegen.expressions import FunctionTable
-from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, Path, Shapes
+from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, LaneStrides, Path
 from speedmetal.backends.cpu.codegen.llvm_text import Writer, value_type, vector_type
 from speedmetal.backends.cpu.codegen.ranges import Ranges
 from speedmetal.backends.cpu.codegen.values import Value
@@ -64,7 +64,7 @@ class Statements(Ranges):
     """Writes statements for the lanes of a vector."""
 
     def __init__(
-        self, writer: Writer, lanes: int, shapes: Shapes, functions: FunctionTable
+        self, writer: Writer, lanes: int, shapes: LaneStrides, functions: FunctionTable
     ) -> None:
         super().__init__(writer, lanes, shapes, functions)
         self.loops: list[Loop] = []

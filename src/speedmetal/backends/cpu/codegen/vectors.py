@@ -9,7 +9,7 @@ from functools import cached_property
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.collectives import SIMDGROUP_LANES
 from speedmetal.backends.cpu.codegen.expressions import FunctionTable
-from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, VARYING, Shapes, Stride
+from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, VARYING, LaneStrides, Stride
 from speedmetal.backends.cpu.codegen.llvm_text import (
     Writer,
     memory_type,
@@ -18,7 +18,7 @@ from speedmetal.backends.cpu.codegen.llvm_text import (
 )
 from speedmetal.backends.cpu.codegen.loads_stores import Storage
 from speedmetal.backends.cpu.codegen.ordering import may_stream, streaming_loops
-from speedmetal.backends.cpu.codegen.regions import Run, Shared, all_pieces, pieces_of
+from speedmetal.backends.cpu.codegen.regions import BarrierRegion, Shared, all_pieces, pieces_of
 from speedmetal.backends.cpu.codegen.reporting import Reporting
 from speedmetal.backends.cpu.codegen.values import Value
 from speedmetal.dtypes import DType
@@ -60,15 +60,15 @@ class Vectors(Reporting):
         given: dict[Variable, Stride] = {
             p: UNIFORM for p in kernel.parameters if isinstance(p, Variable)
         }
-        shapes = Shapes(
-            [(piece.path, piece.statements) for piece in every if isinstance(piece, Run)],
+        shapes = LaneStrides(
+            [(piece.path, piece.statements) for piece in every if isinstance(piece, BarrierRegion)],
             given,
             self._position_stride,
             [(piece.path, piece.statement) for piece in every if isinstance(piece, Shared)],
             self._may_wrap,
         )
         super().__init__(writer, lanes, shapes, functions)
-        self.is_flat = len(self.pieces) == 1 and isinstance(self.pieces[0], Run)
+        self.is_flat = len(self.pieces) == 1 and isinstance(self.pieces[0], BarrierRegion)
         self.at: dict[Position, Value] = {}
         self.fixed: dict[Variable, Value] = {}
         self.used = self._used_positions()
@@ -91,7 +91,7 @@ class Vectors(Reporting):
     def _streaming_loops(self) -> frozenset[Statement]:
         if not may_stream(self.kernel):
             return frozenset()
-        whole = Shapes([((), self.kernel.body)], {}, self._position_stride)
+        whole = LaneStrides([((), self.kernel.body)], {}, self._position_stride)
         return streaming_loops(self.kernel, whole.stride)
 
     # --- positions

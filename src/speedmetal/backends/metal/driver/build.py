@@ -21,7 +21,7 @@ from speedmetal.backends.device import BuildOptions
 from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel, printed
 from speedmetal.backends.metal.driver import archive
 from speedmetal.backends.metal.driver.capabilities import (
-    Abilities,
+    DeviceCapabilities,
     Version,
     abilities,
     features_of,
@@ -86,7 +86,7 @@ def built(device: MetalDevice, kernel: Kernel, options: BuildOptions) -> bytes:
     )
 
 
-def abilities_of(device: MetalDevice) -> Abilities:
+def abilities_of(device: MetalDevice) -> DeviceCapabilities:
     """What decides on features on a device."""
     return abilities(device.description, device.device, device.bridge.system_version)
 

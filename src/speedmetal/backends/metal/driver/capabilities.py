@@ -261,7 +261,7 @@ def language_version(features: Sequence[Feature]) -> Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class DeviceCapabilities:
     """What decides on features.
 
     Args:
@@ -303,7 +303,7 @@ class Abilities:
         )
 
 
-def abilities(device: str, native: Any, system: tuple[int, ...]) -> Abilities:
+def abilities(device: str, native: Any, system: tuple[int, ...]) -> DeviceCapabilities:
     """What decides on features on a device.
 
     Args:
@@ -315,7 +315,7 @@ def abilities(device: str, native: Any, system: tuple[int, ...]) -> Abilities:
         UserInputError: The environment says neither ``check`` nor ``ignore``.
     """
     # The values of MTLGPUFamily: Apple1 is 1001, Mac2 is 2002 (Apple's SDK 26.5).
-    return Abilities(
+    return DeviceCapabilities(
         device,
         system,
         lambda number: bool(native.supportsFamily_(1000 + number)),
@@ -331,7 +331,7 @@ def _is_checked(device: str) -> bool:
     return stated == "check" or (not stated and _VIRTUAL not in device)
 
 
-def missing(uses: dict[Feature, SourceSpan], here: Abilities) -> list[Diagnostic]:
+def missing(uses: dict[Feature, SourceSpan], here: DeviceCapabilities) -> list[Diagnostic]:
     """A diagnostic for each feature that a kernel uses and a device has not."""
     return [
         Diagnostic(span, f"{feature.name} cannot be used: {because}")
@@ -349,7 +349,7 @@ __all__ = [
     "FEATURES",
     "FLOOR",
     "NEWEST",
-    "Abilities",
+    "DeviceCapabilities",
     "Feature",
     "abilities",
     "feature_named",

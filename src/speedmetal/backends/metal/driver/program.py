@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
-from speedmetal.backends.device import ArrayParameter, Launch, Program, Run, fitted
+from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program, fitted
 from speedmetal.backends.metal.driver.build import MetalCode, Pipeline, pipeline_of, unpacked
 from speedmetal.backends.metal.profiling.signposts import current_prefix
 from speedmetal.dtypes import DType
@@ -64,7 +64,7 @@ class MetalProgram(Program):
         self._kernel = kernel
         self.threads_per_threadgroup = pipeline.threads_per_threadgroup
 
-    def bind(self, launch: Launch) -> Run:
+    def bind(self, launch: Launch) -> BoundLaunch:
         """What launches the kernel with these sizes and shapes.
 
         Raises:

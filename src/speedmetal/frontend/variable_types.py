@@ -26,7 +26,7 @@ from speedmetal.ir import nodes as ir
 
 
 @dataclass(frozen=True, slots=True)
-class NumberSlot:
+class NumberVariable:
     """A number; ``literal``: a weak one that is known while compiling wherever it is bound."""
 
     dtype: DType
@@ -38,7 +38,7 @@ class NumberSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class ComplexSlot:
+class ComplexVariable:
     weak: bool = False
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class ComplexSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixSlot:
+class MatrixVariable:
     dtype: DType
 
     def __str__(self) -> str:
@@ -54,8 +54,8 @@ class MatrixSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class AggregateSlot:
-    items: tuple[Slot, ...]
+class AggregateVariable:
+    items: tuple[VariableType, ...]
     cls: type | None = None
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class AggregateSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class ViewSlot:
+class ViewVariable:
     array: ir.Array
     indices: int
 
@@ -73,13 +73,13 @@ class ViewSlot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OtherSlot:
+class OtherVariable:
     """What is never a variable: a function, a dtype, None."""
 
     value: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OtherSlot) and self.value is other.value
+        return isinstance(other, OtherVariable) and self.value is other.value
 
     def __hash__(self) -> int:
         return id(self.value)
@@ -88,7 +88,14 @@ class OtherSlot:
         return describe(self.value if isinstance(self.value, Value) else Static(self.value))
 
 
-Slot = NumberSlot | ComplexSlot | MatrixSlot | AggregateSlot | ViewSlot | OtherSlot
+VariableType = (
+    NumberVariable
+    | ComplexVariable
+    | MatrixVariable
+    | AggregateVariable
+    | ViewVariable
+    | OtherVariable
+)
 
 
 def literal_dtype(value: complex, default_float: DType) -> DType:
@@ -104,98 +111,101 @@ def literal_dtype(value: complex, default_float: DType) -> DType:
     return dtypes.complex64 if isinstance(value, complex) else default_float
 
 
-def slot_of(value: Value, default_float: DType) -> Slot:  # noqa: PLR0911 - one for each kind
+def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR0911 - one for each kind
     """The slot that holds just this value."""
     match value:
         case Static(found) if value.is_number:
             if isinstance(found, complex):
-                return ComplexSlot(weak=True)
+                return ComplexVariable(weak=True)
             is_weak = not isinstance(found, bool)
-            return NumberSlot(literal_dtype(found, default_float), is_weak, is_weak)
+            return NumberVariable(literal_dtype(found, default_float), is_weak, is_weak)
         case Scalar(_, weak):
-            return NumberSlot(value.dtype, weak)
+            return NumberVariable(value.dtype, weak)
         case Complex(_, _, weak):
-            return ComplexSlot(weak)
+            return ComplexVariable(weak)
         case Matrix():
-            return MatrixSlot(value.dtype)
+            return MatrixVariable(value.dtype)
         case Aggregate(items, cls):
-            return AggregateSlot(tuple(slot_of(item, default_float) for item in items), cls)
+            return AggregateVariable(tuple(slot_of(item, default_float) for item in items), cls)
         case ArrayView(array, prefix):
-            return ViewSlot(array, len(prefix))
+            return ViewVariable(array, len(prefix))
         case Static(found):
-            return OtherSlot(found)
+            return OtherVariable(found)
         case _:
-            return OtherSlot(value)
+            return OtherVariable(value)
 
 
-def as_running(slot: Slot) -> Slot:
+def as_running(slot: VariableType) -> VariableType:
     """The slot of a name: a literal that a name starts with becomes a running number."""
     match slot:
-        case NumberSlot(literal=True):
+        case NumberVariable(literal=True):
             return replace(slot, literal=False)
-        case AggregateSlot(items):
+        case AggregateVariable(items):
             return replace(slot, items=tuple(map(as_running, items)))
     return slot
 
 
-def join(left: Slot, right: Slot) -> Slot | None:  # noqa: PLR0911 - one for each kind
+def join(left: VariableType, right: VariableType) -> VariableType | None:  # noqa: PLR0911 - one for each kind
     """The slot that holds the values of both; None where there is none.
 
-    >>> weak, strong = NumberSlot(dtypes.int32, weak=True), NumberSlot(dtypes.float16)
-    >>> str(join(weak, strong)), join(NumberSlot(dtypes.int32), strong)
+    >>> weak, strong = NumberVariable(dtypes.int32, weak=True), NumberVariable(dtypes.float16)
+    >>> str(join(weak, strong)), join(NumberVariable(dtypes.int32), strong)
     ('float32', None)
     """
     if left == right:
         return left
     match left, right:
-        case NumberSlot(), NumberSlot():
+        case NumberVariable(), NumberVariable():
             return _join_numbers(left, right)
-        case (ComplexSlot(a), ComplexSlot(b)):
-            return ComplexSlot(a and b)
-        case (ComplexSlot(), NumberSlot() as number) | (NumberSlot() as number, ComplexSlot()):
+        case (ComplexVariable(a), ComplexVariable(b)):
+            return ComplexVariable(a and b)
+        case (ComplexVariable(), NumberVariable() as number) | (
+            NumberVariable() as number,
+            ComplexVariable(),
+        ):
             narrow = number.dtype.is_float and number.dtype is not dtypes.float64
-            return ComplexSlot() if number.weak or narrow else None
-        case AggregateSlot(a_items, a_class), AggregateSlot(b_items, b_class):
+            return ComplexVariable() if number.weak or narrow else None
+        case AggregateVariable(a_items, a_class), AggregateVariable(b_items, b_class):
             if a_class is not b_class or len(a_items) != len(b_items):
                 return None
             joined = [join(x, y) for x, y in zip(a_items, b_items, strict=True)]
             kept = tuple(item for item in joined if item is not None)
-            return AggregateSlot(kept, a_class) if len(kept) == len(joined) else None
+            return AggregateVariable(kept, a_class) if len(kept) == len(joined) else None
     return None
 
 
-def _join_numbers(left: NumberSlot, right: NumberSlot) -> NumberSlot | None:
+def _join_numbers(left: NumberVariable, right: NumberVariable) -> NumberVariable | None:
     if left.weak and right.weak:
         wider = dtypes.promote(left.dtype, right.dtype)
         is_literal = left.literal and right.literal
-        return None if wider is None else NumberSlot(wider, weak=True, literal=is_literal)
+        return None if wider is None else NumberVariable(wider, weak=True, literal=is_literal)
     if left.weak or right.weak:
         return _join_weak(left, right) if left.weak else _join_weak(right, left)
     return _join_strong(left.dtype, right.dtype)
 
 
-def _join_weak(weak: NumberSlot, strong: NumberSlot) -> NumberSlot | None:
+def _join_weak(weak: NumberVariable, strong: NumberVariable) -> NumberVariable | None:
     if kind_rank(weak.dtype) > kind_rank(strong.dtype):
         return None
     if weak.literal:
         return strong
     wide = beside_running_number(strong.dtype, weak.dtype)
     # One that does not take the other type is a Python number still.
-    return strong if wide is strong.dtype else NumberSlot(wide, weak=True)
+    return strong if wide is strong.dtype else NumberVariable(wide, weak=True)
 
 
-def _join_strong(left: DType, right: DType) -> NumberSlot | None:
+def _join_strong(left: DType, right: DType) -> NumberVariable | None:
     if left.kind is not right.kind and not (left.is_integer and right.is_integer):
         return None
     if holds_all_values(left, right):
-        return NumberSlot(left)
-    return NumberSlot(right) if holds_all_values(right, left) else None
+        return NumberVariable(left)
+    return NumberVariable(right) if holds_all_values(right, left) else None
 
 
-def is_variable(slot: Slot) -> bool:
+def is_variable(slot: VariableType) -> bool:
     """Whether any part of it lives in the running program."""
-    if isinstance(slot, AggregateSlot):
+    if isinstance(slot, AggregateVariable):
         return any(is_variable(item) for item in slot.items)
-    return not isinstance(slot, OtherSlot) and not (
-        isinstance(slot, ViewSlot) and slot.indices == 0
+    return not isinstance(slot, OtherVariable) and not (
+        isinstance(slot, ViewVariable) and slot.indices == 0
     )

@@ -35,7 +35,7 @@ def greatest(dtype: DType, dialect: Dialect) -> str:
     return f"{2**bits - 1}{dialect.suffixes[dtype]}"
 
 
-class Helpers:
+class DevicePrelude:
     """The functions that a source needs, in an order in which each stands before its users."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -268,4 +268,4 @@ if (exponent == 0u) {{
 return sign | {long}(exponent + 896u) << 52 | fraction << 29;
 """
 
-__all__ = ["Helpers", "greatest", "least", "unsigned_type"]
+__all__ = ["DevicePrelude", "greatest", "least", "unsigned_type"]

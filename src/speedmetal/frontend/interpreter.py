@@ -42,7 +42,7 @@ from speedmetal.source import SourceSpan
 
 if TYPE_CHECKING:
     from speedmetal.frontend.session import Unit
-    from speedmetal.frontend.slots import Slot
+    from speedmetal.frontend.variable_types import VariableType
 
 Key = tuple[int, str]
 """A name of one frame; stays the same from run to run."""
@@ -74,7 +74,7 @@ class ConstantTooWide(Fault):
     """A type does not hold a constant; a number of the running program makes it wider instead."""
 
 
-class Impure(Exception):  # noqa: N818
+class NeedsInlining(Exception):  # noqa: N818
     """The function cannot be one of scalars without effects; it has to be inlined."""
 
 
@@ -203,7 +203,7 @@ class Binding:
 
     node: ast.AST
     span: SourceSpan
-    slot: Slot
+    slot: VariableType
     compile_time: bool
 
 
@@ -226,11 +226,11 @@ class Region:
     changes: dict[str, Value]
 
 
-class Run:
+class AbstractInterpreter:
     """One evaluation of a kernel or function."""
 
-    expressions: ClassVar[dict[type[ast.AST], Callable[[Run, Any], Value]]] = {}
-    statements: ClassVar[dict[type[ast.AST], Callable[[Run, Any], None]]] = {}
+    expressions: ClassVar[dict[type[ast.AST], Callable[[AbstractInterpreter, Any], Value]]] = {}
+    statements: ClassVar[dict[type[ast.AST], Callable[[AbstractInterpreter, Any], None]]] = {}
     call_value: ClassVar[Callable[..., Value]]
 
     def __init__(self, unit: Unit) -> None:
@@ -294,10 +294,10 @@ class Run:
             found.append(self.value(node))
             marks.append(len(self.block))
         for index in reversed(range(len(found) - 1)):
-            found[index] = self.settle(found[index], marks[index])
+            found[index] = self.materialize_before(found[index], marks[index])
         return found
 
-    def settle(self, value: ValueT, mark: int) -> ValueT:
+    def materialize_before(self, value: ValueT, mark: int) -> ValueT:
         """A value from before the statements from ``mark`` on, safe to use after them."""
         if mark >= len(self.block):
             return value
@@ -316,12 +316,12 @@ class Run:
             return with_expressions(value, keep)
         return value
 
-    def settle_all(self, values: Sequence[ValueT], mark: int) -> tuple[ValueT, ...]:
+    def materialize_all_before(self, values: Sequence[ValueT], mark: int) -> tuple[ValueT, ...]:
         """Several values from before the statements from ``mark`` on."""
         settled = []
         for value in values:
             before = len(self.block)
-            settled.append(self.settle(value, mark))
+            settled.append(self.materialize_before(value, mark))
             mark += len(self.block) - before
         return tuple(settled)
 
@@ -411,7 +411,7 @@ class Run:
     def impure(self) -> None:
         """Say that the function does what an ``ir.Function`` cannot."""
         if self.unit.is_function:
-            raise Impure
+            raise NeedsInlining
 
     # --- Regions ---
 
@@ -461,11 +461,15 @@ class Run:
 
 def expression(
     *kinds: type[ast.AST],
-) -> Callable[[Callable[[Run, Any], Value]], Callable[[Run, Any], Value]]:
+) -> Callable[
+    [Callable[[AbstractInterpreter, Any], Value]], Callable[[AbstractInterpreter, Any], Value]
+]:
     """Register the function that evaluates these kinds of nodes."""
 
-    def register(function: Callable[[Run, Any], Value]) -> Callable[[Run, Any], Value]:
-        Run.expressions.update(dict.fromkeys(kinds, function))
+    def register(
+        function: Callable[[AbstractInterpreter, Any], Value],
+    ) -> Callable[[AbstractInterpreter, Any], Value]:
+        AbstractInterpreter.expressions.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -473,11 +477,15 @@ def expression(
 
 def statement(
     *kinds: type[ast.AST],
-) -> Callable[[Callable[[Run, Any], None]], Callable[[Run, Any], None]]:
+) -> Callable[
+    [Callable[[AbstractInterpreter, Any], None]], Callable[[AbstractInterpreter, Any], None]
+]:
     """Register the function that executes these kinds of nodes."""
 
-    def register(function: Callable[[Run, Any], None]) -> Callable[[Run, Any], None]:
-        Run.statements.update(dict.fromkeys(kinds, function))
+    def register(
+        function: Callable[[AbstractInterpreter, Any], None],
+    ) -> Callable[[AbstractInterpreter, Any], None]:
+        AbstractInterpreter.statements.update(dict.fromkeys(kinds, function))
         return function
 
     return register
