@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.codegen.regions import Piece, Run, Shared, all_pieces, pieces_of
+from speedmetal.backends.cpu.codegen.regions import (
+    BarrierRegion,
+    Piece,
+    Shared,
+    all_pieces,
+    pieces_of,
+)
 from speedmetal.ir import nodes as ir
 from speedmetal.ir import walk
 from speedmetal.ir.types import Space
@@ -29,7 +35,7 @@ def outline(pieces: Iterable[Piece]) -> list[object]:
     """
     return [
         len(piece.statements)
-        if isinstance(piece, Run)
+        if isinstance(piece, BarrierRegion)
         else (type(piece.statement).__name__, *map(outline, filter(None, piece.bodies)))
         for piece in pieces
     ]
@@ -160,7 +166,7 @@ def in_order(pieces: Iterable[Piece]) -> list[ir.Statement]:
     """Every statement of the pieces, in program order."""
     found: list[ir.Statement] = []
     for piece in pieces:
-        if isinstance(piece, Run):
+        if isinstance(piece, BarrierRegion):
             found += walk.statements(piece.statements)
         else:
             found.append(piece.statement)
@@ -175,7 +181,7 @@ def test_pieces_are_the_body_and_no_run_holds_a_barrier(body: Body) -> None:
     pieces = pieces_of(body)
     assert in_order(pieces) == list(walk.statements(body))
     for piece in all_pieces(pieces):
-        if isinstance(piece, Run):
+        if isinstance(piece, BarrierRegion):
             assert piece.statements
             inside = walk.statements(piece.statements)
             assert not any(isinstance(statement, ir.Barrier) for statement in inside)
@@ -184,7 +190,9 @@ def test_pieces_are_the_body_and_no_run_holds_a_barrier(body: Body) -> None:
         *(b for p in all_pieces(pieces) if isinstance(p, Shared) for b in p.bodies),
     ):
         neighbours = itertools.pairwise(block)
-        assert not any(isinstance(a, Run) and isinstance(b, Run) for a, b in neighbours)
+        assert not any(
+            isinstance(a, BarrierRegion) and isinstance(b, BarrierRegion) for a, b in neighbours
+        )
 
 
 # --- what goes wrong where a cut is missing
