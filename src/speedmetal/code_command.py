@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from speedmetal.compiler.pipeline import TARGETS
+from speedmetal.backends.targets import TARGETS
 from speedmetal.errors import SpeedmetalError, UnknownNameError, UserInputError
 from speedmetal.launch.kernel import Kernel
 from speedmetal.launch.reflection import STAGES, Code, code

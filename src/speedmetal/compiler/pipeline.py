@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
+from speedmetal.backends.target import Target
+from speedmetal.backends.targets import target_named
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import DType, int32, int64
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
     from speedmetal.ir import nodes as ir
 
 _Result = TypeVar("_Result")
-
-TARGETS = ("cpu", "cuda", "metal")
-WITHOUT_FLOAT64 = frozenset({"metal"})
-"""Targets where NumPy's float64 numbers are what Python's floats are."""
 
 Dependency = tuple[Any, str, Any]
 """Where a name was looked up, the name, and its value then."""
@@ -131,32 +129,18 @@ def _lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tupl
         name=specialisation.name,
         index_type=specialisation.index_type,
         debug=specialisation.debug,
-        has_float64=target not in WITHOUT_FLOAT64,
+        has_float64=target_named(target).has_float64,
     )
     with _stage("passes", specialisation.shown_name):
-        try:
-            # Before the passes: in their functions a type that the target lacks would be called by
-            # another fault's name.
-            _check_target(inferred.kernel, target)
-            kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
-        except CompileError as error:  # it has the kernel's name in the targets' sources
-            raise type(error)(specialisation.shown_name, error.diagnostics) from None
+        # Before the passes: in their functions a type that the target lacks would be called by
+        # another fault's name.
+        _check(inferred.kernel, target_named(target))
+        kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
     return kernel, inferred.dependencies
 
 
-def _check_target(kernel: ir.Kernel, target: str) -> None:
-    """Whether the target has what a kernel uses.
-
-    Raises:
-        CompileError: It has not.
-    """
-    if target == "metal":
-        from speedmetal.backends.metal.codegen.printer import check_kernel
-    elif target == "cuda":
-        from speedmetal.backends.cuda.codegen.printer import check_kernel
-    else:
-        return
-    if faults := check_kernel(kernel):
+def _check(kernel: ir.Kernel, target: Target) -> None:
+    if faults := target.check(kernel):
         raise CompileError(kernel.name, faults)
 
 
@@ -167,7 +151,7 @@ def print_source(
 
     Args:
         kernel: As :func:`lower` gives it.
-        target: One of ``TARGETS``.
+        target: One of :data:`speedmetal.backends.targets.TARGETS`.
         name: The user's name of the kernel, for messages.
         math_mode: ``"safe"`` or ``"fast"``; only Metal makes a difference.
     """
@@ -177,18 +161,7 @@ def print_source(
 
 def _printed(kernel: ir.Kernel, target: str, name: str, math_mode: str) -> str:
     with _stage(f"the {target} printer", name):
-        if target == "cpu":
-            from speedmetal.backends.cpu.codegen.printer import print_kernel as print_cpu
-            from speedmetal.backends.cpu.jit import vector_unit
-
-            return print_cpu(kernel, unit=vector_unit())
-        if target == "cuda":
-            from speedmetal.backends.cuda.codegen.printer import print_kernel as print_cuda
-
-            return print_cuda(kernel)
-        from speedmetal.backends.metal.codegen.printer import print_kernel as print_metal
-
-        return print_metal(kernel, math_mode=math_mode)
+        return target_named(target).print(kernel, math_mode)
 
 
 def compile_for(

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, overload
 from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
+from speedmetal.backends.targets import target_named
 from speedmetal.compiler import pipeline
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
@@ -265,7 +266,7 @@ class Kernel:
         """
         self._look_again()
         given = self._parameters.in_order(stated_types(types))
-        return mixed_signature(given, has_float64=target not in pipeline.WITHOUT_FLOAT64)
+        return mixed_signature(given, has_float64=target_named(target).has_float64)
 
     # --- Functions whose code or defaults were replaced ----------------------------------------
 
@@ -305,7 +306,7 @@ class Kernel:
             if stated_device is not None
             else device_of(arguments) or default_device()
         )
-        has_float64 = device.kind not in pipeline.WITHOUT_FLOAT64
+        has_float64 = target_named(device.kind).has_float64
         signature = checked_signature(self.name, names, arguments, has_float64=has_float64)
         check_devices(self.name, arguments, device)
         request = requested(self.name, device, *stated_sizes)

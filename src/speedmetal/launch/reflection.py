@@ -6,6 +6,7 @@ import functools
 import types
 from typing import Any, Self
 
+from speedmetal.backends.targets import TARGETS, target_named
 from speedmetal.compiler import pipeline
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.frontend.signature import keywords_of, record_items
@@ -14,15 +15,6 @@ from speedmetal.launch.kernel import Kernel
 from speedmetal.launch.modes import current_math_mode
 
 STAGES = ("ir", "source", "assembly")
-
-_LEXERS = {
-    ("cpu", "source"): "llvm",
-    ("cuda", "source"): "cuda",
-    ("metal", "source"): "cpp",
-    ("cpu", "assembly"): "gas",
-    ("cuda", "assembly"): "ptx",
-}
-"""Pygments' names of the languages; the IR reads as Python."""
 
 
 class Code(str):
@@ -105,13 +97,8 @@ def code(
         kernel, *bound = record_items(kernel)
         args = (*bound, *args)
     made = kernel if isinstance(kernel, Kernel) else Kernel(_function(kernel))
-    _check_choice("target", target, pipeline.TARGETS)
+    _check_choice("target", target, TARGETS)
     _check_choice("stage", stage, STAGES)
-    if (target, stage) == ("metal", "assembly"):
-        raise UserInputError(
-            'Metal has no stage="assembly": only Apple\'s compiler, on a Mac, makes it; use'
-            ' stage="source"'
-        )
     specialisation = made.specialisation(made.signature_for(args, target), debug)
     lowered, _ = pipeline.lower(specialisation, target)
     if stage == "ir":
@@ -119,8 +106,10 @@ def code(
     source = pipeline.print_source(
         lowered, target, name=specialisation.shown_name, math_mode=current_math_mode()
     )
-    text = source if stage == "source" else _assembly(source, target)
-    return Code(text.rstrip(), _LEXERS[target, stage])
+    record = target_named(target)
+    if stage == "source":
+        return Code(source.rstrip(), record.source_language)
+    return Code(record.assemble(source).rstrip(), record.assembly_language)
 
 
 def _function(given: Any) -> Any:
@@ -134,13 +123,3 @@ def _function(given: Any) -> Any:
 def _check_choice(kind: str, given: str, valid: tuple[str, ...]) -> None:
     if given not in valid:
         raise UnknownNameError(kind, str(given), valid)
-
-
-def _assembly(source: str, target: str) -> str:
-    if target == "cpu":
-        from speedmetal.backends.cpu.jit import assembly
-
-        return assembly(source)
-    from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
-
-    return compile_ptx(source)

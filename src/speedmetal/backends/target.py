@@ -1,0 +1,46 @@
+"""What the compiler knows of a target: how its text is checked, printed and made machine code.
+
+Each backend's folder has one such record, in its ``target.py``; :mod:`speedmetal.backends.targets`
+finds it by name. Nothing else tells targets apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speedmetal.errors import Diagnostic
+    from speedmetal.ir.nodes import Kernel
+
+
+def has_everything(_kernel: Kernel) -> list[Diagnostic]:
+    """The check of a target that can do all that the kernel language has."""
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target of the compiler. No part of it needs a device.
+
+    Args:
+        name: What the user writes: ``"cpu"``.
+        has_float64: Whether kernels can use it; where not, NumPy's float64 numbers are what
+            Python's floats are.
+        check: What of a typed kernel, as it comes from the front end, the target cannot do.
+        print: The text of a kernel, as it comes from the passes, in a mode of mathematics
+            (``"safe"`` or ``"fast"``; only targets whose devices have such modes make a
+            difference).
+        assemble: Machine code's text from the target's text.
+        source_language: Pygments' name of the text's language.
+        assembly_language: The same of machine code's text.
+    """
+
+    name: str
+    has_float64: bool
+    check: Callable[[Kernel], list[Diagnostic]]
+    print: Callable[[Kernel, str], str]
+    assemble: Callable[[str], str]
+    source_language: str
+    assembly_language: str

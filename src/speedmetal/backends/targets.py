@@ -1,0 +1,27 @@
+"""The targets by name. A record is loaded when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from speedmetal.backends.target import Target
+
+TARGETS = ("cpu", "cuda", "metal")
+"""Names of all targets: each is a folder beside this file."""
+
+
+@cache
+def target_named(name: str) -> Target:
+    """The record of a target.
+
+    Args:
+        name: One of ``TARGETS``.
+
+    Example:
+        >>> target_named("metal").has_float64
+        False
+    """
+    record = import_module(f"speedmetal.backends.{name}.target").TARGET
+    assert isinstance(record, Target)
+    return record
