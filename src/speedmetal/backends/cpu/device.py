@@ -74,16 +74,17 @@ class CpuDevice(Device):
 
     @cached_property
     def identity(self) -> str:
-        from speedmetal.backends.cpu.jit import host_identity
+        from speedmetal.backends.cpu.identity import code_identity
 
-        return host_identity()
+        return code_identity()
 
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cpu.codegen.printer import print_kernel, uses_simdgroups
-        from speedmetal.backends.cpu.jit import compile_object, vector_unit
+        from speedmetal.backends.cpu.jit import compile_object, loadable, vector_unit
 
         linear = options.has_ragged_rows and uses_simdgroups(kernel)
-        return compile_object(print_kernel(kernel, unit=vector_unit(), linear=linear))
+        text = print_kernel(kernel, unit=vector_unit(), linear=linear)
+        return loadable(compile_object(text))
 
     def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
         from speedmetal.backends.cpu.driver import CpuProgram

@@ -1,6 +1,8 @@
 """LLVM text to machine code of this computer, and machine code to addresses that can be called.
 
-llvmlite is imported at the first use, because it takes longer to load than all of speedmetal. One
+llvmlite is imported when something is compiled, because it takes longer to load than all of
+speedmetal. Where an object can be linked here, code is kept and loaded as an image
+(:mod:`speedmetal.backends.cpu.image`), which does without it: on Linux and x86-64. Elsewhere one
 linker (LLVM's ORC) serves the whole process: an object joins it in 0.2 ms, where an engine of its
 own (MCJIT) took 0.8 ms.
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit, unit_for
+from speedmetal.backends.cpu.image import CAN_MAP, MappedImage, is_image, unpacked
 from speedmetal.errors import InternalError
 
 if TYPE_CHECKING:
@@ -69,7 +72,6 @@ class _Host:
     triple: str
     cpu: str
     features: str
-    llvm: str
     machine: TargetMachine
 
 
@@ -131,32 +133,21 @@ def optimised_text(llvm_text: str, *, effort: int = Effort.NORMAL) -> str:
 
 
 @functools.cache
-def host_identity() -> str:
-    """What machine code depends on, beside its source: part of every key in the disk cache.
-
-    Returns:
-        Triple, processor, its features, LLVM's version and the version of our pipelines.
-    """
-    host = _host()
-    return f"{host.triple} {host.cpu} {host.features} llvm-{host.llvm} p{PIPELINE_VERSION}"
-
-
-@functools.cache
 def vector_unit() -> VectorUnit:
     """How code is written for this computer's processor."""
     return unit_for({f[1:] for f in _host().features.split(",") if f.startswith("+")})
 
 
 class LoadedObject:
-    """An object in memory, ready to be called; its code is unloaded with the last reference.
+    """Code in memory, ready to be called; it is unloaded with the last reference.
 
     Whoever keeps an address of it **must** keep the LoadedObject as well.
     """
 
-    __slots__ = ("_addresses", "_tracker")
+    __slots__ = ("_addresses", "_owner")
 
-    def __init__(self, tracker: ResourceTracker, addresses: dict[str, int]) -> None:
-        self._tracker = tracker
+    def __init__(self, owner: ResourceTracker | MappedImage, addresses: dict[str, int]) -> None:
+        self._owner = owner
         self._addresses = addresses
 
     def address(self, symbol: str) -> int:
@@ -164,26 +155,47 @@ class LoadedObject:
         return self._addresses[symbol]
 
 
-def load(object_bytes: bytes, *symbols: str) -> LoadedObject:
-    """Puts an object into memory and links it with this process (libm, libc, pthreads).
+def loadable(object_bytes: bytes) -> bytes:
+    """What is loaded fastest here of an object: its image, or itself where it is not linked.
 
     Args:
         object_bytes: What `compile_object` returned, on this computer.
+    """
+    if not CAN_MAP:
+        return object_bytes
+    from speedmetal.backends.cpu.linker import UnknownObjectError, link  # not where code is loaded
+
+    try:
+        return link(object_bytes).packed()
+    except UnknownObjectError:
+        return object_bytes
+
+
+def load(code: bytes, *symbols: str) -> LoadedObject:
+    """Puts code into memory and links it with this process (libm, libc, pthreads).
+
+    Args:
+        code: What `compile_object` or `loadable` returned, on this computer. LLVM is loaded for an
+            object, and not for an image.
         symbols: What to find in it; `ENTRY_SYMBOL` where none is named.
 
     Raises:
-        InternalError: The object is damaged, lacks a symbol or needs one that nobody has.
+        InternalError: The code is damaged, lacks a symbol or needs one that nobody has.
 
     Example:
         >>> import ctypes
-        >>> code = load(compile_object("define i32 @answer() { ret i32 42 }"), "answer")
+        >>> made = compile_object("define i32 @answer() { ret i32 42 }")
+        >>> code = load(loadable(made), "answer")
         >>> ctypes.CFUNCTYPE(ctypes.c_int)(code.address("answer"))()
         42
     """
+    names = symbols or (ENTRY_SYMBOL,)
+    if is_image(code):
+        mapped = MappedImage(unpacked(code))
+        return LoadedObject(mapped, {name: mapped.address(name) for name in names})
     from llvmlite import binding
 
-    names = symbols or (ENTRY_SYMBOL,)
-    builder = binding.JITLibraryBuilder().add_object_img(object_bytes).add_current_process()
+    builder = binding.JITLibraryBuilder().add_object_img(code).add_current_process()
     for name in names:
         builder.export_symbol(name)
     try:
@@ -267,8 +279,7 @@ def _host() -> _Host:
     machine = target.create_target_machine(
         cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
     )
-    version = ".".join(map(str, binding.llvm_version_info))
-    return _Host(binding.get_default_triple(), cpu, features, version, machine)
+    return _Host(binding.get_default_triple(), cpu, features, machine)
 
 
 @functools.cache

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
+from speedmetal.backends.cpu.identity import code_identity
 from speedmetal.backends.cpu.jit import (
     Effort,
     LoadedObject,
     compile_object,
-    host_identity,
     load,
+    loadable,
 )
 from speedmetal.errors import UserInputError
 from speedmetal.system.disk_cache import default_cache
@@ -71,7 +72,7 @@ class ThreadPool:
         if threads < 1:
             raise UserInputError(f"expected at least 1 thread, got {threads}")
         self.threads = threads
-        self._code = load(runtime_object(), *_SYMBOLS)
+        self._code = load(runtime_code(), *_SYMBOLS)
         self._reset = _function(self._code, "sm_reset", ctypes.c_int64)
         self._run = _function(
             self._code,
@@ -159,12 +160,13 @@ def default_threads() -> int:
     return int(stated)
 
 
-def runtime_object() -> bytes:
-    """The object code of runtime.ll for this computer, kept in the disk cache."""
+def runtime_code() -> bytes:
+    """The machine code of runtime.ll for this computer, kept in the disk cache."""
     text = runtime_text(platform.machine())
     digest = blake2b(text.encode(), digest_size=20).hexdigest()
-    key = f"cpu runtime {digest} {host_identity()}"
-    return default_cache().get_or_build(key, lambda: compile_object(text, effort=Effort.NORMAL))
+    key = f"cpu runtime {digest} {code_identity()}"
+    build = lambda: loadable(compile_object(text, effort=Effort.NORMAL))  # noqa: E731
+    return default_cache().get_or_build(key, build)
 
 
 def runtime_text(machine: str) -> str:

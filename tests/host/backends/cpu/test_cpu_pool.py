@@ -448,9 +448,9 @@ def test_the_runtime_is_valid_for_every_processor(machine, hint):
 def test_the_runtime_is_compiled_once_and_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
-    compiled = pool_module.runtime_object()
+    compiled = pool_module.runtime_code()
     monkeypatch.setattr(pool_module, "compile_object", None)  # a second compilation would fail
-    assert pool_module.runtime_object() == compiled
+    assert pool_module.runtime_code() == compiled
 
 
 def test_programs_use_the_pool_only_where_there_is_more_than_a_chunk():
