@@ -10,6 +10,7 @@ from typing import Any, ClassVar, SupportsIndex
 import numpy as np
 
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
+from speedmetal.arrays.shapes import c_strides
 from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.device import Buffer, Device, DeviceArray, layout_of
 from speedmetal.backends.registry import device as device_named
@@ -392,7 +393,7 @@ def allocated(shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
     if buffer.host is not None:
         return Array(buffer, np.ndarray(shape, dtype.numpy, buffer.host.data), buffer.address)
     anchor = np.empty((1,) * len(shape), dtype.numpy)
-    stand_in = np.lib.stride_tricks.as_strided(anchor, shape, _c_strides(shape, dtype.itemsize))
+    stand_in = np.lib.stride_tricks.as_strided(anchor, shape, c_strides(shape, dtype.itemsize))
     return Array(buffer, stand_in, buffer.address)
 
 
@@ -406,13 +407,6 @@ def _restored(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -
     """The inverse of pickling."""
     host = np.frombuffer(content, named(dtype).numpy).reshape(shape)
     return upload(host, device_named(device))
-
-
-def _c_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    strides = [itemsize]
-    for extent in reversed(shape[1:]):
-        strides.insert(0, strides[0] * extent)
-    return tuple(strides[: len(shape)])
 
 
 def _checked_index(index: Any) -> tuple[Any, ...]:

@@ -1,0 +1,85 @@
+"""Shapes, axes and strides as users give them, checked and completed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from numpy.exceptions import AxisError
+
+Shape = tuple[int, ...]
+Axes = int | Sequence[int]
+
+
+def c_strides(shape: Shape, itemsize: int) -> tuple[int, ...]:
+    """The strides, in bytes, of an array without gaps whose last axis runs fastest.
+
+    >>> c_strides((2, 3, 4), 4)
+    (48, 16, 4)
+    """
+    strides: list[int] = []
+    stride = itemsize
+    for extent in reversed(shape):
+        strides.append(stride)
+        stride *= extent or 1
+    return tuple(reversed(strides))
+
+
+def has_strides_without_gaps(shape: Iterable[int], strides: Iterable[int], itemsize: int) -> bool:
+    """Whether there are no gaps if the first of these axes runs fastest."""
+    expected, is_dense = itemsize, True
+    for extent, stride in zip(shape, strides, strict=True):
+        if not extent:
+            return True
+        if extent > 1:
+            is_dense = is_dense and stride == expected
+            expected *= extent
+    return is_dense
+
+
+def complete_shape(extents: Shape, old: Shape) -> Shape:
+    """``extents`` with -1 replaced by what the others leave of the elements of shape ``old``."""
+    size = math.prod(old)
+    known = math.prod(extent for extent in extents if extent >= 0)
+    unknown = extents.count(-1)
+    if unknown > 1:
+        raise ValueError(f"cannot reshape to {extents}: only one extent may be -1")
+    if unknown and known and size % known == 0:
+        return tuple(size // known if extent == -1 else extent for extent in extents)
+    if unknown or known != size:
+        raise ValueError(f"cannot reshape {size} elements of shape {old} into shape {extents}")
+    return extents
+
+
+def extents_of(shape: Any, least: int = 0) -> Shape:
+    """A shape that was given as an integer or as integers.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: An extent is less than ``least``.
+    """
+    given = (shape,) if hasattr(shape, "__index__") else shape
+    extents = tuple(operator.index(extent) for extent in given)
+    if any(extent < least for extent in extents):
+        raise ValueError(f"expected extents of {least} or more, got shape {extents}")
+    return extents
+
+
+def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
+    """Axes counted from 0.
+
+    Raises:
+        AxisError: There is no such axis.
+        ValueError: One comes twice.
+    """
+    given = (axes,) if isinstance(axes, int) else tuple(operator.index(axis) for axis in axes)
+    for axis in given:
+        if not -ndim <= axis < ndim:
+            allowed = f"allowed are {-ndim} to {ndim - 1}" if ndim else "there are none"
+            raise AxisError(f"axis {axis} is out of bounds for {ndim} axes: {allowed}")
+    counted = tuple(axis % ndim for axis in given)
+    if len(set(counted)) != len(counted):
+        raise ValueError(f"expected different axes, got {given}, where one comes twice")
+    return counted
