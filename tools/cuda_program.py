@@ -25,7 +25,6 @@ from speedmetal.backends.c_family.layout import (
     Source,
     argument_layout,
     is_sized_at_launch,
-    needs_mailbox,
     written_arrays,
 )
 from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
@@ -38,6 +37,7 @@ from speedmetal.compiler.inspection import metadata_of
 from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import LaunchValues
 from speedmetal.dtypes import DType
+from speedmetal.ir.analysis import reports_itself
 from speedmetal.ir.nodes import Array, Kernel
 
 GUARD = 256
@@ -283,7 +283,7 @@ class CudaProgram(CpuProgram):
             if isinstance(address_of, HostArray) and parameter in self._written
         ]
         spans = [array.span for array in arrays]
-        if needs_mailbox(self._kernel):
+        if reports_itself(self._kernel):
             spans.append(_mailbox_span(record.mailbox))
             written.append(spans[-1])
         regions = [Region(gpu, low, high) for low, high in _merged(spans)]
@@ -291,7 +291,7 @@ class CudaProgram(CpuProgram):
             pointers = [_device_address(regions, array.address, array.span) for array in arrays]
             values: list[Any] = [ctypes.c_uint64(pointer) for pointer in pointers]
             values.append(ctypes.create_string_buffer(arguments, len(arguments)))
-            if needs_mailbox(self._kernel):
+            if reports_itself(self._kernel):
                 span = _mailbox_span(record.mailbox)
                 values.append(ctypes.c_uint64(_device_address(regions, record.mailbox, span)))
             addresses = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.backends import mailbox
-from speedmetal.backends.device_reports import AssertSite, PrintSite, ReportSites
 from speedmetal.compiler import pipeline
-from speedmetal.compiler.inspection import sites_of
 from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
 from speedmetal.frontend.signature import parse_signature
+from speedmetal.ir.analysis import report_sites
+from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
+from speedmetal.launch.device_reports import deliver, empty_mailbox
 from speedmetal.source import SourceSpan, SourceText
 
 SPAN = SourceSpan(SourceText("model.py", 3, ("    c[i] = a[j]",)), 3, 11, 3, 15)
@@ -23,7 +24,7 @@ ASSERT = AssertSite("index out of bounds", "a has 4 elements along axis 0", SPAN
 
 def box(sites, *records):
     """A mailbox in which a kernel has printed these records of words."""
-    words = sites.empty_mailbox()
+    words = empty_mailbox(sites)
     position = mailbox.PRINT_AREA
     for record in records:
         words[position : position + len(record)] = record
@@ -53,14 +54,14 @@ def two_words(number, dtype):
 )
 def test_numbers_print_as_python_prints_them(capsys, dtype, number, text):
     sites = ReportSites("k", 0, (), (PrintSite(("x =", None, "\n"), (dtype,)),))
-    sites.deliver(box(sites, (0, *two_words(number, dtype))))
+    deliver(sites, box(sites, (0, *two_words(number, dtype))))
     assert capsys.readouterr().out == f"x ={text}\n"
 
 
 def test_records_come_in_order_and_texts_need_no_values(capsys):
     prints = (PrintSite(("hello\n",), ()), PrintSite((None, " ", None, "\n"), (int8, bool_)))
     sites = ReportSites("k", 0, (), prints)
-    sites.deliver(box(sites, (1, 7, 0, 1, 0), (0,), (1, 8, 0, 0, 0)))
+    deliver(sites, box(sites, (1, 7, 0, 1, 0), (0,), (1, 8, 0, 0, 0)))
     assert capsys.readouterr().out == "7 True\nhello\n8 False\n"
 
 
@@ -69,14 +70,14 @@ def test_what_found_no_room_is_counted(capsys):
     words = box(sites, (0,))
     words[mailbox.PRINT_CAPACITY] = 3  # the next record of three words fits no more
     words[mailbox.PRINT_CURSOR] = 4
-    sites.deliver(words)
+    deliver(sites, words)
     assert capsys.readouterr().out == (
         "short\n[kernel 'k': the room for prints was used up; 3 of 4 words were dropped]\n"
     )
 
 
 def failed(sites):
-    words = sites.empty_mailbox()
+    words = empty_mailbox(sites)
     words[mailbox.FAILED] = 1
     words[mailbox.THREAD : mailbox.THREAD + 3] = 5, 1, 0
     words[mailbox.THREADGROUP : mailbox.THREADGROUP + 3] = 2, 0, 3
@@ -86,7 +87,7 @@ def failed(sites):
 def test_a_failure_at_level_1():
     sites = ReportSites("k", 1, (ASSERT,), ())
     with pytest.raises(sm.KernelError) as caught:
-        sites.deliver(failed(sites))
+        deliver(sites, failed(sites))
     assert str(caught.value) == (
         "kernel 'k': index out of bounds: a has 4 elements along axis 0 (debug=2 shows the line and"
         " the thread)"
@@ -96,7 +97,7 @@ def test_a_failure_at_level_1():
 def test_a_failure_at_level_2_shows_thread_and_line():
     sites = ReportSites("k", 2, (ASSERT,), ())
     with pytest.raises(sm.KernelError) as caught:
-        sites.deliver(failed(sites))
+        deliver(sites, failed(sites))
     assert str(caught.value) == (
         "kernel 'k': index out of bounds: a has 4 elements along axis 0\n"
         "model.py:3:12: in thread (5, 1, 0) of threadgroup (2, 0, 3) (x, y, z)\n"
@@ -110,7 +111,7 @@ def test_prints_come_before_the_failure(capsys):
     words = failed(sites)
     words[mailbox.PRINT_CURSOR], words[mailbox.PRINT_AREA] = 1, 0
     with pytest.raises(sm.KernelError):
-        sites.deliver(words)
+        deliver(sites, words)
     assert capsys.readouterr().out == "hello\n"
 
 
@@ -129,7 +130,7 @@ def test_sites_are_numbered_as_in_the_mailbox():
     for debug, control in ((1, 0), (2, 2)):
         signature = parse_signature("f32[:]")
         kernel, _ = pipeline.lower(checked.specialisation(signature, debug), "cpu")
-        sites = sites_of(kernel)
+        sites = report_sites(kernel, "k")
         kinds = [site.kind for site in sites.asserts]
         own = len(kinds) - control
         assert kinds[own:] == ["threads of a threadgroup disagree"] * control
@@ -145,7 +146,7 @@ def test_nothing_to_report_needs_no_mailbox():
     assert ReportSites("k", 2, (), ())  # level 2 looks at barriers as well
     sites = ReportSites("k", 1, (ASSERT,), ())
     assert sites
-    sites.deliver(sites.empty_mailbox())
+    deliver(sites, empty_mailbox(sites))
 
 
 dtypes = st.lists(st.sampled_from([d for d in ALL if d is not complex64]), max_size=3)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from speedmetal.backends.cpu.codegen.printer import uses_simdgroups
-from speedmetal.backends.device_reports import POSITIONS_LEVEL, AssertSite, PrintSite, ReportSites
 from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import CALL, Formula, SizedArray
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
+from speedmetal.ir import analysis
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
-from speedmetal.ir.walk import operands, statements
-
-_DIVERGENCE = "threads of a threadgroup disagree"
-_DIVERGENCE_REASON = (
-    "a barrier stands inside, which all threads of the threadgroup must reach; move it out, or make"
-    " the condition the same for all of them"
-)
+from speedmetal.ir.walk import operands
 
 
 def metadata_of(kernel: ir.Kernel, name: str) -> KernelMetadata:
@@ -32,13 +24,12 @@ def metadata_of(kernel: ir.Kernel, name: str) -> KernelMetadata:
         name: The user's name of it, for messages.
     """
     written = {n for n, parameter in enumerate(kernel.parameters) if parameter in kernel.written}
-    has_loops = any(isinstance(s, (ir.For, ir.While)) for s in statements(kernel.body))
     return KernelMetadata(
         written=frozenset(written),
-        has_loops=has_loops,
-        uses_simdgroups=uses_simdgroups(kernel),
+        has_loops=analysis.has_loops(kernel),
+        uses_simdgroups=analysis.uses_simdgroups(kernel),
         threadgroup_memory_bytes=_threadgroup_bytes(kernel),
-        sites=replace(sites_of(kernel), kernel=name),
+        sites=analysis.report_sites(kernel, name),
         sized_arrays=tuple(_sized_arrays(kernel)),
     )
 
@@ -108,26 +99,3 @@ def _known_parts(
         case ir.Call(intrinsic, axis=int(axis)) if intrinsic.name == "threads_per_threadgroup":
             return "threads", axis
     return ()
-
-
-# --- reports
-
-
-def sites_of(kernel: ir.Kernel) -> ReportSites:
-    """What a kernel, as it goes to the printer, may report."""
-    asserts: list[AssertSite] = []
-    control: list[AssertSite] = []  # in the mailbox's count they follow all asserts
-    prints: list[PrintSite] = []
-    for statement in statements(kernel.body):
-        if isinstance(statement, ir.Assert):
-            asserts.append(AssertSite(statement.kind, statement.reason, statement.span))
-        elif isinstance(statement, ir.Print):
-            prints.append(PrintSite(statement.parts, tuple(_dtype(v) for v in statement.values)))
-        elif isinstance(statement, (ir.If, ir.For, ir.While)) and kernel.debug >= POSITIONS_LEVEL:
-            control.append(AssertSite(_DIVERGENCE, _DIVERGENCE_REASON, statement.span))
-    return ReportSites(kernel.name, kernel.debug, (*asserts, *control), tuple(prints))
-
-
-def _dtype(value: ir.Expression) -> DType:
-    assert isinstance(value.type, DType)
-    return value.type

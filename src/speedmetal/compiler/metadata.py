@@ -7,9 +7,9 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from speedmetal.backends.device_reports import AssertSite, PrintSite, ReportSites
 from speedmetal.compiler.size_expression import SizedArray, formula_from
 from speedmetal.dtypes import named
+from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
 from speedmetal.source import SourceSpan, SourceText
 
 _LENGTH = struct.Struct("<Q")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.backends.device import BoundLaunch, Device, Launch
-from speedmetal.backends.device_reports import ReportSites
 from speedmetal.compiler.pipeline import CompiledKernel
+from speedmetal.ir.report_sites import ReportSites
+from speedmetal.launch.device_reports import deliver, empty_mailbox
 from speedmetal.launch.threadgroup_memory import MemoryCheck
 
 
@@ -98,7 +99,8 @@ def run_with_care(plan: Plan, values: list[Any]) -> None:
         run(values)
     else:
         sites = plan.sites
-        plan.device.run_with_mailbox(run, values, sites.empty_mailbox(), sites.deliver)
+        deliver_reports = functools.partial(deliver, sites)
+        plan.device.run_with_mailbox(run, values, empty_mailbox(sites), deliver_reports)
 
 
 def _run_with_lengths(run: BoundLaunch, lengths: tuple[int, ...], values: list[Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from speedmetal.backends import mailbox
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.dtypes import DType, Kind, float32, float64, uint16, uint32, uint64
+from speedmetal.ir.report_sites import POSITIONS_LEVEL
 from speedmetal.ir.types import Space
 
 _LINE_LENGTH = 98
@@ -207,7 +208,7 @@ class DevicePrelude:
         device = self.dialect.spaces[Space.DEVICE]
         parameters = f"{device}{word}* mailbox, {word} site"
         body = f"if ({replace} != 0) return;\nmailbox[{mailbox.SITE}] = site;\n"
-        if debug >= 2:
+        if debug >= POSITIONS_LEVEL:
             for first, what in ((mailbox.THREAD, "thread"), (mailbox.THREADGROUP, "threadgroup")):
                 for axis, letter in enumerate("xyz"):
                     parameters += f", {word} {what}_{letter}"

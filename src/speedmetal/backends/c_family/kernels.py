@@ -10,12 +10,12 @@ from speedmetal.backends.c_family.layout import (
     ArgumentLayout,
     all_nodes,
     argument_layout,
-    needs_mailbox,
     written_arrays,
 )
 from speedmetal.backends.c_family.names import KEYWORDS, Names
 from speedmetal.backends.c_family.statements import StatementPrinter
 from speedmetal.dtypes import DType, complex64
+from speedmetal.ir.analysis import reports_itself
 from speedmetal.ir.nodes import Array, Call, Expression, Function, Kernel, Statement, Variable
 from speedmetal.ir.types import Space
 from speedmetal.ir.walk import assigned_variable, statements
@@ -33,7 +33,7 @@ class KernelPrinter(StatementPrinter):
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
         super().__init__(dialect, kernel)
         self.layout: ArgumentLayout = argument_layout(kernel)
-        self.has_mailbox = needs_mailbox(kernel)
+        self.has_mailbox = reports_itself(kernel)
         self.entry = entry_name(kernel, dialect)
         self.arrays_parameters = [p for p in kernel.parameters if isinstance(p, Array)]
         self.written = written_arrays(kernel)

@@ -179,13 +179,6 @@ def function_nodes(kernel: Kernel) -> Iterator[Statement | Expression]:
             yield from expressions(statement)
 
 
-def needs_mailbox(kernel: Kernel) -> bool:
-    """Whether the kernel asserts or prints, and so takes the mailbox's address."""
-    from speedmetal.ir.nodes import Assert, Print
-
-    return any(isinstance(node, Assert | Print) for node in statements(kernel.body))
-
-
 def is_sized_at_launch(array: Array) -> bool:
     """Whether an array's shape has a size that only a launch knows."""
     return any(not isinstance(size, int) for size in array.shape or ())
@@ -210,6 +203,5 @@ __all__ = [
     "argument_layout",
     "function_nodes",
     "is_sized_at_launch",
-    "needs_mailbox",
     "written_arrays",
 ]

@@ -10,7 +10,7 @@ from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, within
 from speedmetal.dtypes import DType
-from speedmetal.ir import counting
+from speedmetal.ir import analysis, counting
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -71,8 +71,7 @@ class StatementPrinter(ExpressionPrinter):
         self._depth = 0
         self._span: SourceSpan | None = None  # of the statement that is being printed
         self._declarations = Declarations(())
-        self._failures = 0
-        self._prints = 0
+        self.sites = analysis.site_numbers(kernel)
 
     # --- What targets say in their own way -----------------------------------------------------
 
@@ -260,24 +259,22 @@ class StatementPrinter(ExpressionPrinter):
     def _assert(self, node: Assert) -> None:
         replace = self.exchange_word("mailbox", "1")
         name = self.helpers.report_failure(self.kernel.debug, replace)
-        where = self.failure_arguments() if self.kernel.debug >= 2 else ""
+        where = self.failure_arguments() if analysis.reports_positions(self.kernel) else ""
         self.line(f"if ({self._negated(node.condition)}) {{")
         self._depth += 1
         if node.reason or node.kind:
             self.line(f"// {_comment(node)}")
-        self.line(f"{name}(mailbox, {self._failures}{where});")
+        self.line(f"{name}(mailbox, {self.sites[node]}{where});")
         self.line("return;")
         self._depth -= 1
         self.line("}")
-        self._failures += 1
 
     def _print(self, node: Print) -> None:
         from speedmetal.backends.mailbox import PRINT_CURSOR
 
         add = self.add_to_word(f"mailbox + {PRINT_CURSOR}", "words")
         name = self.helpers.open_record(add)
-        opened = f"{name}(mailbox, {self._prints}, {1 + 2 * len(node.values)})"
-        self._prints += 1
+        opened = f"{name}(mailbox, {self.sites[node]}, {1 + 2 * len(node.values)})"
         if not node.values:
             self.line(f"{opened};")
             return

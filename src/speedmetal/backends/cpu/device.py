@@ -79,8 +79,9 @@ class CpuDevice(Device):
         return code_identity()
 
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
-        from speedmetal.backends.cpu.codegen.printer import print_kernel, uses_simdgroups
+        from speedmetal.backends.cpu.codegen.printer import print_kernel
         from speedmetal.backends.cpu.jit import compile_object, loadable, vector_unit
+        from speedmetal.ir.analysis import uses_simdgroups
 
         linear = options.has_ragged_rows and uses_simdgroups(kernel)
         text = print_kernel(kernel, unit=vector_unit(), linear=linear)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.c_family.layout import Source, argument_layout, needs_mailbox
+from speedmetal.backends.c_family.layout import Source, argument_layout
 from speedmetal.backends.cuda.codegen.printer import dynamic_arrays
+from speedmetal.ir.analysis import reports_itself
 from speedmetal.ir.types import Space
 
 
@@ -68,9 +69,9 @@ def test_every_field_is_aligned_to_its_size(types):
 
 def test_the_mailbox_is_passed_where_something_is_reported():
     b = Builder("k")
-    assert not needs_mailbox(b.kernel())
+    assert not reports_itself(b.kernel())
     b.emit(b.when(True, [b.show("here")]))
-    assert needs_mailbox(b.kernel())
+    assert reports_itself(b.kernel())
 
 
 def test_large_threadgroup_arrays_are_sized_at_launch_on_cuda():

@@ -11,11 +11,12 @@ import pytest
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal import passes
-from speedmetal.backends.cpu.codegen.printer import print_kernel, uses_simdgroups
+from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512
 from speedmetal.backends.cpu.jit import Effort, assembly, compile_object
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
+from speedmetal.ir.analysis import uses_simdgroups
 from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE
 

@@ -20,34 +20,11 @@ from speedmetal.backends.cpu.codegen.functions import Functions
 from speedmetal.backends.cpu.codegen.kernels import KernelCode
 from speedmetal.backends.cpu.codegen.llvm_text import Module, Writer
 from speedmetal.backends.cpu.codegen.vector_unit import AVX512, VectorUnit
-from speedmetal.intrinsics.record import IntrinsicKind
-from speedmetal.ir import walk
-from speedmetal.ir.nodes import Barrier, Call, Kernel, MatrixLoad
+from speedmetal.ir.analysis import uses_simdgroups
+from speedmetal.ir.nodes import Kernel
 
 ENTRY = "sm_entry"
 HEADER_SLOTS = 10
-
-_SIMDGROUP_POSITIONS = frozenset(
-    {"thread_index_in_simdgroup", "simdgroup_index_in_threadgroup", "simdgroups_per_threadgroup"}
-)
-
-
-def uses_simdgroups(kernel: Kernel) -> bool:
-    """Whether a kernel can tell which threads form a simdgroup; vectors then have 32 lanes."""
-    for statement in walk.statements(kernel.body):
-        if isinstance(statement, Barrier) and statement.scope == "simdgroup":
-            return True
-        for expression in walk.expressions(statement):
-            if isinstance(expression, MatrixLoad):
-                return True
-            if not isinstance(expression, Call):
-                continue
-            kind, name = expression.intrinsic.kind, expression.intrinsic.name
-            if kind in (IntrinsicKind.COLLECTIVE, IntrinsicKind.MATRIX):
-                return True
-            if name in _SIMDGROUP_POSITIONS:
-                return True
-    return False
 
 
 def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = False) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import count
+from functools import cached_property
 
 from speedmetal import dtypes
 from speedmetal.backends import mailbox
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.statements import Statements
 from speedmetal.backends.cpu.codegen.values import Value
-from speedmetal.ir import walk
-from speedmetal.ir.nodes import Assert, For, If, Kernel, Print, Statement, While
+from speedmetal.ir import analysis
+from speedmetal.ir.nodes import Assert, Kernel, Print, Statement
 
-_POSITIONS_LEVEL = 2
 _AXES = range(3)
 
 
@@ -23,31 +22,23 @@ class Reporting(Statements):
     mailbox: str = ""
     at: dict[tuple[str, int | None], Value]
 
-    @property
+    @cached_property
     def may_fail(self) -> bool:
-        return any(isinstance(s, Assert) for s in walk.statements(self.kernel.body))
+        return analysis.may_fail(self.kernel)
 
     @property
     def reports(self) -> bool:
         """Whether the kernel needs a mailbox."""
-        prints = any(isinstance(s, Print) for s in walk.statements(self.kernel.body))
-        return prints or self.may_fail or self.reports_positions
+        return self.reports_positions or analysis.reports_itself(self.kernel)
 
     @property
     def reports_positions(self) -> bool:
-        return self.kernel.debug >= _POSITIONS_LEVEL
+        return analysis.reports_positions(self.kernel)
 
-    def site(self, node: Statement) -> int:
-        """The number that stands for a statement in the mailbox."""
-        if not hasattr(self, "_sites"):
-            every = list(walk.statements(self.kernel.body))
-            asserts = [s for s in every if isinstance(s, Assert)]
-            control = [s for s in every if isinstance(s, If | For | While)]
-            prints = [s for s in every if isinstance(s, Print)]
-            # Divergence is numbered after all asserts.
-            self._sites: dict[Statement, int] = dict(zip([*asserts, *control], count()))
-            self._sites |= dict(zip(prints, count()))
-        return self._sites[node]
+    @cached_property
+    def sites(self) -> dict[Statement, int]:
+        """The numbers that stand for statements in the mailbox."""
+        return analysis.site_numbers(self.kernel)
 
     def _word(self, number: int | str) -> str:
         return self.w.let(f"getelementptr i32, ptr {self.mailbox}, i64 {number}")
@@ -64,7 +55,7 @@ class Reporting(Statements):
         self.w.start(failed)
         self.mask = failing
         lane = self.first_lane() if self.reports_positions else "0"
-        self._report(self.site(node), lane)
+        self._report(self.sites[node], lane)
         self.leave()
         self.w.jump(fine)
         self.w.start(fine)
@@ -77,7 +68,7 @@ class Reporting(Statements):
         self.w.branch(self.any_active(differing), failed, fine)
         self.w.start(failed)
         self.mask = differing
-        self._report(self.site(node), self.first_lane())
+        self._report(self.sites[node], self.first_lane())
         self.w.jump(fine)
         self.w.start(fine)
         self.mask = entry
@@ -115,7 +106,7 @@ class Reporting(Statements):
         places = [self.spread(value) for value in values]
         for lane in self.each_active_lane():
             scalars = [self.lane_of(place, lane) for place in places]
-            self._print_record(self.site(node), scalars)
+            self._print_record(self.sites[node], scalars)
 
     def _print_record(self, site: int, values: list[Value]) -> None:
         words = 1 + 2 * len(values)
