@@ -6,7 +6,7 @@
 # PACKAGE is what pip installs: a folder, a wheel, a name. Without it, the checkout that this file is
 # in. Nothing but the report is left behind: Python's packages go to a temporary folder.
 #
-# Environment: PYTHON, the Python to use (3.11 to 3.13).
+# Environment: PYTHON, the Python to use (3.11 to 3.15).
 set -eu
 
 fail() {
@@ -16,16 +16,16 @@ fail() {
 
 # The first Python that is new enough; Xcode's own, 3.9, is not.
 find_python() {
-    for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+    for candidate in "${PYTHON:-}" python3.15 python3.14 python3.13 python3.12 python3.11 python3; do
         [ -n "$candidate" ] || continue
-        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 16))' \
             >/dev/null 2>&1; then
             printf '%s\n' "$candidate"
             return
         fi
-        [ "$candidate" != "${PYTHON:-}" ] || fail "PYTHON=$candidate is no Python 3.11 to 3.13"
+        [ "$candidate" != "${PYTHON:-}" ] || fail "PYTHON=$candidate is no Python 3.11 to 3.15"
     done
-    fail "needs Python 3.11 to 3.13; install it from https://www.python.org/downloads/macos/"
+    fail "needs Python 3.11 to 3.15; install it from https://www.python.org/downloads/macos/"
 }
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

@@ -65,6 +65,8 @@ REJECTED: dict[type[ast.AST], str] = {
 }
 if sys.version_info >= (3, 12):
     REJECTED[ast.TypeAlias] = "kernels have no type statement; define the alias outside"
+if sys.version_info >= (3, 14):
+    REJECTED[ast.TemplateStr] = _STRING
 """What the language does not have, and what to write instead."""
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -225,6 +227,8 @@ class _Checker(ast.NodeVisitor):
                 self._refuse(part, "a generator cannot bind names with :=; write a loop")
             elif isinstance(part, ast.comprehension) and part.is_async:
                 self._refuse(part.target, _ASYNC)
+            elif isinstance(part, ast.Starred) and part is node.elt:  # since Python 3.15
+                self._refuse(part, "a generator cannot unpack with *; write a loop")
         self.generic_visit(node)
 
     def visit_Tuple(self, node: ast.Tuple) -> None:

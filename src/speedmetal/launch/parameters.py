@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -131,7 +132,7 @@ def parameters_of(function: types.FunctionType, kernel: str) -> Parameters:
     Raises:
         LaunchError: They cannot be counted, or the options of a launch would hide one of them.
     """
-    parameters = tuple(inspect.signature(function).parameters.values())
+    parameters = tuple(_signature(function).parameters.values())
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise LaunchError(
@@ -146,6 +147,16 @@ def parameters_of(function: types.FunctionType, kernel: str) -> Parameters:
                 " without a default, it may have this name.)"
             )
     return Parameters(kernel, parameters)
+
+
+def _signature(function: types.FunctionType) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        # Annotations are evaluated when somebody asks (PEP 649): names that only type checkers
+        # import are not there, and no launch needs them.
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
 
 
 def _is_keyword_only(parameter: inspect.Parameter) -> bool:

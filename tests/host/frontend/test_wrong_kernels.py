@@ -21,7 +21,7 @@ from speedmetal.errors import CompileError, InternalError, UserInputError
 GOLDEN = Path(__file__).parents[1] / "golden" / "wrong_kernels"
 PROGRAMS = sorted(GOLDEN.glob("*.txt"))
 SEPARATOR = "\n" + "-" * 80 + "\n"
-NEEDS = {"syntax_type_alias": (3, 12)}
+NEEDS = {"syntax_type_alias": (3, 12), "syntax_template_string": (3, 14)}
 """Programs that an older Python cannot even read."""
 
 
