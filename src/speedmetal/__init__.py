@@ -1,66 +1,13 @@
 """speedmetal: program Apple GPUs, NVIDIA GPUs and CPUs in Python, and know how fast they are.
 
 Names are imported when they are first used, so that the command line's help is there at once and
-``import speedmetal`` costs next to nothing.
+``import speedmetal`` costs next to nothing. What type checkers and editors see of them is
+``__init__.pyi``, which ``tools/generate_stub.py`` writes from the tables.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
-
-if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against _HOMES
-    from speedmetal import metal as metal
-    from speedmetal import profile as profile
-    from speedmetal.arrays.array import Array as Array
-    from speedmetal.arrays.creation import arange as arange
-    from speedmetal.arrays.creation import array as array
-    from speedmetal.arrays.creation import asarray as asarray
-    from speedmetal.arrays.creation import empty as empty
-    from speedmetal.arrays.creation import empty_like as empty_like
-    from speedmetal.arrays.creation import from_dlpack as from_dlpack
-    from speedmetal.arrays.creation import full as full
-    from speedmetal.arrays.creation import full_like as full_like
-    from speedmetal.arrays.creation import linspace as linspace
-    from speedmetal.arrays.creation import ones as ones
-    from speedmetal.arrays.creation import ones_like as ones_like
-    from speedmetal.arrays.creation import zeros as zeros
-    from speedmetal.arrays.creation import zeros_like as zeros_like
-    from speedmetal.backends.registry import default_device as default_device
-    from speedmetal.backends.registry import device as device
-    from speedmetal.backends.registry import devices as devices
-    from speedmetal.backends.registry import memory_info as memory_info
-    from speedmetal.backends.registry import synchronize as synchronize
-    from speedmetal.dtypes import DType as DType
-    from speedmetal.dtypes import bfloat16 as bfloat16
-    from speedmetal.dtypes import bool_ as bool_
-    from speedmetal.dtypes import complex64 as complex64
-    from speedmetal.dtypes import float16 as float16
-    from speedmetal.dtypes import float32 as float32
-    from speedmetal.dtypes import float64 as float64
-    from speedmetal.dtypes import int8 as int8
-    from speedmetal.dtypes import int16 as int16
-    from speedmetal.dtypes import int32 as int32
-    from speedmetal.dtypes import int64 as int64
-    from speedmetal.dtypes import uint8 as uint8
-    from speedmetal.dtypes import uint16 as uint16
-    from speedmetal.dtypes import uint32 as uint32
-    from speedmetal.dtypes import uint64 as uint64
-    from speedmetal.errors import CacheError as CacheError
-    from speedmetal.errors import CompileError as CompileError
-    from speedmetal.errors import DeviceError as DeviceError
-    from speedmetal.errors import InternalError as InternalError
-    from speedmetal.errors import KernelError as KernelError
-    from speedmetal.errors import LaunchError as LaunchError
-    from speedmetal.errors import SimulationError as SimulationError
-    from speedmetal.errors import SpeedmetalError as SpeedmetalError
-    from speedmetal.errors import UnknownNameError as UnknownNameError
-    from speedmetal.errors import UserInputError as UserInputError
-    from speedmetal.intrinsics.library import philox as random  # noqa: F401 - see _NAMESPACES
-    from speedmetal.launch.kernel import Kernel as Kernel
-    from speedmetal.launch.kernel import kernel as kernel
-    from speedmetal.launch.modes import debug_level as debug_level
-    from speedmetal.launch.modes import math_mode as math_mode
-    from speedmetal.launch.reflection import code as code
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
 # in their tables instead, which are the one list of them.

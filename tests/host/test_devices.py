@@ -1,11 +1,9 @@
 """Which devices there are, and what is said of those that are not; what importing costs."""
 
-import ast
 import pickle
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,23 +84,3 @@ def test_importing_is_cheap():
     assert "numpy" not in modules_after("import speedmetal.cli")
     used = modules_after("import speedmetal as sm; sm.zeros(1); sm.kernel; sm.sin; sm.code")
     assert not {"llvmlite", "scipy", "torch", "typer", "rich"} & used
-
-
-def test_type_checkers_see_the_names_that_exist():
-    tree = ast.parse(Path(sm.__file__).read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    seen = {(node.module, alias.name, alias.asname) for node in block.body for alias in node.names}
-    homes = {(home, name, name) for home, names in sm._HOMES.items() for name in names}
-    spaces = {(*home.rsplit(".", 1), name) for name, home in sm._NAMESPACES.items()}
-    assert seen == homes | spaces
-
-
-def test_every_public_name_can_be_had():
-    assert {"Array", "kernel", "sin", "threadgroup_array", "random", "float32"} <= set(sm.__all__)
-    for name in sm.__all__:
-        assert name in dir(sm)
-        assert getattr(sm, name) is getattr(sm, name)
-    with pytest.raises(AttributeError, match="no attribute 'thread_position'; did you mean thread"):
-        _ = sm.thread_position
-    with pytest.raises(AttributeError, match="no attribute '_private'"):
-        _ = sm._private

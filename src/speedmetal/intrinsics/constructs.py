@@ -26,10 +26,12 @@ class Construct:
 
     Args:
         name: Its name in ``speedmetal``, or ``module.name`` for what only another module names.
-        parameters: Its parameters as Python writes them: ``"shape, dtype"``.
+        parameters: Its parameters as Python writes them: ``"shape, dtype"``; where it can be called
+            in several ways, one a line.
         meaning: The documentation.
         host: What it does outside kernels; None where that has no meaning.
         aliases: Objects of other modules that mean it.
+        returns: What it returns, as an annotation for type checkers.
     """
 
     name: str
@@ -37,13 +39,19 @@ class Construct:
     meaning: str
     host: Callable[..., Any] | None = None
     aliases: tuple[Any, ...] = ()
+    returns: str = "Any"
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The ways that it can be called: ``("cdiv(a, b)",)``."""
+        return tuple(f"{self.name}({way})" for way in self.parameters.splitlines())
 
     def __repr__(self) -> str:
-        return f"<construct {self.name}({self.parameters})>"
+        return f"<construct {' or '.join(self.calls)}>"
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
-        return f"{self.name}({self.parameters})\n\n{self.meaning}"
+        return "\n".join((*self.calls, "", self.meaning))
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Outside a kernel: the same on numbers and NumPy arrays.
@@ -101,6 +109,7 @@ _CMATH: tuple[Callable[..., Any], ...] = (
     *(cmath.sinh, cmath.cosh, cmath.tanh, cmath.isnan, cmath.isinf, cmath.isfinite),
 )
 
+_PAIR = "tuple[Any, Any]"
 _ATOMIC = "The old value is returned. `index` is an int, or a tuple with an int for each axis."
 
 
@@ -129,14 +138,21 @@ RECORDS = (
         "Every thread of the threadgroup arrives; writes before it to the named memory are seen"
         ' after it. `memory` is "threadgroup", "device", "all" or "none". Where some threads go'
         " round it, the result is undefined; debug level 2 finds it.",
+        returns="None",
     ),
     Construct(
         "simdgroup_barrier",
         'memory="threadgroup"',
         "The same among the threads of a simdgroup.",
+        returns="None",
     ),
     Construct("atomic_load", "array, index", "Reads an element at once."),
-    Construct("atomic_store", "array, index, value", "Writes an element at once; returns nothing."),
+    Construct(
+        "atomic_store",
+        "array, index, value",
+        "Writes an element at once; returns nothing.",
+        returns="None",
+    ),
     _atomic("exchange", "Writes an element."),
     Construct(
         "atomic_compare_exchange",
@@ -158,9 +174,10 @@ RECORDS = (
     ),
     Construct(
         "static_range",
-        "start, stop, step",
+        "stop, /\nstart, stop, step=1, /",
         "A `range` over constants whose loop is unrolled: the loop variable is a constant.",
         range,
+        returns="range",
     ),
     Construct("cdiv", "a, b", "The quotient of integers rounded up.", _cdiv),
     Construct(
@@ -170,13 +187,14 @@ RECORDS = (
     ),
     Construct(
         "simdgroup_load",
-        "array, (row, column), transpose=False",
-        "The 8x8 block of a two-dimensional array that starts there.",
+        "array, origin, transpose=False",
+        "The 8x8 block of a two-dimensional array that starts at `origin`: (row, column).",
     ),
     Construct(
         "simdgroup_store",
-        "matrix, array, (row, column)",
-        "Writes an 8x8 matrix into a two-dimensional array.",
+        "matrix, array, origin",
+        "Writes an 8x8 matrix into a two-dimensional array, from `origin` on: (row, column).",
+        returns="None",
     ),
     Construct("bitcast", "x, dtype", "The same bits as another type of the same size.", _bitcast),
     Construct(
@@ -186,13 +204,14 @@ RECORDS = (
         _where,
         (np.where,),
     ),
-    Construct("sincos", "x", "The pair (sin(x), cos(x)).", _sincos),
+    Construct("sincos", "x", "The pair (sin(x), cos(x)).", _sincos, returns=_PAIR),
     Construct(
         "frexp",
         "x",
         "The pair (mantissa, exponent): mantissa * 2**exponent is x, 0.5 <= |mantissa| < 1.",
         np.frexp,
         (math.frexp, np.frexp),
+        _PAIR,
     ),
     Construct(
         "modf",
@@ -200,6 +219,7 @@ RECORDS = (
         "The pair (fraction, whole part), both floats with the sign of x; NaN gives NaN twice.",
         _modf,
         (math.modf, np.modf),
+        _PAIR,
     ),
     Construct("conj", "z", "The complex conjugate; a real number itself.", np.conj, (np.conj,)),
     Construct(
@@ -209,7 +229,7 @@ RECORDS = (
         np.angle,
         (np.angle, cmath.phase),
     ),
-    Construct("polar", "z", "The pair (abs(z), angle(z)).", _polar, (cmath.polar,)),
+    Construct("polar", "z", "The pair (abs(z), angle(z)).", _polar, (cmath.polar,), _PAIR),
     Construct(
         "rect", "r, phi", "The complex number r * (cos(phi) + i sin(phi)).", _rect, (cmath.rect,)
     ),

@@ -98,8 +98,17 @@ class Intrinsic:
     def arity(self) -> int:
         return len(self.operands)
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The ways that it can be called, of which there is one: ``("fma(a, b, c)",)``."""
+        return (f"{self.name}({', '.join(self.operands)})",)
+
     def __repr__(self) -> str:
         return f"<intrinsic {self.name}>"
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return f"{self.calls[0]}\n\n{self.meaning}"
 
     def __call__(self, *arguments: Any) -> Any:
         """Outside a kernel: the reference, on numbers and NumPy arrays.
