@@ -1,5 +1,5 @@
-"""The command line: what can be typed. The work is in :mod:`speedmetal.bench.commands`, and in
-:mod:`speedmetal.doctor`.
+"""The command line: what can be typed. The work is in :mod:`speedmetal.commands`, in
+:mod:`speedmetal.bench.commands` and in :mod:`speedmetal.doctor`.
 
 Nothing heavy is imported before a command runs, so that help is there at once.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -300,6 +301,35 @@ def audit(
 
 
 @app.command()
+def code(
+    kernel: Annotated[
+        str,
+        typer.Argument(metavar="FILE.py:KERNEL", help="A file, which is run, and a name in it."),
+    ],
+    types: Annotated[
+        str,
+        typer.Argument(metavar="TYPES", help="Of its arguments: 'f32[:,:] f32[:]/strided i32'."),
+    ],
+    *,
+    target: Annotated[str, typer.Option(help="cpu, cuda or metal.")] = "cpu",
+    stage: Annotated[str, typer.Option(help="ir, source or assembly.")] = "source",
+    debug: Annotated[int, typer.Option(min=0, max=2, help="Debug level.")] = 0,
+) -> None:
+    """Print what a kernel becomes on a target; needs no device.
+
+    **Examples**
+
+        speedmetal code add.py:add "f32[:] f32[:] f32[:]"
+
+        speedmetal code add.py:add "f32[:] f32[:] f32[:]" --target metal
+
+        speedmetal code add.py:add "f16[:] f16[:] f16[:]" --stage ir --debug 2
+    """
+    command = importlib.import_module("speedmetal.commands.code")
+    raise typer.Exit(command.execute(kernel, types, target=target, stage=stage, debug=debug))
+
+
+@app.command()
 def doctor(
     *,
     out: Annotated[
@@ -327,10 +357,15 @@ def doctor(
     _execute("speedmetal.doctor.command", "the doctor", "doctor", arguments)
 
 
-def main() -> None:
-    """Entry point of the console script."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script; exits with 2 where the input is wrong, 3 where something
+    else is.
+
+    Args:
+        arguments: What was typed after ``speedmetal``; by default, what this process was given.
+    """
     try:
-        app()
+        app(arguments, prog_name="speedmetal")
     except UserInputError as error:
         _fail(error, EXIT_BAD_INPUT)
     except SpeedmetalError as error:

@@ -1,4 +1,4 @@
-"""``python -m speedmetal.code FILE.py:kernel "f32[:] f32[:]" --target metal``.
+"""``python -m speedmetal.code FILE.py:KERNEL "TYPES"``: the same as ``speedmetal code``.
 
 ``speedmetal.code`` is a function (in :mod:`speedmetal.launch.reflection`). This file exists because
 ``python -m`` needs one of that name. Python runs it as ``__main__`` and never imports it as a
@@ -14,6 +14,8 @@ if __name__ != "__main__":
         " command: python -m speedmetal.code"
     )
 
-from speedmetal.code_command import main
+import sys
 
-main()
+from speedmetal.cli import main
+
+main(["code", *sys.argv[1:]])

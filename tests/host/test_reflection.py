@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal import code_command
+from speedmetal import cli
 from speedmetal.backends.targets import TARGETS, target_named
 
 
@@ -102,15 +103,47 @@ def double(a):
 """
 
 
-def test_the_command_prints_what_the_function_returns(tmp_path):
+COMMAND = [sys.executable, "-m", "speedmetal", "code"]
+OLD_COMMAND = [sys.executable, "-m", "speedmetal.code"]
+
+
+@pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
+def test_the_command_prints_what_the_function_returns(tmp_path, command):
     path = tmp_path / "kernels.py"
     path.write_text(KERNELS)
+    options = ["--target", "metal", "--debug", "1"]
     done = subprocess.run(
-        [sys.executable, "-m", "speedmetal.code", f"{path}:double", "f16[:]", "--target", "metal"],
+        [*command, f"{path}:double", "f16[:]", *options],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert done.stderr == ""
+    made = runpy.run_path(str(path))["double"]
+    assert done.stdout == f"{sm.code(made, 'f16[:]', target='metal', debug=1)}\n"
     assert "half* a [[buffer(0)]]" in done.stdout
+
+
+@pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
+def test_the_command_ends_with_status_2_where_the_input_is_wrong(tmp_path, command):
+    done = subprocess.run(
+        [*command, "none.py:double", "f16[:]"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "speedmetal: there is no file 'none.py'\n"
+
+
+@pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
+def test_the_command_ends_with_status_3_where_something_else_is_wrong(tmp_path, command):
+    """NVRTC is nowhere to be found: its kernel's file sees to that."""
+    hidden = "from speedmetal.backends.cuda.driver import nvrtc\nnvrtc._candidates = list\n"
+    (tmp_path / "kernels.py").write_text(KERNELS + hidden)
+    options = ["--target", "cuda", "--stage", "assembly"]
+    done = subprocess.run(
+        [*command, "kernels.py:double", "f16[:]", *options],
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("speedmetal: NVIDIA's run-time compiler was not found")
 
 
 def test_the_command_colours_what_it_prints_to_a_terminal(tmp_path):
@@ -118,7 +151,7 @@ def test_the_command_colours_what_it_prints_to_a_terminal(tmp_path):
     path = tmp_path / "kernels.py"
     path.write_text(KERNELS)
     reader, writer = pty.openpty()
-    command = [sys.executable, "-m", "speedmetal.code", f"{path}:double", "f16[:]"]
+    command = [*COMMAND, f"{path}:double", "f16[:]"]
     environment = os.environ | {"TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
     with subprocess.Popen(command, stdout=writer, env=environment) as running:
@@ -133,19 +166,23 @@ def test_the_command_colours_what_it_prints_to_a_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "types", "words"),
+    ("place", "rest", "words"),
     [
         ("kernels.py:dubble", "f16[:]", "unknown kernel 'dubble'; did you mean double?"),
         ("none.py:double", "f16[:]", "there is no file 'none.py'"),
         ("double", "f16[:]", "expected FILE.py:KERNEL, got 'double'"),
         ("kernels.py:double", "f17[:]", "unknown dtype 'f17'"),
+        ("kernels.py:double", "f16[:] --target mettal", "did you mean metal?"),
+        ("kernels.py:double", "f16[:] --stage sauce", "did you mean source?"),
+        ("kernels.py:double", "f16[:] --debug 3", "debug"),
+        ("kernels.py:double", "f64[:] --target metal", "float64 is not available on Metal"),
     ],
 )
-def test_the_command_says_what_is_wrong(tmp_path, monkeypatch, capsys, place, types, words):
+def test_the_command_says_what_is_wrong(tmp_path, monkeypatch, capsys, place, rest, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kernels.py").write_text(KERNELS)
     with pytest.raises(SystemExit) as caught:
-        code_command.main([place, types])
+        cli.main(["code", place, *rest.split()])
     assert caught.value.code == 2
     assert words in capsys.readouterr().err
 

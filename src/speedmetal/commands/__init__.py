@@ -1,0 +1,1 @@
+"""What the command line does with kernels: a module for each command."""
