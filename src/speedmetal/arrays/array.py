@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from types import EllipsisType
-from typing import Any, ClassVar, SupportsIndex
+from typing import Any, ClassVar
 
 import numpy as np
 
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
+from speedmetal.arrays.indexing import Index, integer_of
 from speedmetal.arrays.shapes import c_strides
 from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.device import Buffer, Device, DeviceArray, layout_of
@@ -18,7 +19,6 @@ from speedmetal.dtypes import DType, as_dtype, from_numpy, named
 from speedmetal.errors import UserInputError
 
 HostArray = np.ndarray[Any, Any]
-Index = SupportsIndex | slice | EllipsisType | None
 
 
 class Array(DeviceArray):
@@ -411,16 +411,10 @@ def _restored(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -
 
 def _checked_index(index: Any) -> tuple[Any, ...]:
     parts = index if isinstance(index, tuple) else (index,)
-    for part in parts:
-        is_integer = hasattr(part, "__index__") and not isinstance(part, (bool, np.bool_))
-        is_array = isinstance(part, (np.ndarray, Array)) and part.ndim > 0
-        if part is None or isinstance(part, (slice, EllipsisType)) or (is_integer and not is_array):
-            continue
-        raise TypeError(
-            f"expected integers, slices, None or ... as index, got {type(part).__name__};"
-            " for others use a.numpy()[...]"
-        )
-    return tuple(operator.index(part) if hasattr(part, "__index__") else part for part in parts)
+    return tuple(
+        part if part is None or isinstance(part, (slice, EllipsisType)) else integer_of(part)
+        for part in parts
+    )
 
 
 def _refused(symbol: str) -> Callable[..., Any]:

@@ -84,7 +84,7 @@ def index_position(index: Any, axis: int, extent: int) -> int:
     >>> index_position(-1, 0, 3)
     2
     """
-    position = index if type(index) is int else _integer(index)
+    position = index if type(index) is int else integer_of(index)
     if -extent <= position < extent:
         return position if position >= 0 else position + extent
     allowed = f"allowed are {-extent} to {extent - 1}" if extent else "it has no elements"
@@ -117,8 +117,12 @@ def _axes_without_part(parts: tuple[Any, ...], ndim: int) -> int:
     return ndim - used
 
 
-def _integer(part: Any) -> int:
-    """An index that is not a plain ``int``, as one."""
+def integer_of(part: Any) -> int:
+    """The number that an integer of any type means as an index.
+
+    Raises:
+        TypeError: It is a boolean, has axes, or is no integer.
+    """
     is_bool = isinstance(part, (bool, np.bool_))
     if hasattr(part, "__index__") and not is_bool and not getattr(part, "ndim", 0):
         return operator.index(part)

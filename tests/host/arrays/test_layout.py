@@ -195,6 +195,17 @@ def test_every_layout_of_a_chain_is_numpys(data: st.DataObject) -> None:
         pair.check()
 
 
+@given(contiguous(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_strides_and_offset_are_numpys_even_where_nothing_is_taken(
+    pair: Pair, data: st.DataObject
+) -> None:
+    taken = step_slices(data.draw, pair)
+    address = taken.view.__array_interface__["data"][0]
+    assert taken.layout.strides == taken.view.strides
+    assert START + taken.layout.offset == address
+
+
 @given(views(), views())
 @settings(max_examples=250, deadline=None)
 def test_overlap_is_numpys_shares_memory(one: Pair, other: Pair) -> None:
