@@ -268,7 +268,7 @@ def source_findings(text: str, guarded: Mapping[str, tuple[int, int]]) -> list[s
 
 
 def test_the_backend_uses_only_what_the_table_has():
-    files = sorted(BACKEND.glob("*.py"))
+    files = sorted(BACKEND.rglob("*.py"))
     assert len(files) > 5
     found = {path.name: source_findings(path.read_text(), bridge.GUARDED) for path in files}
     assert {name: findings for name, findings in found.items() if findings} == {}
@@ -347,7 +347,7 @@ def test_the_backend_restates_the_metadata_of_what_it_owns(sdk):
 
 
 def test_the_backend_owns_every_object_that_it_makes():
-    used = {use.name for path in BACKEND.glob("*.py") for use in uses(path.read_text())}
+    used = {use.name for path in BACKEND.rglob("*.py") for use in uses(path.read_text())}
     making = {
         row.objective_c
         for name in used
