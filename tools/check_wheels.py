@@ -11,21 +11,26 @@ says why no wheel is expected there yet.
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import shutil
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
-PLATFORMS = {
-    "macOS arm64": "aarch64-apple-darwin",
-    "Linux x86-64": "x86_64-manylinux_2_28",
-    "Linux arm64": "aarch64-manylinux_2_28",
-}
+PLATFORMS = ("macOS arm64", "Linux x86-64", "Linux arm64")
+_OLDER = ("13.0", "manylinux_2_28")
+_WITH_MLX = ("14.0", "manylinux_2_35")
+"""The oldest macOS and C library: MLX's wheels need newer ones than the rest."""
+
 EXTRAS = ("", "bench", "metal-simulator", "doctor", "torch", "jax", "all")
 """What users install; no extra is the package alone."""
+
+NEEDS_MLX = frozenset({"bench", "torch", "jax", "all"})
 
 MISSING: dict[tuple[str, str, str], str] = {}
 """(extra, Python, platform) for which no wheel is expected, and why."""
@@ -33,11 +38,22 @@ MISSING: dict[tuple[str, str, str], str] = {}
 
 def resolve(extra: str, python: str, platform: str) -> str:
     """Why it does not resolve, in uv's words; nothing where it does."""
+    macos, libc = _WITH_MLX if extra in NEEDS_MLX else _OLDER
+    triple = {
+        "macOS arm64": "aarch64-apple-darwin",
+        "Linux x86-64": f"x86_64-{libc}",
+        "Linux arm64": f"aarch64-{libc}",
+    }[platform]
     command = [uv(), "pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"]
-    command += ["--python-version", python, "--python-platform", PLATFORMS[platform]]
+    command += ["--python-version", python, "--python-platform", triple]
     command += [f"--extra={extra}"] if extra else []
     done = subprocess.run(
-        [*command, "pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "pyproject.toml"],
+        cwd=ROOT,
+        env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": macos},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return "" if done.returncode == 0 else done.stderr.strip()
 
@@ -50,16 +66,16 @@ def uv() -> str:
 def check(extras: list[str], pythons: list[str]) -> int:
     """Print the table as it comes to be; the number of cells that nobody expected to fail."""
     unexpected = 0
-    for extra in extras:
-        for platform in PLATFORMS:
-            for python in pythons:
-                reason = resolve(extra, python, platform)
-                because = MISSING.get((extra, python, platform))
-                word = "ok" if not reason else "missing, as expected" if because else "MISSING"
-                print(f"{extra or 'speedmetal':16} {platform:13} {python:5} {word}", flush=True)
-                if reason:
-                    print("    " + (because or reason.replace("\n", "\n    ")))
-                unexpected += word == "MISSING"
+    cells = list(itertools.product(extras, pythons, PLATFORMS))
+    with ThreadPoolExecutor(4) as pool:  # each mostly waits for the index
+        for cell, reason in zip(cells, pool.map(resolve, *zip(*cells, strict=True)), strict=True):
+            extra, python, platform = cell
+            because = MISSING.get(cell)
+            word = "ok" if not reason else "missing, as expected" if because else "MISSING"
+            print(f"{extra or 'speedmetal':16} {platform:13} {python:5} {word}", flush=True)
+            if reason:
+                print("    " + (because or reason.replace("\n", "\n    ")))
+            unexpected += word == "MISSING"
     return unexpected
 
 

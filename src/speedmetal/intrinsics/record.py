@@ -88,11 +88,12 @@ class Intrinsic:
     by_type: dict[tuple[str, DType], Spelling] = field(default_factory=dict)
 
     def spelling(self, target: str, dtype: DType | None = None) -> Spelling:
-        """The spelling on ``"cpu"``, ``"cuda"`` or ``"metal"``, for operands of this type."""
+        """The spelling on a target, for operands of this type."""
         if dtype is not None and (target, dtype) in self.by_type:
             return self.by_type[target, dtype]
         spellings: dict[str, Spelling] = {"cpu": self.cpu, "cuda": self.cuda, "metal": self.metal}
-        return spellings[target]
+        found = spellings.get(target)
+        return Unsupported("its record has no spelling for it") if found is None else found
 
     @property
     def arity(self) -> int:
