@@ -28,6 +28,7 @@ _HOMES = {
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
         *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
     ),
+    "speedmetal.frontend.static": ("static",),
     "speedmetal.launch.kernel": ("Kernel", "kernel"),
     "speedmetal.launch.modes": ("debug_level", "math_mode"),
     "speedmetal.launch.reflection": ("code",),

@@ -47,6 +47,7 @@ from speedmetal.errors import CacheError as CacheError
 from speedmetal.errors import KernelError as KernelError
 from speedmetal.errors import SimulationError as SimulationError
 from speedmetal.errors import InternalError as InternalError
+from speedmetal.frontend.static import static as static
 from speedmetal.launch.kernel import Kernel as Kernel
 from speedmetal.launch.kernel import kernel as kernel
 from speedmetal.launch.modes import debug_level as debug_level
@@ -235,6 +236,7 @@ __all__ = [
     "sinh",
     "sinpi",
     "sqrt",
+    "static",
     "static_range",
     "synchronize",
     "tan",

@@ -36,6 +36,7 @@ from speedmetal.frontend.signature import (
     record_items,
 )
 from speedmetal.frontend.sources import lines_of
+from speedmetal.frontend.static import static
 from speedmetal.frontend.wrapped import function_of
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -89,6 +90,8 @@ class Fingerprint:
             self._parts.append(repr(value))
         elif _is_of_ours(kind) and isinstance(getattr(value, "name", None), str):
             self._parts.append(value.name)  # intrinsics and constructs; their tables are ours
+        elif isinstance(value, static):
+            self.add(value.value)
         elif isinstance(value, tuple):
             self._parts.append(str(len(value)))
             for item in value:

@@ -24,7 +24,7 @@ from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
 from speedmetal.frontend.identifiers import valid_identifier
 from speedmetal.frontend.interpreter import AbstractInterpreter, Env, Fault, Frame
-from speedmetal.frontend.lift import partial_of
+from speedmetal.frontend.lift import lift, partial_of
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.signature import (
@@ -37,6 +37,7 @@ from speedmetal.frontend.signature import (
     is_partial_class,
     leaves,
 )
+from speedmetal.frontend.static import static
 from speedmetal.frontend.values import (
     REPORTED,
     Aggregate,
@@ -218,6 +219,8 @@ class _Kernel:
                 parts_of = zip(names, items, strict=True)
                 values = tuple(self._value(run, f"{name}_{n}", item, span) for n, item in parts_of)
                 return partial_of(values, keywords) if is_partial else Aggregate(values, cls)
+            case StaticArgument(static() as known):
+                return lift(known.value, has_float64=True)  # Python's numbers: it does not count
             case StaticArgument(value):
                 return Static(value)
 

@@ -13,6 +13,7 @@ from speedmetal.frontend.signature import (
     keywords_of,
     record_items,
 )
+from speedmetal.frontend.static import static
 from speedmetal.frontend.values import Aggregate, Partial, Static, Value
 
 
@@ -26,6 +27,8 @@ def lift(found: Any, *, has_float64: bool) -> Value:
         return Static(float(found))
     if isinstance(found, enum.Enum) and isinstance(found, int | float | str):
         return Static(found.value)
+    if isinstance(found, static):
+        return lift(found.value, has_float64=has_float64)
     is_partial = is_partial_class(type(found))
     if not is_partial and (_is_ours(found) or not is_aggregate(found)):
         return Static(found)

@@ -8,6 +8,7 @@ the leaves of its items, a static argument none.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import re
@@ -21,6 +22,7 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.static import static
 from speedmetal.intrinsics.constructs import Construct
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir.types import ArrayType
@@ -69,7 +71,7 @@ class TupleArgument:
 
 @dataclass(frozen=True, slots=True)
 class StaticArgument:
-    """A compile-time value: a function, a dtype, a string, None."""
+    """A compile-time value: a function, a dtype, a string, None, or what ``static`` wraps."""
 
     value: Any
 
@@ -220,7 +222,7 @@ def _argument(value: Any, numbers: _Numbers) -> Argument:
         return TupleArgument(items, cls, keywords_of(value))
     if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
         return _array(value)
-    if value is None or isinstance(value, str | DType | type | np.dtype) or callable(value):
+    if _is_static(value):
         return StaticArgument(dtypes.from_numpy(value) if isinstance(value, np.dtype) else value)
     if dataclasses.is_dataclass(value):
         name = type(value).__name__
@@ -232,6 +234,16 @@ def _argument(value: Any, numbers: _Numbers) -> Argument:
         f"a kernel can not take {with_article(type(value).__name__)}; allowed are arrays, numbers,"
         " tuples, named tuples, frozen dataclasses, functions, dtypes and strings"
     )
+
+
+def _is_static(value: Any) -> bool:
+    """Whether it is known while compiling; what can be called only where it has a name."""
+    if value is None or isinstance(value, static | str | DType | type | np.dtype):
+        return True
+    # Functions of Python's, NumPy's and ours, and kernels; no objects of classes with __call__,
+    # which may hold anything.
+    is_function = callable(value) and isinstance(getattr(value, "__name__", None), str)
+    return is_function or isinstance(value, Intrinsic | Construct)
 
 
 def _number(value: Any, numbers: _Numbers) -> ScalarArgument | None:
@@ -294,7 +306,9 @@ def unit_axis(array: Any, itemsize: int) -> int | None:
 
 # --- Text ------------------------------------------------------------------------------------
 
-_TOKEN = re.compile(r"\s*([A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])")
+_TOKEN = re.compile(
+    r"\s*(static\((?:[^()]|\([^()]*\))*\)|[A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])"
+)
 
 
 def parse_signature(text: str) -> tuple[Argument, ...]:
@@ -302,7 +316,7 @@ def parse_signature(text: str) -> tuple[Argument, ...]:
 
     ``f32`` is a scalar, ``f32[:,:]`` an array in C order (its last axis has unit stride),
     ``f32[:,:]/strided`` one with any strides, ``f32[:,:]/unit0`` one whose axis 0 has unit stride,
-    ``(f32,i32)`` a tuple.
+    ``(f32,i32)`` a tuple, ``static(16)`` a number that is known while compiling.
 
     Raises:
         UserInputError: The text is not of this form.
@@ -343,6 +357,8 @@ class _Reader:
         token = self._take()
         if token == "(":  # noqa: S105 - no password
             return self._tuple()
+        if token.startswith("static("):
+            return self._static(token)
         if not token[0].isalpha():
             raise self._wrong(token, "a dtype or '('")
         dtype = dtypes.named(token)
@@ -364,6 +380,13 @@ class _Reader:
             raise self._wrong("the end", "')'")
         self._next += 1
         return TupleArgument(tuple(items))
+
+    def _static(self, token: str) -> StaticArgument:
+        try:
+            value = ast.literal_eval(token.removeprefix("static"))
+        except (ValueError, SyntaxError):
+            raise self._wrong(token, "a number, or a tuple of numbers, in static(...)") from None
+        return StaticArgument(static(value))
 
     def _rank(self, token: str) -> int:
         inner = token[1:-1].replace(" ", "")

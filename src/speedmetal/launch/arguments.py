@@ -32,6 +32,7 @@ from speedmetal.frontend.signature import (
     record_items,
     signature_of,
 )
+from speedmetal.frontend.static import static
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -86,6 +87,10 @@ def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append((type(argument), argument))
 
 
+def _read_known(argument: Any, key: list[Any], _values: list[Any]) -> None:
+    key.append(argument.key)
+
+
 _READERS: dict[type, Reader] = {
     np.ndarray: _read_ndarray,
     int: _read_int,
@@ -94,6 +99,7 @@ _READERS: dict[type, Reader] = {
     complex: _read_complex,
     np.complex64: _read_complex,
     ml_dtypes.bfloat16: _read_bfloat16,
+    static: _read_known,
 }
 
 

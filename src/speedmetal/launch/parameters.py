@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from speedmetal.errors import LaunchError
+from speedmetal.errors import LaunchError, UserInputError
+from speedmetal.frontend.signature import Argument, StaticArgument
+from speedmetal.frontend.static import static
 
 OPTIONS = ("grid", "groups", "threads", "debug", "device")
 """What a launch says besides the kernel's arguments."""
@@ -37,10 +39,12 @@ class Parameters:
     Args:
         kernel: Its name, for messages.
         all: In the order of its ``def``.
+        static: The positions of those whose annotation is ``static``.
     """
 
     kernel: str
     all: tuple[inspect.Parameter, ...]
+    static: tuple[int, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -48,8 +52,11 @@ class Parameters:
 
     @property
     def arity(self) -> int:
-        """How many arguments by position are a whole call; -1 where some must have their name."""
-        return -1 if any(map(_is_keyword_only, self.all)) else len(self.all)
+        """How many arguments by position are a whole call; -1 where more is to be done.
+
+        That is where some must have their name, or some are static by their annotation.
+        """
+        return -1 if self.static or any(map(_is_keyword_only, self.all)) else len(self.all)
 
     def in_order(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """One argument for each parameter, all of them given by position; defaults fill in.
@@ -61,7 +68,7 @@ class Parameters:
         missing = [parameter.name for parameter in rest if parameter.default is _MISSING]
         if missing or len(arguments) > len(self.all):
             raise self._wrong_count(len(arguments), missing)
-        return (*arguments, *(parameter.default for parameter in rest))
+        return self._with_static([*arguments, *(parameter.default for parameter in rest)])
 
     def bound(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
         """One argument for each parameter: by position, by name, or by default.
@@ -88,6 +95,24 @@ class Parameters:
                 f"kernel {self.kernel!r}: parameters behind the * in its def are given by name:"
                 f" {options}"
             )
+        return self._with_static(bound)
+
+    def _with_static(self, bound: list[Any]) -> tuple[Any, ...]:
+        """The arguments, the plain numbers wrapped where the annotation says ``static``."""
+        for position in self.static:
+            value = bound[position]
+            if isinstance(value, static | StaticArgument):
+                continue
+            where = f"kernel {self.kernel!r}: argument {self.all[position].name}"
+            if isinstance(value, Argument):
+                raise LaunchError(
+                    f"{where} is static by its annotation, got the type {value}; give a value,"
+                    ' such as 16, or "static(16)"'
+                )
+            try:
+                bound[position] = static(value)
+            except UserInputError as error:
+                raise LaunchError(f"{where} is static by its annotation: {error}") from None
         return tuple(bound)
 
     def _wrong_count(self, given: int, missing: list[str]) -> LaunchError:
@@ -146,7 +171,25 @@ def parameters_of(function: types.FunctionType, kernel: str) -> Parameters:
                 f" would not reach the parameter {parameter.name}; rename it. (By position, and"
                 " without a default, it may have this name.)"
             )
-    return Parameters(kernel, parameters)
+    known = tuple(n for n, p in enumerate(parameters) if _is_static(p.annotation, function))
+    return Parameters(kernel, parameters, known)
+
+
+def static_names(function: types.FunctionType) -> tuple[str, ...]:
+    """The parameters whose annotation is ``static``."""
+    parameters = _signature(function).parameters
+    return tuple(n for n, p in parameters.items() if _is_static(p.annotation, function))
+
+
+def _is_static(annotation: Any, function: types.FunctionType) -> bool:
+    """Whether an annotation is ``static``; its text is looked up where it was not evaluated."""
+    if not isinstance(annotation, str):
+        return annotation is static
+    module, _, name = annotation.rpartition(".")
+    if not module:
+        return function.__globals__.get(name) is static
+    # Text of this name alone is looked up: nothing else is asked for an attribute.
+    return name == "static" and getattr(function.__globals__.get(module), name, None) is static
 
 
 def _signature(function: types.FunctionType) -> inspect.Signature:

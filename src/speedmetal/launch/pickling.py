@@ -18,7 +18,9 @@ from typing import Any, Protocol
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.capture import Captured, capture
 from speedmetal.frontend.sources import give_source
+from speedmetal.frontend.static import static
 from speedmetal.frontend.wrapped import function_of
+from speedmetal.launch.parameters import static_names
 
 _MAIN = "__main__"
 
@@ -52,6 +54,7 @@ class _Function:
         text: Its ``def``, or a lambda, at its line of the file.
         defaults: Of its parameters, and of those that are given by name.
         names: What the names in it stand for.
+        static: Its parameters whose annotation is ``static``; no other annotation counts.
     """
 
     module: str
@@ -60,6 +63,7 @@ class _Function:
     text: str
     defaults: tuple[tuple[Any, ...], dict[str, Any]]
     names: dict[str, Any]
+    static: tuple[str, ...]
 
 
 def reduced(kernel: Kernel) -> str | tuple[Any, ...]:
@@ -130,6 +134,7 @@ def _packed(function: types.FunctionType, callers: tuple[types.FunctionType, ...
             {name: _packed_value(value, callers) for name, value in keyword_defaults.items()},
         ),
         names,
+        static_names(function),
     )
 
 
@@ -215,6 +220,7 @@ def _unpacked_function(packed: _Function) -> types.FunctionType:
     function = types.FunctionType(own, names, own.co_name, tuple(map(_unpacked_value, positional)))
     by_name = {key: _unpacked_value(value) for key, value in by_name.items()}
     function.__kwdefaults__ = by_name or None
+    function.__annotations__ = dict.fromkeys(packed.static, static)
     function.__module__, function.__qualname__ = packed.module, packed.name
     give_source(function, packed.text)
     return function
