@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from speedmetal.errors import UnknownNameError, UserInputError
+from speedmetal.records import record
 
 
 class Kind(enum.Enum):
@@ -29,8 +29,17 @@ class Kind(enum.Enum):
     COMPLEX = "complex"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DType:
+class LanguageValue:
+    """A word of the kernel language: a dtype, an intrinsic, a construct.
+
+    Some of them are frozen dataclasses, but none is a record of a user's, with fields to be read.
+    """
+
+    __slots__ = ()
+
+
+@record(eq=False)
+class DType(LanguageValue):
     """A scalar type. There is one object for each, compared by identity.
 
     Calling it converts: ``sm.float16(x)``, inside kernels and outside.

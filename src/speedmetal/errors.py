@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
@@ -45,6 +44,8 @@ class UnknownNameError(UserInputError):
     """
 
     def __init__(self, kind: str, given: str, valid: Iterable[str]) -> None:
+        import difflib  # most programs never name what is not there
+
         names = sorted(valid)
         near = difflib.get_close_matches(given.lower(), names, n=3, cutoff=0.5)
         guess = f"; did you mean {' or '.join(near)}?" if near else "."
@@ -66,7 +67,7 @@ class InternalError(SpeedmetalError):
     """An invariant of speedmetal is broken: a bug of ours, to be reported with the message."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One fault in a user's program: where, what was expected and found, and what to do.
 

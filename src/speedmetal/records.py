@@ -62,22 +62,28 @@ def _made(cls: type[_Class], *, eq: bool) -> type[_Class]:
 
 def _init(self: Any, /, *positional: Any, **named: Any) -> None:
     names = self.__match_args__
-    values = dict(zip(names, positional, strict=False))
-    given = {**self.__record_defaults__, **values, **named}
-    if len(given) != len(names) or len(positional) + len(named) != len({**values, **named}):
-        _refuse(self, positional, named)
-    for name in names:
-        if name not in given:
-            _refuse(self, positional, named)
-        _set(self, name, given[name])
+    if named or len(positional) != len(names):
+        positional = _completed(self, positional, named)
+    for name, value in zip(names, positional, strict=True):
+        _set(self, name, value)
 
 
-def _refuse(self: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> NoReturn:
-    fields = ", ".join(self.__match_args__)
-    raise TypeError(
-        f"{type(self).__name__}({fields}) got {len(positional)} values and those of"
-        f" {', '.join(named) or 'no name'}"
-    )
+def _completed(self: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """A value for each field: by position, by name, or by default.
+
+    Raises:
+        TypeError: They do not go together, or some are missing.
+    """
+    names = self.__match_args__
+    by_place = dict(zip(names, positional, strict=False))
+    values = {**self.__record_defaults__, **by_place, **named}
+    are_given_once = len(by_place) == len(positional) and not by_place.keys() & named
+    if not are_given_once or values.keys() != set(names):
+        raise TypeError(
+            f"{type(self).__name__}({', '.join(names)}) got {len(positional)} values without a name"
+            f" and {', '.join(named) or 'none'} by name"
+        )
+    return tuple([values[name] for name in names])
 
 
 def _values(self: Any) -> tuple[Any, ...]:

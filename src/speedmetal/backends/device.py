@@ -23,12 +23,15 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from speedmetal.dtypes import DType, float16, float32
-from speedmetal.ir.nodes import Kernel
+from speedmetal.records import record
+
+if TYPE_CHECKING:
+    from speedmetal.ir.nodes import Kernel
 
 Triple = tuple[int, int, int]
 """Sizes along x, y and z."""
@@ -38,7 +41,7 @@ Address = Any
 of two in bytes. On the CPU an integer; on Metal a buffer with an offset."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceLimits:
     """What one launch may ask of a device.
 
@@ -53,7 +56,7 @@ class DeviceLimits:
     grid_size: int = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemoryInfo:
     """Memory that speedmetal has allocated on a device.
 
@@ -171,7 +174,7 @@ def entered_device() -> Device | None:
 # --- Launches
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sizes:
     """Sizes along x, y and z; ``grid`` counts threads, ``groups`` threadgroups."""
 
@@ -188,7 +191,7 @@ class Sizes:
         return self.threads[0] * self.threads[1] * self.threads[2]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArrayParameter:
     """An array among a kernel's parameters: extents, and strides in elements."""
 
@@ -196,7 +199,7 @@ class ArrayParameter:
     strides: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScalarParameter:
     """A number among a kernel's parameters."""
 
@@ -211,7 +214,7 @@ def fitted(value: Any, dtype: DType) -> Any:
         return float(dtype.numpy.type(value))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Launch:
     """What stays the same between launches of a kernel.
 
@@ -246,7 +249,7 @@ class Program(ABC):
         """What launches the kernel with these sizes and shapes; it keeps the program alive."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuildOptions:
     """What a kernel's code depends on besides the kernel.
 

@@ -7,8 +7,9 @@ finds it by name. Nothing else tells targets apart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from speedmetal.records import record
 
 if TYPE_CHECKING:
     from speedmetal.errors import Diagnostic
@@ -20,7 +21,7 @@ def has_everything(_kernel: Kernel) -> list[Diagnostic]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """One target of the compiler. No part of it needs a device.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.compiler.size_expression import SizedArray, formula_from
 from speedmetal.dtypes import named
 from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
+from speedmetal.records import record
 from speedmetal.source import SourceSpan, SourceText
 
 _LENGTH = struct.Struct("<Q")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KernelMetadata:
     """What a launch must know of a kernel besides its code.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
@@ -17,6 +16,7 @@ from speedmetal.errors import CompileError, InternalError, NestingError, Speedme
 from speedmetal.frontend import capture
 from speedmetal.frontend.signature import Argument
 from speedmetal.ir.types import greatest_index
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
 from speedmetal.system.disk_cache import default_cache
@@ -30,7 +30,7 @@ Dependency = tuple[Any, str, Any]
 """Where a name was looked up, the name, and its value then."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Specialisation:
     """What one compiled kernel is made from.
 
@@ -59,7 +59,7 @@ class Specialisation:
         return capture.first_line(self.function.__code__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class CompiledKernel:
     """A kernel that can be launched on a device."""
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from speedmetal.dtypes import DType, bfloat16, named
+from speedmetal.records import record
 
 Formula = tuple[Any, ...]
 """A word that says what it is, its type's name, and its parts, of which some are formulas."""
@@ -27,7 +27,7 @@ CALL = "@"
 Number = bool | int | float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LaunchValues:
     """What a launch knows.
 
@@ -178,7 +178,7 @@ _FLOAT: dict[str, Callable[..., Number]] = {"divide": _divide}
 # --- Arrays sized by them -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SizedArray:
     """A threadgroup array of which only a launch knows the size.
 

@@ -12,17 +12,18 @@ import tokenize
 import types
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.sources import lines_of, place_of
+from speedmetal.records import record
 from speedmetal.source import SourceSpan, SourceText
 
 FunctionNode = ast.FunctionDef | ast.Lambda
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Source:
     """A piece of a file that was parsed on its own.
 
@@ -126,19 +127,26 @@ def _last_line(code: types.CodeType) -> int:
     return max([code.co_firstlineno, *ends, *inner])
 
 
+def end_of_body(code: types.CodeType, lines: list[str]) -> int:
+    """How many lines of a file there are up to a function's last, but for closing brackets."""
+    last = _last_line(code)
+    if code.co_firstlineno > len(lines):
+        return last
+    column = _indentation(lines[code.co_firstlineno - 1])
+    inside = itertools.takewhile(
+        lambda line: not line.strip() or _indentation(line) > column, lines[last:]
+    )
+    return last + len(list(inside))  # what is never reached leaves no trace in the code
+
+
 def _blocks(code: types.CodeType, lines: list[str]) -> Iterator[list[str]]:
     """What may be a function's lines: up to the last that does anything, or one more, ...
 
     `inspect.getblock` alone would do, but its first call prepares a tokenizer for 15 ms.
     """
-    start, last = code.co_firstlineno - 1, _last_line(code)
+    start, last = code.co_firstlineno - 1, end_of_body(code, lines)
     if start >= len(lines):
         return
-    column = _indentation(lines[start])
-    inside = itertools.takewhile(
-        lambda line: not line.strip() or _indentation(line) > column, lines[last:]
-    )
-    last += len(list(inside))  # what is never reached, and so leaves no trace in the code
     for more in range(_CLOSING_LINES):
         if last + more <= len(lines):
             yield lines[start : last + more]
@@ -246,11 +254,11 @@ def _is_constant(module: str | None) -> bool:
     return (module or "").partition(".")[0] in _CONSTANT_MODULES
 
 
-@dataclass(slots=True)
 class Dependencies:
     """Every name outside the kernel that its meaning depends on, each one once."""
 
-    _found: dict[tuple[int, str], Dependency] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, str], Dependency] = {}
 
     def add(self, namespace: Any, name: str, value: Any) -> None:
         self._found.setdefault((id(namespace), name), (namespace, name, value))

@@ -14,21 +14,19 @@ import functools
 import re
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from speedmetal import dtypes
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, LanguageValue
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
-from speedmetal.intrinsics.constructs import Construct
-from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir.types import ArrayType
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScalarArgument:
     """A number whose value is known at the launch; ``weak`` where Python's own type gave it."""
 
@@ -39,7 +37,7 @@ class ScalarArgument:
         return self.dtype.short
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArrayArgument:
     """An array in device memory."""
 
@@ -49,7 +47,7 @@ class ArrayArgument:
         return str(self.type)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleArgument:
     """What is given item by item: a tuple, or an instance of ``cls``, see :func:`record_items`.
 
@@ -69,7 +67,7 @@ class TupleArgument:
         return f"({inner})" if self.cls is None else f"{self.cls.__name__}({inner})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StaticArgument:
     """A compile-time value: a function, a dtype, a string, None, or what ``static`` wraps."""
 
@@ -127,7 +125,7 @@ def record_defaults(cls: Any) -> dict[str, Any]:
 
 def is_record_class(cls: Any) -> bool:
     """Whether instances are aggregates: of a named tuple's or a frozen dataclass's class."""
-    if not isinstance(cls, type) or issubclass(cls, DType | Intrinsic | Construct):
+    if not isinstance(cls, type) or issubclass(cls, LanguageValue):
         return False
     if issubclass(cls, tuple):
         return hasattr(cls, "_fields")
@@ -204,7 +202,7 @@ def _has_float64(value: Any) -> bool:
     return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Numbers:
     """What the numbers of a call are: Python's floats, and whether NumPy's float64 is one."""
 

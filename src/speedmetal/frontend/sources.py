@@ -9,13 +9,13 @@ import sys
 import textwrap
 import types
 import weakref
-from dataclasses import dataclass
 
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.notebooks import cell_of, codes_in
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Given:
     """A text that the user has given for a function, and its lines where the function has them."""
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import as_dtype, check_host_operands
+from speedmetal.dtypes import LanguageValue, as_dtype, check_host_operands
 from speedmetal.errors import UserInputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Construct:
+class Construct(LanguageValue):
     """One construct.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from speedmetal.dtypes import DType, Kind, check_host_operands
+from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
 
 
 class IntrinsicKind(enum.Enum):
@@ -49,7 +49,7 @@ Spelling = str | Callable[..., Any] | Unsupported
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Intrinsic:
+class Intrinsic(LanguageValue):
     """One intrinsic, with everything that anyone needs to know about it.
 
     Args:

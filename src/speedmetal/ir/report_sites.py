@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedmetal.dtypes import DType
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 POSITIONS_LEVEL = 2
 """The debug level from which a failing kernel tells the thread, and looks at barriers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AssertSite:
     """One check in a kernel, and what to say where it fails."""
 
@@ -20,7 +19,7 @@ class AssertSite:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PrintSite:
     """One ``print`` of a kernel: its texts (None for the next value) and its values' types."""
 
@@ -28,7 +27,7 @@ class PrintSite:
     dtypes: tuple[DType, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReportSites:
     """Everything that a kernel may report, in the order of the mailbox's numbers.
 

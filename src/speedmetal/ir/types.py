@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from speedmetal.dtypes import DType
+from speedmetal.records import record
 
 SIMDGROUP_MATRIX_SIZE = 8
 """Rows and columns of a simdgroup matrix (Metal Shading Language specification, section 2.4)."""
@@ -36,7 +36,7 @@ class Space(enum.Enum):
     THREAD = "thread"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ArrayType:
     """An array's type.
 
@@ -76,7 +76,7 @@ class ArrayType:
         return f"{self.dtype.short}[{axes}]{layout}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatrixType:
     """An 8x8 matrix that the threads of a simdgroup hold together."""
 

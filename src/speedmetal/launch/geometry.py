@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.backends.device import Device, Sizes, Triple
 from speedmetal.errors import LaunchError
+from speedmetal.records import record
 
 AXES = "xyz"
 SIMDGROUP_SIZE = 32
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LaunchGeometry:
     """What a call says about sizes: ``grid``, or ``groups`` with ``threads``; checked."""
 

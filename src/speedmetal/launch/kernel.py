@@ -10,7 +10,7 @@ import functools
 import operator
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn, overload
 
 from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
@@ -45,6 +45,7 @@ from speedmetal.launch.modes import (
 from speedmetal.launch.parameters import parameters_of
 from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.launch.threadgroup_memory import memory_check
+from speedmetal.records import record
 
 # CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
 _debug_level = stated_debug_level
@@ -58,7 +59,7 @@ _COMPILED_KEPT = 256
 """Compiled kernels of one function; functions made anew for each call would fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KernelInfo:
     """What a compiled kernel needs and allows.
 

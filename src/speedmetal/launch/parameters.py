@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument, StaticArgument
 from speedmetal.frontend.static import static
+from speedmetal.records import record
 
 OPTIONS = ("grid", "groups", "threads", "debug", "device")
 """What a launch says besides the kernel's arguments."""
@@ -32,7 +31,7 @@ _FOREIGN_OPTIONS = {
 _MISSING = inspect.Parameter.empty
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Parameters:
     """What the arguments of a kernel's calls are bound to.
 
@@ -142,6 +141,8 @@ class Parameters:
                 f"kernel {self.kernel!r}: {name} is given twice, by position and by name; leave"
                 " one of them out"
             )
+        import difflib  # for calls that are wrong alone
+
         words = [*OPTIONS, *_FOREIGN_OPTIONS, *self.names]
         near = difflib.get_close_matches(name, words, n=1, cutoff=0.65)
         meant = "".join(f"; did you mean {_FOREIGN_OPTIONS.get(word, word)}?" for word in near)

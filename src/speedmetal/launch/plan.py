@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.backends.device import BoundLaunch, Device, Launch
@@ -11,9 +10,10 @@ from speedmetal.compiler.pipeline import CompiledKernel
 from speedmetal.ir.report_sites import ReportSites
 from speedmetal.launch.device_reports import deliver, empty_mailbox
 from speedmetal.launch.threadgroup_memory import MemoryCheck
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Plan:
     """Everything about a launch that does not change while its key is the same.
 

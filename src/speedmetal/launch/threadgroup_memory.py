@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from speedmetal.backends.device import Device, Triple
 from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import LaunchValues, SizedArray
 from speedmetal.errors import LaunchError
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemoryCheck:
     """What to look at in every launch of a kernel whose arrays' sizes depend on numbers.
 
@@ -42,7 +42,7 @@ class MemoryCheck:
         Raises:
             LaunchError: They do not, or a size is less than 1.
         """
-        values = replace(self.values, scalars=scalars)
+        values = LaunchValues(scalars, self.values.shapes, self.values.threads)
         lengths, shapes = [], []
         for array in self.arrays:
             extents = array.extents(values)

@@ -17,10 +17,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
 from pathlib import Path
 
 from speedmetal.errors import CacheError
+from speedmetal.system.digest import blake2b
 
 SWITCH_VARIABLE = "SPEEDMETAL_CACHE"
 """Environment variable that turns the cache off where it is ``0``."""

@@ -7,13 +7,15 @@ import platform
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.errors import DeviceError
-from speedmetal.ir.nodes import Kernel
+
+if TYPE_CHECKING:
+    from speedmetal.ir.nodes import Kernel
 
 ALIGNMENT_BYTES = 64
 """Of every allocation: a cache line, and the widest vector register (AVX-512)."""

@@ -13,12 +13,12 @@ import enum
 import functools
 import itertools
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit, unit_for
 from speedmetal.backends.cpu.image import CAN_MAP, MappedImage, is_image, unpacked
 from speedmetal.errors import InternalError
+from speedmetal.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Effort(enum.IntEnum):
     """LLVM's O2 for a module, without vectorisers and unrolling."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Host:
     """What describes this computer to LLVM; ``machine`` also generates the code."""
 

@@ -15,7 +15,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 
 from speedmetal.backends.cpu.identity import code_identity
@@ -27,6 +26,7 @@ from speedmetal.backends.cpu.jit import (
     loadable,
 )
 from speedmetal.errors import UserInputError
+from speedmetal.system.digest import blake2b
 from speedmetal.system.disk_cache import default_cache
 
 THREADS_VARIABLE = "SPEEDMETAL_NUM_THREADS"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from speedmetal.backends.target import Target, has_everything
-from speedmetal.ir.nodes import Kernel
+
+if TYPE_CHECKING:
+    from speedmetal.ir.nodes import Kernel
 
 
 # What prints and assembles is loaded late: code that comes from disk needs none of it.

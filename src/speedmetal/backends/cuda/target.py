@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from speedmetal.backends.target import Target
 from speedmetal.errors import Diagnostic
-from speedmetal.ir.nodes import Kernel
+
+if TYPE_CHECKING:
+    from speedmetal.ir.nodes import Kernel
 
 
 # What checks, prints and assembles is loaded late: code that comes from disk needs none of it.

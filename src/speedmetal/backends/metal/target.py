@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from speedmetal.backends.target import Target
 from speedmetal.errors import Diagnostic, UserInputError
-from speedmetal.ir.nodes import Kernel
+
+if TYPE_CHECKING:
+    from speedmetal.ir.nodes import Kernel
 
 
 # What checks and prints is loaded late: code that comes from disk needs none of it.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VectorUnit:
     """How code is written for a processor.
 
