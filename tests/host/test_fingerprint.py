@@ -7,14 +7,15 @@ import math
 import os
 import subprocess
 import sys
-import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal.compiler import fingerprint
 from speedmetal.compiler.fingerprint import (
     Fingerprint,
     UnkeyableError,
@@ -269,22 +270,87 @@ def test_what_cannot_be_described_is_said():
         assert digest(value)
 
 
-def test_a_block_ends_where_the_function_ends(tmp_path):
-    text = textwrap.dedent("""\
-        def f(x):
-            '''text
-        at the margin'''
-            x: int
+BLOCKS = {
+    "one line": "def f(x): return x",
+    "a string at the margin, and an annotation": '''def f(x):
+    """text
+at the margin"""
+    x: int
 
-            # a comment
-        after = 1
-        """)
+    # a comment''',
+    "closing brackets": """def f(
+    x,
+):
+    return (
+        x
+    )""",
+    "an annotation over lines at the margin": """def f(x):
+    y: dict[
+int, int]
+    z: int""",
+    "a line that goes on": """def f(x):
+    y: \\
+int
+    z: int""",
+    "what is never reached": """def f(x):
+    return x
+    x = 5
+
+    z: int""",
+    "a bracket in a string": """def f(x):
+    y = "("
+    z: int""",
+}
+
+
+@pytest.mark.parametrize("what", BLOCKS)
+def test_a_block_ends_where_the_function_ends(tmp_path, what):
+    text = BLOCKS[what] + "\nafter = (1)\n"
     path = tmp_path / "block.py"
     path.write_text(text)
     namespace = {}
     exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - our own text
-    block = source_block(namespace["f"])
-    assert block.rstrip() == text.removesuffix("after = 1\n").rstrip()
+    assert source_block(namespace["f"]).rstrip() == BLOCKS[what]
+
+
+def test_a_block_of_a_usual_kernel_is_found_without_a_tokenizer(tmp_path, monkeypatch):
+    text = '''def f(x):
+    """What it does: (a list)."""
+    y = x[0]
+    if y > (1):
+        y = {1: "a"}
+    return g(
+        y,
+    )
+
+
+after = 1
+'''
+    path = tmp_path / "block.py"
+    path.write_text(text)
+    namespace = {}
+    exec(compile(text, str(path), "exec"), namespace)  # noqa: S102 - our own text
+    monkeypatch.setattr(fingerprint.inspect, "getblock", None)
+    assert source_block(namespace["f"]).rstrip() == text.removesuffix("after = 1\n").rstrip()
+
+
+def test_the_packages_identity_looks_at_every_folder_with_compiled_code(monkeypatch, tmp_path):
+    """A changed printer, pass or runtime must not meet the code that an older one made."""
+    package = Path(fingerprint.__file__).parents[1]
+    shown = set(fingerprint._files(package))
+    for name in ("ir/nodes.py", "backends/cpu/codegen/printer.py", "backends/cpu/runtime.ll"):
+        found = (package / name).stat()
+        assert f"{Path(name).name} {found.st_size} {found.st_mtime_ns}" in shown
+    copied = tmp_path / "package"
+    (copied / "passes").mkdir(parents=True)
+    (copied / "passes" / "one.py").write_text("1")
+    (copied / "bench").mkdir()
+    before = list(fingerprint._files(copied))
+    (copied / "bench" / "two.py").write_text("2")
+    (copied / "passes" / "notes.txt").write_text("3")
+    assert list(fingerprint._files(copied)) == before
+    (copied / "passes" / "one.py").write_text("22")
+    assert list(fingerprint._files(copied)) != before
 
 
 def test_the_packages_identity_is_computed_once():
