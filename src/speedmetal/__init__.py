@@ -5,8 +5,6 @@ Names are imported when they are first used, so that the command line's help is 
 ``__init__.pyi``, which ``tools/generate_stub.py`` writes from the tables.
 """
 
-from typing import Any
-
 __version__ = "0.1.0"
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
@@ -41,35 +39,42 @@ _NAMESPACES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def _language() -> dict[str, Any]:
+def _language() -> dict[str, object]:
     """The names of the kernel language: intrinsics and constructs."""
     from speedmetal.intrinsics import TABLE, constructs
 
     return {**TABLE, **constructs.TABLE}
 
 
-def __getattr__(name: str) -> Any:
-    import importlib.util
+def __getattr__(name: str) -> object:
+    from importlib import import_module
 
+    value: object
     if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        value = getattr(import_module(_HOME[name]), name)
     elif name in _NAMESPACES:
-        value = importlib.import_module(_NAMESPACES[name])
+        value = import_module(_NAMESPACES[name])
     elif name == "__all__":
         value = sorted(["__version__", *_HOME, *_NAMESPACES, *_language()])
     elif name.startswith("_"):  # what Python itself asks for must not import anything
         raise AttributeError(f"module 'speedmetal' has no attribute {name!r}")
-    elif importlib.util.find_spec(f"speedmetal.{name}"):
+    elif _is_module(name):
         # A module, asked for before it was imported. (`from speedmetal import compiler` asks here
         # first; looking into the language's tables would import them for nothing.)
-        value = importlib.import_module(f"speedmetal.{name}")
+        value = import_module(f"speedmetal.{name}")
     else:
         value = _from_language(name)
     globals()[name] = value
     return value
 
 
-def _from_language(name: str) -> Any:
+def _is_module(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(f"speedmetal.{name}") is not None
+
+
+def _from_language(name: str) -> object:
     language = _language()
     if name in language:
         return language[name]

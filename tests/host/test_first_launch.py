@@ -1,0 +1,101 @@
+"""What a process has imported after a first launch: with code on disk, nothing that compiles."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speedmetal.backends.cpu.image import CAN_MAP
+
+LAUNCH = """
+import sys
+import numpy as np
+import speedmetal as sm
+
+scale = 3
+
+def scaled(x):
+    return scale * x
+
+@sm.kernel
+def k(a, n, pair):
+    '''What it does.'''
+    i = sm.thread_position_in_grid().x
+    for step in range(n):
+        a[i] = scaled(a[i]) + pair[1]
+
+a = np.ones(100_000, np.float32)
+k(a, 2, (1, 0.5), grid=a.size)
+assert (a == 11).all()
+print(*sorted(sys.modules))
+"""
+
+COMPILING = (
+    *("speedmetal.frontend.infer", "speedmetal.frontend.parse", "speedmetal.passes"),
+    *("speedmetal.ir.nodes", "speedmetal.intrinsics", "speedmetal.backends.cpu.codegen.printer"),
+    *("speedmetal.backends.cpu.linker", "difflib"),
+)
+NEVER = (
+    *("speedmetal.backends.c_family", "speedmetal.bench", "speedmetal.doctor"),
+    *("speedmetal.metal_simulator", "platformdirs"),
+)
+needs_images = pytest.mark.skipif(not CAN_MAP, reason="elsewhere LLVM loads what is compiled")
+
+
+def _modules(program: Path, cache: Path) -> set[str]:
+    environment = {
+        **os.environ,
+        "SPEEDMETAL_CACHE_DIR": str(cache),
+        "SPEEDMETAL_CACHE": "1",
+        "SPEEDMETAL_NUM_THREADS": "2",  # so that the pool is loaded as well
+    }
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
+    """The modules of a process that compiles, and of the next one."""
+    folder = tmp_path_factory.mktemp("first")
+    program = folder / "program.py"
+    program.write_text(LAUNCH)
+    first, second = (_modules(program, folder / "cache") for _ in range(2))
+    return first, second
+
+
+@pytest.mark.parametrize("module", COMPILING)
+def test_code_from_disk_runs_without_what_compiles(
+    imported: tuple[set[str], set[str]], module: str
+) -> None:
+    compiling, loading = imported
+    assert module in compiling
+    assert module not in loading
+
+
+@needs_images
+def test_code_from_disk_runs_without_llvm(imported: tuple[set[str], set[str]]) -> None:
+    compiling, loading = imported
+    assert "llvmlite" in compiling
+    assert "llvmlite" not in loading
+
+
+@pytest.mark.parametrize("module", NEVER)
+def test_no_launch_imports_what_it_has_no_use_for(
+    imported: tuple[set[str], set[str]], module: str
+) -> None:
+    assert module not in set.union(*imported)
+
+
+def test_the_package_alone_imports_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    found = []
+    for statement in ("pass", "import speedmetal"):
+        program.write_text(f"{statement}\nimport sys; print(*sorted(sys.modules))")
+        found.append(_modules(program, tmp_path / "cache"))
+    before, after = found
+    assert after - before == {"speedmetal"}
