@@ -319,8 +319,8 @@ def test_a_block_of_a_usual_kernel_is_found_without_a_tokenizer(tmp_path, monkey
     y = x[0]
     if y > (1):
         y = {1: "a"}
-    return g(
-        y,
+    return (
+        y
     )
 
 
@@ -336,8 +336,13 @@ after = 1
 
 def test_the_packages_identity_looks_at_every_folder_with_compiled_code(monkeypatch, tmp_path):
     """A changed printer, pass or runtime must not meet the code that an older one made."""
-    package = Path(fingerprint.__file__).parents[1]
+    package = Path(sm.__file__).parent
     shown = set(fingerprint._files(package))
+    looked_at = []
+    monkeypatch.setattr(fingerprint, "_files", lambda folder: looked_at.append(folder) or [])
+    package_identity.__wrapped__()
+    assert looked_at == [package]
+    monkeypatch.undo()
     for name in ("ir/nodes.py", "backends/cpu/codegen/printer.py", "backends/cpu/runtime.ll"):
         found = (package / name).stat()
         assert f"{Path(name).name} {found.st_size} {found.st_mtime_ns}" in shown

@@ -236,12 +236,11 @@ def _argument(value: Any, numbers: _Numbers) -> Argument:
 
 def _is_static(value: Any) -> bool:
     """Whether it is known while compiling; what can be called only where it has a name."""
-    if value is None or isinstance(value, static | str | DType | type | np.dtype):
+    if value is None or isinstance(value, static | str | LanguageValue | type | np.dtype):
         return True
     # Functions of Python's, NumPy's and ours, and kernels; no objects of classes with __call__,
     # which may hold anything.
-    is_function = callable(value) and isinstance(getattr(value, "__name__", None), str)
-    return is_function or isinstance(value, Intrinsic | Construct)
+    return callable(value) and isinstance(getattr(value, "__name__", None), str)
 
 
 def _number(value: Any, numbers: _Numbers) -> ScalarArgument | None:
