@@ -30,7 +30,8 @@ def _cells(row: Row) -> list[str]:
 def cell(value: str | float | None) -> str:
     """A value as the text of a cell; text that would be a formula is defused by an apostrophe.
 
-    Floats have 15 digits: what comes after them is rounding, and differs between processors.
+    Floats have 12 digits: nothing is measured to more, and the last few of all differ between
+    processors.
 
     Example:
         >>> cell("=cmd()"), cell(-1.5), cell(None), cell(True), cell(0.1 + 0.2)
@@ -42,4 +43,4 @@ def cell(value: str | float | None) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-    return repr(float(f"{value:.15g}")) if isinstance(value, float) else repr(value)
+    return repr(float(f"{value:.12g}")) if isinstance(value, float) else repr(value)
