@@ -1,6 +1,6 @@
-"""Makes `tests/strategies.py` importable from every test, and gives Hypothesis its profiles.
+"""Makes the modules of this folder importable from every test, and gives Hypothesis its profiles.
 
-Tests marked `nightly` run only where `-m nightly` (or another expression of marks) asks for them.
+Which tests run is chosen in `tiers.py`.
 """
 
 import os
@@ -14,29 +14,24 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from tiers import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_ignore_collect,
+)
+
 # Times of examples vary with the load of the machine and prove nothing about the code.
 # Where others wait for the answer, the same examples are tried every time.
 IS_CI = os.environ.get("CI") == "true"
 hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=IS_CI)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=10, derandomize=IS_CI)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Kernels of tests are compiled for each run: a cache on disk would keep thousands that nobody
 # runs again. The tests of the cache turn it on for themselves.
 os.environ.setdefault("SPEEDMETAL_CACHE", "0")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "nightly: long; runs only where -m asks for it")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("nightly")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

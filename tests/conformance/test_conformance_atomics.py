@@ -231,3 +231,52 @@ def test_min_and_max_of_floats_with_both_signs_and_zeros(launch, name):
         cell = np.array([start], np.float32)
         launch(extreme, values, cell, grid=values.size)
         assert cell[0] == meaning(np.float32(start), values)
+
+
+@pytest.mark.parametrize("dtype", [sm.int32, sm.uint32, sm.float32], ids=str)
+def test_operations_on_both_memories_in_one_kernel_are_exact(launch, dtype):
+    @sm.kernel
+    def count(device, out):
+        i = sm.thread_index_in_threadgroup()
+        own = sm.threadgroup_array((2,), dtype)
+        if i < 2:
+            sm.atomic_store(own, i, 0)
+        sm.threadgroup_barrier()
+        sm.atomic_add(own, 0, 1)
+        sm.atomic_max(own, 1, i)
+        sm.atomic_add(device, 0, 2)
+        sm.atomic_sub(device, 0, 1)
+        sm.atomic_min(device, 1, i)
+        old = sm.atomic_compare_exchange(device, 2, 0, i + 1)
+        if old == 0:
+            sm.atomic_exchange(device, 3, 5)
+        sm.threadgroup_barrier()
+        if i == 0:
+            group = sm.threadgroup_position_in_grid().x
+            out[group, 0], out[group, 1] = sm.atomic_load(own, 0), own[1]
+
+    device, out = np.array([0, 99, 0, 0], dtype.numpy), np.zeros((4, 2), dtype.numpy)
+    launch(count, device, out, groups=4, threads=100)
+    assert device[[0, 1, 3]].tolist() == [400, 0, 5]
+    assert 1 <= device[2] <= 100
+    assert out.tolist() == [[100, 99]] * 4
+
+
+def test_the_last_child_to_come_computes_its_parent(launch):
+    leaves = 1024
+
+    @sm.kernel
+    def refit(sums, arrived):
+        node = sm.thread_position_in_grid().x + leaves
+        sm.atomic_store(sums, node, 2)
+        while node > 1:
+            node = node // 2
+            if sm.atomic_add(arrived, node, 1) == 0:
+                return
+            left, right = sm.atomic_load(sums, 2 * node), sm.atomic_load(sums, 2 * node + 1)
+            sm.atomic_store(sums, node, left + right)
+
+    sums, arrived = np.zeros(2 * leaves, np.int32), np.zeros(leaves, np.int32)
+    launch(refit, sums, arrived, grid=leaves, threads=64)
+    assert sums[1] == 2048
+    assert (arrived[1:] == 2).all()

@@ -9,6 +9,8 @@ import pytest
 
 import speedmetal as sm
 
+pytestmark = pytest.mark.tier("default")
+
 HELPERS = """\
 def step(a, i):
     if a[i] > 3:

@@ -152,6 +152,7 @@ def test_a_fault_of_one_unit_is_seen():
     assert unexpected(record, sm.float32, "cpu", signs, -signs).all()
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("record", [r for r in RECORDS if r.aliases], ids=lambda r: r.name)
 def test_an_alias_is_the_intrinsic(launch, record):
     dtype = sm.float32 if dtypes.Kind.FLOAT in record.accepts else sm.int32

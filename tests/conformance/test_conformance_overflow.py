@@ -156,6 +156,7 @@ def test_formulas_of_edges_wrap(launch, dtype):
     check(launch, dtype, list(itertools.product(edges(dtype), repeat=2)))
 
 
+@pytest.mark.tier("default")
 @ALL_INTEGERS
 def test_formulas_of_anything_wrap(launch, dtype):
     values = st.one_of(st.integers(dtype.minimum, dtype.maximum), st.sampled_from(edges(dtype)))

@@ -121,6 +121,7 @@ def rows_of(dtype) -> st.SearchStrategy[list[tuple[int, int, int]]]:
     return st.lists(ranges_near_ends(np.dtype(dtype)), min_size=ROWS, max_size=ROWS)
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("dtype", [*SIGNED, *UNSIGNED])
 @few_examples
 @given(data=st.data())
@@ -128,6 +129,7 @@ def test_ranges_are_pythons(launch, dtype, data):
     check(launch, forwards, data.draw(rows_of(dtype)), dtype)
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("dtype", [*SIGNED, *UNSIGNED])
 @few_examples
 @given(data=st.data())
@@ -135,6 +137,7 @@ def test_reversed_ranges_are_pythons(launch, dtype, data):
     check(launch, backwards, data.draw(rows_of(dtype)), dtype, reversed)
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64, np.uint64])
 @few_examples
 @given(data=st.data())
@@ -216,6 +219,7 @@ def wanted_falling(start: int, stop: int, step: int) -> list[int]:
     return [v for numbers, room in parts for v in [*islice(numbers, room), *[0] * room][:room]]
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("dtype", UNSIGNED)
 @few_examples
 @given(data=st.data())

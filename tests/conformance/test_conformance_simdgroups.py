@@ -231,12 +231,12 @@ def test_the_first_active_thread(launch):
 # --- Votes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("threshold", [0, 1, 2, 3, 16, 31, 32, 33])
-@pytest.mark.divergent
-def test_votes(launch, family, threshold):
+SOME_THRESHOLDS = (0, 1, 2, 3, 16, 31, 32, 33)
+
+
+@functools.cache
+def votes_of(family):
     ballot, any_of, all_of = (TABLE[f"{family}_{name}"] for name in ("ballot", "any", "all"))
-    width = FAMILIES[family]
 
     @sm.kernel
     def votes(active, limit, masks, some, every):
@@ -247,19 +247,36 @@ def test_votes(launch, family, threshold):
             some[i] = any_of(lane < limit)
             every[i] = all_of(lane < limit)
 
-    for grid in (1, 32, 50, 64):
-        for mask in MASKS.values():
-            active = np.array([mask(i) for i in range(grid)])
-            masks = np.zeros(grid, np.uint32)
-            some, every = np.zeros(grid, np.bool_), np.zeros(grid, np.bool_)
-            launch(votes, active, threshold, masks, some, every, grid=grid, threads=64)
-            for lanes in lanes_of(grid, 64, width):
-                own = [k for k in lanes if active[k]]
-                truths = [k % 32 < threshold for k in own]
-                wanted = sum(1 << (k - lanes[0]) for k, t in zip(own, truths, strict=True) if t)
-                assert all(masks[k] == wanted for k in own)
-                assert all(some[k] == any(truths) for k in own)
-                assert all(every[k] == all(truths) for k in own)
+    return votes
+
+
+def check_votes(launch, family, threshold, grid, mask):
+    active = np.array([mask(i) for i in range(grid)])
+    masks = np.zeros(grid, np.uint32)
+    some, every = np.zeros(grid, np.bool_), np.zeros(grid, np.bool_)
+    launch(votes_of(family), active, threshold, masks, some, every, grid=grid, threads=64)
+    for lanes in lanes_of(grid, 64, FAMILIES[family]):
+        own = [k for k in lanes if active[k]]
+        truths = [k % 32 < threshold for k in own]
+        wanted = sum(1 << (k - lanes[0]) for k, t in zip(own, truths, strict=True) if t)
+        assert all(masks[k] == wanted for k in own)
+        assert all(some[k] == any(truths) for k in own)
+        assert all(every[k] == all(truths) for k in own)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_votes_of_all_threads(launch, family):
+    for threshold in range(34):
+        check_votes(launch, family, threshold, 32, MASKS["all"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.divergent
+def test_votes_of_the_active_threads(launch, family):
+    for threshold in SOME_THRESHOLDS:
+        for grid in (1, 32, 50, 64):
+            for mask in MASKS.values():
+                check_votes(launch, family, threshold, grid, mask)
 
 
 def test_every_collective_is_tested_here():

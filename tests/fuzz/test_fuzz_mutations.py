@@ -220,7 +220,7 @@ def test_faults_are_told_and_never_crash():
     try_mutants(MUTANTS, SEED)
 
 
-@pytest.mark.nightly
+@pytest.mark.tier("nightly")
 @pytest.mark.timeout(7200)
 def test_many_faults_are_told_and_never_crash():
     try_mutants(MUTANTS_AT_NIGHT, SEED + 1)

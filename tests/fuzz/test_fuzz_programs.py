@@ -110,7 +110,7 @@ def test_random_programs_do_the_same_on_the_simulated_apple_gpu(order, tmp_path)
         each()
 
 
-@pytest.mark.nightly
+@pytest.mark.tier("nightly")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("processor", ["", "x86-64-v3"])  # this machine's, and shorter vectors
 def test_many_random_programs_do_what_they_do_in_python(processor, tmp_path, monkeypatch):

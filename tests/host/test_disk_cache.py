@@ -423,6 +423,7 @@ def test_a_limit_on_file_sizes_leaves_a_warning_and_no_rubbish(folder):
 # --- several processes
 
 
+@pytest.mark.tier("default")
 def test_a_writer_that_is_killed_leaves_old_value_or_new(folder):
     """Writers of 4 MB values are killed at many moments; a reader never sees a mixture."""
     writer = f"""
@@ -465,6 +466,7 @@ def test_dead_writers_files_are_removed_and_living_ones_kept(cache):
     assert list(cache.folder.iterdir()) == [alive]
 
 
+@pytest.mark.tier("default")
 def test_processes_that_race_for_entries_all_get_right_values(folder):
     body = f"""
         import hashlib

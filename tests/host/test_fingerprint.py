@@ -77,6 +77,7 @@ def digests(folder, kernels=SOURCE, helpers=HELPERS):
     return answer.stdout.split()
 
 
+@pytest.mark.tier("default")
 def test_what_changes_it_and_what_does_not(tmp_path):
     first, first_places = digests(tmp_path / "first")
     changes = {

@@ -107,6 +107,7 @@ def same(left: float, right: float) -> bool:
     return left == right or (math.isnan(left) and math.isnan(right))
 
 
+@pytest.mark.tier("default")
 @given(data=st.data())
 @settings(max_examples=100)
 def test_the_host_computes_what_a_kernel_computes(data: st.DataObject) -> None:

@@ -10,6 +10,8 @@ import pytest
 import speedmetal as sm
 from speedmetal.dtypes import ALL
 
+pytestmark = pytest.mark.tier("default")
+
 DTYPES = [d for d in ALL if d is not sm.float64]
 
 

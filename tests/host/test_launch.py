@@ -359,6 +359,7 @@ def test_what_equals_a_size_is_none(grid):
         vadd(A, A, A, grid=(1,), threads=grid)
 
 
+@pytest.mark.tier("default")
 def test_arguments_that_no_kernel_takes():
     assert message(lambda: vadd(A, [1.0], A, grid=1)).startswith(
         "kernel 'vadd': argument b: a kernel can not take a list; allowed are arrays,"
@@ -596,6 +597,7 @@ except sm.SpeedmetalError as error:
 """
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize(
     ("level", "answer"),
     [

@@ -17,6 +17,8 @@ import pytest
 import speedmetal as sm
 from speedmetal.intrinsics import TABLE, constructs
 
+pytestmark = pytest.mark.tier("default")
+
 FACTOR = 3
 square = lambda x: x * x  # noqa: E731 - lambdas have no name to be found by
 

@@ -120,6 +120,7 @@ WRONG = {
 }
 
 
+@pytest.mark.tier("default")
 def test_a_type_checker_takes_right_names_and_refuses_wrong_ones(tmp_path):
     pytest.importorskip("mypy", reason="mypy is not installed")
     program = tmp_path / "program.py"

@@ -107,6 +107,7 @@ COMMAND = [sys.executable, "-m", "speedmetal", "code"]
 OLD_COMMAND = [sys.executable, "-m", "speedmetal.code"]
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
 def test_the_command_prints_what_the_function_returns(tmp_path, command):
     path = tmp_path / "kernels.py"
@@ -122,6 +123,7 @@ def test_the_command_prints_what_the_function_returns(tmp_path, command):
     assert "half* a [[buffer(0)]]" in done.stdout
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
 def test_the_command_ends_with_status_2_where_the_input_is_wrong(tmp_path, command):
     done = subprocess.run(
@@ -132,6 +134,7 @@ def test_the_command_ends_with_status_2_where_the_input_is_wrong(tmp_path, comma
     assert done.stderr == "speedmetal: there is no file 'none.py'\n"
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
 def test_the_command_ends_with_status_3_where_something_else_is_wrong(tmp_path, command):
     """NVRTC is nowhere to be found: its kernel's file sees to that."""
@@ -146,6 +149,7 @@ def test_the_command_ends_with_status_3_where_something_else_is_wrong(tmp_path, 
     assert done.stderr.startswith("speedmetal: NVIDIA's run-time compiler was not found")
 
 
+@pytest.mark.tier("default")
 def test_the_command_colours_what_it_prints_to_a_terminal(tmp_path):
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     path = tmp_path / "kernels.py"

@@ -301,6 +301,7 @@ def test_functions_of_one_scalar_are_made_alone():
         infer_function(too_large, (sm.int32,))
 
 
+@pytest.mark.tier("default")
 def test_deep_programs_are_refused_with_a_message(tmp_path, monkeypatch):
     """Python's stack ends with advice, not with a RecursionError."""
     monkeypatch.setattr(deep_stack, "_DEEPEST_FRAMES", 10_000)

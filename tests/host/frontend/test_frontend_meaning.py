@@ -233,6 +233,7 @@ def floats(out, xs):
     out[i, 5] = abs(x) + int(x)
 
 
+@pytest.mark.tier("default")
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=8))
 @settings(max_examples=20)
 def test_floats_follow_python(values):

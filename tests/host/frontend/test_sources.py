@@ -148,6 +148,7 @@ MISSING = (
 )
 
 
+@pytest.mark.tier("default")
 def test_the_command_line_has_the_source_of_its_functions():
     for options in (["-c", PROGRAM, "-c", "x"], ["-Wonce", "-X", "nocache", "-sc" + PROGRAM]):
         done = run(*options)

@@ -13,6 +13,8 @@ import pytest
 import speedmetal as sm
 from speedmetal.errors import UserInputError
 
+pytestmark = pytest.mark.tier("default")
+
 FUNCTIONS = ("exp", "log", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
 BOUND = 4
 """Error in units of the last place of the result's size, which docs/language.md states."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+from nvrtc import needs_nvrtc
 from speedmetal.backends.cuda.driver import nvrtc as build
 from speedmetal.dtypes import float32, float64, int32, int64, uint8
 from speedmetal.intrinsics import TABLE
@@ -52,7 +53,7 @@ def _source(record, dtype, target):
     return sm.code((_unary, _binary, _ternary)[record.arity - 1], record, x, out, target=target)
 
 
-@pytest.mark.skipif(not build.is_available(), reason="NVRTC (nvidia-cuda-nvrtc) is not installed")
+@needs_nvrtc
 @pytest.mark.parametrize(("record", "dtype"), CASES)
 def test_nvrtc_compiles_it(record, dtype):
     assert ".visible .entry" in build.compile_ptx(_source(record, dtype, "cuda"))

@@ -15,6 +15,8 @@ from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.accuracy import stratified, ulp_errors
 from speedmetal.intrinsics.record import IntrinsicKind, Result
 
+pytestmark = pytest.mark.tier("default")
+
 FUNCTIONS = [r for r in TABLE.values() if r.kind is IntrinsicKind.MATH and r.ulp > 0]
 UNARY = [r for r in FUNCTIONS if r.arity == 1]
 BINARY = [r for r in FUNCTIONS if r.arity == 2]

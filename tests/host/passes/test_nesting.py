@@ -170,6 +170,7 @@ DEEP = {
 }  # fmt: skip
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("target", ["metal", "cuda"])
 @pytest.mark.parametrize("name", DEEP)
 def test_texts_stay_within_the_brackets_that_clang_takes(name, target):

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ir_builder import Builder
+from nvrtc import needs_nvrtc
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import Text
 from speedmetal.backends.cuda.codegen.printer import CudaPrinter
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen.printer import MetalPrinter
 from speedmetal.ir import nodes as ir
 
@@ -181,7 +182,7 @@ EDGES = st.sampled_from([2**31 - 1, -(2**31), 2**30, 46341, -(2**31) + 1])
 LEAF = st.one_of(st.integers(-9, 9), EDGES).map(lambda n: (B.value(n), n))
 
 
-@pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
+@needs_nvrtc
 @given(st.recursive(LEAF, numbers, max_leaves=12))
 def test_the_compiler_reads_the_same_expression(case):
     """No part may overflow either: that would be no constant of C++."""

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nvrtc import NEEDS_NVRTC
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.cuda.codegen.spellings import DIALECT
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
+pytestmark = NEEDS_NVRTC
 
 CONSTEXPR = replace(DIALECT, function="static __device__ constexpr ")
 TYPES = (d.int8, d.int16, d.int32, d.int64, d.uint8, d.uint32, d.uint64)

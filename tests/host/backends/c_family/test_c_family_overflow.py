@@ -7,7 +7,8 @@ import re
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx, is_available
+from nvrtc import needs_nvrtc
+from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
 
 # --- What NVIDIA's compiler makes of it ---------------------------------------------------------
 
@@ -24,7 +25,7 @@ FORMULAS = {
 }
 
 
-@pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
+@needs_nvrtc
 @pytest.mark.parametrize("dtype", ["i32", "i64"])
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_nvidias_compiler_folds_nothing_away(formula, dtype):
@@ -43,7 +44,7 @@ def test_nvidias_compiler_folds_nothing_away(formula, dtype):
     assert re.search(instruction, loaded[1]), loaded[1]
 
 
-@pytest.mark.skipif(not is_available(), reason="NVRTC is not installed")
+@needs_nvrtc
 def test_neighbours_in_an_index_are_neighbours_to_nvidias_compiler():
     """One address, with offsets: not one for each element."""
 

@@ -30,7 +30,7 @@ def _why_not() -> str:
     return ""
 
 
-pytestmark = pytest.mark.skipif(bool(_why_not()), reason=_why_not())
+pytestmark = [pytest.mark.skipif(bool(_why_not()), reason=_why_not()), pytest.mark.tier("default")]
 
 
 def run(*arguments: str) -> str:

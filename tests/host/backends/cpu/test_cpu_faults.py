@@ -114,6 +114,7 @@ def test_memory_by_the_size_of_the_threadgroup() -> None:
     assert said.startswith("kernel 'row_of_threads' needs 32896 bytes")
 
 
+@pytest.mark.tier("default")
 def test_sizes_are_known_when_the_code_comes_from_disk(tmp_path: Any) -> None:
     """The second process does not see the program's IR."""
     program = tmp_path / "program.py"

@@ -27,6 +27,8 @@ from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads, runtime_text
 from speedmetal.errors import UserInputError
 
+pytestmark = pytest.mark.tier("default")
+
 ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 PATIENCE_SECONDS = 60.0  # for threads that must meet; only a defect makes anybody wait for so long
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from nvrtc import needs_nvrtc
 from speedmetal.backends.cuda.driver import nvrtc as build
 from speedmetal.errors import DeviceError, InternalError
 
-needs_nvrtc = pytest.mark.skipif(not build.is_available(), reason="NVRTC is not installed")
 SOURCE = 'extern "C" __global__ void k(float* x, float y) { x[0] = x[1] * y + x[2]; }'
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import mlx.core as mx
-from mlx import nn
 
+from mlx import nn
 from speedmetal.bench.contract import CHAIN_STEPS, Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor
 

@@ -4,9 +4,9 @@ Apple's compiler accepts these kernels every day, and nobody here wrote them: wh
 makes of them says how much of the language it knows, and whether its rules are false alarms. Prints
 a table as Markdown.
 
-    python tools/mlx_kernels.py                  # MLX's headers from PyPI's wheel, by pip
-    python tools/mlx_kernels.py --sources ~/mlx  # a checkout, which has all kernels
-    python tools/mlx_kernels.py --only sort softmax
+    python tests/mlx/mlx_kernels.py                  # MLX's headers from PyPI's wheel, by pip
+    python tests/mlx/mlx_kernels.py --sources ~/mlx  # a checkout, which has all kernels
+    python tests/mlx/mlx_kernels.py --only sort softmax
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from mlx_cases import CASES, COMPILED, Case
 from mlx_sources import Sources, SourcesError, checkout, download, installed
 

@@ -1,6 +1,6 @@
 """MLX's kernels for reductions and scans."""
 
-# ruff: noqa: E501, FBT001 - declarations of templates read best in one line; flags of kernels
+# ruff: noqa: E501 - declarations of templates read best in one line; flags of kernels
 
 from __future__ import annotations
 

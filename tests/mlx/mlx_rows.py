@@ -1,6 +1,6 @@
 """MLX's kernels for operations on rows, sorting and searching."""
 
-# ruff: noqa: E501, FBT001 - declarations of templates read best in one line; flags of kernels
+# ruff: noqa: E501 - declarations of templates read best in one line; flags of kernels
 
 from __future__ import annotations
 

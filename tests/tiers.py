@@ -1,0 +1,161 @@
+"""Which tests run. Nothing else chooses: not the tests, not the workflows.
+
+========  ==================  =================================================================
+tier      asked for by        what runs
+========  ==================  =================================================================
+quick     ``--tier quick``    a sample on the CPU, in less than a minute: while editing
+default                       every test, of combinations of its parameters a sample
+nightly   ``--tier nightly``  every combination, and what takes hours
+========  ==================  =================================================================
+
+``SPEEDMETAL_TEST_TIER`` asks as well, for processes that are given no options. A test with the mark
+``tier("nightly")`` runs in that tier and in larger ones; `BEYOND_QUICK` has whole folders that no
+quick run reads.
+A test that is named (``file.py::test``) runs with all its combinations, whatever the tier is.
+
+The sample of a test has every value of every parameter, and of any two parameters every pair of
+*classes* of values (`class_of`): integer types stand for each other, so that no square of types is
+run in full. For ``quick`` only pairs of types count. A sample is the same on every device and in
+every run.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from speedmetal.dtypes import DType
+
+VARIABLE = "SPEEDMETAL_TEST_TIER"
+ROOT = Path(__file__).parents[1]
+BEYOND_QUICK = (
+    *("tests/bench", "tests/examples", "tests/fuzz", "tests/mlx"),
+    *("tests/host/backends/cuda", "tests/host/backends/metal", "tests/host/bench"),
+    *("tests/host/doctor", "tests/host/metal_simulator", "tests/host/msl"),
+    *("src/speedmetal/bench", "src/speedmetal/doctor", "src/speedmetal/metal_simulator"),
+    *("src/speedmetal/backends/metal", "src/speedmetal/metal.py", "src/speedmetal/profile.py"),
+)
+"""What is of other devices, needs a browser or frameworks, or starts processes."""
+QUICK_DEVICES = ("cpu",)
+QUICK_PROFILE = "quick"
+"""Of Hypothesis: few examples."""
+
+
+class Tier(enum.IntEnum):
+    QUICK = 0
+    DEFAULT = 1
+    NIGHTLY = 2
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Tier:
+        return cls[config.getoption("--tier").upper()]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    names = [tier.name.lower() for tier in Tier]
+    wanted = os.environ.get(VARIABLE, "default")
+    help_text = "how much runs: a sample on the CPU, every test, or every combination as well"
+    parser.getgroup("speedmetal").addoption("--tier", choices=names, default=wanted, help=help_text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "tier(name): the least tier in which the test runs")
+    os.environ[VARIABLE] = config.getoption("--tier")  # of tests that tests start
+    if Tier.of(config) is Tier.QUICK:
+        hypothesis.settings.load_profile(QUICK_PROFILE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Folders that no quick run needs are not even read, unless they were asked for."""
+    if Tier.of(config) is not Tier.QUICK:
+        return None
+    is_beyond = any(collection_path == ROOT / place for place in BEYOND_QUICK)
+    return True if is_beyond and not _names(config, collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of the tier, in their order."""
+    tier = Tier.of(config)
+    if any("::" in argument for argument in config.args):
+        return
+    in_tier = [item for item in items if least_tier(item) <= tier]
+    chosen = set(in_tier if tier is Tier.NIGHTLY else sampled(in_tier, tier))
+    left_out = [item for item in items if item not in chosen]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item in chosen]
+
+
+def least_tier(item: pytest.Item) -> Tier:
+    """The smallest tier that the test belongs to."""
+    marks = (Tier[mark.args[0].upper()] for mark in item.iter_markers("tier"))
+    device = parameters_of(item).get("device", QUICK_DEVICES[0])
+    return max([*marks, Tier.QUICK if device in QUICK_DEVICES else Tier.DEFAULT])
+
+
+def parameters_of(item: pytest.Item) -> Mapping[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec is not None else {}
+
+
+def sampled(items: list[pytest.Item], tier: Tier) -> Iterator[pytest.Item]:
+    """Of each test as many combinations as have all facts that the tier asks for."""
+    cases: dict[Hashable, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        cases[test, parameters_of(item).get("device")].append(item)
+    for (test, _), same in cases.items():
+        if len(same) == 1:
+            yield from same
+            continue
+        wanted = [facts_of(parameters_of(item), tier) for item in same]
+        for number in covering(wanted, str(test)):
+            yield same[number]
+
+
+def covering(wanted: list[set[Hashable]], seed: str) -> list[int]:
+    """Numbers of sets that together have what all sets have; which, the seed decides."""
+    order = sorted(range(len(wanted)), key=lambda n: zlib.crc32(f"{seed} {n}".encode()))
+    missing = set().union(*wanted)
+    chosen = []
+    for number in order:
+        if missing & wanted[number]:
+            missing -= wanted[number]
+            chosen.append(number)
+    return sorted(chosen)
+
+
+def facts_of(parameters: Mapping[str, Any], tier: Tier) -> set[Hashable]:
+    """What a sample must have of a combination of parameters: values, and pairs of classes."""
+    own = {name: value for name, value in parameters.items() if name != "device"}
+    facts: set[Hashable] = {(name, id(value)) for name, value in own.items()}
+    for (a, x), (b, y) in itertools.combinations(own.items(), 2):
+        if isinstance(x, DType) and isinstance(y, DType):
+            widths = (x.bits > y.bits) - (x.bits < y.bits) if x.is_integer and y.is_integer else 0
+            facts.add((a, class_of(x), b, class_of(y), widths))
+        elif tier is not Tier.QUICK:
+            facts.add((a, class_of(x), b, class_of(y)))
+    return facts
+
+
+def class_of(value: Any) -> Hashable:
+    """What stands for a value beside others: each value for itself, integer types by their sign."""
+    if isinstance(value, DType) and value.is_integer:
+        return "signed" if value.is_signed else "unsigned"
+    return id(value)
+
+
+def _names(config: pytest.Config, path: Path) -> bool:
+    """Whether the command line names the folder, or something in it."""
+    given = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return any(one == path or path in one.parents for one in given)
