@@ -540,7 +540,7 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
         replace(base, index_type=sm.int64),
     ]
     cpu = sm.device("cpu")
-    options = [BuildOptions(), BuildOptions(has_ragged_rows=True), BuildOptions(math_mode="fast")]
+    options = [BuildOptions(), BuildOptions(variant="linear"), BuildOptions(math_mode="fast")]
     keys = [pipeline._disk_key(cpu, s, o)[0] for s in kinds for o in options]
     assert "" not in keys
     assert len(set(keys)) == len(keys)

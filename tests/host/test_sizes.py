@@ -43,21 +43,6 @@ def test_of_a_size_of_zero_nothing_runs():
     assert not requested("k", CPU, (1, 1), None, None).is_empty
 
 
-@pytest.mark.parametrize(
-    ("grid", "threads", "is_ragged"),
-    [
-        ((100, 1, 1), None, False),
-        ((100, 8, 1), None, True),
-        ((64, 8, 1), None, False),
-        ((64, 8, 1), (10, 2, 1), True),
-        ((70, 8, 1), (32, 2, 1), True),
-        ((70, 8, 1), (32, 1, 1), False),
-    ],
-)
-def test_ragged_rows(grid, threads, is_ragged):
-    assert LaunchGeometry(grid, threads).has_ragged_rows is is_ragged
-
-
 LEAST = "; it must be {} or more"
 
 

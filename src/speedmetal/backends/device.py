@@ -33,6 +33,9 @@ from speedmetal.records import record
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
 
+SIMDGROUP_SIZE = 32
+"""Threads of a simdgroup, on every device."""
+
 Triple = tuple[int, int, int]
 """Sizes along x, y and z."""
 
@@ -254,12 +257,12 @@ class BuildOptions:
     """What a kernel's code depends on besides the kernel.
 
     Args:
-        has_ragged_rows: Whether a threadgroup may have several rows that are not made of whole
-            simdgroups; only the CPU makes a difference.
+        variant: One of the device's ``variants``; kernels that use no simdgroups are the same in
+            all of them.
         math_mode: ``"safe"`` or ``"fast"``; only where the device has ``has_math_modes``.
     """
 
-    has_ragged_rows: bool = False
+    variant: str = ""
     math_mode: str = "safe"
 
 
@@ -282,6 +285,8 @@ class Device(ABC):
     """Whether the host reads and writes the same bytes of new arrays, without copies."""
     has_math_modes: bool = False
     """Whether ``sm.math_mode("fast")`` makes different code."""
+    variants: tuple[str, ...] = ("",)
+    """Ways to form simdgroups, the usual one first, where sizes decide which code does it."""
     default_threads: tuple[int, int]
     """Threads of a threadgroup, where nobody states them: of kernels without and with loops."""
     limits: DeviceLimits
@@ -326,6 +331,15 @@ class Device(ABC):
         Raises:
             KernelError: A kernel failed since the last call.
         """
+
+    def variant_for(self, grid: Triple, threads: Triple | None) -> str:  # noqa: ARG002 - see above
+        """Which of ``variants`` a launch needs.
+
+        Args:
+            grid: Its threads.
+            threads: Those of a threadgroup; None: not stated, at most the grid's along each axis.
+        """
+        return self.variants[0]
 
     @cached_property
     @abstractmethod

@@ -10,7 +10,6 @@ from speedmetal.errors import LaunchError
 from speedmetal.records import record
 
 AXES = "xyz"
-SIMDGROUP_SIZE = 32
 
 
 @record
@@ -24,13 +23,6 @@ class LaunchGeometry:
     def is_empty(self) -> bool:
         """Whether no thread runs."""
         return 0 in self.grid
-
-    @property
-    def has_ragged_rows(self) -> bool:
-        """Whether a threadgroup may have several rows that are not made of whole simdgroups."""
-        x, *rest = self.threads or self.grid
-        is_ragged = x % SIMDGROUP_SIZE != 0 or self.grid[0] % SIMDGROUP_SIZE != 0
-        return rest != [1, 1] and is_ragged
 
     def sizes(self, most: int) -> Sizes:
         """With threads chosen where they were not stated: at most so many in a threadgroup."""

@@ -13,7 +13,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, overload
 
-from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
+from speedmetal.backends.device import (
+    SIMDGROUP_SIZE,
+    BuildOptions,
+    Device,
+    Launch,
+    Sizes,
+    entered_devices,
+)
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.backends.targets import target_named
@@ -35,7 +42,7 @@ from speedmetal.launch.arguments import (
     reader_for,
     stated_types,
 )
-from speedmetal.launch.geometry import SIMDGROUP_SIZE, LaunchGeometry, requested
+from speedmetal.launch.geometry import LaunchGeometry, requested
 from speedmetal.launch.modes import (
     checked_debug,
     environment_debug,
@@ -233,7 +240,7 @@ class Kernel:
         target = default_device() if device is None else device_named(device)
         signature = self.signature_for(types, target.kind)
         specialisation = self.specialisation(signature, self._debug_level(debug))
-        compiled = self._compile(target, specialisation, has_ragged_rows=False)
+        compiled = self._compile(target, specialisation, target.variants[0])
         return KernelInfo(
             self.name,
             target.name,
@@ -313,7 +320,8 @@ class Kernel:
         request = requested(self.name, device, *stated_sizes)
         largest = max(*request.grid, largest_extent(arguments))
         specialisation = self.specialisation(signature, level, largest)
-        compiled = self._compile(device, specialisation, has_ragged_rows=request.has_ragged_rows)
+        variant = device.variant_for(request.grid, request.threads)
+        compiled = self._compile(device, specialisation, variant)
         metadata = compiled.metadata
         sizes = self._sizes(device, compiled, request)
         check_writable(self.name, names, arguments, signature, metadata.written)
@@ -355,19 +363,19 @@ class Kernel:
         return plan
 
     def _compile(
-        self, device: Device, specialisation: pipeline.Specialisation, *, has_ragged_rows: bool
+        self, device: Device, specialisation: pipeline.Specialisation, variant: str
     ) -> pipeline.CompiledKernel:
         math_mode = _math_mode.get() if device.has_math_modes else "safe"
-        options = BuildOptions(has_ragged_rows and device.kind == "cpu", math_mode)
+        options = BuildOptions(variant, math_mode)
         known = self._compiled.get((device, specialisation, options))
         if known is None or not pipeline.is_current(known.dependencies):
             if len(self._compiled) >= _COMPILED_KEPT:
                 self._compiled.clear()
             known = pipeline.compile_for(device, specialisation, options)
-            self._compiled[device, specialisation, options] = known
-            if not known.metadata.uses_simdgroups:  # the same code does for all sizes
-                other = replace(options, has_ragged_rows=not options.has_ragged_rows)
-                self._compiled[device, specialisation, other] = known
+            # Without simdgroups the same code does for all sizes.
+            same = (variant,) if known.metadata.uses_simdgroups else device.variants
+            for each in same:
+                self._compiled[device, specialisation, replace(options, variant=each)] = known
         return known
 
     def _sizes(

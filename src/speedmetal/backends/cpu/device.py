@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
+from speedmetal.backends.device import (
+    SIMDGROUP_SIZE,
+    Buffer,
+    BuildOptions,
+    Device,
+    DeviceLimits,
+    Program,
+    Triple,
+)
 from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 
 ALIGNMENT_BYTES = 64
 """Of every allocation: a cache line, and the widest vector register (AVX-512)."""
+
+LINEAR = "linear"
+"""The variant whose simdgroups go on from row to row; in the usual one each row begins its own."""
 
 
 class CpuDevice(Device):
@@ -33,6 +44,7 @@ class CpuDevice(Device):
     name = "cpu"
     kind = "cpu"
     shares_host_memory = True
+    variants = ("", LINEAR)
     # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
     default_threads = (1024, 256)
     # Metal's limits of every Apple GPU (Metal feature set tables), so that what runs here has a
@@ -85,9 +97,19 @@ class CpuDevice(Device):
         from speedmetal.backends.cpu.jit import compile_object, loadable, vector_unit
         from speedmetal.ir.analysis import uses_simdgroups
 
-        linear = options.has_ragged_rows and uses_simdgroups(kernel)
+        linear = options.variant == LINEAR and uses_simdgroups(kernel)
         text = print_kernel(kernel, unit=vector_unit(), linear=linear)
         return loadable(compile_object(text))
+
+    def variant_for(self, grid: Triple, threads: Triple | None) -> str:
+        """Where a threadgroup may have several rows that are not made of whole simdgroups: linear.
+
+        >>> CpuDevice().variant_for((100, 8, 1), None)
+        'linear'
+        """
+        x, *rest = threads or grid
+        is_ragged = x % SIMDGROUP_SIZE != 0 or grid[0] % SIMDGROUP_SIZE != 0
+        return LINEAR if rest != [1, 1] and is_ragged else ""
 
     def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
         from speedmetal.backends.cpu.driver import CpuProgram
