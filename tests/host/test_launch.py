@@ -18,6 +18,7 @@ import speedmetal as sm
 from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.backends.device import BuildOptions, Device
 from speedmetal.compiler import pipeline
+from speedmetal.compiler.source import IrSource, PythonSource, Specialisation
 from speedmetal.dtypes import ALL
 from speedmetal.frontend.signature import signature_of
 
@@ -99,7 +100,7 @@ def test_the_same_plan_serves_other_numbers():
     for value in (1.0, 2.5, 1e300, -3.0):
         put(c, value, grid=1)
         assert c[0].item() == (value if abs(value) < 1e38 else math.inf)
-    assert len(put._compiled) >= 1
+    assert len(put._launcher.compiled) >= 1
 
 
 class Point(NamedTuple):
@@ -201,7 +202,7 @@ def test_names_and_positions_share_a_plan():
     kernel(a, b, c, grid=4)
     kernel(a, c=c, b=b, grid=4)
     kernel(grid=4, c=c, b=b, a=a)
-    assert len(kernel._plans) == 1
+    assert len(kernel._launcher.plans) == 1
     kernel(a, c=c, b=b, grid=[2, 1], debug=0)
     assert c.tolist() == [2] * 4
 
@@ -254,14 +255,14 @@ def test_partials_with_other_numbers_share_a_plan():
     for number in (1.0, 2.0, 3.5):
         kernel(c, functools.partial(plus, number), grid=1)
         assert c[0] == number + 2
-    assert len(kernel._plans) == 1
+    assert len(kernel._launcher.plans) == 1
     kernel(c, functools.partial(plus, y=5.0), grid=1)
     assert c[0] == 7
     kernel(c, functools.partial(minus, y=5.0), grid=1)
     assert c[0] == -3
     kernel(c, functools.partial(minus, 5.0), grid=1)
     assert c[0] == 3
-    assert len(kernel._plans) == 4
+    assert len(kernel._launcher.plans) == 4
 
 
 def test_instances_with_other_numbers_share_a_plan():
@@ -269,7 +270,7 @@ def test_instances_with_other_numbers_share_a_plan():
     for weight in (2, 3):
         Line(Point(1.0, 2.0), weight).write(c, grid=1)
         assert c[0] == weight + 2
-    assert len(Line.write._plans) == 1
+    assert len(Line.write._launcher.plans) == 1
 
 
 # --- Sizes -----------------------------------------------------------------------------------
@@ -529,11 +530,16 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
     monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path))
     scalar, array = signature_of((1.0, A))
-    base = pipeline.Specialisation(fresh(3).function, None, (array, scalar))
+    source = PythonSource(fresh(3).function)
+    base = Specialisation(source, (array, scalar))
+    built = IrSource("built", "1", lambda variant: pytest.fail(str(variant)))
     kinds = [
         base,
-        replace(base, function=fresh(4).function),
-        replace(base, name="other"),
+        replace(base, source=PythonSource(fresh(4).function)),
+        replace(base, source=replace(source, given_name="other")),
+        replace(base, source=built),
+        replace(base, source=replace(built, key="2")),
+        replace(base, source=replace(built, given_name="other")),
         replace(base, signature=(array, array)),
         replace(base, debug=1),
         replace(base, debug=2),
@@ -544,7 +550,7 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
     keys = [pipeline._disk_key(cpu, s, o)[0] for s in kinds for o in options]
     assert "" not in keys
     assert len(set(keys)) == len(keys)
-    again = replace(base, function=fresh(3).function)
+    again = replace(base, source=PythonSource(fresh(3).function))
     assert pipeline._disk_key(cpu, again, BuildOptions())[0] == keys[0]
 
 

@@ -29,7 +29,7 @@ def test_equal_values_share_a_compiled_kernel():
     counts = []
     for n in (1, np.int64(1), True, 1.0, 1):
         store(a, sm.static(n), grid=1)
-        counts.append(len({key[1].signature for key in store._compiled}))
+        counts.append(len({key[1].signature for key in store._launcher.compiled}))
     assert counts == [1, 1, 2, 3, 3]
 
 
@@ -45,14 +45,14 @@ def test_annotations_as_text():
 
 
 def test_plans_are_bounded(monkeypatch):
-    monkeypatch.setattr("speedmetal.launch.kernel._PLANS_KEPT", 3)
-    monkeypatch.setattr("speedmetal.launch.kernel._COMPILED_KEPT", 4)
+    monkeypatch.setattr("speedmetal.launch.launcher._PLANS_KEPT", 3)
+    monkeypatch.setattr("speedmetal.launch.launcher._COMPILED_KEPT", 4)
     a = np.zeros(1, np.float32)
     for n in range(8):
         fill(a, n, grid=1)
         assert a[0] == n
-    assert len(fill._plans) <= 3
-    assert len(fill._compiled) <= 5
+    assert len(fill._launcher.plans) <= 3
+    assert len(fill._launcher.compiled) <= 5
 
 
 def test_keys_on_disk_tell_values_and_types_apart():

@@ -1,4 +1,4 @@
-"""The one function that chains the stages: Python function -> typed IR -> target's text -> code."""
+"""The one function that chains the stages: source -> typed IR -> target's text -> code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from speedmetal.backends.target import Target
 from speedmetal.backends.targets import target_named
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
-from speedmetal.dtypes import DType, int32, int64
+from speedmetal.compiler.source import Specialisation
 from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
 from speedmetal.frontend import capture
-from speedmetal.frontend.signature import Argument
-from speedmetal.ir.types import greatest_index
 from speedmetal.records import record
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
@@ -28,35 +26,6 @@ _Result = TypeVar("_Result")
 
 Dependency = tuple[Any, str, Any]
 """Where a name was looked up, the name, and its value then."""
-
-
-@record
-class Specialisation:
-    """What one compiled kernel is made from.
-
-    Args:
-        function: The user's.
-        name: Of the kernel; None: the function's.
-        signature: The types of its arguments.
-        debug: Level 0, 1 or 2.
-        index_type: int32, or int64 where sizes need it.
-    """
-
-    function: Any
-    name: str | None
-    signature: tuple[Argument, ...]
-    debug: int = 0
-    index_type: DType = int32
-
-    @property
-    def shown_name(self) -> str:
-        """The kernel's name in messages."""
-        return self.name or str(self.function.__name__)
-
-    @property
-    def place(self) -> SourceSpan:
-        """Where the function starts."""
-        return capture.first_line(self.function.__code__)
 
 
 @record(eq=False)
@@ -113,25 +82,19 @@ def lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple
     Raises:
         CompileError: The kernel is not valid, or the target cannot do what it asks for.
     """
-    return _with_room(
-        lambda: _lower(specialisation, target), specialisation.shown_name, specialisation.place
-    )
+    source = specialisation.source
+    return _with_room(lambda: _lower(specialisation, target), source.name, source.place)
 
 
 def _lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tuple[Dependency, ...]]:
     # Not at the top: where the code comes from disk, all this is not needed.
     from speedmetal import passes
-    from speedmetal.frontend.infer import infer_function, infer_kernel
+    from speedmetal.frontend.infer import infer_function
 
-    inferred = infer_kernel(
-        specialisation.function,
-        specialisation.signature,
-        name=specialisation.name,
-        index_type=specialisation.index_type,
-        debug=specialisation.debug,
-        has_float64=target_named(target).has_float64,
-    )
-    with _stage("passes", specialisation.shown_name):
+    source = specialisation.source
+    has_float64 = target_named(target).has_float64
+    inferred = source.infer(specialisation, has_float64=has_float64)
+    with _stage("passes", source.name):
         # Before the passes: in their functions a type that the target lacks would be called by
         # another fault's name.
         _check(inferred.kernel, target_named(target))
@@ -172,17 +135,16 @@ def compile_for(
     Raises:
         CompileError: The kernel is not valid, or the device cannot do what it asks for.
     """
+    source = specialisation.source
     return _with_room(
-        lambda: _compile_for(device, specialisation, options),
-        specialisation.shown_name,
-        specialisation.place,
+        lambda: _compile_for(device, specialisation, options), source.name, source.place
     )
 
 
 def _compile_for(
     device: Device, specialisation: Specialisation, options: BuildOptions
 ) -> CompiledKernel:
-    name = specialisation.shown_name
+    name = specialisation.source.name
     key, known_dependencies = _disk_key(device, specialisation, options)
     stored = default_cache().get(key) if key else None
     if stored is not None:
@@ -212,22 +174,13 @@ def _disk_key(
         return "", ()
     fingerprint = Fingerprint(with_places=specialisation.debug > 0)
     try:
-        fingerprint.add(specialisation.function)
+        specialisation.source.add_key(fingerprint)
         for argument in specialisation.signature:
             fingerprint.add_argument(argument)
     except UnkeyableError:
         return "", ()
     parts = (
         *(device.kind, device.identity, package_identity(), fingerprint.digest()),
-        *(specialisation.name, specialisation.debug, specialisation.index_type, options),
+        *(specialisation.debug, specialisation.index_type, options),
     )
     return " ".join(map(str, parts)), tuple(fingerprint.dependencies)
-
-
-def index_type_for(largest: int) -> DType:
-    """The narrower type that holds the greatest position or extent of a launch, with headroom.
-
-    >>> index_type_for(2**31 - 2**16 - 1), index_type_for(2**31 - 2**16)
-    (int32, int64)
-    """
-    return int32 if largest <= greatest_index(int32) else int64

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import re
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,44 +178,68 @@ def signature_of(arguments: Sequence[Any], *, has_float64: bool = True) -> tuple
     >>> [str(a) for a in signature_of((np.zeros((2, 3), "f4"), 1.5, (1, True)))]
     ['f32[:,:]', 'f32', '(i32,bool)']
     """
-    is_wide = has_float64 and any(map(_has_float64, arguments))
-    weak_float = dtypes.float64 if is_wide else dtypes.DEFAULT_FLOAT
-    numbers = _Numbers(weak_float, has_float64)
-    return tuple(_argument(value, numbers) for value in arguments)
+    numbers = numbers_among(_items(arguments), has_float64=has_float64)
+    return tuple(argument_type(value, numbers) for value in arguments)
+
+
+def _items(arguments: Sequence[Any]) -> Iterator[Any]:
+    for argument in arguments:
+        if is_aggregate(argument):
+            yield from _items(record_items(argument))
+        else:
+            yield argument
+
+
+def all_leaves(
+    arguments: Sequence[Argument],
+) -> Iterator[ScalarArgument | ArrayArgument | StaticArgument]:
+    """What tuples and records come down to, in order; a complex scalar is one leaf here."""
+    for argument in arguments:
+        if isinstance(argument, TupleArgument):
+            yield from all_leaves(argument.items)
+        else:
+            yield argument
 
 
 def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgument]:
     """The leaves in the order of the kernel's parameters; a complex scalar is one leaf here."""
-    for argument in arguments:
-        if isinstance(argument, TupleArgument):
-            yield from leaves(argument.items)
-        elif not isinstance(argument, StaticArgument):
+    for argument in all_leaves(arguments):
+        if not isinstance(argument, StaticArgument):
             yield argument
 
 
-def _has_float64(value: Any) -> bool:
+def _is_float64(value: Any) -> bool:
     if isinstance(value, float):  # np.float64 is a float, too
         return isinstance(value, np.float64)
-    if is_aggregate(value):
-        return any(map(_has_float64, record_items(value)))
     dtype = getattr(value, "dtype", None)
     return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
 
 
 @record
-class _Numbers:
+class Numbers:
     """What the numbers of a call are: Python's floats, and whether NumPy's float64 is one."""
 
     weak_float: DType
     has_float64: bool
 
 
-def _argument(value: Any, numbers: _Numbers) -> Argument:
+def numbers_among(items: Iterable[Any], *, has_float64: bool) -> Numbers:
+    """What Python's floats are among arguments, tuples and records taken apart."""
+    is_wide = has_float64 and any(map(_is_float64, items))
+    return Numbers(dtypes.float64 if is_wide else dtypes.DEFAULT_FLOAT, has_float64)
+
+
+def argument_type(value: Any, numbers: Numbers) -> Argument:
+    """The type of one real argument.
+
+    Raises:
+        UserInputError: It can not be given to a kernel.
+    """
     number = _number(value, numbers)
     if number is not None:
         return number
     if is_aggregate(value):
-        items = tuple(_argument(item, numbers) for item in record_items(value))
+        items = tuple(argument_type(item, numbers) for item in record_items(value))
         cls = None if type(value) is tuple else type(value)
         return TupleArgument(items, cls, keywords_of(value))
     if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
@@ -243,7 +267,7 @@ def _is_static(value: Any) -> bool:
     return callable(value) and isinstance(getattr(value, "__name__", None), str)
 
 
-def _number(value: Any, numbers: _Numbers) -> ScalarArgument | None:
+def _number(value: Any, numbers: Numbers) -> ScalarArgument | None:
     is_pythons = isinstance(value, np.float64) and not numbers.has_float64
     if isinstance(value, np.generic) and not is_pythons:
         return ScalarArgument(dtypes.from_numpy(value.dtype))

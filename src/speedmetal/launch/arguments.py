@@ -1,154 +1,231 @@
-"""A call's arguments, read for a launch: a cheap key, what changes, and what does not.
+"""A call's arguments, bound to a kernel's parameters once for a key.
 
-A *reader* takes an argument apart on every launch: it adds to the launch's key what a compiled
-kernel and its sizes depend on (dtype, shape, strides, a number's type), and to the values what may
-differ between launches with the same key (an address, a number). The rest is done once for a key.
+:func:`bind` walks the arguments and makes one value of them, which everything after reads: the
+signature, and for each parameter of the compiled kernel its name, value, type and layout.
 """
 
 from __future__ import annotations
 
 import math
 from array import array as buffer_array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.device import ArrayParameter, Device, DeviceArray, ScalarParameter
-from speedmetal.dtypes import DType, bfloat16, complex64, float32
+from speedmetal.dtypes import DType, complex64, float32
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
     ScalarArgument,
-    TupleArgument,
+    all_leaves,
+    argument_type,
     is_aggregate,
-    is_partial_class,
-    is_record_class,
-    keywords_of,
+    numbers_among,
     parse_signature,
     record_items,
     signature_of,
 )
-from speedmetal.frontend.static import static
-
-Reader = Callable[[Any, list[Any], list[Any]], None]
-
-# --- Readers ---------------------------------------------------------------------------------
+from speedmetal.records import record
 
 
-def _read_ndarray(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append((argument.dtype, argument.shape, argument.strides, argument.flags.num))
-    values.append(address_of(argument))
+@record(eq=False)
+class Leaf:
+    """One parameter of the compiled kernel, and what a call gives for it.
+
+    Args:
+        name: The user's parameter that it is, or is a part of.
+        value: An array, or a number.
+        parameter: How it is given to the compiled kernel.
+    """
+
+    name: str
+    value: Any
+    parameter: ArrayParameter | ScalarParameter
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents of an array; of a number none."""
+        return self.parameter.shape if isinstance(self.parameter, ArrayParameter) else ()
+
+    @property
+    def is_readonly(self) -> bool:
+        """Whether it is an array that may not be written to."""
+        if isinstance(self.value, DeviceArray):
+            return self.value.layout.is_readonly
+        return isinstance(self.value, np.ndarray) and not self.value.flags.writeable
 
 
-def _read_array(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append(argument.layout)
-    values.append(argument.address)
+@record(eq=False)
+class BoundArguments:
+    """A call's arguments, taken apart.
+
+    Args:
+        signature: Their types, one for each parameter of the user's function.
+        leaves: One for each parameter of the compiled kernel, in its order.
+        largest: The greatest index, extent or distance in elements that the arrays need. Axes of
+            no elements count as one: what is beside them is a size that a kernel may read, and
+            multiply, all the same.
+    """
+
+    signature: tuple[Argument, ...]
+    leaves: tuple[Leaf, ...]
+    largest: int
 
 
-def _read_number(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append(type(argument))
-    values.append(argument)
+Named = tuple[str, Any]
+"""The name of a parameter, and what is given for it or for a part of it."""
 
 
-def _read_int(argument: int, key: list[Any], values: list[Any]) -> None:
-    is_short = -0x8000_0000 <= argument <= 0x7FFF_FFFF
-    # The sign and the length decide on a long integer's type, or that there is none.
-    key.append(int if is_short else (argument < 0, argument.bit_length()))
-    values.append(argument)
+def flatten(names: Sequence[str], arguments: Sequence[Any]) -> list[Named]:
+    """The arguments without tuples and records: arrays, numbers and what is known while compiling.
+
+    >>> flatten(["a", "pair"], [1.5, (2, "max")])
+    [('a', 1.5), ('pair', 2), ('pair', 'max')]
+    """
+    found: list[Named] = []
+    for name, argument in zip(names, arguments, strict=True):
+        if is_aggregate(argument):
+            items = record_items(argument)
+            found += flatten([name] * len(items), items)
+        else:
+            found.append((name, argument))
+    return found
 
 
-def _read_complex(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append(type(argument))
-    values += (argument.real, argument.imag)
+def device_among(items: Sequence[Named]) -> Device | None:
+    """The device of the first array of ours."""
+    for _, item in items:
+        if isinstance(item, DeviceArray):
+            return item.layout.device
+    return None
 
 
-def _read_bfloat16(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append(bfloat16)
-    values.append(int(argument.view(np.uint16)))
+def bind(
+    kernel: str,
+    names: Sequence[str],
+    arguments: Sequence[Any],
+    items: Sequence[Named],
+    device: Device,
+    *,
+    has_float64: bool,
+) -> BoundArguments:
+    """Bind a call's arguments to the parameters of a kernel that is to run on a device.
 
-
-def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:
-    items = record_items(argument)
-    key += (type(argument), len(items))
-    for item in items:
-        read(item, key, values)
-
-
-def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
-    key.append(keywords_of(argument))
-    _read_record(argument, key, values)
-
-
-def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
-    key.append((type(argument), argument))
-
-
-def _read_known(argument: Any, key: list[Any], _values: list[Any]) -> None:
-    key.append(argument.key)
-
-
-_READERS: dict[type, Reader] = {
-    np.ndarray: _read_ndarray,
-    int: _read_int,
-    float: _read_number,
-    bool: _read_number,
-    complex: _read_complex,
-    np.complex64: _read_complex,
-    ml_dtypes.bfloat16: _read_bfloat16,
-    static: _read_known,
-}
-
-
-def read(argument: Any, key: list[Any], values: list[Any]) -> None:
-    """Read one argument of any type."""
-    kind = type(argument)
-    (_READERS.get(kind) or reader_for(kind))(argument, key, values)
-
-
-def reader_for(kind: type) -> Reader:
-    """The reader of a type; remembered."""
-    reader: Reader
-    if issubclass(kind, DeviceArray):
-        reader = _read_array
-    elif issubclass(kind, np.ndarray):
-        reader = _read_ndarray
-    elif issubclass(kind, np.generic):
-        reader = _read_number
-    elif issubclass(kind, tuple) or is_record_class(kind):
-        reader = _read_record
-    elif is_partial_class(kind):
-        reader = _read_partial
-    else:
-        reader = _read_static
-    _READERS[kind] = reader
-    return reader
-
-
-READERS = _READERS
-
-# --- Once for a key --------------------------------------------------------------------------
-
-
-def checked_signature(
-    kernel: str, names: Sequence[str], arguments: Sequence[Any], *, has_float64: bool
-) -> tuple[Argument, ...]:
-    """The types of a call's arguments, for a device that has float64 or not.
+    Args:
+        kernel: Its name, for messages.
+        names: Of its parameters.
+        arguments: One for each of them.
+        items: What :func:`flatten` makes of both.
+        device: Where it is to run.
+        has_float64: Whether its target has that type.
 
     Raises:
-        LaunchError: One of them cannot be given to a kernel; the message names the parameter.
+        LaunchError: One of them cannot be given to a kernel, or is an array elsewhere.
     """
+    for name, item in items:
+        if isinstance(item, np.ndarray):
+            _check_memory(f"kernel {kernel!r}: argument {name}", item)
+    numbers = numbers_among((item for _, item in items), has_float64=has_float64)
+    signature = []
     for name, argument in zip(names, arguments, strict=True):
-        _check_array(f"kernel {kernel!r}: argument {name}", argument)
         try:
-            signature_of((argument,))
+            signature.append(argument_type(argument, numbers))
         except UserInputError as error:
             advice = _advice(argument)
             raise LaunchError(f"kernel {kernel!r}: argument {name}: {error}{advice}") from None
-    return signature_of(arguments, has_float64=has_float64)
+    leaves: list[Leaf] = []
+    largest = 0
+    for (name, item), kind in zip(items, all_leaves(signature), strict=True):
+        if isinstance(kind, ArrayArgument):
+            _check_device(kernel, item, device)
+            leaves.append(Leaf(name, item, array_parameter(item)))
+            largest = max(largest, _largest_extent(item))
+        elif isinstance(kind, ScalarArgument):
+            leaves += _number(name, item, kind.dtype)
+    return BoundArguments(tuple(signature), tuple(leaves), largest)
+
+
+def array_parameter(array: Any) -> ArrayParameter:
+    """How an array is given to a compiled kernel."""
+    itemsize = array.itemsize
+    return ArrayParameter(array.shape, tuple(stride // itemsize for stride in array.strides))
+
+
+def _number(name: str, value: Any, dtype: DType) -> Iterator[Leaf]:
+    if dtype is complex64:
+        yield Leaf(name, value.real, ScalarParameter(float32))
+        yield Leaf(name, value.imag, ScalarParameter(float32))
+    else:
+        yield Leaf(name, value, ScalarParameter(dtype))
+
+
+def _largest_extent(array: Any) -> int:
+    """The greatest index, extent or distance in elements that an array needs.
+
+    >>> _largest_extent(np.empty((2, 3))), _largest_extent(np.empty((7, 0)))
+    (6, 7)
+    """
+    shape = [size or 1 for size in array.shape]
+    steps = zip(shape, array.strides, strict=True)
+    span: int = sum(abs(stride) // array.itemsize * (size - 1) for size, stride in steps) + 1
+    return max(math.prod(shape), span)
+
+
+def _check_memory(where: str, array: np.ndarray[Any, Any]) -> None:
+    dtype = array.dtype
+    if not dtype.isnative:
+        raise LaunchError(
+            f"{where} has dtype {dtype.newbyteorder('=')} in foreign byte order ({dtype.str});"
+            " convert it with x.astype(x.dtype.newbyteorder('='))"
+        )
+    is_uneven = any(stride % (dtype.itemsize or 1) for stride in array.strides)
+    if not array.flags.aligned or is_uneven:
+        raise LaunchError(
+            f"{where}: its elements are not aligned to their size of {dtype.itemsize} bytes"
+            f" (strides {array.strides}); make a copy with x.copy()"
+        )
+
+
+def _check_device(kernel: str, array: Any, device: Device) -> None:
+    """An array must live where the kernel runs.
+
+    Raises:
+        LaunchError: It does not.
+    """
+    if isinstance(array, np.ndarray):
+        if device.kind != "cpu":
+            raise LaunchError(
+                f"kernel {kernel!r} runs on {device.name}, but an argument is a NumPy array;"
+                f" move it with sm.array(x, device={device.name!r})"
+            )
+    elif array.layout.device is not device:
+        raise LaunchError(
+            f"kernel {kernel!r} runs on {device.name}, but an argument is an array on"
+            f" {array.layout.device.name}; move it with x.to({device.name!r})"
+        )
+
+
+def check_writable(kernel: str, bound: BoundArguments, written: frozenset[int]) -> None:
+    """No array that the kernel writes to may be read-only.
+
+    Args:
+        kernel: Its name, for messages.
+        bound: The call's arguments.
+        written: The numbers of the parameters that it writes to.
+
+    Raises:
+        LaunchError: One is.
+    """
+    for number in sorted(written):
+        leaf = bound.leaves[number]
+        if leaf.is_readonly:
+            raise LaunchError(
+                f"kernel {kernel!r} writes to argument {leaf.name}, which is read-only; give it a"
+                " copy: x.copy()"
+            )
 
 
 def _advice(argument: Any) -> str:
@@ -161,24 +238,7 @@ def _advice(argument: Any) -> str:
     return ""
 
 
-def _check_array(where: str, argument: Any) -> None:
-    if is_aggregate(argument):
-        for item in record_items(argument):
-            _check_array(where, item)
-    if not isinstance(argument, np.ndarray):
-        return
-    dtype = argument.dtype
-    if not dtype.isnative:
-        raise LaunchError(
-            f"{where} has dtype {dtype.newbyteorder('=')} in foreign byte order ({dtype.str});"
-            " convert it with x.astype(x.dtype.newbyteorder('='))"
-        )
-    is_uneven = any(stride % (dtype.itemsize or 1) for stride in argument.strides)
-    if not argument.flags.aligned or is_uneven:
-        raise LaunchError(
-            f"{where}: its elements are not aligned to their size of {dtype.itemsize} bytes"
-            f" (strides {argument.strides}); make a copy with x.copy()"
-        )
+# --- Types that are stated without a call ------------------------------------------------------
 
 
 def stated_types(given: Sequence[Any]) -> tuple[Any, ...]:
@@ -202,119 +262,3 @@ def mixed_signature(given: Sequence[Any], *, has_float64: bool) -> tuple[Argumen
     real = [item for item in given if not isinstance(item, Argument)]
     typed = iter(signature_of(real, has_float64=has_float64))
     return tuple(item if isinstance(item, Argument) else next(typed) for item in given)
-
-
-def layouts(arguments: Sequence[Any]) -> Iterator[Any]:
-    """All arrays among the arguments, NumPy's and ours, in the order of their leaves."""
-    for argument in arguments:
-        if isinstance(argument, (np.ndarray, DeviceArray)):
-            yield argument
-        elif is_aggregate(argument):
-            yield from layouts(record_items(argument))
-
-
-def largest_extent(arguments: Sequence[Any]) -> int:
-    """The greatest index, extent or distance in elements that the arrays among them need.
-
-    Axes of no elements count as one: what is beside them is a size that a kernel may read, and
-    multiply, all the same.
-
-    >>> largest_extent((np.empty((2, 3)), np.empty((7, 0))))
-    7
-    """
-    largest = 0
-    for array in layouts(arguments):
-        shape = [size or 1 for size in array.shape]
-        steps = zip(shape, array.strides, strict=True)
-        span = sum(abs(stride) // array.itemsize * (size - 1) for size, stride in steps) + 1
-        largest = max(largest, math.prod(shape), span)
-    return largest
-
-
-def launch_parameters(
-    arguments: Sequence[Any], signature: Sequence[Argument]
-) -> Iterator[ArrayParameter | ScalarParameter]:
-    """The parameters of the compiled kernel: one for each value that a reader reads."""
-    for argument, kind in zip(arguments, signature, strict=True):
-        if isinstance(kind, TupleArgument):
-            yield from launch_parameters(record_items(argument), kind.items)
-        elif isinstance(kind, ArrayArgument):
-            strides = tuple(stride // argument.itemsize for stride in argument.strides)
-            yield ArrayParameter(argument.shape, strides)
-        elif isinstance(kind, ScalarArgument):
-            is_complex = kind.dtype is complex64
-            yield from (
-                (ScalarParameter(float32),) * 2 if is_complex else (ScalarParameter(kind.dtype),)
-            )
-
-
-def check_devices(kernel: str, arguments: Sequence[Any], device: Device) -> None:
-    """Every array must live where the kernel runs.
-
-    Raises:
-        LaunchError: One does not.
-    """
-    for array in layouts(arguments):
-        if isinstance(array, np.ndarray):
-            if device.kind != "cpu":
-                raise LaunchError(
-                    f"kernel {kernel!r} runs on {device.name}, but an argument is a NumPy array;"
-                    f" move it with sm.array(x, device={device.name!r})"
-                )
-        elif array.layout.device is not device:
-            raise LaunchError(
-                f"kernel {kernel!r} runs on {device.name}, but an argument is an array on"
-                f" {array.layout.device.name}; move it with x.to({device.name!r})"
-            )
-
-
-def device_of(arguments: Sequence[Any]) -> Device | None:
-    """The device of the first array of ours among the arguments."""
-    for array in layouts(arguments):
-        if isinstance(array, DeviceArray):
-            return array.layout.device
-    return None
-
-
-def check_writable(
-    kernel: str,
-    names: Sequence[str],
-    arguments: Sequence[Any],
-    signature: Sequence[Argument],
-    written: frozenset[int],
-) -> None:
-    """No array that the kernel writes to may be read-only.
-
-    Raises:
-        LaunchError: One is.
-    """
-    parameter = 0
-    for name, argument, kind in zip(names, arguments, signature, strict=True):
-        for leaf in _leaves(argument, kind):
-            if parameter in written and _is_readonly(leaf):
-                raise LaunchError(
-                    f"kernel {kernel!r} writes to argument {name}, which is read-only; give it a"
-                    " copy: x.copy()"
-                )
-            parameter += 1
-
-
-def leaves(arguments: Sequence[Any], signature: Sequence[Argument]) -> Iterator[Any]:
-    """One item for each parameter of the compiled kernel: an array, or a number."""
-    for argument, kind in zip(arguments, signature, strict=True):
-        yield from _leaves(argument, kind)
-
-
-def _leaves(argument: Any, kind: Argument) -> Iterator[Any]:
-    if isinstance(kind, TupleArgument):
-        yield from leaves(record_items(argument), kind.items)
-    elif isinstance(kind, ArrayArgument):
-        yield argument
-    elif isinstance(kind, ScalarArgument):
-        yield from (argument.real, argument.imag) if kind.dtype is complex64 else (argument,)
-
-
-def _is_readonly(array: Any) -> bool:
-    if isinstance(array, np.ndarray):
-        return not array.flags.writeable
-    return bool(array.layout.is_readonly)

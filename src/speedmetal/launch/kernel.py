@@ -1,69 +1,26 @@
-"""``@sm.kernel``: Python functions as kernels, checks of their calls, and launches.
-
-A launch that was made before with arguments of the same types, shapes and strides takes one look-up
-from a cheap key to its *plan*, packs what changed (addresses, numbers) and calls compiled code.
-"""
+"""``@sm.kernel``: Python functions as kernels, called as functions are."""
 
 from __future__ import annotations
 
 import functools
-import operator
 import types
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NoReturn, overload
 
-from speedmetal.backends.device import (
-    SIMDGROUP_SIZE,
-    BuildOptions,
-    Device,
-    Launch,
-    Sizes,
-    entered_devices,
-)
+from speedmetal.backends.device import SIMDGROUP_SIZE, Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.backends.targets import target_named
-from speedmetal.compiler import pipeline
+from speedmetal.compiler.source import PythonSource, Specialisation
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
-from speedmetal.launch.arguments import (
-    READERS,
-    check_devices,
-    check_writable,
-    checked_signature,
-    device_of,
-    largest_extent,
-    launch_parameters,
-    leaves,
-    mixed_signature,
-    reader_for,
-    stated_types,
-)
-from speedmetal.launch.geometry import LaunchGeometry, requested
-from speedmetal.launch.modes import (
-    checked_debug,
-    environment_debug,
-    stated_debug_level,
-    stated_math_mode,
-)
+from speedmetal.launch.arguments import mixed_signature, stated_types
+from speedmetal.launch.launcher import Launcher, SourceReplacedError
+from speedmetal.launch.modes import checked_debug
 from speedmetal.launch.parameters import parameters_of
-from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
-from speedmetal.launch.threadgroup_memory import memory_check
 from speedmetal.records import record
-
-# CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
-_debug_level = stated_debug_level
-_math_mode = stated_math_mode
-_entered_devices = entered_devices
-_readers = READERS
-
-_PLANS_KEPT = 1024
-"""Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
-_COMPILED_KEPT = 256
-"""Compiled kernels of one function; functions made anew for each call would fill the memory."""
 
 
 @record
@@ -110,13 +67,8 @@ class Kernel:
         self.name = name or function.__name__
         self._given_name = name
         self._debug = None if debug is None else checked_debug(debug)
-        self._parts = _replaceable(function)
-        self._parameters = parameters_of(function, self.name)
-        self._arity = self._parameters.arity
-        self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._compiled: dict[
-            tuple[Device, pipeline.Specialisation, BuildOptions], pipeline.CompiledKernel
-        ] = {}
+        self._source = PythonSource(function, name)
+        self._take_parameters()
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(self._parameters.names)})>"
@@ -154,8 +106,7 @@ class Kernel:
             f"kernel {self.name!r}: sizes are options of the call: {self.name}(..., {options})"
         )
 
-    # In one piece, because each call of a function costs a fortieth of the launch.
-    def __call__(  # noqa: C901
+    def __call__(
         self,
         /,
         *arguments: Any,
@@ -186,43 +137,18 @@ class Kernel:
             CompileError: The kernel is wrong; nothing was launched.
             KernelError: A thread failed, at debug level 1 or 2.
         """
-        if debug is None:
-            debug = _debug_level.get()
-            if debug is None:
-                debug = self._debug
-        elif type(debug) is not int:  # True is no level, though it equals 1
-            debug = checked_debug(debug)
         bound = arguments
         if named or len(arguments) != self._arity:
             bound = self._bound(arguments, named)
-        key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
-        if type(grid) is not int or groups is not None or threads is not None:
-            # 1 == 1.0 == True, but only one of them is a size.
-            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
-        values: list[Any] = [0]
-        for argument in bound:
-            kind = type(argument)
-            (_readers.get(kind) or reader_for(kind))(argument, key, values)
         try:
-            plan = self._plans.get(tuple(key))
-        except (TypeError, ValueError):  # no hash: sizes in a list, or the checks will say what
-            if list in map(type, (grid, groups, threads)):
-                grid, groups, threads = map(_without_list, (grid, groups, threads))
-                sizes = {"grid": grid, "groups": groups, "threads": threads}
-                self(*arguments, **sizes, debug=debug, device=device, **named)
-                return
-            plan = None
-        if plan is None or not is_current(plan):
-            if self._look_again():
-                sizes = {"grid": grid, "groups": groups, "threads": threads}
-                self(*arguments, **sizes, debug=debug, device=device, **named)
-                return
-            sizes_stated = (grid, groups, threads)
-            plan = self._planned(key, values, bound, sizes_stated, debug, device)
-        if plan.is_plain:
-            plan.run(values)
-        else:
-            run_with_care(plan, values)
+            self._launch(bound, grid, groups, threads, debug, device)
+        except SourceReplacedError:
+            self._take_parameters()
+            sizes = {"grid": grid, "groups": groups, "threads": threads}
+            self(*arguments, **sizes, debug=debug, device=device, **named)
+        except LaunchError:
+            self._check_receiver(bound)
+            raise
 
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None
@@ -239,8 +165,7 @@ class Kernel:
         """
         target = default_device() if device is None else device_named(device)
         signature = self.signature_for(types, target.kind)
-        specialisation = self.specialisation(signature, self._debug_level(debug))
-        compiled = self._compile(target, specialisation, target.variants[0])
+        compiled = self._launcher.compile(target, signature, debug)
         return KernelInfo(
             self.name,
             target.name,
@@ -249,17 +174,9 @@ class Kernel:
             compiled.metadata.threadgroup_memory_bytes,
         )
 
-    def specialisation(
-        self, signature: tuple[Argument, ...], debug: int = 0, largest: int = 0
-    ) -> pipeline.Specialisation:
-        """What is compiled for these types, where ``largest`` is the greatest size or extent."""
-        return pipeline.Specialisation(
-            self.function,
-            self._given_name,
-            signature,
-            debug,
-            pipeline.index_type_for(largest),
-        )
+    def specialisation(self, signature: tuple[Argument, ...], debug: int = 0) -> Specialisation:
+        """What is compiled for arguments of these types, none with 2**31 elements or more."""
+        return Specialisation(self._source, signature, debug)
 
     def signature_for(self, types: tuple[Any, ...], target: str = "cpu") -> tuple[Argument, ...]:
         """Argument types from arrays, numbers, dtypes and type strings, one for each parameter.
@@ -278,6 +195,20 @@ class Kernel:
 
     # --- Functions whose code or defaults were replaced ----------------------------------------
 
+    def _take_parameters(self) -> None:
+        """Take the function's parameters as they are now."""
+        self._parameters = parameters_of(self.function, self.name)
+        self._arity = self._parameters.arity
+        self._launcher = Launcher(self._source, self._parameters.names, debug=self._debug)
+        self._launch = self._launcher.launch
+
+    def _look_again(self) -> bool:
+        """Take the parameters again if they may have changed; whether they may have."""
+        if not self._launcher.is_stale:
+            return False
+        self._take_parameters()
+        return True
+
     def _bound(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         try:
             return self._parameters.bound(arguments, named)
@@ -285,59 +216,6 @@ class Kernel:
             if not self._look_again():
                 raise
         return self._parameters.bound(arguments, named)
-
-    def _look_again(self) -> bool:
-        """Take the function's parameters as they are now; whether they may have changed."""
-        parts = _replaceable(self.function)
-        if not any(map(operator.is_not, parts, self._parts)):
-            return False
-        self._parameters = parameters_of(self.function, self.name)
-        self._arity, self._parts = self._parameters.arity, parts
-        return True
-
-    # --- The slow path: once for each key ------------------------------------------------------
-
-    def _planned(
-        self,
-        key: list[Any],
-        values: list[Any],
-        arguments: tuple[Any, ...],
-        stated_sizes: tuple[Any, Any, Any],
-        debug: int | None,
-        stated_device: str | Device | None,
-    ) -> Plan:
-        level = self._debug_level(debug)
-        self._check_receiver(arguments)
-        names = self._parameters.names
-        device = (
-            device_named(stated_device)
-            if stated_device is not None
-            else device_of(arguments) or default_device()
-        )
-        has_float64 = target_named(device.kind).has_float64
-        signature = checked_signature(self.name, names, arguments, has_float64=has_float64)
-        check_devices(self.name, arguments, device)
-        request = requested(self.name, device, *stated_sizes)
-        largest = max(*request.grid, largest_extent(arguments))
-        specialisation = self.specialisation(signature, level, largest)
-        variant = device.variant_for(request.grid, request.threads)
-        compiled = self._compile(device, specialisation, variant)
-        metadata = compiled.metadata
-        sizes = self._sizes(device, compiled, request)
-        check_writable(self.name, names, arguments, signature, metadata.written)
-        if request.is_empty:
-            return self._remembered(key, empty_plan(device, compiled))
-        lengths, memory = memory_check(
-            self.name,
-            metadata,
-            device,
-            sizes.threads,
-            list(leaves(arguments, signature)),
-            values[1:],
-        )
-        parameters = tuple(launch_parameters(arguments, signature))
-        launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
-        return self._remembered(key, plan_for(device, compiled, launch, memory))
 
     def _check_receiver(self, arguments: tuple[Any, ...]) -> None:
         """Whether a method was called on what a kernel can be given.
@@ -354,51 +232,7 @@ class Kernel:
                 f"kernel {self.name!r} is a method of {cls.__name__}, and a kernel can not take"
                 f" {shown}; write @dataclass(frozen=True) above class {cls.__name__}, with a field"
                 " for each value, or @staticmethod above @sm.kernel"
-            )
-
-    def _remembered(self, key: list[Any], plan: Plan) -> Plan:
-        if len(self._plans) >= _PLANS_KEPT:
-            self._plans.clear()
-        self._plans[tuple(key)] = plan
-        return plan
-
-    def _compile(
-        self, device: Device, specialisation: pipeline.Specialisation, variant: str
-    ) -> pipeline.CompiledKernel:
-        math_mode = _math_mode.get() if device.has_math_modes else "safe"
-        options = BuildOptions(variant, math_mode)
-        known = self._compiled.get((device, specialisation, options))
-        if known is None or not pipeline.is_current(known.dependencies):
-            if len(self._compiled) >= _COMPILED_KEPT:
-                self._compiled.clear()
-            known = pipeline.compile_for(device, specialisation, options)
-            # Without simdgroups the same code does for all sizes.
-            same = (variant,) if known.metadata.uses_simdgroups else device.variants
-            for each in same:
-                self._compiled[device, specialisation, replace(options, variant=each)] = known
-        return known
-
-    def _sizes(
-        self, device: Device, compiled: pipeline.CompiledKernel, request: LaunchGeometry
-    ) -> Sizes:
-        """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
-        allowed = compiled.program.threads_per_threadgroup
-        flat, looping = device.default_threads
-        most = min(allowed, looping if compiled.metadata.has_loops else flat)
-        sizes = request.sizes(most)
-        if sizes.group_size > allowed:
-            raise LaunchError(
-                f"kernel {self.name!r}: {sizes.group_size} threads per threadgroup requested;"
-                f" {device.name} allows {allowed} for this kernel, because of the registers that"
-                " it needs; use fewer, or leave threads out"
-            )
-        return sizes
-
-    def _debug_level(self, stated: int | None) -> int:
-        for level in (stated, _debug_level.get(), self._debug):
-            if level is not None:
-                return checked_debug(level)
-        return environment_debug()
+            ) from None
 
 
 @overload
@@ -468,15 +302,3 @@ def _made(function: Any, *, name: str | None, debug: int | None, source: str | N
 def _reload(old: Kernel, new: Kernel) -> None:
     """Make a kernel what it has become in a module that was loaded again."""
     vars(old).update(vars(new))
-
-
-def _replaceable(function: types.FunctionType) -> tuple[Any, ...]:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
-
-
-def _without_list(size: Any) -> Any:
-    return tuple(size) if type(size) is list else size
-
-
-def _kinds(size: Any) -> Any:
-    return tuple(map(type, size)) if isinstance(size, (tuple, list)) else type(size)

@@ -104,7 +104,7 @@ def code(
     if stage == "ir":
         return Code(kernel_text(lowered).rstrip(), "python")
     source = pipeline.print_source(
-        lowered, target, name=specialisation.shown_name, math_mode=current_math_mode()
+        lowered, target, name=specialisation.source.name, math_mode=current_math_mode()
     )
     record = target_named(target)
     if stage == "source":

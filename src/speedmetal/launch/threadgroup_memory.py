@@ -69,7 +69,7 @@ def memory_check(
     metadata: KernelMetadata,
     device: Device,
     threads: Triple,
-    parameters: Sequence[Any],
+    shapes: tuple[tuple[int, ...], ...],
     scalars: Sequence[Any],
 ) -> tuple[tuple[int, ...], MemoryCheck | None]:
     """Check a launch.
@@ -79,7 +79,7 @@ def memory_check(
         metadata: Of the compiled kernel.
         device: Where it runs.
         threads: Of a threadgroup.
-        parameters: For each parameter of the compiled kernel its array, or a number.
+        shapes: Of each parameter of the compiled kernel; of a number ``()``.
         scalars: As :meth:`MemoryCheck.lengths` takes them.
 
     Returns:
@@ -89,7 +89,6 @@ def memory_check(
     Raises:
         LaunchError: The arrays do not fit.
     """
-    shapes = tuple(getattr(parameter, "shape", ()) for parameter in parameters)
     check = MemoryCheck(
         kernel,
         device.name,

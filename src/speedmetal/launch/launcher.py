@@ -1,0 +1,232 @@
+"""Launches of one kernel, whatever it was compiled from.
+
+A launch that was made before with arguments of the same types, shapes and strides takes one look-up
+from a cheap key to its *plan*, packs what changed (addresses, numbers) and calls compiled code.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
+from speedmetal.backends.registry import default_device
+from speedmetal.backends.registry import device as device_named
+from speedmetal.backends.targets import target_named
+from speedmetal.compiler import pipeline
+from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
+from speedmetal.errors import LaunchError
+from speedmetal.frontend.signature import Argument
+from speedmetal.launch.arguments import bind, check_writable, device_among, flatten
+from speedmetal.launch.geometry import LaunchGeometry, requested
+from speedmetal.launch.modes import (
+    checked_debug,
+    environment_debug,
+    stated_debug_level,
+    stated_math_mode,
+)
+from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
+from speedmetal.launch.readers import READERS, reader_for
+from speedmetal.launch.threadgroup_memory import memory_check
+
+# CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
+_debug_level = stated_debug_level
+_math_mode = stated_math_mode
+_entered_devices = entered_devices
+_readers = READERS
+
+_PLANS_KEPT = 1024
+"""Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
+_COMPILED_KEPT = 256
+"""Compiled kernels of one source; functions made anew for each call would fill the memory."""
+
+
+class SourceReplacedError(Exception):
+    """The source's parameters may be others than those that the arguments were bound to."""
+
+
+class Launcher:
+    """Checks, compiles and launches one kernel.
+
+    Args:
+        source: What it is compiled from.
+        names: Of its parameters.
+        debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
+    """
+
+    __slots__ = ("_debug", "_state", "compiled", "names", "plans", "source")
+
+    def __init__(
+        self, source: KernelSource, names: Sequence[str], *, debug: int | None = None
+    ) -> None:
+        self.source = source
+        self.names = names
+        self._debug = debug
+        self._state = source.state()
+        self.plans: dict[tuple[Any, ...], Plan] = {}
+        self.compiled: dict[
+            tuple[Device, Specialisation, BuildOptions], pipeline.CompiledKernel
+        ] = {}
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the source's parameters may have changed since this was made."""
+        return any(map(operator.is_not, self.source.state(), self._state))
+
+    # In one piece, because each call of a function costs a fortieth of the launch.
+    def launch(
+        self,
+        arguments: tuple[Any, ...],
+        grid: Any,
+        groups: Any,
+        threads: Any,
+        debug: int | None,
+        device: str | Device | None,
+    ) -> None:
+        """Run the kernel once for every thread of a grid.
+
+        Args:
+            arguments: One for each parameter.
+            grid: See :meth:`speedmetal.launch.kernel.Kernel.__call__`, as for all that follow.
+            groups: Instead of ``grid``.
+            threads: Of a threadgroup.
+            debug: The level.
+            device: Where to run.
+
+        Raises:
+            LaunchError: The call is wrong; nothing was launched.
+            CompileError: The kernel is wrong; nothing was launched.
+            KernelError: A thread failed, at debug level 1 or 2.
+            SourceReplacedError: The arguments have to be bound again.
+        """
+        if debug is None:
+            debug = _debug_level.get()
+            if debug is None:
+                debug = self._debug
+        elif type(debug) is not int:  # True is no level, though it equals 1
+            debug = checked_debug(debug)
+        key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
+        if type(grid) is not int or groups is not None or threads is not None:
+            # 1 == 1.0 == True, but only one of them is a size.
+            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
+        values: list[Any] = [0]
+        for argument in arguments:
+            kind = type(argument)
+            (_readers.get(kind) or reader_for(kind))(argument, key, values)
+        try:
+            plan = self.plans.get(tuple(key))
+        except (TypeError, ValueError):  # no hash: sizes in a list, or the checks will say what
+            if list in map(type, (grid, groups, threads)):
+                grid, groups, threads = map(_without_list, (grid, groups, threads))
+                self.launch(arguments, grid, groups, threads, debug, device)
+                return
+            plan = None
+        if plan is None or not is_current(plan):
+            plan = self._planned(key, values, arguments, (grid, groups, threads), debug, device)
+        if plan.is_plain:
+            plan.run(values)
+        else:
+            run_with_care(plan, values)
+
+    def compile(
+        self, device: Device, signature: tuple[Argument, ...], debug: int | None
+    ) -> pipeline.CompiledKernel:
+        """Compile for arguments of these types, without a launch.
+
+        Raises:
+            CompileError: The kernel is wrong, or the device cannot do what it asks for.
+        """
+        specialisation = Specialisation(self.source, signature, self._debug_level(debug))
+        return self._compile(device, specialisation, device.variants[0])
+
+    # --- The slow path: once for each key ------------------------------------------------------
+
+    def _planned(
+        self,
+        key: list[Any],
+        values: list[Any],
+        arguments: tuple[Any, ...],
+        stated_sizes: tuple[Any, Any, Any],
+        debug: int | None,
+        stated_device: str | Device | None,
+    ) -> Plan:
+        if self.is_stale:
+            raise SourceReplacedError
+        name, level = self.source.name, self._debug_level(debug)
+        items = flatten(self.names, arguments)
+        device = (
+            device_named(stated_device)
+            if stated_device is not None
+            else device_among(items) or default_device()
+        )
+        has_float64 = target_named(device.kind).has_float64
+        bound = bind(name, self.names, arguments, items, device, has_float64=has_float64)
+        geometry = requested(name, device, *stated_sizes)
+        index_type = index_type_for(max(*geometry.grid, bound.largest))
+        specialisation = Specialisation(self.source, bound.signature, level, index_type)
+        variant = device.variant_for(geometry.grid, geometry.threads)
+        compiled = self._compile(device, specialisation, variant)
+        metadata = compiled.metadata
+        sizes = self._sizes(device, compiled, geometry)
+        check_writable(name, bound, metadata.written)
+        if geometry.is_empty:
+            return self._remembered(key, empty_plan(device, compiled))
+        shapes = tuple(leaf.shape for leaf in bound.leaves)
+        lengths, memory = memory_check(name, metadata, device, sizes.threads, shapes, values[1:])
+        parameters = tuple(leaf.parameter for leaf in bound.leaves)
+        launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
+        return self._remembered(key, plan_for(device, compiled, launch, memory))
+
+    def _remembered(self, key: list[Any], plan: Plan) -> Plan:
+        if len(self.plans) >= _PLANS_KEPT:
+            self.plans.clear()
+        self.plans[tuple(key)] = plan
+        return plan
+
+    def _compile(
+        self, device: Device, specialisation: Specialisation, variant: str
+    ) -> pipeline.CompiledKernel:
+        math_mode = _math_mode.get() if device.has_math_modes else "safe"
+        options = BuildOptions(variant, math_mode)
+        known = self.compiled.get((device, specialisation, options))
+        if known is None or not pipeline.is_current(known.dependencies):
+            if len(self.compiled) >= _COMPILED_KEPT:
+                self.compiled.clear()
+            known = pipeline.compile_for(device, specialisation, options)
+            # Without simdgroups the same code does for all sizes.
+            same = (variant,) if known.metadata.uses_simdgroups else device.variants
+            for each in same:
+                self.compiled[device, specialisation, replace(options, variant=each)] = known
+        return known
+
+    def _sizes(
+        self, device: Device, compiled: pipeline.CompiledKernel, geometry: LaunchGeometry
+    ) -> Sizes:
+        """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
+        allowed = compiled.program.threads_per_threadgroup
+        flat, looping = device.default_threads
+        most = min(allowed, looping if compiled.metadata.has_loops else flat)
+        sizes = geometry.sizes(most)
+        if sizes.group_size > allowed:
+            raise LaunchError(
+                f"kernel {self.source.name!r}: {sizes.group_size} threads per threadgroup"
+                f" requested; {device.name} allows {allowed} for this kernel, because of the"
+                " registers that it needs; use fewer, or leave threads out"
+            )
+        return sizes
+
+    def _debug_level(self, stated: int | None) -> int:
+        for level in (stated, _debug_level.get(), self._debug):
+            if level is not None:
+                return checked_debug(level)
+        return environment_debug()
+
+
+def _without_list(size: Any) -> Any:
+    return tuple(size) if type(size) is list else size
+
+
+def _kinds(size: Any) -> Any:
+    return tuple(map(type, size)) if isinstance(size, (tuple, list)) else type(size)

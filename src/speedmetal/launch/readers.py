@@ -1,0 +1,118 @@
+"""A call's arguments, read on every launch: a cheap key, and the values that are packed.
+
+The reader of an argument's type adds to the launch's key what a compiled kernel and its sizes
+depend on (dtype, shape, strides, a number's type), and to the values what may differ between
+launches with the same key (an address, a number). The rest is done once for a key, see
+:mod:`speedmetal.launch.arguments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.device import DeviceArray
+from speedmetal.dtypes import bfloat16
+from speedmetal.frontend.signature import (
+    is_partial_class,
+    is_record_class,
+    keywords_of,
+    record_items,
+)
+from speedmetal.frontend.static import static
+
+Reader = Callable[[Any, list[Any], list[Any]], None]
+
+
+def _read_ndarray(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append((argument.dtype, argument.shape, argument.strides, argument.flags.num))
+    values.append(address_of(argument))
+
+
+def _read_array(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(argument.layout)
+    values.append(argument.address)
+
+
+def _read_number(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(type(argument))
+    values.append(argument)
+
+
+def _read_int(argument: int, key: list[Any], values: list[Any]) -> None:
+    is_short = -0x8000_0000 <= argument <= 0x7FFF_FFFF
+    # The sign and the length decide on a long integer's type, or that there is none.
+    key.append(int if is_short else (argument < 0, argument.bit_length()))
+    values.append(argument)
+
+
+def _read_complex(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(type(argument))
+    values += (argument.real, argument.imag)
+
+
+def _read_bfloat16(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(bfloat16)
+    values.append(int(argument.view(np.uint16)))
+
+
+def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:
+    items = record_items(argument)
+    key += (type(argument), len(items))
+    for item in items:
+        read(item, key, values)
+
+
+def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
+    key.append(keywords_of(argument))
+    _read_record(argument, key, values)
+
+
+def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
+    key.append((type(argument), argument))
+
+
+def _read_known(argument: Any, key: list[Any], _values: list[Any]) -> None:
+    key.append(argument.key)
+
+
+READERS: dict[type, Reader] = {
+    np.ndarray: _read_ndarray,
+    int: _read_int,
+    float: _read_number,
+    bool: _read_number,
+    complex: _read_complex,
+    np.complex64: _read_complex,
+    ml_dtypes.bfloat16: _read_bfloat16,
+    static: _read_known,
+}
+"""The readers of the types that were met; :func:`reader_for` adds the others."""
+
+
+def read(argument: Any, key: list[Any], values: list[Any]) -> None:
+    """Read one argument of any type."""
+    kind = type(argument)
+    (READERS.get(kind) or reader_for(kind))(argument, key, values)
+
+
+def reader_for(kind: type) -> Reader:
+    """The reader of a type; remembered."""
+    reader: Reader
+    if issubclass(kind, DeviceArray):
+        reader = _read_array
+    elif issubclass(kind, np.ndarray):
+        reader = _read_ndarray
+    elif issubclass(kind, np.generic):
+        reader = _read_number
+    elif issubclass(kind, tuple) or is_record_class(kind):
+        reader = _read_record
+    elif is_partial_class(kind):
+        reader = _read_partial
+    else:
+        reader = _read_static
+    READERS[kind] = reader
+    return reader
