@@ -14,12 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiers import (  # noqa: F401 - hooks of pytest
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_ignore_collect,
-)
+# A plugin: hooks of this file itself are asked about this folder alone, and doctests are in `src`.
+pytest_plugins = ("tiers",)
 
 # Times of examples vary with the load of the machine and prove nothing about the code.
 # Where others wait for the answer, the same examples are tried every time.

@@ -26,12 +26,13 @@ import itertools
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from _pytest.doctest import DoctestModule
 
 from speedmetal.dtypes import DType
 
@@ -45,6 +46,7 @@ BEYOND_QUICK = (
     *("src/speedmetal/backends/metal", "src/speedmetal/metal.py", "src/speedmetal/profile.py"),
 )
 """What is of other devices, needs a browser or frameworks, or starts processes."""
+_BEYOND_QUICK = frozenset(str(ROOT / place) for place in BEYOND_QUICK)
 QUICK_DEVICES = ("cpu",)
 QUICK_PROFILE = "quick"
 """Of Hypothesis: few examples."""
@@ -78,8 +80,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Folders that no quick run needs are not even read, unless they were asked for."""
     if Tier.of(config) is not Tier.QUICK:
         return None
-    is_beyond = any(collection_path == ROOT / place for place in BEYOND_QUICK)
+    is_beyond = str(collection_path) in _BEYOND_QUICK
     return True if is_beyond and not _names(config, collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector]]:
+    """No file is imported, and none of its objects looked at, for doctests that it has not."""
+    found = yield
+    if (
+        any(isinstance(one, DoctestModule) for one in found)
+        and b">>>" not in file_path.read_bytes()
+    ):
+        return [one for one in found if not isinstance(one, DoctestModule)]
+    return found
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import fft, signal, special
+from scipy import fft, special
 from small_parameters import SMALL_PARAMETERS
 
 from speedmetal.bench.operations import OPERATIONS
@@ -23,6 +23,8 @@ def _images(array: NDArray[Any]) -> NDArray[Any]:
 
 def _correlate(_: dict[str, Any], inputs: Arrays) -> NDArray[Any]:
     """Every image with every kernel, by SciPy's correlation over all axes but the first."""
+    from scipy import signal  # takes seconds, which every run of any test would wait for
+
     return np.stack(
         [
             np.stack(

@@ -5,7 +5,7 @@ import pytest
 import synthetic
 
 from speedmetal.bench.report import Options
-from speedmetal.bench.report.figures import figures_of
+from speedmetal.bench.report.figures import RunFigures, figures_of
 from speedmetal.bench.report.summaries import (
     controls,
     family_summaries,
@@ -16,15 +16,20 @@ from speedmetal.bench.report.summaries import (
 )
 
 RECORDS = synthetic.records()
-(RUN,) = figures_of(RECORDS, Options())
 
 
-def test_a_familys_ratio_is_the_geometric_mean_of_its_ratios() -> None:
+@pytest.fixture(scope="module")
+def figures() -> RunFigures:
+    (run,) = figures_of(RECORDS, Options())
+    return run
+
+
+def test_a_familys_ratio_is_the_geometric_mean_of_its_ratios(figures: RunFigures) -> None:
     """Against a product of the rows' ratios."""
-    for summary in family_summaries(RUN):
+    for summary in family_summaries(figures):
         ratios = [
             row.ratio
-            for row in RUN.rows
+            for row in figures.rows
             if row.contender == summary.contender
             and row.ratio is not None
             and summary.family in (row.family, "all")
@@ -33,29 +38,29 @@ def test_a_familys_ratio_is_the_geometric_mean_of_its_ratios() -> None:
         assert summary.ratio == pytest.approx(np.prod(ratios) ** (1 / len(ratios)))
 
 
-def test_verdicts_of_a_family_sum_to_its_cases() -> None:
+def test_verdicts_of_a_family_sum_to_its_cases(figures: RunFigures) -> None:
     """No comparison is lost between the four verdicts, and losses are counted."""
-    found = family_summaries(RUN)
+    found = family_summaries(figures)
     assert all(s.faster + s.slower + s.equivalent + s.undecided == s.count for s in found)
     losses = {s.contender: s.slower for s in found if s.family == "reduction"}
     assert losses["mlx:gpu:eager"] == 2
 
 
-def test_every_session_has_its_noise_floor() -> None:
+def test_every_session_has_its_noise_floor(figures: RunFigures) -> None:
     """One control a case and session."""
-    floors = session_floors(RUN)
+    floors = session_floors(figures)
     assert [(f.session, f.floor.pairs) for f in floors] == [(0, 8), (1, 8)]
-    assert len(controls(RUN)) == 16
+    assert len(controls(figures)) == 16
 
 
-def test_status_counts_cover_all_rows() -> None:
+def test_status_counts_cover_all_rows(figures: RunFigures) -> None:
     """Each row is counted once, under its status."""
-    counts = status_counts(RUN)
-    assert sum(counts.values()) == len(RUN.rows) == 48
+    counts = status_counts(figures)
+    assert sum(counts.values()) == len(figures.rows) == 48
     assert counts["ok"] == 40
 
 
-def test_bandwidth_of_main_memory_is_that_of_the_largest_working_set() -> None:
+def test_bandwidth_of_main_memory_is_that_of_the_largest_working_set(figures: RunFigures) -> None:
     """The cache's higher rate is no ceiling for work in memory."""
-    cpu = latest_ceilings(RECORDS, RUN)[0]
+    cpu = latest_ceilings(RECORDS, figures)[0]
     assert main_memory_bandwidth(cpu) == 95e9
