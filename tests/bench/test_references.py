@@ -83,6 +83,7 @@ def test_against_scipy(name: str) -> None:
     """References agree with SciPy (and with plain NumPy where SciPy has nothing)."""
     # The tables of RoPE are rounded to float32.
     tolerance = 1e-6 if name == "rope" else 1e-12
+    assert SMALL_PARAMETERS[name]
     for parameters in SMALL_PARAMETERS[name]:
         inputs = _inputs(name, parameters)
         expected = SCIPY[name](parameters, {key: array.copy() for key, array in inputs.items()})
@@ -151,6 +152,7 @@ TORCH: dict[str, Callable[[Any, dict[str, Any], Tensors], Any]] = {
 def test_against_torch_in_float64(name: str) -> None:
     """References agree with PyTorch's own modules and functions, fed with float64."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    assert SMALL_PARAMETERS[name]
     for parameters in SMALL_PARAMETERS[name]:
         inputs = _inputs(name, parameters)
         tensors = {key: torch.from_numpy(array.copy()) for key, array in inputs.items()}

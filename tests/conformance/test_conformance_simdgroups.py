@@ -60,6 +60,14 @@ def lanes_of(grid, threads, width):
                 yield places[start : start + width]
 
 
+def test_every_thread_is_in_one_set_of_lanes():
+    for grid, threads in SIZES:
+        for width in FAMILIES.values():
+            lanes = list(lanes_of(grid, threads, width))
+            assert [place for places in lanes for place in places] == list(range(grid))
+            assert max(map(len, lanes)) == min(width, threads)
+
+
 def small_values(dtype, size) -> np.ndarray:
     """Values whose sums and products are exact in every type."""
     random = np.random.default_rng(size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from speedmetal import dtypes as d
@@ -21,15 +21,15 @@ from speedmetal.frontend.variable_types import (
 
 REAL = [dtype for dtype in d.ALL if not dtype.is_complex]
 WEAK = [d.int32, d.int64, d.float32, d.float64]
-numbers = st.builds(NumberVariable, st.sampled_from(REAL)) | st.builds(
-    NumberVariable, st.sampled_from(WEAK), st.just(value=True), st.booleans()
-)
-leaf = (
-    numbers
-    | st.builds(ComplexVariable, st.booleans())
-    | st.builds(MatrixVariable, st.sampled_from(d.FLOATS))
-    | st.sampled_from([OtherVariable(None), OtherVariable(len)])
-)
+STRONG = [NumberVariable(dtype) for dtype in REAL]
+RUNNING = [NumberVariable(dtype, weak=True) for dtype in WEAK]
+LITERAL = [NumberVariable(dtype, weak=True, literal=True) for dtype in WEAK]
+LEAVES = [
+    *(*STRONG, *RUNNING, *LITERAL, ComplexVariable(), ComplexVariable(weak=True)),
+    *(MatrixVariable(dtype) for dtype in d.FLOATS),
+    *(OtherVariable(None), OtherVariable(len)),
+]
+leaf = st.sampled_from(LEAVES)
 slots = leaf | st.builds(AggregateVariable, st.lists(leaf, min_size=1, max_size=3).map(tuple))
 
 
@@ -43,27 +43,33 @@ def test_order_does_not_matter(a, b):
     assert join(a, b) == join(b, a)
 
 
-@given(slots, slots)
-def test_join_holds_both(a, b):
+JOINABLE = [(a, b) for a in LEAVES for b in LEAVES if join(a, b) is not None]
+joinable = st.sampled_from(JOINABLE) | st.lists(
+    st.sampled_from(JOINABLE), min_size=1, max_size=3
+).map(lambda pairs: tuple(map(AggregateVariable, zip(*pairs, strict=True))))
+
+
+@given(joinable)
+def test_join_holds_both(pair):
+    a, b = pair
     joined = join(a, b)
-    if joined is not None:
-        assert join(joined, a) == joined
-        assert join(joined, b) == joined
+    assert join(joined, a) == joined
+    assert join(joined, b) == joined
 
 
-@given(numbers, numbers)
+@given(st.sampled_from(LITERAL), st.sampled_from(STRONG))
 def test_strong_types_win_over_literals(a, b):
     joined = join(a, b)
-    if joined is not None and a.literal and not b.weak:
-        assert joined == b
+    assume(joined is not None)
+    assert joined == b
 
 
-@given(numbers, numbers)
+@given(st.sampled_from(RUNNING), st.sampled_from([*STRONG, *RUNNING, *LITERAL]))
 def test_running_numbers_keep_32_bits(a, b):
     joined = join(a, b)
-    if joined is not None and a.weak and not a.literal:
-        assert joined.dtype.bits >= 32
-        assert joined.weak == (b.weak or joined.dtype is not b.dtype)
+    assume(joined is not None)
+    assert joined.dtype.bits >= 32
+    assert joined.weak == (b.weak or joined.dtype is not b.dtype)
 
 
 @given(slots)

@@ -39,13 +39,15 @@ def test_every_target_has_a_word_or_a_reason(record, target):
             assert spelling.__doc__
 
 
-@RECORDS
+COMPOSED = [r for r in TABLE.values() if callable(r.spelling("metal", float32))]
+
+
+@pytest.mark.parametrize("record", COMPOSED, ids=lambda r: r.name)
 def test_metal_is_never_given_a_library_function_of_float64(record):
     """Metal has no float64: whatever the library computes there must do without."""
     spelling = record.spelling("metal", float32)
-    if callable(spelling):
-        assert not spelling.__name__.endswith("_double")
-        assert spelling.__name__ not in {"pow", "sin", "cos", "tan"}
+    assert not spelling.__name__.endswith("_double")
+    assert spelling.__name__ not in {"pow", "sin", "cos", "tan"}
 
 
 @pytest.mark.parametrize("record", MATH, ids=lambda r: r.name)

@@ -32,12 +32,14 @@ def test_a_token_is_its_stretch_of_the_text(text):
     tokens = Tokens(text)
     for token in tokens.list:
         assert text[token.start : token.end] == token.text
+    assert tokens.partner
     assert all(tokens.partner[tokens.partner[i]] == i for i in tokens.partner)
 
 
 @given(texts())
 def test_places_and_offsets_are_inverse(text):
     tokens = Tokens(text)
+    assert tokens.list
     for token in tokens.list:
         assert tokens.offset(*tokens.place_of_offset(token.start)) == token.start
 

@@ -84,6 +84,7 @@ def test_metal_text_keeps_to_the_easy_dialect(name):
 
 @pytest.mark.parametrize("module", [metal, cuda])
 def test_printing_twice_gives_the_same(module):
+    assert GOLDEN
     for make in GOLDEN.values():
         kernel = make()
         assert module.print_kernel(kernel) == module.print_kernel(kernel)

@@ -130,6 +130,7 @@ def test_every_constant_is_in_the_sdk(sdk):
 
 
 def test_every_string_structure_and_function_is_in_the_sdk(sdk):
+    assert min(map(len, (table.STRINGS, table.STRUCTURES, table.FUNCTIONS))) >= 2
     for name, constant in table.STRINGS.items():
         assert sdk.strings[name] == constant.introduced
         assert constant.guarded == (constant.introduced > FLOOR)
@@ -148,6 +149,7 @@ def test_every_string_structure_and_function_is_in_the_sdk(sdk):
 def test_the_simulated_classes_have_the_tables_selectors_and_no_others():
     modules = api.modules(api.Configuration(os_version=ANY_SYSTEM))
     extra = {"alloc", "new"}  # every class has them
+    assert len(table.OWNERS) > 20
     for name, owner in table.OWNERS.items():
         proxy = modules.objc.lookUpClass(name)
         names = {attribute for attribute in vars(proxy) if not attribute.startswith("__")}

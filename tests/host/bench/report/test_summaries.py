@@ -26,7 +26,9 @@ def figures() -> RunFigures:
 
 def test_a_familys_ratio_is_the_geometric_mean_of_its_ratios(figures: RunFigures) -> None:
     """Against a product of the rows' ratios."""
-    for summary in family_summaries(figures):
+    found = family_summaries(figures)
+    assert found
+    for summary in found:
         ratios = [
             row.ratio
             for row in figures.rows
