@@ -6,9 +6,9 @@ from functools import cache
 from importlib import import_module
 
 from speedmetal.backends.target import Target
+from speedmetal.target_names import TARGETS
 
-TARGETS = ("cpu", "cuda", "metal")
-"""Names of all targets: each is a folder beside this file."""
+__all__ = ["TARGETS", "target_named"]
 
 
 @cache

@@ -96,6 +96,6 @@ def _known_parts(
             return "parameter", parameters.index(variable)
         case ir.Extent(array, axis) if array in parameters:
             return "extent", parameters.index(array), axis
-        case ir.Call(intrinsic, axis=int(axis)) if intrinsic.name == "threads_per_threadgroup":
+        case ir.Call(intrinsic, axis=int(axis)) if intrinsic.is_known_at_launch:
             return "threads", axis
     return ()

@@ -111,7 +111,7 @@ def _known_at_launch(run: AbstractInterpreter, expression: ir.Expression) -> boo
         case ir.Read(variable):
             return variable in run.parameters
         case ir.Call(intrinsic, axis=axis):
-            if intrinsic.name == "threads_per_threadgroup":
+            if intrinsic.is_known_at_launch:
                 return axis is not None
             _check_same_everywhere(expression)
         case ir.Load() | ir.Invoke():
@@ -126,8 +126,7 @@ def _check_same_everywhere(call: ir.Call) -> None:
         return
     dtype = call.arguments[0].type
     known = dtype if isinstance(dtype, dtypes.DType) else None
-    spellings = (call.intrinsic.spelling(target, known) for target in ("cpu", "cuda", "metal"))
-    if call.intrinsic.ulp or not all(isinstance(s, str) for s in spellings):
+    if not call.intrinsic.is_one_exact_operation(known):
         raise Fault(
             call.span,
             f"{call.intrinsic.name} cannot stand in the size of an array; expected operators, and"

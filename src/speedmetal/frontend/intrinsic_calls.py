@@ -66,8 +66,8 @@ def apply(
     folded = _folded(intrinsic, values)
     if folded is not None:
         return folded
-    collective = intrinsic.kind is IntrinsicKind.COLLECTIVE
-    if collective and values and isinstance(values[0], Complex):
+    exchange = intrinsic.exchange
+    if exchange is not None and values and isinstance(values[0], Complex):
         return _on_parts(run, intrinsic, values, span)
     if intrinsic.accepts == frozenset({Kind.BOOL}):
         number, operands = NumberVariable(dtypes.bool_), _truths(run, values, span)
@@ -82,7 +82,7 @@ def apply(
     )
     result = _result_type(run, intrinsic, inner)
     expression: ir.Expression = ir.Call(intrinsic, parameters, result, span)
-    if collective:
+    if exchange is not None:
         run.impure()
         expression = run.assign_new(intrinsic.name.removeprefix("simd_"), expression)
     if intrinsic.result is Result.SAME:
@@ -148,7 +148,7 @@ def _on_parts(
     run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
 ) -> Value:
     """A collective on complex numbers, where it acts on each part alone."""
-    if not any(word in intrinsic.name for word in ("_sum", "shuffle", "broadcast")):
+    if intrinsic.exchange is None or not intrinsic.exchange.takes_parts:
         raise Fault(span, f"sm.{intrinsic.name} expects real numbers, found complex64")
     number = values[0]
     assert isinstance(number, Complex)
@@ -194,7 +194,7 @@ def _matrix_call(
     run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
 ) -> Matrix:
     run.impure()
-    if intrinsic.name == "simdgroup_matrix_fill":
+    if not intrinsic.matrix_operands:
         scalar = as_scalar(run, values[0], span)
         dtype = scalar.dtype if scalar.dtype.is_float else dtypes.DEFAULT_FLOAT
         return fill_matrix(run, intrinsic, values[0], dtype, span)

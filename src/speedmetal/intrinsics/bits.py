@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import Kind, int8, int16, int32, int64, uint8, uint16, uint32, uint64
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling
+from speedmetal.dtypes import int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from speedmetal.intrinsics.define import INTEGERS, elementwise, spelled
+from speedmetal.intrinsics.record import Intrinsic, Spelling
 from speedmetal.intrinsics.reference import quietly
 
-_INTEGERS = frozenset({Kind.SIGNED, Kind.UNSIGNED})
 _SIGNED = (int8, int16, int32, int64)
 _UNSIGNED = (uint8, uint16, uint32, uint64)
 
@@ -100,18 +100,13 @@ def _record(
     spellings: tuple[Spelling, Spelling, Spelling],
     **more: Any,
 ) -> Intrinsic:
-    cpu, cuda, metal = spellings
-    return Intrinsic(
-        name=name,
-        kind=IntrinsicKind.MATH,
-        operands=operands,
-        accepts=_INTEGERS,
-        result=Result.SAME,
-        meaning=meaning,
-        reference=quietly(reference),
-        cpu=cpu,
-        cuda=cuda,
-        metal=metal,
+    return elementwise(
+        name,
+        operands,
+        meaning,
+        quietly(reference),
+        spelled(*spellings),
+        accepts=INTEGERS,
         wide=False,
         **more,
     )

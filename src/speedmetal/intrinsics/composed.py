@@ -28,6 +28,7 @@ from speedmetal.intrinsics.reference import (
     to_bool,
     to_int32,
 )
+from speedmetal.target_names import TARGETS
 
 _X = ("x",)
 _AB = ("a", "b")
@@ -175,9 +176,7 @@ RECORDS = (
         accepts=NUMBERS,
         aliases=(np.sign,),
         by_type={
-            (target, dtype): numbers.sign_unsigned
-            for target in ("cpu", "cuda", "metal")
-            for dtype in _UNSIGNED
+            (target, dtype): numbers.sign_unsigned for target in TARGETS for dtype in _UNSIGNED
         },
     ),
     elementwise(
@@ -246,7 +245,7 @@ RECORDS = (
         by_type=_doubles(numbers.nextafter_double)
         | {
             (target, dtype): function
-            for target in ("cpu", "cuda", "metal")
+            for target in TARGETS
             for dtype, function in (
                 (float16, numbers.nextafter_half),
                 (bfloat16, numbers.nextafter_bfloat),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from speedmetal.dtypes import Kind
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling, Varies
+from speedmetal.target_names import TARGETS
 
 FLOATS = frozenset({Kind.FLOAT})
 INTEGERS = frozenset({Kind.SIGNED, Kind.UNSIGNED})
@@ -17,12 +18,12 @@ NUMBERS = FLOATS | INTEGERS
 
 def spelled(cpu: Spelling, cuda: Spelling, metal: Spelling) -> dict[str, Spelling]:
     """Spellings that differ from target to target."""
-    return {"cpu": cpu, "cuda": cuda, "metal": metal}
+    return dict(zip(TARGETS, (cpu, cuda, metal), strict=True))
 
 
 def everywhere(function: Callable[..., Any]) -> dict[str, Spelling]:
     """A function of the kernel language that serves every target."""
-    return spelled(function, function, function)
+    return dict.fromkeys(TARGETS, function)
 
 
 def aliases(*names: str, modules: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -46,14 +47,13 @@ def elementwise(
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.MATH,
+        varies=Varies.NOWHERE,
         operands=operands,
         accepts=accepts,
         result=result,
         meaning=meaning,
         reference=reference,
-        cpu=spellings["cpu"],
-        cuda=spellings["cuda"],
-        metal=spellings["metal"],
+        spellings=spellings,
         **more,
     )
 

@@ -7,24 +7,32 @@ is rounded to the accumulator's type. NaN and infinities follow IEEE arithmetic.
 from __future__ import annotations
 
 from speedmetal.dtypes import Kind, float64
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported
+from speedmetal.intrinsics.define import spelled
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported, Varies
 from speedmetal.intrinsics.reference import outside
 
 _NO_DOUBLE = Unsupported("Metal's simdgroup matrices have elements of float16, bfloat16 or float32")
 
 
-def _matrix(name: str, operands: tuple[str, ...], meaning: str, metal: str) -> Intrinsic:
+def _matrix(
+    name: str,
+    operands: tuple[str, ...],
+    meaning: str,
+    metal: str,
+    matrix_operands: tuple[int, ...] = (),
+) -> Intrinsic:
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.MATRIX,
+        varies=Varies.SIMDGROUPS,  # whose threads have it together
         operands=operands,
         accepts=frozenset({Kind.FLOAT}),
         result=Result.SAME,
         meaning=meaning,
         reference=outside(name),
-        cpu=f"@{name}",
-        cuda=f"@{name}",
-        metal=metal,
+        spellings=spelled(f"@{name}", f"@{name}", metal),
+        matrix_operands=matrix_operands,
+        tells_simdgroups=True,
         wide=False,
         by_type={("metal", float64): _NO_DOUBLE},
     )
@@ -38,12 +46,17 @@ RECORDS = (
         "make_filled_simdgroup_matrix",
     ),
     _matrix(
-        "simdgroup_multiply", ("a", "b"), "The matrix product ``a @ b``.", "simdgroup_multiply"
+        "simdgroup_multiply",
+        ("a", "b"),
+        "The matrix product ``a @ b``.",
+        "simdgroup_multiply",
+        (0, 1),
     ),
     _matrix(
         "simdgroup_multiply_accumulate",
         ("a", "b", "c"),
         "``a @ b + c``.",
         "simdgroup_multiply_accumulate",
+        (0, 1, 2),
     ),
 )

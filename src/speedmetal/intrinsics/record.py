@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
+from speedmetal.target_names import TARGETS
 
 
 class IntrinsicKind(enum.Enum):
@@ -17,6 +18,15 @@ class IntrinsicKind(enum.Enum):
     MATH = "math"  # depends on its operands alone
     COLLECTIVE = "collective"  # exchanges values with the active threads of the simdgroup
     MATRIX = "matrix"  # on simdgroup matrices
+
+
+class Varies(enum.IntEnum):
+    """Between what a value differs, at most. What varies between less is the same in more."""
+
+    NOWHERE = 0  # one value in the whole launch
+    THREADGROUPS = 1  # all threads of a threadgroup have the same
+    SIMDGROUPS = 2  # all threads of a simdgroup have the same
+    THREADS = 3
 
 
 class Result(enum.Enum):
@@ -48,6 +58,30 @@ Spelling = str | Callable[..., Any] | Unsupported
 """
 
 
+SIMDGROUP_LANES = 32
+QUAD_LANES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a collective does.
+
+    Args:
+        lanes: How many neighbours exchange values: 32, a simdgroup's, or 4, a quad's.
+        operation: The word for it that simdgroups and quads share: ``"sum"``, ``"shuffle_up"``.
+        takes_parts: Whether the real and the imaginary part of a complex number may be exchanged
+            each on its own.
+    """
+
+    lanes: int
+    operation: str
+    takes_parts: bool
+
+    @property
+    def is_of_quads(self) -> bool:
+        return self.lanes == QUAD_LANES
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Intrinsic(LanguageValue):
     """One intrinsic, with everything that anyone needs to know about it.
@@ -55,35 +89,50 @@ class Intrinsic(LanguageValue):
     Args:
         name: Its name in ``speedmetal``.
         kind: How it behaves in control flow.
+        varies: Between what its result differs where its operands do not.
         operands: Names of its operands.
         accepts: Categories of the operands' common type. An integer given where only floats are
             accepted becomes the default float.
         result: How the result's type follows.
         meaning: The documentation: formula, NaN, infinities, range.
         reference: The same on NumPy arrays; it is what runs outside kernels.
-        cpu, cuda, metal: Spellings.
+        spellings: How each target says it; `by_type` goes before.
         ulp: Error bound in units in the last place in float32, on the CPU; 0 where exact.
         aliases: Objects of other modules that mean it: ``math.sin``, ``numpy.sin``.
         scalar_operands: Indices of operands that have a type of their own (int32): a shift count,
             a lane.
+        matrix_operands: Indices of operands that are simdgroup matrices.
+        united: Indices of operands from which the threads that `varies` does not tell apart make
+            one result together, however these operands differ between them.
         axes: Whether it has ``.x .y .z`` (positions).
+        tells_simdgroups: Whether its result depends on which threads form a simdgroup.
+        is_known_at_launch: Whether the host may compute the sizes of threadgroup arrays from it.
+        bounds: Of a position: its least and greatest value, from the greatest index of a launch
+            (:func:`speedmetal.ir.types.greatest_index`).
+        exchange: What a collective does; None for all else.
         wide: Computed in float32 where the operands are float16 or bfloat16.
+        by_type: Spellings of a target for operands of a type.
     """
 
     name: str
     kind: IntrinsicKind
+    varies: Varies
     operands: tuple[str, ...]
     accepts: frozenset[Kind]
     result: Result
     meaning: str
     reference: Callable[..., Any]
-    cpu: Spelling
-    cuda: Spelling
-    metal: Spelling
+    spellings: Mapping[str, Spelling]
     ulp: float = 0.0
     aliases: tuple[Any, ...] = ()
     scalar_operands: tuple[int, ...] = ()
+    matrix_operands: tuple[int, ...] = ()
+    united: tuple[int, ...] = ()
     axes: bool = False
+    tells_simdgroups: bool = False
+    is_known_at_launch: bool = False
+    bounds: Callable[[int], tuple[int, int]] | None = None
+    exchange: Exchange | None = None
     wide: bool = True
     by_type: dict[tuple[str, DType], Spelling] = field(default_factory=dict)
 
@@ -91,9 +140,12 @@ class Intrinsic(LanguageValue):
         """The spelling on a target, for operands of this type."""
         if dtype is not None and (target, dtype) in self.by_type:
             return self.by_type[target, dtype]
-        spellings: dict[str, Spelling] = {"cpu": self.cpu, "cuda": self.cuda, "metal": self.metal}
-        found = spellings.get(target)
-        return Unsupported("its record has no spelling for it") if found is None else found
+        return self.spellings.get(target) or Unsupported("its record has no spelling for it")
+
+    def is_one_exact_operation(self, dtype: DType | None) -> bool:
+        """Whether every target has a word for it that gives the same bits, as the host does."""
+        words = (self.spelling(target, dtype) for target in TARGETS)
+        return not self.ulp and all(isinstance(word, str) for word in words)
 
     @property
     def arity(self) -> int:

@@ -8,21 +8,29 @@ travel as float32, which holds all their values: sums and products are rounded o
 from __future__ import annotations
 
 from speedmetal.dtypes import DType, Kind, int64, uint64
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling
+from speedmetal.intrinsics.define import INTEGERS, NUMBERS, spelled
+from speedmetal.intrinsics.record import (
+    QUAD_LANES,
+    SIMDGROUP_LANES,
+    Exchange,
+    Intrinsic,
+    IntrinsicKind,
+    Result,
+    Spelling,
+    Varies,
+)
 from speedmetal.intrinsics.reference import outside
 
-_INTEGERS = frozenset({Kind.SIGNED, Kind.UNSIGNED})
-_NUMBERS = _INTEGERS | {Kind.FLOAT}
 _TRUTH = frozenset({Kind.BOOL})
 
 _REDUCTIONS = {
-    "sum": ("The sum over the active threads; the order of a float sum is unspecified.", _NUMBERS),
-    "product": ("The product over the active threads; order as in sum.", _NUMBERS),
-    "min": ("The least value of the active threads; a NaN among them gives NaN.", _NUMBERS),
-    "max": ("The greatest value of the active threads; a NaN among them gives NaN.", _NUMBERS),
-    "and": ("The bitwise and over the active threads.", _INTEGERS),
-    "or": ("The bitwise or over the active threads.", _INTEGERS),
-    "xor": ("The bitwise exclusive or over the active threads.", _INTEGERS),
+    "sum": ("The sum over the active threads; the order of a float sum is unspecified.", NUMBERS),
+    "product": ("The product over the active threads; order as in sum.", NUMBERS),
+    "min": ("The least value of the active threads; a NaN among them gives NaN.", NUMBERS),
+    "max": ("The greatest value of the active threads; a NaN among them gives NaN.", NUMBERS),
+    "and": ("The bitwise and over the active threads.", INTEGERS),
+    "or": ("The bitwise or over the active threads.", INTEGERS),
+    "xor": ("The bitwise exclusive or over the active threads.", INTEGERS),
 }
 _PREFIXES = {
     "prefix_inclusive_sum": "The sum over the active threads up to this one, itself included.",
@@ -38,16 +46,23 @@ _SHUFFLES = {
     "broadcast": ("lane", "The value of the thread with that lane, which is the same for all."),
 }
 
+_LANES = {"simd": SIMDGROUP_LANES, "quad": QUAD_LANES}
+
 
 def _collective(
-    name: str,
+    family: str,
+    operation: str,
     operands: tuple[str, ...],
     accepts: frozenset[Kind],
     meaning: str,
     *,
+    agree: bool = False,
+    takes_parts: bool = False,
     result: Result = Result.SAME,
     native_metal: bool = True,
 ) -> Intrinsic:
+    """A record; `agree` says that all who exchange get one result, whatever each gives."""
+    name, lanes = f"{family}_{operation}", _LANES[family]
     metal: Spelling = name if native_metal else f"@{name}"
     takes_truth = accepts == _TRUTH
     # Metal's simdgroup functions take values of up to 32 bits: the printer sends two halves.
@@ -57,59 +72,78 @@ def _collective(
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.COLLECTIVE,
+        # Quads of a simdgroup agree each on their own.
+        varies=Varies.SIMDGROUPS if agree and lanes == SIMDGROUP_LANES else Varies.THREADS,
         operands=operands,
         accepts=accepts,
         result=result,
         meaning=meaning,
         reference=outside(name),
-        cpu=f"@{name}",
-        cuda=f"@{name}",
-        metal=metal,
+        spellings=spelled(f"@{name}", f"@{name}", metal),
         scalar_operands=(1,) if len(operands) > 1 else (),
+        united=(0,) if agree else (),
+        tells_simdgroups=True,
+        exchange=Exchange(lanes, operation, takes_parts),
         by_type=by_type,
     )
 
 
-def _family(prefix: str, threads: str) -> tuple[Intrinsic, ...]:
+def _family(family: str, threads: str) -> tuple[Intrinsic, ...]:
     """What simdgroups and quads both have."""
     reductions = tuple(
-        # Metal leaves NaN in its min and max unspecified.
         _collective(
-            f"{prefix}_{name}", ("x",), accepts, meaning, native_metal=name not in {"min", "max"}
+            family,
+            operation,
+            ("x",),
+            accepts,
+            meaning,
+            agree=True,
+            takes_parts=operation == "sum",
+            # Metal leaves NaN in its min and max unspecified.
+            native_metal=operation not in {"min", "max"},
         )
-        for name, (meaning, accepts) in _REDUCTIONS.items()
+        for operation, (meaning, accepts) in _REDUCTIONS.items()
     )
     shuffles = tuple(
         _collective(
-            f"{prefix}_{name}",
+            family,
+            operation,
             ("x", second),
-            _NUMBERS,
+            NUMBERS,
             f"{meaning} Lanes are those of the {threads}.",
-            native_metal=name not in {"shuffle_up", "shuffle_down"},
+            agree=operation == "broadcast",
+            takes_parts=True,
+            native_metal=operation not in {"shuffle_up", "shuffle_down"},
         )
-        for name, (second, meaning) in _SHUFFLES.items()
+        for operation, (second, meaning) in _SHUFFLES.items()
     )
     votes = (
         _collective(
-            f"{prefix}_ballot",
+            family,
+            "ballot",
             ("predicate",),
             _TRUTH,
             f"A bit for each lane of the {threads}: set where it is active and the predicate true.",
+            agree=True,
             result=Result.UINT32,
             native_metal=False,
         ),
         _collective(
-            f"{prefix}_any",
+            family,
+            "any",
             ("predicate",),
             _TRUTH,
             "Whether the predicate is true in any active thread.",
+            agree=True,
             result=Result.BOOL,
         ),
         _collective(
-            f"{prefix}_all",
+            family,
+            "all",
             ("predicate",),
             _TRUTH,
             "Whether the predicate is true in all active threads.",
+            agree=True,
             result=Result.BOOL,
         ),
     )
@@ -118,12 +152,22 @@ def _family(prefix: str, threads: str) -> tuple[Intrinsic, ...]:
 
 RECORDS = (
     *_family("simd", "simdgroup"),
-    *(_collective(f"simd_{name}", ("x",), _NUMBERS, text) for name, text in _PREFIXES.items()),
-    _collective(
-        "simd_broadcast_first", ("x",), _NUMBERS, "The value of the active thread of lowest lane."
+    *(
+        _collective("simd", name, ("x",), NUMBERS, text, takes_parts=name.endswith("sum"))
+        for name, text in _PREFIXES.items()
     ),
     _collective(
-        "simd_is_first",
+        "simd",
+        "broadcast_first",
+        ("x",),
+        NUMBERS,
+        "The value of the active thread of lowest lane.",
+        agree=True,
+        takes_parts=True,
+    ),
+    _collective(
+        "simd",
+        "is_first",
         (),
         _TRUTH,
         "Whether the thread is the active one of lowest lane.",

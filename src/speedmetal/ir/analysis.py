@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import count
 
 from speedmetal.dtypes import DType
-from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir.nodes import (
     Assert,
     Barrier,
@@ -22,9 +21,6 @@ from speedmetal.ir.nodes import (
 from speedmetal.ir.report_sites import POSITIONS_LEVEL, AssertSite, PrintSite, ReportSites
 from speedmetal.ir.walk import expressions, statements
 
-_SIMDGROUP_POSITIONS = frozenset(
-    {"thread_index_in_simdgroup", "simdgroup_index_in_threadgroup", "simdgroups_per_threadgroup"}
-)
 _DIVERGENCE = "threads of a threadgroup disagree"
 _DIVERGENCE_REASON = (
     "a barrier stands inside, which all threads of the threadgroup must reach; move it out, or make"
@@ -50,11 +46,7 @@ def uses_simdgroups(kernel: Kernel) -> bool:
 def _tells_simdgroups(expression: Expression) -> bool:
     if isinstance(expression, MatrixLoad):
         return True
-    if not isinstance(expression, Call):
-        return False
-    called = expression.intrinsic
-    shared = (IntrinsicKind.COLLECTIVE, IntrinsicKind.MATRIX)
-    return called.kind in shared or called.name in _SIMDGROUP_POSITIONS
+    return isinstance(expression, Call) and expression.intrinsic.tells_simdgroups
 
 
 # --- reports

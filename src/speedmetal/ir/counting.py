@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Binary, Call, Constant, Expression, Extent, For
-from speedmetal.ir.ranges import positions
 from speedmetal.ir.types import INDEX_HEADROOM, greatest_index
 
 
@@ -33,9 +32,9 @@ def largest(step: Expression) -> int | None:
     match step:
         case Constant(value=value) if value > 0:
             return int(value)
-        case Call(intrinsic=intrinsic, type=DType() as dtype) if dtype.is_integer:
-            found = positions(greatest_index(dtype)).get(intrinsic.name)
-            return found.greatest if found is not None and found.least > 0 else None
+        case Call(intrinsic=intrinsic, type=DType() as dtype) if intrinsic.bounds is not None:
+            least, greatest = intrinsic.bounds(greatest_index(dtype))
+            return greatest if least > 0 else None
         case Binary(operator="multiply", left=left, right=right):
             return _largest_product(left, right)
     return None

@@ -69,8 +69,8 @@ class Ranges:
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        self._positions = positions(greatest_index(kernel.index_type))
-        self._index = Range(0, greatest_index(kernel.index_type))
+        self._greatest = greatest_index(kernel.index_type)
+        self._index = Range(0, self._greatest)
         self._variables: dict[Variable, Range] = {}
         self._results: dict[Function, Range] = {}
         self._found: dict[Expression, Range | None] = {}
@@ -162,8 +162,8 @@ class Ranges:
                 return self._variables.get(variable, whole if self._is_solved else None)
             case Extent():
                 return self._index
-            case Call(intrinsic=intrinsic) if intrinsic.name in self._positions:
-                return self._positions[intrinsic.name]
+            case Call(intrinsic=intrinsic) if intrinsic.bounds is not None:
+                return Range(*intrinsic.bounds(self._greatest))
             case Invoke(function, arguments):
                 for parameter, argument in zip(function.parameters, arguments, strict=True):
                     self._join(parameter, self._found[argument])
@@ -224,26 +224,6 @@ def _factors(node: Expression) -> Iterator[Expression]:
 
 _ROUNDS = 3
 _BEFORE = {"threadgroup_position_in_grid", "threads_per_threadgroup"}
-_SIMDGROUP = 32
-_MOST_THREADS = 1024  # in a threadgroup, on any target
-
-
-def positions(greatest: int) -> dict[str, Range]:
-    """The ranges of positions and sizes, where ``greatest`` is the greatest index."""
-    simdgroups = _MOST_THREADS // _SIMDGROUP
-    return {
-        "thread_position_in_grid": Range(0, greatest - 1),
-        "threadgroup_position_in_grid": Range(0, greatest - 1),
-        "threads_per_grid": Range(1, greatest),
-        "threadgroups_per_grid": Range(1, greatest),
-        "thread_position_in_threadgroup": Range(0, _MOST_THREADS - 1),
-        "thread_index_in_threadgroup": Range(0, _MOST_THREADS - 1),
-        "threads_per_threadgroup": Range(1, _MOST_THREADS),
-        "thread_index_in_simdgroup": Range(0, _SIMDGROUP - 1),
-        "threads_per_simdgroup": Range(_SIMDGROUP, _SIMDGROUP),
-        "simdgroup_index_in_threadgroup": Range(0, simdgroups - 1),
-        "simdgroups_per_threadgroup": Range(1, simdgroups),
-    }
 
 
 def _of(kind: ValueType) -> Range | None:

@@ -1,6 +1,7 @@
 """Each intrinsic has a meaning, a reference, and a word or a reason on each target."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from speedmetal.dtypes import ALL, float32, float64
 from speedmetal.errors import UserInputError
 from speedmetal.intrinsics import TABLE, by_object
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported, Varies
+from speedmetal.target_names import TARGETS
 
 RECORDS = pytest.mark.parametrize("record", TABLE.values(), ids=TABLE)
-TARGETS = ("cpu", "cuda", "metal")
 MATH = [r for r in TABLE.values() if r.kind is IntrinsicKind.MATH]
 
 
@@ -22,6 +23,38 @@ def test_a_record_says_what_it_means(record):
     assert len(set(record.operands)) == record.arity
     assert record.accepts or not record.operands
     assert all(index < record.arity for index in record.scalar_operands)
+
+
+@RECORDS
+def test_a_record_says_how_its_results_vary(record):
+    """Whether it says so truly is found by running it: tests/conformance/..._variation.py."""
+    kind = record.kind
+    assert isinstance(record.varies, Varies)
+    assert (record.varies is Varies.NOWHERE) >= (kind is IntrinsicKind.MATH)
+    assert (record.bounds is not None) == (kind is IntrinsicKind.POSITION)
+    assert (record.exchange is not None) == (kind is IntrinsicKind.COLLECTIVE)
+    if kind in (IntrinsicKind.COLLECTIVE, IntrinsicKind.MATRIX):
+        assert record.tells_simdgroups
+    if record.exchange is not None:
+        family = "quad" if record.exchange.is_of_quads else "simd"
+        assert record.name == f"{family}_{record.exchange.operation}"
+    assert {*record.united, *record.scalar_operands} <= {*range(record.arity)}
+    assert record.matrix_operands in ((), tuple(range(record.arity)))
+    assert bool(record.matrix_operands) <= (kind is IntrinsicKind.MATRIX)
+
+
+def test_a_record_cannot_leave_out_how_its_results_vary():
+    known = {field.name: getattr(TABLE["fma"], field.name) for field in fields(Intrinsic)}
+    Intrinsic(**known)
+    del known["varies"]
+    with pytest.raises(TypeError, match="varies"):
+        Intrinsic(**known)
+
+
+@RECORDS
+def test_a_record_has_a_cell_for_every_target(record):
+    assert {*record.spellings} == {*TARGETS}
+    assert {target for target, _ in record.by_type} <= {*TARGETS}
 
 
 @RECORDS

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
 from speedmetal.dtypes import DType, bool_, int32, uint32
+from speedmetal.intrinsics.record import Exchange
 
 _COMBINE = {
     "sum": "+",
@@ -61,10 +62,9 @@ class Collectives:
         self._helpers = helpers
         self._given = primitives
 
-    def function(self, name: str, dtype: DType | None) -> str:
-        """The name of the function for an intrinsic on operands of this type, which it adds."""
-        family, operation = name.split("_", 1)
-        quad = family == "quad"
+    def function(self, exchange: Exchange, dtype: DType | None) -> str:
+        """The name of the function for a collective on operands of this type, which it adds."""
+        operation, quad = exchange.operation, exchange.is_of_quads
         own_name = f"{'quadgroup' if quad else 'simdgroup'}_{operation}"
         if operation in _COMBINE:
             assert dtype is not None

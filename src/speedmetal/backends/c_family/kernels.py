@@ -15,6 +15,7 @@ from speedmetal.backends.c_family.layout import (
 from speedmetal.backends.c_family.names import KEYWORDS, Names
 from speedmetal.backends.c_family.statements import StatementPrinter
 from speedmetal.dtypes import DType, complex64
+from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir.analysis import reports_itself
 from speedmetal.ir.nodes import Array, Call, Expression, Function, Kernel, Statement, Variable
 from speedmetal.ir.types import Space
@@ -135,7 +136,7 @@ class KernelPrinter(StatementPrinter):
         """The position intrinsics that the kernel calls, with their axes (0 for those without)."""
         found: dict[str, set[int]] = {}
         for node in self.kernel_nodes:
-            if isinstance(node, Call) and node.intrinsic.kind.value == "position":
+            if isinstance(node, Call) and node.intrinsic.kind is IntrinsicKind.POSITION:
                 found.setdefault(node.intrinsic.name, set()).add(node.axis or 0)
         return found
 

@@ -259,7 +259,8 @@ class CudaPrinter(KernelPrinter):
         assert isinstance(dtype, DType)
         self.helpers.type(uint32)
         self.helpers.prelude("lane_index")
-        function = self.collectives.function(node.intrinsic.name, dtype)
+        assert node.intrinsic.exchange is not None
+        function = self.collectives.function(node.intrinsic.exchange, dtype)
         arguments = [self._mask(self._current), *map(self.whole, node.arguments)]
         return Text(f"{function}({', '.join(arguments)})", PRIMARY)
 
@@ -282,9 +283,10 @@ class CudaPrinter(KernelPrinter):
         assert isinstance(node.type, MatrixType)
         self.matrix_type(node.type.dtype)
         arguments = list(map(self.whole, node.arguments))
-        if node.intrinsic.name == "simdgroup_matrix_fill":
+        factors = len(node.intrinsic.matrix_operands)
+        if not factors:
             return Text(f"matrix_fill({arguments[0]})", PRIMARY)
-        if node.intrinsic.name == "simdgroup_multiply":
+        if factors == 2:  # nothing is added
             arguments.append(f"matrix_fill({self.type(node.type.dtype)}(0.0f))")
         return Text(f"matrix_multiply_accumulate({', '.join(arguments)})", PRIMARY)
 

@@ -31,7 +31,8 @@ from speedmetal.backends.metal.codegen.spellings import (
 )
 from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint32
 from speedmetal.errors import CompileError, Diagnostic, InternalError
-from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics.record import Exchange
 from speedmetal.ir.nodes import (
     Array,
     Assign,
@@ -44,15 +45,6 @@ from speedmetal.ir.nodes import (
 )
 from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, MatrixType, Space
 
-_VECTORS = frozenset(
-    {
-        "thread_position_in_grid",
-        "thread_position_in_threadgroup",
-        "threadgroup_position_in_grid",
-        "threads_per_threadgroup",
-        "threadgroups_per_grid",
-    }
-)
 _LANE = "thread_index_in_simdgroup"
 _ARITHMETIC = ("sum", "product")
 _MEMORY = {
@@ -157,7 +149,7 @@ class MetalPrinter(KernelPrinter):
     # --- Positions -----------------------------------------------------------------------------
 
     def _attribute(self, name: str) -> str:
-        self._attributes[name] = "uint3" if name in _VECTORS else "uint"
+        self._attributes[name] = "uint3" if TABLE[name].axes else "uint"
         return name
 
     def position(self, node: Call) -> Text:
@@ -167,7 +159,7 @@ class MetalPrinter(KernelPrinter):
             return Text(f"arguments.grid_{AXES[axis]}", PRIMARY)
         if name == "threads_per_simdgroup":
             return Text(f"32{self.dialect.suffixes[node.type]}", PRIMARY)
-        member = f".{AXES[axis]}" if name in _VECTORS else ""
+        member = f".{AXES[axis]}" if node.intrinsic.axes else ""
         return self.converted(node.type, self._attribute(name) + member)
 
     def failure_arguments(self) -> str:
@@ -194,24 +186,26 @@ class MetalPrinter(KernelPrinter):
         return self._own_collective(node, dtype, arguments)
 
     def _own_collective(self, node: Call, dtype: DType, arguments: list[str]) -> Text:
-        name = node.intrinsic.name
-        if name in _EXTREMA and dtype.bits < 64:
-            return Text(f"{self._extremum(name, dtype)}({arguments[0]})", PRIMARY)
+        exchange = node.intrinsic.exchange
+        assert exchange is not None
+        if exchange.operation in _EXTREMA and dtype.bits < 64:
+            return Text(f"{self._extremum(exchange, dtype)}({arguments[0]})", PRIMARY)
         if dtype.bits == 64:
             t = self.helpers.type(dtype)
             self.helpers.function("shuffle_long", t, f"{t} x, ushort lane", _LONG_BODY.format(t))
         shuffle = _LONG_SHUFFLE if dtype.bits == 64 else _SMALL_SHUFFLE
-        function = Collectives(self.helpers, _primitives(shuffle)).function(name, dtype)
+        function = Collectives(self.helpers, _primitives(shuffle)).function(exchange, dtype)
         lane = self._attribute(_LANE)
         return Text(f"{function}({', '.join([lane, *arguments])})", PRIMARY)
 
-    def _extremum(self, name: str, dtype: DType) -> str:
+    def _extremum(self, exchange: Exchange, dtype: DType) -> str:
         """Metal's own, made to keep a NaN."""
+        family = "quad" if exchange.is_of_quads else "simd"
+        name = f"{family}_{exchange.operation}"
         if not dtype.is_float:
             return name
         t = self.helpers.type(dtype)
-        family, operation = name.split("_")
-        own_name = f"{family}group_{operation}"
+        own_name = f"{family}group_{exchange.operation}"
         # Outside the condition: threads must not part in front of it.
         body = f"{t} extremum = {name}(x);\nreturn {family}_any(isnan(x)) ? NAN : extremum;"
         self.helpers.function(own_name, t, f"{t} x", body, "NaN where any thread has NaN.")
@@ -240,7 +234,7 @@ class MetalPrinter(KernelPrinter):
 
     def matrix_call(self, node: Call) -> Text:
         assert isinstance(node.type, MatrixType)
-        if node.intrinsic.name != _FILL:
+        if node.intrinsic.matrix_operands:
             raise InternalError(f"printing metal: {node.intrinsic.name} inside an expression")
         element, size = self.type(node.type.dtype), SIMDGROUP_MATRIX_SIZE
         value = self.whole(node.arguments[0])
@@ -325,12 +319,11 @@ class MetalPrinter(KernelPrinter):
 
 def _fills_a_matrix(value: Expression) -> bool:
     if isinstance(value, Call):
-        return value.intrinsic.kind is IntrinsicKind.MATRIX and value.intrinsic.name != _FILL
+        return bool(value.intrinsic.matrix_operands)
     return isinstance(value, MatrixLoad)
 
 
-_FILL = "simdgroup_matrix_fill"
-_EXTREMA = frozenset({"simd_min", "simd_max", "quad_min", "quad_max"})
+_EXTREMA = frozenset({"min", "max"})
 _LONG_BODY = """uint2 halves = as_type<uint2>(x);
 halves.x = simd_shuffle(halves.x, lane);
 halves.y = simd_shuffle(halves.y, lane);
