@@ -12,8 +12,9 @@ from speedmetal import passes
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.backends.cpu.device import address_of
-from speedmetal.backends.cpu.driver import SLOT_FORMATS, CpuProgram
+from speedmetal.backends.cpu.driver import SLOT_BYTES, CpuProgram
 from speedmetal.backends.cpu.jit import compile_object, vector_unit
+from speedmetal.backends.packing import Number, packer
 from speedmetal.dtypes import DType
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
@@ -73,4 +74,5 @@ def _packed(parameter: ir.Variable | ir.Array, argument: Any) -> bytes:
     assert isinstance(parameter.type, DType)
     if parameter.type.numpy == ml_dtypes.bfloat16:
         argument = int(np.asarray(argument, ml_dtypes.bfloat16).view(np.uint16))
-    return struct.pack(SLOT_FORMATS[parameter.type], argument)
+    number = Number(0, parameter.type, SLOT_BYTES - parameter.type.itemsize)
+    return packer([number])([argument])

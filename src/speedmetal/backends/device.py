@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from speedmetal.dtypes import DType, float16, float32
+from speedmetal.dtypes import DType
 from speedmetal.records import record
 
 if TYPE_CHECKING:
@@ -207,14 +207,6 @@ class ScalarParameter:
     """A number among a kernel's parameters."""
 
     dtype: DType
-
-
-def fitted(value: Any, dtype: DType) -> Any:
-    """A number that :mod:`struct` can pack: a float too large for its type is an infinity."""
-    if dtype is not float32 and dtype is not float16:
-        return value
-    with np.errstate(over="ignore"):
-        return float(dtype.numpy.type(value))
 
 
 @record

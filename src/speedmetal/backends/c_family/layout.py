@@ -10,19 +10,12 @@ end is padded to a multiple of 8. Bytes are little-endian; a bool is one byte, 0
 from __future__ import annotations
 
 import enum
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from speedmetal.dtypes import (
-    DType,
-    Kind,
-    bfloat16,
-    bool_,
-    float16,
-    float32,
-    float64,
-)
+from speedmetal.backends.device import ArrayParameter, Launch
+from speedmetal.backends.packing import Number, packed
+from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import (
     Array,
     Atomic,
@@ -85,29 +78,25 @@ class ArgumentLayout:
     fields: tuple[ArgumentField, ...]
     size: int
 
-    def format(self) -> str:
-        """The layout in the language of :mod:`struct`; a bfloat16 is given as its 16 bits."""
-        used = sum(f.dtype.itemsize for f in self.fields)
-        return "<" + "".join(_STRUCT[f.dtype] for f in self.fields) + f"{self.size - used}x"
-
-    def pack(self, values: Sequence[float]) -> bytes:
-        """The bytes that a launch passes, from a value for each field in order."""
-        return struct.pack(self.format(), *values)
-
-
-_STRUCT: dict[DType, str] = {bool_: "?", float16: "e", bfloat16: "H", float32: "f", float64: "d"}
-
-
-def _integer_codes() -> Iterator[tuple[DType, str]]:
-    from speedmetal.dtypes import INTEGERS
-
-    codes = {8: "b", 16: "h", 32: "i", 64: "q"}
-    for dtype in INTEGERS:
-        code = codes[dtype.bits]
-        yield dtype, code if dtype.kind is Kind.SIGNED else code.upper()
+    def pieces(self, launch: Launch) -> Iterator[bytes | Number]:
+        """What :func:`speedmetal.backends.packing.packer` makes the structure of."""
+        used = 0
+        for field in self.fields:
+            used += field.dtype.itemsize
+            if field.source is Source.SCALAR:
+                yield Number(field.parameter + 1, field.dtype)
+            else:
+                yield packed(field.dtype, _known(field, launch))
+        yield bytes(self.size - used)
 
 
-_STRUCT |= dict(_integer_codes())
+def _known(field: ArgumentField, launch: Launch) -> int:
+    """The value of a field that is no number of the launch's."""
+    if field.source is Source.GRID:
+        return launch.sizes.grid[field.axis]
+    array = launch.parameters[field.parameter]
+    assert isinstance(array, ArrayParameter)
+    return array.shape[field.axis] if field.source is Source.EXTENT else array.strides[field.axis]
 
 
 def argument_layout(kernel: Kernel) -> ArgumentLayout:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from speedmetal.backends.cpu.jit import ENTRY_SYMBOL, load
 from speedmetal.backends.cpu.pool import default_pool, default_threads
 from speedmetal.backends.device import (
-    ArrayParameter,
     BoundLaunch,
     DeviceLimits,
     Launch,
     Program,
     ScalarParameter,
-    fitted,
 )
-from speedmetal.dtypes import (
-    DType,
-    bfloat16,
-    bool_,
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
+from speedmetal.backends.packing import ADDRESS, Number, packed, packer
+from speedmetal.dtypes import int64
 
 recorders: list[Callable[[float, float], None]] = []
 """Each is told when a launch began and ended, by ``time.perf_counter``."""
@@ -45,12 +28,8 @@ _THREADS_PER_CHUNK = 4096
 """The least work worth another core's attention, where threads run no loops: about 3 us."""
 _CHUNKS_PER_CORE = 4
 
-SLOT_FORMATS: dict[DType, str] = {
-    bool_: "?7x", int8: "b7x", int16: "h6x", int32: "i4x", int64: "q",
-    uint8: "B7x", uint16: "H6x", uint32: "I4x", uint64: "Q",
-    float16: "e6x", bfloat16: "H6x", float32: "f4x", float64: "d",
-}  # fmt: skip
-"""How :mod:`struct` packs a scalar into the low end of a slot of 8 bytes; bfloat16 as its bits."""
+SLOT_BYTES = 8
+"""Of each argument; a scalar is at the low end of its slot."""
 
 
 class CpuProgram(Program):
@@ -74,20 +53,17 @@ class CpuProgram(Program):
         self._entry = _ENTRY_TYPE(self._address)
 
     def bind(self, launch: Launch) -> BoundLaunch:
-        constants, formats, dtypes = _slots(launch)
-        pack = struct.Struct("=" + "".join(formats)).pack
+        pack = packer(_slots(launch))
         groups = launch.sizes.group_count
         chunk = _chunk(launch)
+        is_small = groups <= chunk
+        entry, run_packed = self._entry, self.launch
 
         def run(values: list[Any], _threadgroup_lengths: tuple[int, ...] = ()) -> None:
-            slots = constants.copy()
-            slots[1::2] = values
-            try:
-                packed = pack(*slots)
-            except OverflowError:  # a float beyond its type
-                slots[1::2] = map(fitted, values, dtypes)
-                packed = pack(*slots)
-            self.launch(packed, groups, chunk)
+            if is_small and not recorders:  # as `launch` does it, without a call more
+                entry(pack(values), 0, groups)
+            else:
+                run_packed(pack(values), groups, chunk)
 
         return run
 
@@ -112,31 +88,17 @@ class CpuProgram(Program):
                 record(started, ended)
 
 
-def _slots(launch: Launch) -> tuple[list[Any], list[str], list[DType]]:
-    """What is packed: bytes that stay the same at even places, a launch's values at odd ones.
-
-    Returns:
-        The constants, with zeros for the values; the format of each; the values' dtypes.
-    """
+def _slots(launch: Launch) -> Iterator[bytes | Number]:
+    """What compiled code expects: sizes, the mailbox's address, then the parameters."""
     sizes = launch.sizes
-    prefix = struct.pack("9q", *sizes.grid, *sizes.threads, *sizes.groups)
-    constants: list[Any] = [prefix, 0, b""]
-    formats = [f"{len(prefix)}s", "q", "0s"]
-    dtypes = [int64]
-    for parameter in launch.parameters:
-        format_, dtype, constant = _slot(parameter)
-        constants += (0, constant)
-        formats += (format_, f"{len(constant)}s")
-        dtypes.append(dtype)
-    return constants, formats, dtypes
-
-
-def _slot(parameter: ArrayParameter | ScalarParameter) -> tuple[str, DType, bytes]:
-    """A parameter's format, its dtype and the constant bytes behind it."""
-    if isinstance(parameter, ScalarParameter):
-        return SLOT_FORMATS[parameter.dtype], parameter.dtype, b""
-    words = (*parameter.shape, *parameter.strides)
-    return "q", int64, struct.pack(f"{len(words)}q", *words)
+    yield packed(int64, *sizes.grid, *sizes.threads, *sizes.groups)
+    yield Number(0, ADDRESS)
+    for place, parameter in enumerate(launch.parameters, start=1):
+        if isinstance(parameter, ScalarParameter):
+            yield Number(place, parameter.dtype, SLOT_BYTES - parameter.dtype.itemsize)
+        else:
+            yield Number(place, ADDRESS)
+            yield packed(int64, *parameter.shape, *parameter.strides)
 
 
 def _chunk(launch: Launch) -> int:

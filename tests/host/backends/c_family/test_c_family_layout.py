@@ -12,6 +12,8 @@ from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.layout import Source, argument_layout
 from speedmetal.backends.cuda.codegen.printer import dynamic_arrays
+from speedmetal.backends.device import ArrayParameter, Launch, ScalarParameter, Sizes
+from speedmetal.backends.packing import packer
 from speedmetal.ir.analysis import reports_itself
 from speedmetal.ir.types import Space
 
@@ -48,9 +50,29 @@ def test_fields_are_ordered_by_size():
 
 
 def test_packed_bytes():
-    values = [7, 1, 1, -3, 2, 5, 1.5, True]
-    packed = argument_layout(saxpy_strided()).pack(values)
-    assert packed == struct.pack("<qqqqqqe?5x", *values)
+    parameters = (
+        ArrayParameter((9, 9), (-3, 2)),
+        ArrayParameter((9, 9), (1, 5)),
+        ScalarParameter(d.float16),
+        ScalarParameter(d.bool_),
+    )
+    sizes = Sizes((7, 1, 1), (1, 1, 1), (7, 1, 1))
+    launch = Launch(sizes, parameters, has_loops=False)
+    pack = packer(argument_layout(saxpy_strided()).pieces(launch))
+    wanted = struct.pack("<qqqqqqe?5x", 7, 1, 1, -3, 2, 5, 1.5, True)
+    assert pack([0, "an address", "an address", 1.5, True]) == wanted
+
+
+def test_the_extents_that_a_kernel_reads_are_packed():
+    b = Builder("k")
+    array = b.array("a", d.float32, 2)
+    b.let("height", b.extent(array, 1))
+    launch = Launch(
+        Sizes((4, 3, 2), (1, 1, 1), (4, 3, 2)), (ArrayParameter((5, 6), (6, 1)),), has_loops=False
+    )
+    assert packer(argument_layout(b.kernel()).pieces(launch))([0, 0]) == struct.pack(
+        "<4i", 4, 3, 2, 6
+    )
 
 
 @given(st.lists(st.sampled_from(d.INTEGERS + d.FLOATS + (d.bool_,))))
@@ -64,7 +86,10 @@ def test_every_field_is_aligned_to_its_size(types):
     ends = [f.offset + f.dtype.itemsize for f in layout.fields]
     assert ends[:-1] == [f.offset for f in layout.fields[1:]]
     assert 0 <= layout.size - ends[-1] < 8
-    assert len(layout.pack([0] * len(layout.fields))) == layout.size
+    launch = Launch(
+        Sizes((1, 1, 1), (1, 1, 1), (1, 1, 1)), tuple(map(ScalarParameter, types)), has_loops=False
+    )
+    assert len(packer(layout.pieces(launch))([0] * (1 + len(types)))) == layout.size
 
 
 def test_the_mailbox_is_passed_where_something_is_reported():

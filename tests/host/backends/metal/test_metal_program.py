@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import struct
-
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 import speedmetal as sm
 from metal_machine import machine
-from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
-from speedmetal.backends.device import ArrayParameter, Launch, ScalarParameter, Sizes, fitted
+from speedmetal.backends.device import ArrayParameter, Launch, Sizes
 from speedmetal.backends.metal.driver import program
-from speedmetal.backends.metal.driver.program import _packer
-from speedmetal.dtypes import ALL, bfloat16, complex64, float64, int32, int64
 from speedmetal.errors import InternalError, LaunchError
-
-DTYPES = [d for d in ALL if d not in (complex64, float64)]
 
 
 @pytest.fixture(autouse=True)
@@ -30,79 +21,6 @@ def no_cache(monkeypatch):
 @pytest.fixture
 def device():
     return sm.device("metal-sim")
-
-
-# --- Packing -------------------------------------------------------------------------------------
-
-
-def layout_of(fields):
-    """A layout as :func:`argument_layout` makes them: the largest fields first."""
-    ordered = sorted(fields, key=lambda f: -f[0].itemsize)
-    made, offset = [], 0
-    for number, (dtype, source, parameter, axis) in enumerate(ordered):
-        made.append(ArgumentField(f"f{number}", dtype, offset, source, parameter, axis))
-        offset += dtype.itemsize
-    return ArgumentLayout(tuple(made), -(-offset // 8) * 8)
-
-
-_FIELDS = st.one_of(
-    st.tuples(
-        st.sampled_from([int32, int64]), st.just(Source.GRID), st.just(-1), st.integers(0, 2)
-    ),
-    st.tuples(
-        st.just(int32),
-        st.sampled_from([Source.EXTENT, Source.STRIDE]),
-        st.just(0),
-        st.integers(0, 1),
-    ),
-    st.tuples(st.sampled_from(DTYPES), st.just(Source.SCALAR), st.integers(1, 6), st.just(-1)),
-)
-
-
-def number_of(dtype, seed):
-    if dtype.is_bool:
-        return bool(seed % 2)
-    if dtype is bfloat16:
-        return seed % 65536
-    if dtype.is_float:
-        return seed / 8
-    return seed % (dtype.maximum + 1)
-
-
-@given(st.lists(_FIELDS, max_size=12), st.integers(0, 10_000))
-def test_packing_in_pieces_is_packing_as_a_whole(fields, seed):
-    layout = layout_of(fields)
-    launch = Launch(
-        Sizes((101, 102, 103), (1, 1, 1), (1, 1, 1)),
-        (ArrayParameter((7, 8), (-9, 1)), *[ScalarParameter(int32)] * 6),
-        has_loops=False,
-    )
-    scalars = {f.parameter: f.dtype for f in layout.fields if f.source is Source.SCALAR}
-    values = [0, "array", *(number_of(scalars.get(n, int32), seed + n) for n in range(1, 7))]
-    known = {Source.GRID: (101, 102, 103), Source.EXTENT: (7, 8), Source.STRIDE: (-9, 1)}
-    whole = [
-        values[f.parameter + 1] if f.source is Source.SCALAR else known[f.source][f.axis]
-        for f in layout.fields
-    ]
-    # Two fields of one parameter may disagree on its type here, which no kernel does.
-    numbers = [field for field in layout.fields if field.source is Source.SCALAR]
-    assume(all(scalars[field.parameter] is field.dtype for field in numbers))
-    try:
-        expected = layout.pack(whole)
-    except struct.error:
-        assume(condition=False)
-    assert _packer(layout, launch)(values) == expected
-    assert len(expected) == layout.size
-
-
-def test_a_float_beyond_its_type_is_an_infinity():
-    layout = layout_of([(sm.float32, Source.SCALAR, 0, -1), (sm.float16, Source.SCALAR, 1, -1)])
-    parameters = (ScalarParameter(sm.float32), ScalarParameter(sm.float16))
-    launch = Launch(Sizes((1,) * 3, (1,) * 3, (1,) * 3), parameters, has_loops=False)
-    pack = _packer(layout, launch)
-    assert pack([0, 1e300, -1e9]) == layout.pack([np.inf, -np.inf])
-    assert pack([0, 1.0, 2.0]) == layout.pack([1.0, 2.0])
-    assert fitted(1e300, sm.float32) == np.inf
 
 
 # --- Launches ------------------------------------------------------------------------------------

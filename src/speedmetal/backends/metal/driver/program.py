@@ -8,15 +8,13 @@ between them.
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
-from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program, fitted
+from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program
 from speedmetal.backends.metal.driver.build import MetalCode, Pipeline, pipeline_of, unpacked
 from speedmetal.backends.metal.profiling.signposts import current_prefix
-from speedmetal.dtypes import DType
+from speedmetal.backends.packing import packer
 from speedmetal.errors import LaunchError
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class MetalProgram(Program):
         """
         self._check_threads(launch)
         lengths = self._lengths(launch.threadgroup_lengths)
-        arguments = _packer(self._code.printed.layout, launch)
+        arguments = packer(self._code.printed.layout.pieces(launch))
         places = [number + 1 for number in self._code.printed.arrays]
         touched_bytes = self._touched_bytes(launch)
         grid, threads = launch.sizes.grid, launch.sizes.threads
@@ -128,51 +126,3 @@ class MetalProgram(Program):
             assert isinstance(array, ArrayParameter)
             total += math.prod(array.shape) * size
         return total
-
-
-# --- The arguments' structure --------------------------------------------------------------------
-
-
-def _packer(layout: ArgumentLayout, launch: Launch) -> Callable[[list[Any]], bytes]:
-    """What makes the structure of a launch's values."""
-    codes = layout.format()[1:]  # one letter for each field, then the padding
-    constants: list[Any] = []
-    pieces: list[str] = []
-    places: list[int] = []
-    dtypes: list[DType] = []
-    pending = b""
-    for field, code in zip(layout.fields, codes, strict=False):
-        if field.source is not Source.SCALAR:
-            pending += struct.pack(f"<{code}", _known(field, launch))
-            continue
-        constants += (pending, 0)
-        pieces += (f"{len(pending)}s", code)
-        places.append(field.parameter + 1)
-        dtypes.append(field.dtype)
-        pending = b""
-    used = sum(field.dtype.itemsize for field in layout.fields)
-    pending += bytes(layout.size - used)
-    if not places:
-        return lambda _values: pending
-    constants.append(pending)
-    pack = struct.Struct("<" + "".join(pieces) + f"{len(pending)}s").pack
-
-    def packed(values: list[Any]) -> bytes:
-        slots = constants.copy()
-        slots[1::2] = [values[place] for place in places]
-        try:
-            return pack(*slots)
-        except OverflowError:  # a float beyond its type
-            slots[1::2] = map(fitted, slots[1::2], dtypes)
-            return pack(*slots)
-
-    return packed
-
-
-def _known(field: ArgumentField, launch: Launch) -> int:
-    """The value of a field that is no number of the launch's."""
-    if field.source is Source.GRID:
-        return launch.sizes.grid[field.axis]
-    array = launch.parameters[field.parameter]
-    assert isinstance(array, ArrayParameter)
-    return array.shape[field.axis] if field.source is Source.EXTENT else array.strides[field.axis]

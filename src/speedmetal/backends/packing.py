@@ -1,0 +1,126 @@
+"""Arguments as bytes: what a launch passes to compiled code, packed the same way for every device.
+
+A backend lists what its code expects, in order: bytes that stay the same between launches of like
+sizes and shapes (:func:`packed`), and numbers that each launch gives (:class:`Number`). What
+:func:`packer` makes of the list joins the constant bytes once, and fills in the numbers.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from speedmetal.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from speedmetal.records import record
+
+CODES: dict[DType, str] = {
+    bool_: "?", int8: "b", int16: "h", int32: "i", int64: "q",
+    uint8: "B", uint16: "H", uint32: "I", uint64: "Q",
+    float16: "e", bfloat16: "H", float32: "f", float64: "d",
+}  # fmt: skip
+"""How :mod:`struct` packs a number; a bfloat16 is given as its 16 bits, a bool is one byte."""
+
+ADDRESS = uint64
+"""The type of an address that is a number."""
+
+
+@record
+class Number:
+    """A number that each launch gives.
+
+    Args:
+        place: Its place among a launch's values: 0 is the mailbox, then come the parameters.
+        dtype: Its type in the bytes.
+        padding: Zeros behind it, in bytes.
+    """
+
+    place: int
+    dtype: DType
+    padding: int = 0
+
+
+Pack = Callable[[list[Any]], bytes]
+"""The bytes of a launch, from its values."""
+
+
+def packed(dtype: DType, *numbers: Any) -> bytes:
+    """Numbers of one type, without gaps, in the machine's byte order.
+
+    >>> packed(int32, 1, -1).hex()
+    '01000000ffffffff'
+    """
+    return struct.pack(f"={len(numbers)}{CODES[dtype]}", *numbers)
+
+
+def packer(pieces: Iterable[bytes | Number]) -> Pack:
+    """What packs a launch's values, without gaps, in the machine's byte order.
+
+    Args:
+        pieces: The bytes and numbers, in order. A float too large for its type is an infinity.
+    """
+    constants: list[Any] = []
+    formats: list[str] = ["="]
+    numbers: list[Number] = []
+    pending = b""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            pending += piece
+            continue
+        constants += (pending, 0)
+        formats += (f"{len(pending)}s", CODES[piece.dtype] + f"{piece.padding}x")
+        numbers.append(piece)
+        pending = b""
+    if not numbers:
+        return lambda _values: pending
+    constants.append(pending)
+    pack = struct.Struct("".join([*formats, f"{len(pending)}s"])).pack
+    return _packer(constants, pack, [n.place for n in numbers], [n.dtype for n in numbers])
+
+
+def _packer(
+    constants: list[Any], pack: Callable[..., bytes], places: list[int], dtypes: list[DType]
+) -> Pack:
+    """Constants are at even places, with zeros between them for the numbers."""
+
+    def pack_fitted(slots: list[Any]) -> bytes:
+        slots[1::2] = map(fitted, slots[1::2], dtypes)
+        return pack(*slots)
+
+    def pack_all(values: list[Any]) -> bytes:
+        slots = constants.copy()
+        slots[1::2] = values
+        try:
+            return pack(*slots)
+        except OverflowError:  # a float beyond its type
+            return pack_fitted(slots)
+
+    def pack_some(values: list[Any]) -> bytes:
+        return pack_all([values[place] for place in places])
+
+    return pack_all if places == list(range(len(places))) else pack_some
+
+
+def fitted(value: Any, dtype: DType) -> Any:
+    """A number that :mod:`struct` can pack: a float too large for its type is an infinity."""
+    if dtype is not float32 and dtype is not float16:
+        return value
+    with np.errstate(over="ignore"):
+        return float(dtype.numpy.type(value))
