@@ -225,6 +225,40 @@ def test_floats_of_the_running_program_are_float32(launch, dtype):
 
 
 @sm.kernel
+def either(a, out, n, w, like):
+    name = w
+    for i in range(n):
+        name = a[i] if i % 2 == 0 else w
+        out[i] = name
+
+
+@pytest.mark.parametrize("dtype", [d for d in dtypes.FLOATS if d.bits <= 32], ids=str)
+def test_a_name_holds_narrow_floats_and_a_wide_number(launch, dtype):
+    """Beside a float64, Python's floats are one."""
+    out = np.zeros(4, np.float32)
+    launch(either, np.arange(4).astype(dtype.numpy), out, 4, 0.5, np.float64(1), grid=1)
+    assert out.tolist() == [0, 0.5, 2, 0.5]
+
+
+def test_a_name_has_the_type_of_none_of_three():
+    """int8 and a number are a number, that and uint32 are uint32, which int8 may not become."""
+
+    @sm.kernel
+    def three(a, b, out, n):
+        name = a[0]
+        for i in range(3):
+            if i == 1:
+                name = n
+            elif i == 2:
+                name = b[0]
+            out[i] = name
+
+    found = "expected uint32 for 'name', as in line \\d+, found int8"
+    with pytest.raises(sm.CompileError, match=found):
+        sm.code(three, sm.zeros(1, "i8"), sm.zeros(1, "u32"), sm.zeros(3), 1)
+
+
+@sm.kernel
 def beside_large(a, out, n):
     i = sm.thread_position_in_grid().x
     out[i, 0] = a[i] + n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from speedmetal.errors import Diagnostic, InternalError
 from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Binding, Key, Record
@@ -41,11 +41,12 @@ def _learn(unit: Unit, run: AbstractInterpreter) -> bool:
         if key in unit.fixed or key in unit.conflicts:
             continue
         if key in unit.assumed or key in run.demoted or _needs_variable(record):
-            found = _joined(record)
+            found = _slot_of(record, unit.assumed.get(key))
             if isinstance(found, Diagnostic):
                 conflicts[key] = found
             elif found is not None:
-                changed |= _widen(unit, key, found)
+                changed |= found != unit.assumed.get(key)
+                unit.assumed[key] = found
     return changed or _give_up(unit, run, conflicts)
 
 
@@ -71,27 +72,39 @@ def _needs_variable(record: Record) -> bool:
     return some_known or len(slots) > 1
 
 
-def _joined(record: Record) -> VariableType | Diagnostic | None:
-    """The slot of everything that a run bound to a name, or what contradicts what."""
-    joined: VariableType | None = None
-    last: Binding | None = None
-    for binding in record.bindings:
-        if not is_variable(binding.slot):
-            continue
-        wider = binding.slot if joined is None else join(joined, binding.slot)
-        if wider is None:
-            assert last is not None
-            return _conflict(record, binding, last)
-        if wider != joined:
-            joined, last = wider, binding
-    return joined
+def _slot_of(record: Record, assumed: VariableType | None) -> VariableType | Diagnostic | None:
+    """The slot of everything that a run bound to a name, or what contradicts what.
+
+    It is no narrower than what was assumed, unless nothing holds both.
+    """
+    bindings = [binding for binding in record.bindings if is_variable(binding.slot)]
+    found = _joined(record, bindings, assumed)
+    if assumed is not None and isinstance(found, Diagnostic):
+        return _joined(record, bindings, None)
+    return found
 
 
-def _widen(unit: Unit, key: Key, found: VariableType) -> bool:
-    before = unit.assumed.get(key)
-    wider = found if before is None else join(before, found) or found
-    unit.assumed[key] = wider
-    return wider != before
+def _joined(
+    record: Record, bindings: Sequence[Binding], joined: VariableType | None
+) -> VariableType | Diagnostic | None:
+    """The slot that holds the values of all bindings, by itself, or what contradicts what.
+
+    Of three slots the join may hold less than each two of them have: int8, a running int32, uint32.
+    Hence each one is met again until nothing changes.
+    """
+    if not bindings:
+        return joined
+    last = bindings[0]
+    while True:
+        before = joined
+        for binding in bindings:
+            wider = binding.slot if joined is None else join(joined, binding.slot)
+            if wider is None:
+                return _conflict(record, binding, last)
+            if wider != joined:
+                joined, last = wider, binding
+        if joined == before:
+            return joined
 
 
 def _conflict(record: Record, binding: Binding, other: Binding) -> Diagnostic:

@@ -190,8 +190,10 @@ def _join_weak(weak: NumberVariable, strong: NumberVariable) -> NumberVariable |
     if weak.literal:
         return strong
     wide = beside_running_number(strong.dtype, weak.dtype)
-    # One that does not take the other type is a Python number still.
-    return strong if wide is strong.dtype else NumberVariable(wide, weak=True)
+    if wide is strong.dtype:
+        return strong
+    # One that does not take the other type is a Python number still, and holds what it held.
+    return _join_numbers(weak, NumberVariable(wide, weak=True))
 
 
 def _join_strong(left: DType, right: DType) -> NumberVariable | None:
