@@ -40,9 +40,10 @@ class LanguageValue:
 
 @record(eq=False)
 class DType(LanguageValue):
-    """A scalar type. There is one object for each, compared by identity.
+    """A scalar type. There is one object for each; it equals NumPy's dtype of the same elements.
 
-    Calling it converts: ``sm.float16(x)``, inside kernels and outside.
+    Calling it converts: ``sm.float16(x)``, inside kernels and outside. NumPy takes it for a dtype,
+    and ``x.dtype`` of an array is NumPy's, so that other libraries find what they know.
 
     Example:
         >>> float16
@@ -51,6 +52,8 @@ class DType(LanguageValue):
         np.float16(1.0)
         >>> int8.numpy
         dtype('int8')
+        >>> np.zeros(2, int8).dtype == int8
+        True
     """
 
     name: str
@@ -62,8 +65,21 @@ class DType(LanguageValue):
     def __repr__(self) -> str:
         return self.name
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, np.dtype):
+            return self.numpy == other
+        return self is other
+
+    def __hash__(self) -> int:  # what is equal has one hash
+        return hash(self.numpy)
+
     def __reduce__(self) -> str:  # pickled and copied by name: identity is kept
         return self.name
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's, where ``np.dtype(...)`` looks for it."""
+        return self.numpy
 
     def __call__(self, value: Any) -> Any:
         """Convert a number or an array of NumPy's to this type, with NumPy's rules.

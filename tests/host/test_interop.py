@@ -34,7 +34,7 @@ def test_torch_both_ways(dtype):
     theirs[0, 1] = 0
     assert ours.tolist() == [[0, 1, 1], [0, 0, 1]]
     back = sm.from_dlpack(theirs)
-    assert back.dtype is dtype
+    assert back.dtype == dtype
     assert back.strides == ours.T.strides
     assert (back.address, back.is_readonly) == (ours.address, False)
 
@@ -58,7 +58,7 @@ def test_mlx_both_ways(dtype):
     ours = sm.array([0, 1, 1], dtype)
     theirs = mx.array(ours)
     assert theirs.tolist() == [0, 1, 1]
-    assert sm.from_dlpack(theirs).dtype is dtype
+    assert sm.from_dlpack(theirs).dtype == dtype
     assert sm.from_dlpack(theirs).tolist() == [0, 1, 1]
 
 
@@ -69,7 +69,7 @@ def test_numpy_and_ml_dtypes_both_ways():
     assert ours.numpy().dtype == ml_dtypes.bfloat16
     plain = sm.arange(3)
     assert address(np.from_dlpack(plain)) == plain.address
-    assert sm.from_dlpack(np.arange(3)).dtype is sm.int64
+    assert sm.from_dlpack(np.arange(3)).dtype == sm.int64
     assert address(np.from_dlpack(sm.from_dlpack(plain))) == plain.address
 
 

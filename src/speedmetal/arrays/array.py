@@ -79,9 +79,9 @@ class Array(DeviceArray):
     # --- What it is --------------------------------------------------------------------------
 
     @property
-    def dtype(self) -> DType:
-        """The type of the elements."""
-        return self.layout.dtype
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements, as NumPy's (bfloat16 is ``ml_dtypes``'); equal to ours."""
+        return self.layout.dtype.numpy
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -210,6 +210,24 @@ class Array(DeviceArray):
         """The read-only view of this shape, in which axes of extent 1 are repeated."""
         return self._viewed(np.broadcast_to(self._view, shape))
 
+    def view(self, dtype: Any) -> Array:
+        """The same bytes as elements of another dtype of the same size.
+
+        Raises:
+            UserInputError: It has another size, or is no dtype.
+
+        >>> import speedmetal as sm
+        >>> sm.array([1.0, -2.0]).view(sm.uint32)
+        Array([1065353216, 3221225472], dtype=uint32, device='cpu')
+        """
+        wanted, own = as_dtype(dtype), self.layout.dtype
+        if wanted.itemsize != own.itemsize:
+            raise UserInputError(
+                f"view expected a dtype of {own.itemsize} bytes, as {own} has, got {wanted} of"
+                f" {wanted.itemsize}; astype converts"
+            )
+        return self._viewed(self._view.view(wanted.numpy))
+
     # --- Copies and conversions --------------------------------------------------------------
 
     def numpy(self) -> HostArray:
@@ -246,7 +264,7 @@ class Array(DeviceArray):
             copy: Whether to copy where the dtype is already right.
         """
         wanted = as_dtype(dtype)
-        if wanted is self.dtype:
+        if wanted is self.layout.dtype:
             return self.copy() if copy else self
         return upload(self.numpy().astype(wanted.numpy), self.device)
 
@@ -267,7 +285,7 @@ class Array(DeviceArray):
                 " take an element with a[i].item()"
             )
         element = self.numpy().reshape(())[()]
-        if self.dtype.is_float:  # bfloat16's own `item` gives no Python number
+        if self.layout.dtype.is_float:  # bfloat16's own `item` gives no Python number
             return float(element)
         number: bool | int | complex = element.item()
         return number
@@ -275,7 +293,7 @@ class Array(DeviceArray):
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
         host = self.numpy()
-        wide = np.float64 if self.dtype.is_float else host.dtype
+        wide = np.float64 if self.layout.dtype.is_float else host.dtype
         return host.astype(wide, copy=False).tolist()
 
     def __bool__(self) -> bool:
@@ -297,10 +315,10 @@ class Array(DeviceArray):
         return complex(self.item())
 
     def __index__(self) -> int:
-        if self.ndim or not self.dtype.is_integer:
+        if self.ndim or not self.layout.dtype.is_integer:
             raise TypeError(
                 "only an integer array without axes can be an index,"
-                f" got {self.dtype} of shape {self.shape}"
+                f" got {self.layout.dtype} of shape {self.shape}"
             )
         return operator.index(int(self))
 
@@ -317,11 +335,11 @@ class Array(DeviceArray):
     def __repr__(self) -> str:
         body = np.array2string(self.numpy(), separator=", ", prefix="Array(")
         shape = "" if self.size else f"shape={self.shape}, "
-        return f"Array({body}, {shape}dtype={self.dtype}, device={self.device.name!r})"
+        return f"Array({body}, {shape}dtype={self.layout.dtype}, device={self.device.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         host = np.ascontiguousarray(self.numpy())
-        return _restored, (host.tobytes(), self.dtype.name, self.shape, self.device.name)
+        return _restored, (host.tobytes(), self.layout.dtype.name, self.shape, self.device.name)
 
     # --- Exchange with other libraries -------------------------------------------------------
 

@@ -41,7 +41,7 @@ def array(
         >>> array([1, 2, 3])
         Array([1, 2, 3], dtype=int32, device='cpu')
         >>> array(np.arange(3.0)).dtype
-        float64
+        dtype('float64')
         >>> array([1, 2, 3], "bf16")
         Array([1, 2, 3], dtype=bfloat16, device='cpu')
     """
@@ -228,7 +228,7 @@ def _target(device: DeviceLike) -> Device:
 
 
 def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | None) -> Array:
-    is_same = (wanted is None or wanted is x.dtype) and target is x.device
+    is_same = (wanted is None or wanted is x.layout.dtype) and target is x.device
     if is_same:
         return x.copy() if copy else x
     if copy is False:

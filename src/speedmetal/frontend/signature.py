@@ -211,8 +211,10 @@ def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgu
 def _is_float64(value: Any) -> bool:
     if isinstance(value, float):  # np.float64 is a float, too
         return isinstance(value, np.float64)
+    if isinstance(value, DType):  # a dtype is no number, though NumPy finds one in it
+        return False
     dtype = getattr(value, "dtype", None)
-    return dtype is dtypes.float64 or (isinstance(dtype, np.dtype) and dtype == np.float64)
+    return isinstance(dtype, np.dtype | DType) and dtype == dtypes.float64
 
 
 @record

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends.device import ArrayParameter, Device, DeviceArray, ScalarParameter
-from speedmetal.dtypes import DType, complex64, float32
+from speedmetal.dtypes import DType, as_dtype, complex64, float32
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
     Argument,
@@ -252,7 +252,8 @@ def stated_types(given: Sequence[Any]) -> tuple[Any, ...]:
         if isinstance(item, str):
             stated += parse_signature(item)
         else:
-            stated.append(ScalarArgument(item) if isinstance(item, DType) else item)
+            is_dtype = isinstance(item, DType | np.dtype)
+            stated.append(ScalarArgument(as_dtype(item)) if is_dtype else item)
     return tuple(stated)
 
 

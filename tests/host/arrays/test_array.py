@@ -155,13 +155,13 @@ def test_memory_lives_as_long_as_a_view_and_no_longer():
 @pytest.mark.parametrize("dtype", ALL, ids=lambda d: d.name)
 def test_every_dtype_goes_through_items_lists_and_pickles(dtype):
     a = sm.array([0, 1, 1], dtype)
-    assert a.dtype is dtype
+    assert a.dtype == dtype
     assert a.tolist() == [0, 1, 1]
     assert a[1].item() == 1
     expected = bool if dtype.is_bool else int if dtype.is_integer else float
     assert type(a[1].item()) is (complex if dtype.is_complex else expected)
     again = pickle.loads(pickle.dumps(a[::-1]))  # noqa: S301 - our own bytes
-    assert again.dtype is dtype
+    assert again.dtype == dtype
     assert again.tolist() == [1, 1, 0]
     assert a.astype("f64" if not dtype.is_complex else "c64")[2].item() == 1
     assert str(dtype) in repr(a)

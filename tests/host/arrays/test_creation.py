@@ -44,7 +44,7 @@ def test_default_dtypes(given_value, dtype):
         with pytest.raises(sm.UserInputError):
             sm.array(given_value)
     else:
-        assert sm.array(given_value).dtype is dtype
+        assert sm.array(given_value).dtype == dtype
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_what_is_no_array_of_numbers(given_value, message):
 
 
 def test_a_given_dtype_converts():
-    assert sm.array([1.0, 2.5], "f16").dtype is sm.float16
-    assert sm.array(np.arange(3), float).dtype is sm.float32
+    assert sm.array([1.0, 2.5], "f16").dtype == sm.float16
+    assert sm.array(np.arange(3), float).dtype == sm.float32
     assert sm.asarray(sm.ones(2), "i8").tolist() == [1, 1]
     with pytest.raises(sm.UserInputError, match=r"300"):
         sm.array(300, "i8")
@@ -107,7 +107,7 @@ def test_no_copy_means_no_copy():
     for source, dtype in (([1, 2], None), (np.zeros(2), "f32"), (sm.zeros(2), "f64")):
         with pytest.raises(ValueError, match="copy"):
             sm.asarray(source, dtype, copy=False)
-    assert sm.asarray(np.zeros(2), copy=False).dtype is sm.float64
+    assert sm.asarray(np.zeros(2), copy=False).dtype == sm.float64
 
 
 def test_readonly_sources_stay_readonly():
@@ -143,7 +143,7 @@ def test_arange_is_range(start, stop, step):
 
 
 def test_arange_and_linspace_round_from_float64():
-    assert sm.arange(2**31, 2**31 + 2).dtype is sm.int64
+    assert sm.arange(2**31, 2**31 + 2).dtype == sm.int64
     np.testing.assert_array_equal(
         sm.arange(0, 1, 0.1).numpy(), np.arange(0, 1, 0.1).astype(np.float32)
     )

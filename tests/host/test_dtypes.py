@@ -1,0 +1,101 @@
+"""dtypes beside NumPy's: equal, with one hash, taken by both sides, in kernels and outside."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal.dtypes import ALL, DType, as_dtype
+from speedmetal.frontend.signature import signature_of
+
+every_dtype = pytest.mark.parametrize("dtype", ALL, ids=lambda d: d.name)
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+
+@every_dtype
+def test_a_dtype_equals_numpys_both_ways_with_one_hash(dtype: DType) -> None:
+    theirs = dtype.numpy
+    assert dtype == theirs
+    assert theirs == dtype
+    assert hash(dtype) == hash(theirs)
+    assert {theirs: "found"}[dtype] == {dtype: "found"}[theirs] == "found"
+    assert len({dtype, theirs}) == 1
+
+
+@every_dtype
+def test_a_dtype_differs_from_all_others_of_numpy_and_ours(dtype: DType) -> None:
+    others = [other for other in ALL if other is not dtype]
+    assert all(dtype not in (other, other.numpy) for other in others)
+    assert all(other.numpy != dtype for other in others)
+    assert dtype != dtype.name
+    assert dtype != dtype.numpy.type
+
+
+def test_another_byte_order_is_another_dtype() -> None:
+    assert sm.float32 != np.dtype("f4").newbyteorder()
+    assert np.dtype("f4").newbyteorder() != sm.float32
+
+
+@every_dtype
+def test_numpy_takes_a_dtype_where_it_takes_its_own(dtype: DType) -> None:
+    assert np.dtype(dtype) == dtype.numpy
+    assert np.zeros(2, dtype).dtype == dtype
+    assert np.ones(2).astype(dtype).dtype == dtype
+
+
+@every_dtype
+def test_an_array_has_numpys_dtype(dtype: DType) -> None:
+    x = sm.zeros(3, dtype)
+    assert isinstance(x.dtype, np.dtype)
+    assert x.dtype == dtype
+    assert sm.zeros(2, x.dtype).dtype == dtype
+    assert sm.ones(2).astype(x.dtype).dtype == dtype
+    assert as_dtype(x.dtype) is dtype
+
+
+def test_bfloat16_is_that_of_ml_dtypes() -> None:
+    assert sm.zeros(1, "bf16").dtype == BFLOAT16
+    assert np.dtype(sm.bfloat16) == BFLOAT16
+
+
+CAPTURED = np.dtype("float16")
+
+
+@sm.kernel
+def choose(a, out, dtype):
+    i = sm.thread_position_in_grid().x
+    scratch = sm.thread_array(1, CAPTURED)
+    scratch[0] = a[i]
+    if a.dtype == dtype:
+        out[i] = 1
+    elif dtype == CAPTURED:
+        out[i] = 2
+    out[i] += scratch[0].astype(dtype)
+
+
+@pytest.mark.parametrize("spell", [lambda d: d, np.dtype], ids=["ours", "numpy"])
+def test_kernels_take_numpys_dtypes_as_ours(spell) -> None:
+    for dtype, expected in ((sm.float32, 1.5), (sm.float16, 2.5), (sm.int32, 0.0)):
+        a, out = sm.full(4, 0.5), sm.zeros(4)
+        choose(a, out, spell(dtype), grid=4)
+        assert out.tolist() == [expected] * 4
+
+
+def test_a_dtype_as_argument_makes_no_float64_of_pythons_floats() -> None:
+    for dtype in (sm.float64, np.dtype("f8")):
+        number, _ = signature_of((1.5, dtype))
+        assert str(number) == "f32"
+    number, _ = signature_of((1.5, sm.zeros(1, sm.float64)))
+    assert str(number) == "f64"
+
+
+def test_numpys_dtype_states_a_type_as_ours_does() -> None:
+    @sm.kernel
+    def store(out, x):
+        out[0] = x
+
+    texts = [sm.code(store, "f32[:]", d, stage="ir") for d in (sm.int16, np.dtype("int16"), "i16")]
+    assert texts[0] == texts[1] == texts[2]
