@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from speedmetal.backends.cpu.codegen.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.arithmetic import Arithmetic
+from speedmetal.backends.cpu.codegen.arrays import OwnArrays
+from speedmetal.backends.cpu.codegen.emitter import Emitter
+from speedmetal.backends.cpu.codegen.expressions import Expressions
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.places import Places
+from speedmetal.backends.cpu.codegen.positions import Positions
+from speedmetal.backends.cpu.codegen.ranges import Ranges
 from speedmetal.backends.cpu.codegen.regions import BarrierRegion, Piece, Shared
+from speedmetal.backends.cpu.codegen.reporting import Reporting
 from speedmetal.backends.cpu.codegen.runs import Runs
-from speedmetal.backends.cpu.codegen.values import Value
+from speedmetal.backends.cpu.codegen.values import Lanes, Value
+from speedmetal.backends.cpu.codegen.variables import Variables
+from speedmetal.backends.cpu.codegen.vectors import Vectors
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Break,
@@ -25,19 +36,59 @@ from speedmetal.ir.nodes import (
 )
 
 
-class BarrierControlFlow(Runs):
-    """Writes the pieces of a kernel."""
+class BarrierControlFlow:
+    """Writes the pieces of a kernel.
 
-    group_end = ""  # label of the end of a threadgroup
+    Owns the loops that a threadgroup takes at once, and the end of a threadgroup. Asks for runs,
+    and for the values of expressions in the first vector.
+    """
 
-    def prepare_flow(self) -> None:
-        """Forget the loops of another kernel."""
-        self.shared_loops: list[tuple[str, str]] = []
+    def __init__(
+        self,
+        emit: Emitter,
+        lanes: Lanes,
+        active: ActiveLanes,
+        variables: Variables,
+        arithmetic: Arithmetic,
+        expressions: Expressions,
+        ranges: Ranges,
+        positions: Positions,
+        arrays: OwnArrays,
+        places: Places,
+        vectors: Vectors,
+        runs: Runs,
+        reporting: Reporting,
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._variables = variables
+        self._arithmetic = arithmetic
+        self._expressions = expressions
+        self._ranges = ranges
+        self._positions = positions
+        self._arrays = arrays
+        self._places = places
+        self._vectors = vectors
+        self._runs = runs
+        self._reporting = reporting
+        self._group_end = ""
+        self._loops: list[tuple[str, str]] = []  # labels of what follows an iteration, and the loop
 
-    def write_pieces(self, pieces: tuple[Piece, ...]) -> None:
+    def write_group(self, pieces: tuple[Piece, ...], end: str) -> None:
+        """Write what a threadgroup does.
+
+        Args:
+            pieces: Of the kernel.
+            end: Label of what follows it.
+        """
+        self._group_end = end
+        self._write(pieces)
+
+    def _write(self, pieces: tuple[Piece, ...]) -> None:
         for piece in pieces:
             if isinstance(piece, BarrierRegion):
-                self.write_run(piece)
+                self._runs.write(piece)
             else:
                 self._SHARED.get(type(piece.statement), BarrierControlFlow._wait)(self, piece)
 
@@ -45,106 +96,105 @@ class BarrierControlFlow(Runs):
 
     def _for_all(self, expression: Expression) -> Value:
         """The value of an expression that all threads agree on: that of the first."""
-        self.mask = None
-        if self.linear:
-            self.place_vector("0", None, None)
-        else:
-            self.place_vector("0", "0", "0")
-        self.place_own_arrays("0")
-        self.bound = dict(self.fixed)
-        self.fetch([v for v in self.all_vectors if v in _variables_of(expression)], "0")
-        value = self.evaluate(expression)
-        return Value(self.first(value), value.type, UNIFORM)
+        self._active.mask = None
+        self._positions.place_first_vector()
+        self._arrays.place("0")
+        self._variables.forget()
+        self._places.fetch(self._places.among(_variables_of(expression)), "0")
+        value = self._expressions.evaluate(expression)
+        return Value(self._lanes.first(value), value.type, UNIFORM)
 
     def _agree(self, piece: Shared, expression: Expression) -> Value:
         """The same; at debug level 2 the launch fails where threads do not agree."""
-        if self.reports_positions:
+        if self._reporting.has_positions:
             self._check_agreement(piece, expression)
         return self._for_all(expression)
 
     def _check_agreement(self, piece: Shared, expression: Expression) -> None:
-        some = self.w.slot("i1", "some")
-        self.w.do(f"store i1 false, ptr {some}")
-        own = [v for v in self.all_vectors if v in _variables_of(expression)]
+        some = self._emit.slot("i1", "some")
+        self._emit.do(f"store i1 false, ptr {some}")
+        own = self._places.among(_variables_of(expression))
         first = self._for_all(expression)
 
         def write(number: str) -> None:
-            self.enter_vector(own, number)
-            value = self.evaluate(expression)
-            same = self.compare("eq", value, Value(first.text, value.type, UNIFORM))
-            differs = self.narrowed_mask(self.opposite(self.vector(same)))
-            before = self.w.let(f"load i1, ptr {some}")
-            now = self.w.let(f"or i1 {before}, {self.any_active(differs)}")
-            self.w.do(f"store i1 {now}, ptr {some}")
-            self.report_divergence(piece.statement, differs)
-            self.leave_vector([], number)
+            entered = self._runs.enter(own, number)
+            value = self._expressions.evaluate(expression)
+            same = self._arithmetic.compare("eq", value, Value(first.text, value.type, UNIFORM))
+            differs = self._active.narrowed(self._active.opposite(self._lanes.vector(same)))
+            before = self._emit.let(f"load i1, ptr {some}")
+            now = self._emit.let(f"or i1 {before}, {self._active.any_of(differs)}")
+            self._emit.do(f"store i1 {now}, ptr {some}")
+            self._reporting.report_divergence(piece.statement, differs)
+            self._runs.leave(entered, [], number)
 
-        self.each_vector(write, twice=False)
-        fine = self.w.label("all.agree")
-        self.w.branch(self.w.let(f"load i1, ptr {some}"), self.group_end, fine)
-        self.w.start(fine)
+        self._vectors.each(write, twice=False)
+        fine = self._emit.label("all.agree")
+        self._emit.branch(self._emit.let(f"load i1, ptr {some}"), self._group_end, fine)
+        self._emit.start(fine)
 
     def _shared_if(self, piece: Shared) -> None:
         assert isinstance(piece.statement, If)
         condition = self._agree(piece, piece.statement.condition)
-        then, otherwise, join = (self.w.label(n) for n in ("then", "else", "join"))
-        self.w.branch(condition.text, then, otherwise)
+        then, otherwise, join = (self._emit.label(n) for n in ("then", "else", "join"))
+        self._emit.branch(condition.text, then, otherwise)
         for label, body in zip((then, otherwise), piece.bodies, strict=True):
-            self.w.start(label)
-            self.write_pieces(body)
-            self.w.jump(join)
-        self.w.start(join)
+            self._emit.start(label)
+            self._write(body)
+            self._emit.jump(join)
+        self._emit.start(join)
 
     def _shared_while(self, piece: Shared) -> None:
         assert isinstance(piece.statement, While)
-        head, body, end = (self.w.label(n) for n in ("head", "body", "end.loop"))
-        self.w.jump(head)
-        self.w.start(head)
+        head, body, end = (self._emit.label(n) for n in ("head", "body", "end.loop"))
+        self._emit.jump(head)
+        self._emit.start(head)
         condition = self._agree(piece, piece.statement.condition)
-        self.w.branch(condition.text, body, end)
-        self.w.start(body)
-        self.shared_loops.append((head, end))
-        self.write_pieces(piece.bodies[0])
-        self.shared_loops.pop()
-        self.w.jump(head)
-        self.w.start(end)
+        self._emit.branch(condition.text, body, end)
+        self._emit.start(body)
+        self._loops.append((head, end))
+        self._write(piece.bodies[0])
+        self._loops.pop()
+        self._emit.jump(head)
+        self._emit.start(end)
 
     def _shared_for(self, piece: Shared) -> None:
         node = piece.statement
         assert isinstance(node, For)
         given = [self._agree(piece, e) for e in (node.start, node.stop, node.step)]
-        bounds = self.enter_range(node, *given)
+        bounds = self._ranges.enter(node, *given)
         kind = value_type(node.counter.type, 0)
-        slot = self.w.slot(kind, node.counter.name)
-        self.w.do(f"store {kind} {bounds.start.text}, ptr {slot}")
-        head, body, following, end = (self.w.label(n) for n in ("head", "body", "next", "end.loop"))
-        self.w.jump(head)
-        self.w.start(head)
-        value = Value(self.w.let(f"load {kind}, ptr {slot}"), node.counter.type, UNIFORM)
-        self.w.branch(self.may_turn(value, bounds).text, body, end)
-        self.w.start(body)
-        self.fixed[node.counter] = value
-        self.shared_loops.append((following, end))
-        self.write_pieces(piece.bodies[0])
-        self.shared_loops.pop()
-        self.w.jump(following)
-        self.w.start(following)
-        after = self.advance(value, bounds)
-        self.w.do(f"store {kind} {after.text}, ptr {slot}")
-        self.w.jump(head)
-        self.w.start(end)
+        slot = self._emit.slot(kind, node.counter.name)
+        self._emit.do(f"store {kind} {bounds.start.text}, ptr {slot}")
+        head, body, following, end = (
+            self._emit.label(n) for n in ("head", "body", "next", "end.loop")
+        )
+        self._emit.jump(head)
+        self._emit.start(head)
+        value = Value(self._emit.let(f"load {kind}, ptr {slot}"), node.counter.type, UNIFORM)
+        self._emit.branch(self._ranges.may_turn(value, bounds).text, body, end)
+        self._emit.start(body)
+        self._variables.fix(node.counter, value)
+        self._loops.append((following, end))
+        self._write(piece.bodies[0])
+        self._loops.pop()
+        self._emit.jump(following)
+        self._emit.start(following)
+        after = self._ranges.advance(value, bounds)
+        self._emit.do(f"store {kind} {after.text}, ptr {slot}")
+        self._emit.jump(head)
+        self._emit.start(end)
 
     def _shared_break(self, piece: Shared) -> None:
         del piece
-        self._jump_away(self.shared_loops[-1][1])
+        self._emit.jump_away(self._loops[-1][1])
 
     def _shared_continue(self, piece: Shared) -> None:
         del piece
-        self._jump_away(self.shared_loops[-1][0])
+        self._emit.jump_away(self._loops[-1][0])
 
     def _shared_return(self, piece: Shared) -> None:
         del piece
-        self._jump_away(self.group_end)
+        self._emit.jump_away(self._group_end)
 
     def _wait(self, piece: Shared) -> None:
         """A barrier: the runs before it are over, and one thread runs them all."""

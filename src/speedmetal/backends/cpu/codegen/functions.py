@@ -7,10 +7,12 @@ are called often are not, to keep compile time in proportion to the program.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
+from speedmetal.backends.cpu.codegen.emitter import Emitter, Module
 from speedmetal.backends.cpu.codegen.lane_strides import VARYING, LaneStrides, Stride
-from speedmetal.backends.cpu.codegen.llvm_text import Module, Writer, value_type, vector_type
-from speedmetal.backends.cpu.codegen.statements import Statements
+from speedmetal.backends.cpu.codegen.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.parts import expression_parts, statement_part, value_parts
 from speedmetal.backends.cpu.codegen.values import Value
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.errors import InternalError
@@ -33,7 +35,7 @@ class Functions:
     """Makes functions when they are first called."""
 
     def __init__(self, module: Module, unit: VectorUnit) -> None:
-        self.unit = unit
+        self._unit = unit
         self._module = module
         self._variants: dict[tuple[Function, tuple[Stride, ...], int], _Variant] = {}
 
@@ -62,36 +64,39 @@ class Functions:
         return result
 
     def _text(self, function: Function, strides: tuple[Stride, ...], lanes: int, name: str) -> str:
-        writer = Writer(self._module)
+        emit = Emitter(self._module)
         given = dict(zip(function.parameters, strides, strict=True))
-        shapes = LaneStrides([((), function.body)], given, _no_position)
-        code = Statements(writer, lanes, shapes, self)
+        inside = LaneStrides([((), function.body)], given, _no_position)
+        values = value_parts(emit, lanes)
+        parts = expression_parts(values, inside, self, self._unit, _no_position)
+        code = statement_part(values, parts, inside, self._unit, None)
         parameters = []
         for number, (variable, stride) in enumerate(given.items()):
             kind = value_type(variable.type, lanes if stride is VARYING else 0)
             parameters.append(f"{kind} %a{number}")
-            code.bound[variable] = Value(f"%a{number}", variable.type, stride)
+            parts.variables.bind(variable, Value(f"%a{number}", variable.type, stride))
         kind = value_type(function.result, lanes)
-        code.result_slot, code.result_lanes = writer.slot(kind, "result"), lanes
-        code.return_label = writer.label("return")
+        slot, end, live = emit.slot(kind, "result"), emit.label("return"), ""
         if lanes and self.takes_mask(function):
-            mask_kind = vector_type("i1", lanes)
+            mask_kind = values.lanes.mask_type
             parameters.append(f"{mask_kind} %mask")
-            code.mask = "%mask"
-            if shapes.has_masked_return:
-                code.live = writer.slot(mask_kind, "live")
-                writer.do(f"store {mask_kind} %mask, ptr {code.live}")
+            values.active.mask = "%mask"
+            if inside.has_masked_return:
+                live = emit.slot(mask_kind, "live")
+                emit.do(f"store {mask_kind} %mask, ptr {live}")
+        parts.exits.begin(end, live)
+        parts.exits.expect_result(slot, lanes)
         code.block(function.body, ())
-        writer.jump(code.return_label)
-        writer.start(code.return_label)
-        writer.do(f"ret {kind} {writer.let(f'load {kind}, ptr {code.result_slot}')}")
+        emit.jump(end)
+        emit.start(end)
+        emit.do(f"ret {kind} {emit.let(f'load {kind}, ptr {slot}')}")
         head = f"define internal {kind} @{name}({', '.join(parameters)}) #inlining"
-        return f"{head} nounwind {{\n{writer.body()}\n}}"
+        return f"{head} nounwind {{\n{emit.body()}\n}}"
 
 
 def _has_control_flow(body: tuple[Statement, ...]) -> bool:
     return any(isinstance(statement, If | For | While) for statement in body)
 
 
-def _no_position(call: Call) -> Stride:
+def _no_position(call: Call) -> NoReturn:
     raise InternalError(f"{call.intrinsic.name} stands in a function")

@@ -1,4 +1,4 @@
-"""LLVM's text: names of types, constants, and a writer of one function.
+"""LLVM's text: names of types, and constants.
 
 Text is printed directly, without a tree of LLVM objects in between: it is what is shown to the
 user, it is deterministic, and building it takes a tenth of the time.
@@ -7,7 +7,6 @@ user, it is deterministic, and building it takes a tenth of the time.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 
 import ml_dtypes
 import numpy as np
@@ -87,75 +86,3 @@ def constant(value: float, dtype: DType) -> str:
 def constant_vector(element: str, values: list[int] | range) -> str:
     """The text of a vector of integer constants."""
     return f"<{', '.join(f'{element} {value}' for value in values)}>"
-
-
-@dataclass
-class Module:
-    """What a module declares, each once."""
-
-    declarations: dict[str, str] = field(default_factory=dict)
-
-    def declare(self, result: str, name: str, arguments: tuple[str, ...]) -> str:
-        """Make an outside function or an LLVM intrinsic known; returns its name."""
-        if name not in self.declarations:
-            self.declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
-        return name
-
-
-class Writer:
-    """Writes the body of one function: instructions with fresh names, blocks, stack slots."""
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        self._lines: list[str] = []
-        self._slots: list[str] = []
-        self._count = 0
-
-    def fresh(self, hint: str = "") -> str:
-        """A new local name, without its ``%``."""
-        self._count += 1
-        return f"{hint}.{self._count}" if hint else f"t{self._count}"
-
-    def let(self, text: str, hint: str = "") -> str:
-        """Write an instruction with a result; returns the result's name."""
-        name = f"%{self.fresh(hint)}"
-        self._lines.append(f"  {name} = {text}")
-        return name
-
-    def do(self, text: str) -> None:
-        """Write an instruction without a result."""
-        self._lines.append(f"  {text}")
-
-    def call(self, result: str, name: str, *arguments: tuple[str, str]) -> str:
-        """Call an outside function or intrinsic with (type, text) arguments."""
-        self.module.declare(result, name, tuple(kind for kind, _ in arguments))
-        given = ", ".join(f"{kind} {text}" for kind, text in arguments)
-        if result == "void":
-            self.do(f"call void @{name}({given})")
-            return ""
-        return self.let(f"call {result} @{name}({given})")
-
-    def slot(self, kind: str, hint: str = "slot", count: str = "") -> str:
-        """A place on the stack, made when the function starts."""
-        name = f"%{self.fresh(hint)}"
-        size = f", i64 {count}" if count else ""
-        self._slots.append(f"  {name} = alloca {kind}{size}, align 64")
-        return name
-
-    def label(self, hint: str) -> str:
-        """A name for a block that is started later."""
-        return self.fresh(hint)
-
-    def start(self, label: str) -> None:
-        """Start a block; the one before must have ended in a jump."""
-        self._lines.append(f"{label}:")
-
-    def jump(self, label: str) -> None:
-        self.do(f"br label %{label}")
-
-    def branch(self, condition: str, when_true: str, when_false: str) -> None:
-        self.do(f"br i1 {condition}, label %{when_true}, label %{when_false}")
-
-    def body(self) -> str:
-        """The function's blocks."""
-        return "\n".join(["entry:", *self._slots, *self._lines])

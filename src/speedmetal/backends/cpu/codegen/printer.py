@@ -15,16 +15,14 @@ multiple of 32.
 
 from __future__ import annotations
 
-from speedmetal.backends.cpu.codegen.collectives import SIMDGROUP_LANES
+from speedmetal.backends.cpu.codegen.emitter import Emitter, Module
 from speedmetal.backends.cpu.codegen.functions import Functions
 from speedmetal.backends.cpu.codegen.kernels import KernelCode
-from speedmetal.backends.cpu.codegen.llvm_text import Module, Writer
+from speedmetal.backends.cpu.codegen.plan import plan_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX512, VectorUnit
-from speedmetal.ir.analysis import uses_simdgroups
 from speedmetal.ir.nodes import Kernel
 
 ENTRY = "sm_entry"
-HEADER_SLOTS = 10
 
 
 def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = False) -> str:
@@ -37,15 +35,14 @@ def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = Fa
             ``uses_simdgroups(kernel)`` and a threadgroup's rows, at an edge of the grid too, are no
             multiple of 32 threads, unless it is one row.
     """
+    plan = plan_kernel(kernel, unit, linear=linear)
     module = Module()
     functions = Functions(module, unit)
-    writer = Writer(module)
-    width = SIMDGROUP_LANES if uses_simdgroups(kernel) else unit.lanes
-    code = KernelCode(writer, width, kernel, functions, linear=linear)
-    code.write()
+    emit = Emitter(module)
+    KernelCode(emit, plan, functions, unit).write()
     head = f"define void @{ENTRY}(ptr noalias %arguments, i64 %begin, i64 %end) nounwind"
-    body = f"{head} {{\n{writer.body()}\n}}"
+    body = f"{head} {{\n{emit.body()}\n}}"
     declarations = "\n".join(module.declarations.values())
-    title = f"; kernel {kernel.name}, {width} threads a vector"
+    title = f"; kernel {kernel.name}, {plan.lanes} threads a vector"
     parts = (title, *functions.texts(), body, declarations)
     return "\n\n".join(part for part in parts if part) + "\n"

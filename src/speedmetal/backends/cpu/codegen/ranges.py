@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speedmetal import dtypes
-from speedmetal.backends.cpu.codegen.expressions import Expressions
+from speedmetal.backends.cpu.codegen.arithmetic import Arithmetic
+from speedmetal.backends.cpu.codegen.conversions import Conversions
+from speedmetal.backends.cpu.codegen.emitter import Emitter
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.llvm_text import value_type
-from speedmetal.backends.cpu.codegen.values import Value
+from speedmetal.backends.cpu.codegen.values import Lanes, Value
 from speedmetal.dtypes import DType
 from speedmetal.ir import counting
 from speedmetal.ir.nodes import For
@@ -30,10 +32,18 @@ class Bounds:
     goes_on_lanes: int = 0
 
 
-class Ranges(Expressions):
-    """Writes the conditions of loops over ranges."""
+class Ranges:
+    """Writes the conditions of loops over ranges. Owns nothing; asks for arithmetic."""
 
-    def enter_range(self, node: For, start: Value, stop: Value, step: Value) -> Bounds:
+    def __init__(
+        self, emit: Emitter, lanes: Lanes, conversions: Conversions, arithmetic: Arithmetic
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._conversions = conversions
+        self._arithmetic = arithmetic
+
+    def enter(self, node: For, start: Value, stop: Value, step: Value) -> Bounds:
         """Before the loop: find whether there is a first turn, where that is not plain."""
         rising = counting.rises(node.step)
         bounds = Bounds(start, stop, step, rising)
@@ -42,9 +52,9 @@ class Ranges(Expressions):
         begins = self._is_before(start, bounds)
         if counting.may_be_zero(node.step) and rising is not None:
             zero = Value("0", step.type, UNIFORM)
-            begins = self._both_hold(begins, self.compare("ne", step, zero))
-        lanes = self.width(start, stop, step)
-        slot = self.w.slot(value_type(dtypes.bool_, lanes), "goes.on")
+            begins = self._both_hold(begins, self._arithmetic.compare("ne", step, zero))
+        lanes = self._lanes.width(start, stop, step)
+        slot = self._emit.slot(value_type(dtypes.bool_, lanes), "goes.on")
         bounds = Bounds(start, stop, step, rising, slot, lanes)
         self._set_goes_on(bounds, begins)
         return bounds
@@ -54,28 +64,30 @@ class Ranges(Expressions):
         if not bounds.goes_on:
             return self._is_before(counter, bounds)
         kind = value_type(dtypes.bool_, bounds.goes_on_lanes)
-        text = self.w.let(f"load {kind}, ptr {bounds.goes_on}")
-        return self.result(text, dtypes.bool_, bounds.goes_on_lanes)
+        text = self._emit.let(f"load {kind}, ptr {bounds.goes_on}")
+        return self._lanes.result(text, dtypes.bool_, bounds.goes_on_lanes)
 
     def advance(self, counter: Value, bounds: Bounds) -> Value:
         """After a turn: the counter's next value; it may wrap where there is no next turn."""
         if bounds.goes_on:
             self._set_goes_on(bounds, self._is_far(counter, bounds))
-        return self.binary("add", counter, bounds.step)
+        return self._arithmetic.binary("add", counter, bounds.step)
 
     def _set_goes_on(self, bounds: Bounds, condition: Value) -> None:
         kind = value_type(dtypes.bool_, bounds.goes_on_lanes)
-        text = self.operand(condition, bounds.goes_on_lanes)
-        self.w.do(f"store {kind} {text}, ptr {bounds.goes_on}")
+        text = self._lanes.operand(condition, bounds.goes_on_lanes)
+        self._emit.do(f"store {kind} {text}, ptr {bounds.goes_on}")
 
     def _is_before(self, value: Value, bounds: Bounds) -> Value:
         """Whether a value has not come to ``stop`` yet; never where the step is 0."""
         if bounds.rising is not None:
-            return self.compare("lt" if bounds.rising else "gt", value, bounds.stop)
+            return self._arithmetic.compare("lt" if bounds.rising else "gt", value, bounds.stop)
         zero = Value("0", bounds.step.type, UNIFORM)
-        below, above = (self.compare(sign, value, bounds.stop) for sign in ("lt", "gt"))
-        falls = self._both_hold(self.compare("lt", bounds.step, zero), above)
-        return self.select(self.compare("gt", bounds.step, zero), below, falls)
+        below, above = (self._arithmetic.compare(sign, value, bounds.stop) for sign in ("lt", "gt"))
+        falls = self._both_hold(self._arithmetic.compare("lt", bounds.step, zero), above)
+        return self._arithmetic.select(
+            self._arithmetic.compare("gt", bounds.step, zero), below, falls
+        )
 
     def _is_far(self, counter: Value, bounds: Bounds) -> Value:
         """Whether ``stop`` is more than a step away from a value before it.
@@ -84,22 +96,36 @@ class Ranges(Expressions):
         """
         counter, stop, step = map(self._unsigned, (counter, bounds.stop, bounds.step))
         if bounds.rising is True:
-            return self.compare("gt", self.binary("subtract", stop, counter), step)
-        down, back = self.binary("subtract", counter, stop), self.unary("negate", step)
+            return self._arithmetic.compare(
+                "gt", self._arithmetic.binary("subtract", stop, counter), step
+            )
+        down, back = (
+            self._arithmetic.binary("subtract", counter, stop),
+            self._arithmetic.unary("negate", step),
+        )
         if bounds.rising is False:
-            return self.compare("gt", down, back)
+            return self._arithmetic.compare("gt", down, back)
         zero = Value("0", bounds.step.type, UNIFORM)
-        rises, up = self.compare("gt", bounds.step, zero), self.binary("subtract", stop, counter)
-        return self.compare("gt", self.select(rises, up, down), self.select(rises, step, back))
+        rises, up = (
+            self._arithmetic.compare("gt", bounds.step, zero),
+            self._arithmetic.binary("subtract", stop, counter),
+        )
+        return self._arithmetic.compare(
+            "gt",
+            self._arithmetic.select(rises, up, down),
+            self._arithmetic.select(rises, step, back),
+        )
 
     def _unsigned(self, value: Value) -> Value:
-        return self.convert(value, _UNSIGNED[value.dtype.bits])
+        return self._conversions.convert(value, _UNSIGNED[value.dtype.bits])
 
     def _both_hold(self, left: Value, right: Value) -> Value:
-        lanes = self.width(left, right)
+        lanes = self._lanes.width(left, right)
         kind = value_type(dtypes.bool_, lanes)
-        text = self.w.let(f"and {kind} {self.operand(left, lanes)}, {self.operand(right, lanes)}")
-        return self.result(text, dtypes.bool_, lanes)
+        text = self._emit.let(
+            f"and {kind} {self._lanes.operand(left, lanes)}, {self._lanes.operand(right, lanes)}"
+        )
+        return self._lanes.result(text, dtypes.bool_, lanes)
 
 
 _UNSIGNED: dict[int, DType] = {

@@ -6,131 +6,154 @@ from functools import cached_property
 
 from speedmetal import dtypes
 from speedmetal.backends import mailbox
+from speedmetal.backends.cpu.codegen import arguments
+from speedmetal.backends.cpu.codegen.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.arguments import Arguments
+from speedmetal.backends.cpu.codegen.conversions import Conversions
+from speedmetal.backends.cpu.codegen.emitter import Emitter
+from speedmetal.backends.cpu.codegen.exits import Exits
+from speedmetal.backends.cpu.codegen.expressions import Expressions
 from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM
-from speedmetal.backends.cpu.codegen.statements import Statements
-from speedmetal.backends.cpu.codegen.values import Value
+from speedmetal.backends.cpu.codegen.plan import AXES, Plan
+from speedmetal.backends.cpu.codegen.positions import Positions
+from speedmetal.backends.cpu.codegen.single_lanes import SingleLanes
+from speedmetal.backends.cpu.codegen.values import Lanes, Value
 from speedmetal.ir import analysis
-from speedmetal.ir.nodes import Assert, Kernel, Print, Statement
-
-_AXES = range(3)
+from speedmetal.ir.nodes import Assert, Print, Statement
 
 
-class Reporting(Statements):
-    """Writes asserts and prints of a kernel."""
+class Reporting:
+    """Writes asserts and prints of a kernel. Owns where the mailbox is, and statements' numbers.
 
-    kernel: Kernel
-    mailbox: str = ""
-    at: dict[tuple[str, int | None], Value]
+    Asks for values, positions and the active lanes; threads that fail leave by the exits.
+    """
+
+    def __init__(
+        self,
+        emit: Emitter,
+        lanes: Lanes,
+        active: ActiveLanes,
+        conversions: Conversions,
+        singles: SingleLanes,
+        expressions: Expressions,
+        exits: Exits,
+        positions: Positions,
+        plan: Plan,
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._conversions = conversions
+        self._singles = singles
+        self._expressions = expressions
+        self._exits = exits
+        self._positions = positions
+        self._kernel = plan.kernel
+        self._mailbox = ""
+        self.has_positions = analysis.reports_positions(plan.kernel)
+        """Whether reports say which thread it was."""
 
     @cached_property
-    def may_fail(self) -> bool:
-        return analysis.may_fail(self.kernel)
-
-    @property
-    def reports(self) -> bool:
-        """Whether the kernel needs a mailbox."""
-        return self.reports_positions or analysis.reports_itself(self.kernel)
-
-    @property
-    def reports_positions(self) -> bool:
-        return analysis.reports_positions(self.kernel)
-
-    @cached_property
-    def sites(self) -> dict[Statement, int]:
+    def _sites(self) -> dict[Statement, int]:
         """The numbers that stand for statements in the mailbox."""
-        return analysis.site_numbers(self.kernel)
+        return analysis.site_numbers(self._kernel)
+
+    def read_mailbox(self, given: Arguments) -> None:
+        """Read where the mailbox is, where the kernel needs one."""
+        if self.has_positions or analysis.reports_itself(self._kernel):
+            self._mailbox = given.load(arguments.MAILBOX, "ptr")
 
     def _word(self, number: int | str) -> str:
-        return self.w.let(f"getelementptr i32, ptr {self.mailbox}, i64 {number}")
+        return self._emit.let(f"getelementptr i32, ptr {self._mailbox}, i64 {number}")
 
     # --- failures
 
     def check(self, node: Assert) -> None:
         """Threads for which the condition is false report and leave."""
-        condition = self.evaluate(node.condition)
-        entry = self.mask
-        failing = self.narrowed_mask(self.opposite(self.vector(condition)))
-        failed, fine = self.w.label("failed"), self.w.label("fine")
-        self.w.branch(self.any_active(failing), failed, fine)
-        self.w.start(failed)
-        self.mask = failing
-        lane = self.first_lane() if self.reports_positions else "0"
-        self._report(self.sites[node], lane)
-        self.leave()
-        self.w.jump(fine)
-        self.w.start(fine)
-        self.mask = entry
+        condition = self._expressions.evaluate(node.condition)
+        entry = self._active.mask
+        failing = self._active.narrowed(self._active.opposite(self._lanes.vector(condition)))
+        failed, fine = self._emit.label("failed"), self._emit.label("fine")
+        self._emit.branch(self._active.any_of(failing), failed, fine)
+        self._emit.start(failed)
+        self._active.mask = failing
+        lane = self._active.first() if self.has_positions else "0"
+        self._report(self._sites[node], lane)
+        self._exits.take_return()
+        self._emit.jump(fine)
+        self._emit.start(fine)
+        self._active.mask = entry
 
     def report_divergence(self, node: Statement, differing: str) -> None:
         """Threads of this vector take another way round a barrier than the first thread."""
-        entry = self.mask
-        failed, fine = self.w.label("differ"), self.w.label("agree")
-        self.w.branch(self.any_active(differing), failed, fine)
-        self.w.start(failed)
-        self.mask = differing
-        self._report(self.sites[node], self.first_lane())
-        self.w.jump(fine)
-        self.w.start(fine)
-        self.mask = entry
+        entry = self._active.mask
+        failed, fine = self._emit.label("differ"), self._emit.label("agree")
+        self._emit.branch(self._active.any_of(differing), failed, fine)
+        self._emit.start(failed)
+        self._active.mask = differing
+        self._report(self._sites[node], self._active.first())
+        self._emit.jump(fine)
+        self._emit.start(fine)
+        self._active.mask = entry
 
     def _report(self, site: int, lane: str) -> None:
         """The first to fail in the launch writes what and where."""
-        flag = self.w.let(f"atomicrmw xchg ptr {self._word(mailbox.FAILED)}, i32 1 monotonic")
-        first, done = self.w.label("first"), self.w.label("reported")
-        self.w.branch(self.w.let(f"icmp eq i32 {flag}, 0"), first, done)
-        self.w.start(first)
-        self.w.do(f"store i32 {site}, ptr {self._word(mailbox.SITE)}")
-        if self.reports_positions:
+        flag = self._emit.let(f"atomicrmw xchg ptr {self._word(mailbox.FAILED)}, i32 1 monotonic")
+        first, done = self._emit.label("first"), self._emit.label("reported")
+        self._emit.branch(self._emit.let(f"icmp eq i32 {flag}, 0"), first, done)
+        self._emit.start(first)
+        self._emit.do(f"store i32 {site}, ptr {self._word(mailbox.SITE)}")
+        if self.has_positions:
             self._report_positions(lane)
-        self.w.jump(done)
-        self.w.start(done)
+        self._emit.jump(done)
+        self._emit.start(done)
 
     def _report_positions(self, lane: str) -> None:
         for name, word in (
             ("thread_position_in_threadgroup", mailbox.THREAD),
             ("threadgroup_position_in_grid", mailbox.THREADGROUP),
         ):
-            for axis in _AXES:
-                value = self.at[name, axis]
+            for axis in AXES:
+                value = self._positions.of(name, axis)
                 text = value.text if value.is_uniform else (
-                    self.extract(self.vector(value), value.dtype, lane)
+                    self._lanes.extract(self._lanes.vector(value), value.dtype, lane)
                 )  # fmt: skip
-                short = self.convert(Value(text, value.type, UNIFORM), dtypes.int32)
-                self.w.do(f"store i32 {short.text}, ptr {self._word(word + axis)}")
+                short = self._conversions.convert(Value(text, value.type, UNIFORM), dtypes.int32)
+                self._emit.do(f"store i32 {short.text}, ptr {self._word(word + axis)}")
 
     # --- prints
 
     def print_values(self, node: Print) -> None:
         """A record for each active thread, in order."""
-        values = self.evaluate_all(node.values)
-        places = [self.spread(value) for value in values]
-        for lane in self.each_active_lane():
-            scalars = [self.lane_of(place, lane) for place in places]
-            self._print_record(self.sites[node], scalars)
+        values = self._expressions.evaluate_all(node.values)
+        places = [self._singles.spread(value) for value in values]
+        for lane in self._active.each():
+            scalars = [self._singles.lane_of(place, lane) for place in places]
+            self._print_record(self._sites[node], scalars)
 
     def _print_record(self, site: int, values: list[Value]) -> None:
         words = 1 + 2 * len(values)
-        cursor = self.w.let(
+        cursor = self._emit.let(
             f"atomicrmw add ptr {self._word(mailbox.PRINT_CURSOR)}, i32 {words} monotonic"
         )
-        capacity = self.w.let(f"load i32, ptr {self._word(mailbox.PRINT_CAPACITY)}")
-        end = self.w.let(f"add i32 {cursor}, {words}")
-        room, done = self.w.label("room"), self.w.label("printed")
-        self.w.branch(self.w.let(f"icmp ule i32 {end}, {capacity}"), room, done)
-        self.w.start(room)
-        place = self.w.let(f"zext i32 {cursor} to i64")
-        first = self.w.let(f"add i64 {place}, {mailbox.PRINT_AREA}")
+        capacity = self._emit.let(f"load i32, ptr {self._word(mailbox.PRINT_CAPACITY)}")
+        end = self._emit.let(f"add i32 {cursor}, {words}")
+        room, done = self._emit.label("room"), self._emit.label("printed")
+        self._emit.branch(self._emit.let(f"icmp ule i32 {end}, {capacity}"), room, done)
+        self._emit.start(room)
+        place = self._emit.let(f"zext i32 {cursor} to i64")
+        first = self._emit.let(f"add i64 {place}, {mailbox.PRINT_AREA}")
         record = self._word(first)
-        self.w.do(f"store i32 {site}, ptr {record}")
+        self._emit.do(f"store i32 {site}, ptr {record}")
         for number, value in enumerate(values):
-            target = self.w.let(f"getelementptr i32, ptr {record}, i64 {1 + 2 * number}")
-            self.w.do(f"store i64 {self._sixty_four_bits(value)}, ptr {target}, align 4")
-        self.w.jump(done)
-        self.w.start(done)
+            target = self._emit.let(f"getelementptr i32, ptr {record}, i64 {1 + 2 * number}")
+            self._emit.do(f"store i64 {self._sixty_four_bits(value)}, ptr {target}, align 4")
+        self._emit.jump(done)
+        self._emit.start(done)
 
     def _sixty_four_bits(self, value: Value) -> str:
         if value.dtype.is_float:
-            wide = self.convert(value, dtypes.float64)
-            return self.w.let(f"bitcast double {wide.text} to i64")
+            wide = self._conversions.convert(value, dtypes.float64)
+            return self._emit.let(f"bitcast double {wide.text} to i64")
         wanted = dtypes.int64 if value.dtype.is_signed else dtypes.uint64
-        return self.convert(value, wanted).text
+        return self._conversions.convert(value, wanted).text
