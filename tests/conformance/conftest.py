@@ -1,5 +1,8 @@
 """Every test here runs on every device of the machine, and in the Metal simulator.
 
+``--device NAME`` runs them on that device alone, or skips them with the reason why it is not there.
+``--guards`` looks for kernels that write beyond their arrays (:mod:`guarded_memory`).
+
 In the simulator a test whose kernels use threadgroup memory, barriers or simdgroups runs four
 times: with threads in their order, in reverse, and in a random one, then built to look for races.
 No barrier may be missed by a thread, and threads of a simdgroup may not part at a collective, but
@@ -15,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from guarded_memory import guarded
 
 import speedmetal as sm
 from speedmetal.metal_simulator.language import building
@@ -40,6 +44,19 @@ def _devices() -> tuple[str, ...]:
     return tuple(names)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("speedmetal")
+    group.addoption("--device", help="the one device on which the tests run")
+    group.addoption("--guards", action="store_true", help="put guard bytes around every array")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "device" in metafunc.fixturenames:
+        # Where the folder was not named to pytest, it has not asked for the options.
+        asked = metafunc.config.getoption("--device", default=None)
+        metafunc.parametrize("device", [asked] if asked else _devices(), indirect=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "divergent: threads part at a barrier or a collective on purpose"
@@ -61,10 +78,16 @@ def overflow_is_seen() -> Iterator[None]:
     building._SIMULATED = plain
 
 
-@pytest.fixture(params=_devices())
-def device(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A device of this machine."""
-    return sm.device(request.param)
+    try:
+        found = sm.device(request.param)
+    except sm.DeviceError as error:
+        pytest.skip(str(error))
+    is_guarded = request.config.getoption("--guards", default=False)
+    with guarded(found) if is_guarded else contextlib.nullcontext():
+        yield found
 
 
 @pytest.fixture

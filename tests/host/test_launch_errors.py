@@ -390,9 +390,9 @@ WRONG = {
             "unknown device 'tpu'; did you mean cpu? Valid devices: cpu. Not available are "
             "metal: Apple GPUs need macOS 14 or later on Apple silicon. On every machine "
             'sm.code(..., target="metal") shows the Metal source, and sm.device("metal-sim") '
-            "runs it in a simulator; cuda: running on NVIDIA GPUs is not part of this release "
-            'yet (it will need NVIDIA\'s driver); sm.code(..., target="cuda") shows the CUDA '
-            "source on every machine"
+            "runs it in a simulator; cuda: NVIDIA's driver was not found: running on an NVIDIA "
+            'GPU needs it to be installed; sm.code(..., target="cuda") shows the CUDA source on '
+            "every machine"
         ),
     ),
     "device of the wrong kind": (
@@ -401,9 +401,8 @@ WRONG = {
             "unknown device '3'. Valid devices: cpu. Not available are metal: Apple GPUs need "
             "macOS 14 or later on Apple silicon. On every machine sm.code(..., "
             'target="metal") shows the Metal source, and sm.device("metal-sim") runs it in a '
-            "simulator; cuda: running on NVIDIA GPUs is not part of this release yet (it will "
-            'need NVIDIA\'s driver); sm.code(..., target="cuda") shows the CUDA source on '
-            "every machine"
+            "simulator; cuda: NVIDIA's driver was not found: running on an NVIDIA GPU needs it "
+            'to be installed; sm.code(..., target="cuda") shows the CUDA source on every machine'
         ),
     ),
 }

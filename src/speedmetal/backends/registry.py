@@ -35,10 +35,12 @@ def _simulator() -> Device:
 
 
 def _cuda() -> Device:
-    raise DeviceError(
-        "running on NVIDIA GPUs is not part of this release yet (it will need NVIDIA's driver);"
-        ' sm.code(..., target="cuda") shows the CUDA source on every machine'
-    )
+    from speedmetal.backends.cuda.driver.library import library
+
+    found = library()  # before more is imported: most machines have no such driver
+    from speedmetal.backends.cuda.driver.device import CudaDevice
+
+    return CudaDevice(found)
 
 
 _MAKERS: dict[str, Callable[[], Device]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from speedmetal.backends.device import Device, Sizes, Triple
+from speedmetal.backends.device import Device, DeviceLimits, Sizes, Triple
 from speedmetal.errors import LaunchError
 from speedmetal.records import record
 
@@ -18,6 +18,7 @@ class LaunchGeometry:
 
     grid: Triple
     threads: Triple | None
+    limits: DeviceLimits = DeviceLimits()
 
     @property
     def is_empty(self) -> bool:
@@ -26,7 +27,7 @@ class LaunchGeometry:
 
     def sizes(self, most: int) -> Sizes:
         """With threads chosen where they were not stated: at most so many in a threadgroup."""
-        threads = self.threads or chosen_threads(self.grid, most)
+        threads = self.threads or chosen_threads(self.grid, most, self.limits.threadgroup_size)
         g, t = self.grid, threads
         groups = (-(-g[0] // t[0]), -(-g[1] // t[1]), -(-g[2] // t[2]))
         return Sizes(self.grid, threads, groups)
@@ -68,7 +69,7 @@ def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any)
                 f"kernel {kernel!r}: {size} threads along {axis} requested, {device.name} allows"
                 f" {device.limits.grid_size}; let each thread do several elements, or launch parts"
             )
-    return LaunchGeometry(whole, checked_threads)
+    return LaunchGeometry(whole, checked_threads, device.limits)
 
 
 def _check_threads(kernel: str, device: Device, threads: Triple) -> None:
@@ -80,6 +81,12 @@ def _check_threads(kernel: str, device: Device, threads: Triple) -> None:
             f"kernel {kernel!r}: threads={product} = {total} per threadgroup requested,"
             f" {device.name} allows {allowed}; use fewer, or leave threads out"
         )
+    for axis, size, most in zip(AXES, threads, device.limits.threadgroup_size, strict=True):
+        if size > most:
+            raise LaunchError(
+                f"kernel {kernel!r}: {size} threads per threadgroup requested along {axis},"
+                f" {device.name} allows {most}; use fewer, or leave threads out"
+            )
 
 
 def _triple(kernel: str, what: str, given: Any, least: int = 0) -> Triple:
@@ -115,13 +122,13 @@ def _integers(kernel: str, what: str, given: Any, parts: tuple[Any, ...]) -> Ite
             ) from None
 
 
-def chosen_threads(grid: Triple, most: int) -> Triple:
+def chosen_threads(grid: Triple, most: int, along: Triple = (1024, 1024, 1024)) -> Triple:
     """Threads of a threadgroup for a grid: as many along x as there are, then y, then z.
 
     >>> chosen_threads((1000000, 1, 1), 1024), chosen_threads((30, 1000, 1), 1024)
     ((1024, 1, 1), (30, 34, 1))
     """
-    x = min(grid[0] or 1, most)
-    y = min(grid[1] or 1, most // x)
-    z = min(grid[2] or 1, most // (x * y))
+    x = min(grid[0] or 1, most, along[0])
+    y = min(grid[1] or 1, most // x, along[1])
+    z = min(grid[2] or 1, most // (x * y), along[2])
     return x, y, z

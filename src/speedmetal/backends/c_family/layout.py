@@ -12,10 +12,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, Launch
 from speedmetal.backends.packing import Number, packed
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, named
 from speedmetal.ir.nodes import (
     Array,
     Atomic,
@@ -77,6 +78,26 @@ class ArgumentLayout:
 
     fields: tuple[ArgumentField, ...]
     size: int
+
+    def record(self) -> list[Any]:
+        """The layout as JSON can keep it; the inverse of :meth:`from_record`."""
+        fields = [
+            (f.name, f.dtype.name, f.offset, f.source.value, f.parameter, f.axis)
+            for f in self.fields
+        ]
+        return [self.size, fields]
+
+    @classmethod
+    def from_record(cls, record: list[Any]) -> ArgumentLayout:
+        """The layout that :meth:`record` has described."""
+        size, fields = record
+        return cls(
+            tuple(
+                ArgumentField(name, named(dtype), offset, Source(source), parameter, axis)
+                for name, dtype, offset, source, parameter, axis in fields
+            ),
+            size,
+        )
 
     def pieces(self, launch: Launch) -> Iterator[bytes | Number]:
         """What :func:`speedmetal.backends.packing.packer` makes the structure of."""

@@ -22,10 +22,12 @@ Positions above 65535 threadgroups along y or z cannot be launched.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
 from speedmetal.backends.c_family.kernels import KernelPrinter, static_bytes
-from speedmetal.backends.c_family.layout import AXES, is_sized_at_launch
+from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, is_sized_at_launch
 from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.cuda.codegen.spellings import (
     DIALECT,
@@ -96,19 +98,57 @@ _PRIMITIVES = Primitives(
 )
 
 
-def print_kernel(kernel: Kernel) -> str:
-    """The CUDA source of a kernel.
+@dataclass(frozen=True, slots=True)
+class PrintedKernel:
+    """The CUDA source of a kernel, and what a launch must pass.
+
+    Args:
+        text: The source.
+        entry: The name of the kernel in it: the kernel's own, or that with ``_kernel`` behind it
+            where the name means something in CUDA C++.
+        layout: Of the arguments, which are passed behind the arrays.
+        arrays: The kernel's parameters that are arrays, by number, in the order of the pointers.
+        has_mailbox: Whether the mailbox's address is passed behind the arguments.
+        dynamic_bytes: Of each of :func:`dynamic_arrays` its size, or 0 where only a launch knows.
+    """
+
+    text: str
+    entry: str
+    layout: ArgumentLayout
+    arrays: tuple[int, ...]
+    has_mailbox: bool
+    dynamic_bytes: tuple[int, ...]
+
+
+def printed(kernel: Kernel) -> PrintedKernel:
+    """A kernel as CUDA source.
 
     It needs no header; it is to be compiled without contraction of products and sums
-    (:mod:`speedmetal.backends.cuda.driver.nvrtc`). Its entry has the kernel's own name, or
-    that with ``_kernel`` behind it where the name means something in CUDA C++.
+    (:mod:`speedmetal.backends.cuda.driver.nvrtc`).
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what the kernel asks for.
     """
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
-    return CudaPrinter(kernel).source()
+    printer = CudaPrinter(kernel)
+    return PrintedKernel(
+        printer.source(),
+        printer.entry,
+        printer.layout,
+        tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
+        printer.has_mailbox,
+        tuple(0 if is_sized_at_launch(a) else static_bytes(a) for a in printer.dynamic),
+    )
+
+
+def print_kernel(kernel: Kernel) -> str:
+    """The text of :func:`printed`.
+
+    Raises:
+        CompileError: NVIDIA GPUs cannot do what the kernel asks for.
+    """
+    return printed(kernel).text
 
 
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:

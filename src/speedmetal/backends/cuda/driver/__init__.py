@@ -1,1 +1,1 @@
-"""NVIDIA's compiler."""
+"""NVIDIA GPUs as devices, and NVIDIA's compiler."""

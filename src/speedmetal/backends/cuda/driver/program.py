@@ -1,0 +1,155 @@
+"""Kernels on the GPU: loaded, and launched."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from speedmetal.backends.c_family.layout import AXES
+from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
+from speedmetal.backends.cuda.driver.library import CudaError
+from speedmetal.backends.device import BoundLaunch, Launch, Program
+from speedmetal.backends.packing import ADDRESS, Number, packer
+from speedmetal.errors import InternalError, LaunchError
+
+if TYPE_CHECKING:
+    from speedmetal.backends.cuda.driver.device import CudaDevice
+
+ALIGNMENT_BYTES = 16
+"""Where each threadgroup array begins that a launch asks memory for."""
+
+_MAX_THREADS = 0  # CUfunction_attribute, cuda.h
+_STATIC_BYTES = 1
+_MAX_DYNAMIC_BYTES = 8
+_POINTER_BYTES = 8
+
+
+def load(device: CudaDevice, code: bytes, kernel: str) -> CudaProgram:
+    """A program from what :func:`speedmetal.backends.cuda.driver.build.built` made.
+
+    Args:
+        device: Where it will run.
+        code: The bytes.
+        kernel: The user's name of the kernel, for messages.
+
+    Raises:
+        InternalError: The code is damaged, or made for another GPU.
+    """
+    return CudaProgram(device, unpacked(code), kernel)
+
+
+class CudaProgram(Program):
+    """A kernel that can be launched.
+
+    Args:
+        device: Where it runs.
+        code: The kernel.
+        kernel: The user's name of it.
+    """
+
+    def __init__(self, device: CudaDevice, code: CudaCode, kernel: str) -> None:
+        self._context = device.context
+        self._device = device.name
+        self._code = code
+        self._kernel = kernel
+        self._places = _places(code)
+        self._parameters = ctypes.c_void_p * len(self._places)
+        self._allowed_bytes = device.limits.threadgroup_memory_bytes
+        self._most_groups = device.most_groups
+        self._context.free()
+        try:
+            with self._context as library:
+                module = library.handle("cuModuleLoadData", code.cubin)
+                self._context.free_with(self, "cuModuleUnload", module)
+                self._entry = library.handle("cuModuleGetFunction", module, code.entry.encode())
+        except CudaError as error:
+            raise InternalError(f"cuda load: kernel {kernel!r}: {error}") from error
+        with self._context as library:
+            self.threads_per_threadgroup = library.number(
+                "cuFuncGetAttribute", _MAX_THREADS, self._entry
+            )
+            self._static_bytes = library.number("cuFuncGetAttribute", _STATIC_BYTES, self._entry)
+            if code.dynamic_bytes:
+                most = self._allowed_bytes - self._static_bytes
+                library.call("cuFuncSetAttribute", self._entry, _MAX_DYNAMIC_BYTES, most)
+
+    def bind(self, launch: Launch) -> BoundLaunch:
+        """What launches the kernel with these sizes and shapes.
+
+        Raises:
+            LaunchError: There would be more threadgroups, or one with more memory, than can be.
+        """
+        self._check_groups(launch)
+        pack = packer(self._pieces(launch))
+        sizes = (*launch.sizes.groups, *launch.sizes.threads)
+        lengths = launch.threadgroup_lengths
+        # Where numbers decide on the lengths, each launch brings them.
+        known = self._dynamic_bytes(lengths) if self._is_complete(lengths) else 0
+
+        def run(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
+            dynamic = known if stated_lengths is None else self._dynamic_bytes(stated_lengths)
+            self._launch(sizes, dynamic, pack(values))
+
+        return run
+
+    def _check_groups(self, launch: Launch) -> None:
+        for axis, count, most in zip(AXES, launch.sizes.groups, self._most_groups, strict=True):
+            if count > most:
+                raise LaunchError(
+                    f"kernel {self._kernel!r}: {count} threadgroups along {axis} requested,"
+                    f" {self._device} allows {most}; use more threads along {axis}, or launch parts"
+                )
+
+    def _pieces(self, launch: Launch) -> Iterator[bytes | Number]:
+        """The entry's parameters: the arrays, the structure, the mailbox; each is aligned to 8."""
+        for number in self._code.arrays:
+            yield Number(number + 1, ADDRESS)
+        yield from self._code.layout.pieces(launch)
+        if self._code.has_mailbox:
+            yield Number(0, ADDRESS)
+
+    def _launch(self, sizes: tuple[int, ...], dynamic_bytes: int, arguments: bytes) -> None:
+        memory = ctypes.create_string_buffer(arguments, len(arguments))
+        start = ctypes.addressof(memory)
+        parameters = self._parameters(*[start + place for place in self._places])
+        stream = self._context.stream
+        self._context.launched(self._kernel)
+        with self._context as library:
+            try:
+                library.call(
+                    "cuLaunchKernel", self._entry, *sizes, dynamic_bytes, stream, parameters, None
+                )
+            except CudaError as error:
+                error.add_note(f"in a launch of kernel {self._kernel!r}")
+                raise
+
+    def _is_complete(self, lengths: Sequence[int]) -> bool:
+        return len(lengths) == self._code.dynamic_bytes.count(0)
+
+    def _dynamic_bytes(self, lengths: Sequence[int]) -> int:
+        """What a launch asks for.
+
+        Args:
+            lengths: Of the arrays that are sized at launch.
+        """
+        rest = iter(lengths)
+        total = 0
+        for known in self._code.dynamic_bytes:
+            size = known or next(rest)
+            total += -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        needed = self._static_bytes + total
+        if needed > self._allowed_bytes:
+            raise LaunchError(
+                f"kernel {self._kernel!r} needs {needed} bytes of threadgroup memory, each array"
+                f" rounded up to {ALIGNMENT_BYTES}; {self._device} allows {self._allowed_bytes};"
+                " make its threadgroup arrays smaller"
+            )
+        return total
+
+
+def _places(code: CudaCode) -> list[int]:
+    """Where each of the entry's parameters begins in what is packed."""
+    structure = _POINTER_BYTES * len(code.arrays)
+    places = [*range(0, structure + 1, _POINTER_BYTES)]
+    return [*places, structure + code.layout.size] if code.has_mailbox else places

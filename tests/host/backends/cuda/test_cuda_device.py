@@ -1,0 +1,346 @@
+"""NVIDIA's device behind a driver that runs nothing: what it asks for, keeps, refuses and says."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import struct
+import threading
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from cuda_machine import CONTEXT, DryDriver, dry_device
+from speedmetal.backends import registry
+from speedmetal.backends.c_family.layout import ArgumentLayout
+from speedmetal.backends.cuda.driver import library as libraries
+from speedmetal.backends.cuda.driver.build import CudaCode, packed, unpacked
+from speedmetal.backends.cuda.driver.library import Library, library
+from speedmetal.errors import InternalError
+
+ILLEGAL_ADDRESS = 700
+
+
+@pytest.fixture
+def driver():
+    return DryDriver()
+
+
+@pytest.fixture
+def device(driver, monkeypatch):
+    made = dry_device(driver)
+    monkeypatch.setitem(registry._present, "cuda", made)
+    return made
+
+
+@sm.kernel
+def scaled(out, x, factor):
+    i = sm.thread_position_in_grid().x
+    out[i] = x[i] * factor
+
+
+def launched(driver, sizes):
+    """What each launch passes, read while it goes on: so many bytes of each parameter."""
+    seen = []
+
+    def look(launch):
+        contents = [launch.bytes_of(number, size) for number, size in enumerate(sizes)]
+        seen.append((launch, contents))
+
+    driver.on_launch = look
+    return seen
+
+
+# --- The device ----------------------------------------------------------------------------------
+
+
+def test_it_describes_itself(device):
+    assert repr(device) == "<device cuda: a card that is not there>"
+    assert device.kind == "cuda"
+    assert not device.shares_host_memory
+    assert device.limits.threads_per_threadgroup == 1024
+    assert device.limits.threadgroup_memory_bytes == 232448
+    assert device.limits.threadgroup_size == (1024, 1024, 64)
+    identity = json.loads(device.identity)
+    assert identity["architecture"] == "sm_90"
+    assert identity["driver"] == 13000
+    assert identity["nvrtc"]
+
+
+def test_copies_of_every_dtype_and_shape(device):
+    for dtype in (np.int8, np.float16, np.complex64, np.uint64, np.bool_):
+        content = np.arange(24).reshape(2, 3, 4).astype(dtype)
+        array = sm.array(content, device=device)
+        np.testing.assert_array_equal(array.numpy(), content)
+        np.testing.assert_array_equal(array[1, ::-1].numpy(), content[1, ::-1])
+    assert sm.zeros((3, 0), device=device).numpy().shape == (3, 0)
+
+
+def test_memory_is_counted_and_freed_when_nobody_has_it(device, driver):
+    first, second = sm.zeros(100, device=device), sm.zeros(50, device=device)
+    assert device.memory_info().bytes_in_use == 600
+    view = first[10:]
+    del first, second
+    gc.collect()
+    assert device.memory_info().bytes_in_use == 400
+    assert len(driver.memory) == 2  # finalisers ask the driver for nothing
+    device.synchronize()
+    assert len(driver.memory) == 1
+    assert view.numpy().size == 90
+
+
+def test_memory_is_freed_after_the_work_that_may_use_it(device, driver):
+    array = sm.zeros(8, device=device)
+    del array
+    gc.collect()
+    driver.calls.clear()
+    sm.zeros(8, device=device)
+    assert driver.calls.index("cuStreamQuery") < driver.calls.index("cuMemFree_v2")
+
+
+def test_too_much_memory_is_a_clear_error(device):
+    array = sm.zeros(25, device=device)
+    with pytest.raises(sm.DeviceError, match="cuda has no memory for 4294967296 bytes; 100 bytes"):
+        sm.zeros(1 << 30, device=device)
+    assert array.numpy().sum() == 0
+
+
+def test_the_context_is_current_around_each_call_and_no_longer(device, driver):
+    """On every thread; what was current there before is current again."""
+    driver.current.append(7)
+    sm.array(np.ones(5), device=device).numpy()
+    assert driver.current == [7]
+    driver.current.clear()
+    thread = threading.Thread(target=lambda: sm.zeros(3, device=device).numpy())
+    thread.start()
+    thread.join()
+    assert driver.current == []
+    assert CONTEXT not in driver.current
+
+
+# --- Launches ------------------------------------------------------------------------------------
+
+
+def test_a_launch_passes_addresses_then_the_structure(device, driver):
+    out, x = sm.zeros(100, device=device), sm.ones(100, device=device)
+    seen = launched(driver, (8, 8, 24))
+    scaled(out, x, 2.5, grid=100)
+    scaled(out[::-1], x[50:], 1e300, grid=50, threads=16)
+    (first, content), (second, other) = seen
+    assert (first.entry, first.groups, first.threads) == ("scaled", (1, 1, 1), (100, 1, 1))
+    assert content[:2] == [struct.pack("Q", out.address), struct.pack("Q", x.address)]
+    assert content[2][:16] == struct.pack("iiif", 100, 1, 1, 2.5)
+    assert (second.groups, second.threads) == ((4, 1, 1), (16, 1, 1))
+    assert other[:2] == [struct.pack("Q", out.address + 396), struct.pack("Q", x.address + 200)]
+    assert struct.pack("f", np.inf) in other[2]
+
+
+def test_threadgroup_memory_is_asked_for(device, driver):
+    @sm.kernel
+    def shares(out, n, m):
+        few = sm.threadgroup_array(n, sm.uint8)
+        more = sm.threadgroup_array((m, 3), sm.float64)
+        few[0] = 1
+        more[0, 0] = 2
+        sm.threadgroup_barrier()
+        out[0] = few[0]
+
+    out = sm.zeros(1, device=device)
+    seen = launched(driver, ())
+    shares(out, 5, 2, grid=1)
+    shares(out, 16, 2, grid=1)
+    shares(out, 17, 2, grid=1)
+    assert [launch.dynamic_bytes for launch, _ in seen] == [64, 64, 80]
+    with pytest.raises(sm.LaunchError, match="232464 bytes of threadgroup memory, each array"):
+        shares(out, 232424, 1, grid=1)
+
+
+def test_large_arrays_of_known_sizes_are_asked_for_as_well(device, driver):
+    @sm.kernel
+    def fills(out):
+        cells = sm.threadgroup_array(15000, sm.float32)
+        cells[sm.thread_index_in_threadgroup()] = 1
+        sm.threadgroup_barrier()
+        out[0] = cells[0]
+
+    seen = launched(driver, ())
+    fills(sm.zeros(1, device=device), grid=1)
+    assert seen[0][0].dynamic_bytes == 60000
+
+
+def test_more_threadgroups_than_there_can_be_are_refused(device):
+    @sm.kernel
+    def marks(out):
+        out[0] = sm.threadgroup_position_in_grid().y
+
+    out = sm.zeros(1, dtype=sm.int32, device=device)
+    with pytest.raises(sm.LaunchError, match="65536 threadgroups along y requested, cuda"):
+        marks(out, grid=(1, 65536), threads=1)
+    marks(out, grid=(1, 65536), threads=(1, 2))
+
+
+def test_a_threadgroup_is_no_longer_along_an_axis_than_it_can_be(device, driver):
+    @sm.kernel
+    def marks(out):
+        out[0] = sm.thread_position_in_grid().z
+
+    out = sm.zeros(1, dtype=sm.int32, device=device)
+    seen = launched(driver, ())
+    marks(out, grid=(1, 1, 1000))
+    assert seen[0][0].threads == (1, 1, 64)
+    with pytest.raises(sm.LaunchError, match="65 threads per threadgroup requested along z, cuda"):
+        marks(out, grid=(1, 1, 1000), threads=(1, 1, 65))
+
+
+def test_a_kernel_that_reports_is_waited_for_and_its_mailbox_read(device, driver, capsys):
+    @sm.kernel
+    def checked(x):
+        i = sm.thread_position_in_grid().x
+        print("at", i)  # noqa: T201
+        assert x[i] > 0, "not above 0"
+
+    def fail(launch):
+        mailbox = int.from_bytes(launch.bytes_of(len(launch.parameters) - 1, 8), "little")
+        words = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_uint32 * 14).from_address(mailbox))
+        words[0:2] = (1, 1)  # a thread failed, at the second place that can: behind the index
+        words[8] = 3  # one line of prints, of site 0, with one value
+        words[11:14] = (0, 4, 0)
+
+    driver.on_launch = fail
+    x = sm.zeros(8, device=device)
+    before = device.memory_info().bytes_in_use
+    with pytest.raises(sm.KernelError, match="kernel 'checked': assertion failed: not above 0"):
+        checked(x, grid=8, debug=1)
+    assert capsys.readouterr().out == "at 4\n"
+    assert device.memory_info().bytes_in_use == before
+
+
+def test_code_is_kept_on_disk_and_refused_when_damaged(device, driver, monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path))
+    out, x = sm.zeros(4, device=device), sm.ones(4, device=device)
+    seen = launched(driver, (8, 8, 16))
+    scaled(out, x, 2.0, grid=4)
+    monkeypatch.setattr(device, "build", lambda *_: pytest.fail("was compiled again"))
+    sm.kernel(scaled.function)(out, x, 2.0, grid=4)
+    assert seen[0][1] == seen[1][1]
+
+
+def test_damaged_code_is_not_loaded(device):
+    kept = CudaCode(
+        "entry",
+        ArgumentLayout((), 0),
+        (0,),
+        has_mailbox=False,
+        dynamic_bytes=(),
+        cubin=b"no machine code",
+    )
+    code = packed(kept)
+    assert unpacked(code) == kept
+    for damaged in (code[:-1], code[1:], code.replace(b"entry", b"entri"), b""):
+        with pytest.raises(InternalError, match="damaged"):
+            device.load(damaged, "k")
+    with pytest.raises(InternalError, match="kernel 'k': cuModuleLoadData"):
+        device.load(code, "k")
+
+
+def test_programs_are_unloaded_when_nobody_has_them(device, driver):
+    kernel = sm.kernel(scaled.function)
+    kernel(sm.zeros(4, device=device), sm.ones(4, device=device), 3.0, grid=4)
+    assert len(driver.modules) == 1
+    del kernel
+    gc.collect()
+    device.synchronize()
+    assert not driver.modules
+
+
+# --- Failures ------------------------------------------------------------------------------------
+
+
+def test_a_lost_context_is_told_once_in_full_and_ever_after(device, driver):
+    out, x = sm.zeros(4, device=device), sm.ones(4, device=device)
+    scaled(out, x, 1.0, grid=4)
+    driver.failures["cuStreamQuery"] = [ILLEGAL_ADDRESS]
+    with pytest.raises(sm.KernelError) as caught:
+        sm.synchronize()
+    message = str(caught.value)
+    assert "a kernel failed on cuda: CUDA_ERROR_700 (700: what the driver says)" in message
+    assert "in one of the launches of 'scaled'" in message
+    assert "debug=1" in message
+    assert "is lost with all of its arrays: start the process again" in message
+    for use in (device.synchronize, out.numpy, lambda: scaled(out, x, 1.0, grid=4)):
+        with pytest.raises(sm.DeviceError, match="cuda failed before: CUDA_ERROR_700"):
+            use()
+
+
+def test_a_refused_launch_names_the_kernel_and_the_device_goes_on(device, driver):
+    out, x = sm.zeros(4, device=device), sm.ones(4, device=device)
+    driver.failures["cuLaunchKernel"] = [701]
+    with pytest.raises(sm.DeviceError, match="cuLaunchKernel: CUDA_ERROR_701") as caught:
+        scaled(out, x, 1.0, grid=4)
+    assert caught.value.__notes__ == ["in a launch of kernel 'scaled'"]
+    scaled(out, x, 1.0, grid=4)
+    assert len(driver.launches) == 1
+
+
+def test_waiting_has_a_limit(device, driver):
+    scaled(sm.zeros(4, device=device), sm.ones(4, device=device), 1.0, grid=4)
+    device.time_limit_seconds = 0.01
+    driver.busy_polls = 10**9
+    with pytest.raises(sm.DeviceError) as caught:
+        device.synchronize()
+    assert "cuda has not finished after 0.0" in str(caught.value)
+    assert "still running or waiting: 'scaled'" in str(caught.value)
+    driver.busy_polls = 3
+    device.synchronize()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_cannot_use_it(device):
+    array = sm.ones(4, device=device)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            array.numpy()
+        except sm.DeviceError as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        assert "cuda cannot be used in a process that was forked" in told.read()
+    assert array.numpy().sum() == 4
+
+
+# --- Machines without one ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_driver_yet(monkeypatch):
+    library.cache_clear()
+    yield monkeypatch
+    library.cache_clear()
+
+
+def test_without_the_driver_the_message_says_what_to_do(no_driver_yet):
+    no_driver_yet.setattr(libraries, "_NAMES", ("libcuda-that-nobody-has.so.1",))
+    with pytest.raises(sm.DeviceError, match="NVIDIA's driver was not found"):
+        library()
+
+
+def test_without_a_card_the_message_says_what_to_do(no_driver_yet, driver):
+    no_driver_yet.setattr(libraries, "_opened", lambda: driver)
+    driver.failures["cuInit"] = [100]
+    with pytest.raises(sm.DeviceError, match="finds no GPU that it can use: cuInit: CUDA"):
+        library()
+    assert isinstance(library(), Library)
+
+
+def test_an_old_driver_is_told(no_driver_yet):
+    no_driver_yet.setattr(libraries, "_opened", object)
+    with pytest.raises(sm.DeviceError, match="NVIDIA's driver is too old for speedmetal"):
+        library()
