@@ -10,8 +10,8 @@ import pytest
 import speedmetal as sm
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.codegen.lane_strides import UNIFORM, LaneStrides
-from speedmetal.backends.cpu.codegen.ordering import may_stream, streaming_loops
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, LaneStrides
+from speedmetal.backends.cpu.codegen.decisions.ordering import may_stream, streaming_loops
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE

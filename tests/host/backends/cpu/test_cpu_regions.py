@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.codegen.regions import (
+from speedmetal.backends.cpu.codegen.decisions.regions import (
     BarrierRegion,
     Piece,
     Shared,

@@ -14,7 +14,7 @@ import pytest
 from cpu_programs import prepared, run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.backends.cpu.codegen.lane_strides import (
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
     UNIFORM,
     VARYING,
     Accesses,

@@ -15,10 +15,10 @@ multiple of 32.
 
 from __future__ import annotations
 
-from speedmetal.backends.cpu.codegen.emitter import Emitter, Module
-from speedmetal.backends.cpu.codegen.functions import Functions
-from speedmetal.backends.cpu.codegen.kernels import KernelCode
-from speedmetal.backends.cpu.codegen.plan import plan_kernel
+from speedmetal.backends.cpu.codegen.decisions.plan import plan_kernel
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter, Module
+from speedmetal.backends.cpu.codegen.threadgroups.kernels import KernelCode
+from speedmetal.backends.cpu.codegen.threads.functions import Functions
 from speedmetal.backends.cpu.codegen.vector_unit import AVX512, VectorUnit
 from speedmetal.ir.nodes import Kernel
 

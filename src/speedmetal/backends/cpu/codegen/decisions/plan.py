@@ -1,0 +1,182 @@
+"""How a kernel is taken apart, before anything is written: vectors, runs, what is streamed to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
+    UNIFORM,
+    VARYING,
+    LaneStrides,
+    Stride,
+)
+from speedmetal.backends.cpu.codegen.decisions.ordering import may_stream, streaming_loops
+from speedmetal.backends.cpu.codegen.decisions.regions import (
+    BarrierRegion,
+    Piece,
+    Shared,
+    all_pieces,
+    pieces_of,
+)
+from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.dtypes import DType
+from speedmetal.ir import walk
+from speedmetal.ir.analysis import reports_positions, uses_simdgroups
+from speedmetal.ir.nodes import (
+    Array,
+    Atomic,
+    Call,
+    Expression,
+    Kernel,
+    Load,
+    MatrixLoad,
+    MatrixStore,
+    Statement,
+    Store,
+    Variable,
+)
+from speedmetal.ir.ranges import Ranges, range_of_type
+from speedmetal.ir.types import Space
+
+SIMDGROUP_LANES = 32
+AXES = range(3)
+_ACROSS = {"thread_position_in_grid", "thread_position_in_threadgroup"}
+
+Position = tuple[str, int | None]
+"""The name of an intrinsic, and the axis where it has axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided about a kernel.
+
+    Args:
+        kernel: To be written.
+        lanes: Threads of a vector.
+        linear: Whether vectors are cut from the linear thread index.
+        pieces: The runs, and the control flow that threadgroups take at once.
+        strides: How variables vary over the lanes.
+        positions: That the kernel asks for.
+        streamable: The arrays that may be streamed to, where they are large.
+    """
+
+    kernel: Kernel
+    lanes: int
+    linear: bool
+    pieces: tuple[Piece, ...]
+    strides: LaneStrides
+    positions: frozenset[Position]
+    streamable: tuple[Array, ...]
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the kernel is a single run: nothing lives on from one to another."""
+        return len(self.pieces) == 1 and isinstance(self.pieces[0], BarrierRegion)
+
+
+def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
+    """Decide how to write a kernel.
+
+    Args:
+        kernel: After all passes for the CPU.
+        unit: The processor's.
+        linear: Whether vectors are cut from the linear thread index.
+    """
+    position_stride = _position_strides(linear=linear)
+    pieces = pieces_of(kernel.body, _streaming_loops(kernel, position_stride))
+    every = list(all_pieces(pieces))
+    given: dict[Variable, Stride] = {
+        p: UNIFORM for p in kernel.parameters if isinstance(p, Variable)
+    }
+    strides = LaneStrides(
+        [(piece.path, piece.statements) for piece in every if isinstance(piece, BarrierRegion)],
+        given,
+        position_stride,
+        [(piece.path, piece.statement) for piece in every if isinstance(piece, Shared)],
+        _wrapping(kernel),
+    )
+    return Plan(
+        kernel,
+        SIMDGROUP_LANES if uses_simdgroups(kernel) else unit.lanes,
+        linear,
+        pieces,
+        strides,
+        _positions_of(kernel),
+        tuple(_streamable(kernel)) if unit.has_streaming_stores else (),
+    )
+
+
+# --- how positions and other values vary
+
+
+def _position_strides(*, linear: bool) -> Callable[[Call], Stride]:
+    def stride(call: Call) -> Stride:
+        name, axis = call.intrinsic.name, call.axis
+        if name in ("thread_index_in_threadgroup", "thread_index_in_simdgroup"):
+            return 1
+        if name in _ACROSS:
+            if linear:
+                return VARYING
+            return 1 if axis == 0 else UNIFORM
+        return UNIFORM
+
+    return stride
+
+
+def _wrapping(kernel: Kernel) -> Callable[[Expression], bool]:
+    """Whether nothing is known of an integer that has come about by linear steps."""
+
+    @cache  # found when it is first asked for: most kernels do not ask
+    def ranges() -> Ranges:
+        return Ranges(kernel)
+
+    def may_wrap(value: Expression) -> bool:
+        assert isinstance(value.type, DType)
+        return ranges().of(value) == range_of_type(value.type)
+
+    return may_wrap
+
+
+def _streaming_loops(
+    kernel: Kernel, position_stride: Callable[[Call], Stride]
+) -> frozenset[Statement]:
+    if not may_stream(kernel):
+        return frozenset()
+    whole = LaneStrides([((), kernel.body)], {}, position_stride)
+    return streaming_loops(kernel, whole.stride)
+
+
+def _positions_of(kernel: Kernel) -> frozenset[Position]:
+    used: set[Position] = set()
+    for statement in walk.statements(kernel.body):
+        for expression in walk.expressions(statement):
+            if isinstance(expression, Call):
+                used.add((expression.intrinsic.name, expression.axis))
+    if reports_positions(kernel):
+        used |= {("thread_position_in_threadgroup", axis) for axis in AXES}
+    return frozenset(used)
+
+
+# --- streaming
+
+
+def _streamable(kernel: Kernel) -> list[Array]:
+    """The arrays that the kernel stores to, whole elements at a time, and never reads."""
+    stored: dict[Array, None] = {}
+    touched: set[Array] = set()
+    for statement in walk.statements(kernel.body):
+        if isinstance(statement, Store) and statement.part is None:
+            stored[statement.array] = None
+        elif isinstance(statement, Atomic | MatrixStore):
+            touched.add(statement.array)
+        loads = walk.expressions(statement)
+        touched |= {e.array for e in loads if isinstance(e, Load | MatrixLoad)}
+    return [a for a in stored if a not in touched and _has_whole_rows(a)]
+
+
+def _has_whole_rows(array: Array) -> bool:
+    kind = array.type
+    has_rows = kind.rank > 0 and kind.unit_axis == kind.rank - 1
+    return kind.space is Space.DEVICE and has_rows and not kind.dtype.is_bool

@@ -1,0 +1,243 @@
+"""Collectives: a simdgroup is one vector of 32 lanes, so they are operations on its lanes.
+
+Idle lanes take part with the operation's neutral value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from speedmetal import dtypes
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARYING
+from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
+from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.llvm_text import (
+    constant,
+    constant_vector,
+    overload,
+    register_type,
+    vector_type,
+)
+from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.dtypes import DType
+
+_QUAD_LANES = 4
+
+_SCANS = {
+    "simd_prefix_inclusive_sum": ("sum", True),
+    "simd_prefix_exclusive_sum": ("sum", False),
+    "simd_prefix_inclusive_product": ("product", True),
+    "simd_prefix_exclusive_product": ("product", False),
+}
+_COMBINE = {"sum": "add", "product": "multiply", "and": "bit_and", "or": "bit_or", "xor": "bit_xor"}
+
+
+class Collectives:
+    """Writes collectives; the function has 32 lanes. Owns nothing; asks which lanes are active."""
+
+    def __init__(
+        self,
+        emit: Emitter,
+        lanes: Lanes,
+        active: ActiveLanes,
+        conversions: Conversions,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._conversions = conversions
+        self._arithmetic = arithmetic
+
+    def operation(self, name: str, arguments: tuple[Value, ...]) -> Value:
+        """The result of a collective intrinsic."""
+        if name in _SCANS:
+            return self._scan(*_SCANS[name], arguments[0])
+        scope, _, operation = name.partition("_")
+        if operation in _COMBINE or operation in ("min", "max"):
+            span = self._lanes.count if scope == "simd" else _QUAD_LANES
+            return self._reduced(operation, arguments[0], span)
+        special: dict[str, Callable[..., Value]] = {
+            "simd_ballot": self._ballot,
+            "simd_any": lambda p: self._vote("ne", "0", p),
+            "simd_all": self._all,
+            "simd_is_first": self._is_first,
+            "simd_broadcast": self._broadcast,
+            "simd_broadcast_first": lambda x: self._chosen_lane(x, self._active.first()),
+            "quad_ballot": self._quad_ballot,
+            "quad_any": lambda p: self._quad_vote("or", p),
+            "quad_all": lambda p: self._quad_vote("and", p),
+        }
+        if name in special:
+            return special[name](*arguments)
+        span = self._lanes.count if scope == "simd" else _QUAD_LANES
+        return self._permuted(operation, arguments[0], arguments[1], span)
+
+    # --- reductions and scans
+
+    def _neutral(self, operation: str, dtype: DType) -> float:
+        if operation in ("min", "max"):
+            if dtype.is_float:
+                return float("inf") if operation == "min" else float("-inf")
+            return dtype.maximum if operation == "min" else dtype.minimum
+        if operation == "product":
+            return 1
+        return -1 if operation == "and" and not dtype.is_bool else float(operation == "and")
+
+    def _filled(self, value: Value, neutral: float) -> str:
+        """The value's lanes, idle ones replaced."""
+        text = self._lanes.vector(value)
+        if self._active.mask is None:
+            return text
+        kind = vector_type(register_type(value.dtype), self._lanes.count)
+        rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
+        mask = self._lanes.mask_type
+        return self._emit.let(f"select {mask} {self._active.mask}, {kind} {text}, {kind} {rest}")
+
+    def _combined_lanes(self, operation: str, left: Value, right: Value) -> Value:
+        if operation in ("min", "max"):
+            return self._arithmetic.extreme(operation, left, right)
+        if left.dtype.is_bool:
+            return self._arithmetic.logical(operation, left, right)
+        return self._arithmetic.binary(_COMBINE[operation], left, right)
+
+    def _shuffled(self, value: Value, other: Value, lanes: list[int]) -> Value:
+        """Lanes picked from two vectors, those of the second counted on from the first's."""
+        kind = vector_type(register_type(value.dtype), self._lanes.count)
+        numbers = constant_vector("i32", lanes)
+        picked = f"<{self._lanes.count} x i32> {numbers}"
+        a, b = self._lanes.vector(value), self._lanes.vector(other)
+        text = self._emit.let(f"shufflevector {kind} {a}, {kind} {b}, {picked}")
+        return Value(text, value.type, VARYING)
+
+    def _reduced(self, operation: str, value: Value, span: int) -> Value:
+        """Butterflies: the same order of operations on every machine."""
+        text = self._filled(value, self._neutral(operation, value.dtype))
+        total = Value(text, value.type, VARYING)
+        distance = 1
+        while distance < span:
+            lanes = [lane ^ distance for lane in range(self._lanes.count)]
+            total = self._combined_lanes(operation, total, self._shuffled(total, total, lanes))
+            distance *= 2
+        if span < self._lanes.count:
+            return total
+        return Value(self._lanes.first(total), value.type, UNIFORM)
+
+    def _scan(self, operation: str, inclusive: bool, value: Value) -> Value:  # noqa: FBT001
+        neutral = self._neutral(operation, value.dtype)
+        total = Value(self._filled(value, neutral), value.type, VARYING)
+        fill = Value(
+            self._lanes.literal(neutral, value.dtype, self._lanes.count), value.type, VARYING
+        )
+        if not inclusive:
+            total = self._moved_up(total, fill, 1)
+        distance = 1
+        while distance < self._lanes.count:
+            moved = self._moved_up(total, fill, distance)
+            total = self._combined_lanes(operation, moved, total)
+            distance *= 2
+        return total
+
+    def _moved_up(self, value: Value, fill: Value, distance: int) -> Value:
+        lanes = [
+            lane - distance if lane >= distance else self._lanes.count + lane
+            for lane in range(self._lanes.count)
+        ]
+        return self._shuffled(value, fill, lanes)
+
+    # --- votes
+
+    def _votes(self, predicate: Value) -> str:
+        """The active lanes in which a predicate holds, as bits."""
+        kind = self._lanes.mask_type
+        text = self._filled(predicate, 0)
+        return self._emit.let(f"bitcast {kind} {text} to {self._lanes.bits_type}")
+
+    def _ballot(self, predicate: Value) -> Value:
+        return Value(self._votes(predicate), dtypes.uint32, UNIFORM)
+
+    def _vote(self, comparison: str, other: str, predicate: Value) -> Value:
+        votes = self._votes(predicate)
+        text = self._emit.let(f"icmp {comparison} {self._lanes.bits_type} {votes}, {other}")
+        return Value(text, dtypes.bool_, UNIFORM)
+
+    def _all(self, predicate: Value) -> Value:
+        return self._vote("eq", self._active.bits(), predicate)
+
+    def _is_first(self) -> Value:
+        kind = vector_type("i64", self._lanes.count)
+        numbers = constant_vector("i64", range(self._lanes.count))
+        first = self._lanes.splat("i64", self._active.first())
+        return Value(self._emit.let(f"icmp eq {kind} {numbers}, {first}"), dtypes.bool_, VARYING)
+
+    def _quad_vote(self, operation: str, predicate: Value) -> Value:
+        return self._reduced(operation, predicate, _QUAD_LANES)
+
+    def _quad_ballot(self, predicate: Value) -> Value:
+        """Each lane's bit at its place in the quad, summed over the quad."""
+        bits = constant_vector("i32", [1 << (n % _QUAD_LANES) for n in range(self._lanes.count)])
+        kind = vector_type("i32", self._lanes.count)
+        text = self._filled(predicate, 0)
+        condition = self._lanes.mask_type
+        own = self._emit.let(f"select {condition} {text}, {kind} {bits}, {kind} zeroinitializer")
+        total = Value(own, dtypes.uint32, VARYING)
+        for distance in (1, 2):
+            lanes = [lane ^ distance for lane in range(self._lanes.count)]
+            total = self._arithmetic.binary("bit_or", total, self._shuffled(total, total, lanes))
+        return total
+
+    # --- permutations
+
+    def _chosen_lane(self, value: Value, lane: str) -> Value:
+        if value.is_uniform:
+            return value
+        text = self._lanes.extract(self._lanes.vector(value), value.dtype, lane)
+        return Value(text, value.type, UNIFORM)
+
+    def _broadcast(self, value: Value, lane: Value) -> Value:
+        if not lane.is_uniform:
+            return self._permuted("shuffle", value, lane, self._lanes.count)
+        return self._chosen_lane(value, self._lane_number(lane.text, lane.dtype))
+
+    def _lane_number(self, text: str, dtype: DType) -> str:
+        last = constant(self._lanes.count - 1, dtype)
+        kept = self._emit.let(f"and {register_type(dtype)} {text}, {last}")
+        return self._conversions.convert(Value(kept, dtype, UNIFORM), dtypes.int64).text
+
+    def _permuted(self, operation: str, value: Value, operand: Value, span: int) -> Value:
+        """Each lane takes the value of another in its span; out of the span it keeps its own."""
+        own = constant_vector("i32", range(self._lanes.count))
+        kind = vector_type("i32", self._lanes.count)
+        distance = self._lanes.vector(self._conversions.convert(operand, dtypes.int32))
+        base = constant_vector("i32", [n - n % span for n in range(self._lanes.count)])
+        if operation in ("shuffle", "broadcast"):
+            wanted = self._emit.let(f"add {kind} {base}, {distance}")
+        else:
+            instruction = {"shuffle_up": "sub", "shuffle_down": "add", "shuffle_xor": "xor"}
+            wanted = self._emit.let(f"{instruction[operation]} {kind} {own}, {distance}")
+        from_base = self._emit.let(f"sub {kind} {wanted}, {base}")
+        inside = self._emit.let(f"icmp ult {kind} {from_base}, splat (i32 {span})")
+        condition = self._lanes.mask_type
+        lane = self._emit.let(f"select {condition} {inside}, {kind} {wanted}, {kind} {own}")
+        return self._picked(value, lane)
+
+    def _picked(self, value: Value, lanes: str) -> Value:
+        """``value[lanes[n]]`` in each lane n, by way of memory."""
+        element = register_type(value.dtype)
+        wide = Value(self._lanes.vector(value), value.type, VARYING)
+        kind = vector_type(element, self._lanes.count)
+        place = self._emit.slot(kind, "lanes")
+        self._emit.do(f"store {kind} {wide.text}, ptr {place}, align 64")
+        numbers = f"<{self._lanes.count} x i32> {lanes}"
+        pointers = self._emit.let(f"getelementptr {element}, ptr {place}, {numbers}")
+        size = value.dtype.bits // 8
+        text = self._emit.call(
+            kind,
+            f"llvm.masked.gather.{overload(element, self._lanes.count)}.v{self._lanes.count}p0",
+            (f"<{self._lanes.count} x ptr> align {size}", pointers),
+            (self._lanes.mask_type, "splat (i1 true)"),
+            (kind, "poison"),
+        )
+        return Value(text, value.type, VARYING)

@@ -1,0 +1,149 @@
+"""Loads and stores of a vector of threads."""
+
+from __future__ import annotations
+
+from speedmetal import dtypes
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
+from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.operations.addresses import Address, Addresses
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.llvm_text import (
+    constant_vector,
+    memory_type,
+    overload,
+    vector_type,
+)
+from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.dtypes import DType
+from speedmetal.ir.nodes import Array
+from speedmetal.ir.types import Space
+
+STREAMED_ALIGNMENT = 16
+"""Of streaming stores, in bytes; it is that of NumPy's large arrays."""
+
+
+class Memory:
+    """Writes loads and stores. Owns which arrays are streamed to.
+
+    Asks where elements are, and which lanes are active.
+    """
+
+    def __init__(
+        self, emit: Emitter, lanes: Lanes, active: ActiveLanes, addresses: Addresses
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._addresses = addresses
+        self._streamed: dict[Array, str] = {}
+
+    # --- streaming
+
+    def stream(self, array: Array, flag: str) -> None:
+        """An array may be streamed to: is, where the flag (an i1) is true."""
+        self._streamed[array] = flag
+
+    def may_stream(self, array: Array) -> bool:
+        return array in self._streamed
+
+    @property
+    def streams(self) -> bool:
+        """Whether any array may be streamed to."""
+        return bool(self._streamed)
+
+    # --- loads and stores
+
+    def load(self, array: Array, indices: tuple[Value, ...], part: int | None) -> Value:
+        """The elements at the lanes' indices; idle lanes read nothing."""
+        dtype = dtypes.float32 if part is not None else array.type.dtype
+        address = self._addresses.address(array, indices, part)
+        element, align = memory_type(dtype), _alignment(dtype)
+        if address.stride == 0 and not self._is_own(array):
+            text = self._emit.let(f"load {element}, ptr {address.pointer}, align {align}")
+            return self._lanes.loaded(text, dtype, 0)
+        kind = vector_type(element, self._lanes.count)
+        if address.stride == 1 and (self._active.mask is None or self._is_own(array)):
+            # A thread's own array has room for every lane, active or not.
+            text = self._emit.let(f"load {kind}, ptr {address.pointer}, align {align}")
+        else:
+            operation = "load" if address.stride == 1 else "gather"
+            target, rest = self._target(address, dtype), (kind, "zeroinitializer")
+            text = self._masked(operation, kind, dtype, target, self._active.operand(), rest)
+        return self._lanes.loaded(text, dtype, self._lanes.count)
+
+    def store(
+        self, array: Array, indices: tuple[Value, ...], value: Value, part: int | None
+    ) -> None:
+        """Write the active lanes' values; of lanes with one address the last wins."""
+        dtype = value.dtype
+        address = self._addresses.address(array, indices, part)
+        element, align = memory_type(dtype), _alignment(dtype)
+        if address.stride == 0 and not self._is_own(array):
+            text = self._lanes.stored(Value(self._last(value), value.type, UNIFORM), 0)
+            self._emit.do(f"store {element} {text}, ptr {address.pointer}, align {align}")
+            return
+        kind = vector_type(element, self._lanes.count)
+        text = self._lanes.stored(value, self._lanes.count)
+        if address.stride == 1 and self._active.mask is None:
+            self._store_all(array, address.pointer, kind, text, align)
+        else:
+            operation = "store" if address.stride == 1 else "scatter"
+            target = self._target(address, dtype)
+            self._masked(operation, kind, dtype, (kind, text), target, self._active.operand())
+
+    def _is_own(self, array: Array) -> bool:
+        """Whether each lane has its own elements."""
+        return array.type.space is Space.THREAD and bool(self._lanes.count)
+
+    def _store_all(self, array: Array, pointer: str, kind: str, text: str, align: int) -> None:
+        """Store to neighbours; past the caches, where the array is to be streamed.
+
+        A stored line is read first, to be merged, unless it is streamed. Measured on a Zen 4, on
+        arrays larger than the caches: sums are 1.17 times as fast, copies 1.2 times.
+        """
+        plain, done = self._emit.label("plain"), self._emit.label("stored")
+        flag = self._streamed.get(array)
+        if flag is None:
+            self._emit.do(f"store {kind} {text}, ptr {pointer}, align {align}")
+            return
+        stream = self._emit.label("stream")
+        number = self._emit.let(f"ptrtoint ptr {pointer} to i64")
+        rest = self._emit.let(f"and i64 {number}, {STREAMED_ALIGNMENT - 1}")
+        aligned = self._emit.let(f"icmp eq i64 {rest}, 0")
+        self._emit.branch(self._emit.let(f"and i1 {flag}, {aligned}"), stream, plain)
+        self._emit.start(stream)
+        where = f"ptr {pointer}, align {STREAMED_ALIGNMENT}, !nontemporal !1"
+        self._emit.do(f"store {kind} {text}, {where}")
+        self._emit.jump(done)
+        self._emit.start(plain)
+        self._emit.do(f"store {kind} {text}, ptr {pointer}, align {align}")
+        self._emit.jump(done)
+        self._emit.start(done)
+
+    def _masked(self, operation: str, kind: str, dtype: DType, *arguments: tuple[str, str]) -> str:
+        name = f"llvm.masked.{operation}.{overload(memory_type(dtype), self._lanes.count)}"
+        name += f".v{self._lanes.count}p0" if operation in ("gather", "scatter") else ".p0"
+        result = kind if operation in ("load", "gather") else "void"
+        return self._emit.call(result, name, *arguments)
+
+    def _target(self, address: Address, dtype: DType) -> tuple[str, str]:
+        """Type and text of what a masked access goes to: a pointer to neighbours, or one a lane."""
+        count, align = self._lanes.count, _alignment(dtype)
+        if address.stride == 1:
+            return f"ptr align {align}", address.pointer
+        text = address.pointer
+        if address.stride is not None:
+            steps = constant_vector("i64", [n * address.stride for n in range(count)])
+            many = vector_type("i64", count)
+            text = self._emit.let(f"getelementptr {memory_type(dtype)}, ptr {text}, {many} {steps}")
+        return f"<{count} x ptr> align {align}", text
+
+    def _last(self, value: Value) -> str:
+        """The value of the last active lane: what remains after all lanes have stored."""
+        if value.is_uniform or not self._lanes.count:
+            return value.text
+        return self._lanes.extract(self._lanes.vector(value), value.dtype, self._active.last())
+
+
+def _alignment(dtype: DType) -> int:
+    return 4 if dtype.is_complex else dtype.itemsize

@@ -1,0 +1,133 @@
+"""How ranges go on and end, in lanes whose counters may reach the ends of their type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from speedmetal import dtypes
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
+from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
+from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.dtypes import DType
+from speedmetal.ir import counting
+from speedmetal.ir.nodes import For
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a loop's bounds are, with the facts that decide how it is written.
+
+    ``goes_on`` is a slot that holds whether a loop goes on. It is empty where comparing the
+    counter with ``stop`` tells that, because the counter stays in its type.
+    """
+
+    start: Value
+    stop: Value
+    step: Value
+    rising: bool | None
+    goes_on: str = ""
+    goes_on_lanes: int = 0
+
+
+class Ranges:
+    """Writes the conditions of loops over ranges. Owns nothing; asks for arithmetic."""
+
+    def __init__(
+        self, emit: Emitter, lanes: Lanes, conversions: Conversions, arithmetic: Arithmetic
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._conversions = conversions
+        self._arithmetic = arithmetic
+
+    def enter(self, node: For, start: Value, stop: Value, step: Value) -> Bounds:
+        """Before the loop: find whether there is a first turn, where that is not plain."""
+        rising = counting.rises(node.step)
+        bounds = Bounds(start, stop, step, rising)
+        if counting.cannot_overflow(node):
+            return bounds
+        begins = self._is_before(start, bounds)
+        if counting.may_be_zero(node.step) and rising is not None:
+            zero = Value("0", step.type, UNIFORM)
+            begins = self._both_hold(begins, self._arithmetic.compare("ne", step, zero))
+        lanes = self._lanes.width(start, stop, step)
+        slot = self._emit.slot(value_type(dtypes.bool_, lanes), "goes.on")
+        bounds = Bounds(start, stop, step, rising, slot, lanes)
+        self._set_goes_on(bounds, begins)
+        return bounds
+
+    def may_turn(self, counter: Value, bounds: Bounds) -> Value:
+        """At the head of the loop: whether there is a turn with this value of the counter."""
+        if not bounds.goes_on:
+            return self._is_before(counter, bounds)
+        kind = value_type(dtypes.bool_, bounds.goes_on_lanes)
+        text = self._emit.let(f"load {kind}, ptr {bounds.goes_on}")
+        return self._lanes.result(text, dtypes.bool_, bounds.goes_on_lanes)
+
+    def advance(self, counter: Value, bounds: Bounds) -> Value:
+        """After a turn: the counter's next value; it may wrap where there is no next turn."""
+        if bounds.goes_on:
+            self._set_goes_on(bounds, self._is_far(counter, bounds))
+        return self._arithmetic.binary("add", counter, bounds.step)
+
+    def _set_goes_on(self, bounds: Bounds, condition: Value) -> None:
+        kind = value_type(dtypes.bool_, bounds.goes_on_lanes)
+        text = self._lanes.operand(condition, bounds.goes_on_lanes)
+        self._emit.do(f"store {kind} {text}, ptr {bounds.goes_on}")
+
+    def _is_before(self, value: Value, bounds: Bounds) -> Value:
+        """Whether a value has not come to ``stop`` yet; never where the step is 0."""
+        if bounds.rising is not None:
+            return self._arithmetic.compare("lt" if bounds.rising else "gt", value, bounds.stop)
+        zero = Value("0", bounds.step.type, UNIFORM)
+        below, above = (self._arithmetic.compare(sign, value, bounds.stop) for sign in ("lt", "gt"))
+        falls = self._both_hold(self._arithmetic.compare("lt", bounds.step, zero), above)
+        return self._arithmetic.select(
+            self._arithmetic.compare("gt", bounds.step, zero), below, falls
+        )
+
+    def _is_far(self, counter: Value, bounds: Bounds) -> Value:
+        """Whether ``stop`` is more than a step away from a value before it.
+
+        In unsigned arithmetic: a distance between two values of a type has its width.
+        """
+        counter, stop, step = map(self._unsigned, (counter, bounds.stop, bounds.step))
+        if bounds.rising is True:
+            return self._arithmetic.compare(
+                "gt", self._arithmetic.binary("subtract", stop, counter), step
+            )
+        down, back = (
+            self._arithmetic.binary("subtract", counter, stop),
+            self._arithmetic.unary("negate", step),
+        )
+        if bounds.rising is False:
+            return self._arithmetic.compare("gt", down, back)
+        zero = Value("0", bounds.step.type, UNIFORM)
+        rises, up = (
+            self._arithmetic.compare("gt", bounds.step, zero),
+            self._arithmetic.binary("subtract", stop, counter),
+        )
+        return self._arithmetic.compare(
+            "gt",
+            self._arithmetic.select(rises, up, down),
+            self._arithmetic.select(rises, step, back),
+        )
+
+    def _unsigned(self, value: Value) -> Value:
+        return self._conversions.convert(value, _UNSIGNED[value.dtype.bits])
+
+    def _both_hold(self, left: Value, right: Value) -> Value:
+        lanes = self._lanes.width(left, right)
+        kind = value_type(dtypes.bool_, lanes)
+        text = self._emit.let(
+            f"and {kind} {self._lanes.operand(left, lanes)}, {self._lanes.operand(right, lanes)}"
+        )
+        return self._lanes.result(text, dtypes.bool_, lanes)
+
+
+_UNSIGNED: dict[int, DType] = {
+    dtype.bits: dtype for dtype in (dtypes.uint8, dtypes.uint16, dtypes.uint32, dtypes.uint64)
+}

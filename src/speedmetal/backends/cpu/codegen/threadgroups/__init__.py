@@ -1,0 +1,1 @@
+"""Loops over vectors and threadgroups, and what is between barriers."""

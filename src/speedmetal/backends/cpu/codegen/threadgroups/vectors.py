@@ -1,0 +1,98 @@
+"""Loops over the vectors of a threadgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from speedmetal.backends.cpu.codegen.decisions.plan import Plan
+from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.llvm_text import vector_type
+from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.backends.cpu.codegen.threadgroups.arrays import OwnArrays
+from speedmetal.backends.cpu.codegen.threadgroups.positions import Positions
+
+WriteVector = Callable[[str], None]
+"""Writes what a vector does; it is told the text of the vector's number, an i64."""
+
+
+class Vectors:
+    """Writes loops over vectors. Owns the number of the vector.
+
+    Sets the active lanes, and tells the positions and the arrays which vector it is.
+    """
+
+    def __init__(
+        self,
+        emit: Emitter,
+        lanes: Lanes,
+        active: ActiveLanes,
+        positions: Positions,
+        arrays: OwnArrays,
+        plan: Plan,
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._positions = positions
+        self._arrays = arrays
+        self._linear = plan.linear
+        self._is_flat = plan.is_flat
+        self._number = ""  # slot
+
+    def each(self, write: WriteVector, *, twice: bool) -> None:
+        """Write a loop over all vectors.
+
+        Args:
+            write: Writes what a vector does.
+            twice: Whether full vectors have a text of their own, without a mask.
+        """
+        emit, extent, kind = self._emit, self._positions.extent, self._positions.index_type
+        self._number = emit.slot("i64", "vector")
+        emit.do(f"store i64 0, ptr {self._number}")
+        if self._linear:
+            self._each_in_row(write, self._positions.total, None, None, twice=twice)
+            return
+        with (
+            emit.counting(kind, "0", extent[2], 1) as z,
+            emit.counting(kind, "0", extent[1], 1) as y,
+        ):
+            self._each_in_row(write, extent[0], y, z, twice=twice)
+
+    def _each_in_row(
+        self, write: WriteVector, size: str, y: str | None, z: str | None, *, twice: bool
+    ) -> None:
+        emit, kind, lanes = self._emit, self._positions.index_type, self._lanes.count
+        if not twice:
+            with emit.counting(kind, "0", size, lanes) as x:
+                self._one(write, x, y, z, self._lanes_below(x, size))
+            return
+        rest = emit.let(f"and {kind} {size}, {lanes - 1}")
+        full = emit.let(f"sub {kind} {size}, {rest}")
+        with emit.counting(kind, "0", full, lanes) as x:
+            self._one(write, x, y, z, None)
+        tail, done = emit.label("tail"), emit.label("row.end")
+        emit.branch(emit.let(f"icmp ne {kind} {rest}, 0"), tail, done)
+        emit.start(tail)
+        self._one(write, full, y, z, self._lanes_below(full, size))
+        emit.jump(done)
+        emit.start(done)
+
+    def _lanes_below(self, x: str, size: str) -> str:
+        lanes = self._lanes.vector(Value(x, self._positions.index, 1))
+        limit = self._lanes.vector(self._positions.scalar(size))
+        kind = vector_type(self._positions.index_type, self._lanes.count)
+        return self._emit.let(f"icmp slt {kind} {lanes}, {limit}")
+
+    def _one(
+        self, write: WriteVector, x: str, y: str | None, z: str | None, mask: str | None
+    ) -> None:
+        self._active.mask = mask
+        self._positions.place_vector(x, y, z)
+        number = "0" if self._is_flat else self._emit.let(f"load i64, ptr {self._number}")
+        self._arrays.place(number)
+        write(number)
+        if not self._is_flat:
+            following = self._emit.let(f"add i64 {number}, 1")
+            self._emit.do(f"store i64 {following}, ptr {self._number}")
+        self._active.mask = None

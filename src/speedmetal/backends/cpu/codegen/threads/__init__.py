@@ -1,0 +1,1 @@
+"""Expressions and statements, for the lanes of one vector."""

@@ -1,0 +1,106 @@
+"""Functions of scalars as LLVM functions: one for each shape of the operands.
+
+Small ones are inlined always, because the call would spill every vector register; large ones that
+are called often are not, to keep compile time in proportion to the program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import VARYING, LaneStrides, Stride
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter, Module
+from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.operations.values import Value
+from speedmetal.backends.cpu.codegen.threads.parts import (
+    expression_parts,
+    statement_part,
+    value_parts,
+)
+from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.errors import InternalError
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import Call, For, Function, If, Statement, While
+
+_INLINED_EXPRESSIONS = 60
+_INLINED_CALLS = 4
+
+
+@dataclass
+class _Variant:
+    name: str
+    text: str
+    size: int
+    calls: int = 0
+
+
+class Functions:
+    """Makes functions when they are first called."""
+
+    def __init__(self, module: Module, unit: VectorUnit) -> None:
+        self._unit = unit
+        self._module = module
+        self._variants: dict[tuple[Function, tuple[Stride, ...], int], _Variant] = {}
+
+    def name_of(self, function: Function, strides: tuple[Stride, ...], lanes: int) -> str:
+        key = (function, strides, lanes)
+        if key not in self._variants:
+            shape = "".join("v" if s is VARYING else "u" for s in strides)
+            name = f"{function.name}.{shape}{lanes or ''}"
+            size = walk.size(function.body)
+            self._variants[key] = _Variant(name, "", size)
+            self._variants[key].text = self._text(function, strides, lanes, name)
+        variant = self._variants[key]
+        variant.calls += 1
+        return variant.name
+
+    def takes_mask(self, function: Function) -> bool:
+        return _has_control_flow(function.body)
+
+    def texts(self) -> list[str]:
+        """The functions' text, callees first."""
+        result = []
+        for variant in self._variants.values():
+            small = variant.size <= _INLINED_EXPRESSIONS or variant.calls <= _INLINED_CALLS
+            attribute = "alwaysinline" if small else "noinline"
+            result.append(variant.text.replace("#inlining", attribute))
+        return result
+
+    def _text(self, function: Function, strides: tuple[Stride, ...], lanes: int, name: str) -> str:
+        emit = Emitter(self._module)
+        given = dict(zip(function.parameters, strides, strict=True))
+        inside = LaneStrides([((), function.body)], given, _no_position)
+        values = value_parts(emit, lanes)
+        parts = expression_parts(values, inside, self, self._unit, _no_position)
+        code = statement_part(values, parts, inside, self._unit, None)
+        parameters = []
+        for number, (variable, stride) in enumerate(given.items()):
+            kind = value_type(variable.type, lanes if stride is VARYING else 0)
+            parameters.append(f"{kind} %a{number}")
+            parts.variables.bind(variable, Value(f"%a{number}", variable.type, stride))
+        kind = value_type(function.result, lanes)
+        slot, end, live = emit.slot(kind, "result"), emit.label("return"), ""
+        if lanes and self.takes_mask(function):
+            mask_kind = values.lanes.mask_type
+            parameters.append(f"{mask_kind} %mask")
+            values.active.mask = "%mask"
+            if inside.has_masked_return:
+                live = emit.slot(mask_kind, "live")
+                emit.do(f"store {mask_kind} %mask, ptr {live}")
+        parts.exits.begin(end, live)
+        parts.exits.expect_result(slot, lanes)
+        code.block(function.body, ())
+        emit.jump(end)
+        emit.start(end)
+        emit.do(f"ret {kind} {emit.let(f'load {kind}, ptr {slot}')}")
+        head = f"define internal {kind} @{name}({', '.join(parameters)}) #inlining"
+        return f"{head} nounwind {{\n{emit.body()}\n}}"
+
+
+def _has_control_flow(body: tuple[Statement, ...]) -> bool:
+    return any(isinstance(statement, If | For | While) for statement in body)
+
+
+def _no_position(call: Call) -> NoReturn:
+    raise InternalError(f"{call.intrinsic.name} stands in a function")

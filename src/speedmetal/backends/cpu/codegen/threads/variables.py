@@ -1,0 +1,103 @@
+"""The variables of what is being written: bound to a value, or kept in a stack slot."""
+
+from __future__ import annotations
+
+from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
+    UNIFORM,
+    VARYING,
+    LaneStrides,
+    Path,
+    Stride,
+)
+from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
+from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.ir.nodes import Variable
+
+
+class Variables:
+    """Reads and assigns variables. Owns their values and slots; asks how they vary.
+
+    Values are bound until `forget`, which fixed ones outlive.
+    """
+
+    def __init__(
+        self, emit: Emitter, lanes: Lanes, active: ActiveLanes, strides: LaneStrides
+    ) -> None:
+        self._emit = emit
+        self._lanes = lanes
+        self._active = active
+        self._strides = strides
+        self._fixed: dict[Variable, Value] = {}
+        self._bound: dict[Variable, Value] = {}
+        self._slots: dict[Variable, str] = {}
+
+    # --- values
+
+    def bind(self, variable: Variable, value: Value) -> None:
+        """From here on, the variable has this value."""
+        self._bound[variable] = value
+
+    def fix(self, variable: Variable, value: Value) -> None:
+        """The variable has this value, the same for all vectors of a threadgroup."""
+        self._fixed[variable] = value
+
+    def is_fixed(self, variable: Variable) -> bool:
+        return variable in self._fixed
+
+    def forget(self) -> None:
+        """Another vector's code begins: only fixed values remain bound."""
+        self._bound = dict(self._fixed)
+
+    # --- slots
+
+    def stride_of(self, variable: Variable) -> Stride:
+        return self._strides.of.get(variable, UNIFORM)
+
+    def lanes_of(self, variable: Variable) -> int:
+        """The lanes of a variable's slot: 0 where it is kept as a scalar."""
+        return self._lanes.count if self.stride_of(variable) is VARYING else 0
+
+    def type_of(self, variable: Variable) -> str:
+        """LLVM's type of a variable's slot."""
+        return value_type(variable.type, self.lanes_of(variable))
+
+    def slot_of(self, variable: Variable) -> str:
+        """The stack slot of a variable that is not bound to one value."""
+        if variable not in self._slots:
+            self._slots[variable] = self._emit.slot(self.type_of(variable), variable.name)
+        return self._slots[variable]
+
+    # --- reads and assignments
+
+    def read(self, variable: Variable) -> Value:
+        value = self._bound.get(variable)
+        if value is not None:
+            return value
+        slot = self.slot_of(variable)
+        text = self._emit.let(f"load {self.type_of(variable)}, ptr {slot}", variable.name)
+        return Value(text, variable.type, self.stride_of(variable))
+
+    def assign(self, variable: Variable, value: Value, path: Path) -> None:
+        """Give a variable a value in the active lanes.
+
+        Args:
+            variable: Assigned to.
+            value: In all lanes.
+            path: The blocks around the assignment.
+        """
+        accesses = self._strides.accesses[variable]
+        if accesses.is_single:
+            if accesses.read:
+                self._bound[variable] = value
+            return
+        slot, lanes = self.slot_of(variable), self.lanes_of(variable)
+        kind = value_type(variable.type, lanes)
+        text = self._lanes.vector(value) if lanes else value.text
+        mask = self._active.mask
+        if lanes and mask is not None and self._strides.leaves_lanes_behind(variable, path):
+            before = self._emit.let(f"load {kind}, ptr {slot}")
+            choice = f"{self._lanes.mask_type} {mask}, {kind} {text}, {kind} {before}"
+            text = self._emit.let(f"select {choice}")
+        self._emit.do(f"store {kind} {text}, ptr {slot}")
