@@ -39,6 +39,19 @@ class ActiveLanes:
         lanes = self._lanes
         return self._emit.let(f"bitcast {lanes.mask_type} {self.mask} to {lanes.bits_type}")
 
+    def select(self, kind: str, text: str, rest: str) -> str:
+        """One value in the active lanes, another in idle ones.
+
+        Args:
+            kind: Of both, a type of LLVM's.
+            text: In the active lanes.
+            rest: In idle lanes, where there are any.
+        """
+        if self.mask is None:
+            return text
+        choice = f"{self._lanes.mask_type} {self.mask}, {kind} {text}, {kind} {rest}"
+        return self._emit.let(f"select {choice}")
+
     # --- other masks
 
     def narrowed(self, condition: str) -> str:

@@ -109,13 +109,8 @@ class Atomics:
     def _add_sum(self, node: Atomic, pointer: str, operand: Value) -> None:
         dtype = operand.dtype
         kind, element = vector_type(register_type(dtype), self._lanes.count), register_type(dtype)
-        given = self._lanes.vector(operand)
-        if self._active.mask is not None:
-            zero = self._lanes.literal(0, dtype, self._lanes.count)
-            mask_kind = self._lanes.mask_type
-            given = self._emit.let(
-                f"select {mask_kind} {self._active.mask}, {kind} {given}, {kind} {zero}"
-            )
+        zero = self._lanes.literal(0, dtype, self._lanes.count)
+        given = self._active.select(kind, self._lanes.vector(operand), zero)
         name = f"llvm.vector.reduce.add.v{self._lanes.count}{element}"
         self._access(node, pointer, [self._emit.call(element, name, (kind, given))])
 

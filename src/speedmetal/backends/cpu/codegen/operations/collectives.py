@@ -6,6 +6,7 @@ Idle lanes take part with the operation's neutral value.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARYING
@@ -55,23 +56,12 @@ class Collectives:
         """The result of a collective intrinsic."""
         if name in _SCANS:
             return self._scan(*_SCANS[name], arguments[0])
+        if name in self._SPECIAL:
+            return self._SPECIAL[name](self, *arguments)
         scope, _, operation = name.partition("_")
         if operation in _COMBINE or operation in ("min", "max"):
             span = self._lanes.count if scope == "simd" else _QUAD_LANES
             return self._reduced(operation, arguments[0], span)
-        special: dict[str, Callable[..., Value]] = {
-            "simd_ballot": self._ballot,
-            "simd_any": lambda p: self._vote("ne", "0", p),
-            "simd_all": self._all,
-            "simd_is_first": self._is_first,
-            "simd_broadcast": self._broadcast,
-            "simd_broadcast_first": lambda x: self._chosen_lane(x, self._active.first()),
-            "quad_ballot": self._quad_ballot,
-            "quad_any": lambda p: self._quad_vote("or", p),
-            "quad_all": lambda p: self._quad_vote("and", p),
-        }
-        if name in special:
-            return special[name](*arguments)
         span = self._lanes.count if scope == "simd" else _QUAD_LANES
         return self._permuted(operation, arguments[0], arguments[1], span)
 
@@ -88,13 +78,9 @@ class Collectives:
 
     def _filled(self, value: Value, neutral: float) -> str:
         """The value's lanes, idle ones replaced."""
-        text = self._lanes.vector(value)
-        if self._active.mask is None:
-            return text
         kind = vector_type(register_type(value.dtype), self._lanes.count)
         rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
-        mask = self._lanes.mask_type
-        return self._emit.let(f"select {mask} {self._active.mask}, {kind} {text}, {kind} {rest}")
+        return self._active.select(kind, self._lanes.vector(value), rest)
 
     def _combined_lanes(self, operation: str, left: Value, right: Value) -> Value:
         if operation in ("min", "max"):
@@ -241,3 +227,15 @@ class Collectives:
             (kind, "poison"),
         )
         return Value(text, value.type, VARYING)
+
+    _SPECIAL: ClassVar[dict[str, Callable[..., Value]]] = {
+        "simd_ballot": _ballot,
+        "simd_any": lambda self, p: self._vote("ne", "0", p),
+        "simd_all": _all,
+        "simd_is_first": _is_first,
+        "simd_broadcast": _broadcast,
+        "simd_broadcast_first": lambda self, x: self._chosen_lane(x, self._active.first()),
+        "quad_ballot": _quad_ballot,
+        "quad_any": lambda self, p: self._quad_vote("or", p),
+        "quad_all": lambda self, p: self._quad_vote("and", p),
+    }

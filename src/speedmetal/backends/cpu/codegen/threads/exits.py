@@ -98,11 +98,9 @@ class Exits:
         """The function's result in the active lanes."""
         kind = value_type(value.type, self._result_lanes)
         text = self._lanes.operand(value, self._result_lanes)
-        mask = self._active.mask
-        if self._live and mask is not None:
+        if self._live and self._active.mask is not None:
             before = self._emit.let(f"load {kind}, ptr {self._result_slot}")
-            choice = f"{self._lanes.mask_type} {mask}, {kind} {text}, {kind} {before}"
-            text = self._emit.let(f"select {choice}")
+            text = self._active.select(kind, text, before)
         self._emit.do(f"store {kind} {text}, ptr {self._result_slot}")
 
     def take_return(self) -> None:

@@ -92,12 +92,11 @@ class Variables:
             if accesses.read:
                 self._bound[variable] = value
             return
+        left_behind = self._strides.leaves_lanes_behind
         slot, lanes = self.slot_of(variable), self.lanes_of(variable)
         kind = value_type(variable.type, lanes)
-        text = self._lanes.vector(value) if lanes else value.text
-        mask = self._active.mask
-        if lanes and mask is not None and self._strides.leaves_lanes_behind(variable, path):
+        text = self._lanes.operand(value, lanes)
+        if lanes and self._active.mask is not None and left_behind(variable, path):
             before = self._emit.let(f"load {kind}, ptr {slot}")
-            choice = f"{self._lanes.mask_type} {mask}, {kind} {text}, {kind} {before}"
-            text = self._emit.let(f"select {choice}")
+            text = self._active.select(kind, text, before)
         self._emit.do(f"store {kind} {text}, ptr {slot}")
