@@ -29,6 +29,7 @@ from side_by_side import page
 from speedmetal import passes
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.jit import compile_object
+from speedmetal.backends.targets import target_named
 from speedmetal.bench.environment import read_conditions
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import parse_signature
@@ -89,7 +90,9 @@ def compile_once(function: Any) -> tuple[float, ...]:
     ticks = [time.perf_counter()]
     inferred = infer_kernel(function, signature)
     ticks.append(time.perf_counter())
-    lowered = passes.run(inferred.kernel, target="cpu", compile_function=infer_function)
+    lowered = passes.run(
+        inferred.kernel, target=target_named("cpu"), compile_function=infer_function
+    )
     ticks.append(time.perf_counter())
     text = print_kernel(lowered)
     ticks.append(time.perf_counter())

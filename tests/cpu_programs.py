@@ -15,6 +15,7 @@ from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.cpu.driver import SLOT_BYTES, CpuProgram
 from speedmetal.backends.cpu.jit import compile_object, vector_unit
 from speedmetal.backends.packing import Number, packer
+from speedmetal.backends.targets import target_named
 from speedmetal.dtypes import DType
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
@@ -22,7 +23,7 @@ from speedmetal.ir import nodes as ir
 
 def prepared(kernel: ir.Kernel) -> ir.Kernel:
     """The kernel as it goes to the CPU's printer."""
-    return passes.run(kernel, target="cpu", compile_function=infer_function)
+    return passes.run(kernel, target=target_named("cpu"), compile_function=infer_function)
 
 
 class IrProgram:

@@ -467,3 +467,22 @@ def test_two_names_of_one_matrix_stay_apart(launch):
     launch(kernel, out, groups=1, threads=32)
     assert (out[:, :8] == 17).all()
     assert (out[:, 8:] == 1).all()
+
+
+def test_each_thread_has_the_loop_that_a_vote_gave_it(device):
+    """Though it goes through memory, as loops do that a threadgroup may take at once."""
+
+    @sm.kernel
+    def sums(a, out):
+        i = sm.thread_position_in_grid().x
+        n = 0
+        if sm.simd_is_first():
+            n = 4
+        total = 0.0
+        for k in range(n):
+            total += a[k * 64 + i]
+        out[i] = total
+
+    out = sm.zeros(64, device=device)
+    sums(sm.ones(256, device=device), out, grid=64, threads=64)
+    assert np.asarray(out).nonzero()[0].tolist() == [0, 32]

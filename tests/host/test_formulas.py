@@ -14,17 +14,12 @@ from hypothesis import strategies as st
 from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
-from speedmetal.compiler.inspection import formula_of
-from speedmetal.compiler.size_expression import (
-    LaunchValues,
-    SizedArray,
-    evaluate,
-    formula_from,
-    reads_scalars,
-)
+from speedmetal.compiler.size_expression import LaunchValues, evaluate, extents
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
 from speedmetal.ir import nodes as ir
+from speedmetal.ir.analysis import formula_of
+from speedmetal.ir.size_expression import SizedArray, formula_from, reads_scalars
 
 TYPES = (d.int32, d.int64, d.uint8, d.int16, d.uint32, d.uint64, d.float32, d.float64, d.float16)
 INTEGER_OPERATORS = (
@@ -154,7 +149,7 @@ def test_numbers_are_read_in_every_launch_and_extents_once() -> None:
     assert reads_scalars(formula_of(b.multiply(fixed, n), kernel))
     sized = SizedArray("tile", 4, (7, formula_of(b.multiply(fixed, n), kernel)))
     assert sized.reads_scalars
-    assert sized.extents(LaunchValues([0, 3], [(2, 10), ()], (32, 1, 1))) == (7, 126)
+    assert extents(sized, LaunchValues([0, 3], [(2, 10), ()], (32, 1, 1))) == (7, 126)
 
 
 def test_what_no_launch_knows_is_no_formula() -> None:

@@ -13,7 +13,7 @@ from speedmetal.compiler import pipeline
 from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
 from speedmetal.frontend.signature import parse_signature
-from speedmetal.ir.analysis import report_sites
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
 from speedmetal.launch.device_reports import deliver, empty_mailbox
 from speedmetal.source import SourceSpan, SourceText
@@ -130,7 +130,7 @@ def test_sites_are_numbered_as_in_the_mailbox():
     for debug, control in ((1, 0), (2, 2)):
         signature = parse_signature("f32[:]")
         kernel, _ = pipeline.lower(checked.specialisation(signature, debug), "cpu")
-        sites = report_sites(kernel, "k")
+        sites = facts(kernel).report_sites("k")
         kinds = [site.kind for site in sites.asserts]
         own = len(kinds) - control
         assert kinds[own:] == ["threads of a threadgroup disagree"] * control

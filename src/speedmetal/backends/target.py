@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from speedmetal.records import record
 
 if TYPE_CHECKING:
+    from speedmetal.dtypes import DType
     from speedmetal.errors import Diagnostic
+    from speedmetal.intrinsics.record import Intrinsic, Spelling
     from speedmetal.ir.nodes import Kernel
 
 
@@ -45,3 +47,7 @@ class Target:
     assemble: Callable[[str], str]
     source_language: str
     assembly_language: str
+
+    def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
+        """How the target says an intrinsic on operands of a type."""
+        return intrinsic.spelling(self.name, dtype)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from speedmetal.compiler.size_expression import SizedArray, formula_from
 from speedmetal.dtypes import named
 from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
+from speedmetal.ir.size_expression import SizedArray, formula_from
 from speedmetal.records import record
 from speedmetal.source import SourceSpan, SourceText
+
+if TYPE_CHECKING:
+    from speedmetal.ir.analysis import KernelFacts
 
 _LENGTH = struct.Struct("<Q")
 
@@ -34,6 +37,23 @@ class KernelMetadata:
     threadgroup_memory_bytes: int
     sites: ReportSites
     sized_arrays: tuple[SizedArray, ...] = ()
+
+
+def metadata_of(facts: KernelFacts, name: str) -> KernelMetadata:
+    """Of what is known of a kernel, that which a launch needs.
+
+    Args:
+        facts: Of the kernel as it goes to the printer.
+        name: The user's name of it, for messages.
+    """
+    return KernelMetadata(
+        facts.written,
+        facts.has_loops,
+        facts.tells_simdgroups,
+        facts.threadgroup_bytes,
+        facts.report_sites(name),
+        facts.sized_arrays,
+    )
 
 
 def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:

@@ -10,7 +10,7 @@ from speedmetal.backends.device import BuildOptions, Device, Program
 from speedmetal.backends.target import Target
 from speedmetal.backends.targets import target_named
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
-from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
+from speedmetal.compiler.metadata import KernelMetadata, metadata_of, pack_entry, unpack_entry
 from speedmetal.compiler.source import Specialisation
 from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
 from speedmetal.frontend import capture
@@ -91,14 +91,13 @@ def _lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tupl
     from speedmetal import passes
     from speedmetal.frontend.infer import infer_function
 
-    source = specialisation.source
-    has_float64 = target_named(target).has_float64
-    inferred = source.infer(specialisation, has_float64=has_float64)
+    source, record = specialisation.source, target_named(target)
+    inferred = source.infer(specialisation, has_float64=record.has_float64)
     with _stage("passes", source.name):
         # Before the passes: in their functions a type that the target lacks would be called by
         # another fault's name.
-        _check(inferred.kernel, target_named(target))
-        kernel = passes.run(inferred.kernel, target=target, compile_function=infer_function)
+        _check(inferred.kernel, record)
+        kernel = passes.run(inferred.kernel, target=record, compile_function=infer_function)
     return kernel, inferred.dependencies
 
 
@@ -151,10 +150,10 @@ def _compile_for(
         with suppress(InternalError, ValueError, LookupError):  # a bad entry is as good as none
             metadata, code = unpack_entry(stored)
             return CompiledKernel(device.load(code, name), metadata, known_dependencies)
-    from speedmetal.compiler.inspection import metadata_of
+    from speedmetal.ir import analysis
 
     kernel, dependencies = lower(specialisation, device.kind)
-    metadata = metadata_of(kernel, name)
+    metadata = metadata_of(analysis.facts(kernel), name)
     with _stage(f"building for {device.name}", name):
         code = device.build(kernel, options)
         compiled = CompiledKernel(device.load(code, name), metadata, dependencies)

@@ -1,28 +1,21 @@
-"""Sizes that only a launch knows, as data: kept on disk with the code, evaluated by the host.
+"""The values of size expressions (:mod:`speedmetal.ir.size_expression`) in a launch.
 
-A size expression is what an expression of the IR becomes (in
-:mod:`speedmetal.compiler.inspection`) when what it reads is numbered: nested tuples of texts and
-numbers, which JSON holds. It means what the IR means, to the bit, so that the host knows the sizes
-that a kernel will find.
+A size expression means what the IR means, to the bit, so that the host knows the sizes that a
+kernel will find.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from speedmetal.dtypes import DType, bfloat16, named
+from speedmetal.ir.size_expression import CALL, Formula, SizedArray
 from speedmetal.records import record
-
-Formula = tuple[Any, ...]
-"""A word that says what it is, its type's name, and its parts, of which some are formulas."""
-
-CALL = "@"
-"""Begins the word for a call of an intrinsic, which follows."""
 
 Number = bool | int | float
 
@@ -41,31 +34,6 @@ class LaunchValues:
     scalars: Sequence[Any]
     shapes: Sequence[tuple[int, ...]]
     threads: tuple[int, int, int]
-
-
-# --- Their parts -------------------------------------------------------------------------------
-
-
-def formula_from(record: Any) -> Formula:
-    """The formula that JSON has made lists of.
-
-    >>> formula_from(["negate", "int32", ["parameter", "int32", 0]])
-    ('negate', 'int32', ('parameter', 'int32', 0))
-    """
-    return tuple(formula_from(part) if isinstance(part, list) else part for part in record)
-
-
-def reads_scalars(formula: Formula) -> bool:
-    """Whether its value may differ between launches with arguments of the same types and shapes.
-
-    >>> reads_scalars(("add", "int32", ("threads", "int32", 0), ("parameter", "int32", 1)))
-    True
-    """
-    return formula[0] == "parameter" or any(map(reads_scalars, _parts(formula)))
-
-
-def _parts(formula: Formula) -> Iterator[Formula]:
-    return (part for part in formula if isinstance(part, tuple))
 
 
 # --- Their values -------------------------------------------------------------------------------
@@ -178,27 +146,8 @@ _FLOAT: dict[str, Callable[..., Number]] = {"divide": _divide}
 # --- Arrays sized by them -----------------------------------------------------------------------
 
 
-@record
-class SizedArray:
-    """A threadgroup array of which only a launch knows the size.
-
-    Args:
-        name: In the user's program.
-        itemsize: Bytes of an element.
-        shape: Integers, and formulas.
-    """
-
-    name: str
-    itemsize: int
-    shape: tuple[int | Formula, ...]
-
-    @property
-    def reads_scalars(self) -> bool:
-        """Whether launches with arguments of the same types and shapes may need different sizes."""
-        return any(isinstance(size, tuple) and reads_scalars(size) for size in self.shape)
-
-    def extents(self, values: LaunchValues) -> tuple[int, ...]:
-        """Its shape in a launch."""
-        return tuple(
-            int(evaluate(size, values)) if isinstance(size, tuple) else size for size in self.shape
-        )
+def extents(array: SizedArray, values: LaunchValues) -> tuple[int, ...]:
+    """The shape of an array in a launch."""
+    return tuple(
+        int(evaluate(size, values)) if isinstance(size, tuple) else size for size in array.shape
+    )

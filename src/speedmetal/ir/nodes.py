@@ -16,7 +16,9 @@ Rules that the types below cannot say are in :mod:`speedmetal.ir.verify`. The th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import Intrinsic
@@ -343,6 +345,17 @@ class Array:
     span: SourceSpan
     shape: tuple[int | Expression, ...] | None = None
 
+    @property
+    def is_sized_at_launch(self) -> bool:
+        """Whether the shape has a size that only a launch knows."""
+        return any(not isinstance(size, int) for size in self.shape or ())
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of an array whose shape is constant."""
+        sizes = (size for size in self.shape or () if isinstance(size, int))
+        return math.prod(sizes) * self.type.dtype.itemsize
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
@@ -373,6 +386,9 @@ class Kernel:
         index_type: int32, or int64 where an array or the grid needs it. No extent, position or
             distance in elements is above :func:`~speedmetal.ir.types.greatest_index` of it.
         debug: Level 0, 1 or 2.
+        written: The parameters that the front end has seen it change.
+        facts: What :func:`speedmetal.ir.analysis.facts` has found. A kernel that `replace` makes
+            has none.
     """
 
     name: str
@@ -383,4 +399,5 @@ class Kernel:
     index_type: DType
     span: SourceSpan
     debug: int = 0
-    written: frozenset[Array] = field(default_factory=frozenset)  # parameters stored to
+    written: frozenset[Array] = field(default_factory=frozenset)
+    facts: Any = field(default=None, init=False, repr=False)

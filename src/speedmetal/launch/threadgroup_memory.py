@@ -8,8 +8,9 @@ from typing import Any
 
 from speedmetal.backends.device import Device, Triple
 from speedmetal.compiler.metadata import KernelMetadata
-from speedmetal.compiler.size_expression import LaunchValues, SizedArray
+from speedmetal.compiler.size_expression import LaunchValues, extents
 from speedmetal.errors import LaunchError
+from speedmetal.ir.size_expression import SizedArray
 from speedmetal.records import record
 
 
@@ -45,15 +46,15 @@ class MemoryCheck:
         values = LaunchValues(scalars, self.values.shapes, self.values.threads)
         lengths, shapes = [], []
         for array in self.arrays:
-            extents = array.extents(values)
-            shapes.append(f"{array.name} has shape {_shape_text(extents)}")
-            if min(extents) < 1:
-                axis = extents.index(min(extents))
+            shape = extents(array, values)
+            shapes.append(f"{array.name} has shape {_shape_text(shape)}")
+            if min(shape) < 1:
+                axis = shape.index(min(shape))
                 raise LaunchError(
                     f"kernel {self.kernel!r}: threadgroup array {shapes[-1]} in this launch;"
-                    f" expected a size of 1 or more along axis {axis}, got {extents[axis]}"
+                    f" expected a size of 1 or more along axis {axis}, got {shape[axis]}"
                 )
-            lengths.append(math.prod(extents) * array.itemsize)
+            lengths.append(math.prod(shape) * array.itemsize)
         needed = self.constant_bytes + sum(lengths)
         if needed > self.allowed:
             here = f" ({', '.join(shapes)} in this launch)" if shapes else ""

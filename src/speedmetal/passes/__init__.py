@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError
-from speedmetal.ir.nodes import Function, Kernel
+from speedmetal.ir.nodes import Kernel
 from speedmetal.ir.verify import verify
 from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
-from speedmetal.passes.lowering import lower_intrinsics
+from speedmetal.passes.lowering import CompileFunction, TargetWords, lower_intrinsics
 from speedmetal.passes.nesting import limit_nesting
 from speedmetal.passes.thread_memory import check_thread_memory
 
-CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
 
-
-def run(kernel: Kernel, *, target: str, compile_function: CompileFunction) -> Kernel:
+def run(kernel: Kernel, *, target: TargetWords, compile_function: CompileFunction) -> Kernel:
     """Every pass, for a target.
 
     Args:
         kernel: From the front end.
-        target: ``"cpu"``, ``"cuda"`` or ``"metal"``.
+        target: Its record.
         compile_function: Makes IR of a plain Python function of scalars of these types: the
             library functions behind intrinsics.
 

@@ -7,6 +7,7 @@ here; where that is not known, debug level 2 checks while the kernel runs.
 from __future__ import annotations
 
 from speedmetal.errors import Diagnostic
+from speedmetal.intrinsics.record import Varies
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Barrier,
@@ -36,7 +37,7 @@ def check_barriers(kernel: Kernel) -> list[Diagnostic]:
     """The faults of a kernel's barriers."""
     if not any(_is_barrier(s) for s in walk.statements(kernel.body)):
         return []
-    check = _Check(Uniformities(kernel.body))
+    check = _Check(Uniformities(kernel.body, kernel.written, Varies.THREADGROUPS))
     check.block(kernel.body, None, None)
     return check.faults
 

@@ -8,22 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError, Diagnostic
-from speedmetal.intrinsics.record import IntrinsicKind, Unsupported
+from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Spelling, Unsupported
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Call, Expression, Function, Invoke, Kernel, Statement
 from speedmetal.passes.names import free_name, names_but_functions
 
 CompileFunction = Callable[[Any, tuple[DType, ...]], Function]
 
-# Lowered library functions of this process, for each target, by function and types.
+
+class TargetWords(Protocol):
+    """What passes ask of a target: its record has it."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
+        """How it says an intrinsic on operands of a type."""
+
+
+# Lowered library functions of this process, for each target by name, function and types.
 _library: dict[tuple[str, Any, tuple[DType, ...]], Function] = {}
 
 
-def lower_intrinsics(kernel: Kernel, target: str, compile_function: CompileFunction) -> Kernel:
+def lower_intrinsics(
+    kernel: Kernel, target: TargetWords, compile_function: CompileFunction
+) -> Kernel:
     """The kernel with only such intrinsics as the target's printer can spell.
 
     Raises:
@@ -38,7 +52,7 @@ def lower_intrinsics(kernel: Kernel, target: str, compile_function: CompileFunct
 
 
 class _Lowering:
-    def __init__(self, target: str, compile_function: CompileFunction) -> None:
+    def __init__(self, target: TargetWords, compile_function: CompileFunction) -> None:
         self._target = target
         self._compile = compile_function
         self._done: dict[Function, Function] = {}
@@ -58,9 +72,9 @@ class _Lowering:
         if not isinstance(node, Call) or node.intrinsic.kind is not IntrinsicKind.MATH:
             return node
         types = tuple(a.type for a in node.arguments if isinstance(a.type, DType))
-        spelling = node.intrinsic.spelling(self._target, types[0] if types else None)
+        spelling = self._target.spelling(node.intrinsic, types[0] if types else None)
         if isinstance(spelling, Unsupported):
-            message = f"{node.intrinsic.name} is not available on {self._target}: "
+            message = f"{node.intrinsic.name} is not available on {self._target.name}: "
             self.faults.append(Diagnostic(node.span, message + spelling.because))
             return node
         if isinstance(spelling, str):
@@ -68,7 +82,7 @@ class _Lowering:
         return Invoke(self._library_function(spelling, types), node.arguments, node.span)
 
     def _library_function(self, source: Any, types: tuple[DType, ...]) -> Function:
-        key = (self._target, source, types)
+        key = (self._target.name, source, types)
         if key not in _library:
             compiled = replace(self._compile(source, types), is_total=True)
             _library[key] = self.function(compiled)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from speedmetal.errors import Diagnostic
-from speedmetal.ir.nodes import Array, Kernel
+from speedmetal.ir.nodes import Kernel
 from speedmetal.ir.types import Space
 
 THREAD_MEMORY_BYTES = 16384
@@ -21,17 +19,12 @@ number and refuses pipelines whose stack is too large.
 def check_thread_memory(kernel: Kernel) -> list[Diagnostic]:
     """The fault of a kernel whose thread arrays are too large together."""
     own = [array for array in kernel.arrays if array.type.space is Space.THREAD]
-    taken = sum(map(_size_bytes, own))
+    taken = sum(array.size_bytes for array in own)
     if taken <= THREAD_MEMORY_BYTES:
         return []
-    largest = max(own, key=_size_bytes)
+    largest = max(own, key=lambda array: array.size_bytes)
     message = (
         f"the thread arrays take {taken} bytes for each thread, of which there are"
         f" {THREAD_MEMORY_BYTES}; make them smaller, or give the threads parts of a device array"
     )
     return [Diagnostic(largest.span, message)]
-
-
-def _size_bytes(array: Array) -> int:
-    sizes = (size for size in array.shape or () if isinstance(size, int))
-    return math.prod(sizes) * array.type.dtype.itemsize

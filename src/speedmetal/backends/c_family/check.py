@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from speedmetal.backends.c_family.kernels import static_bytes
 from speedmetal.backends.c_family.layout import (
     all_nodes,
     argument_layout,
     function_nodes,
-    is_sized_at_launch,
 )
 from speedmetal.dtypes import DType
 from speedmetal.errors import Diagnostic
 from speedmetal.intrinsics.record import Unsupported
+from speedmetal.ir import analysis
 from speedmetal.ir.nodes import (
     Array,
     Atomic,
@@ -144,7 +143,7 @@ def _matrix(node: MatrixLoad | MatrixStore, limits: Limits) -> Iterator[_Finding
 def _sizes(kernel: Kernel, limits: Limits) -> Iterator[_Finding]:
     """Faults that no single statement has: too much of something."""
     shared = [a for a in kernel.arrays if a.type.space is Space.THREADGROUP]
-    taken = sum(static_bytes(a) for a in shared if not is_sized_at_launch(a))
+    taken = analysis.facts(kernel).threadgroup_bytes
     if taken > limits.threadgroup_bytes:
         message = (
             f"the threadgroup arrays take {taken} bytes; {limits.place} have"

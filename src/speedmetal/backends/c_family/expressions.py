@@ -7,7 +7,6 @@ from abc import abstractmethod
 
 from speedmetal.backends.c_family.device_prelude import DevicePrelude
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.layout import is_sized_at_launch
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.c_family.names import Names
 from speedmetal.backends.c_family.operators import (
@@ -203,7 +202,7 @@ class ExpressionPrinter(OperatorPrinter):
     ) -> str:
         """An element of an array, as a value or as what is assigned to."""
         name = self.array(array)
-        if array.shape is not None and not is_sized_at_launch(array):
+        if array.shape is not None and not array.is_sized_at_launch:
             subscripts = "".join(f"[{self.whole(index)}]" for index in indices) or "[0]"
         else:
             subscripts = f"[{self.offset(array, indices)}]"

@@ -8,16 +8,12 @@ from functools import cached_property
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.layout import (
     ArgumentLayout,
-    all_nodes,
     argument_layout,
-    written_arrays,
 )
 from speedmetal.backends.c_family.names import KEYWORDS, Names
 from speedmetal.backends.c_family.statements import StatementPrinter
 from speedmetal.dtypes import DType, complex64
-from speedmetal.intrinsics.record import IntrinsicKind
-from speedmetal.ir.analysis import reports_itself
-from speedmetal.ir.nodes import Array, Call, Expression, Function, Kernel, Statement, Variable
+from speedmetal.ir.nodes import Array, Function, Kernel, Variable
 from speedmetal.ir.types import Space
 from speedmetal.ir.walk import assigned_variable, statements
 
@@ -34,11 +30,9 @@ class KernelPrinter(StatementPrinter):
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
         super().__init__(dialect, kernel)
         self.layout: ArgumentLayout = argument_layout(kernel)
-        self.has_mailbox = reports_itself(kernel)
+        self.has_mailbox = self.facts.reports_itself
         self.entry = entry_name(kernel, dialect)
         self.arrays_parameters = [p for p in kernel.parameters if isinstance(p, Array)]
-        self.written = written_arrays(kernel)
-        self.kernel_nodes: list[Statement | Expression] = list(all_nodes(kernel))
 
     # --- What targets say in their own way -----------------------------------------------------
 
@@ -135,9 +129,8 @@ class KernelPrinter(StatementPrinter):
     def positions(self) -> dict[str, set[int]]:
         """The position intrinsics that the kernel calls, with their axes (0 for those without)."""
         found: dict[str, set[int]] = {}
-        for node in self.kernel_nodes:
-            if isinstance(node, Call) and node.intrinsic.kind is IntrinsicKind.POSITION:
-                found.setdefault(node.intrinsic.name, set()).add(node.axis or 0)
+        for name, axis in self.facts.positions:
+            found.setdefault(name, set()).add(axis or 0)
         return found
 
     def arrays_in(self, space: Space) -> list[Array]:
@@ -163,12 +156,3 @@ class KernelPrinter(StatementPrinter):
             if not isinstance(size, int):
                 name = f"{self.array(array)}_extent{axis}"
                 self.line(f"{self.type(self.kernel.index_type)} {name} = {self.whole(size)};")
-
-
-def static_bytes(array: Array) -> int:
-    """Size of an array whose shape is known."""
-    count = 1
-    for size in array.shape or ():
-        assert isinstance(size, int)
-        count *= size
-    return count * array.type.dtype.itemsize

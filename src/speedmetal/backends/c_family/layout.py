@@ -17,20 +17,8 @@ from typing import Any
 from speedmetal.backends.device import ArrayParameter, Launch
 from speedmetal.backends.packing import Number, packed
 from speedmetal.dtypes import DType, named
-from speedmetal.ir.nodes import (
-    Array,
-    Atomic,
-    Expression,
-    Extent,
-    Kernel,
-    Load,
-    MatrixLoad,
-    MatrixStore,
-    Statement,
-    Store,
-    Variable,
-)
-from speedmetal.ir.types import Space
+from speedmetal.ir import analysis
+from speedmetal.ir.nodes import Expression, Kernel, Statement, Variable
 from speedmetal.ir.walk import expressions, statements
 
 AXES = "xyz"
@@ -137,36 +125,17 @@ def _wanted_fields(kernel: Kernel) -> Iterator[ArgumentField]:
     index = kernel.index_type
     for axis, letter in enumerate(AXES):
         yield ArgumentField(f"grid_{letter}", index, 0, Source.GRID, axis=axis)
-    extents, strides = _used_sizes(kernel)
+    facts = analysis.facts(kernel)
     for number, parameter in enumerate(kernel.parameters):
         if isinstance(parameter, Variable):
             assert isinstance(parameter.type, DType)
             yield ArgumentField(parameter.name, parameter.type, 0, Source.SCALAR, number)
             continue
         for axis in range(parameter.type.rank):
-            for used, source in ((extents, Source.EXTENT), (strides, Source.STRIDE)):
+            for used, source in ((facts.extents, Source.EXTENT), (facts.strides, Source.STRIDE)):
                 if (parameter, axis) in used:
                     name = f"{parameter.name}_{source.value}{axis}"
                     yield ArgumentField(name, index, 0, source, number, axis)
-
-
-_Uses = set[tuple[Array, int]]
-
-
-def _used_sizes(kernel: Kernel) -> tuple[_Uses, _Uses]:
-    """The axes of array parameters whose extents, and whose strides, the kernel reads."""
-    extents: _Uses = set()
-    strides: _Uses = set()
-    for node in all_nodes(kernel):
-        match node:
-            case Extent(array=array, axis=axis) if array.type.space is Space.DEVICE:
-                extents.add((array, axis))
-            case Load() | Store() | Atomic() | MatrixLoad() | MatrixStore():
-                array = node.array
-                if array.type.space is Space.DEVICE:
-                    axes = range(array.type.rank)
-                    strides |= {(array, a) for a in axes if a != array.type.unit_axis}
-    return extents, strides
 
 
 def all_nodes(kernel: Kernel) -> Iterator[Statement | Expression]:
@@ -189,21 +158,6 @@ def function_nodes(kernel: Kernel) -> Iterator[Statement | Expression]:
             yield from expressions(statement)
 
 
-def is_sized_at_launch(array: Array) -> bool:
-    """Whether an array's shape has a size that only a launch knows."""
-    return any(not isinstance(size, int) for size in array.shape or ())
-
-
-def written_arrays(kernel: Kernel) -> frozenset[Array]:
-    """The parameters that the kernel changes, or accesses atomically."""
-    changed = {
-        node.array
-        for node in statements(kernel.body)
-        if isinstance(node, Store | MatrixStore | Atomic)
-    }
-    return frozenset(changed) | kernel.written
-
-
 __all__ = [
     "AXES",
     "ArgumentField",
@@ -212,6 +166,4 @@ __all__ = [
     "all_nodes",
     "argument_layout",
     "function_nodes",
-    "is_sized_at_launch",
-    "written_arrays",
 ]

@@ -71,7 +71,7 @@ class StatementPrinter(ExpressionPrinter):
         self._depth = 0
         self._span: SourceSpan | None = None  # of the statement that is being printed
         self._declarations = Declarations(())
-        self.sites = analysis.site_numbers(kernel)
+        self.facts = analysis.facts(kernel)
 
     # --- What targets say in their own way -----------------------------------------------------
 
@@ -259,12 +259,12 @@ class StatementPrinter(ExpressionPrinter):
     def _assert(self, node: Assert) -> None:
         replace = self.exchange_word("mailbox", "1")
         name = self.helpers.report_failure(self.kernel.debug, replace)
-        where = self.failure_arguments() if analysis.reports_positions(self.kernel) else ""
+        where = self.failure_arguments() if self.facts.reports_positions else ""
         self.line(f"if ({self._negated(node.condition)}) {{")
         self._depth += 1
         if node.reason or node.kind:
             self.line(f"// {_comment(node)}")
-        self.line(f"{name}(mailbox, {self.sites[node]}{where});")
+        self.line(f"{name}(mailbox, {self.facts.sites[node]}{where});")
         self.line("return;")
         self._depth -= 1
         self.line("}")
@@ -274,7 +274,7 @@ class StatementPrinter(ExpressionPrinter):
 
         add = self.add_to_word(f"mailbox + {PRINT_CURSOR}", "words")
         name = self.helpers.open_record(add)
-        opened = f"{name}(mailbox, {self.sites[node]}, {1 + 2 * len(node.values)})"
+        opened = f"{name}(mailbox, {self.facts.sites[node]}, {1 + 2 * len(node.values)})"
         if not node.values:
             self.line(f"{opened};")
             return

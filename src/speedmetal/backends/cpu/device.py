@@ -95,9 +95,9 @@ class CpuDevice(Device):
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cpu.codegen.printer import print_kernel
         from speedmetal.backends.cpu.jit import compile_object, loadable, vector_unit
-        from speedmetal.ir.analysis import uses_simdgroups
+        from speedmetal.ir.analysis import facts
 
-        linear = options.variant == LINEAR and uses_simdgroups(kernel)
+        linear = options.variant == LINEAR and facts(kernel).tells_simdgroups
         text = print_kernel(kernel, unit=vector_unit(), linear=linear)
         return loadable(compile_object(text))
 

@@ -14,7 +14,7 @@ from speedmetal.backends.c_family.layout import Source, argument_layout
 from speedmetal.backends.cuda.codegen.printer import dynamic_arrays
 from speedmetal.backends.device import ArrayParameter, Launch, ScalarParameter, Sizes
 from speedmetal.backends.packing import packer
-from speedmetal.ir.analysis import reports_itself
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.types import Space
 
 
@@ -94,9 +94,9 @@ def test_every_field_is_aligned_to_its_size(types):
 
 def test_the_mailbox_is_passed_where_something_is_reported():
     b = Builder("k")
-    assert not reports_itself(b.kernel())
+    assert not facts(b.kernel()).reports_itself
     b.emit(b.when(True, [b.show("here")]))
-    assert reports_itself(b.kernel())
+    assert facts(b.kernel()).reports_itself
 
 
 def test_large_threadgroup_arrays_are_sized_at_launch_on_cuda():

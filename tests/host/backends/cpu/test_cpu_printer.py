@@ -13,9 +13,10 @@ from speedmetal import passes
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512
 from speedmetal.backends.cpu.jit import Effort, assembly, compile_object
+from speedmetal.backends.targets import target_named
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
-from speedmetal.ir.analysis import uses_simdgroups
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE
 from text_patterns import assert_follows
@@ -26,7 +27,7 @@ from c_family_kernels import GOLDEN as KERNELS
 
 
 def prepared(kernel: ir.Kernel) -> ir.Kernel:
-    return passes.run(kernel, target="cpu", compile_function=infer_function)
+    return passes.run(kernel, target=target_named("cpu"), compile_function=infer_function)
 
 
 @pytest.mark.tier("default")
@@ -38,7 +39,9 @@ def test_llvm_accepts_every_kernel(name, unit):
     assert compile_object(text, effort=Effort.SHORT)
 
 
-@pytest.mark.parametrize("name", [n for n, k in KERNELS.items() if uses_simdgroups(prepared(k()))])
+@pytest.mark.parametrize(
+    "name", [n for n, k in KERNELS.items() if facts(prepared(k())).tells_simdgroups]
+)
 def test_llvm_accepts_vectors_cut_from_the_linear_index(name):
     text = print_kernel(prepared(KERNELS[name]()), linear=True)
     assert compile_object(text, effort=Effort.SHORT)

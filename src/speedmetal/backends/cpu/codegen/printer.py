@@ -32,8 +32,8 @@ def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = Fa
         kernel: After all passes for the CPU.
         unit: The processor's.
         linear: Whether vectors are cut from the linear thread index (see above); needed where
-            ``uses_simdgroups(kernel)`` and a threadgroup's rows, at an edge of the grid too, are no
-            multiple of 32 threads, unless it is one row.
+            ``facts(kernel).tells_simdgroups`` and a threadgroup's rows, at an edge of the grid too,
+            are no multiple of 32 threads, unless it is one row.
     """
     plan = plan_kernel(kernel, unit, linear=linear)
     module = Module()

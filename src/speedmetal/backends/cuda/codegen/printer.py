@@ -26,8 +26,8 @@ from dataclasses import dataclass
 
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
-from speedmetal.backends.c_family.kernels import KernelPrinter, static_bytes
-from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, is_sized_at_launch
+from speedmetal.backends.c_family.kernels import KernelPrinter
+from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
 from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.cuda.codegen.spellings import (
     DIALECT,
@@ -35,10 +35,10 @@ from speedmetal.backends.cuda.codegen.spellings import (
     NATIVE_ATOMICS,
     STATIC_THREADGROUP_BYTES,
 )
-from speedmetal.backends.cuda.codegen.uniform import Uniformity
 from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
-from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.intrinsics.record import Varies
+from speedmetal.ir import analysis
 from speedmetal.ir.nodes import (
     Array,
     Assign,
@@ -51,19 +51,12 @@ from speedmetal.ir.nodes import (
     Statement,
 )
 from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.uniformity import Uniformities, may_leave
 from speedmetal.ir.walk import statements
 
 THREADS_PER_THREADGROUP = 1024
 """The most that a launch may ask for; the compiler keeps registers free for as many."""
 
-_INDEXED = frozenset(
-    {
-        "thread_index_in_threadgroup",
-        "thread_index_in_simdgroup",
-        "simdgroup_index_in_threadgroup",
-        "simdgroups_per_threadgroup",
-    }
-)
 _INDEX_TEXTS = {
     "thread_index_in_threadgroup": Text("thread_index_in_threadgroup", PRIMARY),
     "thread_index_in_simdgroup": Text("thread_index_in_threadgroup & 31", BIT_AND),
@@ -138,7 +131,7 @@ def printed(kernel: Kernel) -> PrintedKernel:
         printer.layout,
         tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
         printer.has_mailbox,
-        tuple(0 if is_sized_at_launch(a) else static_bytes(a) for a in printer.dynamic),
+        tuple(0 if a.is_sized_at_launch else a.size_bytes for a in printer.dynamic),
     )
 
 
@@ -163,10 +156,9 @@ def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
     where the others are too large to be declared in a kernel.
     """
     shared = [a for a in kernel.arrays if a.type.space is Space.THREADGROUP]
-    fixed = [a for a in shared if not is_sized_at_launch(a)]
-    if sum(map(static_bytes, fixed)) > STATIC_THREADGROUP_BYTES:
+    if analysis.facts(kernel).threadgroup_bytes > STATIC_THREADGROUP_BYTES:
         return tuple(shared)
-    return tuple(a for a in shared if is_sized_at_launch(a))
+    return tuple(a for a in shared if a.is_sized_at_launch)
 
 
 class CudaPrinter(KernelPrinter):
@@ -177,7 +169,6 @@ class CudaPrinter(KernelPrinter):
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)
         self.collectives = Collectives(self.helpers, _PRIMITIVES)
-        self._uniformity = Uniformity(kernel)
         self._masks: dict[Statement, str] = {}
         self._current: Assign | None = None
 
@@ -186,18 +177,9 @@ class CudaPrinter(KernelPrinter):
 
     # --- Facts ---------------------------------------------------------------------------------
 
-    def _has(self, *kinds: IntrinsicKind) -> bool:
-        return any(isinstance(n, Call) and n.intrinsic.kind in kinds for n in self.kernel_nodes)
-
-    def _uses_simdgroups(self) -> bool:
-        barriers = (n for n in self.kernel_nodes if isinstance(n, Barrier))
-        return self._has(IntrinsicKind.COLLECTIVE) or any(b.scope == "simdgroup" for b in barriers)
-
     def _is_numbered(self) -> bool:
         """Whether it matters which index a thread has in its threadgroup."""
-        matrices = any(isinstance(n, MatrixLoad | MatrixStore) for n in self.kernel_nodes)
-        by_name = bool(_INDEXED & set(self.positions))
-        return by_name or self._uses_simdgroups() or matrices or self._has(IntrinsicKind.MATRIX)
+        return self.facts.tells_simdgroups or "thread_index_in_threadgroup" in self.positions
 
     # --- Positions -----------------------------------------------------------------------------
 
@@ -263,7 +245,7 @@ class CudaPrinter(KernelPrinter):
         self.line(f"    place.y = {index} / {x} % {y};")
         self.line(f"    place.z = {index} / ({x} * {y});")
         self.line("}")
-        if self._uses_simdgroups():
+        if self.facts.exchanges:
             word = self.helpers.type(uint32)
             left = f"threads - ({index} & ~31)"
             self.line("// A bit for each thread of the simdgroup.")
@@ -275,7 +257,14 @@ class CudaPrinter(KernelPrinter):
         """The threads that come to a statement together."""
         if statement in self._masks:
             return self._masks[statement]
-        return "simdgroup_mask" if self._uniformity.is_uniform(statement) else "__activemask()"
+        if statement is None or not self._agreed.is_reached_together(statement):
+            return "__activemask()"
+        return "simdgroup_mask"
+
+    @property
+    def _agreed(self) -> Uniformities:
+        """What all threads of a simdgroup agree on."""
+        return self.facts.uniformities(Varies.SIMDGROUPS)
 
     def _assign(self, node: Assign) -> None:
         self._current = node
@@ -283,7 +272,7 @@ class CudaPrinter(KernelPrinter):
 
     def _if(self, node: If) -> None:
         """Where only some take the branch, and exchange values in it, they are found first."""
-        if self._uniformity.splits(node) and _collectives_in(node):
+        if _collectives_in(node) and self._agreed.splits(node):
             word = self.helpers.type(uint32)
             mask = self.names.fresh("branch_mask")
             condition = self.whole(node.condition)
@@ -367,7 +356,7 @@ class CudaPrinter(KernelPrinter):
 
     def signature(self) -> list[str]:
         parameters = [
-            f"{self.pointer(array, constant=array not in self.written)} {self.array(array)}"
+            f"{self.pointer(array, constant=array not in self.facts.stored)} {self.array(array)}"
             for array in self.arrays_parameters
         ]
         parameters.append("const Arguments arguments")
@@ -414,7 +403,7 @@ def _together(body: tuple[Statement, ...]) -> list[Statement]:
     found: list[Statement] = []
     for statement in body:
         found.append(statement)
-        if any(Uniformity.may_leave(s) for s in statements((statement,))):
+        if any(may_leave(s) for s in statements((statement,))):
             break
     return found
 
@@ -423,7 +412,7 @@ def _is_collective(node: Statement) -> bool:
     if isinstance(node, Barrier):
         return node.scope == "simdgroup"
     value = node.value if isinstance(node, Assign) else None
-    return isinstance(value, Call) and value.intrinsic.kind is IntrinsicKind.COLLECTIVE
+    return isinstance(value, Call) and value.intrinsic.exchange is not None
 
 
 __all__ = ["CudaPrinter", "check_kernel", "dynamic_arrays", "print_kernel"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
 from speedmetal.backends.c_family.kernels import KernelPrinter
-from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, is_sized_at_launch
+from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
 from speedmetal.backends.c_family.operators import PRIMARY, Text
 from speedmetal.backends.c_family.statements import Line
 from speedmetal.backends.metal.codegen.spellings import (
@@ -109,7 +109,7 @@ def printed(kernel: Kernel, *, math_mode: str = "safe") -> PrintedKernel:
         printer.layout,
         tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
         printer.has_mailbox,
-        len(list(filter(is_sized_at_launch, printer.arrays_in(Space.THREADGROUP)))),
+        len(printer.facts.sized_arrays),
         tuple(_places(lines)),
     )
 
@@ -292,13 +292,13 @@ class MetalPrinter(KernelPrinter):
     def signature(self) -> list[str]:
         parameters = []
         for number, array in enumerate(self.arrays_parameters):
-            pointer = self.pointer(array, constant=array not in self.written)
+            pointer = self.pointer(array, constant=array not in self.facts.stored)
             parameters.append(f"{pointer} {self.array(array)} [[buffer({number})]]")
         number = len(self.arrays_parameters)
         parameters.append(f"constant Arguments& arguments [[buffer({number})]]")
         if self.has_mailbox:
             parameters.append(f"device uint* mailbox [[buffer({number + 1})]]")
-        dynamic = filter(is_sized_at_launch, self.arrays_in(Space.THREADGROUP))
+        dynamic = (a for a in self.arrays_in(Space.THREADGROUP) if a.is_sized_at_launch)
         for number, array in enumerate(dynamic):
             name = f"{self.pointer(array)} {self.array(array)}"
             parameters.append(f"{name} [[threadgroup({number})]]")
@@ -309,7 +309,7 @@ class MetalPrinter(KernelPrinter):
 
     def prologue(self) -> None:
         for array in self.arrays_in(Space.THREADGROUP):
-            if is_sized_at_launch(array):
+            if array.is_sized_at_launch:
                 self.extent_lines(array)
             else:
                 self.line(self.static_array(array, "threadgroup "))

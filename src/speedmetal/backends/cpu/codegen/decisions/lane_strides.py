@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from speedmetal.dtypes import DType
-from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.intrinsics.record import IntrinsicKind, Varies
 from speedmetal.ir import counting, walk
 from speedmetal.ir.nodes import (
     Assert,
@@ -47,11 +47,6 @@ from speedmetal.ir.types import MatrixType, Space
 Stride = int | None
 UNIFORM: Stride = 0
 VARYING: Stride = None
-
-# Collectives whose result is the same for all threads of a simdgroup.
-_UNIFORM_RESULTS = frozenset(
-    {"sum", "product", "min", "max", "and", "or", "xor", "broadcast_first", "ballot", "any", "all"}
-)
 
 _FAR = 1 << 15  # from the ends of integers that count: extents are as far from them, and more
 _MOST_LANES = 32
@@ -317,16 +312,15 @@ class LaneStrides:
         return VARYING
 
     def _call(self, call: Call) -> Stride:
-        kind, name = call.intrinsic.kind, call.intrinsic.name
-        if kind is IntrinsicKind.POSITION:
+        intrinsic, arguments = call.intrinsic, call.arguments
+        if intrinsic.kind is IntrinsicKind.POSITION:
             return self._positions(call)
-        if kind is IntrinsicKind.MATRIX:
+        if intrinsic.kind is IntrinsicKind.MATRIX:
             return UNIFORM
-        if kind is IntrinsicKind.COLLECTIVE:
-            if name == "simd_broadcast" and self.stride(call.arguments[1]) == UNIFORM:
-                return UNIFORM
-            return UNIFORM if name.removeprefix("simd_") in _UNIFORM_RESULTS else VARYING
-        return UNIFORM if self._all_uniform(call.arguments) else VARYING
+        # Where there are collectives, a vector is a simdgroup.
+        own = (a for n, a in enumerate(arguments) if n not in intrinsic.united)
+        same = intrinsic.varies <= Varies.SIMDGROUPS and self._all_uniform(own)
+        return UNIFORM if same else VARYING
 
 
 def _first_lane_stays(loop: For, stride: int) -> bool:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, Stride
-from speedmetal.ir import walk
+from speedmetal.intrinsics.record import Varies
+from speedmetal.ir import analysis, walk
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -34,7 +35,7 @@ from speedmetal.ir.nodes import (
     While,
 )
 from speedmetal.ir.types import Space
-from speedmetal.ir.uniformity import Uniformities, Uniformity
+from speedmetal.ir.uniformity import Uniformity
 
 _LARGEST_BODY = 60
 """Expressions: in larger bodies, the order of memory accesses matters less."""
@@ -67,7 +68,7 @@ def streaming_loops(
 
 class _Search:
     def __init__(self, kernel: Kernel, stride_of: Callable[[Expression], Stride]) -> None:
-        self._uniformities = Uniformities(kernel.body)
+        self._agreed = analysis.facts(kernel).uniformities(Varies.THREADGROUPS)
         self._stride_of = stride_of
         self._definitions = _definitions(kernel)
         self.found: list[Statement] = []
@@ -87,7 +88,7 @@ class _Search:
             return False
         if walk.size(loop.body) > _LARGEST_BODY:
             return False
-        bounds = (self._uniformities.of(b) for b in (loop.start, loop.stop, loop.step))
+        bounds = (self._agreed.of(b) for b in (loop.start, loop.stop, loop.step))
         if any(uniformity is not Uniformity.UNIFORM for uniformity in bounds):
             return False
         return any(self._goes_through_memory(load, loop) for load in _device_loads(loop))

@@ -22,8 +22,9 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
 )
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.dtypes import DType
+from speedmetal.intrinsics.record import SIMDGROUP_LANES, Varies
 from speedmetal.ir import walk
-from speedmetal.ir.analysis import reports_positions, uses_simdgroups
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import (
     Array,
     Atomic,
@@ -40,9 +41,7 @@ from speedmetal.ir.nodes import (
 from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import Space
 
-SIMDGROUP_LANES = 32
 AXES = range(3)
-_ACROSS = {"thread_position_in_grid", "thread_position_in_threadgroup"}
 
 Position = tuple[str, int | None]
 """The name of an intrinsic, and the axis where it has axes."""
@@ -99,7 +98,7 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
     )
     return Plan(
         kernel,
-        SIMDGROUP_LANES if uses_simdgroups(kernel) else unit.lanes,
+        SIMDGROUP_LANES if facts(kernel).tells_simdgroups else unit.lanes,
         linear,
         pieces,
         strides,
@@ -113,14 +112,13 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
 
 def _position_strides(*, linear: bool) -> Callable[[Call], Stride]:
     def stride(call: Call) -> Stride:
-        name, axis = call.intrinsic.name, call.axis
-        if name in ("thread_index_in_threadgroup", "thread_index_in_simdgroup"):
+        if call.intrinsic.varies is not Varies.THREADS:
+            return UNIFORM
+        if not call.intrinsic.axes:  # an index, in which a vector's threads are neighbours
             return 1
-        if name in _ACROSS:
-            if linear:
-                return VARYING
-            return 1 if axis == 0 else UNIFORM
-        return UNIFORM
+        if linear:
+            return VARYING
+        return 1 if call.axis == 0 else UNIFORM
 
     return stride
 
@@ -149,14 +147,10 @@ def _streaming_loops(
 
 
 def _positions_of(kernel: Kernel) -> frozenset[Position]:
-    used: set[Position] = set()
-    for statement in walk.statements(kernel.body):
-        for expression in walk.expressions(statement):
-            if isinstance(expression, Call):
-                used.add((expression.intrinsic.name, expression.axis))
-    if reports_positions(kernel):
-        used |= {("thread_position_in_threadgroup", axis) for axis in AXES}
-    return frozenset(used)
+    known = facts(kernel)
+    if not known.reports_positions:
+        return known.positions
+    return known.positions | {("thread_position_in_threadgroup", axis) for axis in AXES}
 
 
 # --- streaming

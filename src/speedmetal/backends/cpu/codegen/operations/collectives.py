@@ -23,14 +23,13 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
 )
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
-
-_QUAD_LANES = 4
+from speedmetal.intrinsics.record import QUAD_LANES, Exchange
 
 _SCANS = {
-    "simd_prefix_inclusive_sum": ("sum", True),
-    "simd_prefix_exclusive_sum": ("sum", False),
-    "simd_prefix_inclusive_product": ("product", True),
-    "simd_prefix_exclusive_product": ("product", False),
+    "prefix_inclusive_sum": ("sum", True),
+    "prefix_exclusive_sum": ("sum", False),
+    "prefix_inclusive_product": ("product", True),
+    "prefix_exclusive_product": ("product", False),
 }
 _COMBINE = {"sum": "add", "product": "multiply", "and": "bit_and", "or": "bit_or", "xor": "bit_xor"}
 
@@ -52,18 +51,17 @@ class Collectives:
         self._conversions = conversions
         self._arithmetic = arithmetic
 
-    def operation(self, name: str, arguments: tuple[Value, ...]) -> Value:
+    def operation(self, exchange: Exchange, arguments: tuple[Value, ...]) -> Value:
         """The result of a collective intrinsic."""
-        if name in _SCANS:
-            return self._scan(*_SCANS[name], arguments[0])
-        if name in self._SPECIAL:
-            return self._SPECIAL[name](self, *arguments)
-        scope, _, operation = name.partition("_")
+        operation = exchange.operation
+        if operation in _SCANS:
+            return self._scan(*_SCANS[operation], arguments[0])
+        special = self._OF_QUADS if exchange.is_of_quads else self._OF_SIMDGROUPS
+        if operation in special:
+            return special[operation](self, *arguments)
         if operation in _COMBINE or operation in ("min", "max"):
-            span = self._lanes.count if scope == "simd" else _QUAD_LANES
-            return self._reduced(operation, arguments[0], span)
-        span = self._lanes.count if scope == "simd" else _QUAD_LANES
-        return self._permuted(operation, arguments[0], arguments[1], span)
+            return self._reduced(operation, arguments[0], exchange.lanes)
+        return self._permuted(operation, arguments[0], arguments[1], exchange.lanes)
 
     # --- reductions and scans
 
@@ -159,11 +157,11 @@ class Collectives:
         return Value(self._emit.let(f"icmp eq {kind} {numbers}, {first}"), dtypes.bool_, VARYING)
 
     def _quad_vote(self, operation: str, predicate: Value) -> Value:
-        return self._reduced(operation, predicate, _QUAD_LANES)
+        return self._reduced(operation, predicate, QUAD_LANES)
 
     def _quad_ballot(self, predicate: Value) -> Value:
         """Each lane's bit at its place in the quad, summed over the quad."""
-        bits = constant_vector("i32", [1 << (n % _QUAD_LANES) for n in range(self._lanes.count)])
+        bits = constant_vector("i32", [1 << (n % QUAD_LANES) for n in range(self._lanes.count)])
         kind = vector_type("i32", self._lanes.count)
         text = self._filled(predicate, 0)
         condition = self._lanes.mask_type
@@ -228,14 +226,16 @@ class Collectives:
         )
         return Value(text, value.type, VARYING)
 
-    _SPECIAL: ClassVar[dict[str, Callable[..., Value]]] = {
-        "simd_ballot": _ballot,
-        "simd_any": lambda self, p: self._vote("ne", "0", p),
-        "simd_all": _all,
-        "simd_is_first": _is_first,
-        "simd_broadcast": _broadcast,
-        "simd_broadcast_first": lambda self, x: self._chosen_lane(x, self._active.first()),
-        "quad_ballot": _quad_ballot,
-        "quad_any": lambda self, p: self._quad_vote("or", p),
-        "quad_all": lambda self, p: self._quad_vote("and", p),
+    _OF_SIMDGROUPS: ClassVar[dict[str, Callable[..., Value]]] = {
+        "ballot": _ballot,
+        "any": lambda self, p: self._vote("ne", "0", p),
+        "all": _all,
+        "is_first": _is_first,
+        "broadcast": _broadcast,
+        "broadcast_first": lambda self, x: self._chosen_lane(x, self._active.first()),
+    }
+    _OF_QUADS: ClassVar[dict[str, Callable[..., Value]]] = {
+        "ballot": _quad_ballot,
+        "any": lambda self, p: self._quad_vote("or", p),
+        "all": lambda self, p: self._quad_vote("and", p),
     }

@@ -38,12 +38,14 @@ class Matrices:
         # For a moment, the elements are the lanes of a vector of 64.
         self._of_elements = Conversions(emit, Lanes(emit, MATRIX_ELEMENTS))
 
-    def operation(self, name: str, arguments: tuple[Value, ...]) -> Value:
-        """The result of a matrix intrinsic."""
-        if name == "simdgroup_matrix_fill":
-            return self._filled(arguments[0])
-        left, right = arguments[:2]
-        total = arguments[2] if len(arguments) > 2 else None
+    def operation(self, arguments: tuple[Value, ...]) -> Value:
+        """The result of a matrix intrinsic on its operands, which tell the three apart."""
+        match arguments:
+            case (value,):
+                return self._filled(value)
+            case (left, right):
+                return self._product(left, right, None)
+        left, right, total = arguments
         return self._product(left, right, total)
 
     def _filled(self, value: Value) -> Value:

@@ -14,7 +14,7 @@ from speedmetal.backends.cpu.codegen.operations.values import Lanes
 from speedmetal.backends.cpu.codegen.threadgroups.positions import Positions
 from speedmetal.backends.cpu.codegen.threadgroups.rooms import ALIGNMENT, Rooms
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
-from speedmetal.ir.analysis import may_fail
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import For, Variable
 from speedmetal.ir.types import MatrixType
 
@@ -41,7 +41,7 @@ class Places:
         self._positions = positions
         self._rooms = rooms
         self._strides: LaneStrides = plan.strides
-        self._has_masks = may_fail(plan.kernel)
+        self._has_masks = facts(plan.kernel).may_fail
         self._of_variables: dict[Variable, str] = {}
         self._masks = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
-from speedmetal.backends.cpu.codegen.decisions.plan import AXES, SIMDGROUP_LANES, Plan, Position
+from speedmetal.backends.cpu.codegen.decisions.plan import AXES, Plan, Position
 from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
 from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
@@ -12,6 +12,7 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import register_type
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threadgroups import arguments
 from speedmetal.backends.cpu.codegen.threadgroups.arguments import Arguments
+from speedmetal.intrinsics.record import SIMDGROUP_LANES
 from speedmetal.ir.nodes import Call
 
 _OF_INDEX = {"thread_index_in_threadgroup", "simdgroup_index_in_threadgroup"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from speedmetal import dtypes
 from speedmetal.backends import mailbox
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
@@ -48,19 +46,14 @@ class Reporting:
         self._expressions = expressions
         self._exits = exits
         self._positions = positions
-        self._kernel = plan.kernel
         self._mailbox = ""
-        self.has_positions = analysis.reports_positions(plan.kernel)
+        self._facts = analysis.facts(plan.kernel)
+        self.has_positions = self._facts.reports_positions
         """Whether reports say which thread it was."""
-
-    @cached_property
-    def _sites(self) -> dict[Statement, int]:
-        """The numbers that stand for statements in the mailbox."""
-        return analysis.site_numbers(self._kernel)
 
     def read_mailbox(self, given: Arguments) -> None:
         """Read where the mailbox is, where the kernel needs one."""
-        if self.has_positions or analysis.reports_itself(self._kernel):
+        if self.has_positions or self._facts.reports_itself:
             self._mailbox = given.load(arguments.MAILBOX, "ptr")
 
     def _word(self, number: int | str) -> str:
@@ -78,7 +71,7 @@ class Reporting:
         self._emit.start(failed)
         self._active.mask = failing
         lane = self._active.first() if self.has_positions else "0"
-        self._report(self._sites[node], lane)
+        self._report(self._facts.sites[node], lane)
         self._exits.take_return()
         self._emit.jump(fine)
         self._emit.start(fine)
@@ -91,7 +84,7 @@ class Reporting:
         self._emit.branch(self._active.any_of(differing), failed, fine)
         self._emit.start(failed)
         self._active.mask = differing
-        self._report(self._sites[node], self._active.first())
+        self._report(self._facts.sites[node], self._active.first())
         self._emit.jump(fine)
         self._emit.start(fine)
         self._active.mask = entry
@@ -129,7 +122,7 @@ class Reporting:
         places = [self._singles.spread(value) for value in values]
         for lane in self._active.each():
             scalars = [self._singles.lane_of(place, lane) for place in places]
-            self._print_record(self._sites[node], scalars)
+            self._print_record(self._facts.sites[node], scalars)
 
     def _print_record(self, site: int, values: list[Value]) -> None:
         words = 1 + 2 * len(values)

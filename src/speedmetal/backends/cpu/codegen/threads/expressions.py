@@ -176,14 +176,14 @@ class Expressions:
     # --- intrinsics
 
     def _call(self, node: Call) -> Value:
-        kind = node.intrinsic.kind
+        kind, exchange = node.intrinsic.kind, node.intrinsic.exchange
         if kind is IntrinsicKind.POSITION:
             return self._position(node)
         given = self.evaluate_all(node.arguments)
-        if kind is IntrinsicKind.COLLECTIVE:
-            return self._collectives.operation(node.intrinsic.name, given)
+        if exchange is not None:
+            return self._collectives.operation(exchange, given)
         if kind is IntrinsicKind.MATRIX:
-            return self._matrices.operation(node.intrinsic.name, given)
+            return self._matrices.operation(given)
         return self._mathematics.call(node, given)
 
     _EXPRESSIONS: ClassVar[dict[type, Callable[[Any, Any], Value]]] = {
