@@ -32,7 +32,7 @@ from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.backends.targets import target_named
 from speedmetal.bench.environment import read_conditions
 from speedmetal.frontend.infer import infer_function, infer_kernel
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 
 LENGTHS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 QUICK_LENGTHS = (10, 100, 1000)

@@ -22,7 +22,8 @@ from speedmetal.compiler.fingerprint import (
     package_identity,
     source_block,
 )
-from speedmetal.frontend.signature import parse_signature, signature_of
+from speedmetal.frontend.signature import signature_of
+from speedmetal.frontend.signature_text import parse_signature
 
 SOURCE = """\
 import math

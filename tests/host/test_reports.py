@@ -12,7 +12,7 @@ from speedmetal.backends import mailbox
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.metadata import KernelMetadata, pack_entry, unpack_entry
 from speedmetal.dtypes import ALL, bfloat16, bool_, complex64, float32, float64, int8, uint64
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.ir.analysis import facts
 from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
 from speedmetal.launch.device_reports import deliver, empty_mailbox

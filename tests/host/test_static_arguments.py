@@ -7,7 +7,8 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.compiler.fingerprint import Fingerprint
-from speedmetal.frontend.signature import parse_signature, signature_of
+from speedmetal.frontend.signature import signature_of
+from speedmetal.frontend.signature_text import parse_signature
 
 
 @sm.kernel

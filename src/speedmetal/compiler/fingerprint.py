@@ -26,6 +26,7 @@ from speedmetal.frontend.capture import Dependency, end_of_body, parts_of
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
+    ExpressionArgument,
     ScalarArgument,
     StaticArgument,
     TupleArgument,
@@ -234,6 +235,10 @@ class Fingerprint:
             self.add(argument.cls)
             for item in argument.items:
                 self.add_argument(item)
+        elif isinstance(argument, ExpressionArgument):
+            self._parts.append(f"{argument.structure.digest} {argument.rank} {argument.axes}")
+            for leaf in argument.leaves:
+                self.add_argument(leaf)
         else:
             assert isinstance(argument, StaticArgument)
             self.add(argument.value)

@@ -11,7 +11,7 @@ from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.convert import as_scalar, implicit
 from speedmetal.frontend.emit import OpenIf, OpenWhile
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
-from speedmetal.frontend.memory import Element, element, flattened, note_write
+from speedmetal.frontend.memory import Element, element, flattened, in_memory, note_write
 from speedmetal.frontend.values import NONE, ArrayView, Scalar, Value, describe
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
@@ -75,9 +75,10 @@ def emit_atomic(
     span: SourceSpan,
 ) -> None:
     """Emit the statement, and note what it writes."""
+    array = in_memory(run, place.array, place.node)
     if operation != "load":
-        note_write(run, place.array)
-    run.emit(ir.Atomic(operation, place.array, place.indices, operands, result, span))
+        note_write(run, array)
+    run.emit(ir.Atomic(operation, array, place.indices, operands, result, span))
 
 
 def atomic(

@@ -21,7 +21,7 @@ from speedmetal.frontend.convert import (
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
-from speedmetal.frontend.memory import axis_index, flattened, note_write
+from speedmetal.frontend.memory import axis_index, flattened, in_memory, note_write
 from speedmetal.frontend.memory import extent as extent_of
 from speedmetal.frontend.python_functions import whole
 from speedmetal.frontend.values import (
@@ -192,7 +192,7 @@ def _matrix_place(
     if len(places) != 2:
         raise Fault(span, f"{name} expects the place (row, column), found {describe(origin)}")
     first = len(array.prefix)
-    return array.array, array.prefix + tuple(
+    return in_memory(run, array.array, node), array.prefix + tuple(
         axis_index(run, array.array, first + number, place, node)
         for number, place in enumerate(places)
     )

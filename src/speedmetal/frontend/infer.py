@@ -6,6 +6,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
@@ -30,12 +31,13 @@ from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
+    ExpressionArgument,
     ScalarArgument,
     StaticArgument,
     TupleArgument,
+    all_leaves,
     field_names,
     is_partial_class,
-    leaves,
 )
 from speedmetal.frontend.static import static
 from speedmetal.frontend.values import (
@@ -43,6 +45,7 @@ from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Complex,
+    ExpressionArray,
     Scalar,
     Static,
     Value,
@@ -50,6 +53,8 @@ from speedmetal.frontend.values import (
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
+
+Leaves = tuple[ArrayView | Scalar | Complex, ...]
 
 _REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
 
@@ -156,7 +161,8 @@ class _Kernel:
 
     def infer(self) -> InferredKernel:
         session = self._session
-        wide = any(_dtype(leaf) is dtypes.float64 for leaf in leaves([*self._arguments.values()]))
+        arguments = all_leaves([*self._arguments.values()])
+        wide = any(_dtype(argument) is dtypes.float64 for argument in arguments)
         default_float = dtypes.float64 if wide else dtypes.DEFAULT_FLOAT
         unit = Unit(session, session.name, is_function=False, default_float=default_float)
         session.call_stack.append((self._function.__code__, session.name, None))
@@ -194,7 +200,7 @@ class _Kernel:
                 run.frame.env.own[place.arg] = REPORTED
         run.execute(self._parsed.body)
 
-    def _value(
+    def _value(  # noqa: PLR0911 - one for each kind of argument
         self, run: AbstractInterpreter, name: str, argument: Argument, span: SourceSpan
     ) -> Value:
         match argument:
@@ -212,6 +218,10 @@ class _Kernel:
                 array = ir.Array(unique, array_type, span)
                 self._parameters.append(array)
                 return ArrayView(array)
+            case ExpressionArgument():
+                named = [(f"{name}_{n}", leaf) for n, leaf in enumerate(argument.leaves)]
+                values = tuple(self._value(run, n, leaf, span) for n, leaf in named)
+                return ArrayView(ExpressionArray(name, argument, cast(Leaves, values)))
             case TupleArgument(items, cls, keywords):
                 numbers = tuple(map(str, range(len(items) - len(keywords))))
                 is_partial = cls is not None and is_partial_class(cls)
@@ -233,8 +243,16 @@ class _Kernel:
         return ir.Read(variable, span)
 
 
-def _dtype(leaf: ScalarArgument | ArrayArgument) -> DType:
-    return leaf.type.dtype if isinstance(leaf, ArrayArgument) else leaf.dtype
+def _dtype(leaf: Argument) -> DType | None:
+    """Of an array's or an expression's elements, or of a number."""
+    match leaf:
+        case ArrayArgument(array_type):
+            return array_type.dtype
+        case ExpressionArgument(structure):
+            return structure.dtype
+        case ScalarArgument(dtype):
+            return dtype
+    return None
 
 
 def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> ir.Function:

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from speedmetal import dtypes
+from speedmetal.frontend import elements
 from speedmetal.frontend.comparison import compare, select
 from speedmetal.frontend.convert import (
     POSITION_HINT,
@@ -19,8 +20,10 @@ from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.unpack import spread
 from speedmetal.frontend.values import (
     Aggregate,
+    AnyArray,
     ArrayView,
     Complex,
+    ExpressionArray,
     Position,
     Scalar,
     Static,
@@ -36,7 +39,7 @@ from speedmetal.source import SourceSpan
 class Element:
     """One element of an array, with an index for each axis, checked where the level asks for it."""
 
-    array: ir.Array
+    array: AnyArray
     indices: tuple[ir.Expression, ...]
     node: ast.expr
 
@@ -109,7 +112,11 @@ def index_expressions(
 
 
 def axis_index(
-    run: AbstractInterpreter, array: ir.Array, axis: int, value: Value, node: ast.expr
+    run: AbstractInterpreter,
+    array: AnyArray,
+    axis: int,
+    value: Value,
+    node: ast.expr,
 ) -> ir.Expression:
     """One index, in the index type.
 
@@ -162,7 +169,11 @@ def _way_to_index(scalar: Scalar) -> str:
 
 
 def _constant_index(
-    run: AbstractInterpreter, array: ir.Array, axis: int, index: int, span: SourceSpan
+    run: AbstractInterpreter,
+    array: AnyArray,
+    axis: int,
+    index: int,
+    span: SourceSpan,
 ) -> ir.Expression:
     size = None if array.shape is None else array.shape[axis]
     if isinstance(size, int):
@@ -181,8 +192,10 @@ def _constant_index(
     return ir.Binary("subtract", extent(run, array, axis, span), back, run.index_type, span)
 
 
-def extent(run: AbstractInterpreter, array: ir.Array, axis: int, span: SourceSpan) -> ir.Expression:
+def extent(run: AbstractInterpreter, array: AnyArray, axis: int, span: SourceSpan) -> ir.Expression:
     """An array's size along an axis, in the index type."""
+    if isinstance(array, ExpressionArray):
+        return elements.extent(run, array, axis, span)
     if array.shape is None:
         return ir.Extent(array, axis, run.index_type, span)
     size = array.shape[axis]
@@ -192,7 +205,10 @@ def extent(run: AbstractInterpreter, array: ir.Array, axis: int, span: SourceSpa
 
 
 def check_bounds(
-    run: AbstractInterpreter, array: ir.Array, indices: tuple[ir.Expression, ...], node: ast.expr
+    run: AbstractInterpreter,
+    array: AnyArray,
+    indices: tuple[ir.Expression, ...],
+    node: ast.expr,
 ) -> tuple[ir.Expression, ...]:
     """From level 1 on, an assertion that the indices are in bounds; indices safe to read twice."""
     if not run.debug:
@@ -223,13 +239,37 @@ def check_bounds(
 def load(run: AbstractInterpreter, place: Element) -> Value:
     """The element's value."""
     span = run.span(place.node)
-    dtype = place.array.type.dtype
+    if not isinstance(place.array, ExpressionArray):
+        return _loaded(place.array, place.indices, span)
+
+    def load_leaf(view: ArrayView, indices: tuple[ir.Expression, ...]) -> Value:
+        assert isinstance(view.array, ir.Array)
+        return _loaded(view.array, indices, span)
+
+    return elements.element(run, place.array, place.indices, load_leaf, span)
+
+
+def _loaded(array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan) -> Value:
+    dtype = array.type.dtype
     if dtype.is_complex:
-        real, imag = (
-            ir.Load(place.array, place.indices, dtypes.float32, span, part) for part in (0, 1)
-        )
+        real, imag = (ir.Load(array, indices, dtypes.float32, span, part) for part in (0, 1))
         return Complex(real, imag)
-    return Scalar(ir.Load(place.array, place.indices, dtype, span))
+    return Scalar(ir.Load(array, indices, dtype, span))
+
+
+def in_memory(run: AbstractInterpreter, array: AnyArray, node: ast.AST) -> ir.Array:
+    """An array whose elements lie in memory, where they can be written.
+
+    Raises:
+        Fault: It is an expression.
+    """
+    if isinstance(array, ir.Array):
+        return array
+    raise run.fault(
+        node,
+        f"{array.name!r} was given as an expression, which has no memory of its own; evaluate it"
+        " into an array before the launch",
+    )
 
 
 def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AST) -> None:
@@ -239,21 +279,22 @@ def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AS
         Fault: The value's type does not go into the array.
     """
     run.impure()
-    note_write(run, place.array)
+    array = in_memory(run, place.array, place.node)
+    note_write(run, array)
     span = run.span(place.node)
-    dtype = place.array.type.dtype
+    dtype = array.type.dtype
     if not dtype.is_complex:
-        into = f"an element of {place.array.name!r}"
+        into = f"an element of {array.name!r}"
         fitted = implicit(run, value, dtype, run.span(source), into)
-        run.emit(ir.Store(place.array, place.indices, fitted, span))
+        run.emit(ir.Store(array, place.indices, fitted, span))
         return
     number = as_complex(run, value, run.span(source))
     # Both halves are computed before one is written.
     simple = run.is_lazy_safe(number.real, number.imag)
     real = number.real if simple else run.keep(number.real, "real")
     imag = number.imag if simple else run.keep(number.imag, "imag")
-    run.emit(ir.Store(place.array, place.indices, real, span, 0))
-    run.emit(ir.Store(place.array, place.indices, imag, span, 1))
+    run.emit(ir.Store(array, place.indices, real, span, 0))
+    run.emit(ir.Store(array, place.indices, imag, span, 1))
 
 
 def note_write(run: AbstractInterpreter, array: ir.Array) -> None:

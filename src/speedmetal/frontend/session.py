@@ -14,6 +14,7 @@ from speedmetal.source import SourceSpan
 
 if TYPE_CHECKING:
     from speedmetal.frontend.interpreter import Key
+    from speedmetal.frontend.structure import Structure
     from speedmetal.frontend.values import Broken
     from speedmetal.frontend.variable_types import VariableType
     from speedmetal.ir import nodes as ir
@@ -41,6 +42,7 @@ class Session:
     has_float64: bool = True  # whether the target has it
     dependencies: Dependencies = field(default_factory=Dependencies)
     specialised: dict[Any, Specialised] = field(default_factory=dict)
+    element_functions: dict[Structure, ir.Function] = field(default_factory=dict)
     function_names: set[str] = field(default_factory=set)
     variable_names: set[str] = field(default_factory=set)
     call_stack: list[tuple[Any, str, SourceSpan | None]] = field(default_factory=list)

@@ -3,16 +3,15 @@
 A signature is hashable, so that it can be the key of a compiled kernel. The *leaves* of its
 arguments, from left to right and from outside to inside, are the compiled kernel's parameters: an
 array or a scalar is one leaf, a complex scalar two (real and imaginary part), a tuple or record
-the leaves of its items, a static argument none.
+the leaves of its items, an expression the leaves of its structure, a static argument none.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
-import re
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType, LanguageValue
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
+from speedmetal.frontend.structure import Structure
 from speedmetal.ir.types import ArrayType
 from speedmetal.records import record
 
@@ -77,7 +77,39 @@ class StaticArgument:
         return getattr(self.value, "__name__", None) or repr(self.value)
 
 
-Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument
+@record
+class ExpressionArgument:
+    """An elementwise expression that nobody has evaluated, over arrays and numbers.
+
+    Args:
+        structure: What is computed; compared by identity.
+        rank: The number of axes.
+        leaves: The types of the structure's leaves. An array has no axis along which it repeats
+            itself, unless no other leaf has that axis.
+        axes: For each leaf, the axes of the expression that its own axes are.
+    """
+
+    structure: Structure
+    rank: int
+    leaves: tuple[ScalarArgument | ArrayArgument, ...]
+    axes: tuple[tuple[int, ...], ...]
+
+    def __str__(self) -> str:
+        axes = ",".join(":" * self.rank)
+        return f"{self.structure.dtype.short}[{axes}]/{self.structure.operation}"
+
+
+class TypedArgument(ABC):
+    """What is no array, number or record, and says itself what it is as an argument."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def argument_type(self) -> ExpressionArgument:
+        """Its type, which stays the same between launches with the same key."""
+
+
+Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument | ExpressionArgument
 
 
 def with_article(name: str) -> str:
@@ -192,7 +224,7 @@ def _items(arguments: Sequence[Any]) -> Iterator[Any]:
 
 def all_leaves(
     arguments: Sequence[Argument],
-) -> Iterator[ScalarArgument | ArrayArgument | StaticArgument]:
+) -> Iterator[ScalarArgument | ArrayArgument | StaticArgument | ExpressionArgument]:
     """What tuples and records come down to, in order; a complex scalar is one leaf here."""
     for argument in arguments:
         if isinstance(argument, TupleArgument):
@@ -204,7 +236,9 @@ def all_leaves(
 def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgument]:
     """The leaves in the order of the kernel's parameters; a complex scalar is one leaf here."""
     for argument in all_leaves(arguments):
-        if not isinstance(argument, StaticArgument):
+        if isinstance(argument, ExpressionArgument):
+            yield from argument.leaves
+        elif not isinstance(argument, StaticArgument):
             yield argument
 
 
@@ -240,6 +274,8 @@ def argument_type(value: Any, numbers: Numbers) -> Argument:
     number = _number(value, numbers)
     if number is not None:
         return number
+    if isinstance(value, TypedArgument):
+        return value.argument_type()
     if is_aggregate(value):
         items = tuple(argument_type(item, numbers) for item in record_items(value))
         cls = None if type(value) is tuple else type(value)
@@ -325,115 +361,3 @@ def unit_axis(array: Any, itemsize: int) -> int | None:
     if strides is None or strides[-1] == itemsize or shape[-1] < 2:
         return rank - 1
     return next((axis for axis in reversed(range(rank)) if strides[axis] == itemsize), None)
-
-
-# --- Text ------------------------------------------------------------------------------------
-
-_TOKEN = re.compile(
-    r"\s*(static\((?:[^()]|\([^()]*\))*\)|[A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])"
-)
-
-
-def parse_signature(text: str) -> tuple[Argument, ...]:
-    """Argument types from text, separated by blanks; the inverse of ``str``.
-
-    ``f32`` is a scalar, ``f32[:,:]`` an array in C order (its last axis has unit stride),
-    ``f32[:,:]/strided`` one with any strides, ``f32[:,:]/unit0`` one whose axis 0 has unit stride,
-    ``(f32,i32)`` a tuple, ``static(16)`` a number that is known while compiling.
-
-    Raises:
-        UserInputError: The text is not of this form.
-        UnknownNameError: A dtype does not exist.
-
-    >>> [str(a) for a in parse_signature("f32[:,:] f32 i32[:]/strided (f32,i32[:])")]
-    ['f32[:,:]', 'f32', 'i32[:]/strided', '(f32,i32[:])']
-    """
-    tokens, position = [], 0
-    while text[position:].strip():
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise UserInputError(
-                f"cannot read {text[position:].strip()!r} in the signature {text!r};"
-                " expected types such as f32, f32[:,:], f32[:]/strided or (f32,i32)"
-            )
-        tokens.append(match[1])
-        position = match.end()
-    reader = _Reader(text, tokens)
-    found = []
-    while reader.rest():
-        found.append(reader.argument())
-    return tuple(found)
-
-
-class _Reader:
-    """Reads tokens of a signature from left to right."""
-
-    def __init__(self, text: str, tokens: list[str]) -> None:
-        self._text = text
-        self._tokens = tokens
-        self._next = 0
-
-    def rest(self) -> bool:
-        return self._next < len(self._tokens)
-
-    def argument(self) -> Argument:
-        token = self._take()
-        if token == "(":  # noqa: S105 - no password
-            return self._tuple()
-        if token.startswith("static("):
-            return self._static(token)
-        if not token[0].isalpha():
-            raise self._wrong(token, "a dtype or '('")
-        dtype = dtypes.named(token)
-        if not (self.rest() and self._tokens[self._next].startswith("[")):
-            return ScalarArgument(dtype)
-        rank = self._rank(self._take())
-        layout = "/"
-        if self.rest() and self._tokens[self._next].startswith("/"):
-            layout = self._take()
-        return ArrayArgument(ArrayType(dtype, rank, self._unit_axis(layout, rank)))
-
-    def _tuple(self) -> TupleArgument:
-        items = []
-        while self.rest() and self._tokens[self._next] != ")":
-            items.append(self.argument())
-            if self.rest() and self._tokens[self._next] == ",":
-                self._next += 1
-        if not self.rest():
-            raise self._wrong("the end", "')'")
-        self._next += 1
-        return TupleArgument(tuple(items))
-
-    def _static(self, token: str) -> StaticArgument:
-        try:
-            value = ast.literal_eval(token.removeprefix("static"))
-        except (ValueError, SyntaxError):
-            raise self._wrong(token, "a number, or a tuple of numbers, in static(...)") from None
-        return StaticArgument(static(value))
-
-    def _rank(self, token: str) -> int:
-        inner = token[1:-1].replace(" ", "")
-        axes = inner.split(",") if inner else []
-        if any(axis != ":" for axis in axes):
-            raise self._wrong(token, "a ':' for each axis")
-        return len(axes)
-
-    def _unit_axis(self, layout: str, rank: int) -> int | None:
-        if layout in {"/", "/c"}:
-            return rank - 1 if rank else None
-        if layout == "/strided":
-            return None
-        axis = layout.removeprefix("/unit")
-        if axis.isdigit() and int(axis) < rank:
-            return int(axis)
-        raise self._wrong(layout, "/strided, /c or /unitN with an axis N")
-
-    def _take(self) -> str:
-        token = self._tokens[self._next] if self.rest() else "the end"
-        self._next += 1
-        return token
-
-    def _wrong(self, found: str, expected: str) -> UserInputError:
-        return UserInputError(
-            f"in the signature {self._text!r}: expected {expected}, found {found!r}"
-        )

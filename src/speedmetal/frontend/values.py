@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from speedmetal.dtypes import DType
-from speedmetal.frontend.signature import field_names, with_article
+from speedmetal.frontend.signature import ExpressionArgument, field_names, with_article
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
-from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.types import ArrayType, MatrixType, Space
 
 if TYPE_CHECKING:
     from speedmetal.frontend.interpreter import Frame
@@ -73,10 +73,37 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArrayView:
-    """An array, or the part of it at the first few indices."""
+class ExpressionArray:
+    """An expression that was given as an argument: it stands where an array stands.
 
-    array: ir.Array
+    Args:
+        name: Of the parameter.
+        argument: Its type.
+        leaves: A whole view of an array, or a number, for each leaf.
+    """
+
+    name: str
+    argument: ExpressionArgument
+    leaves: tuple[ArrayView | Scalar | Complex, ...]
+
+    @property
+    def type(self) -> ArrayType:
+        """That of an array with such elements; nothing lies side by side in memory."""
+        return ArrayType(self.argument.structure.dtype, self.argument.rank, None)
+
+    @property
+    def shape(self) -> None:
+        """Known at the launch alone, as that of every argument."""
+
+
+AnyArray = ir.Array | ExpressionArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayView:
+    """An array or an expression, or the part of it at the first few indices."""
+
+    array: AnyArray
     prefix: tuple[ir.Expression, ...] = ()
 
     @property
@@ -309,12 +336,18 @@ _KINDS = {
     Space.THREADGROUP: "a threadgroup array",
     Space.THREAD: "a thread array",
 }
+
+
+def _kind(array: AnyArray) -> str:
+    return _KINDS[array.type.space] if isinstance(array, ir.Array) else "an expression"
+
+
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
     Complex: lambda _: "complex64",
     Aggregate: lambda v: with_article(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
-    ArrayView: lambda v: f"{_KINDS[v.array.type.space]} of {v.dtype.name} of rank {v.rank}",
+    ArrayView: lambda v: f"{_kind(v.array)} of {v.dtype.name} of rank {v.rank}",
     Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",
     Range: lambda _: "a range",

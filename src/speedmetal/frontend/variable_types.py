@@ -14,6 +14,7 @@ from speedmetal.dtypes import DType, beside_running_number, holds_all_values, ki
 from speedmetal.frontend.signature import int_type
 from speedmetal.frontend.values import (
     Aggregate,
+    AnyArray,
     ArrayView,
     Complex,
     Matrix,
@@ -22,7 +23,6 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
-from speedmetal.ir import nodes as ir
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class AggregateVariable:
 
 @dataclass(frozen=True, slots=True)
 class ViewVariable:
-    array: ir.Array
+    array: AnyArray
     indices: int
 
     def __str__(self) -> str:

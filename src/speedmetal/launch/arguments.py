@@ -19,15 +19,17 @@ from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
+    ExpressionArgument,
     ScalarArgument,
     all_leaves,
     argument_type,
     is_aggregate,
     numbers_among,
-    parse_signature,
     record_items,
     signature_of,
 )
+from speedmetal.frontend.signature_text import parse_signature
+from speedmetal.launch.expressions import Expression, placed_leaves
 from speedmetal.records import record
 
 
@@ -98,8 +100,10 @@ def flatten(names: Sequence[str], arguments: Sequence[Any]) -> list[Named]:
 def device_among(items: Sequence[Named]) -> Device | None:
     """The device of the first array of ours."""
     for _, item in items:
-        if isinstance(item, DeviceArray):
-            return item.layout.device
+        leaves = item.leaves if isinstance(item, Expression) else (item,)
+        for leaf in leaves:
+            if isinstance(leaf, DeviceArray):
+                return leaf.layout.device
     return None
 
 
@@ -137,15 +141,37 @@ def bind(
             advice = _advice(argument)
             raise LaunchError(f"kernel {kernel!r}: argument {name}: {error}{advice}") from None
     leaves: list[Leaf] = []
-    largest = 0
+    sizes = [0]
     for (name, item), kind in zip(items, all_leaves(signature), strict=True):
-        if isinstance(kind, ArrayArgument):
-            _check_device(kernel, item, device)
-            leaves.append(Leaf(name, item, array_parameter(item)))
-            largest = max(largest, _largest_extent(item))
-        elif isinstance(kind, ScalarArgument):
-            leaves += _number(name, item, kind.dtype)
-    return BoundArguments(tuple(signature), tuple(leaves), largest)
+        leaves += _leaves(kernel, name, item, kind, device)
+        if isinstance(kind, ExpressionArgument):
+            sizes.append(item.size)  # broadcast, it may be larger than all its leaves
+    sizes += [_largest_extent(leaf.parameter) for leaf in leaves]
+    return BoundArguments(tuple(signature), tuple(leaves), max(sizes))
+
+
+def _leaves(kernel: str, name: str, item: Any, kind: Argument, device: Device) -> Iterator[Leaf]:
+    """The parameters of the compiled kernel that an argument becomes.
+
+    Raises:
+        LaunchError: An array among them is elsewhere.
+    """
+    if isinstance(kind, ArrayArgument):
+        _check_device(kernel, item, device)
+        yield Leaf(name, item, array_parameter(item))
+    elif isinstance(kind, ScalarArgument):
+        if kind.dtype is complex64:
+            yield Leaf(name, item.real, ScalarParameter(float32))
+            yield Leaf(name, item.imag, ScalarParameter(float32))
+        else:
+            yield Leaf(name, item, ScalarParameter(kind.dtype))
+    elif isinstance(kind, ExpressionArgument):
+        for placed, of_leaf in zip(placed_leaves(item), kind.leaves, strict=True):
+            if isinstance(of_leaf, ScalarArgument):
+                yield from _leaves(kernel, name, placed.value, of_leaf, device)
+            else:
+                _check_device(kernel, placed.value, device)
+                yield Leaf(name, placed.value, array_parameter(placed))
 
 
 def array_parameter(array: Any) -> ArrayParameter:
@@ -154,23 +180,19 @@ def array_parameter(array: Any) -> ArrayParameter:
     return ArrayParameter(array.shape, tuple(stride // itemsize for stride in array.strides))
 
 
-def _number(name: str, value: Any, dtype: DType) -> Iterator[Leaf]:
-    if dtype is complex64:
-        yield Leaf(name, value.real, ScalarParameter(float32))
-        yield Leaf(name, value.imag, ScalarParameter(float32))
-    else:
-        yield Leaf(name, value, ScalarParameter(dtype))
+def _largest_extent(parameter: ArrayParameter | ScalarParameter) -> int:
+    """The greatest index, extent or distance in elements that a parameter needs.
 
-
-def _largest_extent(array: Any) -> int:
-    """The greatest index, extent or distance in elements that an array needs.
-
-    >>> _largest_extent(np.empty((2, 3))), _largest_extent(np.empty((7, 0)))
-    (6, 7)
+    >>> _largest_extent(ArrayParameter((2, 3), (3, 1)))
+    6
+    >>> _largest_extent(ArrayParameter((7, 0), (0, 1)))
+    7
     """
-    shape = [size or 1 for size in array.shape]
-    steps = zip(shape, array.strides, strict=True)
-    span: int = sum(abs(stride) // array.itemsize * (size - 1) for size, stride in steps) + 1
+    if isinstance(parameter, ScalarParameter):
+        return 0
+    shape = [size or 1 for size in parameter.shape]
+    steps = zip(shape, parameter.strides, strict=True)
+    span: int = sum(abs(stride) * (size - 1) for size, stride in steps) + 1
     return max(math.prod(shape), span)
 
 

@@ -24,6 +24,7 @@ from speedmetal.frontend.signature import (
     record_items,
 )
 from speedmetal.frontend.static import static
+from speedmetal.launch.expressions import Expression
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -72,6 +73,18 @@ def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
     _read_record(argument, key, values)
 
 
+def _read_expression(argument: Expression, key: list[Any], values: list[Any]) -> None:
+    key += (argument.structure, argument.shape)
+    for leaf in argument.leaves:
+        if isinstance(leaf, DeviceArray):
+            key.append(leaf.layout)
+            values.append(leaf.address)
+        elif type(leaf.value) is complex:
+            values += (leaf.value.real, leaf.value.imag)
+        else:  # the structure has its type
+            values.append(leaf.value)
+
+
 def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append((type(argument), argument))
 
@@ -89,6 +102,7 @@ READERS: dict[type, Reader] = {
     np.complex64: _read_complex,
     ml_dtypes.bfloat16: _read_bfloat16,
     static: _read_known,
+    Expression: _read_expression,
 }
 """The readers of the types that were met; :func:`reader_for` adds the others."""
 
@@ -104,6 +118,8 @@ def reader_for(kind: type) -> Reader:
     reader: Reader
     if issubclass(kind, DeviceArray):
         reader = _read_array
+    elif issubclass(kind, Expression):
+        reader = _read_expression
     elif issubclass(kind, np.ndarray):
         reader = _read_ndarray
     elif issubclass(kind, np.generic):

@@ -16,7 +16,7 @@ import speedmetal as sm
 from speedmetal.errors import CompileError
 from speedmetal.frontend.capture import capture, is_current
 from speedmetal.frontend.infer import infer_function, infer_kernel
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.ir.text import kernel_text
 
 FACTOR = 2.0

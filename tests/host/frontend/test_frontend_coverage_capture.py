@@ -11,7 +11,7 @@ from speedmetal.frontend import fixpoint
 from speedmetal.frontend.capture import Dependencies, capture, is_current, look_up
 from speedmetal.frontend.infer import infer_kernel
 from speedmetal.frontend.parse import parse
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 
 
 def module(tmp_path, text: str) -> dict:

@@ -8,7 +8,7 @@ import pytest
 import speedmetal as sm
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.infer import infer_function, infer_kernel
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.system import deep_stack
 
 

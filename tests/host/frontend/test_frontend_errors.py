@@ -14,7 +14,7 @@ import speedmetal as sm
 from speedmetal.errors import CompileError, InternalError
 from speedmetal.frontend import infer
 from speedmetal.frontend.infer import infer_function, infer_kernel
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 
 
 def square(x):

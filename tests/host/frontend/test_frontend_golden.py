@@ -20,8 +20,8 @@ from speedmetal.frontend.signature import (
     ScalarArgument,
     StaticArgument,
     TupleArgument,
-    parse_signature,
 )
+from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.ir.text import kernel_text
 from speedmetal.ir.verify import broken_rules
 

@@ -18,7 +18,7 @@ import speedmetal as sm
 from speedmetal.frontend import fixpoint
 from speedmetal.frontend.infer import infer_kernel
 from speedmetal.frontend.interpreter import AbstractInterpreter
-from speedmetal.frontend.signature import parse_signature
+from speedmetal.frontend.signature_text import parse_signature
 
 
 class Pair(NamedTuple):

@@ -19,10 +19,10 @@ from speedmetal.frontend.signature import (
     StaticArgument,
     TupleArgument,
     leaves,
-    parse_signature,
     signature_of,
     unit_axis,
 )
+from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.ir.types import ArrayType
 
 

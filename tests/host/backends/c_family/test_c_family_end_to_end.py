@@ -13,7 +13,8 @@ from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.backends.targets import target_named
 from speedmetal.frontend.infer import infer_function, infer_kernel
-from speedmetal.frontend.signature import parse_signature, signature_of
+from speedmetal.frontend.signature import signature_of
+from speedmetal.frontend.signature_text import parse_signature
 
 FLOATS = np.zeros(4, np.float32)
 CASES = {

@@ -1,0 +1,206 @@
+"""Elements of expressions that were given as arguments: reading one emits what computes it.
+
+An :class:`~speedmetal.frontend.values.ExpressionArray` stands where an array stands: a kernel
+indexes it, and asks for its shape and dtype, and what is emitted are loads of its leaves and one
+call of a function of scalars. There is one such function for a structure in a program.
+
+Each node's value goes into a variable: no two nodes are contracted to one rounding, so that an
+expression that is computed at once and one that is computed node by node agree bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import cast
+
+from speedmetal import dtypes
+from speedmetal.dtypes import DType
+from speedmetal.errors import UserInputError
+from speedmetal.frontend import arithmetic
+from speedmetal.frontend.comparison import SIGNS as COMPARISONS
+from speedmetal.frontend.comparison import compare, select
+from speedmetal.frontend.convert import as_scalar, explicit, truth, typed
+from speedmetal.frontend.emit import freeze
+from speedmetal.frontend.functions import unique_function_name
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
+from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.session import Session, Unit
+from speedmetal.frontend.structure import CAST, Node, Structure, operands, ordered_nodes
+from speedmetal.frontend.values import (
+    ArrayView,
+    Complex,
+    ExpressionArray,
+    Scalar,
+    Static,
+    Value,
+    expressions_of,
+    with_expressions,
+)
+from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.ir import nodes as ir
+from speedmetal.source import NOWHERE, SourceSpan
+
+Operation = Callable[[AbstractInterpreter, list[Value], SourceSpan], Value]
+"""Emits an operation on values, as the same operation does in a kernel."""
+
+
+def _binary(name: str) -> Operation:
+    return lambda run, values, span: arithmetic.binary(run, name, values[0], values[1], span)
+
+
+def _comparison(name: str) -> Operation:
+    return lambda run, values, span: compare(run, name, values[0], values[1], span)
+
+
+def _intrinsic(name: str) -> Operation:
+    return lambda run, values, span: apply(run, TABLE[name], values, span)
+
+
+def _where(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> Value:
+    condition = typed(run, truth(run, values[0], span), dtypes.bool_, span)
+    return select(run, condition, values[1], values[2], span)
+
+
+OPERATIONS: dict[str, Operation] = {
+    **{name: _intrinsic(name) for name, i in TABLE.items() if i.kind is IntrinsicKind.MATH},
+    **{name: _binary(name) for name in arithmetic.SIGNS},
+    **{name: _comparison(name) for name in COMPARISONS},
+    "negate": lambda run, values, span: arithmetic.negate(run, values[0], span),
+    "invert": lambda run, values, span: arithmetic.invert(run, values[0], span),
+    "where": _where,
+}
+"""What nodes of a structure compute, besides leaves and casts."""
+
+
+# --- Types -----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
+    """The dtype of an operation on operands of these types: the kernel language's.
+
+    Raises:
+        UserInputError: It does not take them.
+
+    >>> result_type("divide", (dtypes.int32, dtypes.int32))
+    float32
+    """
+    run = AbstractInterpreter(Unit(Session("expression", dtypes.int32, 0), "x", is_function=True))
+    values: list[Value] = [_variable(run, "x", dtype)[0] for dtype in operand_types]
+    try:
+        value = OPERATIONS[operation](run, values, NOWHERE)
+    except Fault as fault:
+        raise UserInputError(str(fault.message)) from None
+    return dtypes.complex64 if isinstance(value, Complex) else as_scalar(run, value, NOWHERE).dtype
+
+
+def _variable(
+    run: AbstractInterpreter, name: str, dtype: DType
+) -> tuple[Scalar | Complex, tuple[ir.Variable, ...]]:
+    """A number in a new variable; a complex one is in two."""
+    if not dtype.is_complex:
+        variable = run.variable(name, dtype, NOWHERE)
+        return Scalar(ir.Read(variable, NOWHERE)), (variable,)
+    real, imag = (run.variable(f"{name}_{p}", dtypes.float32, NOWHERE) for p in ("real", "imag"))
+    return Complex(ir.Read(real, NOWHERE), ir.Read(imag, NOWHERE)), (real, imag)
+
+
+# --- Reading ---------------------------------------------------------------------------------
+
+
+def extent(
+    run: AbstractInterpreter, array: ExpressionArray, axis: int, span: SourceSpan
+) -> ir.Expression:
+    """The size along an axis: that of the first leaf which has the axis."""
+    argument = array.argument
+    for leaf, axes in zip(array.leaves, argument.axes, strict=True):
+        if isinstance(leaf, ArrayView) and axis in axes:
+            assert isinstance(leaf.array, ir.Array)
+            return ir.Extent(leaf.array, axes.index(axis), run.index_type, span)
+    raise AssertionError(f"no leaf of {array.name} has axis {axis}")
+
+
+def element(
+    run: AbstractInterpreter,
+    array: ExpressionArray,
+    indices: tuple[ir.Expression, ...],
+    load: Callable[[ArrayView, tuple[ir.Expression, ...]], Value],
+    span: SourceSpan,
+) -> Value:
+    """The element at these indices.
+
+    Args:
+        run: Into which it is emitted.
+        array: The expression.
+        indices: One for each of its axes, in bounds where that is checked.
+        load: Emits the element of a leaf.
+        span: Where the kernel reads it.
+    """
+    structure = array.argument.structure
+    if len(array.leaves) > 1:  # a load, or a call, is not done once for each leaf
+        indices = tuple(i if run.is_lazy_safe(i) else run.keep(i, "index") for i in indices)
+    leaves = [
+        load(leaf, tuple(indices[axis] for axis in axes)) if isinstance(leaf, ArrayView) else leaf
+        for leaf, axes in zip(array.leaves, array.argument.axes, strict=True)
+    ]
+    if not structure.children:
+        return leaves[0]
+    if run.debug or structure.dtype.is_complex:  # a function neither asserts nor gives two numbers
+        return _computed(run, structure, leaves, span)
+    function = _function(run, structure)
+    return Scalar(ir.Invoke(function, tuple(_parts(leaves)), span))
+
+
+def _parts(values: list[Value]) -> Iterator[ir.Expression]:
+    for value in values:
+        yield from expressions_of(value)
+
+
+def _function(run: AbstractInterpreter, structure: Structure) -> ir.Function:
+    """The function that computes an element from its leaves' elements."""
+    known = run.session.element_functions
+    if structure not in known:
+        given = [_variable(run, "leaf", dtype) for dtype in structure.leaf_types]
+        with run.scratch() as block:
+            value = _computed(run, structure, [value for value, _ in given], NOWHERE)
+            assert isinstance(value, Scalar)
+            run.emit(ir.Return(value.expression, NOWHERE))
+        known[structure] = ir.Function(
+            unique_function_name(run, "element"),
+            tuple(variable for _, variables in given for variable in variables),
+            structure.dtype,
+            freeze(block),
+            NOWHERE,
+            is_total=True,
+        )
+    return known[structure]
+
+
+def _computed(
+    run: AbstractInterpreter, structure: Structure, leaves: list[Value], span: SourceSpan
+) -> Value:
+    """The value of a structure, each node of which is computed once."""
+    known: dict[Node, Value] = {}
+    for node in ordered_nodes(structure):
+        part, numbers = node
+        if not part.children:
+            known[node] = leaves[numbers[0]]
+            continue
+        given = [known[operand] for operand in operands(node)]
+        if part.operation == CAST:
+            value = explicit(run, given[0], part.dtype, span)
+        else:
+            value = OPERATIONS[part.operation](run, given, span)
+        known[node] = with_expressions(_strong(value, span), lambda e: run.keep(e, "node"))
+    return known[structure, tuple(range(len(leaves)))]
+
+
+def _strong(value: Value, span: SourceSpan) -> Scalar | Complex:
+    """The number as one of its type: what stands in memory has no weak types."""
+    if isinstance(value, Complex):
+        return Complex(value.real, value.imag)
+    if isinstance(value, Static):  # a comparison whose result is known
+        return Scalar(ir.Constant(value.value, dtypes.bool_, span))
+    return Scalar(cast(Scalar, value).expression)
