@@ -71,10 +71,10 @@ def pipeline(device: MetalDevice, name: str, source: str = ADD) -> Any:
     """The pipeline state of a function."""
     with device.bridge.objc.autorelease_pool():
         options = device.bridge.Metal.MTLCompileOptions.alloc().init()
-        library, error = device.device.newLibraryWithSource_options_error_(source, options, None)
+        library, error = device.native.newLibraryWithSource_options_error_(source, options, None)
         assert library is not None, error.localizedDescription()
         function = library.newFunctionWithName_(name)
-        state, error = device.device.newComputePipelineStateWithFunction_error_(function, None)
+        state, error = device.native.newComputePipelineStateWithFunction_error_(function, None)
         assert state is not None, error.localizedDescription()
     return state
 

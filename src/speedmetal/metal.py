@@ -25,22 +25,24 @@ from typing import TYPE_CHECKING, Any
 
 from speedmetal.backends import registry
 from speedmetal.backends.device import Device
+from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.backends.metal.driver.buffer_pool import storage
-from speedmetal.backends.metal.driver.build import (
+from speedmetal.backends.metal.driver.capabilities import FLOOR
+from speedmetal.backends.metal.driver.device import MetalDevice
+from speedmetal.backends.metal.driver.labels import current_prefix
+from speedmetal.backends.metal.driver.libraries import (
     MATH_MODES,
+    RefusedSourceError,
+    compile_library,
+)
+from speedmetal.backends.metal.driver.pipelines import (
     Pipeline,
     RefusedPipelineError,
-    RefusedSourceError,
-    abilities_of,
-    compile_library,
     make_pipeline,
     source_key,
 )
-from speedmetal.backends.metal.driver.capabilities import FLOOR, Version
-from speedmetal.backends.metal.driver.device import MetalDevice
 from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
 from speedmetal.backends.metal.handwritten.constants import Constants, constant_values, specialised
-from speedmetal.backends.metal.profiling.signposts import current_prefix
 from speedmetal.errors import (
     CompileError,
     DeviceError,
@@ -155,7 +157,11 @@ def library(
     head = "".join(_define_lines(defines or {}))
     try:
         native = compile_library(
-            where, head + source, language=version, math_mode=math_mode, label="sm.metal.library"
+            where.context,
+            head + source,
+            language=version,
+            math_mode=math_mode,
+            label="sm.metal.library",
         )
     except RefusedSourceError as error:
         faults = list(_faults(source, error, lines_before=head.count("\n")))
@@ -168,7 +174,7 @@ def _checked_version(where: MetalDevice, version: Version) -> Version:
     is_pair = isinstance(version, tuple) and [type(part) for part in version] == [int, int]
     if not is_pair:
         raise UserInputError(f"expected a language version such as (3, 1), got {version!r}")
-    newest = abilities_of(where).language
+    newest = where.context.capabilities().language
     if version > newest:
         system = ".".join(map(str, where.bridge.system_version))
         raise UserInputError(
@@ -251,10 +257,10 @@ class Library:
             declared = dict(native.functionConstantsDictionary() or {})
             values = constant_values(name, declared, given, self._constants)
             if declared:
-                native = specialised(self.device, self._native, name, declared, values)
+                native = specialised(self.device.bridge, self._native, name, declared, values)
             key = source_key(self._identity, name, sorted(values.items()))
             try:
-                pipeline = make_pipeline(self.device, native, name, key)
+                pipeline = make_pipeline(self.device.context, native, name, key)
             except RefusedPipelineError as error:
                 raise MetalSourceError(name, list(_pipeline_fault(name, error))) from None
         return Function(self.device, name, pipeline, self._parameters.get(name))

@@ -20,7 +20,7 @@ from speedmetal.errors import DeviceError, UserInputError
 
 if TYPE_CHECKING:
     from speedmetal.backends.metal.driver.device import MetalDevice
-    from speedmetal.backends.metal.driver.queue import Timing
+    from speedmetal.backends.submission import Timing
 
 
 @contextmanager
@@ -213,7 +213,8 @@ def label(name: str) -> Iterator[None]:
         ...     pass
     """
     from speedmetal.backends.metal.driver.device import MetalDevice
-    from speedmetal.backends.metal.profiling.signposts import annotated, labelled
+    from speedmetal.backends.metal.driver.labels import labelled
+    from speedmetal.backends.metal.profiling.debug_groups import annotated
 
     if not (isinstance(name, str) and name):
         raise UserInputError(f"expected a name as a text that is not empty, got {name!r}")

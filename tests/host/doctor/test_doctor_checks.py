@@ -192,12 +192,12 @@ def test_buffers_that_stay_are_found(simulator):
             self.kept: list[Any] = []
 
         def newBufferWithLength_options_(self, *arguments: int) -> None:  # noqa: N802
-            self.kept.append(simulator.device.newBufferWithLength_options_(*arguments))
+            self.kept.append(simulator.native.newBufferWithLength_options_(*arguments))
 
         def currentAllocatedSize(self) -> int:  # noqa: N802
-            return simulator.device.currentAllocatedSize()
+            return simulator.native.currentAllocatedSize()
 
-    assert contract._kept_memory(simulator.device, simulator.bridge) is None
+    assert contract._kept_memory(simulator.native, simulator.bridge) is None
     problem = contract._kept_memory(Keeping(), simulator.bridge)
     assert problem.startswith("67108864 bytes stay allocated after 64 buffers")
 

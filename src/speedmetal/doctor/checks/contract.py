@@ -71,13 +71,13 @@ def examine(task: Task) -> Finding:
     bridge = device.bridge
     outcome = Outcome()
     with bridge.objc.autorelease_pool():
-        objects = _objects(device.device, bridge, outcome)
+        objects = _objects(device.native, bridge, outcome)
         for number, owner in enumerate(sdk.OWNERS.values()):
             task.progress(number, len(sdk.OWNERS))
             _look_at_owner(owner, bridge, objects, outcome)
         _look_at_names(bridge, outcome)
-        _look_at_refusal(device.device, outcome)
-    outcome.note("ownership", _kept_memory(device.device, bridge))
+        _look_at_refusal(device.native, outcome)
+    outcome.note("ownership", _kept_memory(device.native, bridge))
     facts = {
         "held": dict(outcome.held),
         "newer than this system": outcome.newer,

@@ -56,7 +56,7 @@ def _facts(device: Device) -> dict[str, Any]:
 
 
 def _metal_facts(device: Any) -> dict[str, Any]:
-    native = device.device
+    native = device.native
     with device.bridge.objc.autorelease_pool():
         return {
             "system": device.bridge.system_build,

@@ -127,5 +127,5 @@ def _usage(device: Any) -> Usage:
     return Usage(
         resident=psutil.Process().memory_info().rss,
         arrays=sm.memory_info(device).bytes_in_use,
-        device=int(device.device.currentAllocatedSize()) if is_metal else None,
+        device=int(device.native.currentAllocatedSize()) if is_metal else None,
     )

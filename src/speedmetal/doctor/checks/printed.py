@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import speedmetal as sm
-from speedmetal.backends.metal.driver import build
 from speedmetal.backends.metal.driver import capabilities as features
+from speedmetal.backends.metal.driver import libraries, pipelines
+from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.doctor import suite
 from speedmetal.doctor.results import Finding
 from speedmetal.doctor.worker import Task
@@ -62,7 +63,7 @@ def examine(task: Task) -> Finding:
     return Finding(facts, tuple(problems), note=f"{count} pipelines, {', '.join(facts)}")
 
 
-def versions_of(system: int) -> list[features.Version]:
+def versions_of(system: int) -> list[Version]:
     """The versions of the language that a macOS has, from the oldest that speedmetal asks for on.
 
     Example:
@@ -74,14 +75,14 @@ def versions_of(system: int) -> list[features.Version]:
 
 
 def refusals(
-    device: MetalDevice, text: str, version: features.Version, outcome: Outcome
+    device: MetalDevice, text: str, version: Version, outcome: Outcome
 ) -> Iterator[tuple[str, str]]:
     """What of a source the compilers refuse, each with their words."""
     try:
-        library = build.compile_library(
-            device, text, language=version, math_mode="safe", label="speedmetal doctor"
+        library = libraries.compile_library(
+            device.context, text, language=version, math_mode="safe", label="speedmetal doctor"
         )
-    except build.RefusedSourceError as error:
+    except libraries.RefusedSourceError as error:
         yield "", str(error)
         return
     names = [str(name) for name in library.functionNames()]
@@ -90,8 +91,8 @@ def refusals(
     for name in names:
         function = library.newFunctionWithName_(name)
         try:
-            key = build.source_key("doctor", text, name, version)
-            build.make_pipeline(device, function, name, key)
+            key = pipelines.source_key("doctor", text, name, version)
+            pipelines.make_pipeline(device.context, function, name, key)
             outcome.pipelines += 1
-        except build.RefusedPipelineError as error:
+        except pipelines.RefusedPipelineError as error:
             yield f", function {name}", str(error)

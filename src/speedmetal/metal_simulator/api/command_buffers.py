@@ -6,13 +6,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from weakref import ref
 
 from speedmetal.errors import SimulationError
 from speedmetal.metal_simulator.api import sdk
 from speedmetal.metal_simulator.api.buffers import Buffer
 from speedmetal.metal_simulator.api.commands import Command, ResourceLostError, Signal, Wait
+from speedmetal.metal_simulator.api.compute_passes import ComputePassDescriptor
 from speedmetal.metal_simulator.api.encoders import (
     BlitCommandEncoder,
     CommandEncoder,
@@ -20,13 +21,11 @@ from speedmetal.metal_simulator.api.encoders import (
 )
 from speedmetal.metal_simulator.api.events import Event
 from speedmetal.metal_simulator.api.foundation import LOCALIZED_DESCRIPTION, Error, failure
+from speedmetal.metal_simulator.api.instruments import ResidencySet
 from speedmetal.metal_simulator.api.native import Labelled, Native, System
 from speedmetal.metal_simulator.api.validation import MetalValidationError, require
 from speedmetal.metal_simulator.api.worker import Worker
 from speedmetal.metal_simulator.settings import Settings, current_settings
-
-if TYPE_CHECKING:
-    from speedmetal.metal_simulator.api.instruments import ComputePassDescriptor, ResidencySet
 
 NOT_ENQUEUED, ENQUEUED, COMMITTED, SCHEDULED, COMPLETED, FAILED = (
     sdk.ENUMERATIONS[f"MTLCommandBufferStatus{name}"]

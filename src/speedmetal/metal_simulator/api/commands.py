@@ -7,17 +7,15 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from speedmetal.errors import SimulationError
 from speedmetal.metal_simulator.api.buffers import Buffer
+from speedmetal.metal_simulator.api.counters import CounterSampleBuffer
 from speedmetal.metal_simulator.api.events import Event
 from speedmetal.metal_simulator.api.pipelines import ComputePipelineState
 from speedmetal.metal_simulator.settings import Settings
-
-if TYPE_CHECKING:
-    from speedmetal.metal_simulator.api.instruments import CounterSampleBuffer
 
 Triple = tuple[int, int, int]
 LARGEST_GRID = 1 << 32

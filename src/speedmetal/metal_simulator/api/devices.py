@@ -14,18 +14,20 @@ from speedmetal.metal_simulator.api.command_buffers import (
     CommandQueue,
     CommandQueueDescriptor,
 )
-from speedmetal.metal_simulator.api.events import Event, Fence, SharedEvent
-from speedmetal.metal_simulator.api.foundation import Error
-from speedmetal.metal_simulator.api.instruments import (
+from speedmetal.metal_simulator.api.counters import (
     CounterSampleBuffer,
     CounterSampleBufferDescriptor,
     CounterSet,
+    make_sample_buffer,
+)
+from speedmetal.metal_simulator.api.events import Event, Fence, SharedEvent
+from speedmetal.metal_simulator.api.foundation import Error
+from speedmetal.metal_simulator.api.instruments import (
     LogState,
     LogStateDescriptor,
     ResidencySet,
     ResidencySetDescriptor,
     make_log_state,
-    make_sample_buffer,
 )
 from speedmetal.metal_simulator.api.libraries import (
     CompileOptions,

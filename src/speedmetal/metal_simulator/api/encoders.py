@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from weakref import ref
 
 from speedmetal.metal_simulator.api import sdk
@@ -12,6 +12,7 @@ from speedmetal.metal_simulator.api.buffers import Buffer, Resource
 from speedmetal.metal_simulator.api.commands import (
     LARGEST_GRID,
     Binding,
+    Command,
     Copy,
     Dispatch,
     Fill,
@@ -22,15 +23,12 @@ from speedmetal.metal_simulator.api.commands import (
     Use,
     used_buffer,
 )
+from speedmetal.metal_simulator.api.counters import CounterSampleBuffer
 from speedmetal.metal_simulator.api.events import Fence
-from speedmetal.metal_simulator.api.native import Labelled, Native
+from speedmetal.metal_simulator.api.native import Labelled, Native, System
 from speedmetal.metal_simulator.api.pipelines import THREADS_PER_SIMDGROUP, ComputePipelineState
 from speedmetal.metal_simulator.api.validation import MetalValidationError, require
-
-if TYPE_CHECKING:
-    from speedmetal.metal_simulator.api.command_buffers import CommandBuffer
-    from speedmetal.metal_simulator.api.instruments import CounterSampleBuffer
-    from speedmetal.msl.parameters import Parameter
+from speedmetal.msl.parameters import Parameter
 
 # Limits of the Metal feature set tables.
 BUFFER_SLOTS = 31
@@ -43,6 +41,23 @@ _MAC2 = sdk.ENUMERATIONS["MTLGPUFamilyMac2"]
 _BLIT_ALIGNMENT = 4
 
 
+class Recording(Protocol):
+    """What an encoder needs of its command buffer."""
+
+    system: System
+    commands: list[Command]
+
+    def device(self) -> Native: ...
+
+    def retainedReferences(self) -> bool: ...
+
+    def hold(self, buffer: Buffer) -> Buffer | ref[Buffer]:
+        """How a command refers to a buffer."""
+
+    def encoder_ended(self, encoder: CommandEncoder) -> None:
+        """Another encoder may begin."""
+
+
 class CommandEncoder(Labelled):
     """``MTLCommandEncoder``: open until ``endEncoding``; only one of a command buffer is."""
 
@@ -50,7 +65,7 @@ class CommandEncoder(Labelled):
 
     __slots__ = ("_at_end", "_groups", "_hold", "_retained", "ended", "owner", "signposts")
 
-    def __init__(self, owner: CommandBuffer) -> None:
+    def __init__(self, owner: Recording) -> None:
         super().__init__(owner.system, owner.device())
         self.owner = owner
         self.ended = False
@@ -124,7 +139,7 @@ class ComputeCommandEncoder(CommandEncoder):
 
     def __init__(
         self,
-        owner: CommandBuffer,
+        owner: Recording,
         dispatch_type: int,
         samples: tuple[Sequence[Sample], Sequence[Sample]],
     ) -> None:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from speedmetal.metal_simulator.api import (
     buffers,
     command_buffers,
+    compute_passes,
+    counters,
     devices,
     encoders,
     events,
@@ -36,6 +38,8 @@ _PARTS = (
     events,
     command_buffers,
     encoders,
+    counters,
+    compute_passes,
     instruments,
 )
 NATIVES: Mapping[str, type[Native]] = {

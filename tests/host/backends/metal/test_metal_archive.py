@@ -12,7 +12,8 @@ import pytest
 
 from metal_machine import machine
 from speedmetal.backends.metal.driver import archive
-from speedmetal.backends.metal.driver.build import compile_library, make_pipeline, source_key
+from speedmetal.backends.metal.driver.libraries import compile_library
+from speedmetal.backends.metal.driver.pipelines import make_pipeline, source_key
 from speedmetal.system.disk_cache import CacheWarning, DiskCache, default_cache
 
 TEXT = "kernel void f(device float* a [[buffer(0)]]) { a[0] = 1.0f; }\n"
@@ -28,8 +29,8 @@ def folder(monkeypatch, tmp_path):
 
 
 def pipeline(device, key="key", text=TEXT):
-    library = compile_library(device, text, language=(3, 1), math_mode="safe", label="f")
-    return make_pipeline(device, library.newFunctionWithName_("f"), "f", source_key(key))
+    library = compile_library(device.context, text, language=(3, 1), math_mode="safe", label="f")
+    return make_pipeline(device.context, library.newFunctionWithName_("f"), "f", source_key(key))
 
 
 def hits(**configuration):
@@ -175,10 +176,10 @@ class Descriptor:
 @pytest.mark.parametrize("refusal", ["make", "fill", "write"])
 def test_refusals_do_not_stop_a_launch(folder, monkeypatch, refusal):
     device = machine()
-    library = compile_library(device, TEXT, language=(3, 1), math_mode="safe", label="f")
+    library = compile_library(device.context, TEXT, language=(3, 1), math_mode="safe", label="f")
     native = device.bridge.Metal.MTLComputePipelineDescriptor.alloc().init()
     native.setComputeFunction_(library.newFunctionWithName_("f"))
-    monkeypatch.setattr(device, "device", Refusing(device.device, refusal))
+    monkeypatch.setattr(device.context, "native", Refusing(device.native, refusal))
     monkeypatch.setattr(
         RefusingArchive,
         "addComputePipelineFunctionsWithDescriptor_error_",
@@ -197,7 +198,7 @@ def test_refusals_do_not_stop_a_launch(folder, monkeypatch, refusal):
     name = "newComputePipelineStateWithDescriptor_options_reflection_error_"
     monkeypatch.setattr(Refusing, name, new_state, raising=False)
     with device.bridge.objc.autorelease_pool():
-        state, error = archive.pipeline_state(device, Descriptor(native), "key")
+        state, error = archive.pipeline_state(device.context, Descriptor(native), "key")
     assert state is not None
     assert error is None
     assert entries(folder) == []
@@ -224,15 +225,16 @@ import resource, signal, sys
 import warnings; warnings.simplefilter("ignore")
 sys.path.insert(0, {tests!r})
 from metal_machine import machine
-from speedmetal.backends.metal.driver.build import compile_library, make_pipeline
+from speedmetal.backends.metal.driver.libraries import compile_library
+from speedmetal.backends.metal.driver.pipelines import make_pipeline
 device = machine()
-library = compile_library(device, {text!r}, language=(3, 1), math_mode="safe", label="f")
+library = compile_library(device.context, {text!r}, language=(3, 1), math_mode="safe", label="f")
 function = library.newFunctionWithName_("f")
 if {has_entry}:
-    make_pipeline(device, function, "f", "key")
+    make_pipeline(device.context, function, "f", "key")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
-made = make_pipeline(device, function, "f", "key")
+made = make_pipeline(device.context, function, "f", "key")
 print("made", made.threads_per_threadgroup)
 """
 

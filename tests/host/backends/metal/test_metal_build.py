@@ -15,15 +15,11 @@ import speedmetal as sm
 from metal_machine import machine
 from speedmetal.backends.device import BuildOptions
 from speedmetal.backends.metal.codegen.spellings import TYPES
-from speedmetal.backends.metal.driver import archive, build, program
-from speedmetal.backends.metal.driver.build import (
-    RefusedSourceError,
-    built,
-    compile_library,
-    packed,
-    pipeline_of,
-    unpacked,
-)
+from speedmetal.backends.metal.driver import archive, libraries, program
+from speedmetal.backends.metal.driver.build import built
+from speedmetal.backends.metal.driver.kernel_code import packed, unpacked
+from speedmetal.backends.metal.driver.libraries import RefusedSourceError, compile_library
+from speedmetal.backends.metal.driver.pipelines import pipeline_of
 from speedmetal.backends.metal.handwritten import constants
 from speedmetal.backends.metal.profiling import capture
 from speedmetal.compiler import pipeline
@@ -47,7 +43,7 @@ def lowered(function, *types):
 
 
 def code_of(device, function=add, types=("f32[:]", "f32[:]", "f32[:]", "f32"), **options):
-    return built(device, lowered(function, *types), BuildOptions(**options))
+    return built(device.context, lowered(function, *types), BuildOptions(**options))
 
 
 # --- What is kept --------------------------------------------------------------------------------
@@ -148,17 +144,17 @@ def test_the_math_mode_is_set_in_the_words_of_the_system(monkeypatch, system, mo
         raise KeyboardInterrupt
 
     fake = type("Fake", (), {"newLibraryWithSource_options_error_": stop})()
-    monkeypatch.setattr(device, "device", fake)
+    monkeypatch.setattr(device.context, "native", fake)
     with pytest.raises(KeyboardInterrupt):
-        compile_library(device, GOOD, language=(3, 1), math_mode=mode, label="x")
+        compile_library(device.context, GOOD, language=(3, 1), math_mode=mode, label="x")
     assert options.seen == {"setLanguageVersion_": 0x30001, **expected}
 
 
 def test_our_numbers_are_the_sdks():
     sdk = ENUMERATIONS
     assert {
-        name: sdk[f"MTLMathMode{name.title()}"] for name in build.MATH_MODES
-    } == build.MATH_MODES
+        name: sdk[f"MTLMathMode{name.title()}"] for name in libraries.MATH_MODES
+    } == libraries.MATH_MODES
     assert sdk["MTLCaptureErrorNotSupported"] == capture._NOT_SUPPORTED
     assert sdk["MTLCaptureErrorAlreadyCapturing"] == capture._ALREADY_CAPTURING
     assert sdk["MTLPipelineOptionNone"] == archive._NO_OPTIONS
@@ -174,15 +170,15 @@ def test_our_numbers_are_the_sdks():
 @pytest.mark.parametrize("system", [(14, 0, 0), (15, 4, 0), (26, 0, 0)])
 def test_libraries_are_made_on_every_system(system):
     device = machine(os_version=system)
-    for mode in build.MATH_MODES:
-        library = compile_library(device, GOOD, language=(3, 1), math_mode=mode, label="x")
+    for mode in libraries.MATH_MODES:
+        library = compile_library(device.context, GOOD, language=(3, 1), math_mode=mode, label="x")
         assert list(library.functionNames()) == ["f"]
 
 
 def test_a_refused_source_is_taken_apart():
     bad = GOOD.replace("1.0f", "nowhere")
     with pytest.raises(RefusedSourceError) as caught:
-        compile_library(machine(), bad, language=(3, 1), math_mode="safe", label="x")
+        compile_library(machine().context, bad, language=(3, 1), math_mode="safe", label="x")
     (complaint,) = caught.value.complaints
     assert (complaint.line, complaint.column) == (3, GOOD.splitlines()[2].index("1.0f") + 1)
     assert "nowhere" in complaint.message
@@ -214,17 +210,17 @@ class WarnedDevice:
 
 def test_warnings_set_an_error_beside_the_library_and_are_no_failure(monkeypatch):
     device = machine()
-    library = compile_library(device, GOOD, language=(3, 1), math_mode="safe", label="x")
-    monkeypatch.setattr(device, "device", WarnedDevice(library, object()))
-    again = compile_library(device, GOOD, language=(3, 1), math_mode="safe", label="x")
+    library = compile_library(device.context, GOOD, language=(3, 1), math_mode="safe", label="x")
+    monkeypatch.setattr(device.context, "native", WarnedDevice(library, object()))
+    again = compile_library(device.context, GOOD, language=(3, 1), math_mode="safe", label="x")
     assert again is library
 
 
 def test_no_library_and_no_error_is_a_failure(monkeypatch):
     device = machine()
-    monkeypatch.setattr(device, "device", WarnedDevice(None, None))
+    monkeypatch.setattr(device.context, "native", WarnedDevice(None, None))
     with pytest.raises(RefusedSourceError, match="Metal gave no reason"):
-        compile_library(device, GOOD, language=(3, 1), math_mode="safe", label="x")
+        compile_library(device.context, GOOD, language=(3, 1), math_mode="safe", label="x")
 
 
 # --- Pipelines -----------------------------------------------------------------------------------
@@ -233,12 +229,12 @@ def test_no_library_and_no_error_is_a_failure(monkeypatch):
 def test_a_kernel_is_compiled_once_for_a_device():
     device = machine()
     code = unpacked(code_of(device))
-    first = pipeline_of(device, code, "add")
+    first = pipeline_of(device.context, code, "add")
     before = device.bridge.simulation.compilations
     assert before == 1
-    assert pipeline_of(device, unpacked(packed(code)), "again") is first
+    assert pipeline_of(device.context, unpacked(packed(code)), "again") is first
     assert device.bridge.simulation.compilations == before
-    assert pipeline_of(machine(), code, "add") is not first
+    assert pipeline_of(machine().context, code, "add") is not first
 
 
 def test_threads_that_ask_at_once_compile_once():
@@ -246,7 +242,7 @@ def test_threads_that_ask_at_once_compile_once():
     code = unpacked(code_of(device))
     found = []
     asking = [
-        threading.Thread(target=lambda: found.append(pipeline_of(device, code, "add")))
+        threading.Thread(target=lambda: found.append(pipeline_of(device.context, code, "add")))
         for _ in range(4)
     ]
     for thread in asking:
@@ -260,12 +256,12 @@ def test_threads_that_ask_at_once_compile_once():
 def test_pipelines_go_with_the_last_program():
     device = machine()
     data = code_of(device)
-    first = program.load(device, data, "add")
-    second = program.load(device, data, "add")
+    first = program.load(device.context, device.queue, data, "add")
+    second = program.load(device.context, device.queue, data, "add")
     assert device.bridge.simulation.compilations == 1
     del first, second
     gc.collect()
-    program.load(device, data, "add")
+    program.load(device.context, device.queue, data, "add")
     assert device.bridge.simulation.compilations == 2
 
 
@@ -274,9 +270,9 @@ def test_math_modes_make_other_code():
     safe = unpacked(code_of(device))
     fast = unpacked(code_of(device, math_mode="fast"))
     assert fast.math_mode == "fast"
-    assert pipeline_of(device, safe, "add") is not pipeline_of(device, fast, "add")
+    assert pipeline_of(device.context, safe, "add") is not pipeline_of(device, fast, "add")
     same_text = dataclasses.replace(safe, math_mode="relaxed")
-    assert pipeline_of(device, safe, "add") is not pipeline_of(device, same_text, "add")
+    assert pipeline_of(device.context, safe, "add") is not pipeline_of(device, same_text, "add")
 
 
 def test_our_faulty_text_is_blamed_on_us_at_the_users_line():
@@ -290,7 +286,7 @@ def test_our_faulty_text_is_blamed_on_us_at_the_users_line():
         code, printed=dataclasses.replace(text, text="\n".join(lines) + "\n")
     )
     with pytest.raises(CompileError) as caught:
-        pipeline_of(device, broken, "add of mine")
+        pipeline_of(device.context, broken, "add of mine")
     message = str(caught.value)
     assert message.startswith("1 error in kernel 'add of mine'\n\n")
     assert f"{__file__}:" in message
@@ -302,7 +298,7 @@ def test_our_faulty_text_is_blamed_on_us_at_the_users_line():
 def test_a_compiler_that_says_no_place():
     device = machine(fail_compile="the compiler service crashed")
     with pytest.raises(CompileError) as caught:
-        pipeline_of(device, unpacked(code_of(device)), "add")
+        pipeline_of(device.context, unpacked(code_of(device)), "add")
     assert "Metal's compiler: the compiler service crashed; what speedmetal" in str(caught.value)
 
 
@@ -311,7 +307,7 @@ def test_an_entry_that_is_not_in_the_library():
     code = unpacked(code_of(device))
     wrong = dataclasses.replace(code, printed=dataclasses.replace(code.printed, entry="other"))
     with pytest.raises(InternalError, match=r"no function 'other', only \['add'\]"):
-        pipeline_of(device, wrong, "add")
+        pipeline_of(device.context, wrong, "add")
 
 
 def test_too_much_threadgroup_memory_is_no_pipeline():
@@ -325,7 +321,7 @@ def test_too_much_threadgroup_memory_is_no_pipeline():
     device = machine(max_threadgroup_memory=8192)
     code = unpacked(code_of(device, large, ("f32[:]",)))
     with pytest.raises(CompileError, match=r"Metal makes no pipeline of it: .*16384 bytes"):
-        pipeline_of(device, code, "large")
+        pipeline_of(device.context, code, "large")
 
 
 def test_loaded_code_computes():

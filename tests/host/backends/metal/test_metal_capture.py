@@ -10,8 +10,9 @@ import pytest
 
 import speedmetal as sm
 from metal_machine import machine
+from speedmetal.backends.metal.driver import labels
 from speedmetal.backends.metal.driver.commands import Encoding
-from speedmetal.backends.metal.profiling import capture, signposts
+from speedmetal.backends.metal.profiling import capture, debug_groups
 from speedmetal.backends.metal.profiling.capture import captured
 from speedmetal.errors import DeviceError, UserInputError
 
@@ -77,7 +78,7 @@ def test_launches_in_a_trace_have_names(allowed, monkeypatch, tmp_path):
     a = ran(device)
     with captured(device, tmp_path / "named.gputrace"):
         double(a, grid=4)
-        with signposts.labelled("forward"):
+        with labels.labelled("forward"):
             double(a, grid=4)
     double(a, grid=4)
     sm.synchronize()
@@ -158,18 +159,18 @@ def test_the_end_waits_until_the_trace_is_written(tmp_path, monkeypatch):
 
 
 def test_stretches_nest_and_end():
-    assert signposts.current_prefix() == ""
-    with signposts.labelled("a"):
-        with signposts.labelled("b"):
-            assert signposts.current_prefix() == "a/b/"
-        assert signposts.current_prefix() == "a/"
-    assert signposts.current_prefix() == ""
+    assert labels.current_prefix() == ""
+    with labels.labelled("a"):
+        with labels.labelled("b"):
+            assert labels.current_prefix() == "a/b/"
+        assert labels.current_prefix() == "a/"
+    assert labels.current_prefix() == ""
 
 
 def test_annotations_are_counted():
     queue = machine().queue
-    with signposts.annotated([queue]):
-        with signposts.annotated([queue]):
+    with debug_groups.annotated([queue]):
+        with debug_groups.annotated([queue]):
             assert queue.annotates
         assert queue.annotates
     assert not queue.annotates
@@ -192,7 +193,7 @@ def test_what_was_asked_before_and_after_is_not_annotated(hanging):
     double(a, grid=4)  # is committed at once: nothing else was to do
     commits = simulation.commits
     double(a, grid=4)
-    with signposts.annotated([hanging.queue]):
+    with debug_groups.annotated([hanging.queue]):
         assert simulation.commits == commits + 1
         double(a, grid=4)
         assert simulation.commits == commits + 1

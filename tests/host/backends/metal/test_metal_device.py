@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from metal_machine import machine
+from speedmetal.backends import registry
 from speedmetal.backends.device import Device
-from speedmetal.backends.metal.driver import device as devices
 from speedmetal.backends.metal.driver.device import MetalDevice, metal_device, simulated_device
 from speedmetal.errors import DeviceError
 
@@ -49,9 +49,9 @@ def test_copies_of_every_dtype_and_shape():
 
 
 def test_there_is_one_simulated_device():
-    device = simulated_device()
+    device = registry.device("metal-sim")
     assert device.name == "metal-sim"
-    assert simulated_device() is device
+    assert registry.device("metal-sim") is device
     assert isinstance(device, MetalDevice)
 
 
@@ -62,12 +62,10 @@ def test_without_its_compiler_the_simulator_is_not_there(monkeypatch):
         raise DeviceError("no compiler")
 
     monkeypatch.setattr(toolchain, "find", missing)
-    monkeypatch.delitem(devices._made, "metal-sim", raising=False)
     with pytest.raises(DeviceError, match="no compiler"):
         simulated_device()
 
 
 def test_the_real_device_says_why_it_is_not_here():
-    devices._made.pop("metal", None)
     with pytest.raises(DeviceError, match="Metal needs macOS, and this is Linux"):
         metal_device()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from metal_machine import caching_machine, floats, launch, machine, number, pipeline, uploaded
-from speedmetal.backends.metal.driver import device as devices
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.commands import Encoding
+from speedmetal.backends.stream import MAILBOXES_PENDING
 from speedmetal.errors import DeviceError, KernelError, SimulationError
 from speedmetal.metal_simulator.api.configuration import CommandBufferFault
 
@@ -303,9 +303,9 @@ def test_mailboxes_do_not_pile_up():
     device = machine()
     buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
     seen = []
-    for value in range(devices.MAILBOXES_PENDING + 1):
+    for value in range(MAILBOXES_PENDING + 1):
         report(device, state, buffer, lambda words: seen.append(int(words[0])), value)
-    assert seen == list(range(devices.MAILBOXES_PENDING))
+    assert seen == list(range(MAILBOXES_PENDING))
 
 
 def test_half_a_report_of_a_failed_launch_is_not_an_error_of_its_own():

@@ -156,7 +156,7 @@ def test_a_pipeline_with_fewer_threads_than_asked():
 
 def test_damaged_code():
     with pytest.raises(InternalError, match="damaged"):
-        program.load(machine(), b"speedmetal metal 1\nno", "k")
+        program.load(machine().context, machine().queue, b"speedmetal metal 1\nno", "k")
 
 
 def test_the_mailbox_is_bound_behind_the_arguments(device):
@@ -181,7 +181,7 @@ def test_the_number_of_messages_of_a_launch(device):
     x, out = sm.zeros(8, device=device), sm.zeros(8, device=device)
     kernel(out, x, 1, 2.0, True, grid=8)
     sm.synchronize()
-    count = 4 * device.queue.dispatches_per_command_buffer
+    count = 4 * device.queue.limits.launches
     before = simulation.messages
     for number in range(count):
         kernel(out, x, number, 2.0, True, grid=8)

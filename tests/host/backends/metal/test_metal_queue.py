@@ -1,11 +1,13 @@
 """Queues: batches, order, few messages, events, and waiting with a limit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from metal_machine import floats, launch, machine, number, pipeline, uploaded
 from speedmetal.backends.metal.driver.errors import FAULTS
-from speedmetal.backends.metal.driver.queue import BATCHES_IN_FLIGHT, DISPATCHES_PER_COMMAND_BUFFER
+from speedmetal.backends.metal.driver.queue import LIMITS
 from speedmetal.errors import DeviceError
 
 
@@ -25,9 +27,9 @@ def test_launches_see_the_results_of_those_before():
     device = machine()
     state = pipeline(device, "increment")
     (buffer, *_) = arrays(device)
-    for _ in range(3 * DISPATCHES_PER_COMMAND_BUFFER + 1):
+    for _ in range(3 * LIMITS.launches + 1):
         launch(device, state, [buffer], grid=64)
-    expected = np.arange(64) + 3 * DISPATCHES_PER_COMMAND_BUFFER + 1
+    expected = np.arange(64) + 3 * LIMITS.launches + 1
     assert floats(device, buffer).tolist() == expected.tolist()
 
 
@@ -154,11 +156,11 @@ def test_a_batch_is_committed_when_it_is_full():
     state = pipeline(device, "increment")
     (buffer, *_) = arrays(device)
     launch(device, state, [buffer], grid=64)
-    for _ in range(DISPATCHES_PER_COMMAND_BUFFER):
+    for _ in range(LIMITS.launches):
         assert device.queue.open_serial == 2
         launch(device, state, [buffer], grid=64)
     assert device.queue.open_serial == 3
-    device.queue.bytes_per_command_buffer = 1000
+    device.queue.limits = replace(LIMITS, touched_bytes=1000)
     launch(device, state, [buffer], grid=64, touched_bytes=999)
     assert device.queue.open_serial == 3
     launch(device, state, [buffer], grid=64, touched_bytes=1)
@@ -169,21 +171,21 @@ def test_a_batch_is_committed_when_it_is_full():
 
 def test_no_more_than_so_many_batches_are_in_flight():
     device = machine()
-    device.queue.dispatches_per_command_buffer = 1
+    device.queue.limits = replace(LIMITS, launches=1)
     state = pipeline(device, "increment")
     (buffer, *_) = arrays(device)
-    for _ in range(10 * BATCHES_IN_FLIGHT):
+    for _ in range(10 * LIMITS.in_flight):
         launch(device, state, [buffer], grid=64)
         in_flight = device.queue.open_serial - 1 - device.queue.completed_serial
-        assert in_flight <= BATCHES_IN_FLIGHT
-    assert floats(device, buffer)[0] == 10 * BATCHES_IN_FLIGHT
+        assert in_flight <= LIMITS.in_flight
+    assert floats(device, buffer)[0] == 10 * LIMITS.in_flight
 
 
 def test_the_gpus_times_are_recorded_for_each_batch():
     device = machine()
     seen = []
     device.queue.recorder = seen.append
-    device.queue.dispatches_per_command_buffer = 2
+    device.queue.limits = replace(LIMITS, launches=2)
     state = pipeline(device, "increment")
     (buffer, *_) = arrays(device)
     device.bridge.simulation.configure(hang=True)

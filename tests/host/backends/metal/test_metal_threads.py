@@ -82,17 +82,17 @@ def test_a_finaliser_that_launches_does_not_deadlock():
             device.queue.flush()
 
     # In the middle of a commit, on the thread that holds the lock.
-    fill = device.queue._fill
+    start = device.queue._start
 
-    def filled(batch, commands):
+    def started(batch, commands):
         launcher = Launcher()
         launcher.itself = launcher
         del launcher
         gc.collect()
-        device.queue._fill = fill
-        fill(batch, commands)
+        device.queue._start = start
+        start(batch, commands)
 
-    device.queue._fill = filled
+    device.queue._start = started
     launch(device, state, [buffer], grid=16)
     assert floats(device, buffer)[0] == 2
 
@@ -101,14 +101,14 @@ def test_waiting_in_the_middle_of_a_commit_is_refused():
     device = machine()
     buffer = uploaded(device, np.zeros(16, np.float32))
     launch(device, pipeline(device, "increment"), [buffer], grid=16)
-    fill = device.queue._fill
+    start = device.queue._start
 
-    def filled(batch, commands):
+    def started(batch, commands):
         with pytest.raises(DeviceError, match="inside a finaliser or signal handler"):
             device.queue.synchronize()
-        fill(batch, commands)
+        start(batch, commands)
 
-    device.queue._fill = filled
+    device.queue._start = started
     assert floats(device, buffer)[0] == 1
 
 

@@ -17,12 +17,10 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from speedmetal.backends.metal.driver.context import MetalContext
 from speedmetal.system.disk_cache import DiskCache, default_cache
-
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.device import MetalDevice
 
 SWITCH_VARIABLE = "SPEEDMETAL_METAL_ARCHIVES"
 """Environment variable that turns archives off where it is ``0``, and leaves the cache on."""
@@ -32,13 +30,13 @@ _FORMAT = 1
 _NO_OPTIONS = 0  # MTLPipelineOptionNone
 
 
-def pipeline_state(device: MetalDevice, descriptor: Any, source_key: str) -> tuple[Any, Any]:
+def pipeline_state(context: MetalContext, descriptor: Any, source_key: str) -> tuple[Any, Any]:
     """A pipeline state, from its archive where there is one; else it is made and archived.
 
     Must be called inside an autorelease pool.
 
     Args:
-        device: Where it runs.
+        context: Where it runs.
         descriptor: An ``MTLComputePipelineDescriptor`` with its function.
         source_key: What tells its code from that of all other functions.
 
@@ -47,24 +45,24 @@ def pipeline_state(device: MetalDevice, descriptor: Any, source_key: str) -> tup
     """
     cache = default_cache()
     if cache.folder is None or os.environ.get(SWITCH_VARIABLE) == "0":
-        return _state(device, descriptor)
-    # The identity of a device has its name and the build of its system.
-    key = f"metal archive {_FORMAT} {device.identity} {source_key}"
-    return _from_stored(device, descriptor, cache.get(key)) or _archived(
-        device, descriptor, cache, key
+        return _state(context, descriptor)
+    # The identity has the GPU's name and the build of its system.
+    key = f"metal archive {_FORMAT} {context.identity} {source_key}"
+    return _from_stored(context, descriptor, cache.get(key)) or _archived(
+        context, descriptor, cache, key
     )
 
 
-def _state(device: MetalDevice, descriptor: Any) -> tuple[Any, Any]:
+def _state(context: MetalContext, descriptor: Any) -> tuple[Any, Any]:
     """From the archives that the descriptor has, or else compiled."""
-    state, error = device.device.newComputePipelineStateWithDescriptor_options_reflection_error_(
+    state, error = context.native.newComputePipelineStateWithDescriptor_options_reflection_error_(
         descriptor, _NO_OPTIONS, None, None
     )
     return state, error
 
 
 def _from_stored(
-    device: MetalDevice, descriptor: Any, content: bytes | None
+    context: MetalContext, descriptor: Any, content: bytes | None
 ) -> tuple[Any, None] | None:
     """The state from an archive's bytes; None where there are none, or Metal refuses them."""
     if content is None:
@@ -72,46 +70,48 @@ def _from_stored(
 
     def read(path: Path) -> tuple[Any, None] | None:
         path.write_bytes(content)
-        archive = _archive(device, path)
+        archive = _archive(context, path)
         if archive is None:
             return None
         descriptor.setBinaryArchives_([archive])
-        state, _ = _state(device, descriptor)
+        state, _ = _state(context, descriptor)
         return None if state is None else (state, None)
 
     found: tuple[Any, None] | None = _with_file(read)
     return found
 
 
-def _archived(device: MetalDevice, descriptor: Any, cache: DiskCache, key: str) -> tuple[Any, Any]:
+def _archived(
+    context: MetalContext, descriptor: Any, cache: DiskCache, key: str
+) -> tuple[Any, Any]:
     """The state of a function that is compiled now, whose archive is kept if that is possible."""
-    archive = _archive(device, None)
+    archive = _archive(context, None)
     is_filled = archive is not None and _succeeds(
         archive.addComputePipelineFunctionsWithDescriptor_error_(descriptor, None)
     )
     # The archive is asked first, so that what it compiled is not compiled again.
     descriptor.setBinaryArchives_([archive] if is_filled else [])
-    state, error = _state(device, descriptor)
+    state, error = _state(context, descriptor)
     if is_filled and state is None:
         descriptor.setBinaryArchives_([])
-        state, error = _state(device, descriptor)
-    elif is_filled and (content := _with_file(lambda path: _serialised(device, archive, path))):
+        state, error = _state(context, descriptor)
+    elif is_filled and (content := _with_file(lambda path: _serialised(context, archive, path))):
         cache.put(key, content)
     return state, error
 
 
-def _serialised(device: MetalDevice, archive: Any, path: Path) -> bytes | None:
-    url = device.bridge.Foundation.NSURL.fileURLWithPath_(str(path))
+def _serialised(context: MetalContext, archive: Any, path: Path) -> bytes | None:
+    url = context.bridge.Foundation.NSURL.fileURLWithPath_(str(path))
     return path.read_bytes() if _succeeds(archive.serializeToURL_error_(url, None)) else None
 
 
-def _archive(device: MetalDevice, path: Path | None) -> Any:
+def _archive(context: MetalContext, path: Path | None) -> Any:
     """An ``MTLBinaryArchive`` with a file's content, or an empty one; None where it is refused."""
-    bridge = device.bridge
+    bridge = context.bridge
     descriptor = bridge.Metal.MTLBinaryArchiveDescriptor.alloc().init()
     if path is not None:
         descriptor.setUrl_(bridge.Foundation.NSURL.fileURLWithPath_(str(path)))
-    archive, _ = device.device.newBinaryArchiveWithDescriptor_error_(descriptor, None)
+    archive, _ = context.native.newBinaryArchiveWithDescriptor_error_(descriptor, None)
     return archive
 
 

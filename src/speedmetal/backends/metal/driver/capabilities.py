@@ -16,13 +16,12 @@ from typing import Any
 
 from speedmetal.backends.c_family.layout import all_nodes, function_nodes
 from speedmetal.backends.metal.codegen.spellings import NATIVE_ATOMICS
+from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.dtypes import bfloat16, float32, int64, uint64
 from speedmetal.errors import Diagnostic, UserInputError
 from speedmetal.ir.nodes import Array, Atomic, Call, Expression, Kernel, Statement
 from speedmetal.ir.types import MatrixType, Space
 from speedmetal.source import SourceSpan
-
-Version = tuple[int, int]
 
 FLOOR: Version = (3, 1)
 """The least language version that is asked for: what macOS 14 has, the oldest system supported.

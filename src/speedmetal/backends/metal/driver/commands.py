@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speedmetal.errors import DeviceError
-
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.events import Event
 
 LONGEST_COPY_BYTES = 1 << 31
 """Longer copies are split: beyond 4 GiB they fail without a word."""
 
 LENGTH_ALIGNMENT_BYTES = 16
-"""Lengths of threadgroup memory are multiples of it."""
+"""Of threadgroup memory sized at launch (Metal Feature Set Tables, "Threadgroup memory length
+alignment")."""
 
 Dispatch = tuple[
     Any,  # pipeline
@@ -155,26 +153,26 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """Give an event a value when everything before is done."""
+    """Give an ``MTLSharedEvent`` a value when everything before is done."""
 
-    event: Event
+    event: Any
     value: int
 
     def encode(self, encoding: Encoding) -> None:
         encoding.end()
-        encoding.command_buffer.encodeSignalEvent_value_(self.event.native, self.value)
+        encoding.command_buffer.encodeSignalEvent_value_(self.event, self.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wait:
-    """Hold back everything after until an event has a value."""
+    """Hold back everything after until an ``MTLSharedEvent`` has a value."""
 
-    event: Event
+    event: Any
     value: int
 
     def encode(self, encoding: Encoding) -> None:
         encoding.end()
-        encoding.command_buffer.encodeWaitForEvent_value_(self.event.native, self.value)
+        encoding.command_buffer.encodeWaitForEvent_value_(self.event, self.value)
 
 
 Command = Dispatch | Copy | Refresh | Signal | Wait
@@ -182,7 +180,7 @@ Command = Dispatch | Copy | Refresh | Signal | Wait
 
 def encode(
     commands: Sequence[Command], command_buffer: Any, *, annotates: bool
-) -> list[tuple[Command, Exception]]:
+) -> list[tuple[str | None, Exception]]:
     """Fill a command buffer.
 
     Args:
@@ -191,11 +189,12 @@ def encode(
         annotates: Whether each launch has an encoder and a debug group with its label, for tools.
 
     Returns:
-        The commands that could not be encoded, each with the reason; all others are in.
+        For each command that could not be encoded, the launch's label (None: a copy) and the
+        reason; all others are in.
     """
     encoding = Encoding(command_buffer)
     dispatch = encoding.annotated_dispatch if annotates else encoding.dispatch
-    failed: list[tuple[Command, Exception]] = []
+    failed: list[tuple[str | None, Exception]] = []
     try:
         for command in commands:
             try:
@@ -204,7 +203,7 @@ def encode(
                 else:
                     command.encode(encoding)  # type: ignore[union-attr]
             except Exception as error:  # noqa: BLE001 - one bad command must not lose the others
-                failed.append((command, error))
+                failed.append((command[-1] if type(command) is tuple else None, error))
     finally:
         encoding.end()
     return failed

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import ctypes
-import functools
-import json
-import os
-import threading
-import weakref
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import (
-    Buffer,
-    BuildOptions,
-    Device,
-    DeviceLimits,
-    MemoryInfo,
-    Program,
-)
+from speedmetal.backends.device import Buffer, BuildOptions, Device, MemoryInfo, Program
+from speedmetal.backends.forks import ForkedLock, keep_forever, watch
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
 from speedmetal.backends.metal.driver.buffer_pool import (
@@ -38,11 +25,10 @@ from speedmetal.backends.metal.driver.buffer_pool import (
     current_storage,
 )
 from speedmetal.backends.metal.driver.commands import Copy, Refresh
-from speedmetal.backends.metal.driver.errors import first_of
+from speedmetal.backends.metal.driver.context import MetalContext
 from speedmetal.backends.metal.driver.events import Event
-from speedmetal.backends.metal.driver.forks import ForkedLock
 from speedmetal.backends.metal.driver.queue import Queue
-from speedmetal.errors import DeviceError
+from speedmetal.backends.stream import MAILBOXES_PENDING, finish_all, raise_first
 from speedmetal.ir.nodes import Kernel
 
 Words = np.ndarray[Any, np.dtype[np.uint32]]
@@ -50,14 +36,8 @@ Words = np.ndarray[Any, np.dtype[np.uint32]]
 STAGING_BYTES = 64 << 20
 """Copies to and from memory that the host does not see pass through buffers of this size."""
 
-MAILBOXES_PENDING = 32
-"""Launches that may print, after which one waits; each may hold a mailbox of 1 MiB."""
-
 _EXIT_SECONDS = 30.0
 """How long the end of the process waits for work that nobody synchronised."""
-
-LONGEST_GRID = 2**32 - 1
-"""Threads along one axis (Metal Feature Set Tables)."""
 
 
 class MetalDevice(Device):
@@ -70,7 +50,8 @@ class MetalDevice(Device):
 
     Attributes:
         bridge: The way to Metal.
-        device: The ``MTLDevice``.
+        native: The ``MTLDevice``.
+        context: Both, and what is known of the GPU.
         queue: Where kernels and copies run, in order.
         queues: That one, and those that were made beside it.
     """
@@ -85,38 +66,24 @@ class MetalDevice(Device):
         super().__init__()
         self.name = name
         self.bridge = bridge
-        with bridge.objc.autorelease_pool():
-            self.device = _native_device(bridge)
-            self.limits = DeviceLimits(
-                int(self.device.maxThreadsPerThreadgroup().width),
-                int(self.device.maxThreadgroupMemoryLength()),
-                LONGEST_GRID,
-            )
+        self.context = MetalContext(bridge, name)
+        self.native = self.context.native
+        self.limits = self.context.limits
         self.queues: list[Queue] = []
         policy = policy or (EXACT if bridge.is_simulated else CACHING)
-        self.pool = Pool(bridge, self.device, self.queues, name, policy)
+        self.pool = Pool(bridge, self.native, self.queues, name, policy)
         self.queue = self.new_queue()
-        _live.add(self)
-        _watch_the_end()
+        watch(self)
 
     # --- What it is ----------------------------------------------------------------------------
 
     @cached_property
     def description(self) -> str:
-        with self.bridge.objc.autorelease_pool():
-            return str(self.device.name())
+        return self.context.description
 
     @cached_property
     def identity(self) -> str:
-        # Not its number in the registry, which changes with each start of the machine.
-        with self.bridge.objc.autorelease_pool():
-            facts = {
-                "device": self.description,
-                "architecture": str(self.device.architecture().name()),
-                "system": self.bridge.system_build,
-                "is_simulated": self.bridge.is_simulated,
-            }
-        return json.dumps(facts, sort_keys=True)
+        return self.context.identity
 
     @property
     def shares_host_memory(self) -> bool:  # type: ignore[override]
@@ -137,7 +104,7 @@ class MetalDevice(Device):
 
     def new_queue(self) -> Queue:
         """Another queue, which runs beside the others; order them with :meth:`new_event`."""
-        queue = Queue(self.bridge, self.device, self.name, self._stored)
+        queue = Queue(self.bridge, self.native, self.name, self._stored)
         if self.queues:
             queue.time_limit_seconds = self.time_limit_seconds
         self.queues.append(queue)
@@ -145,17 +112,12 @@ class MetalDevice(Device):
 
     def new_event(self) -> Event:
         """An event for the queues of this device."""
-        return Event(self.bridge, self.device)
+        return Event(self.bridge, self.native)
 
     def synchronize(self) -> None:
-        for queue in self.queues:
-            queue.flush()
-        for queue in self.queues:
-            queue.finish()
+        finish_all(self.queues)
         self.pool.collect()
-        errors = [error for queue in self.queues for error in queue.collect_errors()]
-        if errors:
-            raise first_of(errors)
+        raise_first([error for queue in self.queues for error in queue.collect_errors()])
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -249,15 +211,17 @@ class MetalDevice(Device):
 
     # --- Kernels -------------------------------------------------------------------------------
 
+    # What prints and loads is imported when a kernel is built or loaded: the printer takes a while.
+
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.metal.driver.build import built
 
-        return built(self, kernel, options)
+        return built(self.context, kernel, options)
 
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.metal.driver.program import load
 
-        return load(self, code, kernel)
+        return load(self.context, self.queue, code, kernel)
 
     def run_with_mailbox(
         self,
@@ -289,7 +253,7 @@ class MetalDevice(Device):
             queue.close_in_child()
         # Letting go of Metal's objects would talk to the parent's connection, so nothing here is
         # ever freed.
-        _keep_forever((self.device, self.pool, self.queues))
+        keep_forever((self.context, self.pool, self.queues))
 
     def drain(self) -> None:
         """At the end of the process: let the GPU finish, print what kernels printed."""
@@ -297,19 +261,6 @@ class MetalDevice(Device):
             limit = self.time_limit_seconds
             self.time_limit_seconds = _EXIT_SECONDS if limit is None else min(limit, _EXIT_SECONDS)
             self.synchronize()
-
-
-def _native_device(bridge: Bridge) -> Any:
-    native = bridge.Metal.MTLCreateSystemDefaultDevice()
-    if native is None:
-        native = next(iter(bridge.Metal.MTLCopyAllDevices() or ()), None)
-    if native is None:
-        raise DeviceError(
-            "Metal has no GPU here: this process may run in a virtual machine without one, or in a"
-            " session that may not use it (over ssh, as a service, or sandboxed); run it in the"
-            " session of a user who is logged in at the screen"
-        )
-    return native
 
 
 def _block(buffer: Buffer) -> Any:
@@ -327,11 +278,7 @@ def _rounded(size_bytes: int) -> int:
     return -(-size_bytes // COPY_ALIGNMENT_BYTES) * COPY_ALIGNMENT_BYTES
 
 
-# --- One of each in a process --------------------------------------------------------------------
-
-_live: weakref.WeakSet[MetalDevice] = weakref.WeakSet()
-_made: dict[str, MetalDevice] = {}
-_making = threading.Lock()
+# --- What the registry makes, once in a process --------------------------------------------------
 
 
 def metal_device() -> MetalDevice:
@@ -340,7 +287,7 @@ def metal_device() -> MetalDevice:
     Raises:
         DeviceError: There is none, or something is missing; the message says what to do.
     """
-    return _device("metal", pyobjc_bridge)
+    return MetalDevice(pyobjc_bridge(), "metal")
 
 
 def simulated_device() -> MetalDevice:
@@ -349,34 +296,4 @@ def simulated_device() -> MetalDevice:
     Raises:
         DeviceError: The simulator's compiler is missing; the message says what to do.
     """
-    return _device("metal-sim", simulated_bridge)
-
-
-def _device(name: str, bridge: Callable[[], Bridge]) -> MetalDevice:
-    with _making:
-        if name not in _made:
-            _made[name] = MetalDevice(bridge(), name)
-        return _made[name]
-
-
-def _close_in_child() -> None:
-    global _making  # noqa: PLW0603 - another thread may have held it
-    _making = threading.Lock()
-    for device in tuple(_live):
-        device.close_in_child()
-
-
-def _keep_forever(value: object) -> None:
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
-
-
-def _drain_all() -> None:
-    for device in tuple(_live):
-        device.drain()
-
-
-@functools.cache
-def _watch_the_end() -> None:
-    """Called with the first device: what it needs was registered before, and so ends later."""
-    os.register_at_fork(after_in_child=_close_in_child)
-    atexit.register(_drain_all)
+    return MetalDevice(simulated_bridge(), "metal-sim")

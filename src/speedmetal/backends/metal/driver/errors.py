@@ -209,9 +209,6 @@ def _kernels(device: str, labels: Sequence[str]) -> str:
     )
 
 
-def first_of(errors: Sequence[Exception]) -> Exception:
-    """One exception for several: the first, with the others as notes."""
-    first = errors[0]
-    for other in errors[1:]:
-        first.add_note(f"and after it: {type(other).__name__}: {other}")
-    return first
+def described(error: Any) -> str:
+    """What an ``NSError`` says."""
+    return "Metal gave no reason" if error is None else str(error.localizedDescription())

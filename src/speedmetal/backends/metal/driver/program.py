@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program
-from speedmetal.backends.metal.driver.build import MetalCode, Pipeline, pipeline_of, unpacked
-from speedmetal.backends.metal.profiling.signposts import current_prefix
+from speedmetal.backends.metal.driver.commands import LENGTH_ALIGNMENT_BYTES
+from speedmetal.backends.metal.driver.context import MetalContext
+from speedmetal.backends.metal.driver.kernel_code import MetalCode, unpacked
+from speedmetal.backends.metal.driver.labels import current_prefix
+from speedmetal.backends.metal.driver.pipelines import Pipeline, pipeline_of
+from speedmetal.backends.metal.driver.queue import Queue
 from speedmetal.backends.packing import packer
 from speedmetal.errors import LaunchError
 
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.device import MetalDevice
 
-LENGTH_ALIGNMENT_BYTES = 16
-"""Of threadgroup memory sized at launch (Metal Feature Set Tables, "Threadgroup memory length
-alignment")."""
-
-
-def load(device: MetalDevice, code: bytes, kernel: str) -> MetalProgram:
+def load(context: MetalContext, queue: Queue, code: bytes, kernel: str) -> MetalProgram:
     """A program from what :func:`speedmetal.backends.metal.driver.build.built` made.
 
     Args:
-        device: Where it will run.
+        context: Where it will run.
+        queue: Where it will be launched.
         code: The bytes.
         kernel: The user's name of the kernel, for messages and labels.
 
@@ -38,25 +36,32 @@ def load(device: MetalDevice, code: bytes, kernel: str) -> MetalProgram:
         CompileError: Metal's compiler refused it.
     """
     kept = unpacked(code)
-    return MetalProgram(device, kept, pipeline_of(device, kept, kernel), kernel)
+    return MetalProgram(context, queue, kept, pipeline_of(context, kept, kernel), kernel)
 
 
 class MetalProgram(Program):
     """A kernel that can be launched.
 
     Args:
-        device: Where it runs.
+        context: Where it runs.
+        queue: Where it is launched.
         code: What a launch binds.
         pipeline: What is dispatched.
         kernel: The user's name of it.
     """
 
-    __slots__ = ("_code", "_device", "_kernel", "_pipeline", "threads_per_threadgroup")
+    __slots__ = ("_code", "_context", "_kernel", "_pipeline", "_queue", "threads_per_threadgroup")
 
     def __init__(
-        self, device: MetalDevice, code: MetalCode, pipeline: Pipeline, kernel: str
+        self,
+        context: MetalContext,
+        queue: Queue,
+        code: MetalCode,
+        pipeline: Pipeline,
+        kernel: str,
     ) -> None:
-        self._device = device
+        self._context = context
+        self._queue = queue
         self._code = code
         self._pipeline = pipeline
         self._kernel = kernel
@@ -74,13 +79,13 @@ class MetalProgram(Program):
         places = [number + 1 for number in self._code.printed.arrays]
         touched_bytes = self._touched_bytes(launch)
         grid, threads = launch.sizes.grid, launch.sizes.threads
-        device, pipeline, label = self._device, self._pipeline, self._kernel
-        state, rounded = pipeline.state, self._lengths
+        dispatch, label = self._queue.dispatch, self._kernel
+        state, rounded = self._pipeline.state, self._lengths
 
         def run(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
             arrays = [values[place] for place in places]
             mailbox = values[0]
-            device.queue.dispatch(
+            dispatch(
                 state,
                 [array.buffer for array in arrays],
                 [array.offset for array in arrays],
@@ -100,7 +105,7 @@ class MetalProgram(Program):
         if launch.sizes.group_size > allowed:
             raise LaunchError(
                 f"kernel {self._kernel!r}: {launch.sizes.group_size} threads per threadgroup"
-                f" requested; {self._device.name} allows {allowed} for this kernel, because of the"
+                f" requested; {self._context.name} allows {allowed} for this kernel, because of the"
                 " registers that it needs; use fewer, or leave threads out"
             )
 
@@ -109,12 +114,12 @@ class MetalProgram(Program):
         step = LENGTH_ALIGNMENT_BYTES
         rounded = tuple([-(-length // step) * step for length in lengths])
         needed = self._pipeline.threadgroup_bytes + sum(rounded)
-        allowed = self._device.limits.threadgroup_memory_bytes
+        allowed = self._context.limits.threadgroup_memory_bytes
         if needed > allowed:
             raise LaunchError(
                 f"kernel {self._kernel!r} needs {needed} bytes of threadgroup memory, each array"
-                f" rounded up to {step}; {self._device.name} allows {allowed}; make its threadgroup"
-                " arrays smaller"
+                f" rounded up to {step}; {self._context.name} allows {allowed}; make its"
+                " threadgroup arrays smaller"
             )
         return rounded
 

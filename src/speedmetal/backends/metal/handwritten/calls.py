@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import ArrayLayout, DeviceArray
-from speedmetal.backends.metal.driver.program import LENGTH_ALIGNMENT_BYTES
+from speedmetal.backends.device import ArrayLayout, Device, DeviceArray
+from speedmetal.backends.metal.driver.commands import LENGTH_ALIGNMENT_BYTES
 from speedmetal.msl.arguments import (
     Argument,
     at_buffers,
@@ -19,9 +19,6 @@ from speedmetal.msl.arguments import (
     threadgroup_sizes,
 )
 from speedmetal.msl.declared import Parameters
-
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.device import MetalDevice
 
 Binding = tuple[Any, int, int]
 """A buffer, an offset and an index; or bytes, their length and an index."""
@@ -41,7 +38,7 @@ class Bound:
 
 
 def bound(
-    kernel: str, parameters: Parameters | None, device: MetalDevice, arguments: Sequence[Any]
+    kernel: str, parameters: Parameters | None, device: Device, arguments: Sequence[Any]
 ) -> Bound:
     """The arguments of a call, each at its buffer (:func:`speedmetal.msl.arguments.at_buffers`).
 
@@ -79,7 +76,7 @@ def _size(layout: ArrayLayout) -> int:
     return math.prod(layout.shape) * layout.dtype.itemsize
 
 
-def _check_array(argument: Argument, device: MetalDevice, layout: ArrayLayout) -> None:
+def _check_array(argument: Argument, device: Device, layout: ArrayLayout) -> None:
     if layout.device is not device:
         raise argument.fault(
             f": the kernel runs on {device.name}, the array is on {layout.device.name}; move it"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.metal.driver.build import described
+from speedmetal.backends.metal.driver.bridge import Bridge
+from speedmetal.backends.metal.driver.errors import described
 from speedmetal.dtypes import (
     DType,
     bfloat16,
@@ -24,9 +25,6 @@ from speedmetal.dtypes import (
     uint64,
 )
 from speedmetal.errors import UnknownNameError, UserInputError
-
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.device import MetalDevice
 
 Constants = Mapping[str | int, Any]
 """Values of function constants, by name or by index."""
@@ -92,7 +90,7 @@ def _is_constant(dtype: DType, value: Any) -> bool:
 
 
 def specialised(
-    device: MetalDevice,
+    bridge: Bridge,
     library: Any,
     name: str,
     declared: Mapping[str, Any],
@@ -103,7 +101,7 @@ def specialised(
     Raises:
         UserInputError: Metal refuses them.
     """
-    constants = device.bridge.Metal.MTLFunctionConstantValues.alloc().init()
+    constants = bridge.Metal.MTLFunctionConstantValues.alloc().init()
     for constant, content in values.items():
         # The bridge takes an address; the bytes must live until the call is over.
         memory = np.frombuffer(content, np.uint8).copy()

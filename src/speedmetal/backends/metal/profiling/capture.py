@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from speedmetal.backends.metal.driver.build import described
-from speedmetal.backends.metal.profiling.signposts import annotated
+from speedmetal.backends.metal.driver.device import MetalDevice
+from speedmetal.backends.metal.driver.errors import described
+from speedmetal.backends.metal.profiling.debug_groups import annotated
 from speedmetal.errors import DeviceError, UserInputError
-
-if TYPE_CHECKING:
-    from speedmetal.backends.metal.driver.device import MetalDevice
 
 SUFFIX = ".gputrace"
 """Of the folders that Metal writes and Xcode opens."""
@@ -92,7 +90,7 @@ def _started(device: MetalDevice, path: Path) -> Any:
         if not manager.supportsDestination_(destination):
             raise DeviceError(f"Metal writes no GPU traces in this process; {_PERMISSION}")
         descriptor = metal.MTLCaptureDescriptor.alloc().init()
-        descriptor.setCaptureObject_(device.device)
+        descriptor.setCaptureObject_(device.native)
         descriptor.setDestination_(destination)
         descriptor.setOutputURL_(bridge.Foundation.NSURL.fileURLWithPath_(str(path.absolute())))
         is_started, error = manager.startCaptureWithDescriptor_error_(descriptor, None)

@@ -1,0 +1,102 @@
+"""A kernel as it lies on disk: the printed source, and what a launch must bind.
+
+That is no machine code: Apple's compiler makes that of it when a program is loaded, once for each
+kernel and GPU; :mod:`speedmetal.backends.metal.driver.archive` keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
+from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel
+from speedmetal.backends.metal.driver.bridge import Version
+from speedmetal.dtypes import named
+from speedmetal.errors import InternalError
+
+
+@dataclass(frozen=True, slots=True)
+class MetalCode:
+    """A kernel ready for Metal's compiler: all that a later process needs to load it.
+
+    Args:
+        printed: The source, and what a launch must bind.
+        element_bytes: Sizes of the arrays' elements, in the order of the buffers.
+        math_mode: A key of :data:`speedmetal.backends.metal.driver.libraries.MATH_MODES`.
+        language: The version of Metal's language.
+    """
+
+    printed: PrintedKernel
+    element_bytes: tuple[int, ...]
+    math_mode: str
+    language: Version
+
+
+_MAGIC = b"speedmetal metal 1\n"
+"""Begins the bytes of a kernel; the number changes with their form."""
+
+
+def packed(code: MetalCode) -> bytes:
+    """The bytes of a kernel; the inverse of :func:`unpacked`."""
+    text = json.dumps(_record(code), separators=(",", ":")).encode()
+    return _MAGIC + blake2b(text, digest_size=16).hexdigest().encode() + b"\n" + text
+
+
+def unpacked(data: bytes) -> MetalCode:
+    """The kernel in bytes that :func:`packed` made.
+
+    Raises:
+        InternalError: These are others, or damaged.
+    """
+    head, _, text = data.removeprefix(_MAGIC).partition(b"\n")
+    is_whole = (
+        data.startswith(_MAGIC) and head == blake2b(text, digest_size=16).hexdigest().encode()
+    )
+    if not is_whole:
+        raise InternalError("metal load: the code of the kernel is damaged, or of another version")
+    try:
+        return _code(json.loads(text))
+    except (ValueError, LookupError, TypeError) as error:
+        raise InternalError(f"metal load: the code of the kernel is damaged: {error}") from error
+
+
+def _record(code: MetalCode) -> dict[str, Any]:
+    text = code.printed
+    fields = [
+        (f.name, f.dtype.name, f.offset, f.source.value, f.parameter, f.axis)
+        for f in text.layout.fields
+    ]
+    return {
+        "text": text.text,
+        "entry": text.entry,
+        "fields": fields,
+        "size": text.layout.size,
+        "arrays": text.arrays,
+        "has_mailbox": text.has_mailbox,
+        "sized_arrays": text.sized_arrays,
+        "places": [(p.printed_line, p.file, p.line, p.text) for p in text.places],
+        "element_bytes": code.element_bytes,
+        "math_mode": code.math_mode,
+        "language": code.language,
+    }
+
+
+def _code(record: dict[str, Any]) -> MetalCode:
+    fields = tuple(
+        ArgumentField(name, named(dtype), offset, Source(source), parameter, axis)
+        for name, dtype, offset, source, parameter, axis in record["fields"]
+    )
+    major, minor = record["language"]
+    text = PrintedKernel(
+        record["text"],
+        record["entry"],
+        ArgumentLayout(fields, record["size"]),
+        tuple(record["arrays"]),
+        record["has_mailbox"],
+        record["sized_arrays"],
+        tuple(Place(*place) for place in record["places"]),
+    )
+    return MetalCode(text, tuple(record["element_bytes"]), record["math_mode"], (major, minor))
