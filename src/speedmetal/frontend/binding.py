@@ -9,17 +9,8 @@ from dataclasses import replace
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend.convert import as_complex, constant, implicit
-from speedmetal.frontend.interpreter import (
-    RETURN,
-    AbstractInterpreter,
-    Binding,
-    Env,
-    Fault,
-    Frame,
-    Key,
-    Pin,
-    Record,
-)
+from speedmetal.frontend.frames import Env, Frame, Pin
+from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Binding, Fault, Record
 from speedmetal.frontend.values import (
     REPORTED,
     Aggregate,
@@ -41,6 +32,7 @@ from speedmetal.frontend.values import (
 from speedmetal.frontend.variable_types import (
     AggregateVariable,
     ComplexVariable,
+    Key,
     MatrixVariable,
     NumberVariable,
     OtherVariable,

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from speedmetal import dtypes
 from speedmetal.frontend.binding import merge
 from speedmetal.frontend.emit import Flag, OpenIf, SetFlag
-from speedmetal.frontend.interpreter import AbstractInterpreter, Env, Label, Region
+from speedmetal.frontend.frames import Env, Label
+from speedmetal.frontend.interpreter import AbstractInterpreter, Region
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 

@@ -16,7 +16,8 @@ from speedmetal.frontend.comparison import (
     invert_truth,
 )
 from speedmetal.frontend.convert import static_int, truth
-from speedmetal.frontend.interpreter import AbstractInterpreter, Frame, UnknownName, expression
+from speedmetal.frontend.frames import Frame
+from speedmetal.frontend.interpreter import AbstractInterpreter, UnknownName, expression
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from speedmetal.errors import Diagnostic, InternalError
-from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Binding, Key, Record
+from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Binding, Record
 from speedmetal.frontend.session import Unit
-from speedmetal.frontend.variable_types import VariableType, is_variable, join
+from speedmetal.frontend.variable_types import Key, VariableType, is_variable, join
 
 MOST_RUNS = 200
 """Two or three are usual. A chain of names that widen one another takes one run for each link."""

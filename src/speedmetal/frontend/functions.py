@@ -16,16 +16,9 @@ from speedmetal.frontend.binding import bind_parameter, fault_of, resolved
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.exits import labelled
 from speedmetal.frontend.fixpoint import solve
+from speedmetal.frontend.frames import Env, Frame, Label
 from speedmetal.frontend.identifiers import Names
-from speedmetal.frontend.interpreter import (
-    RETURN,
-    AbstractInterpreter,
-    Env,
-    Fault,
-    Frame,
-    Label,
-    NeedsInlining,
-)
+from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Fault, NeedsInlining
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.session import Specialised, Unit
 from speedmetal.frontend.suggestions import meant

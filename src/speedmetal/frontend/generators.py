@@ -16,14 +16,8 @@ from speedmetal.frontend.binding import bind, declare, fault_of, resolved
 from speedmetal.frontend.comparison import invert_truth, select
 from speedmetal.frontend.convert import truth
 from speedmetal.frontend.exits import branch, labelled, leave
-from speedmetal.frontend.interpreter import (
-    AbstractInterpreter,
-    Consumer,
-    Env,
-    Frame,
-    Label,
-    expression,
-)
+from speedmetal.frontend.frames import Consumer, Env, Frame, Label
+from speedmetal.frontend.interpreter import AbstractInterpreter, expression
 from speedmetal.frontend.parse import FIRST_ITERABLE, items_generator
 from speedmetal.frontend.values import (
     NONE,

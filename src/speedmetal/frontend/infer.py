@@ -22,9 +22,10 @@ from speedmetal.frontend.binding import bind_parameter
 from speedmetal.frontend.capture import Dependency, first_line
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.fixpoint import solve
+from speedmetal.frontend.frames import Env, Frame
 from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
 from speedmetal.frontend.identifiers import valid_identifier
-from speedmetal.frontend.interpreter import AbstractInterpreter, Env, Fault, Frame
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.lift import lift, partial_of
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.session import Session, Unit

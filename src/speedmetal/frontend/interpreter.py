@@ -8,25 +8,24 @@ run repeated (``infer.py``). The last run's IR is the result.
 from __future__ import annotations
 
 import ast
-import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError, Diagnostic, UserInputError
 from speedmetal.frontend.emit import (
     Block,
-    Flag,
     OpenIf,
     effects,
     is_disturbed,
     is_lazy_safe,
 )
+from speedmetal.frontend.frames import Env, Frame, Label, Loop
 from speedmetal.frontend.identifiers import Names
 from speedmetal.frontend.lift import lift
-from speedmetal.frontend.parse import Parsed
+from speedmetal.frontend.session import Unit
 from speedmetal.frontend.values import (
     REPORTED,
     Broken,
@@ -36,16 +35,10 @@ from speedmetal.frontend.values import (
     expressions_of,
     with_expressions,
 )
+from speedmetal.frontend.variable_types import Key, VariableType
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ValueType
 from speedmetal.source import SourceSpan
-
-if TYPE_CHECKING:
-    from speedmetal.frontend.session import Unit
-    from speedmetal.frontend.variable_types import VariableType
-
-Key = tuple[int, str]
-"""A name of one frame; stays the same from run to run."""
 
 RETURN = "<return>"
 """The name to which an inlined function's result is bound."""
@@ -76,125 +69,6 @@ class ConstantTooWide(Fault):
 
 class NeedsInlining(Exception):  # noqa: N818
     """The function cannot be one of scalars without effects; it has to be inlined."""
-
-
-class Env:
-    """Values of names, as an overlay over the values at the start of a region."""
-
-    __slots__ = ("base", "own")
-
-    def __init__(self, base: Env | None = None) -> None:
-        self.base = base
-        self.own: dict[str, Value] = {}
-
-    def get(self, name: str) -> Value | None:
-        env: Env | None = self
-        while env is not None:
-            found = env.own.get(name)
-            if found is not None:
-                return found
-            env = env.base
-        return None
-
-    def names(self) -> set[str]:
-        """Every name that has a value."""
-        return {*self.own, *(self.base.names() if self.base is not None else ())}
-
-    def changes_since(self, base: Env) -> dict[str, Value]:
-        """What was bound since ``base`` was the environment."""
-        layers = []
-        env: Env | None = self
-        while env is not None and env is not base:
-            layers.append(env.own)
-            env = env.base
-        changes: dict[str, Value] = {}
-        for layer in reversed(layers):
-            changes.update(layer)
-        return changes
-
-
-@dataclass(slots=True, eq=False)
-class Label:
-    """A region that can be left early without a jump of the IR: an inlined call, an unrolled turn.
-
-    Args:
-        flag: Tells the code after a partial exit whether the region was left.
-        home: The block in which the region stands.
-        depth: Number of the IR's loops around it.
-        env: The environment at its start.
-        exits: What was bound, at each exit, since then.
-    """
-
-    flag: Flag
-    home: Block
-    depth: int
-    env: Env
-    exits: list[dict[str, Value]] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Loop:
-    """A loop of the IR: what was bound at each way round and out, and labels left from inside."""
-
-    env: Env
-    continues: list[dict[str, Value]] = field(default_factory=list)
-    breaks: list[dict[str, Value]] = field(default_factory=list)
-    exits: set[Label] = field(default_factory=set)
-
-
-@dataclass(slots=True, eq=False)
-class Unrolled:
-    """A loop that is unrolled: what ``break`` and ``continue`` leave."""
-
-    leave: Label
-    turn: Label | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Consumer:
-    """What becomes of the items of a generator.
-
-    Args:
-        each: Takes one, with the expression that it comes from.
-        counts: Whether it has to know while compiling how many they are.
-    """
-
-    each: Callable[[Value, ast.expr], None]
-    counts: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pin:
-    """A name's value in a turn of an unrolled loop, and the variable that holds it afterwards."""
-
-    value: Value
-    variable: Value
-
-
-@dataclass(slots=True, eq=False)
-class Frame:
-    """A function that is being evaluated.
-
-    Args:
-        parsed: Its tree.
-        function: The Python function whose globals it sees.
-        number: Identifies the frame; the same from run to run.
-        env: Values of its names.
-        parent: The frame around it, for a function defined inside a kernel.
-        label: What ``return`` leaves; None where ``return`` is the IR's.
-        pinned: Names of the turns around that are known while compiling, though variables.
-    """
-
-    parsed: Parsed
-    function: types.FunctionType
-    number: int
-    env: Env
-    parent: Frame | None = None
-    label: Label | None = None
-    result: Value | None = None  # of a return that ends the function on every way
-    loops: list[Loop | Unrolled] = field(default_factory=list)
-    pinned: dict[str, Pin] = field(default_factory=dict)
-    consumer: Consumer | None = None  # where the frame is a generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)

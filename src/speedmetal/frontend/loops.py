@@ -18,14 +18,8 @@ from speedmetal.frontend.binding import (
 from speedmetal.frontend.comparison import invert_truth
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
 from speedmetal.frontend.exits import after_loop, labelled, leave
-from speedmetal.frontend.interpreter import (
-    AbstractInterpreter,
-    Label,
-    Loop,
-    Region,
-    Unrolled,
-    statement,
-)
+from speedmetal.frontend.frames import Label, Loop, Unrolled
+from speedmetal.frontend.interpreter import AbstractInterpreter, Region, statement
 from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.ranges import course_of
 from speedmetal.frontend.statements import assign

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import Diagnostic
 from speedmetal.frontend.capture import Dependencies, Source
+from speedmetal.frontend.structure import Structure
+from speedmetal.frontend.values import Broken
+from speedmetal.frontend.variable_types import Key, VariableType
+from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
-
-if TYPE_CHECKING:
-    from speedmetal.frontend.interpreter import Key
-    from speedmetal.frontend.structure import Structure
-    from speedmetal.frontend.values import Broken
-    from speedmetal.frontend.variable_types import VariableType
-    from speedmetal.ir import nodes as ir
 
 
 @dataclass(slots=True)

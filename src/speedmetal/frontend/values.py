@@ -18,8 +18,8 @@ from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType, MatrixType, Space
 
-if TYPE_CHECKING:
-    from speedmetal.frontend.interpreter import Frame
+if TYPE_CHECKING:  # a frame's names have values, some of which keep the frame
+    from speedmetal.frontend.frames import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)

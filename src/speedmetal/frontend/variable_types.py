@@ -24,6 +24,9 @@ from speedmetal.frontend.values import (
     describe,
 )
 
+Key = tuple[int, str]
+"""A name of one frame; stays the same from run to run."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumberVariable:
