@@ -277,6 +277,9 @@ class Device(ABC):
     """Of the backend, and the target of its kernels: ``"cpu"``, ``"cuda"`` or ``"metal"``."""
     shares_host_memory: bool
     """Whether the host reads and writes the same bytes of new arrays, without copies."""
+    takes_numpy_arrays: bool = False
+    """Whether kernels read and write NumPy's arrays where they are: an address of theirs is one of
+    the device's."""
     has_math_modes: bool = False
     """Whether ``sm.math_mode("fast")`` makes different code."""
     variants: tuple[str, ...] = ("",)

@@ -218,7 +218,7 @@ def _check_device(kernel: str, array: Any, device: Device) -> None:
         LaunchError: It does not.
     """
     if isinstance(array, np.ndarray):
-        if device.kind != "cpu":
+        if not device.takes_numpy_arrays:
             raise LaunchError(
                 f"kernel {kernel!r} runs on {device.name}, but an argument is a NumPy array;"
                 f" move it with sm.array(x, device={device.name!r})"

@@ -44,6 +44,7 @@ class CpuDevice(Device):
     name = "cpu"
     kind = "cpu"
     shares_host_memory = True
+    takes_numpy_arrays = True
     variants = ("", LINEAR)
     # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
     default_threads = (1024, 256)
