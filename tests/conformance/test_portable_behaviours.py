@@ -41,7 +41,7 @@ def compilations(monkeypatch) -> list[str]:
     real = pipeline.lower
 
     def noted(specialisation, target):
-        names.append(specialisation.name or specialisation.function.__name__)
+        names.append(specialisation.source.name)
         return real(specialisation, target)
 
     monkeypatch.setattr(pipeline, "lower", noted)
