@@ -45,43 +45,9 @@ def remainder(a, b):
     return a % b
 
 
-def both(a, b):
-    return a & b
-
-
-def either(a, b):
-    return a | b
-
-
-def one_of(a, b):
-    return a ^ b
-
-
-def left_shift(a, b):
-    return a << b
-
-
-def right_shift(a, b):
-    return a >> b
-
-
-def power(a, b):
-    return a**b
-
-
 def quotient_and_rest(a, b):
     quotient, rest = divmod(a, b)
     return quotient * 1000 + rest
-
-
-COMPARISONS = {
-    operator.lt: lambda a, b: a < b,
-    operator.le: lambda a, b: a <= b,
-    operator.gt: lambda a, b: a > b,
-    operator.ge: lambda a, b: a >= b,
-    operator.eq: lambda a, b: a == b,
-    operator.ne: lambda a, b: a != b,
-}
 
 
 def pairs(values, dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -120,87 +86,11 @@ def assert_same(found: np.ndarray, wanted: np.ndarray) -> None:
 # --- Integers --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
-@pytest.mark.parametrize(
-    ("ours", "exact"),
-    [(add, operator.add), (subtract, operator.sub), (multiply, operator.mul),
-     (both, operator.and_), (either, operator.or_), (one_of, operator.xor)],
-    ids=lambda f: f.__name__,
-)  # fmt: skip
-def test_integers_wrap(launch, ours, exact, dtype):
-    a, b = pairs(integers_of(dtype), dtype)
-    wanted = [wrapped(exact(int(x), int(y)), dtype) for x, y in zip(a, b, strict=True)]
-    assert apply(launch, ours, a, b, result=dtype).tolist() == wanted
-
-
-@pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
-@pytest.mark.parametrize(
-    ("ours", "exact"), [(floor_divide, operator.floordiv), (remainder, operator.mod)]
-)
-def test_integer_division_has_pythons_signs_and_gives_0_by_0(launch, ours, exact, dtype):
-    a, b = pairs(integers_of(dtype), dtype)
-    wanted = [wrapped(exact(int(x), int(y)), dtype) if y else 0 for x, y in zip(a, b, strict=True)]
-    assert apply(launch, ours, a, b, result=dtype).tolist() == wanted
-
-
-@pytest.mark.parametrize("divisor", [1, 2, 3, 7, 8, 10, -1, -2, -3, -8, 1000, 2**31 - 1, -(2**31)])
-def test_division_by_constants_has_pythons_signs(launch, divisor):
-    values = np.array([*integers_of(sm.int32), *range(-40, 40)], np.int32)
-
-    def quotient(a):
-        return a // divisor
-
-    def rest(a):
-        return a % divisor
-
-    for function, exact in ((quotient, operator.floordiv), (rest, operator.mod)):
-        wanted = [wrapped(exact(int(x), divisor), sm.int32) for x in values]
-        assert apply(launch, function, values, result=sm.int32).tolist() == wanted
-
-
-@pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
-def test_shifts_by_the_width_or_more_leave_zeros_or_signs(launch, dtype):
-    counts = [0, 1, 2, dtype.bits - 1, dtype.bits, min(dtype.bits + 5, 127), 127]
-    grid = list(itertools.product(integers_of(dtype), counts))
-    a = np.array([x for x, _ in grid], dtype.numpy)
-    b = np.array([y for _, y in grid], dtype.numpy)
-    left = [wrapped(x << y, dtype) for x, y in grid]
-    assert apply(launch, left_shift, a, b, result=dtype).tolist() == left
-    right = [x >> y for x, y in grid]
-    assert apply(launch, right_shift, a, b, result=dtype).tolist() == right
-
-
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 40])
-def test_shifts_by_constants(launch, count):
-    values = np.array(integers_of(sm.int32), np.int32)
-
-    def left(a):
-        return a << count
-
-    def right(a):
-        return a >> count
-
-    wanted = [wrapped(int(x) << count, sm.int32) for x in values]
-    assert apply(launch, left, values, result=sm.int32).tolist() == wanted
-    wanted = [int(x) >> count for x in values]
-    assert apply(launch, right, values, result=sm.int32).tolist() == wanted
-
-
 def test_divmod_is_both(launch):
     a, b = pairs([-7, -6, -1, 0, 1, 6, 7], sm.int32)
     b[b == 0] = 3
     wanted = (a // b) * 1000 + a % b
     assert apply(launch, quotient_and_rest, a, b, result=sm.int32).tolist() == wanted.tolist()
-
-
-@pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
-def test_unary_operators_of_integers(launch, dtype):
-    values = np.array(integers_of(dtype), dtype.numpy)
-    operators = [(lambda a: -a, operator.neg), (lambda a: ~a, operator.invert),
-                 (lambda a: +a, operator.pos), (abs, abs)]  # fmt: skip
-    for ours, exact in operators:
-        wanted = [wrapped(exact(int(x)), dtype) for x in values]
-        assert apply(launch, ours, values, result=dtype).tolist() == wanted
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 5, 13])
@@ -266,15 +156,26 @@ def test_products_and_sums_are_contracted_the_same_everywhere(launch):
     np.testing.assert_array_equal(found, sm.fma(-a, b, c))
 
 
+@sm.kernel
+def compared(a, b, out):
+    i = sm.thread_position_in_grid().x
+    out[0, i] = a[i] < b[i]
+    out[1, i] = a[i] <= b[i]
+    out[2, i] = a[i] > b[i]
+    out[3, i] = a[i] >= b[i]
+    out[4, i] = a[i] == b[i]
+    out[5, i] = a[i] != b[i]
+
+
 @pytest.mark.parametrize("dtype", NUMBERS, ids=str)
-@pytest.mark.parametrize("relation", COMPARISONS, ids=lambda f: f.__name__)
-def test_comparisons(launch, relation, dtype):
+def test_comparisons(launch, dtype):
     values = floats_of(dtype) if dtype.is_float else integers_of(dtype)
     a, b = pairs(values, dtype)
-    found = apply(launch, COMPARISONS[relation], a, b, result=sm.bool_)
+    found = np.zeros((6, a.size), np.bool_)
+    launch(compared, a, b, found, grid=a.size)
+    relations = (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne)
     with np.errstate(invalid="ignore"):
-        wanted = relation(a, b)
-    np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(found, [relation(a, b) for relation in relations])
 
 
 # --- Types -----------------------------------------------------------------------------------
@@ -353,47 +254,6 @@ def test_true_division_of_integers_is_float32(launch):
 
 # --- Conversions -----------------------------------------------------------------------------
 
-CONVERSIONS = [
-    pytest.param(source, target, id=f"{source.name}-{target.name}")
-    for source, target in itertools.product(dtypes.ALL, dtypes.ALL)
-    if not (source.is_complex or target.is_complex)
-]
-
-
-def converted(values: np.ndarray, target) -> np.ndarray:
-    """The documented meaning: floats saturate and lose their fraction, integers wrap."""
-    if values.dtype.kind in "iub" or target.is_float or target.is_bool:
-        with np.errstate(all="ignore"):
-            return values.astype(target.numpy)
-    wide = [float(v) for v in values]
-    whole = [
-        0 if math.isnan(v) else max(target.minimum, min(target.maximum, int(v)))
-        if math.isfinite(v) else target.maximum if v > 0 else target.minimum
-        for v in wide
-    ]  # fmt: skip
-    return np.array(whole, target.numpy)
-
-
-@pytest.mark.parametrize(("source", "target"), CONVERSIONS)
-def test_conversions(launch, source, target):
-    if source.is_float:
-        special = [*floats_of(source), 127.9, -128.9, 255.5, 40000.0, -3e9, 5e9, 1e19, -1e19, 0.99]
-        with np.errstate(over="ignore"):
-            values = np.array(special).astype(source.numpy)
-    else:
-        edges = [False, True] if source.is_bool else integers_of(source)
-        values = np.array(edges, source.numpy)
-
-    def by_method(a):
-        return a.astype(target)
-
-    def by_call(a):
-        return target(a)
-
-    wanted = converted(values, target)
-    for function in (by_method, by_call):
-        assert_same(apply(launch, function, values, result=target), wanted)
-
 
 def test_rounding_to_integers(launch):
     values = np.array([-2.5, -1.5, -1.2, -0.5, 0.5, 1.5, 2.5, 2.7, 1e20, -1e20, np.nan], np.float32)
@@ -449,4 +309,4 @@ def test_constants_beyond_numbers(launch):
 
 def test_an_assertion_that_cannot_hold_is_seen(launch):
     with pytest.raises(AssertionError):
-        test_integers_wrap(launch, add, operator.sub, sm.int32)
+        test_float_operations_are_rounded_once_to_their_type(launch, add, np.subtract, sm.float32)

@@ -329,8 +329,7 @@ def test_thread_arrays_live_across_barriers(launch):
 
 
 @pytest.mark.parametrize("dtype", REAL_TYPES, ids=str)
-@pytest.mark.parametrize("threads", [1, 5, 32, 33, 256])
-def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype, threads):
+def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype):
     @sm.kernel
     def reverse(a, b, out_a, out_b):
         i = sm.thread_position_in_grid().x
@@ -345,16 +344,15 @@ def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype, threads)
         out_b[i] = second[count - 1 - lane]
 
     random = np.random.default_rng(4)
-    size = threads * 2 + threads // 2 + 1
-    a, b = random.integers(0, 2, (2, size)).astype(dtype.numpy)
-    if not dtype.is_bool:
-        a, b = random.integers(0, 100, (2, size)).astype(dtype.numpy)
-    found = np.zeros((2, size), dtype.numpy)
-    launch(reverse, a, b, found[0], found[1], grid=size, threads=threads)
-    for start in range(0, size, threads):
-        part = slice(start, min(start + threads, size))
-        np.testing.assert_array_equal(found[0, part], a[part][::-1])
-        np.testing.assert_array_equal(found[1, part], b[part][::-1])
+    for threads in (1, 5, 32, 33, 256):
+        size = threads * 2 + threads // 2 + 1
+        a, b = random.integers(0, 2 if dtype.is_bool else 100, (2, size)).astype(dtype.numpy)
+        found = np.zeros((2, size), dtype.numpy)
+        launch(reverse, a, b, found[0], found[1], grid=size, threads=threads)
+        for start in range(0, size, threads):
+            part = slice(start, min(start + threads, size))
+            np.testing.assert_array_equal(found[0, part], a[part][::-1])
+            np.testing.assert_array_equal(found[1, part], b[part][::-1])
 
 
 def gaussian_integers(*shape: int, seed: int = 0) -> np.ndarray:
@@ -565,6 +563,46 @@ def test_barriers_in_branches_and_variables_across_them(launch, mode, threads):
     launch(barriers_in_branches, mode, out, grid=100, threads=threads)
     wanted = [v for group in threadgroups_of(100, threads) for v in barrier_model(mode, group)]
     assert out.tolist() == wanted
+
+
+def test_a_return_behind_a_barrier_ends_its_threadgroup_alone(launch):
+    """The next threadgroup starts from the beginning."""
+
+    @sm.kernel
+    def returning(out, limits):
+        i = sm.thread_position_in_grid().x
+        for turn in range(6):
+            sm.threadgroup_barrier("device")
+            if turn >= limits[sm.threadgroup_position_in_grid().x]:
+                return
+            out[i] += 1
+        out[i] = -1
+
+    out = np.zeros(60, np.int32)
+    launch(returning, out, np.array([2, 9, 0], np.int32), grid=60, threads=20)
+    np.testing.assert_array_equal(out, np.repeat([2, -1, 0], 20))
+
+
+@sm.kernel
+def shifted(a, turns):
+    """A barrier in a loop whose condition comes from memory."""
+    i = sm.thread_index_in_threadgroup()
+    done = 0
+    while done < turns[0]:
+        value = a[(i + 1) % a.size]
+        sm.threadgroup_barrier(memory="device")
+        a[i] = value
+        sm.threadgroup_barrier(memory="device")
+        done += 1
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_no_thread_goes_round_a_loop_before_the_others(launch, level):
+    """Whole vectors, and threads left over."""
+    for threads in (1, 8, 16, 33, 100):
+        a = np.arange(threads, dtype=np.int32)
+        launch(shifted, a, np.array([3], np.int32), grid=threads, threads=threads, debug=level)
+        np.testing.assert_array_equal(a, (np.arange(threads) + 3) % threads)
 
 
 def test_a_barrier_that_not_all_threads_reach_is_an_error(launch):

@@ -303,27 +303,6 @@ def test_failures_in_helper_functions_name_their_line(launch):
     assert out.tolist() == [0, 1, 2, 0]
 
 
-def test_threads_that_disagree_on_a_barrier_are_found_at_level_2(launch, device):
-    if device.kind != "cpu":
-        pytest.skip("what the threads read depends on their timing, but not on the CPU")
-
-    @sm.kernel
-    def divergent(cell, limit, out):
-        i = sm.thread_position_in_grid().x
-        seen = cell[0]  # the same for all, as far as a compiler knows
-        cell[0] = i + 1
-        if seen < limit:
-            sm.threadgroup_barrier()
-        out[i] = i
-
-    cell, out = np.zeros(1, np.int32), np.zeros(256, np.int32)
-    launch(divergent, cell, 1000, out, grid=256, threads=256, debug=2)
-    assert out.tolist() == list(range(256))
-    cell[0] = 0
-    message = failure(launch, divergent, cell, 100, out, grid=256, threads=256, debug=2)
-    assert "threads of a threadgroup disagree" in message
-
-
 def test_prints_before_a_failure_are_delivered(launch, capsys):
     @sm.kernel
     def talks(a):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 
@@ -26,6 +27,12 @@ MASKS = {
     "low": lambda i: i % 32 < 5,
     "none in the second": lambda i: not 32 <= i < 64,
 }
+GRIDS = list(dict.fromkeys([
+    *((*size, mask) for size in SIZES for mask in ("all", "even")),
+    *((100, 100, mask) for mask in MASKS),
+    *((70, 33, mask) for mask in MASKS),
+]))  # fmt: skip
+"""Grid, threads of a threadgroup, which of them are active."""
 FAMILIES = {"simd": 32, "quad": 4}
 
 REDUCTIONS = {
@@ -107,18 +114,17 @@ def masked(collective, dtype):
 @pytest.mark.divergent
 def test_reductions_over_the_active_threads(launch, family, name, dtype):
     kernel = masked(TABLE[f"{family}_{name}"], dtype)
-    for grid, threads in SIZES:
+    for grid, threads, mask in GRIDS:
         x = small_values(dtype, grid)
-        for mask in MASKS.values():
-            active = np.array([mask(i) for i in range(grid)])
-            found = np.zeros(grid, dtype.numpy)
-            launch(kernel, x, active, found, grid=grid, threads=threads)
-            wanted = np.zeros(grid, dtype.numpy)
-            for lanes in lanes_of(grid, threads, FAMILIES[family]):
-                own = [k for k in lanes if active[k]]
-                if own:
-                    wanted[own] = to_type(REDUCTIONS[name](exact(x[own], dtype)), dtype)
-            np.testing.assert_array_equal(found, wanted)
+        active = np.array([MASKS[mask](i) for i in range(grid)])
+        found = np.zeros(grid, dtype.numpy)
+        launch(kernel, x, active, found, grid=grid, threads=threads)
+        wanted = np.zeros(grid, dtype.numpy)
+        for lanes in lanes_of(grid, threads, FAMILIES[family]):
+            own = [k for k in lanes if active[k]]
+            if own:
+                wanted[own] = to_type(REDUCTIONS[name](exact(x[own], dtype)), dtype)
+        np.testing.assert_array_equal(found, wanted)
 
 
 PREFIXES = {
@@ -135,21 +141,20 @@ PREFIXES = {
 def test_prefixes_over_the_active_threads(launch, name, dtype):
     combine, start, inclusive = PREFIXES[name]
     kernel = masked(TABLE[name], dtype)
-    for grid, threads in SIZES:
+    for grid, threads, mask in GRIDS:
         x = small_values(dtype, grid)
-        for mask in MASKS.values():
-            active = np.array([mask(i) for i in range(grid)])
-            found = np.zeros(grid, dtype.numpy)
-            launch(kernel, x, active, found, grid=grid, threads=threads)
-            wanted = np.zeros(grid, dtype.numpy)
-            for lanes in lanes_of(grid, threads, 32):
-                running = start
-                for k in lanes:
-                    if active[k]:
-                        after = combine(running, exact(x[k : k + 1], dtype)[0])
-                        wanted[k] = to_type(after if inclusive else running, dtype)
-                        running = after
-            np.testing.assert_array_equal(found, wanted)
+        active = np.array([MASKS[mask](i) for i in range(grid)])
+        found = np.zeros(grid, dtype.numpy)
+        launch(kernel, x, active, found, grid=grid, threads=threads)
+        wanted = np.zeros(grid, dtype.numpy)
+        for lanes in lanes_of(grid, threads, 32):
+            running = start
+            for k in lanes:
+                if active[k]:
+                    after = combine(running, exact(x[k : k + 1], dtype)[0])
+                    wanted[k] = to_type(after if inclusive else running, dtype)
+                    running = after
+        np.testing.assert_array_equal(found, wanted)
 
 
 # --- Shuffles --------------------------------------------------------------------------------
@@ -173,30 +178,25 @@ def test_shuffles_are_permutations(launch, family, name, dtype):
     @sm.kernel
     def kernel(x, by, out):
         i = sm.thread_position_in_grid().x
-        out[i] = collective(x[i], by[i])
-
-    @sm.kernel
-    def constant(x, by, out):
-        i = sm.thread_position_in_grid().x
-        out[i] = collective(x[i], 1)
+        for k in range(by.shape[1]):
+            out[i, k] = collective(x[i], by[i, k])
+        out[i, by.shape[1]] = collective(x[i], 1)
 
     for grid, threads in [(32, 32), (64, 64), (96, 96), (31, 31), (70, 70)]:
         x = (np.arange(grid) * 3 % 101).astype(dtype.numpy)
-        varying = name in {"shuffle", "shuffle_xor"}
-        for shift in (0, 1, 2, 3, 5, 17, 31):
-            by = np.full(grid, shift % width, np.int32)
-            if varying and name == "shuffle":
-                by = ((np.arange(grid) * 5 + shift) % width).astype(np.int32)
-            found = np.zeros(grid, dtype.numpy)
-            launch(kernel if shift != 1 or name == "shuffle" else constant, x, by, found,
-                   grid=grid, threads=threads)  # fmt: skip
-            for lanes in lanes_of(grid, threads, width):
-                for lane, place in enumerate(lanes):
-                    source = SOURCES[name](lane, int(by[place]), width)
-                    if 0 <= source < len(lanes):
-                        assert found[place] == x[lanes[source]], (grid, shift, place)
-                    elif name in ("shuffle_up", "shuffle_down") and not 0 <= source < width:
-                        assert found[place] == x[place], (grid, shift, place)
+        by = np.repeat([[0, 1, 2, 3, 5, 17, 31]], grid, 0).astype(np.int32) % width
+        if name == "shuffle":  # each lane reads another
+            by = (by + np.arange(grid, dtype=np.int32)[:, None] * 5) % width
+        found = np.zeros((grid, by.shape[1] + 1), dtype.numpy)
+        launch(kernel, x, by, found, grid=grid, threads=threads)
+        operands = np.pad(by, ((0, 0), (0, 1)), constant_values=1)
+        for lanes in lanes_of(grid, threads, width):
+            for (lane, place), k in itertools.product(enumerate(lanes), range(operands.shape[1])):
+                source = SOURCES[name](lane, int(operands[place, k]), width)
+                if 0 <= source < len(lanes):
+                    assert found[place, k] == x[lanes[source]], (grid, k, place)
+                elif name in ("shuffle_up", "shuffle_down") and not 0 <= source < width:
+                    assert found[place, k] == x[place], (grid, k, place)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -214,6 +214,20 @@ def test_broadcasts(launch, family, dtype):
         found = np.zeros(64, dtype.numpy)
         launch(kernel, x, lane, found, grid=64, threads=64)
         np.testing.assert_array_equal(found, x // width * width + lane)
+
+
+@sm.kernel
+def broadcast_shared(out, n):
+    """A value that all lanes share, from one of them."""
+    lane = sm.thread_index_in_simdgroup()
+    out[lane] = sm.simd_broadcast(n + 3, 7) + sm.simd_broadcast(n, lane)
+
+
+def test_values_that_all_lanes_share_are_those_of_each(launch):
+    """From a lane that is the same for all, and from each one's own."""
+    out = np.zeros(32, np.int32)
+    launch(broadcast_shared, out, 4, grid=32, threads=32)
+    np.testing.assert_array_equal(out, np.full(32, 11))
 
 
 @pytest.mark.divergent
@@ -486,3 +500,33 @@ def test_each_thread_has_the_loop_that_a_vote_gave_it(device):
     out = sm.zeros(64, device=device)
     sums(sm.ones(256, device=device), out, grid=64, threads=64)
     assert np.asarray(out).nonzero()[0].tolist() == [0, 32]
+
+
+@sm.kernel
+def tiled_product(a, b, c):
+    """A product of matrices by 8x8 blocks; the sum lives on over the barriers of a loop."""
+    total = sm.simdgroup_matrix(0.0, sm.float32)
+    left = sm.threadgroup_array((8, 8), sm.float32)
+    t = sm.thread_index_in_threadgroup()
+    for k in range(0, a.shape[1], 8):
+        for e in range(t, 64, 32):
+            left[e // 8, e % 8] = a[e // 8, k + e % 8]
+        sm.threadgroup_barrier()
+        block = sm.simdgroup_load(left, (0, 0))
+        total = sm.simdgroup_multiply_accumulate(block, sm.simdgroup_load(b, (k, 0)), total)
+        sm.threadgroup_barrier()
+    sm.simdgroup_store(total, c, (0, 0))
+
+
+@pytest.mark.parametrize("order", ["C", "F", "strided"])
+def test_matrices_live_on_over_barriers(launch, order):
+    """And are stored wherever the strides say."""
+    generator = np.random.default_rng(0)
+    a = generator.integers(-4, 4, (8, 40)).astype(np.float32)
+    b = generator.integers(-4, 4, (40, 8)).astype(np.float32)
+    whole = np.zeros((16, 24), np.float32)
+    c = {"C": np.zeros((8, 8), np.float32), "F": np.zeros((8, 8), np.float32, "F")}.get(order)
+    c = whole[::2, ::3] if c is None else c
+    launch(tiled_product, a, b, c, grid=32, threads=32)
+    np.testing.assert_array_equal(c, a @ b)
+    assert not whole[1::2].any()

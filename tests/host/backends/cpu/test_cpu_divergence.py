@@ -8,19 +8,6 @@ from speedmetal.errors import KernelError
 
 
 @sm.kernel
-def shift_while(a, steps):
-    """A barrier in a loop whose condition comes from memory."""
-    i = sm.thread_index_in_threadgroup()
-    done = 0
-    while done < steps[0]:
-        value = a[(i + 1) % a.size]
-        sm.threadgroup_barrier(memory="device")
-        a[i] = value
-        sm.threadgroup_barrier(memory="device")
-        done += 1
-
-
-@sm.kernel
 def wait_after_a_race(a, limit):
     """Nobody waits between writing and reading, so threads read what different threads wrote."""
     i = sm.thread_index_in_threadgroup()
@@ -42,15 +29,6 @@ def loop_after_a_race(a):
     for _ in range(rounds * sm.threadgroup_position_in_grid().x):
         sm.threadgroup_barrier()
     a[y, x] = 1
-
-
-@pytest.mark.parametrize("debug", [0, 1, 2])
-@pytest.mark.parametrize("threads", [1, 16, 33, 100])
-def test_threads_that_agree_are_let_through(debug: int, threads: int) -> None:
-    """At every level the same result; whole vectors, and threads left over."""
-    a = np.arange(threads, dtype=np.int32)
-    shift_while(a, np.array([3], np.int32), grid=threads, debug=debug)
-    np.testing.assert_array_equal(a, (np.arange(threads) + 3) % threads)
 
 
 def test_a_condition_that_differs_is_reported_with_its_first_thread() -> None:

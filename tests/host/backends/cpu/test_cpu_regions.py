@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpu_programs import run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions.regions import (
@@ -193,71 +191,3 @@ def test_pieces_are_the_body_and_no_run_holds_a_barrier(body: Body) -> None:
         assert not any(
             isinstance(a, BarrierRegion) and isinstance(b, BarrierRegion) for a, b in neighbours
         )
-
-
-# --- what goes wrong where a cut is missing
-
-
-def rotated(rounds: int, *, waits: int) -> ir.Kernel:
-    """Each thread takes its neighbour's value, several times."""
-    b = Builder("rotated")
-    values, n = b.array("values", d.int32), b.scalar("n", d.int32)
-    t = b.let("t", b.position("thread_index_in_threadgroup", None))
-    k, taken = b.variable("k", d.int32), b.variable("taken", d.int32)
-    wait = b.barrier("threadgroup", Space.DEVICE)
-    following = b.binary("remainder", b.add(t, 1), n)
-    body = [b.assign(taken, b.load(values, following)), wait, b.store(values, [t], taken), wait]
-    b.emit(b.loop(k, 0, rounds, 1, body[: 2 + waits]))
-    if waits == 1:  # the second barrier stands at the loop's begin instead
-        b.statements[-1] = b.loop(k, 0, rounds, 1, [wait, *body[:3]])
-    return b.kernel()
-
-
-@pytest.mark.parametrize("waits", [1, 2])
-@pytest.mark.parametrize("threads", [1, 8, 33, 200])
-def test_vectors_wait_for_each_other_in_every_iteration(threads: int, waits: int) -> None:
-    """A vector that went on alone would read what others have not written yet."""
-    values = np.arange(threads, dtype=np.int32)
-    run_ir(rotated(5, waits=waits), values, threads, grid=(threads,), threads=(threads,))
-    np.testing.assert_array_equal(values, (np.arange(threads) + 5) % threads)
-
-
-def test_a_shared_return_ends_all_threads_of_its_threadgroup_alone() -> None:
-    """The next threadgroup starts from the beginning."""
-    b = Builder("returning")
-    out, limits = b.array("out", d.int32), b.array("limits", d.int32)
-    i = b.let("i", b.position("thread_position_in_grid"))
-    group = b.let("group", b.position("threadgroup_position_in_grid"))
-    limit = b.let("limit", b.load(limits, group))
-    k = b.variable("k", d.int32)
-    body = [
-        b.barrier("threadgroup", Space.DEVICE),
-        b.when(b.compare("ge", k, limit), [b.leave()]),
-        b.store(out, [i], b.add(b.load(out, i), 1)),
-    ]
-    b.emit(b.loop(k, 0, 6, 1, body), b.store(out, [i], -1))
-    out_values, given_limits = np.zeros(60, np.int32), np.array([2, 9, 0], np.int32)
-    run_ir(b.kernel(), out_values, given_limits, grid=(60,), threads=(20,))
-    np.testing.assert_array_equal(out_values, np.repeat([2, -1, 0], 20))
-
-
-def test_breaks_and_continues_of_shared_loops() -> None:
-    """All threads go on with the next iteration, or with what follows the loop."""
-    b = Builder("leaving")
-    out, skipped, last = (
-        b.array("out", d.int32),
-        b.scalar("skipped", d.int32),
-        b.scalar("last", d.int32),
-    )
-    i = b.let("i", b.position("thread_position_in_grid"))
-    k, total = b.variable("k", d.int32), b.let("total", 0)
-    body = [
-        b.barrier("threadgroup", Space.DEVICE),
-        b.when(b.compare("eq", k, skipped), [ir.Continue(NOWHERE)]),
-        b.when(b.compare("eq", k, last), [ir.Break(NOWHERE)]),
-        b.assign(total, b.add(total, k)),
-    ]
-    b.emit(b.loop(k, 0, 10, 1, body), b.store(out, [i], b.add(total, i)))
-    values = np.zeros(50, np.int32)
-    run_ir(b.kernel(), values, 2, 5, grid=(50,), threads=(50,))
-    np.testing.assert_array_equal(values, 0 + 1 + 3 + 4 + np.arange(50))
