@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,19 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def run_tests(*arguments: str) -> None:
-    said = run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments)
-    assert " passed" in said.splitlines()[-1]
+@pytest.fixture
+def run_tests(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Runs tests in a process that writes code for AVX2, of the tier below this run's."""
+    tier = request.config.getoption("--tier")
+    below = "default" if tier == "nightly" else "quick"
+
+    def run_those(*arguments: str) -> None:
+        said = run(
+            "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tier", below, *arguments
+        )
+        assert " passed" in said.splitlines()[-1]
+
+    return run_those
 
 
 def test_the_other_process_writes_code_for_avx2() -> None:
@@ -56,16 +67,16 @@ def test_the_other_process_writes_code_for_avx2() -> None:
     assert said.strip() == "8"
 
 
-def test_the_language_is_the_same() -> None:
-    """Control flow, memory, barriers, atomics and collectives."""
-    suites = ("control_flow", "memory", "atomics", "simdgroups")
+def test_the_language_is_the_same(run_tests: Callable[..., None]) -> None:
+    """Operators, control flow, memory, barriers, atomics and collectives."""
+    suites = ("integers", "control_flow", "memory", "atomics", "simdgroups")
     # Of the collectives one type each: they differ by instructions, not by how they are written.
     chosen = "not metal and (not simdgroups or int32 or votes or divergent or matrices or first)"
     files = (f"conformance/test_conformance_{suite}.py" for suite in suites)
     run_tests("-k", chosen, *files)
 
 
-def test_arithmetic_and_control_flow_on_vectors_are_the_same() -> None:
+def test_control_flow_on_vectors_is_the_same(run_tests: Callable[..., None]) -> None:
     """What is tested of the CPU's code alone."""
-    names = ("arithmetic", "divergence", "faults", "regions", "shapes")
+    names = ("divergence", "faults", "shapes", "steps")
     run_tests(*(f"host/backends/cpu/test_cpu_{name}.py" for name in names))
