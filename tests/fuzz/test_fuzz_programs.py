@@ -1,8 +1,9 @@
 """Random programs do on a device what they do in plain Python.
 
 The programs are tried by several processes, so that all cores work and a crash is a failure like
-others. ``SPEEDMETAL_FUZZ_SEED`` chooses the programs; the failure tells it, with the least program
-that fails. A program that crashes its process is left in a file, which the failure names.
+others. ``SPEEDMETAL_FUZZ_SEED`` chooses the programs: else they are the same in each run, and at
+night new ones each day. The failure tells it, with the least program that fails. A program that
+crashes its process is left in a file, which the failure names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import platform
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fuzz_model
@@ -24,10 +26,11 @@ import speedmetal as sm
 from speedmetal.metal_simulator.settings import simulator_settings
 
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
-PROGRAMS = 2_000
+SEED_AT_NIGHT = SEED or datetime.now(UTC).toordinal()
+PROGRAMS = 750
 PROGRAMS_AT_NIGHT = 20_000
 SIMULATED_PROGRAMS = 100
-PROGRAMS_OF_A_PART = 250
+PROGRAMS_OF_A_PART = 125
 ENDLESS_SECONDS = 900  # for a part, which takes 20: a program that has not ended by then never will
 SETTINGS = settings(
     deadline=None,
@@ -47,10 +50,10 @@ def check(program: Program, path: Path, device: str = "cpu") -> None:
     assert not wrong, "\n".join(wrong[:10])
 
 
-def tried(part: int, count: int, folder: str) -> str:
-    """Try the programs of one part; what failed, or nothing."""
+def tried(chosen: int, part: int, count: int, folder: str) -> str:
+    """Try the programs of one part of a seed; what failed, or nothing."""
 
-    @seed(SEED * 1_000_000 + part)
+    @seed(chosen * 1_000_000 + part)
     @settings(SETTINGS, max_examples=count)
     @given(programs())
     def each(program: Program) -> None:
@@ -60,7 +63,7 @@ def tried(part: int, count: int, folder: str) -> str:
     try:
         each()
     except BaseException as error:  # noqa: BLE001 - the parent process reports it
-        place = f"SPEEDMETAL_FUZZ_SEED={SEED}, part {part}"
+        place = f"SPEEDMETAL_FUZZ_SEED={chosen}, part {part}"
         return f"{place}\n{''.join(traceback.format_exception(error))}"
     return ""
 
@@ -70,12 +73,14 @@ def _start_worker() -> None:
     os.environ["SPEEDMETAL_NUM_THREADS"] = "1"
 
 
-def try_programs(count: int, folder: Path) -> None:
+def try_programs(chosen: int, count: int, folder: Path) -> None:
     workers = min(os.cpu_count() or 1, 8)
     parts = range(count // PROGRAMS_OF_A_PART)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-        running = [pool.submit(tried, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts]
+        running = [
+            pool.submit(tried, chosen, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts
+        ]
         try:
             failures = [text for future in running if (text := future.result(ENDLESS_SECONDS))]
         except (BrokenProcessPool, TimeoutError):
@@ -83,13 +88,15 @@ def try_programs(count: int, folder: Path) -> None:
                 process.kill()  # one that loops for ever would be waited for
             newest = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[-workers:]
             names = ", ".join(map(str, newest))
-            pytest.fail(f"SPEEDMETAL_FUZZ_SEED={SEED}: one of these crashes or never ends: {names}")
+            pytest.fail(
+                f"SPEEDMETAL_FUZZ_SEED={chosen}: one of these crashes or never ends: {names}"
+            )
     assert not failures, "\n\n".join(failures)
 
 
 @pytest.mark.timeout(1200)
 def test_random_programs_do_what_they_do_in_python(tmp_path):
-    try_programs(PROGRAMS, tmp_path)
+    try_programs(SEED, PROGRAMS, tmp_path)
 
 
 @pytest.mark.parametrize("order", ["forward", "reverse"])
@@ -118,7 +125,7 @@ def test_many_random_programs_do_what_they_do_in_python(processor, tmp_path, mon
         pytest.skip("the processor is no x86-64")
     if processor:
         monkeypatch.setenv("SPEEDMETAL_CPU", processor)
-    try_programs(PROGRAMS_AT_NIGHT // 2, tmp_path)
+    try_programs(SEED_AT_NIGHT, PROGRAMS_AT_NIGHT // 2, tmp_path)
 
 
 def program_of(body: str) -> Program:
