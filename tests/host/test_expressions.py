@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -204,3 +205,12 @@ def test_an_unknown_object_is_no_static_argument():
 
     with pytest.raises(sm.LaunchError, match="can not take an Unknown"):
         evaluate(Unknown(), sm.zeros(3), grid=1)
+
+
+def test_a_large_function_of_elements_is_not_written_twice():
+    def calls(count):
+        text = str(sm.code(evaluate, chain(sm.zeros(9), count), "f32[:]"))
+        return len(re.findall(r"call [^\n]*@element", text))
+
+    assert calls(3) == 2  # for full vectors, and for the rest
+    assert calls(2000) == 1

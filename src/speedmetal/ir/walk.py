@@ -17,6 +17,7 @@ from speedmetal.ir.nodes import (
     Convert,
     Expression,
     For,
+    Function,
     If,
     Invoke,
     Load,
@@ -114,8 +115,26 @@ def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
 
 
 def size(body: tuple[Statement, ...]) -> int:
-    """How much a body computes: the number of its expressions."""
+    """How much a body computes itself: the number of its expressions, a call being one."""
     return sum(len(expressions(statement)) for statement in statements(body))
+
+
+def size_with_callees(body: tuple[Statement, ...]) -> int:
+    """How much text a body is once every call in it is replaced by the function's body."""
+    return _size_with_callees(body, {})
+
+
+def _size_with_callees(body: tuple[Statement, ...], known: dict[Function, int]) -> int:
+    total = 0
+    for statement in statements(body):
+        for expression in expressions(statement):
+            total += 1
+            if isinstance(expression, Invoke):
+                function = expression.function
+                if function not in known:
+                    known[function] = _size_with_callees(function.body, known)
+                total += known[function]
+    return total
 
 
 def assigned_variable(statement: Statement) -> Variable | None:

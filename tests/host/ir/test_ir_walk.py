@@ -80,3 +80,21 @@ def test_statements_are_expanded_after_those_inside_them():
     assert seen == ["Store", "Break", "If", "For", "Continue", "While", "Return"]
     assert len(body) == 6
     assert not any(isinstance(s, ir.Store) for s in walk.statements(body))
+
+
+def test_a_callee_counts_with_all_that_it_calls():
+    x = ir.Variable("x", d.float32, NOWHERE)
+    read = ir.Read(x, NOWHERE)
+    square = ir.Binary("multiply", read, read, d.float32, NOWHERE)
+    inner = ir.Function("inner", (x,), d.float32, (ir.Return(square, NOWHERE),), NOWHERE)
+    twice = ir.Return(ir.Invoke(inner, (ir.Invoke(inner, (read,), NOWHERE),), NOWHERE), NOWHERE)
+    outer = ir.Function("outer", (x,), d.float32, (twice,), NOWHERE)
+    body: tuple[ir.Statement, ...] = (ir.Return(ir.Invoke(outer, (read,), NOWHERE), NOWHERE),)
+    assert walk.size(inner.body) == walk.size_with_callees(inner.body) == 3
+    assert walk.size(outer.body) == 3
+    assert walk.size_with_callees(outer.body) == 3 + 2 * 3
+    assert walk.size_with_callees(body) == 2 + 9
+    for _ in range(60):  # each calls the one before twice: found in no time all the same
+        call = ir.Invoke(outer, (ir.Invoke(outer, (read,), NOWHERE),), NOWHERE)
+        outer = replace(outer, body=(ir.Return(call, NOWHERE),))
+    assert walk.size_with_callees(outer.body) > 2**60

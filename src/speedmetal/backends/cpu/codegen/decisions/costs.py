@@ -22,6 +22,7 @@ from speedmetal.ir.nodes import (
 _CHEAP_STATEMENTS = 4
 _TWICE_WRITTEN_UNDER_MASK = 150  # expressions
 _TWICE_WRITTEN_AROUND_MASK = 250
+_TWICE_WRITTEN_WITH_CALLEES = 2500  # expressions, where LLVM puts callees in the place of calls
 # LLVM has no instructions for these: it calls the C library for each lane.
 _LIBRARY_CALLS = frozenset({"llvm.pow", "llvm.sin", "llvm.cos", "llvm.tan"})
 
@@ -40,7 +41,7 @@ def is_cheap(body: Body) -> bool:
 
 def has_full_vectors(body: Body) -> bool:
     """Whether a run is worth a text for full vectors, and one for what is left of a row."""
-    return walk.size(body) <= _TWICE_WRITTEN_AROUND_MASK
+    return _may_be_written_twice(body, _TWICE_WRITTEN_AROUND_MASK)
 
 
 def gains_from_full_vectors(
@@ -53,7 +54,7 @@ def gains_from_full_vectors(
         unit: The processor's.
         may_stream: Whether an array may be streamed to, which full vectors are.
     """
-    if walk.size(body) > _TWICE_WRITTEN_UNDER_MASK:
+    if not _may_be_written_twice(body, _TWICE_WRITTEN_UNDER_MASK):
         return False
     inside = list(walk.statements(body))
     for statement in inside:
@@ -62,6 +63,12 @@ def gains_from_full_vectors(
         if isinstance(statement, Store) and may_stream(statement.array):
             return True
     return not unit.has_masks and any(map(_accesses_memory, inside))
+
+
+def _may_be_written_twice(body: Body, most: int) -> bool:
+    if walk.size(body) > most:
+        return False
+    return walk.size_with_callees(body) <= _TWICE_WRITTEN_WITH_CALLEES
 
 
 def _accesses_memory(statement: Statement) -> bool:
