@@ -16,7 +16,7 @@ _HOMES = {
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
     ),
     "speedmetal.backends.registry": (
-        *("default_device", "device", "devices", "memory_info", "synchronize"),
+        *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),
     ),
     "speedmetal.dtypes": (
         *("DType", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),

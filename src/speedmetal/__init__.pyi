@@ -20,6 +20,7 @@ from speedmetal.arrays.creation import zeros_like as zeros_like
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
+from speedmetal.backends.registry import empty_cache as empty_cache
 from speedmetal.backends.registry import memory_info as memory_info
 from speedmetal.backends.registry import synchronize as synchronize
 from speedmetal.dtypes import DType as DType
@@ -120,6 +121,7 @@ __all__ = [
     "device",
     "devices",
     "empty",
+    "empty_cache",
     "empty_like",
     "erf",
     "erfc",

@@ -163,7 +163,7 @@ class Array(DeviceArray):
     @property
     def _is_shared(self) -> bool:
         """Whether the host reads and writes the same bytes."""
-        return self._buffer.host is not None
+        return self._buffer.is_shared
 
     def _current_view(self) -> HostArray:
         """The shared memory, after everything that the device was asked to do with it."""
@@ -408,8 +408,8 @@ def allocated(shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
     for extent in shape:
         size_bytes *= extent
     buffer = device.allocate(size_bytes)
-    if buffer.host is not None:
-        return Array(buffer, np.ndarray(shape, dtype.numpy, buffer.host.data), buffer.address)
+    if (host := buffer.host) is not None:
+        return Array(buffer, np.ndarray(shape, dtype.numpy, host.data), buffer.address)
     anchor = np.empty((1,) * len(shape), dtype.numpy)
     stand_in = np.lib.stride_tricks.as_strided(anchor, shape, c_strides(shape, dtype.itemsize))
     return Array(buffer, stand_in, buffer.address)

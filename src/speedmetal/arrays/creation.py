@@ -120,7 +120,8 @@ def full(shape: Shape, value: Any, dtype: Any = None, device: DeviceLike = None)
     if host.ndim:
         raise UserInputError(f"expected one value, got an array of shape {host.shape}")
     result = empty(shape, host.dtype, device)
-    result[...] = host
+    if not (result._buffer.is_zeroed and _is_zero(host)):  # noqa: SLF001 - fresh memory
+        result[...] = host
     return result
 
 
@@ -315,8 +316,20 @@ def _is_usable(host: HostArray) -> bool:
     return host.dtype.isnative and bool(host.flags.aligned) and has_whole_strides
 
 
+def _is_zero(host: HostArray) -> bool:
+    """Whether all bits are 0; those of -0.0 are not."""
+    return not any(host.tobytes())
+
+
 def _checked_shape(shape: Any) -> tuple[int, ...]:
     extents = (shape,) if not isinstance(shape, (tuple, list)) else tuple(shape)
+    for extent in extents:
+        if type(extent) is not int or extent < 0:
+            return _converted_shape(shape, extents)
+    return extents
+
+
+def _converted_shape(shape: Any, extents: tuple[Any, ...]) -> tuple[int, ...]:
     for extent in extents:
         if isinstance(extent, bool) or not hasattr(extent, "__index__") or extent < 0:
             raise UserInputError(f"expected a shape of integers that are 0 or more, got {shape!r}")

@@ -9,16 +9,14 @@ the same; only addresses and numbers are left for each launch.
 Who owns what:
 
 * A :class:`Buffer` owns its memory through ``owner``; whoever holds the buffer, or a host view of
-  it, keeps the memory alive, and it is freed when the last of them goes. Nobody frees by hand.
+  it, keeps the memory alive, and it goes back to the device's pool when the last of them goes.
+  Nobody frees by hand.
 * A device outlives its buffers: there is one object for each device in a process.
 """
 
 from __future__ import annotations
 
-import threading
-import weakref
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from speedmetal.backends.pool import CachingPool, MemoryInfo
 from speedmetal.dtypes import DType
 from speedmetal.records import record
 
@@ -61,53 +60,6 @@ class DeviceLimits:
     threadgroup_size: Triple = (1024, 1024, 1024)
 
 
-@record
-class MemoryInfo:
-    """Memory that speedmetal has allocated on a device.
-
-    Memory of others that an array merely views (a NumPy array, a tensor) does not count.
-
-    Args:
-        bytes_in_use: Held by live arrays, and by views that others have of them.
-        peak_bytes: The most that was ever in use.
-        allocations: How many were made since the process began.
-    """
-
-    bytes_in_use: int
-    peak_bytes: int
-    allocations: int
-
-
-class MemoryLedger:
-    """Counts the allocations of one device. Safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        # Finalisers run anywhere, in the middle of the methods below as well: all they do is to
-        # append here, which is atomic and takes no lock.
-        self._freed: deque[int] = deque()
-        self._in_use = self._peak = self._allocations = 0
-
-    def record(self, owner: object, size_bytes: int) -> None:
-        """Count ``size_bytes`` as in use for as long as ``owner`` lives."""
-        weakref.finalize(owner, self._freed.append, size_bytes).atexit = False
-        with self._lock:
-            self._subtract_freed()
-            self._allocations += 1
-            self._in_use += size_bytes
-            self._peak = max(self._peak, self._in_use)
-
-    def info(self) -> MemoryInfo:
-        with self._lock:
-            self._subtract_freed()
-            return MemoryInfo(self._in_use, self._peak, self._allocations)
-
-    def _subtract_freed(self) -> None:
-        while self._freed:
-            self._in_use -= self._freed.popleft()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Buffer:
     """A stretch of a device's memory.
 
@@ -120,11 +72,41 @@ class Buffer:
             the same bytes; else None.
     """
 
+    __slots__ = ("_host", "address", "device", "owner", "size_bytes")
+
     device: Device
     address: Address
     size_bytes: int
     owner: object
-    host: np.ndarray[Any, Any] | None
+
+    def __init__(
+        self,
+        device: Device,
+        address: Address,
+        size_bytes: int,
+        owner: object,
+        host: np.ndarray[Any, Any] | None,
+    ) -> None:
+        self.device = device
+        self.address = address
+        self.size_bytes = size_bytes
+        self.owner = owner
+        self._host = host
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the host reads and writes the same bytes."""
+        return self._host is not None
+
+    @property
+    def host(self) -> np.ndarray[Any, Any] | None:
+        """The bytes as a NumPy array that keeps them alive, where they are shared; else None."""
+        return self._host
+
+    @property
+    def is_zeroed(self) -> bool:
+        """Whether it is known, of memory that nobody has written to, that all bytes are zero."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,8 +270,8 @@ class Device(ABC):
     """Threads of a threadgroup, where nobody states them: of kernels without and with loops."""
     limits: DeviceLimits
 
-    def __init__(self) -> None:
-        self.ledger = MemoryLedger()
+    pool: CachingPool[Any, Any]
+    """Where the memory of arrays comes from and goes to."""
 
     @cached_property
     @abstractmethod
@@ -300,7 +282,7 @@ class Device(ABC):
     def allocate(self, size_bytes: int) -> Buffer:
         """New memory of undefined content, aligned for every vector instruction of the device.
 
-        It **must** be recorded in ``ledger`` and be freed with the buffer's last owner.
+        It comes from ``pool``, and **must** go back there with the buffer's last owner.
 
         Raises:
             DeviceError: The device has not that much.
@@ -384,7 +366,11 @@ class Device(ABC):
 
     def memory_info(self) -> MemoryInfo:
         """What speedmetal has allocated here."""
-        return self.ledger.info()
+        return self.pool.info()
+
+    def empty_cache(self) -> None:
+        """Give the memory of deleted arrays back to the system."""
+        self.pool.trim()
 
     def __enter__(self) -> Self:
         entered_devices.set((*entered_devices.get(), self))

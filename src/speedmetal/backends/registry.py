@@ -9,7 +9,8 @@ from collections.abc import Callable
 from functools import cache
 
 from speedmetal.backends.cpu.device import CpuDevice
-from speedmetal.backends.device import Device, MemoryInfo, entered_device
+from speedmetal.backends.device import Device, entered_device
+from speedmetal.backends.pool import MemoryInfo
 from speedmetal.errors import DeviceError, UnknownNameError
 
 _IS_MACOS = sys.platform == "darwin"
@@ -170,3 +171,18 @@ def memory_info(name: str | Device | None = None) -> MemoryInfo:
         True
     """
     return (default_device() if name is None else device(name)).memory_info()
+
+
+def empty_cache() -> None:
+    """Give memory that is kept for later arrays back to the system, on every device.
+
+    Arrays keep theirs. On a GPU, memory that running kernels may still use stays for later; call
+    :func:`synchronize` before.
+
+    Example:
+        >>> empty_cache()
+        >>> memory_info("cpu").bytes_cached
+        0
+    """
+    for each in present():
+        each.empty_cache()

@@ -1,4 +1,4 @@
-"""The CPU as a device. Its memory is NumPy's; a launch has finished when it returns."""
+"""The CPU as a device. A launch has finished when it returns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speedmetal.backends.cpu.memory import HostBuffer, HostPool, capacity_of
 from speedmetal.backends.device import (
     SIMDGROUP_SIZE,
     Buffer,
@@ -25,9 +26,6 @@ from speedmetal.errors import DeviceError
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
 
-ALIGNMENT_BYTES = 64
-"""Of every allocation: a cache line, and the widest vector register (AVX-512)."""
-
 LINEAR = "linear"
 """The variant whose simdgroups go on from row to row; in the usual one each row begins its own."""
 
@@ -37,7 +35,7 @@ class CpuDevice(Device):
 
     Example:
         >>> buffer = CpuDevice().allocate(100)
-        >>> buffer.size_bytes, buffer.address % ALIGNMENT_BYTES
+        >>> buffer.size_bytes, buffer.address % 64
         (100, 0)
     """
 
@@ -52,24 +50,22 @@ class CpuDevice(Device):
     # chance to run there.
     limits = DeviceLimits()
 
+    def __init__(self) -> None:
+        self.pool = HostPool()
+
     @cached_property
     def description(self) -> str:
         return _processor_name()
 
     def allocate(self, size_bytes: int) -> Buffer:
-        try:
-            # NumPy aligns to 16 bytes; its allocator is otherwise what is wanted (huge pages for
-            # large arrays, a cache for small ones).
-            memory = np.empty(size_bytes + ALIGNMENT_BYTES, np.uint8)
-        except MemoryError as error:
+        capacity = capacity_of(size_bytes)
+        block = self.pool.take(capacity, capacity, size_bytes)
+        if block is None:
             raise DeviceError(
                 f"the CPU has no memory for {size_bytes} bytes; {self.memory_info().bytes_in_use}"
                 " bytes are in use by arrays: delete some, or use smaller ones"
-            ) from error
-        self.ledger.record(memory, size_bytes)
-        start = -address_of(memory) % ALIGNMENT_BYTES
-        host = memory[start : start + size_bytes]
-        return Buffer(self, address_of(memory) + start, size_bytes, memory, host)
+            )
+        return HostBuffer(self, block, size_bytes)
 
     def wrap(self, host: np.ndarray[Any, Any]) -> Buffer:
         return Buffer(self, address_of(host), host.nbytes, host, host)

@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 
 from metal_machine import caching_machine, floats, launch, machine, pipeline, uploaded
 from speedmetal.backends.metal.driver.address import BufferAddress
-from speedmetal.backends.metal.driver.buffer_pool import (
-    SMALLEST_BYTES,
-    Storage,
-    current_storage,
-    size_class,
-    storage,
-)
+from speedmetal.backends.metal.driver.buffer_pool import Storage, current_storage, storage
+from speedmetal.backends.pool import SMALLEST_BYTES, size_class
 from speedmetal.errors import DeviceError, UnknownNameError
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speedmetal.backends.cuda.driver.context import Context
-from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError, Library
+from speedmetal.backends.cuda.driver.library import Library
+from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
 from speedmetal.backends.cuda.driver.nvrtc import nvrtc_version
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.errors import DeviceError
@@ -30,12 +31,6 @@ _BLOCK_SIZES = (2, 3, 4)
 _GRID_SIZES = (5, 6, 7)
 _SHARED_BYTES_OPT_IN = 97
 _CAPABILITY = (75, 76)
-
-
-class Allocation:
-    """What keeps a stretch of memory alive."""
-
-    __slots__ = ("__weakref__",)
 
 
 class CudaDevice(Device):
@@ -62,13 +57,14 @@ class CudaDevice(Device):
     shares_host_memory = False
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
+    pool: DevicePool
 
     def __init__(self, library: Library) -> None:
-        super().__init__()
         self._compiler = nvrtc_version()
         self._native = library.number("cuDeviceGet", 0)
         self._library = library
         self.context = Context(library, self._native, self.name)
+        self.pool = DevicePool(self.context)
         major, minor = map(self._attribute, _CAPABILITY)
         self.architecture = f"sm_{major}{minor}"
         x, y, z = map(self._attribute, _BLOCK_SIZES)
@@ -112,27 +108,18 @@ class CudaDevice(Device):
     # --- Memory --------------------------------------------------------------------------------
 
     def allocate(self, size_bytes: int) -> Buffer:
-        buffer = self._allocated(size_bytes)
-        self.ledger.record(buffer.owner, size_bytes)
-        return buffer
+        return self._allocated(size_bytes, size_bytes)
 
-    def _allocated(self, size_bytes: int) -> Buffer:
-        self.context.free()
-        address = ctypes.c_uint64()
-        try:
-            with self.context as library:
-                library.call("cuMemAlloc_v2", ctypes.byref(address), max(size_bytes, 1))
-        except CudaError as error:
-            if error.code != OUT_OF_MEMORY:
-                raise
-            in_use = self.memory_info().bytes_in_use
+    def _allocated(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
+        capacity = max(size_bytes, 1)
+        block = self.pool.take(capacity, capacity, counted_bytes)
+        if block is None:
             raise DeviceError(
-                f"{self.name} has no memory for {size_bytes} bytes; {in_use} bytes are in use by"
-                " arrays: delete some, or use smaller ones"
-            ) from error
-        owner = Allocation()
-        self.context.free_with(owner, "cuMemFree_v2", address.value)
-        return Buffer(self, address.value, size_bytes, owner, None)
+                f"{self.name} has no memory for {size_bytes} bytes;"
+                f" {self.memory_info().bytes_in_use} bytes are in use by arrays: delete some, or"
+                " use smaller ones"
+            )
+        return Buffer(self, block.address, size_bytes, Allocation(block, self.pool), None)
 
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         if source.nbytes == 0:
@@ -162,6 +149,7 @@ class CudaDevice(Device):
             DeviceError: It did before, or the time limit is over.
         """
         self.context.wait()
+        self.pool.collect()
         self.context.free()
 
     # --- Kernels: what compiles is imported when something is compiled -------------------------
@@ -183,7 +171,7 @@ class CudaDevice(Device):
         words: Words,
         deliver: Callable[[Words], None],
     ) -> None:
-        mailbox = self._allocated(words.nbytes)
+        mailbox = self._allocated(words.nbytes, None)
         self.copy_from_host(words, mailbox)
         values[0] = mailbox.address
         run(values)

@@ -1,16 +1,15 @@
 """Device memory: Metal buffers, kept for reuse, and the host's views of them.
 
-Who owns what: an :class:`Allocation` holds a :class:`Block`, one ``MTLBuffer``, for as long as an
-array or a NumPy view of it lives. NumPy's views are made through its array interface, so that each
-has the allocation as its base: ``contents()`` alone keeps nothing alive. When the last of them
-goes, the block returns to its :class:`Pool`.
+Who owns what: an :class:`Allocation` holds a :class:`BufferBlock`, one ``MTLBuffer``, for as long
+as an array or a NumPy view of it lives. NumPy's views are made through its array interface, so that
+each has the allocation as its base: ``contents()`` alone keeps nothing alive. When the last of them
+goes, the block returns to its :class:`BufferPool` (:mod:`speedmetal.backends.pool` has the rules).
 
 **When a block may be used again.** Launches run later than they are asked for, and the host may
 write to a new array at once. So a block that comes back carries, for each queue, the number of the
 last batch that could have used it (``Queue.last_serial`` at that moment: everything asked of the
-queue so far), and waits in line until the queues have finished these. Finalisers run on any thread,
-in the middle of anything: all they do is to read these numbers and to append to a deque, both
-atomic and without a lock.
+queue so far), and waits in line until the queues have finished these. Reading these numbers is
+atomic and takes no lock, so that finalisers may do it.
 
 **One array, one buffer.** Arrays do not share Metal buffers, not even small ones: an access outside
 an array is then outside its buffer, which Metal's validation and the simulator can see.
@@ -20,9 +19,7 @@ from __future__ import annotations
 
 import enum
 import mmap
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,17 +27,13 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.backends.forks import ForkedLock
 from speedmetal.backends.metal.driver.bridge import Bridge
 from speedmetal.backends.metal.driver.queue import Queue
+from speedmetal.backends.pool import Block, CachingPool, size_class
 from speedmetal.errors import DeviceError, UnknownNameError
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-
-SMALLEST_BYTES = 256
-"""The least capacity."""
-
-_STEPS_PER_DOUBLING = 8
-"""Size classes between a power of two and the next: at most an eighth of a block is not used."""
 
 COPY_ALIGNMENT_BYTES = 4
 """Sizes and offsets of copies between buffers are multiples of it on macOS."""
@@ -90,8 +83,7 @@ def current_storage() -> Storage:
     return _storage.get()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class BufferBlock(Block):
     """One ``MTLBuffer``.
 
     Args:
@@ -99,18 +91,32 @@ class Block:
         address: Of its bytes in the host's memory; 0 where the host has none.
         capacity_bytes: Its length.
         storage: Its storage mode.
-        kept: What must live as long; the host's memory behind a buffer without a copy.
+        kept: The host's memory behind a buffer without a copy, which must live as long; such a
+            block counts for nothing and is never reused.
+
+    Attributes:
+        serials: For each queue, the number of the last batch that could have used it, once it came
+            back.
     """
 
-    resource: Any
-    address: int
-    capacity_bytes: int
-    storage: Storage
-    kept: object = None
+    __slots__ = ("address", "kept", "resource", "serials", "storage")
 
+    serials: tuple[int, ...]
 
-_Returned = tuple[Block, tuple[int, ...]]
-"""A block, and for each queue the number of the last batch that could have used it."""
+    def __init__(
+        self,
+        resource: Any,
+        address: int,
+        capacity_bytes: int,
+        storage: Storage,
+        kept: object = None,
+    ) -> None:
+        key = (storage, capacity_bytes) if kept is None else None
+        super().__init__(key, capacity_bytes if kept is None else 0)
+        self.resource = resource
+        self.address = address
+        self.storage = storage
+        self.kept = kept
 
 
 class Allocation:
@@ -119,16 +125,13 @@ class Allocation:
     NumPy takes it for an array of bytes, where the host sees them.
     """
 
-    __slots__ = ("__array_interface__", "__weakref__", "_queues", "_returned", "block")
+    __slots__ = ("__array_interface__", "__weakref__", "_pool", "block")
 
     __array_interface__: dict[str, Any]
 
-    def __init__(
-        self, block: Block, size_bytes: int, queues: Sequence[Queue], returned: deque[_Returned]
-    ) -> None:
+    def __init__(self, block: BufferBlock, size_bytes: int, pool: BufferPool) -> None:
         self.block = block
-        self._queues = queues
-        self._returned = returned
+        self._pool = pool
         if block.address:
             self.__array_interface__ = {
                 "version": 3,
@@ -138,7 +141,8 @@ class Allocation:
             }
 
     def __del__(self) -> None:
-        self._returned.append((self.block, tuple([q.last_serial for q in self._queues])))
+        self.block.serials = self._pool.last_serials()
+        self._pool.returned.append(self.block)
 
     def view(self) -> Bytes:
         """The host's bytes; the array keeps this object alive."""
@@ -158,34 +162,6 @@ class Policy:
     reuses: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PoolInfo:
-    """What a pool holds.
-
-    Args:
-        bytes_in_use: In blocks of live arrays, with what is rounded up.
-        bytes_cached: In blocks that wait for reuse.
-        bytes_allowed: The most that both together may be; 0: no limit is known.
-    """
-
-    bytes_in_use: int
-    bytes_cached: int
-    bytes_allowed: int
-
-
-def size_class(size_bytes: int) -> int:
-    """The capacity of a block for so many bytes.
-
-    Example:
-        >>> [size_class(n) for n in (0, 256, 257, 5000, 1_000_000)]
-        [256, 256, 288, 5120, 1048576]
-    """
-    if size_bytes <= SMALLEST_BYTES:
-        return SMALLEST_BYTES
-    step = (1 << (size_bytes - 1).bit_length() - 1) // _STEPS_PER_DOUBLING
-    return -(-size_bytes // step) * step
-
-
 def exact_size(size_bytes: int) -> int:
     """So many bytes and not one more; Metal has no buffers of none."""
     return max(size_bytes, 1)
@@ -198,7 +174,7 @@ EXACT = Policy(exact_size, reuses=False)
 """For the simulator: it fills new buffers with a pattern, and sees any access beyond their end."""
 
 
-class Pool:
+class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
     """The buffers of one device. Safe to use from several threads.
 
     Args:
@@ -209,6 +185,8 @@ class Pool:
         policy: How it makes blocks.
     """
 
+    runs_later = True
+
     def __init__(
         self,
         bridge: Bridge,
@@ -217,6 +195,9 @@ class Pool:
         name: str,
         policy: Policy,
     ) -> None:
+        super().__init__(
+            reuses=policy.reuses, bytes_allowed=int(device.recommendedMaxWorkingSetSize())
+        )
         metal = bridge.Metal
         self._options = {
             Storage.SHARED: metal.MTLResourceStorageModeShared,
@@ -227,20 +208,18 @@ class Pool:
         self._device = device
         self._queues = queues
         self._name = name
-        self._policy = policy
-        self.lock: Any = threading.RLock()
-        self._allowed = int(device.recommendedMaxWorkingSetSize())
+        self._capacity_of = policy.capacity_of
         self._longest = int(device.maxBufferLength())
-        self._free: dict[tuple[Storage, int], list[Block]] = {}
-        self._returned: deque[_Returned] = deque()  # appended to by finalisers
-        self._retired: deque[_Returned] = deque()  # perhaps still in use on the GPU
-        self._resident = 0  # bytes of all blocks, in use or not
-        self._cached = 0  # of those, returned ones
 
-    # --- Making and reusing --------------------------------------------------------------------
+    # --- Making --------------------------------------------------------------------------------
 
-    def allocate(self, size_bytes: int, mode: Storage) -> Allocation:
+    def allocate(self, size_bytes: int, mode: Storage, *, is_array: bool = False) -> Allocation:
         """A block of at least so many bytes, of undefined content, that nothing else uses.
+
+        Args:
+            size_bytes: How many.
+            mode: Where.
+            is_array: Whether it counts as an array's in :meth:`info`.
 
         Raises:
             DeviceError: There is not that much memory.
@@ -250,46 +229,30 @@ class Pool:
                 f"{self._name}: an array of {size_bytes} bytes is larger than the longest buffer"
                 f" of this GPU, {self._longest} bytes; use several smaller arrays"
             )
-        capacity = self._policy.capacity_of(size_bytes)
+        capacity = self._capacity_of(size_bytes)
         if mode is not Storage.SHARED:
             capacity = -(-capacity // COPY_ALIGNMENT_BYTES) * COPY_ALIGNMENT_BYTES
         capacity = min(capacity, self._longest)
-        block = self._taken_or_made(capacity, mode)
+        counted = size_bytes if is_array else None
+        block = self.take((mode, capacity), capacity, counted)
         if block is None:
             # What was returned is of use only when the GPU has finished with it.
             for queue in self._queues:
                 queue.finish()
-            block = self._taken_or_made(capacity, mode)
+            block = self.take((mode, capacity), capacity, counted)
         if block is None:
             raise self._out_of_memory(size_bytes)
-        return Allocation(block, size_bytes, self._queues, self._returned)
+        return Allocation(block, size_bytes, self)
 
-    def _taken_or_made(self, capacity: int, mode: Storage) -> Block | None:
-        with self.lock:
-            self.collect()
-            free = self._free.get((mode, capacity))
-            if free:
-                self._cached -= capacity
-                return free.pop()
-            if self._allowed and self._resident + capacity > self._allowed:
-                self.trim()
-                if self._resident + capacity > self._allowed:
-                    return None
-            block = self._made(capacity, mode)
-            if block is None:
-                self.trim()
-                block = self._made(capacity, mode)
-            return block
-
-    def _made(self, capacity: int, mode: Storage) -> Block | None:
+    def make(self, key: tuple[Storage, int], capacity_bytes: int) -> BufferBlock | None:
+        mode, _ = key
         with self._bridge.objc.autorelease_pool():
             options = self._options[mode]
-            resource = self._device.newBufferWithLength_options_(capacity, options)
+            resource = self._device.newBufferWithLength_options_(capacity_bytes, options)
             if resource is None:
                 return None
-            address = 0 if mode is Storage.PRIVATE else _host_address(resource, capacity)
-        self._resident += capacity
-        return Block(resource, address, capacity, mode)
+            address = 0 if mode is Storage.PRIVATE else _host_address(resource, capacity_bytes)
+        return BufferBlock(resource, address, capacity_bytes, mode)
 
     def wrap(self, host: Bytes) -> Allocation | None:
         """A buffer on memory of the host, without a copy; None where Metal cannot do that.
@@ -310,67 +273,46 @@ class Pool:
             )
         if resource is None:
             return None
-        block = Block(resource, address, 0, Storage.SHARED, host)
-        return Allocation(block, host.nbytes, self._queues, self._returned)
-
-    # --- Returning -----------------------------------------------------------------------------
-
-    def collect(self) -> None:
-        """Make returned blocks free whose last use is over."""
-        with self.lock:
-            while self._returned:
-                block, serials = self._returned.popleft()
-                self._cached += block.capacity_bytes
-                if block.storage is Storage.PRIVATE and len(self._queues) == 1:
-                    self._release(block)  # used on the GPU alone, whose queue keeps the order
-                else:
-                    self._retired.append((block, serials))
-            if not self._retired:
-                return
-            for queue in self._queues:
-                queue.poll()
-            while self._retired and self._is_over(self._retired[0][1]):
-                self._release(self._retired.popleft()[0])
-
-    def _release(self, block: Block) -> None:
-        if self._policy.reuses and block.kept is None:
-            self._free.setdefault((block.storage, block.capacity_bytes), []).append(block)
-        else:
-            self._resident -= block.capacity_bytes
-            self._cached -= block.capacity_bytes
-
-    def _is_over(self, serials: tuple[int, ...]) -> bool:
-        # A queue that came later than the block was returned cannot have used it.
-        return all(
-            queue.completed_serial >= serial
-            for queue, serial in zip(self._queues, serials, strict=False)
-        )
-
-    def trim(self) -> None:
-        """Give all blocks that nothing uses back to the system."""
-        with self.lock:
-            self.collect()
-            freed = sum(b.capacity_bytes for blocks in self._free.values() for b in blocks)
-            self._free.clear()
-            self._resident -= freed
-            self._cached -= freed
-
-    def info(self) -> PoolInfo:
-        """What the pool holds now."""
-        with self.lock:
-            self.collect()
-            return PoolInfo(self._resident - self._cached, self._cached, self._allowed)
+        block = BufferBlock(resource, address, host.nbytes, Storage.SHARED, host)
+        return Allocation(block, host.nbytes, self)
 
     def _out_of_memory(self, size_bytes: int) -> DeviceError:
-        held = self.info()
+        held = self.held()
         limit = (
-            f" of {held.bytes_allowed} that the GPU should hold at most" if self._allowed else ""
+            f" of {held.bytes_allowed} that the GPU should hold at most"
+            if held.bytes_allowed
+            else ""
         )
         return DeviceError(
             f"{self._name} has no memory for {size_bytes} bytes: {held.bytes_in_use} bytes are in"
             f" use by arrays{limit}; delete some arrays (their views keep them alive), use smaller"
             " ones, or process the data in parts"
         )
+
+    # --- Waiting for the GPU -------------------------------------------------------------------
+
+    def last_serials(self) -> tuple[int, ...]:
+        """For each queue, the number of the last batch that was asked of it."""
+        return tuple([queue.last_serial for queue in self._queues])
+
+    def waits(self, block: BufferBlock) -> bool:
+        # What is used on the GPU alone, whose only queue keeps the order, need not wait.
+        return block.storage is not Storage.PRIVATE or len(self._queues) > 1
+
+    def poll(self) -> None:
+        for queue in self._queues:
+            queue.poll()
+
+    def is_over(self, block: BufferBlock) -> bool:
+        # A queue that came later than the block was returned cannot have used it.
+        return all(
+            queue.completed_serial >= serial
+            for queue, serial in zip(self._queues, block.serials, strict=False)
+        )
+
+    def renew_in_child(self) -> None:
+        """Refuse any use from now on."""
+        self.lock = ForkedLock(self._name)
 
 
 def _host_address(resource: Any, size_bytes: int) -> int:

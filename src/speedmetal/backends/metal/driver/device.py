@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import Buffer, BuildOptions, Device, MemoryInfo, Program
+from speedmetal.backends.device import Buffer, BuildOptions, Device, Program
 from speedmetal.backends.forks import ForkedLock, keep_forever, watch
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
@@ -17,10 +17,9 @@ from speedmetal.backends.metal.driver.buffer_pool import (
     COPY_ALIGNMENT_BYTES,
     EXACT,
     Allocation,
+    BufferPool,
     Bytes,
     Policy,
-    Pool,
-    PoolInfo,
     Storage,
     current_storage,
 )
@@ -28,6 +27,7 @@ from speedmetal.backends.metal.driver.commands import Copy, Refresh
 from speedmetal.backends.metal.driver.context import MetalContext
 from speedmetal.backends.metal.driver.events import Event
 from speedmetal.backends.metal.driver.queue import Queue
+from speedmetal.backends.pool import PoolInfo
 from speedmetal.backends.stream import MAILBOXES_PENDING, finish_all, raise_first
 from speedmetal.ir.nodes import Kernel
 
@@ -61,9 +61,9 @@ class MetalDevice(Device):
     # Several simdgroups of 32, and several threadgroups for each core however many registers a
     # kernel takes.
     default_threads = (256, 256)
+    pool: BufferPool
 
     def __init__(self, bridge: Bridge, name: str, policy: Policy | None = None) -> None:
-        super().__init__()
         self.name = name
         self.bridge = bridge
         self.context = MetalContext(bridge, name)
@@ -71,7 +71,7 @@ class MetalDevice(Device):
         self.limits = self.context.limits
         self.queues: list[Queue] = []
         policy = policy or (EXACT if bridge.is_simulated else CACHING)
-        self.pool = Pool(bridge, self.native, self.queues, name, policy)
+        self.pool = BufferPool(bridge, self.native, self.queues, name, policy)
         self.queue = self.new_queue()
         watch(self)
 
@@ -125,8 +125,7 @@ class MetalDevice(Device):
         return self._allocated(size_bytes, current_storage())
 
     def _allocated(self, size_bytes: int, mode: Storage) -> Buffer:
-        allocation = self.pool.allocate(size_bytes, mode)
-        self.ledger.record(allocation, size_bytes)
+        allocation = self.pool.allocate(size_bytes, mode, is_array=True)
         host = allocation.view() if mode is Storage.SHARED else None
         address = BufferAddress(allocation.block.resource, 0)
         return Buffer(self, address, size_bytes, allocation, host)
@@ -151,17 +150,9 @@ class MetalDevice(Device):
         address = BufferAddress(allocation.block.resource, 0)
         return Buffer(self, address, view.nbytes, allocation, allocation.view())
 
-    def memory_info(self) -> MemoryInfo:
-        self.pool.collect()
-        return super().memory_info()
-
     def pool_info(self) -> PoolInfo:
         """What the pool of buffers holds, arrays and cache."""
-        return self.pool.info()
-
-    def empty_cache(self) -> None:
-        """Give the memory of deleted arrays back to the system."""
-        self.pool.trim()
+        return self.pool.held()
 
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         content = source.reshape(-1).view(np.uint8)
@@ -248,7 +239,6 @@ class MetalDevice(Device):
 
     def close_in_child(self) -> None:
         """Refuse any use from now on, in a forked child."""
-        self.pool.lock = ForkedLock(self.name)
         for queue in self.queues:
             queue.close_in_child()
         # Letting go of Metal's objects would talk to the parent's connection, so nothing here is

@@ -1,0 +1,63 @@
+"""The GPU's memory. Every block is made when it is asked for, and freed when nobody has it."""
+
+from __future__ import annotations
+
+import ctypes
+
+from speedmetal.backends.cuda.driver.context import Context
+from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError
+from speedmetal.backends.pool import Block, CachingPool
+
+
+class DeviceBlock(Block):
+    """Memory of the GPU.
+
+    Args:
+        address: Of its first byte, on the GPU.
+        capacity_bytes: Its length.
+    """
+
+    __slots__ = ("__weakref__", "address")
+
+    def __init__(self, address: int, capacity_bytes: int) -> None:
+        super().__init__(capacity_bytes, capacity_bytes)
+        self.address = address
+
+
+class Allocation:
+    """The owner of a block: it returns to the pool when this goes."""
+
+    __slots__ = ("_pool", "block")
+
+    def __init__(self, block: DeviceBlock, pool: DevicePool) -> None:
+        self.block = block
+        self._pool = pool
+
+    def __del__(self) -> None:
+        self._pool.returned.append(self.block)
+
+
+class DevicePool(CachingPool[int, DeviceBlock]):
+    """The memory of one GPU.
+
+    Args:
+        context: The way to it.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(reuses=False)
+        self._context = context
+
+    def make(self, key: int, capacity_bytes: int) -> DeviceBlock | None:  # noqa: ARG002 - equal
+        self._context.free()
+        address = ctypes.c_uint64()
+        try:
+            with self._context as library:
+                library.call("cuMemAlloc_v2", ctypes.byref(address), capacity_bytes)
+        except CudaError as error:
+            if error.code != OUT_OF_MEMORY:
+                raise
+            return None
+        block = DeviceBlock(address.value, capacity_bytes)
+        self._context.free_with(block, "cuMemFree_v2", address.value)
+        return block
