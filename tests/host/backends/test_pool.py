@@ -155,7 +155,7 @@ def test_only_a_new_block_is_fresh():
 
 def test_classes_unused_longest_are_given_back_first():
     pool = Line(limit=3 * 4096)
-    a, b, c = pool.get(4096), pool.get(2 * 4096), pool.get(512)
+    c, b, a = pool.get(512), pool.get(2 * 4096), pool.get(4096)
     for piece in (a, b, c):
         pool.give(piece)
         pool.collect()
