@@ -126,11 +126,8 @@ class Atomics:
             values = [self._singles.lane_of(place, lane).text for place in places]
             return self._access(node, pointer(lane), values)
 
-        if (
-            self._active.mask is None
-            and node.result is None
-            and self._lanes.count <= _UNROLLED_LANES
-        ):
+        is_full = self._active.mask is None
+        if is_full and node.result is None and self._lanes.count <= _UNROLLED_LANES:
             for lane in range(self._lanes.count):
                 one_lane(str(lane))
             return None

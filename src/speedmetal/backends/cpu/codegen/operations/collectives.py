@@ -112,9 +112,8 @@ class Collectives:
     def _scan(self, operation: str, inclusive: bool, value: Value) -> Value:  # noqa: FBT001
         neutral = self._neutral(operation, value.dtype)
         total = Value(self._filled(value, neutral), value.type, VARYING)
-        fill = Value(
-            self._lanes.literal(neutral, value.dtype, self._lanes.count), value.type, VARYING
-        )
+        rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
+        fill = Value(rest, value.type, VARYING)
         if not inclusive:
             total = self._moved_up(total, fill, 1)
         distance = 1
@@ -209,21 +208,18 @@ class Collectives:
 
     def _picked(self, value: Value, lanes: str) -> Value:
         """``value[lanes[n]]`` in each lane n, by way of memory."""
+        count = self._lanes.count
         element = register_type(value.dtype)
         wide = Value(self._lanes.vector(value), value.type, VARYING)
-        kind = vector_type(element, self._lanes.count)
+        kind = vector_type(element, count)
         place = self._emit.slot(kind, "lanes")
         self._emit.do(f"store {kind} {wide.text}, ptr {place}, align 64")
-        numbers = f"<{self._lanes.count} x i32> {lanes}"
+        numbers = f"<{count} x i32> {lanes}"
         pointers = self._emit.let(f"getelementptr {element}, ptr {place}, {numbers}")
-        size = value.dtype.bits // 8
-        text = self._emit.call(
-            kind,
-            f"llvm.masked.gather.{overload(element, self._lanes.count)}.v{self._lanes.count}p0",
-            (f"<{self._lanes.count} x ptr> align {size}", pointers),
-            (self._lanes.mask_type, "splat (i1 true)"),
-            (kind, "poison"),
-        )
+        name = f"llvm.masked.gather.{overload(element, count)}.v{count}p0"
+        target = (f"<{count} x ptr> align {value.dtype.bits // 8}", pointers)
+        every = (self._lanes.mask_type, "splat (i1 true)")
+        text = self._emit.call(kind, name, target, every, (kind, "poison"))
         return Value(text, value.type, VARYING)
 
     _OF_SIMDGROUPS: ClassVar[dict[str, Callable[..., Value]]] = {

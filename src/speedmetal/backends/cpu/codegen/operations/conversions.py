@@ -30,9 +30,8 @@ class Conversions:
         lanes = self._lanes.width(value)
         bits, wide = vector_type("i16", lanes), vector_type("i32", lanes)
         extended = self._emit.let(f"zext {bits} {self._lanes.operand(value, lanes)} to {wide}")
-        shifted = self._emit.let(
-            f"shl {wide} {extended}, {self._lanes.literal(16, dtypes.int32, lanes)}"
-        )
+        distance = self._lanes.literal(16, dtypes.int32, lanes)
+        shifted = self._emit.let(f"shl {wide} {extended}, {distance}")
         text = self._emit.let(f"bitcast {wide} {shifted} to {vector_type('float', lanes)}")
         return self._lanes.result(text, dtypes.float32, lanes)
 
@@ -83,9 +82,8 @@ class Conversions:
         lanes = self._lanes.width(value)
         source = vector_type(register_type(value.dtype), lanes)
         wanted = vector_type(register_type(target), lanes)
-        text = self._emit.let(
-            f"{operation} {source} {self._lanes.operand(value, lanes)} to {wanted}"
-        )
+        given = self._lanes.operand(value, lanes)
+        text = self._emit.let(f"{operation} {source} {given} to {wanted}")
         return self._lanes.result(text, target, lanes)
 
     def _is_nonzero(self, value: Value) -> Value:
@@ -156,13 +154,11 @@ class Conversions:
         bits = self._emit.let(f"bitcast {single} {near.text} to {wide}")
         step = self._emit.let(f"zext {condition} {beyond} to {wide}")
         truncated = self._emit.let(f"sub {wide} {bits}, {step}")
-        odd = self._emit.let(
-            f"or {wide} {truncated}, {self._lanes.literal(1, dtypes.int32, lanes)}"
-        )
+        one = self._lanes.literal(1, dtypes.int32, lanes)
+        odd = self._emit.let(f"or {wide} {truncated}, {one}")
         chosen = self._emit.let(f"select {condition} {exact}, {wide} {bits}, {wide} {odd}")
-        return self._lanes.result(
-            self._emit.let(f"bitcast {wide} {chosen} to {single}"), dtypes.float32, lanes
-        )
+        text = self._emit.let(f"bitcast {wide} {chosen} to {single}")
+        return self._lanes.result(text, dtypes.float32, lanes)
 
     def _float_to_integer(self, value: Value, target: DType) -> Value:
         if value.type is dtypes.float16:

@@ -52,7 +52,8 @@ class Ranges:
         begins = self._is_before(start, bounds)
         if counting.may_be_zero(node.step) and rising is not None:
             zero = Value("0", step.type, UNIFORM)
-            begins = self._both_hold(begins, self._arithmetic.compare("ne", step, zero))
+            moves = self._arithmetic.compare("ne", step, zero)
+            begins = self._arithmetic.logical("and", begins, moves)
         lanes = self._lanes.width(start, stop, step)
         slot = self._emit.slot(value_type(dtypes.bool_, lanes), "goes.on")
         bounds = Bounds(start, stop, step, rising, slot, lanes)
@@ -80,52 +81,33 @@ class Ranges:
 
     def _is_before(self, value: Value, bounds: Bounds) -> Value:
         """Whether a value has not come to ``stop`` yet; never where the step is 0."""
+        compare, step = self._arithmetic.compare, bounds.step
         if bounds.rising is not None:
-            return self._arithmetic.compare("lt" if bounds.rising else "gt", value, bounds.stop)
-        zero = Value("0", bounds.step.type, UNIFORM)
-        below, above = (self._arithmetic.compare(sign, value, bounds.stop) for sign in ("lt", "gt"))
-        falls = self._both_hold(self._arithmetic.compare("lt", bounds.step, zero), above)
-        return self._arithmetic.select(
-            self._arithmetic.compare("gt", bounds.step, zero), below, falls
-        )
+            return compare("lt" if bounds.rising else "gt", value, bounds.stop)
+        zero = Value("0", step.type, UNIFORM)
+        below, above = (compare(sign, value, bounds.stop) for sign in ("lt", "gt"))
+        falls = self._arithmetic.logical("and", compare("lt", step, zero), above)
+        return self._arithmetic.select(compare("gt", step, zero), below, falls)
 
     def _is_far(self, counter: Value, bounds: Bounds) -> Value:
         """Whether ``stop`` is more than a step away from a value before it.
 
         In unsigned arithmetic: a distance between two values of a type has its width.
         """
+        binary, compare = self._arithmetic.binary, self._arithmetic.compare
+        select = self._arithmetic.select
         counter, stop, step = map(self._unsigned, (counter, bounds.stop, bounds.step))
         if bounds.rising is True:
-            return self._arithmetic.compare(
-                "gt", self._arithmetic.binary("subtract", stop, counter), step
-            )
-        down, back = (
-            self._arithmetic.binary("subtract", counter, stop),
-            self._arithmetic.unary("negate", step),
-        )
+            return compare("gt", binary("subtract", stop, counter), step)
+        down, back = binary("subtract", counter, stop), self._arithmetic.unary("negate", step)
         if bounds.rising is False:
-            return self._arithmetic.compare("gt", down, back)
+            return compare("gt", down, back)
         zero = Value("0", bounds.step.type, UNIFORM)
-        rises, up = (
-            self._arithmetic.compare("gt", bounds.step, zero),
-            self._arithmetic.binary("subtract", stop, counter),
-        )
-        return self._arithmetic.compare(
-            "gt",
-            self._arithmetic.select(rises, up, down),
-            self._arithmetic.select(rises, step, back),
-        )
+        rises, up = compare("gt", bounds.step, zero), binary("subtract", stop, counter)
+        return compare("gt", select(rises, up, down), select(rises, step, back))
 
     def _unsigned(self, value: Value) -> Value:
         return self._conversions.convert(value, _UNSIGNED[value.dtype.bits])
-
-    def _both_hold(self, left: Value, right: Value) -> Value:
-        lanes = self._lanes.width(left, right)
-        kind = value_type(dtypes.bool_, lanes)
-        text = self._emit.let(
-            f"and {kind} {self._lanes.operand(left, lanes)}, {self._lanes.operand(right, lanes)}"
-        )
-        return self._lanes.result(text, dtypes.bool_, lanes)
 
 
 _UNSIGNED: dict[int, DType] = {
