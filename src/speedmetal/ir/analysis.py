@@ -76,7 +76,6 @@ class KernelFacts:
         has_loops: Whether the work of a thread may be long.
         tells_simdgroups: Whether it can tell which threads form a simdgroup.
         exchanges: Whether threads of a simdgroup exchange values or wait for each other.
-        has_barriers: Whether threads of a threadgroup wait for each other.
         positions: The intrinsics of kind POSITION that it calls, by name, each with its axis.
         extents: The array parameters whose sizes it reads, each with the axis.
         strides: The array parameters whose strides it reads, each with the axis.
@@ -94,7 +93,6 @@ class KernelFacts:
     has_loops: bool
     tells_simdgroups: bool
     exchanges: bool
-    has_barriers: bool
     positions: frozenset[tuple[str, int | None]]
     extents: frozenset[tuple[Array, int]]
     strides: frozenset[tuple[Array, int]]
@@ -215,7 +213,7 @@ def _found(kernel: Kernel) -> KernelFacts:
             if not isinstance(size, int):
                 for part in (*expressions(size), size):
                     walk.expression(part)
-    waits = {barrier.scope for barrier in walk.of_kind(Barrier)}
+    waits = any(barrier.scope == "simdgroup" for barrier in walk.of_kind(Barrier))
     changed = {s.array for s in walk.of_kind(Store, MatrixStore, Atomic)}
     shared = [array for array in kernel.arrays if array.type.space is Space.THREADGROUP]
     return KernelFacts(
@@ -225,9 +223,8 @@ def _found(kernel: Kernel) -> KernelFacts:
         control=tuple(s for s in statements(kernel.body) if isinstance(s, If | For | While)),
         prints=tuple(walk.of_kind(Print)),
         has_loops=any(walk.of_kind(For, While)),
-        tells_simdgroups=walk.tells_simdgroups or "simdgroup" in waits,
-        exchanges=walk.exchanges or "simdgroup" in waits,
-        has_barriers="threadgroup" in waits,
+        tells_simdgroups=walk.tells_simdgroups or waits,
+        exchanges=walk.exchanges or waits,
         positions=frozenset(walk.positions),
         extents=frozenset(walk.extents),
         strides=frozenset(walk.strides),
