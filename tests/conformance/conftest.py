@@ -104,12 +104,11 @@ def launch(device: Any) -> Callable[..., None]:
         given = [_moved(a, device) for a in arguments]
         try:
             kernel(*given, device=device, **options)
+            sm.synchronize()
         except sm.CompileError as error:
             _skip_where_metal_lacks(error)
             raise
-        try:
-            sm.synchronize()
-        finally:
+        finally:  # a kernel's failure is raised by the call, or later: what it wrote is there
             for original, moved in zip(arguments, given, strict=True):
                 _move_back(original, moved)
 

@@ -108,6 +108,22 @@ def ulp_errors(found: np.ndarray, wanted: np.ndarray, dtype: dtypes.DType) -> np
     return np.where(same, 0.0, np.where(np.isnan(errors), np.inf, errors))
 
 
+def nvidia_ulp(record: Intrinsic, dtype: dtypes.DType, kind: str) -> float:
+    """The greatest error of NVIDIA's function, where that is what a device runs; else 0."""
+    if kind != "cuda" or dtype.bits == 16 or callable(record.spelling(kind, dtype)):
+        return 0.0
+    return NVIDIA_ULP.get(record.name, (0.0, 0.0))[dtype is sm.float64]
+
+
+def overflow_errors(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The same of infinities in the place of finite numbers, as if the exponent went on."""
+    greatest = np.finfo(wanted.dtype).max
+    unit = greatest - np.nextafter(greatest, 0, dtype=wanted.dtype)
+    is_over = np.isinf(found) & np.isfinite(wanted) & (np.signbit(found) == np.signbit(wanted))
+    distances = (greatest - np.abs(wanted, where=is_over, out=np.zeros_like(wanted))) / unit
+    return np.where(is_over, distances + 1, np.inf)
+
+
 def allowed_ulp(record: Intrinsic, dtype: dtypes.DType, kind: str) -> float:
     if kind == "metal" and record.name in METAL_ULP:
         return METAL_ULP[record.name]
@@ -115,9 +131,7 @@ def allowed_ulp(record: Intrinsic, dtype: dtypes.DType, kind: str) -> float:
         return 0.0
     if dtype.bits == 16:
         return 1.0  # rounded to float32 first
-    stated = record.ulp
-    if kind == "cuda" and not callable(record.spelling(kind, dtype)):
-        stated = max(stated, NVIDIA_ULP.get(record.name, (0, 0))[dtype is sm.float64])
+    stated = max(record.ulp, nvidia_ulp(record, dtype, kind))
     # The reference is rounded, too.
     if dtype is sm.float32:
         return stated + 0.5
@@ -129,6 +143,8 @@ def unexpected(record: Intrinsic, dtype: dtypes.DType, kind: str, found, wanted)
     if record.result is not Result.SAME or not dtype.is_float:
         return found != wanted
     wrong = ulp_errors(found, wanted, dtype) > allowed_ulp(record, dtype, kind)
+    if bound := nvidia_ulp(record, dtype, kind):
+        wrong &= overflow_errors(found, wanted) > bound
     if record.name == "lgamma":
         with np.errstate(invalid="ignore"):
             difference = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
@@ -163,6 +179,19 @@ def test_a_fault_of_one_unit_is_seen():
     assert not unexpected(record, sm.float32, "cpu", values, values).any()
     signs = np.array([-0.0], np.float32)
     assert unexpected(record, sm.float32, "cpu", signs, -signs).all()
+
+
+def test_beside_the_greatest_number_a_bound_of_nvidias_reaches_infinity():
+    """Its hypot of float64, right to 2 units, was seen to be infinite there."""
+    greatest = np.finfo(np.float64).max
+    third = np.nextafter(np.nextafter(greatest, 0), 0)
+    wanted = np.array([greatest, -greatest, third, np.nan, greatest])
+    found = np.array([np.inf, -np.inf, np.inf, np.inf, -np.inf])
+    hypot = TABLE["hypot"]
+    assert unexpected(hypot, sm.float64, "cuda", found, wanted).tolist() == [False] * 2 + [True] * 3
+    for kind in ("cpu", "metal"):
+        assert unexpected(hypot, sm.float64, kind, found, wanted).all()
+    assert unexpected(TABLE["fma"], sm.float64, "cuda", found, wanted).all()
 
 
 @pytest.mark.tier("default")

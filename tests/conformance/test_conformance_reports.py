@@ -303,6 +303,19 @@ def test_failures_in_helper_functions_name_their_line(launch):
     assert out.tolist() == [0, 1, 2, 0]
 
 
+def test_what_a_kernel_wrote_before_it_failed_is_seen(launch):
+    """Whether the call itself says that it failed, or a later one."""
+
+    def fails(a, **_options):
+        a[:2] = 7
+        raise sm.KernelError("failed")
+
+    a = np.zeros(3, np.int32)
+    with pytest.raises(sm.KernelError, match="failed"):
+        launch(fails, a)
+    assert a.tolist() == [7, 7, 0]
+
+
 def test_prints_before_a_failure_are_delivered(launch, capsys):
     @sm.kernel
     def talks(a):
