@@ -126,16 +126,14 @@ class Stream(ABC, Generic[Command]):
 
     # --- Asking --------------------------------------------------------------------------------
 
-    def launch(
-        self, command: Command, label: str, touched_bytes: int, *, has_mailbox: bool
-    ) -> None:
+    def launch(self, command: Command, label: str, touched_bytes: int, mailbox: object) -> None:
         """Ask for a launch.
 
         Args:
             command: For the device.
             label: The kernel's name.
             touched_bytes: Size of the arrays.
-            has_mailbox: Whether the delivery of :meth:`with_delivery` is its.
+            mailbox: What the delivery of :meth:`with_delivery` reads; None: it has none.
 
         Raises:
             DeviceError: In a forked child, or the time limit is over.
@@ -144,7 +142,7 @@ class Stream(ABC, Generic[Command]):
             self.last_serial = self.open_serial
             self._pending.append(command)
             self._batch.labels.append(label)
-            if has_mailbox:
+            if mailbox is not None:
                 self._expect_delivery()
             self._pending_bytes += touched_bytes
             count = len(self._pending)
@@ -184,7 +182,7 @@ class Stream(ABC, Generic[Command]):
 
         Args:
             delivery: Called in ``synchronize`` when the launch has finished.
-            run: Calls :meth:`launch` with ``has_mailbox``, on this thread.
+            run: Calls :meth:`launch` with the mailbox, on this thread.
         """
         self._local.delivery = delivery
         try:

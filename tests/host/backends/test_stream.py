@@ -80,9 +80,9 @@ class RecordingStream(Stream[str]):
             e.counter >= value for e, value in map(waited, one.commands) if e is not None
         )
 
-    def ask(self, *commands: str, touched_bytes: int = 0, has_mailbox: bool = False) -> None:
+    def ask(self, *commands: str, touched_bytes: int = 0, mailbox: object = None) -> None:
         for command in commands:
-            self.launch(command, command, touched_bytes, has_mailbox=has_mailbox)
+            self.launch(command, command, touched_bytes, mailbox)
 
     @property
     def batches(self) -> list[tuple[str, ...]]:
@@ -98,7 +98,7 @@ def busy(limits: BatchLimits = LIMITS) -> RecordingStream:
 
 
 def asked_with(stream: RecordingStream, name: str, deliver) -> None:
-    stream.with_delivery(deliver, lambda: stream.ask(name, has_mailbox=True))
+    stream.with_delivery(deliver, lambda: stream.ask(name, mailbox="mailbox"))
 
 
 # --- Order and batches ---------------------------------------------------------------------------
@@ -346,7 +346,7 @@ def test_a_launch_that_was_never_asked_for_leaves_no_mailbox():
 
     with pytest.raises(DeviceError, match="refused"):
         stream.with_delivery(lambda: None, refused)
-    stream.ask("a", has_mailbox=True)
+    stream.ask("a", mailbox="mailbox")
     assert stream.pending_deliveries == 0
 
 

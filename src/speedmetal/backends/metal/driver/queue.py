@@ -103,7 +103,7 @@ class Queue(Stream[Command]):
         elif mailbox is not None:
             further = (*further, (*mailbox, len(buffers) + 1))
         command = (pipeline, buffers, offsets, packed, further, lengths, grid, threads, label)
-        self.launch(command, label, touched_bytes, has_mailbox=mailbox is not None)
+        self.launch(command, label, touched_bytes, mailbox)
         del kept  # not before the launch is noted down: see the buffers' pool
 
 
