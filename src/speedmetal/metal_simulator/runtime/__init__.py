@@ -26,17 +26,21 @@ kernel anywhere but inside the loader.
 
 =========================  =========================================================
 ``interface.h``            what Python hands over and gets back
-``runtime.h``              the structures, and how it all works
-``run.c``                  dispatches, workers, threadgroups
+``state.h``                the state of a run, and how it all works
+``run.c``                  dispatches, workers
+``threadgroups.c``         the threadgroups and threads of a worker
 ``schedule.c``             fibers: which thread runs next
 ``exchange.c``             values that lanes show each other
 ``place.c``                places of the program
 ``switch.c``, ``stacks.c`` the machine's registers; memory of stacks
 ``threadgroup_memory.c``   arrays of threadgroups: poison and guards
 ``guarded.c``              device buffers: guards, and the bytes where none can be
+``report.c``               what a report says of a thread; the end of a run from inside
+``addresses.c``            what a report says of an address
+``libraries.c``            which library an address is of
 ``signals.c``              faults become reports
 ``misaligned.c``           addresses of faults that the processor does not tell
-``checks.c``               indices that an array does not have, lanes that no simdgroup has
+``checks.c``               what programs call where a check of theirs fails
 ``watchdog.c``             the end of endless loops
 ``own_arrays.c``           bounds of a thread's own arrays, in programs that report accesses
 ``races.c``, ``tsan.c``    accesses that nothing orders, or that are out of bounds

@@ -1,9 +1,11 @@
 /* What programs call where a check fails: an index that an array does not have (put in by
  * -fsanitize=array-bounds; the name and the structures are the compiler's), a lane that no simdgroup
- * has. */
+ * has, coordinates of no texel, a division without a result, code that must not be reached. */
+#include <stdio.h>
 #include <string.h>
 
-#include "runtime.h"
+#include "report.h"
+#include "stacks.h"
 
 struct source_location {
     char const *file;
@@ -60,4 +62,35 @@ SMR_EXPORT void __smr_no_lane(unsigned int lane, unsigned int lanes)
     report->index = lane;
     report->size_bytes = lanes;
     end_run(slot, __builtin_frame_address(0), SMR_LANE);
+}
+
+/* ---- what the headers of programs call */
+
+SMR_EXPORT void __smr_fail(char const *message)
+{
+    struct slot *slot = current_slot();
+    strncpy(slot->worker->report.message, message, SMR_MESSAGE_BYTES - 1);
+    end_run(slot, __builtin_frame_address(0), SMR_FAILED);
+}
+
+SMR_EXPORT void __smr_outside_texture(struct smr_texture const *texture, long x, long y, int is_write)
+{
+    struct slot *slot = current_slot();
+    snprintf(slot->worker->report.message, SMR_MESSAGE_BYTES, "%s %s at (%ld, %ld), but %s",
+             is_write ? "wrote" : "read", texture->name, x, y,
+             texture->address ? "" : "nothing is bound there");
+    if (texture->address) {
+        size_t length = strlen(slot->worker->report.message);
+        snprintf(slot->worker->report.message + length, SMR_MESSAGE_BYTES - length,
+                 "its width is %u and its height %u", texture->width, texture->height);
+    }
+    end_run(slot, __builtin_frame_address(0), SMR_OUTSIDE_TEXTURE);
+}
+
+SMR_EXPORT void __smr_undefined_division(void)
+{
+    struct slot *slot = current_slot();
+    slot->worker->report.undefined_divisions++;
+    if (slot->worker->run->dispatch->strict)
+        end_run(slot, __builtin_frame_address(0), SMR_DIVISION);
 }

@@ -4,9 +4,9 @@
  * released, so that all of them find it in the same bank. A thread may read the slots of its last two
  * exchanges. Lanes that went different ways hold different banks, 32 lanes two each: with 64 banks,
  * and that of the exchange before the last given back first, there is always one to take. */
-#include <string.h>
+#include "exchange.h"
 
-#include "runtime.h"
+#include <string.h>
 
 void smr_exchange_reset(struct simdgroup *simdgroup)
 {
@@ -42,18 +42,4 @@ void smr_exchange_complete(struct simdgroup *simdgroup, uint32_t mask)
         else
             memcpy(simdgroup->slots[bank][lane], fiber->published, fiber->published_bytes);
     }
-}
-
-SMR_EXPORT unsigned long long __smr_exchange(unsigned long long value, unsigned int size, unsigned long long mask)
-{
-    struct slot *slot = current_slot();
-    struct fiber *fiber = slot->fiber;
-    if (size > SMR_SLOT_BYTES)
-        __smr_fail("a simdgroup function exchanges at most 32 bytes of each thread");
-    fiber->published = (void const *)(uintptr_t)value;
-    fiber->published_bytes = size;
-    smr_wait(slot, EXCHANGE, __builtin_frame_address(0));
-    *(uint32_t *)(uintptr_t)mask = fiber->active_mask;
-    struct simdgroup *simdgroup = &slot->worker->simdgroup[fiber->thread.simdgroup];
-    return (unsigned long long)(uintptr_t)simdgroup->slots[fiber->bank[1]];
 }

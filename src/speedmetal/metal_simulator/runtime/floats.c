@@ -1,8 +1,8 @@
 /* The floating-point mode of a run, and conversions that clang leaves to a support library, of which
  * kernels have none but this. */
-#include <string.h>
+#include "floats.h"
 
-#include "runtime.h"
+#include <string.h>
 
 /* ---- the mode: round to nearest even, no traps, subnormal numbers as the run asks */
 

@@ -1,9 +1,9 @@
 /* Memory between pages without access, for device buffers and for threadgroup memory. */
+#include "guarded.h"
+
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "runtime.h"
 
 #define GUARD_BYTES ((size_t)16 << 20) /* addresses only; explain.py counts on them */
 

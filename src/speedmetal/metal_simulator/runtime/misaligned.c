@@ -2,9 +2,12 @@
  * processors raise a general protection fault then, which does not tell it, so the instruction is read.
  * Source of its encoding: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2,
  * chapter 2.1 (ModR/M and SIB) and 2.3 (VEX). */
+#include "misaligned.h"
+
 #include <string.h>
 
-#include "runtime.h"
+#include "addresses.h"
+#include "stacks.h"
 
 #if defined(__linux__) && defined(__x86_64__)
 

@@ -5,11 +5,13 @@
  *
  * Eight bytes of a stack have one byte in the shadow: 0: all may be used; 1 to 7: the first so many;
  * from 0xF1 on: none. */
+#include "own_arrays.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime.h"
+#include "stacks.h"
 
 #define GRANULE 8
 #define SHADOW_OFFSET ((uint64_t)1 << 44) /* building.py has it too: far above each address / 8 */

@@ -1,6 +1,8 @@
 /* Places of the program, told by the chain of return addresses. Compiled kernels keep frame pointers:
  * at each is the caller's frame pointer, and above it the address to return to. */
-#include "runtime.h"
+#include "place.h"
+
+#include "stacks.h"
 
 /* The return addresses from `frame` outwards, and the frames of the functions that these are in. */
 static uint32_t walk(void **frame, uintptr_t *code, uintptr_t *frames)

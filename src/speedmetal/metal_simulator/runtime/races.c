@@ -13,12 +13,16 @@
  * only reads before writes. Nothing orders threadgroups. Where the earlier thread made a fence after
  * its access and the later one before its own, an atomic access between them may order the two, and
  * nothing is said. Two atomic accesses are never a race. */
+#include "races.h"
+
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime.h"
+#include "libraries.h"
+#include "own_arrays.h"
+#include "stacks.h"
 
 #define WORD 4
 #define CODE_BITS 22 /* of an address relative to the kernel's library */

@@ -1,5 +1,5 @@
 /* Orders in which lanes, simdgroups and threadgroups run. */
-#include "runtime.h"
+#include "random.h"
 
 /* SplitMix64: http://prng.di.unimi.it/splitmix64.c */
 uint64_t smr_random(uint64_t *state)

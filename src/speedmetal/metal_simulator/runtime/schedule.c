@@ -3,9 +3,17 @@
  * The threads of a simdgroup run one after another, each until it waits or returns. When none can go
  * on, those that wait for their simdgroup at one place are released. When no simdgroup can go on, the
  * threads at the threadgroup's barrier are. Whoever waits switches to the next thread directly. */
+#include "schedule.h"
+
 #include <string.h>
 
-#include "runtime.h"
+#include "exchange.h"
+#include "place.h"
+#include "races.h"
+#include "random.h"
+#include "report.h"
+#include "stacks.h"
+#include "switch.h"
 
 static uint32_t lanes_mask(struct simdgroup const *simdgroup)
 {
@@ -255,6 +263,20 @@ SMR_EXPORT void __smr_simdgroup_barrier(int flags)
     struct slot *slot = current_slot();
     slot->fiber->flags = flags;
     smr_wait(slot, SIMDGROUP_BARRIER, __builtin_frame_address(0));
+}
+
+SMR_EXPORT unsigned long long __smr_exchange(unsigned long long value, unsigned int size, unsigned long long mask)
+{
+    struct slot *slot = current_slot();
+    struct fiber *fiber = slot->fiber;
+    if (size > SMR_SLOT_BYTES)
+        __smr_fail("a simdgroup function exchanges at most 32 bytes of each thread");
+    fiber->published = (void const *)(uintptr_t)value;
+    fiber->published_bytes = size;
+    smr_wait(slot, EXCHANGE, __builtin_frame_address(0));
+    *(uint32_t *)(uintptr_t)mask = fiber->active_mask;
+    struct simdgroup *simdgroup = &slot->worker->simdgroup[fiber->thread.simdgroup];
+    return (unsigned long long)(uintptr_t)simdgroup->slots[fiber->bank[1]];
 }
 
 SMR_EXPORT unsigned int __smr_lane(void) { return current_slot()->fiber->thread.lane; }

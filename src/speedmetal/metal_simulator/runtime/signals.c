@@ -2,14 +2,17 @@
  *
  * Handlers belong to the whole process. Ours are there only while a run is; they leave every signal
  * that does not come from a kernel to whoever had it before (Python's faulthandler, for one). */
+#include "signals.h"
+
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ucontext.h>
 
-#include "runtime.h"
+#include "addresses.h"
+#include "misaligned.h"
+#include "report.h"
+#include "stacks.h"
 
-#define SIGNAL_STACK_BYTES ((size_t)128 << 10) /* vector registers alone may take 11 KiB */
 #define KICK SIGURG /* ignored by default, so that a late one does no harm */
 
 static int const caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, KICK};
@@ -135,15 +138,6 @@ static void pass_on(int signal, siginfo_t *information, void *context)
     }
 }
 
-/* Notes which memory an address belongs to. */
-void smr_report_address(struct slot const *slot, uint64_t address)
-{
-    struct smr_report *report = &slot->worker->report;
-    report->address = address;
-    report->is_stack = is_own_stack(slot, (uintptr_t)address);
-    smr_threadgroup_memory_locate(slot->worker, address);
-}
-
 /* Why a kernel did what raised the signal. */
 static enum smr_status cause_of(struct slot const *slot, int signal, siginfo_t *information, ucontext_t *context,
                                 struct machine const *machine)
@@ -240,13 +234,6 @@ void smr_signals_after_fork(void)
 }
 
 /* ---- threads that run kernels */
-
-bool smr_signal_stack_prepare(struct worker *worker)
-{
-    void *stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    worker->signal_stack = stack == MAP_FAILED ? NULL : stack;
-    return worker->signal_stack != NULL;
-}
 
 /* Lets the calling thread take our signals, on a stack of their own: that of a kernel may be what is
  * exhausted. */

@@ -1,8 +1,10 @@
 /* Workers with the stacks of their fibers, kept from run to run. */
+#include "stacks.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime.h"
+#include "switch.h"
 
 uintptr_t smr_stacks_begin;
 uintptr_t smr_stacks_bytes; /* 0: not reserved yet */
@@ -31,6 +33,13 @@ static bool reserve(void)
     return false;
 }
 
+static bool signal_stack_prepare(struct worker *worker)
+{
+    void *stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    worker->signal_stack = stack == MAP_FAILED ? NULL : stack;
+    return worker->signal_stack != NULL;
+}
+
 static struct worker *worker_make(uint32_t index)
 {
     struct worker *worker = mmap(NULL, sizeof *worker, PROT_READ | PROT_WRITE,
@@ -38,7 +47,7 @@ static struct worker *worker_make(uint32_t index)
     if (worker == MAP_FAILED)
         return NULL;
     worker->stacks = smr_stacks_begin + WORKER_STACKS_BYTES * index;
-    if (!smr_signal_stack_prepare(worker)) {
+    if (!signal_stack_prepare(worker)) {
         munmap(worker, sizeof *worker);
         return NULL;
     }

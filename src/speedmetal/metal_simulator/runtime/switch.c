@@ -2,7 +2,7 @@
  * (System V on x86-64, AAPCS64) name the registers that a call preserves; the others need no saving,
  * since to the compiler smr_switch is an ordinary call. The floating-point mode is the same for all
  * fibers of a run. */
-#include "runtime.h"
+#include "switch.h"
 
 #if defined(__x86_64__)
 

@@ -1,10 +1,15 @@
 /* Memory of a threadgroup. Each declaration, and each [[threadgroup(n)]], is a site with pages of its
  * own: the end of its array touches a guard (or its begin, see smr_edge), and every threadgroup finds
  * it poisoned. */
+#include "threadgroup_memory.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
-#include "runtime.h"
+#include "guarded.h"
+#include "races.h"
+#include "report.h"
+#include "stacks.h"
 
 #define SITE_GUARD_BYTES ((size_t)64 << 10)
 #define POISON 0xFF

@@ -2,7 +2,11 @@
  * compiler's; its own detector is not linked, races.c takes the place. */
 #include <string.h>
 
-#include "runtime.h"
+#include "addresses.h"
+#include "own_arrays.h"
+#include "races.h"
+#include "report.h"
+#include "stacks.h"
 
 /* Constructors of a library are instrumented too, and run on stacks that are not ours. */
 static inline struct slot *watched_slot(void)

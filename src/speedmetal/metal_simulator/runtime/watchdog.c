@@ -1,8 +1,10 @@
 /* The watchdog: one thread for all runs. It sleeps until the nearest deadline; then it signals the
  * workers of the late run, again and again, until each has left the kernel. */
+#include "watchdog.h"
+
 #include <time.h>
 
-#include "runtime.h"
+#include "signals.h"
 
 #define NEVER UINT64_MAX
 #define KICK_NANOSECONDS 1000000u /* between two signals to a worker */

@@ -1,15 +1,19 @@
-/* The runtime's own structures. How it works:
+/* The state of a run, which all parts of the runtime work on. How it works:
  *
  * A run is one dispatch. It has workers, each an OS thread that takes one threadgroup after another.
  * A worker runs the threads of a threadgroup as fibers: each has a stack of its own, and a barrier or
  * a simdgroup exchange switches to the next fiber (schedule.c). Kernels without either run in a loop
- * on one stack (run.c).
+ * on one stack (threadgroups.c).
  *
  * All stacks lie in one reserved range of addresses, in slots aligned to their size. So any address
  * of a stack, be it the stack pointer or one that a signal handler got, tells worker and fiber
- * without thread-local storage, which would not be safe in signal handlers (stacks.c). */
-#ifndef SPEEDMETAL_RUNTIME_H
-#define SPEEDMETAL_RUNTIME_H
+ * without thread-local storage, which would not be safe in signal handlers (stacks.h).
+ *
+ * Includes go one way. At the bottom is this file; at the top is run.c, which Python calls. What a
+ * part offers to others stands in its header: checks.c, tsan.c and run.c offer to programs and to
+ * Python alone, in abi.h and interface.h. */
+#ifndef SPEEDMETAL_STATE_H
+#define SPEEDMETAL_STATE_H
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -111,6 +115,7 @@ struct site {
     uint64_t threadgroup; /* that it was made ready for: worker->threadgroup_serial */
 };
 
+struct slot;
 struct races;
 struct tables;
 
@@ -125,7 +130,7 @@ struct worker {
     uint64_t random;
     uint64_t threadgroup_serial; /* counts threadgroups over the worker's life */
     uint64_t threadgroup_bytes;  /* of the current threadgroup */
-    void *host_stack_pointer;    /* of run.c while fibers run */
+    void *host_stack_pointer;    /* of threadgroups.c while fibers run */
     uint32_t thread_count, simdgroup_count, simdgroup_next;
     uint8_t simdgroup_order[SIMDGROUPS_MAXIMUM];
     uint32_t stacks_ready;
@@ -154,149 +159,5 @@ struct run {
     struct worker *worker[WORKERS_MAXIMUM];
     struct run *previous, *next; /* the watchdog's list */
 };
-
-/* ---- stacks.c */
-
-/* At the high end of every stack's slot. */
-struct slot {
-    struct worker *worker;
-    struct fiber *fiber;
-};
-
-extern uintptr_t smr_stacks_begin, smr_stacks_bytes;
-
-static inline bool is_stack_address(uintptr_t address)
-{
-    return address - smr_stacks_begin < smr_stacks_bytes;
-}
-
-static inline struct slot *slot_of(uintptr_t stack_address)
-{
-    return (struct slot *)((stack_address | (STACK_BYTES - 1)) + 1 - sizeof(struct slot));
-}
-
-/* Whether an address is of the stack of this slot, its guard included. */
-static inline bool is_own_stack(struct slot const *slot, uintptr_t address)
-{
-    return is_stack_address(address) && slot_of(address) == slot;
-}
-
-/* The fiber that calls; only for code that runs on a fiber's stack. */
-static inline struct slot *current_slot(void)
-{
-    return slot_of((uintptr_t)__builtin_frame_address(0));
-}
-
-struct worker *smr_worker_acquire(bool wait);
-void smr_worker_release(struct worker *worker);
-bool smr_stacks_prepare(struct worker *worker, uint32_t count);
-void *smr_stack_prepare(struct worker *worker, uint32_t index, void (*start)(void));
-void smr_stacks_after_fork(void);
-
-/* ---- switch.c */
-
-/* Saves the caller's registers on its stack and its stack pointer to *save; goes on where the stack
- * `to` left off. */
-void smr_switch(void **save, void *to);
-void *smr_initial_stack(uintptr_t top, void (*start)(void));
-
-/* ---- place.c */
-
-void smr_place_note(struct fiber *fiber, void **frame);
-int smr_place_compare(struct place const *a, struct place const *b);
-void smr_place_code(struct place const *place, uint64_t code[SMR_CODE_DEPTH]);
-
-/* ---- schedule.c */
-
-void smr_run_fibers(struct worker *worker);
-void smr_wait(struct slot *slot, enum wait_kind kind, void **frame);
-
-/* ---- exchange.c */
-
-void smr_exchange_reset(struct simdgroup *simdgroup);
-void smr_exchange_complete(struct simdgroup *simdgroup, uint32_t mask);
-
-/* ---- random.c */
-
-uint64_t smr_random(uint64_t *state);
-void smr_make_order(uint8_t *order, uint32_t count, enum smr_order kind, uint64_t *random);
-uint64_t smr_permuted(uint64_t index, uint64_t count, uint64_t seed);
-
-/* ---- threadgroup_memory.c */
-
-bool smr_threadgroup_memory_begin(struct worker *worker);
-void smr_threadgroup_memory_end(struct worker *worker);
-void smr_threadgroup_memory_repair(struct worker *worker);
-void smr_threadgroup_memory_locate(struct worker *worker, uint64_t address);
-
-/* ---- guarded.c */
-
-struct pages {
-    char *begin, *end;
-};
-
-char *smr_map_guarded(size_t memory_bytes, size_t guard_bytes, size_t *mapping_bytes);
-char *smr_place_memory(char *memory, size_t size_bytes, size_t alignment, enum smr_edge edge);
-void smr_slack_fill(struct pages pages, char *memory, size_t size_bytes);
-char const *smr_slack_damage(struct pages pages, char const *memory, size_t size_bytes);
-size_t smr_page_bytes(void);
-
-/* ---- signals.c */
-
-bool smr_signals_acquire(void);
-void smr_signals_release(void);
-void smr_signals_after_fork(void);
-bool smr_signal_stack_prepare(struct worker *worker);
-void smr_signals_enter(struct worker *worker, stack_t *previous, sigset_t *mask);
-void smr_signals_leave(stack_t const *previous, sigset_t const *mask);
-void smr_kick(struct worker *worker);
-
-/* ---- misaligned.c */
-
-bool smr_report_misaligned(struct slot const *slot, ucontext_t const *context);
-
-/* ---- watchdog.c */
-
-uint64_t smr_clock_nanoseconds(void);
-bool smr_watchdog_add(struct run *run);
-void smr_watchdog_remove(struct run *run);
-void smr_watchdog_register(struct worker *worker, bool is_registered);
-void smr_watchdog_stop_others(struct run *run);
-void smr_watchdog_after_fork(void);
-
-/* ---- floats.c */
-
-uint64_t smr_float_mode_enter(bool flush_denormals);
-void smr_float_mode_leave(uint64_t saved);
-
-/* ---- races.c */
-
-enum access_kind { PLAIN_READ, PLAIN_WRITE, ATOMIC_CHANGE, ATOMIC_READ };
-
-struct races *smr_races_begin(struct worker *worker);
-void smr_races_end(struct races *races);
-void smr_races_threadgroup(struct races *races, uint64_t index);
-bool smr_races_threadgroup_memory(struct races *races, uintptr_t address, size_t size_bytes);
-void smr_races_threadgroup_barrier(struct races *races, int flags);
-void smr_races_simdgroup(struct races *races, struct simdgroup *simdgroup, uint32_t mask, int flags, bool is_barrier);
-void smr_races_fence(struct races *races, uint32_t thread);
-bool smr_races_access(struct slot *slot, uintptr_t address, size_t size_bytes, enum access_kind kind, uintptr_t code);
-
-/* ---- own_arrays.c */
-
-bool smr_own_arrays_begin(struct worker *worker, uintptr_t begin, uintptr_t end);
-void smr_own_arrays_end(struct worker *worker);
-bool smr_own_memory_is_right(struct slot const *slot, uintptr_t address, size_t size_bytes);
-bool smr_table_is_right(struct worker const *worker, uintptr_t address, size_t size_bytes);
-bool smr_locate_own_array(struct slot const *slot, uintptr_t address);
-
-/* ---- run.c */
-
-/* Ends the worker's run from anywhere on a fiber's stack. */
-_Noreturn void smr_escape(struct worker *worker, enum smr_status status);
-void smr_report_thread(struct worker *worker, struct fiber const *fiber, uintptr_t code, void **frame);
-void smr_report_address(struct slot const *slot, uint64_t address);
-uint64_t smr_library_begin(uint64_t address);
-struct smr_position smr_position_of(struct smr_thread const *thread);
 
 #endif
