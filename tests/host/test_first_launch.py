@@ -31,6 +31,8 @@ def k(a, n, pair):
 a = np.ones(100_000, np.float32)
 k(a, 2, (1, 0.5), grid=a.size)
 assert (a == 11).all()
+copied = sm.asarray(a)[::-1].astype("i32")
+assert (copied.numpy() == 11).all()
 print(*sorted(sys.modules))
 """
 
@@ -99,3 +101,22 @@ def test_the_package_alone_imports_nothing(tmp_path: Path) -> None:
         found.append(_modules(program, tmp_path / "cache"))
     before, after = found
     assert after - before == {"speedmetal"}
+
+
+def test_small_copies_import_no_kernels(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import sys
+import speedmetal as sm
+
+a = sm.zeros((3, 4))
+a[1, ::2] = 5.5
+a[0] = a[1]
+assert a.T.copy().astype("i32").tolist() == [[5, 5, 0], [0, 0, 0], [5, 5, 0], [0, 0, 0]]
+print(*sorted(sys.modules))
+"""
+    )
+    modules = _modules(program, tmp_path / "cache")
+    assert "speedmetal.arrays.copying" in modules
+    assert not {"speedmetal.arrays.kernels", "speedmetal.launch", *COMPILING} & modules

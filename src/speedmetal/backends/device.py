@@ -110,8 +110,11 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArrayLayout:
+class LaunchLayout:
     """All that a launch must know of an array besides its address. Compared by identity.
+
+    What can be viewed in which way is the matter of ``arrays.layout``, whose values these records
+    are made from.
 
     Args:
         dtype: Of its elements.
@@ -139,12 +142,12 @@ class DeviceArray:
     __slots__ = ("address", "layout")
 
     address: Address
-    layout: ArrayLayout
+    layout: LaunchLayout
 
 
 # Arrays of the same layout share one object, so that a launch compares and hashes layouts in no
 # time. A layout that was forgotten here costs the next launch a little more, nothing else.
-layout_of = lru_cache(maxsize=4096)(ArrayLayout)
+launch_layout = lru_cache(maxsize=4096)(LaunchLayout)
 """The one layout with these values."""
 
 
@@ -262,6 +265,8 @@ class Device(ABC):
     takes_numpy_arrays: bool = False
     """Whether kernels read and write NumPy's arrays where they are: an address of theirs is one of
     the device's."""
+    host_copy_bytes: int = 0
+    """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
     has_math_modes: bool = False
     """Whether ``sm.math_mode("fast")`` makes different code."""
     variants: tuple[str, ...] = ("",)

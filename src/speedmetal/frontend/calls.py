@@ -144,9 +144,13 @@ def _check_launch(
 _OTHER_FUNCTIONS = frozenset(key for key in FUNCTIONS if isinstance(key, types.FunctionType))
 
 
+_IN_THE_LANGUAGE = ("speedmetal.intrinsics.", "speedmetal.arrays.kernels.")
+"""Modules of ours whose functions are for kernels."""
+
+
 def _is_for_the_host(function: types.FunctionType) -> bool:
     module = function.__module__ or ""
-    return module.startswith("speedmetal.") and not module.startswith("speedmetal.intrinsics.")
+    return module.startswith("speedmetal.") and not module.startswith(_IN_THE_LANGUAGE)
 
 
 def _host_only(function: types.FunctionType) -> str:

@@ -3,7 +3,6 @@
 import gc
 import operator
 import pickle
-import weakref
 
 import numpy as np
 import pytest
@@ -13,38 +12,31 @@ from hypothesis.extra import numpy as hnp
 
 import speedmetal as sm
 from speedmetal.arrays.array import upload
-from speedmetal.backends.device import Buffer, Device, DeviceLimits
+from speedmetal.backends.cpu.device import CpuDevice
+from speedmetal.backends.device import Buffer
 from speedmetal.dtypes import ALL
 
 
-class RemoteDevice(Device):
-    """A device with memory of its own, reached by copies alone."""
+class RemoteDevice(CpuDevice):
+    """The CPU with memory that the host reaches by copies alone."""
 
     name = "remote"
-    kind = "remote"
     shares_host_memory = False
-    limits = DeviceLimits()
-    description = "a test's"
-    identity = build = load = run_with_mailbox = None  # it runs no kernels
-
-    def __init__(self):
-        super().__init__()
-        self.memory = {}
+    takes_numpy_arrays = False
+    host_copy_bytes = 0
 
     def allocate(self, size_bytes):
-        owner = np.empty(size_bytes, np.uint8)
-        address = 1_000_000 * (len(self.memory) + 1)
-        self.memory[address] = weakref.ref(owner)
-        return Buffer(self, address, size_bytes, owner, None)
+        memory = super().allocate(size_bytes)
+        return Buffer(self, memory.address, size_bytes, memory, None)
+
+    def wrap(self, host):
+        return None
 
     def copy_from_host(self, source, target):
-        self.memory[target.address]()[:] = source.reshape(-1).view(np.uint8)
+        super().copy_from_host(source, target.owner)
 
     def copy_to_host(self, source, target):
-        target.reshape(-1).view(np.uint8)[:] = self.memory[source.address]()
-
-    def synchronize(self):
-        pass
+        super().copy_to_host(source.owner, target)
 
 
 @st.composite

@@ -15,7 +15,17 @@ from numpy.lib.array_utils import byte_bounds
 
 from speedmetal.arrays.layout import Layout, collapse_axes
 from speedmetal.arrays.overlap import may_have_solution, merge_terms
-from speedmetal.dtypes import bool_, complex64, float32, from_numpy, int8, int16
+from speedmetal.dtypes import (
+    bool_,
+    complex64,
+    float16,
+    float32,
+    from_numpy,
+    int8,
+    int16,
+    int32,
+    int64,
+)
 
 MEMORY = np.zeros(1 << 18, np.uint8)
 START = byte_bounds(MEMORY)[0]
@@ -157,6 +167,14 @@ def step_reshape(draw: st.DrawFn, pair: Pair) -> Pair:
     return Pair(view, layout)
 
 
+SAME_SIZES = {1: [int8, bool_], 2: [int16, float16], 4: [float32, int32], 8: [complex64, int64]}
+
+
+def step_view(draw: st.DrawFn, pair: Pair) -> Pair:
+    dtype = draw(st.sampled_from(SAME_SIZES[pair.layout.itemsize]))
+    return Pair(pair.view.view(dtype.numpy), pair.layout.view(dtype))
+
+
 def step_collapse(_draw: st.DrawFn, pair: Pair) -> Pair:
     layout = pair.layout.collapse()
     return Pair(np.reshape(pair.view, layout.shape, copy=False), layout)
@@ -164,7 +182,7 @@ def step_collapse(_draw: st.DrawFn, pair: Pair) -> Pair:
 
 STEPS = (
     *(step_index, step_slices, step_transpose, step_moveaxis, step_flip, step_expand),
-    *(step_squeeze, step_broadcast, step_reshape, step_collapse),
+    *(step_squeeze, step_broadcast, step_reshape, step_view, step_collapse),
 )
 
 

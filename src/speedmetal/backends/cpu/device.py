@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from speedmetal.backends.cpu.memory import HostBuffer, HostPool, capacity_of
 from speedmetal.backends.device import (
@@ -43,6 +44,7 @@ class CpuDevice(Device):
     kind = "cpu"
     shares_host_memory = True
     takes_numpy_arrays = True
+    host_copy_bytes = 1 << 16
     variants = ("", LINEAR)
     # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
     default_threads = (1024, 256)
@@ -68,7 +70,9 @@ class CpuDevice(Device):
         return HostBuffer(self, block, size_bytes)
 
     def wrap(self, host: np.ndarray[Any, Any]) -> Buffer:
-        return Buffer(self, address_of(host), host.nbytes, host, host)
+        low, high = byte_bounds(host) if host.size else (address_of(host),) * 2
+        content = np.asarray(_Bytes(host, low, high - low))
+        return Buffer(self, low, high - low, host, content)
 
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         assert target.host is not None
@@ -123,6 +127,19 @@ class CpuDevice(Device):
         values[0] = address_of(words)
         run(values)
         deliver(words)
+
+
+class _Bytes:
+    """The bytes in which the elements of a NumPy array lie, as NumPy takes them from others."""
+
+    def __init__(self, host: np.ndarray[Any, Any], low: int, size_bytes: int) -> None:
+        self.host = host  # kept alive
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": (size_bytes,),
+            "typestr": "|u1",
+            "data": (low, not host.flags.writeable),
+        }
 
 
 def _processor_name() -> str:

@@ -259,7 +259,7 @@ PRESSURE = """
     del idle
     assert sm.memory_info("cpu").bytes_cached == 80 * MIB
     large = bytes_of(112 * MIB)      # not without what is idle
-    large[:] = 1
+    large.numpy()[:] = 1
     assert sm.memory_info("cpu").bytes_cached == 0
     try:
         bytes_of(112 * MIB)

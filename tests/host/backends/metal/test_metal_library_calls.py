@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.device import DeviceArray, layout_of
+from speedmetal.backends.device import DeviceArray, launch_layout
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
 from speedmetal.errors import LaunchError
@@ -30,7 +30,7 @@ class FakeArray(DeviceArray):
     def __init__(self, shape=(8,), dtype=sm.float32, strides=None, device=HERE, readonly=False):
         if strides is None:
             strides = np.empty(shape, dtype.numpy).strides
-        self.layout = layout_of(dtype, shape, strides, device, readonly)
+        self.layout = launch_layout(dtype, shape, strides, device, readonly)
         self.address = BufferAddress("buffer", 16)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import ArrayLayout, Device, DeviceArray
+from speedmetal.backends.device import Device, DeviceArray, LaunchLayout
 from speedmetal.backends.metal.driver.commands import LENGTH_ALIGNMENT_BYTES
 from speedmetal.msl.arguments import (
     Argument,
@@ -72,11 +72,11 @@ def bound(
 # --- Arrays --------------------------------------------------------------------------------------
 
 
-def _size(layout: ArrayLayout) -> int:
+def _size(layout: LaunchLayout) -> int:
     return math.prod(layout.shape) * layout.dtype.itemsize
 
 
-def _check_array(argument: Argument, device: Device, layout: ArrayLayout) -> None:
+def _check_array(argument: Argument, device: Device, layout: LaunchLayout) -> None:
     if layout.device is not device:
         raise argument.fault(
             f": the kernel runs on {device.name}, the array is on {layout.device.name}; move it"
@@ -96,7 +96,7 @@ def _check_array(argument: Argument, device: Device, layout: ArrayLayout) -> Non
     check_array(argument, layout.dtype.numpy, _size(layout))
 
 
-def _is_contiguous(layout: ArrayLayout) -> bool:
+def _is_contiguous(layout: LaunchLayout) -> bool:
     expected = layout.dtype.itemsize
     if 0 in layout.shape:
         return True

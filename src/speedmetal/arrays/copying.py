@@ -1,0 +1,233 @@
+"""Copies of elements: between layouts and dtypes of one device, and between host and device.
+
+Where a copy runs is one rule: within a device it is a kernel of :mod:`speedmetal.arrays.kernels`,
+but for what is so small that the host, where it shares the memory, is done before a launch begins
+(``Device.host_copy_bytes``). Both mean the same, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+
+from speedmetal.arrays.conversion import convert_on_host
+from speedmetal.arrays.layout import Layout, collapse_axes
+from speedmetal.arrays.shapes import Shape
+from speedmetal.arrays.strided import HostArray, Strided
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.device import Device
+from speedmetal.backends.targets import target_named
+from speedmetal.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    from_numpy,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
+_Array = TypeVar("_Array", bound=Strided)
+
+_BITS = {
+    bool_: uint8,
+    int8: uint8,
+    int16: uint16,
+    float16: uint16,
+    bfloat16: uint16,
+    int32: uint32,
+    float32: uint32,
+    int64: uint64,
+    float64: uint64,
+}
+"""As what elements are copied that keep their dtype, so that one kernel does for many. (complex64
+may lie at 4 bytes, where uint64 may not.)"""
+
+
+def assign(target: Strided, source: Strided) -> None:
+    """Write the source's elements to the target's, converted to its dtype.
+
+    They may lie over each other; what is written is what the source was before.
+
+    Args:
+        target: Its elements lie apart.
+        source: On the same device; of the same shape, or of one that is broadcast to it.
+
+    Raises:
+        ValueError: It cannot be broadcast.
+    """
+    source = _stretched(source, target.elements.shape)
+    if not target.elements.size:
+        return
+    dtype = target.elements.dtype
+    if _is_for_the_host(target, source.elements.nbytes):
+        target.on_host()[...] = convert_on_host(source.on_host(), dtype)
+        return
+    if not _can_convert(source, dtype):
+        source = _converted_by_host(source, dtype)
+    elif _may_overlap(target, source):
+        source = copied(source)
+    if source.elements.dtype is dtype and (bits := _BITS.get(dtype)) is not None:
+        target, source = _viewed_as(target, bits), _viewed_as(source, bits)
+    # With its first use: what starts without a copy must not wait for it.
+    from speedmetal.arrays.kernels.copy import copy
+
+    to, of = _in_order_of_memory(target.elements, source.elements)
+    copy(target.viewed(to), source.viewed(of), grid=_grid(to.shape), debug=0)
+
+
+def assign_host(target: Strided, host: HostArray) -> None:
+    """Write a NumPy array's elements to the target's, converted to its dtype.
+
+    Args:
+        target: Its elements lie apart.
+        host: Of the same shape, or of one that is broadcast to it.
+
+    Raises:
+        ValueError: It cannot be broadcast.
+    """
+    dtype, device = target.elements.dtype, target.layout.device
+    if _is_for_the_host(target, target.elements.nbytes):
+        target.on_host()[...] = convert_on_host(host, dtype)
+    elif not host.ndim:
+        _fill(target, convert_on_host(host, dtype))
+    else:
+        source = type(target).wrap(host, device)
+        if source is None:
+            source = uploaded(type(target), convert_on_host(host, dtype), device)
+        assign(target, source)
+
+
+def _fill(target: Strided, value: HostArray) -> None:
+    """Write one value, of the target's dtype, to all elements."""
+    elements = target.elements
+    if not elements.size:
+        return
+    if (bits := _BITS.get(elements.dtype)) is not None:
+        target, value = _viewed_as(target, bits), value.view(bits.numpy)
+    from speedmetal.arrays.kernels.copy import fill  # as above
+
+    (place,) = _in_order_of_memory(target.elements)
+    fill(target.viewed(place), value[()], grid=_grid(place.shape), debug=0)
+
+
+def copied(source: _Array, dtype: DType | None = None) -> _Array:
+    """The elements in new memory in C order, in another dtype where one is given."""
+    fresh = type(source).allocate(
+        source.elements.shape, dtype or source.elements.dtype, source.layout.device
+    )
+    assign(fresh, source)
+    return fresh
+
+
+def _can_convert(source: Strided, dtype: DType) -> bool:
+    """Whether a kernel can: not where one of two dtypes is float64, and the target has none."""
+    dtypes = (source.elements.dtype, dtype)
+    kind = source.layout.device.kind
+    return dtypes[0] is dtype or float64 not in dtypes or target_named(kind).has_float64
+
+
+def _is_for_the_host(target: Strided, size_bytes: int) -> bool:
+    return size_bytes <= target.layout.device.host_copy_bytes and target.is_shared
+
+
+def _viewed_as(array: Strided, dtype: DType) -> Strided:
+    return array.viewed(array.elements.view(dtype))
+
+
+# --- Layouts -------------------------------------------------------------------------------------
+
+
+def _stretched(source: Strided, shape: Shape) -> Strided:
+    """An element for every place of this shape; extra axes of extent 1 in front go, as in NumPy.
+
+    Raises:
+        ValueError: The source's shape cannot be broadcast.
+    """
+    elements = source.elements
+    if elements.shape == shape:
+        return source
+    extra = max(elements.ndim - len(shape), 0)
+    if elements.shape[:extra] == (1,) * extra:
+        elements = elements.squeeze(range(extra))
+    return source.viewed(elements.broadcast_to(shape))
+
+
+def _may_overlap(target: Strided, source: Strided) -> bool:
+    """Whether an element may be written before it is read."""
+    distance = _distance(target, source)
+    if distance is None:
+        return False
+    place, other = target.elements, source.elements
+    other = Layout(other.dtype, other.shape, other.strides, other.offset + distance)
+    return place != other and place.overlaps(other)
+
+
+def _distance(target: Strided, source: Strided) -> int | None:
+    """From the beginning of one buffer to that of the other, in bytes; None: never one memory.
+
+    Two arrays that share memory with NumPy's may have two buffers over the same bytes.
+    """
+    if target.buffer is source.buffer:
+        return 0
+    one, other = target.buffer.host, source.buffer.host
+    return None if one is None or other is None else address_of(other) - address_of(one)
+
+
+def _in_order_of_memory(target: Layout, *others: Layout) -> tuple[Layout, ...]:
+    """Layouts of one shape with axes sorted as the target's elements lie, as few as possible.
+
+    Elements next to each other in the target have their threads next to each other.
+    """
+    strides = target.strides
+    order = sorted(range(target.ndim), key=lambda axis: -abs(strides[axis]))
+    backward = [place for place, axis in enumerate(order) if strides[axis] < 0]
+    sorted_ = [layout.transpose(order).flip(backward) for layout in (target, *others)]
+    merged = collapse_axes(*sorted_)
+    return merged if merged[0].shape else tuple(layout.expand_dims(0) for layout in merged)
+
+
+def _grid(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A thread for each element, as the kernels number them."""
+    outer = (math.prod(shape[:-2]),) if len(shape) > 2 else ()
+    return (*reversed(shape[-2:]), *outer)
+
+
+# --- Between host and device ---------------------------------------------------------------------
+
+
+def read_host(source: Strided) -> HostArray:
+    """A NumPy array on the elements where the host shares their memory, else on a copy of them."""
+    if source.is_shared:
+        return source.on_host()
+    elements = source.elements
+    if elements.nbytes != source.buffer.size_bytes or not elements.is_c_contiguous:
+        source = copied(source)  # on the device, so that no other element is fetched
+    content = np.empty(source.buffer.size_bytes, np.uint8)
+    source.layout.device.copy_to_host(source.buffer, content)
+    return source.in_bytes(content)
+
+
+def uploaded(cls: type[_Array], host: HostArray, device: Device) -> _Array:
+    """A NumPy array of a dtype of ours as a new array on the device, in C order."""
+    fresh = cls.allocate(host.shape, from_numpy(host.dtype), device)
+    content = fresh.buffer.host
+    if content is None:
+        device.copy_from_host(np.ascontiguousarray(host), fresh.buffer)
+    else:  # without waiting: no kernel knows fresh memory
+        fresh.in_bytes(content)[...] = host
+    return fresh
+
+
+def _converted_by_host(source: Strided, dtype: DType) -> Strided:
+    return uploaded(type(source), convert_on_host(read_host(source), dtype), source.layout.device)

@@ -1,0 +1,53 @@
+"""Copies between any layouts and dtypes, and one value everywhere.
+
+The arrays have at least one axis, and as few as possible. The threads of a grid are the elements:
+along x those of the last axis, along y those of the one before, along z all others.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import speedmetal as sm
+
+
+@sm.kernel
+def copy(target: Any, source: Any) -> None:
+    """Every element of the target becomes that of the source, in the target's dtype."""
+    index = own_index(target)
+    target[index] = converted(source[index], source.dtype, target.dtype)
+
+
+@sm.kernel
+def fill(target: Any, value: Any) -> None:
+    """Every element of the target becomes the value, which has its dtype."""
+    target[own_index(target)] = value
+
+
+def own_index(array: Any) -> Any:
+    """The index of this thread's element."""
+    x, y, z = sm.thread_position_in_grid()
+    if array.ndim == 1:
+        return (x,)
+    if array.ndim == 2:
+        return (y, x)
+    return (*unravelled(z, array.shape[:-2]), y, x)
+
+
+def unravelled(position: Any, shape: Any) -> Any:
+    """The indices of the element that comes at this position in C order."""
+    return tuple(
+        position // math.prod(shape[axis + 1 :]) % shape[axis] for axis in range(len(shape))
+    )
+
+
+def converted(value: Any, source: Any, target: Any) -> Any:
+    """A number in another dtype; of a complex one the real part."""
+    if source == target:
+        return value
+    if target == sm.bool_:
+        return value != 0
+    if source == sm.complex64:
+        return value.real.astype(target)
+    return value.astype(target)

@@ -1,0 +1,106 @@
+"""What kernels and copies see of an array: a buffer, and where in it the elements are."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+
+from speedmetal.arrays.layout import Layout
+from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.device import Buffer, Device, DeviceArray, LaunchLayout, launch_layout
+from speedmetal.dtypes import ALL, DType, from_numpy
+
+HostArray = np.ndarray[Any, Any]
+
+_SUPPORTED = frozenset(dtype.numpy for dtype in ALL)
+
+
+class Strided(DeviceArray):
+    """Elements in the memory of a device.
+
+    Attributes:
+        buffer: The memory, which is kept alive.
+        elements: Where the elements are in it.
+        address: Of the first one.
+        layout: What a launch knows of them, made from ``elements``.
+    """
+
+    __slots__ = ("buffer", "elements")
+
+    buffer: Buffer
+    elements: Layout
+
+    def __init__(self, buffer: Buffer, elements: Layout, layout: LaunchLayout) -> None:
+        self.buffer = buffer
+        self.elements = elements
+        offset = elements.offset
+        self.address = buffer.address + offset if offset else buffer.address
+        self.layout = layout
+
+    @classmethod
+    def allocate(cls, shape: tuple[int, ...], dtype: DType, device: Device) -> Self:
+        """New memory of undefined content, in C order."""
+        elements, layout, size_bytes = _fresh(shape, dtype, device)
+        return cls(device.allocate(size_bytes), elements, layout)
+
+    @classmethod
+    def wrap(cls, host: HostArray, device: Device) -> Self | None:
+        """The elements of a NumPy array, which is kept alive; None where kernels cannot use them.
+
+        It is read-only where that is.
+        """
+        if host.dtype not in _SUPPORTED or not _is_usable(host):
+            return None
+        buffer = device.wrap(host)
+        if buffer is None:
+            return None
+        assert buffer.host is not None
+        offset = address_of(host) - address_of(buffer.host)
+        elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
+        return cls(buffer, elements, _launched(elements, device, not host.flags.writeable))
+
+    def viewed(self, elements: Layout, *, is_readonly: bool = False) -> Self:
+        """Other elements of the same buffer; read-only where these are, or if it is asked for."""
+        own = self.layout
+        layout = _launched(elements, own.device, is_readonly or own.is_readonly)
+        return type(self)(self.buffer, elements, layout)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the host reads and writes the same bytes."""
+        return self.buffer.is_shared
+
+    def on_host(self) -> HostArray:
+        """The elements in shared memory, after everything that the device was asked to do."""
+        self.layout.device.synchronize()
+        host = self.buffer.host
+        assert host is not None
+        return self.in_bytes(host)
+
+    def in_bytes(self, content: HostArray) -> HostArray:
+        """The elements in the bytes of the whole buffer, or in a copy of them."""
+        e = self.elements
+        offset = e.offset if content.size else 0  # where an axis is empty, it may lie beyond
+        return np.ndarray(e.shape, e.dtype.numpy, content.data, offset, e.strides)
+
+
+def _launched(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
+    return launch_layout(elements.dtype, elements.shape, elements.strides, device, is_readonly)
+
+
+@lru_cache(maxsize=1024)
+def _fresh(
+    shape: tuple[int, ...], dtype: DType, device: Device
+) -> tuple[Layout, LaunchLayout, int]:
+    """All about new memory but the memory: it costs a third of a small allocation."""
+    elements = Layout.c_contiguous(dtype, shape)
+    return elements, _launched(elements, device, is_readonly=False), elements.nbytes
+
+
+def _is_usable(host: HostArray) -> bool:
+    """Whether kernels can use the memory as it is."""
+    itemsize = host.dtype.itemsize
+    has_whole_strides = all(stride % itemsize == 0 for stride in host.strides)
+    return host.dtype.isnative and bool(host.flags.aligned) and has_whole_strides
