@@ -80,6 +80,8 @@ class KernelFacts:
         extents: The array parameters whose sizes it reads, each with the axis.
         strides: The array parameters whose strides it reads, each with the axis.
         stored: The arrays that it changes or accesses atomically.
+        only_stored: Of these, those that it never reads, and stores to plainly, whole elements at a
+            time; in the order of their first stores.
         written: The parameters that it changes, by number.
         threadgroup_bytes: Of its threadgroup arrays with constant shapes.
         sized_arrays: Its threadgroup arrays of which only a launch knows the sizes.
@@ -97,6 +99,7 @@ class KernelFacts:
     extents: frozenset[tuple[Array, int]]
     strides: frozenset[tuple[Array, int]]
     stored: frozenset[Array]
+    only_stored: tuple[Array, ...]
     written: frozenset[int]
     threadgroup_bytes: int
     sized_arrays: tuple[SizedArray, ...]
@@ -170,6 +173,7 @@ class _Walk:
         self.positions: set[tuple[str, int | None]] = set()
         self.extents: set[tuple[Array, int]] = set()
         self.strides: set[tuple[Array, int]] = set()
+        self.read: set[Array] = set()
 
     def body(self, body: tuple[Statement, ...]) -> None:
         for statement in statements(body):
@@ -185,6 +189,7 @@ class _Walk:
                 self._call(node)
             case Load() | MatrixLoad():
                 self._element(node.array)
+                self.read.add(node.array)
                 self.tells_simdgroups |= isinstance(node, MatrixLoad)
             case Extent(array=array, axis=axis) if array.type.space is Space.DEVICE:
                 self.extents.add((array, axis))
@@ -215,6 +220,8 @@ def _found(kernel: Kernel) -> KernelFacts:
                     walk.expression(part)
     waits = any(barrier.scope == "simdgroup" for barrier in walk.of_kind(Barrier))
     changed = {s.array for s in walk.of_kind(Store, MatrixStore, Atomic)}
+    plainly = dict.fromkeys(s.array for s in walk.of_kind(Store) if s.part is None)
+    otherwise = walk.read | {s.array for s in walk.of_kind(MatrixStore, Atomic)}
     shared = [array for array in kernel.arrays if array.type.space is Space.THREADGROUP]
     return KernelFacts(
         body=kernel.body,
@@ -229,6 +236,7 @@ def _found(kernel: Kernel) -> KernelFacts:
         extents=frozenset(walk.extents),
         strides=frozenset(walk.strides),
         stored=frozenset(changed) | kernel.written,
+        only_stored=tuple(a for a in plainly if a not in otherwise),
         written=frozenset(n for n, p in enumerate(kernel.parameters) if p in kernel.written),
         threadgroup_bytes=sum(a.size_bytes for a in shared if not a.is_sized_at_launch),
         sized_arrays=tuple(_sized(a, kernel) for a in shared if a.is_sized_at_launch),

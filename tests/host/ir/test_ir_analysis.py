@@ -63,9 +63,12 @@ def test_memory(b):
     b.memory("sized", d.float64, [2, b.add(b.extent(a, 1), n)], Space.THREADGROUP)
     b.emit(b.store(out, [n], b.load(a, n, 0)))
     b.emit(b.atomic("load", seen, [0], result=b.variable("old", d.int32)))
+    both = b.array("both", d.float32)
+    b.emit(b.store(both, [0], b.load(both, 1)))
     known = facts(replace(b.kernel(), written=frozenset({out})))
-    assert known.stored == {out, seen}
+    assert known.stored == {out, seen, both}
     assert known.written == {2}
+    assert known.only_stored == (out,)
     assert known.extents == {(a, 1)}
     assert known.strides == {(a, 0)}
     assert known.threadgroup_bytes == 2 * 3 * 5

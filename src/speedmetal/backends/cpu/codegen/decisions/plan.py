@@ -23,19 +23,13 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import SIMDGROUP_LANES, Varies
-from speedmetal.ir import walk
 from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import (
     Array,
-    Atomic,
     Call,
     Expression,
     Kernel,
-    Load,
-    MatrixLoad,
-    MatrixStore,
     Statement,
-    Store,
     Variable,
 )
 from speedmetal.ir.ranges import Ranges, range_of_type
@@ -103,7 +97,9 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
         pieces,
         strides,
         _positions_of(kernel),
-        tuple(_streamable(kernel)) if unit.has_streaming_stores else (),
+        tuple(filter(_is_streamable, facts(kernel).only_stored))
+        if unit.has_streaming_stores
+        else (),
     )
 
 
@@ -156,21 +152,8 @@ def _positions_of(kernel: Kernel) -> frozenset[Position]:
 # --- streaming
 
 
-def _streamable(kernel: Kernel) -> list[Array]:
-    """The arrays that the kernel stores to, whole elements at a time, and never reads."""
-    stored: dict[Array, None] = {}
-    touched: set[Array] = set()
-    for statement in walk.statements(kernel.body):
-        if isinstance(statement, Store) and statement.part is None:
-            stored[statement.array] = None
-        elif isinstance(statement, Atomic | MatrixStore):
-            touched.add(statement.array)
-        loads = walk.expressions(statement)
-        touched |= {e.array for e in loads if isinstance(e, Load | MatrixLoad)}
-    return [a for a in stored if a not in touched and _has_whole_rows(a)]
-
-
-def _has_whole_rows(array: Array) -> bool:
+def _is_streamable(array: Array) -> bool:
+    """Whether an array that is stored to alone lies in memory row after row."""
     kind = array.type
     has_rows = kind.rank > 0 and kind.unit_axis == kind.rank - 1
     return kind.space is Space.DEVICE and has_rows and not kind.dtype.is_bool
