@@ -8,6 +8,8 @@ default                       every test, of combinations of its parameters a sa
 nightly   ``--tier nightly``  every combination, and what takes hours
 ========  ==================  =================================================================
 
+``--device NAME`` runs the conformance suite and random programs on that device alone.
+
 ``SPEEDMETAL_TEST_TIER`` asks as well, for processes that are given no options. A test with the mark
 ``tier("nightly")`` runs in that tier and in larger ones; `BEYOND_QUICK` has whole folders that no
 quick run reads.
@@ -66,7 +68,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     names = [tier.name.lower() for tier in Tier]
     wanted = os.environ.get(VARIABLE, "default")
     help_text = "how much runs: a sample on the CPU, every test, or every combination as well"
-    parser.getgroup("speedmetal").addoption("--tier", choices=names, default=wanted, help=help_text)
+    group = parser.getgroup("speedmetal")
+    group.addoption("--tier", choices=names, default=wanted, help=help_text)
+    group.addoption("--device", help="the one device on which tests of devices run")
 
 
 def pytest_configure(config: pytest.Config) -> None:

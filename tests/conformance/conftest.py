@@ -46,14 +46,13 @@ def _devices() -> tuple[str, ...]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("speedmetal")
-    group.addoption("--device", help="the one device on which the tests run")
     group.addoption("--guards", action="store_true", help="put guard bytes around every array")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "device" in metafunc.fixturenames:
         # Where the folder was not named to pytest, it has not asked for the options.
-        asked = metafunc.config.getoption("--device", default=None)
+        asked = metafunc.config.getoption("--device")
         metafunc.parametrize("device", [asked] if asked else _devices(), indirect=True)
 
 

@@ -238,3 +238,29 @@ def test_an_array_without_axes_and_one_given_twice(device):
     a = sm.zeros((), device=device)
     increase(a, a, grid=1)
     assert a.item() == 20
+
+
+@pytest.mark.parametrize("axis", ["y", "z"])
+def test_all_threadgroups_run_or_their_number_is_refused(device, axis):
+    """NVIDIA GPUs have at most 65535 along y and z."""
+
+    @sm.kernel
+    def mark(out):
+        place = sm.thread_position_in_grid()
+        out[place.y + place.z] = place.x + 1
+
+    def marked(count, threads):
+        out = sm.zeros(count, sm.int32, device=device)
+        along = {"y": (1, count), "z": (1, 1, count)}[axis]
+        mark(out, grid=along, threads={"y": (1, threads), "z": (1, 1, threads)}[axis])
+        return int(out.numpy().sum())
+
+    assert marked(65_535, 1) == 65_535
+    assert marked(70_001, 2) == 70_001
+    if device.kind != "cuda":
+        assert marked(65_536, 1) == 65_536
+        return
+    message = f"kernel 'mark': 65536 threadgroups along {axis} requested, cuda allows 65535"
+    with pytest.raises(sm.LaunchError, match=message):
+        marked(65_536, 1)
+    sm.synchronize()

@@ -4,6 +4,8 @@ The programs are tried by several processes, so that all cores work and a crash 
 others. ``SPEEDMETAL_FUZZ_SEED`` chooses the programs: else they are the same in each run, and at
 night new ones each day. The failure tells it, with the least program that fails. A program that
 crashes its process is left in a file, which the failure names.
+
+They run on the CPU, or with ``--device NAME`` on that device.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def check(program: Program, path: Path, device: str = "cpu") -> None:
     assert not wrong, "\n".join(wrong[:10])
 
 
-def tried(chosen: int, part: int, count: int, folder: str) -> str:
+def tried(chosen: int, part: int, count: int, folder: str, device: str) -> str:
     """Try the programs of one part of a seed; what failed, or nothing."""
 
     @seed(chosen * 1_000_000 + part)
@@ -58,7 +60,7 @@ def tried(chosen: int, part: int, count: int, folder: str) -> str:
     @given(programs())
     def each(program: Program) -> None:
         note(f"threads={program.threads}, debug={program.debug}\n{program.source}")
-        check(program, Path(folder) / f"part_{part}.py")
+        check(program, Path(folder) / f"part_{part}.py", device)
 
     try:
         each()
@@ -73,13 +75,14 @@ def _start_worker() -> None:
     os.environ["SPEEDMETAL_NUM_THREADS"] = "1"
 
 
-def try_programs(chosen: int, count: int, folder: Path) -> None:
+def try_programs(chosen: int, count: int, folder: Path, device: str) -> None:
     workers = min(os.cpu_count() or 1, 8)
     parts = range(count // PROGRAMS_OF_A_PART)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
         running = [
-            pool.submit(tried, chosen, part, PROGRAMS_OF_A_PART, str(folder)) for part in parts
+            pool.submit(tried, chosen, part, PROGRAMS_OF_A_PART, str(folder), device)
+            for part in parts
         ]
         try:
             failures = [text for future in running if (text := future.result(ENDLESS_SECONDS))]
@@ -94,9 +97,19 @@ def try_programs(chosen: int, count: int, folder: Path) -> None:
     assert not failures, "\n\n".join(failures)
 
 
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    """The name of the device that was asked for, the CPU unless one was."""
+    name = request.config.getoption("--device") or "cpu"
+    try:
+        return sm.device(name).name
+    except sm.DeviceError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.timeout(1200)
-def test_random_programs_do_what_they_do_in_python(tmp_path):
-    try_programs(SEED, PROGRAMS, tmp_path)
+def test_random_programs_do_what_they_do_in_python(tmp_path, device):
+    try_programs(SEED, PROGRAMS, tmp_path, device)
 
 
 @pytest.mark.parametrize("order", ["forward", "reverse"])
@@ -120,12 +133,14 @@ def test_random_programs_do_the_same_on_the_simulated_apple_gpu(order, tmp_path)
 @pytest.mark.tier("nightly")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("processor", ["", "x86-64-v3"])  # this machine's, and shorter vectors
-def test_many_random_programs_do_what_they_do_in_python(processor, tmp_path, monkeypatch):
+def test_many_random_programs_do_what_they_do_in_python(processor, tmp_path, device, monkeypatch):
+    if processor and device != "cpu":
+        pytest.skip("the processor makes no difference on other devices")
     if processor and platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("the processor is no x86-64")
     if processor:
         monkeypatch.setenv("SPEEDMETAL_CPU", processor)
-    try_programs(SEED_AT_NIGHT, PROGRAMS_AT_NIGHT // 2, tmp_path)
+    try_programs(SEED_AT_NIGHT, PROGRAMS_AT_NIGHT // 2, tmp_path, device)
 
 
 def program_of(body: str) -> Program:
