@@ -417,7 +417,7 @@ def test_arrays_must_be_where_the_kernel_runs():
 
 def test_numpy_arrays_stay_on_the_cpu():
     class Foreign(CpuDevice):
-        name, kind, takes_numpy_arrays = "foreign", "cuda", False
+        name, takes_numpy_arrays = "foreign", False
 
     there: Device = Foreign()
     assert message(lambda: vadd(A, A, A, grid=4, device=there)) == (

@@ -18,7 +18,6 @@ from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.strided import HostArray, Strided
 from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.device import Device
-from speedmetal.backends.targets import target_named
 from speedmetal.dtypes import (
     DType,
     bfloat16,
@@ -133,8 +132,7 @@ def copied(source: _Array, dtype: DType | None = None) -> _Array:
 def _can_convert(source: Strided, dtype: DType) -> bool:
     """Whether a kernel can: not where one of two dtypes is float64, and the target has none."""
     dtypes = (source.elements.dtype, dtype)
-    kind = source.layout.device.kind
-    return dtypes[0] is dtype or float64 not in dtypes or target_named(kind).has_float64
+    return dtypes[0] is dtype or float64 not in dtypes or source.layout.device.target.has_float64
 
 
 def _is_for_the_host(target: Strided, size_bytes: int) -> bool:

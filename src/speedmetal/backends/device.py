@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from speedmetal.backends.pool import CachingPool, MemoryInfo
+from speedmetal.backends.target import Target
 from speedmetal.dtypes import DType
 from speedmetal.records import record
 
@@ -238,7 +239,7 @@ class BuildOptions:
     Args:
         variant: One of the device's ``variants``; kernels that use no simdgroups are the same in
             all of them.
-        math_mode: ``"safe"`` or ``"fast"``; only where the device has ``has_math_modes``.
+        math_mode: ``"safe"`` or ``"fast"``; only where the target has ``has_math_modes``.
     """
 
     variant: str = ""
@@ -258,8 +259,8 @@ class Device(ABC):
 
     name: str
     """What the user writes: ``"cpu"``."""
-    kind: str
-    """Of the backend, and the target of its kernels: ``"cpu"``, ``"cuda"`` or ``"metal"``."""
+    target: Target
+    """What kernels are compiled to for it."""
     shares_host_memory: bool
     """Whether the host reads and writes the same bytes of new arrays, without copies."""
     takes_numpy_arrays: bool = False
@@ -267,8 +268,6 @@ class Device(ABC):
     the device's."""
     host_copy_bytes: int = 0
     """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
-    has_math_modes: bool = False
-    """Whether ``sm.math_mode("fast")`` makes different code."""
     variants: tuple[str, ...] = ("",)
     """Ways to form simdgroups, the usual one first, where sizes decide which code does it."""
     default_threads: tuple[int, int]
@@ -277,6 +276,11 @@ class Device(ABC):
 
     pool: CachingPool[Any, Any]
     """Where the memory of arrays comes from and goes to."""
+
+    @property
+    def kind(self) -> str:
+        """Of the backend, and the name of its target: ``"cpu"``, ``"cuda"`` or ``"metal"``."""
+        return self.target.name
 
     @cached_property
     @abstractmethod

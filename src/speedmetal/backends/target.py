@@ -31,10 +31,10 @@ class Target:
         name: What the user writes: ``"cpu"``.
         has_float64: Whether kernels can use it; where not, NumPy's float64 numbers are what
             Python's floats are.
+        has_math_modes: Whether ``sm.math_mode("fast")`` makes different code.
         check: What of a typed kernel, as it comes from the front end, the target cannot do.
         print: The text of a kernel, as it comes from the passes, in a mode of mathematics
-            (``"safe"`` or ``"fast"``; only targets whose devices have such modes make a
-            difference).
+            (``"safe"`` or ``"fast"``; the same where the target has no such modes).
         assemble: Machine code's text from the target's text.
         source_language: Pygments' name of the text's language.
         assembly_language: The same of machine code's text.
@@ -42,6 +42,7 @@ class Target:
 
     name: str
     has_float64: bool
+    has_math_modes: bool
     check: Callable[[Kernel], list[Diagnostic]]
     print: Callable[[Kernel, str], str]
     assemble: Callable[[str], str]

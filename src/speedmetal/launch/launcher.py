@@ -14,7 +14,6 @@ from typing import Any
 from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as device_named
-from speedmetal.backends.targets import target_named
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
 from speedmetal.errors import LaunchError
@@ -161,7 +160,7 @@ class Launcher:
             if stated_device is not None
             else device_among(items) or default_device()
         )
-        has_float64 = target_named(device.kind).has_float64
+        has_float64 = device.target.has_float64
         bound = bind(name, self.names, arguments, items, device, has_float64=has_float64)
         geometry = requested(name, device, *stated_sizes)
         index_type = index_type_for(max(*geometry.grid, bound.largest))
@@ -188,7 +187,7 @@ class Launcher:
     def _compile(
         self, device: Device, specialisation: Specialisation, variant: str
     ) -> pipeline.CompiledKernel:
-        math_mode = _math_mode.get() if device.has_math_modes else "safe"
+        math_mode = _math_mode.get() if device.target.has_math_modes else "safe"
         options = BuildOptions(variant, math_mode)
         known = self.compiled.get((device, specialisation, options))
         if known is None or not pipeline.is_current(known.dependencies):

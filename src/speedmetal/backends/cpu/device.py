@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from speedmetal.backends.cpu.memory import HostBuffer, HostPool, capacity_of
+from speedmetal.backends.cpu.target import TARGET
 from speedmetal.backends.device import (
     SIMDGROUP_SIZE,
     Buffer,
@@ -41,7 +42,7 @@ class CpuDevice(Device):
     """
 
     name = "cpu"
-    kind = "cpu"
+    target = TARGET
     shares_host_memory = True
     takes_numpy_arrays = True
     host_copy_bytes = 1 << 16

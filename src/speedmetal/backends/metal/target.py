@@ -34,6 +34,7 @@ def _assemble(_source: str) -> str:
 TARGET = Target(
     "metal",
     has_float64=False,
+    has_math_modes=True,
     check=_check,
     print=_print,
     assemble=_assemble,

@@ -14,6 +14,7 @@ from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
 from speedmetal.backends.cuda.driver.nvrtc import nvrtc_version
+from speedmetal.backends.cuda.target import TARGET
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.errors import DeviceError
 
@@ -53,7 +54,7 @@ class CudaDevice(Device):
     """
 
     name = "cuda"
-    kind = "cuda"
+    target = TARGET
     shares_host_memory = False
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)

@@ -27,6 +27,7 @@ from speedmetal.backends.metal.driver.commands import Copy, Refresh
 from speedmetal.backends.metal.driver.context import MetalContext
 from speedmetal.backends.metal.driver.events import Event
 from speedmetal.backends.metal.driver.queue import Queue
+from speedmetal.backends.metal.target import TARGET
 from speedmetal.backends.pool import PoolInfo
 from speedmetal.backends.stream import MAILBOXES_PENDING, finish_all, raise_first
 from speedmetal.ir.nodes import Kernel
@@ -56,8 +57,7 @@ class MetalDevice(Device):
         queues: That one, and those that were made beside it.
     """
 
-    kind = "metal"
-    has_math_modes = True
+    target = TARGET
     # Several simdgroups of 32, and several threadgroups for each core however many registers a
     # kernel takes.
     default_threads = (256, 256)
