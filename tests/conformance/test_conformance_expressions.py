@@ -423,3 +423,49 @@ def test_leaves_on_another_device_are_refused(device):
     x = combine("negate", a)
     with pytest.raises(sm.LaunchError, match="is an array on cpu"):
         evaluate_1(x, sm.zeros(3, device=device), grid=3, device=device)
+
+
+def test_views_of_one_array_take_one_place(device):
+    """Metal binds 29 buffers for arrays; a stencil of many points is one of them."""
+    (a,) = arrays(device, (80,))
+    out = sm.zeros(40, device=device)
+    x = combine("multiply", a[0:40], 0.5)
+    for start in range(1, 40):
+        x = combine("add", x, a[start : start + 40])
+    assert len(x.leaves) == 41
+    evaluate_1(x, out, grid=40)
+    want = a.numpy()[:40] * np.float32(0.5)
+    for start in range(1, 40):
+        want = want + a.numpy()[start : start + 40]
+    np.testing.assert_array_equal(out.numpy(), want)
+
+
+def test_many_arrays_and_views_share_where_they_may(device):
+    host = np.arange(60, dtype=np.float32)
+    a, b = sm.array(host, device=device), sm.array(host * 2, device=device)
+    c = sm.array(host.astype(np.int16), device=device)
+    out = sm.zeros(20, device=device)
+
+    def value(many):
+        x, want = combine("negate", a[40:]), -host[40:]
+        for start in range(many):
+            x = combine("add", x, b[start : start + 20])
+            x = combine("add", x, c[2 * start : 2 * start + 20][::-1])
+            want = want + host[start : start + 20] * 2
+            want = want + host[2 * start : 2 * start + 20][::-1]
+        return x, want
+
+    for many in (3, 15):  # few and many leaves
+        x, want = value(many)
+        evaluate_1(x, out, grid=20)
+        np.testing.assert_array_equal(out.numpy(), want)
+    # The same form with other views: what lies in one piece of memory is another matter.
+    parts = [sm.array(host[:20] + k, device=device) for k in range(13)]
+    same = [a[k : k + 20] for k in range(13)]
+    for leaves in (parts, same, [*parts[:6], *same[:7]]):
+        x = of_array(leaves[0])
+        want = leaves[0].numpy()
+        for leaf in leaves[1:]:
+            x, want = combine("add", x, leaf), want + leaf.numpy()
+        evaluate_1(x, out, grid=20)
+        np.testing.assert_array_equal(out.numpy(), want)

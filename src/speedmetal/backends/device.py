@@ -184,10 +184,17 @@ class Sizes:
 
 @record
 class ArrayParameter:
-    """An array among a kernel's parameters: extents, and strides in elements."""
+    """An array among a kernel's parameters.
+
+    Args:
+        shape: Extents.
+        strides: In elements.
+        memory: The number of the parameter in whose memory the kernel takes it to lie, if any.
+    """
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    memory: int | None = None
 
 
 @record
@@ -319,6 +326,14 @@ class Device(ABC):
         Raises:
             KernelError: A kernel failed since the last call.
         """
+
+    def memory_of(self, address: Address) -> object:  # noqa: ARG002 - for those that bind memory
+        """What tells the piece of memory that an address lies in from others.
+
+        None where a launch takes any number of addresses; else it binds each piece once, and arrays
+        in one piece take one of its places.
+        """
+        return None
 
     def variant_for(self, grid: Triple, threads: Triple | None) -> str:  # noqa: ARG002 - see above
         """Which of ``variants`` a launch needs.

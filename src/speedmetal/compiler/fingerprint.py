@@ -236,7 +236,8 @@ class Fingerprint:
             for item in argument.items:
                 self.add_argument(item)
         elif isinstance(argument, ExpressionArgument):
-            self._parts.append(f"{argument.structure.digest} {argument.rank} {argument.axes}")
+            parts = argument.structure.digest, argument.rank, argument.axes, argument.memory
+            self._parts.append(" ".join(map(str, parts)))
             for leaf in argument.leaves:
                 self.add_argument(leaf)
         else:

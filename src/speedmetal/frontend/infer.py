@@ -52,10 +52,12 @@ from speedmetal.frontend.values import (
     Value,
 )
 from speedmetal.ir import nodes as ir
+from speedmetal.ir.types import ArrayType
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
 
-Leaves = tuple[ArrayView | Scalar | Complex, ...]
+Leaf = ArrayView | Scalar | Complex
+Leaves = tuple[Leaf, ...]
 
 _REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
 
@@ -214,15 +216,11 @@ class _Kernel:
             case ScalarArgument(dtype, weak):
                 return Scalar(self._scalar(run, name, dtype, span), weak)
             case ArrayArgument(array_type):
-                unique = run.names.unique(name)
-                run.session.variable_names.add(unique)
-                array = ir.Array(unique, array_type, span)
-                self._parameters.append(array)
-                return ArrayView(array)
+                return ArrayView(self._array(run, name, array_type, span))
             case ExpressionArgument():
-                named = [(f"{name}_{n}", leaf) for n, leaf in enumerate(argument.leaves)]
-                values = tuple(self._value(run, n, leaf, span) for n, leaf in named)
-                return ArrayView(ExpressionArray(name, argument, cast(Leaves, values)))
+                return ArrayView(
+                    ExpressionArray(name, argument, self._leaves(run, name, argument, span))
+                )
             case TupleArgument(items, cls, keywords):
                 numbers = tuple(map(str, range(len(items) - len(keywords))))
                 is_partial = cls is not None and is_partial_class(cls)
@@ -234,6 +232,35 @@ class _Kernel:
                 return lift(known.value, has_float64=True)  # Python's numbers: it does not count
             case StaticArgument(value):
                 return Static(value)
+
+    def _leaves(
+        self, run: AbstractInterpreter, name: str, argument: ExpressionArgument, span: SourceSpan
+    ) -> Leaves:
+        leaves: list[Leaf] = []
+        for number, leaf in enumerate(argument.leaves):
+            unique = f"{name}_{number}"
+            first = argument.memory[number] if argument.memory else number
+            if isinstance(leaf, ArrayArgument) and first != number:
+                holder = cast(ArrayView, leaves[first]).array
+                memory = cast(ir.Array, holder)
+                leaves.append(ArrayView(self._array(run, unique, leaf.type, span, memory)))
+            else:
+                leaves.append(cast(Leaf, self._value(run, unique, leaf, span)))
+        return tuple(leaves)
+
+    def _array(
+        self,
+        run: AbstractInterpreter,
+        name: str,
+        array_type: ArrayType,
+        span: SourceSpan,
+        memory: ir.Array | None = None,
+    ) -> ir.Array:
+        unique = run.names.unique(name)
+        run.session.variable_names.add(unique)
+        array = ir.Array(unique, array_type, span, memory=memory)
+        self._parameters.append(array)
+        return array
 
     def _scalar(
         self, run: AbstractInterpreter, name: str, dtype: DType, span: SourceSpan

@@ -87,12 +87,15 @@ class ExpressionArgument:
         leaves: The types of the structure's leaves. An array has no axis along which it repeats
             itself, unless no other leaf has that axis.
         axes: For each leaf, the axes of the expression that its own axes are.
+        memory: For each leaf, the first one that lies in the same piece of memory; empty where
+            nobody has to know.
     """
 
     structure: Structure
     rank: int
     leaves: tuple[ScalarArgument | ArrayArgument, ...]
     axes: tuple[tuple[int, ...], ...]
+    memory: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         axes = ",".join(":" * self.rank)

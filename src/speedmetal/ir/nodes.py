@@ -338,12 +338,16 @@ class Array:
 
     ``shape`` is None for a parameter. Elsewhere it has integers, or, for threadgroup memory sized
     at launch, expressions over scalar parameters, extents and ``threads_per_threadgroup``.
+
+    ``memory`` is another parameter in whose memory this one is known to lie, further on or back by
+    a distance that a launch knows; targets that bind each piece of memory once bind that one alone.
     """
 
     name: str
     type: ArrayType
     span: SourceSpan
     shape: tuple[int | Expression, ...] | None = None
+    memory: Array | None = None
 
     @property
     def is_sized_at_launch(self) -> bool:

@@ -143,15 +143,17 @@ def bind(
     leaves: list[Leaf] = []
     sizes = [0]
     for (name, item), kind in zip(items, all_leaves(signature), strict=True):
-        leaves += _leaves(kernel, name, item, kind, device)
         if isinstance(kind, ExpressionArgument):
+            leaves += _expression_leaves(kernel, name, item, kind, device, len(leaves))
             sizes.append(item.size)  # broadcast, it may be larger than all its leaves
+        else:
+            leaves += _leaves(kernel, name, item, kind, device)
     sizes += [_largest_extent(leaf.parameter) for leaf in leaves]
     return BoundArguments(tuple(signature), tuple(leaves), max(sizes))
 
 
 def _leaves(kernel: str, name: str, item: Any, kind: Argument, device: Device) -> Iterator[Leaf]:
-    """The parameters of the compiled kernel that an argument becomes.
+    """The parameters of the compiled kernel that an array or a number becomes.
 
     Raises:
         LaunchError: An array among them is elsewhere.
@@ -165,19 +167,34 @@ def _leaves(kernel: str, name: str, item: Any, kind: Argument, device: Device) -
             yield Leaf(name, item.imag, ScalarParameter(float32))
         else:
             yield Leaf(name, item, ScalarParameter(kind.dtype))
-    elif isinstance(kind, ExpressionArgument):
-        for placed, of_leaf in zip(placed_leaves(item), kind.leaves, strict=True):
-            if isinstance(of_leaf, ScalarArgument):
-                yield from _leaves(kernel, name, placed.value, of_leaf, device)
-            else:
-                _check_device(kernel, placed.value, device)
-                yield Leaf(name, placed.value, array_parameter(placed))
 
 
-def array_parameter(array: Any) -> ArrayParameter:
-    """How an array is given to a compiled kernel."""
-    itemsize = array.itemsize
-    return ArrayParameter(array.shape, tuple(stride // itemsize for stride in array.strides))
+def _expression_leaves(
+    kernel: str, name: str, item: Expression, kind: ExpressionArgument, device: Device, first: int
+) -> list[Leaf]:
+    """The parameters of the compiled kernel that an expression becomes, from number ``first`` on.
+
+    Raises:
+        LaunchError: An array among them is elsewhere.
+    """
+    leaves: list[Leaf] = []
+    numbers: list[int] = []  # of the parameter with which each leaf begins
+    for place, (placed, of_leaf) in enumerate(zip(placed_leaves(item), kind.leaves, strict=True)):
+        numbers.append(first + len(leaves))
+        if isinstance(of_leaf, ScalarArgument):
+            leaves += _leaves(kernel, name, placed.value, of_leaf, device)
+            continue
+        _check_device(kernel, placed.value, device)
+        holder = numbers[kind.memory[place]] if kind.memory else numbers[place]
+        memory = None if holder == numbers[place] else holder
+        leaves.append(Leaf(name, placed.value, array_parameter(placed, memory)))
+    return leaves
+
+
+def array_parameter(array: Any, memory: int | None = None) -> ArrayParameter:
+    """How an array is given to a compiled kernel; see :class:`ArrayParameter` for ``memory``."""
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    return ArrayParameter(array.shape, strides, memory)
 
 
 def _largest_extent(parameter: ArrayParameter | ScalarParameter) -> int:

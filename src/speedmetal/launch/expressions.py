@@ -49,6 +49,9 @@ class Number:
 
 Leaf = DeviceArray | Number
 
+FEW_LEAVES = 12
+"""So many arrays of an expression may be bound one by one, whatever else a kernel is given."""
+
 
 class Expression(TypedArgument):
     """An elementwise expression that nobody has evaluated.
@@ -95,6 +98,7 @@ class Expression(TypedArgument):
             len(self.shape),
             tuple(_leaf_type(leaf, dtype) for leaf, dtype in kinds),
             tuple(leaf.axes for leaf in placed),
+            shared_memory(self),
         )
 
     def astype(self, dtype: Any) -> Expression:
@@ -266,6 +270,25 @@ def placed_leaves(expression: Expression) -> list[PlacedLeaf]:
         first = next(n for n, leaf in enumerate(placed) if isinstance(leaf.value, DeviceArray))
         placed[first] = _with_axes(placed[first], expression.shape, missing)
     return placed
+
+
+def shared_memory(expression: Expression) -> tuple[int, ...]:
+    """For each leaf the first one that lies in the same piece of memory, where that may matter.
+
+    Views of one array are one piece. Kernels of few leaves are the same whether they are or not.
+    """
+    if len(expression.leaves) <= FEW_LEAVES:
+        return ()
+    first: dict[object, int] = {}
+    found = []
+    for number, leaf in enumerate(expression.leaves):
+        piece = _memory_of(leaf)
+        found.append(number if piece is None else first.setdefault(piece, number))
+    return tuple(found)
+
+
+def _memory_of(leaf: Leaf) -> object:
+    return leaf.layout.device.memory_of(leaf.address) if isinstance(leaf, DeviceArray) else None
 
 
 def _placed(leaf: Leaf, shape: tuple[int, ...]) -> PlacedLeaf:

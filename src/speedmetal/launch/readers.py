@@ -24,7 +24,7 @@ from speedmetal.frontend.signature import (
     record_items,
 )
 from speedmetal.frontend.static import static
-from speedmetal.launch.expressions import Expression
+from speedmetal.launch.expressions import FEW_LEAVES, Expression, shared_memory
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -75,6 +75,8 @@ def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
 
 def _read_expression(argument: Expression, key: list[Any], values: list[Any]) -> None:
     key += (argument.structure, argument.shape)
+    if len(argument.leaves) > FEW_LEAVES:
+        key.append(shared_memory(argument))
     for leaf in argument.leaves:
         if isinstance(leaf, DeviceArray):
             key.append(leaf.layout)

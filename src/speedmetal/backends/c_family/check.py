@@ -150,7 +150,7 @@ def _sizes(kernel: Kernel, limits: Limits) -> Iterator[_Finding]:
             f" {limits.threadgroup_bytes} for a threadgroup; use smaller arrays or narrower types"
         )
         yield shared[-1].span, message
-    arrays = [p for p in kernel.parameters if isinstance(p, Array)]
+    arrays = [p for p in kernel.parameters if isinstance(p, Array) and p.memory is None]
     if limits.buffers is not None and len(arrays) > limits.buffers:
         message = (
             f"the kernel has {len(arrays)} array parameters; {limits.place} take"

@@ -16,9 +16,9 @@ from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, Launch
 from speedmetal.backends.packing import Number, packed
-from speedmetal.dtypes import DType, named
+from speedmetal.dtypes import DType, int64, named
 from speedmetal.ir import analysis
-from speedmetal.ir.nodes import Expression, Kernel, Statement, Variable
+from speedmetal.ir.nodes import Array, Expression, Kernel, Statement, Variable
 from speedmetal.ir.walk import expressions, statements
 
 AXES = "xyz"
@@ -32,6 +32,7 @@ class Source(enum.Enum):
     EXTENT = "extent"  # of parameter ``parameter`` along ``axis``
     STRIDE = "stride"  # in elements, of parameter ``parameter`` along ``axis``
     SCALAR = "scalar"  # parameter ``parameter`` itself
+    DISTANCE = "distance"  # in bytes, of parameter ``parameter`` from the one that it lies in
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class ArgumentLayout:
         used = 0
         for field in self.fields:
             used += field.dtype.itemsize
-            if field.source is Source.SCALAR:
+            if field.source in (Source.SCALAR, Source.DISTANCE):
                 yield Number(field.parameter + 1, field.dtype)
             else:
                 yield packed(field.dtype, _known(field, launch))
@@ -121,6 +122,11 @@ def argument_layout(kernel: Kernel) -> ArgumentLayout:
     return ArgumentLayout(tuple(fields), -(-offset // _ALIGNMENT) * _ALIGNMENT)
 
 
+def distance_field(array: Array) -> str:
+    """The field with an array's distance from the array in whose memory it lies."""
+    return f"{array.name}_distance"
+
+
 def _wanted_fields(kernel: Kernel) -> Iterator[ArgumentField]:
     index = kernel.index_type
     for axis, letter in enumerate(AXES):
@@ -131,6 +137,8 @@ def _wanted_fields(kernel: Kernel) -> Iterator[ArgumentField]:
             assert isinstance(parameter.type, DType)
             yield ArgumentField(parameter.name, parameter.type, 0, Source.SCALAR, number)
             continue
+        if parameter.memory is not None:
+            yield ArgumentField(distance_field(parameter), int64, 0, Source.DISTANCE, number)
         for axis in range(parameter.type.rank):
             for used, source in ((facts.extents, Source.EXTENT), (facts.strides, Source.STRIDE)):
                 if (parameter, axis) in used:

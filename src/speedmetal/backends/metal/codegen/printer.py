@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
 from speedmetal.backends.c_family.kernels import KernelPrinter
-from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
+from speedmetal.backends.c_family.layout import AXES, ArgumentLayout, distance_field
 from speedmetal.backends.c_family.operators import PRIMARY, Text
 from speedmetal.backends.c_family.statements import Line
 from speedmetal.backends.metal.codegen.spellings import (
@@ -42,6 +42,7 @@ from speedmetal.ir.nodes import (
     Kernel,
     MatrixLoad,
     MatrixStore,
+    Variable,
 )
 from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, MatrixType, Space
 
@@ -74,7 +75,7 @@ class PrintedKernel:
         entry: The name of the kernel in it: the kernel's own, or that with ``_kernel`` behind it
             where the name means something in Metal.
         layout: Of the arguments, which are bound behind the arrays.
-        arrays: The kernel's parameters that are arrays, by number, in the order of the buffers.
+        arrays: The kernel's parameters that have a buffer, by number, in the order of the buffers.
         has_mailbox: Whether a mailbox is bound behind the arguments.
         sized_arrays: How many threadgroup arrays are sized at launch.
         places: Where lines of the source come from.
@@ -107,11 +108,16 @@ def printed(kernel: Kernel, *, math_mode: str = "safe") -> PrintedKernel:
         "\n".join(lines) + "\n",
         printer.entry,
         printer.layout,
-        tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
+        tuple(n for n, p in enumerate(kernel.parameters) if is_bound(p)),
         printer.has_mailbox,
         len(printer.facts.sized_arrays),
         tuple(_places(lines)),
     )
+
+
+def is_bound(parameter: Variable | Array) -> bool:
+    """Whether a launch binds a buffer for a parameter: those in another's memory have none."""
+    return isinstance(parameter, Array) and parameter.memory is None
 
 
 def _places(lines: list[str]) -> Iterator[Place]:
@@ -291,10 +297,11 @@ class MetalPrinter(KernelPrinter):
 
     def signature(self) -> list[str]:
         parameters = []
-        for number, array in enumerate(self.arrays_parameters):
+        bound = list(filter(is_bound, self.arrays_parameters))
+        for number, array in enumerate(bound):
             pointer = self.pointer(array, constant=array not in self.facts.stored)
             parameters.append(f"{pointer} {self.array(array)} [[buffer({number})]]")
-        number = len(self.arrays_parameters)
+        number = len(bound)
         parameters.append(f"constant Arguments& arguments [[buffer({number})]]")
         if self.has_mailbox:
             parameters.append(f"device uint* mailbox [[buffer({number + 1})]]")
@@ -308,6 +315,12 @@ class MetalPrinter(KernelPrinter):
         return [f"kernel void {self.entry}(", *lines]
 
     def prologue(self) -> None:
+        for array in self.arrays_parameters:
+            if array.memory is not None:
+                pointer = self.pointer(array, constant=True)
+                start = f"(device const uchar*){self.array(array.memory)}"
+                distance = f"arguments.{self.field(distance_field(array))}"
+                self.line(f"{pointer} {self.array(array)} = ({pointer})({start} + {distance});")
         for array in self.arrays_in(Space.THREADGROUP):
             if array.is_sized_at_launch:
                 self.extent_lines(array)

@@ -26,7 +26,7 @@ def built(context: MetalContext, kernel: Kernel, options: BuildOptions) -> bytes
     uses = features_of(kernel)
     if lacking := missing(uses, context.capabilities()):
         raise CompileError(kernel.name, lacking)
-    arrays = (p for p in kernel.parameters if isinstance(p, Array))
+    arrays = (p for p in kernel.parameters if isinstance(p, Array) and p.memory is None)
     return packed(
         MetalCode(
             text,

@@ -8,7 +8,7 @@ between them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program
@@ -75,7 +75,8 @@ class MetalProgram(Program):
         """
         self._check_threads(launch)
         lengths = self._lengths(launch.threadgroup_lengths)
-        arguments = packer(self._code.printed.layout.pieces(launch))
+        pack = packer(self._code.printed.layout.pieces(launch))
+        distances = list(self._distances(launch))
         places = [number + 1 for number in self._code.printed.arrays]
         touched_bytes = self._touched_bytes(launch)
         grid, threads = launch.sizes.grid, launch.sizes.threads
@@ -85,11 +86,15 @@ class MetalProgram(Program):
         def run(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
             arrays = [values[place] for place in places]
             mailbox = values[0]
+            if distances:
+                values = values.copy()
+                for place, holder in distances:
+                    values[place] -= values[holder]
             dispatch(
                 state,
                 [array.buffer for array in arrays],
                 [array.offset for array in arrays],
-                arguments(values),
+                pack(values),
                 (mailbox.buffer, mailbox.offset) if mailbox else None,
                 lengths if stated_lengths is None else rounded(stated_lengths),
                 grid,
@@ -99,6 +104,12 @@ class MetalProgram(Program):
             )
 
         return run
+
+    def _distances(self, launch: Launch) -> Iterator[tuple[int, int]]:
+        """The places, among a launch's values, of arrays in others' memory, and of these others."""
+        for number, parameter in enumerate(launch.parameters):
+            if isinstance(parameter, ArrayParameter) and parameter.memory is not None:
+                yield number + 1, parameter.memory + 1
 
     def _check_threads(self, launch: Launch) -> None:
         allowed = self.threads_per_threadgroup
