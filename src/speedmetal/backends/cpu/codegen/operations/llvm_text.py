@@ -17,13 +17,13 @@ from speedmetal.ir.types import MatrixType, ValueType
 
 MATRIX_ELEMENTS = 64
 
-# A type's name in a register. bfloat16 is its 16 bits: LLVM would call library functions for it.
+# Names of types in a register. bfloat16 is its 16 bits: LLVM would call library functions for it.
 _REGISTER = {
-    dtypes.bool_: "i1",
-    dtypes.bfloat16: "i16",
-    dtypes.float16: "half",
-    dtypes.float32: "float",
-    dtypes.float64: "double",
+    dtypes.bool_.name: "i1",
+    dtypes.bfloat16.name: "i16",
+    dtypes.float16.name: "half",
+    dtypes.float32.name: "float",
+    dtypes.float64.name: "double",
 }
 _SUFFIX = {"half": "f16", "float": "f32", "double": "f64"}
 
@@ -34,7 +34,7 @@ def register_type(dtype: DType) -> str:
     >>> register_type(dtypes.uint16), register_type(dtypes.bool_)
     ('i16', 'i1')
     """
-    return _REGISTER.get(dtype) or f"i{dtype.bits}"
+    return _REGISTER.get(dtype.name) or f"i{dtype.bits}"
 
 
 def memory_type(dtype: DType) -> str:

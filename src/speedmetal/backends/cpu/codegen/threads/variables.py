@@ -65,9 +65,10 @@ class Variables:
 
     def slot_of(self, variable: Variable) -> str:
         """The stack slot of a variable that is not bound to one value."""
-        if variable not in self._slots:
-            self._slots[variable] = self._emit.slot(self.type_of(variable), variable.name)
-        return self._slots[variable]
+        slot = self._slots.get(variable)
+        if slot is None:
+            slot = self._slots[variable] = self._emit.slot(self.type_of(variable), variable.name)
+        return slot
 
     # --- reads and assignments
 
@@ -75,9 +76,10 @@ class Variables:
         value = self._bound.get(variable)
         if value is not None:
             return value
-        slot = self.slot_of(variable)
-        text = self._emit.let(f"load {self.type_of(variable)}, ptr {slot}", variable.name)
-        return Value(text, variable.type, self.stride_of(variable))
+        slot, stride = self.slot_of(variable), self.stride_of(variable)
+        kind = value_type(variable.type, self._lanes.count if stride is VARYING else 0)
+        text = self._emit.let(f"load {kind}, ptr {slot}", variable.name)
+        return Value(text, variable.type, stride)
 
     def assign(self, variable: Variable, value: Value, path: Path) -> None:
         """Give a variable a value in the active lanes.
