@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.arrays.copying import assign, assign_host, copied, read_host, uploaded
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
-from speedmetal.arrays.indexing import Index
+from speedmetal.arrays.indexing import Index, checked_index
 from speedmetal.arrays.strided import HostArray, Strided
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as device_named
 from speedmetal.dtypes import as_dtype, named
 from speedmetal.errors import UserInputError
+
+_PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
 
 class Array(Strided):
@@ -122,13 +125,22 @@ class Array(Strided):
             IndexError, TypeError: As for reading.
         """
         self._check_writable()
+        if self.is_small:
+            if type(value) not in _PYTHONS_NUMBERS:
+                value = convert_on_host(self._host_value(value), self.layout.dtype)
+            self.on_host()[checked_index(index)] = value
+            return
         target = self.viewed(self.elements[index])
         if isinstance(value, Array):
             assign(target, value if value.device is self.device else value.to(self.device))
         else:
-            is_typed = hasattr(value, "__array__")
-            host = np.asarray(value) if is_typed else np.asarray(value, self.dtype)
-            assign_host(target, host)
+            assign_host(target, self._host_value(value))
+
+    def _host_value(self, value: Any) -> HostArray:
+        """What is to be written, as a NumPy array; Python's numbers have this array's dtype."""
+        if isinstance(value, Array):
+            return value.numpy()
+        return np.asarray(value, None if hasattr(value, "__array__") else self.dtype)
 
     def _check_writable(self) -> None:
         if self.is_readonly:
@@ -205,10 +217,7 @@ class Array(Strided):
         the device was asked to do is done at return; what it is asked later needs
         ``sm.synchronize()`` before the NumPy array shows it.
         """
-        host = read_host(self)
-        if self.is_readonly and self.is_shared:
-            host.flags.writeable = False
-        return host
+        return read_host(self)
 
     def copy(self) -> Array:
         """A writable copy in C order, on the same device."""

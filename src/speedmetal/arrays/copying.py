@@ -207,7 +207,7 @@ def _grid(shape: tuple[int, ...]) -> tuple[int, ...]:
 def read_host(source: Strided) -> HostArray:
     """A NumPy array on the elements where the host shares their memory, else on a copy of them."""
     if source.is_shared:
-        return source.on_host()
+        return source.on_host().view()  # its own object: to set its shape changes no other
     elements = source.elements
     if elements.nbytes != source.buffer.size_bytes or not elements.is_c_contiguous:
         source = copied(source)  # on the device, so that no other element is fetched

@@ -93,6 +93,22 @@ def index_position(index: Any, axis: int, extent: int) -> int:
     )
 
 
+def checked_index(index: Any) -> Any:
+    """A basic index as NumPy takes it, that it may not read as one of another kind.
+
+    Raises:
+        TypeError: It is of another kind.
+    """
+    if type(index) in _PLAIN_PARTS:
+        return index
+    return tuple(
+        part if type(part) in _PLAIN_PARTS else integer_of(part) for part in _parts_of(index)
+    )
+
+
+_PLAIN_PARTS = frozenset({int, slice, EllipsisType, type(None)})
+
+
 def _parts_of(index: Any) -> tuple[Any, ...]:
     """The parts of an index that is not exactly a tuple (a named tuple is one)."""
     return tuple(index) if isinstance(index, tuple) else (index,)

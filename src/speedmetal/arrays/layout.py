@@ -329,7 +329,7 @@ class Layout:
             ((2,), None)
         """
         extents = complete_shape(extents_of(shape, least=-1), self.shape)
-        if not self.size:
+        if self.strides == c_strides(self.shape, self.itemsize) or not self.size:
             return Layout.c_contiguous(self.dtype, extents, self.offset)
         strides = _split_runs(self.collapse(), extents)
         return None if strides is None else Layout(self.dtype, extents, strides, self.offset)

@@ -27,10 +27,11 @@ class Strided(DeviceArray):
         layout: What a launch knows of them, made from ``elements``.
     """
 
-    __slots__ = ("buffer", "elements")
+    __slots__ = ("_host", "buffer", "elements")
 
     buffer: Buffer
     elements: Layout
+    _host: HostArray  # of `on_host`; absent until it is asked for
 
     def __init__(self, buffer: Buffer, elements: Layout, layout: LaunchLayout) -> None:
         self.buffer = buffer
@@ -73,11 +74,26 @@ class Strided(DeviceArray):
         return self.buffer.is_shared
 
     def on_host(self) -> HostArray:
-        """The elements in shared memory, after everything that the device was asked to do."""
+        """The elements in shared memory, after everything that the device was asked to do.
+
+        It is one NumPy array for each object: who hands it out hands out a view.
+        """
         self.layout.device.synchronize()
-        host = self.buffer.host
-        assert host is not None
-        return self.in_bytes(host)
+        try:
+            return self._host
+        except AttributeError:
+            content = self.buffer.host
+            assert content is not None
+            self._host = self.in_bytes(content)
+            if self.layout.is_readonly:
+                self._host.flags.writeable = False
+            return self._host
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the host reads and writes the buffer sooner than a launch begins."""
+        buffer = self.buffer
+        return buffer.size_bytes <= self.layout.device.host_copy_bytes and buffer.is_shared
 
     def in_bytes(self, content: HostArray) -> HostArray:
         """The elements in the bytes of the whole buffer, or in a copy of them."""
