@@ -128,3 +128,33 @@ def test_old_and_foreign_producers():
         sm.from_dlpack(Old(2))
     with pytest.raises(sm.UserInputError, match="expected an object with __dlpack__, got list"):
         sm.from_dlpack([1])
+
+
+def test_xarray_carries_our_arrays_and_dtypes():
+    xarray = pytest.importorskip("xarray", reason="xarray is not installed")
+    ours = sm.array([[1.0, 2.0], [3.0, 5.0]])
+    carried = xarray.DataArray(ours, dims=("row", "column"))
+    assert carried.dtype == sm.float32
+    assert carried.mean("row").values.tolist() == [2.0, 3.5]
+    assert carried.astype(sm.float64).dtype == sm.float64
+    assert xarray.DataArray(ours.astype("bf16")).dtype == sm.bfloat16
+
+
+def test_dask_cuts_our_arrays_and_knows_our_dtypes():
+    dask_array = pytest.importorskip("dask.array", reason="Dask is not installed")
+    ours = sm.arange(12).reshape(3, 4)
+    cut = dask_array.from_array(ours, chunks=2, asarray=False)
+    assert cut.dtype == sm.int32
+    assert np.asarray(cut.compute()).tolist() == ours.tolist()
+    assert dask_array.zeros(4, dtype=sm.float32).dtype == sm.float32
+
+
+def test_scikit_learn_takes_our_arrays_and_dtypes():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from sklearn.linear_model import LinearRegression
+    from sklearn.utils import check_array
+
+    ours = sm.array([[0.0], [1.0], [2.0]])
+    assert check_array(ours, dtype=sm.float64).dtype == sm.float64
+    model = LinearRegression().fit(ours, sm.array([1.0, 3.0, 5.0]))
+    np.testing.assert_allclose(model.predict(ours), [1.0, 3.0, 5.0], rtol=1e-5)

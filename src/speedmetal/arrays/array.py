@@ -175,7 +175,8 @@ class Array(Strided):
         Raises:
             ValueError: The sizes differ, or ``copy`` is False and a view is not possible.
         """
-        extents = tuple(shape[0]) if len(shape) == 1 and np.iterable(shape[0]) else shape
+        is_whole = len(shape) == 1 and type(shape[0]) is not int and np.iterable(shape[0])
+        extents = tuple(shape[0]) if is_whole else shape
         elements = None if copy else self.elements.reshape(extents)
         if elements is not None:
             return self.viewed(elements)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from numpy.exceptions import AxisError
@@ -13,6 +14,7 @@ Shape = tuple[int, ...]
 Axes = int | Sequence[int]
 
 
+@lru_cache(maxsize=1024)
 def c_strides(shape: Shape, itemsize: int) -> tuple[int, ...]:
     """The strides, in bytes, of an array without gaps whose last axis runs fastest.
 
@@ -42,6 +44,8 @@ def has_strides_without_gaps(shape: Iterable[int], strides: Iterable[int], items
 def complete_shape(extents: Shape, old: Shape) -> Shape:
     """``extents`` with -1 replaced by what the others leave of the elements of shape ``old``."""
     size = math.prod(old)
+    if -1 not in extents and math.prod(extents) == size:
+        return extents
     known = math.prod(extent for extent in extents if extent >= 0)
     unknown = extents.count(-1)
     if unknown > 1:
@@ -61,8 +65,8 @@ def extents_of(shape: Any, least: int = 0) -> Shape:
         ValueError: An extent is less than ``least``.
     """
     given = (shape,) if hasattr(shape, "__index__") else shape
-    extents = tuple(operator.index(extent) for extent in given)
-    if any(extent < least for extent in extents):
+    extents = tuple(map(operator.index, given))
+    if extents and min(extents) < least:
         raise ValueError(f"expected extents of {least} or more, got shape {extents}")
     return extents
 
