@@ -39,4 +39,4 @@ def test_kernels_without_simdgroups_are_compiled_once_for_all_sizes(kernel, code
     a = sm.zeros(64, dtype=sm.int32, device="cpu")
     for grid in ((64, 1), (9, 3), (64, 2)):
         kernel(a, grid=grid)
-    assert len({id(compiled) for compiled in kernel._compiled.values()}) == codes
+    assert len({id(compiled) for compiled in kernel._launcher.compiled.values()}) == codes
