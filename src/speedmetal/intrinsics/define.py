@@ -18,7 +18,7 @@ NUMBERS = FLOATS | INTEGERS
 
 def spelled(cpu: Spelling, cuda: Spelling, metal: Spelling) -> dict[str, Spelling]:
     """Spellings that differ from target to target."""
-    return dict(zip(TARGETS, (cpu, cuda, metal), strict=True))
+    return {"cpu": cpu, "cuda": cuda, "metal": metal}
 
 
 def everywhere(function: Callable[..., Any]) -> dict[str, Spelling]:
