@@ -317,6 +317,8 @@ def _is_zero(host: HostArray) -> bool:
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:
+    if type(shape) is int and shape >= 0:  # the commonest, at once: arrays are made often
+        return (shape,)
     extents = (shape,) if not isinstance(shape, (tuple, list)) else tuple(shape)
     for extent in extents:
         if type(extent) is not int or extent < 0:
