@@ -113,6 +113,8 @@ def devices() -> tuple[Device, ...]:
 def default_device() -> Device:
     """Where new arrays are made: the innermost ``with sm.device(...)``, else the first device.
 
+    That is a GPU where there is one.
+
     Example:
         >>> default_device().name
         'cpu'
@@ -124,8 +126,8 @@ def device(name: str | Device) -> Device:
     """The device with this name; as a context manager, the default device of what is inside it.
 
     Args:
-        name: ``"cpu"``, ``"metal"``, or ``"metal-sim"``, which runs kernels for Apple GPUs in a
-            simulator; a device is returned as it is.
+        name: ``"cpu"``, ``"cuda"``, ``"metal"``, or ``"metal-sim"``, which runs kernels for Apple
+            GPUs in a simulator; a device is returned as it is.
 
     Raises:
         DeviceError: There is no such device, or it is not here; the message says why.

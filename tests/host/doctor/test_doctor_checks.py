@@ -34,6 +34,13 @@ def test_every_known_device_is_there_or_has_a_reason():
     assert {"cpu", "cuda", "metal", "metal-sim"} == set(finding.facts)
 
 
+def test_a_card_that_cannot_be_used_is_a_problem(monkeypatch):
+    assert not devices_check.examine(task("")).problems
+    monkeypatch.setattr(devices_check, "library", lambda: None)  # as if the driver found a GPU
+    (problem,) = devices_check.examine(task("")).problems
+    assert problem.startswith("device 'cuda' is not available: ")
+
+
 def test_a_first_kernel():
     finding = kernel.examine(task())
     assert finding.status is Status.OK

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from dataclasses import asdict
 from typing import Any
 
 from speedmetal.backends import registry
+from speedmetal.backends.cuda.driver.library import library
 from speedmetal.backends.device import Device
 from speedmetal.doctor.results import Finding
 from speedmetal.doctor.worker import Task
 from speedmetal.errors import DeviceError
 from speedmetal.metal_simulator.api import sdk
 
-EXPECTED = ("cpu", "metal") if sys.platform == "darwin" else ("cpu",)
-"""Devices whose absence is a problem."""
+
+def expected() -> frozenset[str]:
+    """Devices whose absence is a problem: NVIDIA's where its driver finds a GPU."""
+    names = {"cpu"}
+    if sys.platform == "darwin":
+        names.add("metal")
+    with contextlib.suppress(DeviceError):
+        library()
+        names.add("cuda")
+    return frozenset(names)
+
 
 _FAMILY = "MTLGPUFamily"
 
@@ -35,7 +46,7 @@ def examine(task: Task) -> Finding:
         except DeviceError as error:
             reason = str(error.__cause__ or error)
             facts[name] = {"reason": reason}
-            if name in EXPECTED:
+            if name in expected():
                 problems.append(f"device {name!r} is not available: {reason}")
         except Exception as error:  # noqa: BLE001 - the other devices are to be asked all the same
             facts[name] = {"reason": repr(error)}

@@ -17,6 +17,7 @@ PACKAGES = (
     *("speedmetal", "numpy", "llvmlite", "ml_dtypes", "hypothesis", "msgspec", "psutil", "pytest"),
     *("scipy", "ziglang", "pyobjc-core", "pyobjc-framework-Cocoa", "pyobjc-framework-Metal"),
     *("pyobjc-framework-MetalPerformanceShaders", "pyobjc-framework-MetalPerformanceShadersGraph"),
+    *("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"),
 )
 
 

@@ -163,7 +163,8 @@ def _load() -> _Nvrtc:
     found = f" ({'; '.join(tried)})" if tried else ""
     raise DeviceError(
         f"NVIDIA's run-time compiler was not found{found}; install it with"
-        " pip install nvidia-cuda-nvrtc"
+        " pip install nvidia-cuda-nvrtc (where NVIDIA's driver is of CUDA 12:"
+        " nvidia-cuda-nvrtc-cu12)"
     )
 
 
