@@ -27,7 +27,7 @@ from speedmetal.backends import registry
 from speedmetal.backends.device import Device
 from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.backends.metal.driver.buffer_pool import storage
-from speedmetal.backends.metal.driver.capabilities import FLOOR
+from speedmetal.backends.metal.driver.capabilities import OLDEST_LANGUAGE
 from speedmetal.backends.metal.driver.device import MetalDevice
 from speedmetal.backends.metal.driver.labels import current_prefix
 from speedmetal.backends.metal.driver.libraries import (
@@ -153,7 +153,9 @@ def library(
     where = _device_for(device)
     if math_mode not in MATH_MODES:
         raise UnknownNameError("math mode", str(math_mode), MATH_MODES)
-    version = FLOOR if language_version is None else _checked_version(where, language_version)
+    version = (
+        OLDEST_LANGUAGE if language_version is None else _checked_version(where, language_version)
+    )
     head = "".join(_define_lines(defines or {}))
     try:
         native = compile_library(

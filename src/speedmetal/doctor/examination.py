@@ -23,7 +23,7 @@ HANGS_AFTER_SECONDS = 150.0
 
 DEVICE_CHECKS: tuple[tuple[str, frozenset[str] | None], ...] = (
     ("kernel", None),
-    ("contract", frozenset({"metal"})),
+    ("sdk_metadata", frozenset({"metal"})),
     ("printed", frozenset({"metal"})),
     ("leaks", None),
     ("figures", None),

@@ -12,8 +12,8 @@ from doctor_world import report, task
 
 import speedmetal as sm
 from speedmetal.doctor import conformance, examination, suite
-from speedmetal.doctor.checks import contract, figures, kernel, leaks, machine, printed
 from speedmetal.doctor.checks import devices as devices_check
+from speedmetal.doctor.checks import figures, kernel, leaks, machine, printed, sdk_metadata
 from speedmetal.doctor.results import Finding, Status
 from speedmetal.metal_simulator.api import sdk
 from speedmetal.metal_simulator.api.facts import Owner, read_owners
@@ -116,8 +116,8 @@ def test_a_simulator_has_no_figures():
 # --- Metal, in the simulator ----------------------------------------------------------------------
 
 
-def test_the_contract_holds_in_the_simulator(simulator):
-    finding = contract.examine(task("metal-sim"))
+def test_the_sdks_metadata_holds_in_the_simulator(simulator):
+    finding = sdk_metadata.examine(task("metal-sim"))
     assert finding.problems == ()
     held = finding.facts["held"]
     assert held["constants"] == len(sdk.ENUMERATIONS)
@@ -150,7 +150,7 @@ def test_rows_that_are_not_there_are_found(simulator, monkeypatch):
         "ENUMERATIONS",
         {**sdk.ENUMERATIONS, "MTLMathModeFast": 7, "MTLMathModeSlow": 3},
     )
-    finding = contract.examine(task("metal-sim"))
+    finding = sdk_metadata.examine(task("metal-sim"))
     assert finding.problems == (
         "MTLBuffer.frobnicate_: PyObjC has no such method (respondsToSelector: False)",
         "no class MTLNothing",
@@ -187,7 +187,7 @@ def test_metadata_of_the_bridge_is_held_against_the_table(method, problem):
     owner: Owner = sdk.OWNERS["MTLDevice"]
     (selector,) = (each for each in owner.selectors if each.name == name)
     subject = type("Subject", (), {name: method})()
-    found = contract._selector_problem(owner, selector, subject)
+    found = sdk_metadata._selector_problem(owner, selector, subject)
     assert problem in found if problem else found is None
 
 
@@ -204,8 +204,8 @@ def test_buffers_that_stay_are_found(simulator):
         def currentAllocatedSize(self) -> int:  # noqa: N802
             return simulator.native.currentAllocatedSize()
 
-    assert contract._kept_memory(simulator.native, simulator.bridge) is None
-    problem = contract._kept_memory(Keeping(), simulator.bridge)
+    assert sdk_metadata._kept_memory(simulator.native, simulator.bridge) is None
+    problem = sdk_metadata._kept_memory(Keeping(), simulator.bridge)
     assert problem.startswith("67108864 bytes stay allocated after 64 buffers")
 
 

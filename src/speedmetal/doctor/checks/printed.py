@@ -70,8 +70,12 @@ def versions_of(system: int) -> list[Version]:
         >>> versions_of(15), versions_of(14)
         ([(3, 1), (3, 2)], [(3, 1)])
     """
-    newest = max((v for since, v in features.NEWEST.items() if since <= system), default=(0, 0))
-    return [v for v in features.NEWEST.values() if features.FLOOR <= v <= newest]
+    newest = max(
+        (v for since, v in features.NEWEST_LANGUAGES.items() if since <= system), default=(0, 0)
+    )
+    return [
+        v for v in features.NEWEST_LANGUAGES.values() if features.OLDEST_LANGUAGE <= v <= newest
+    ]
 
 
 def refusals(

@@ -8,8 +8,8 @@ import speedmetal as sm
 from speedmetal.backends.metal.driver import capabilities as features
 from speedmetal.backends.metal.driver.capabilities import (
     FEATURES,
-    FLOOR,
-    NEWEST,
+    NEWEST_LANGUAGES,
+    OLDEST_LANGUAGE,
     DeviceCapabilities,
 )
 from speedmetal.compiler import pipeline
@@ -103,7 +103,7 @@ def test_m1_with_macos_14_has_everything():
 
 def test_the_language_version_is_the_least_that_has_every_feature():
     newer = features.Feature("new", frozenset({"new"}), (4, 0), 7, on_mac=False, source="")
-    assert features.language_version(FEATURES) == FLOOR == NEWEST[14]
+    assert features.language_version(FEATURES) == OLDEST_LANGUAGE == NEWEST_LANGUAGES[14]
     assert features.language_version([*FEATURES, newer]) == (4, 0)
 
 
@@ -122,7 +122,7 @@ APPLE_5 = Native(*range(1001, 1006))
 
 def refused(name, native, system, function, *types):
     kernel = lowered(function, *types)
-    here = features.abilities(name, native, system)
+    here = features.capabilities_of(name, native, system)
     return features.missing(features.features_of(kernel), here)
 
 
@@ -172,4 +172,4 @@ def test_another_word_in_the_variable(monkeypatch):
     with pytest.raises(
         UserInputError, match="SPEEDMETAL_METAL_FAMILIES is 'off'; expected 'check'"
     ):
-        features.abilities("x", APPLE_5, (14, 0))
+        features.capabilities_of("x", APPLE_5, (14, 0))

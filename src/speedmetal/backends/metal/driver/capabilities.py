@@ -23,14 +23,14 @@ from speedmetal.ir.nodes import Array, Atomic, Call, Expression, Kernel, Stateme
 from speedmetal.ir.types import MatrixType, Space
 from speedmetal.source import SourceSpan
 
-FLOOR: Version = (3, 1)
+OLDEST_LANGUAGE: Version = (3, 1)
 """The least language version that is asked for: what macOS 14 has, the oldest system supported.
 
 A kernel without bfloat16 would do with 2.3; but no supported system stops there, and one version
 for all kernels means one dialect in use, which is the one that the simulator checks.
 """
 
-NEWEST: dict[int, Version] = {
+NEWEST_LANGUAGES: dict[int, Version] = {
     11: (2, 3),
     12: (2, 4),
     13: (3, 0),
@@ -253,7 +253,7 @@ def language_version(features: Sequence[Feature]) -> Version:
     >>> language_version([])
     (3, 1)
     """
-    return max((FLOOR, *(feature.language for feature in features)))
+    return max((OLDEST_LANGUAGE, *(feature.language for feature in features)))
 
 
 # --- What a device has ---------------------------------------------------------------------------
@@ -280,13 +280,15 @@ class DeviceCapabilities:
     @property
     def language(self) -> Version:
         """The newest language version that this macOS has."""
-        known = [version for major, version in NEWEST.items() if (major,) <= self.system]
+        known = [version for major, version in NEWEST_LANGUAGES.items() if (major,) <= self.system]
         return max(known, default=(0, 0))
 
     def lacks(self, feature: Feature) -> str | None:
         """What a feature needs that is not here, and what there is; None where it can be used."""
         if feature.language > self.language:
-            least = min(major for major, version in NEWEST.items() if version >= feature.language)
+            least = min(
+                major for major, version in NEWEST_LANGUAGES.items() if version >= feature.language
+            )
             return (
                 f"it needs version {_dotted(feature.language)} of Metal's language (macOS {least}),"
                 f" {self.device} runs macOS {_dotted(self.system)}; update macOS"
@@ -302,7 +304,7 @@ class DeviceCapabilities:
         )
 
 
-def abilities(device: str, native: Any, system: tuple[int, ...]) -> DeviceCapabilities:
+def capabilities_of(device: str, native: Any, system: tuple[int, ...]) -> DeviceCapabilities:
     """What decides on features on a device.
 
     Args:
@@ -346,11 +348,11 @@ def _dotted(version: tuple[int, ...]) -> str:
 __all__ = [
     "FAMILIES_VARIABLE",
     "FEATURES",
-    "FLOOR",
-    "NEWEST",
+    "NEWEST_LANGUAGES",
+    "OLDEST_LANGUAGE",
     "DeviceCapabilities",
     "Feature",
-    "abilities",
+    "capabilities_of",
     "feature_named",
     "features_of",
     "language_version",

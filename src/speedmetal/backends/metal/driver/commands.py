@@ -49,7 +49,7 @@ class Encoding:
         buffers: list[Any],
         offsets: list[int],
         packed: bytes,
-        further: Sequence[tuple[Any, int, int]],
+        other_bindings: Sequence[tuple[Any, int, int]],
         lengths: tuple[int, ...],
         grid: tuple[int, int, int],
         threads: tuple[int, int, int],
@@ -68,7 +68,7 @@ class Encoding:
             encoder.setBuffers_offsets_withRange_(buffers, offsets, (0, count))
         if packed:
             encoder.setBytes_length_atIndex_(packed, len(packed), count)
-        for item, place, index in further:
+        for item, place, index in other_bindings:
             if type(item) is bytes:
                 encoder.setBytes_length_atIndex_(item, place, index)
             else:

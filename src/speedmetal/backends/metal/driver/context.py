@@ -8,7 +8,7 @@ from typing import Any
 
 from speedmetal.backends.device import DeviceLimits
 from speedmetal.backends.metal.driver.bridge import Bridge
-from speedmetal.backends.metal.driver.capabilities import DeviceCapabilities, abilities
+from speedmetal.backends.metal.driver.capabilities import DeviceCapabilities, capabilities_of
 from speedmetal.errors import DeviceError
 
 LONGEST_GRID = 2**32 - 1
@@ -68,7 +68,7 @@ class MetalContext:
         Raises:
             UserInputError: The environment says something unknown.
         """
-        return abilities(self.description, self.native, self.bridge.system_version)
+        return capabilities_of(self.description, self.native, self.bridge.system_version)
 
 
 def _native_device(bridge: Bridge) -> Any:

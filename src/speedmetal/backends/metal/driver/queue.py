@@ -74,7 +74,7 @@ class Queue(Stream[Command]):
         threads: tuple[int, int, int],
         label: str,
         touched_bytes: int,
-        further: tuple[tuple[Any, int, int], ...] = (),
+        other_bindings: tuple[tuple[Any, int, int], ...] = (),
     ) -> None:
         """Launch a kernel.
 
@@ -89,7 +89,8 @@ class Queue(Stream[Command]):
             threads: Of a threadgroup.
             label: The kernel's name.
             touched_bytes: Size of the arrays.
-            further: What else is bound: ``(buffer, offset, index)`` or ``(bytes, length, index)``.
+            other_bindings: What else is bound: ``(buffer, offset, index)`` or
+                ``(bytes, length, index)``.
 
         Raises:
             DeviceError: In a forked child, or the time limit is over.
@@ -101,8 +102,18 @@ class Queue(Stream[Command]):
             if mailbox is not None:
                 buffers, offsets = [*buffers, mailbox[0]], [*offsets, mailbox[1]]
         elif mailbox is not None:
-            further = (*further, (*mailbox, len(buffers) + 1))
-        command = (pipeline, buffers, offsets, packed, further, lengths, grid, threads, label)
+            other_bindings = (*other_bindings, (*mailbox, len(buffers) + 1))
+        command = (
+            pipeline,
+            buffers,
+            offsets,
+            packed,
+            other_bindings,
+            lengths,
+            grid,
+            threads,
+            label,
+        )
         self.launch(command, label, touched_bytes, mailbox)
         del kept  # not before the launch is noted down: see the buffers' pool
 

@@ -1,4 +1,4 @@
-"""The contract with Apple's SDK, as PyObjC's packages on PyPI state it.
+"""What the backend sends, against Apple's SDK as PyObjC's packages on PyPI state it.
 
 Every row of the simulator's table is a fact of the SDK, every message that the Metal backend sends
 is in the table, and whatever is younger than the oldest macOS is guarded.
