@@ -17,6 +17,18 @@ from typing import NoReturn, Protocol
 from speedmetal.errors import DeviceError
 
 
+def forked_message(name: str) -> str:
+    """What uses of a device say in a forked child.
+
+    Args:
+        name: The device's.
+    """
+    return (
+        f"{name} cannot be used in a process that was forked after it was first used; start"
+        " processes with multiprocessing.get_context('spawn')"
+    )
+
+
 class ForkedLock:
     """Takes the place of a lock in a forked child, so that every use ends in a clear error."""
 
@@ -24,20 +36,21 @@ class ForkedLock:
         self._name = name
 
     def __enter__(self) -> NoReturn:
-        raise DeviceError(
-            f"{self._name} cannot be used in a process that was forked after it was first used;"
-            " start processes with multiprocessing.get_context('spawn')"
-        )
+        raise DeviceError(forked_message(self._name))
 
     def __exit__(self, *_: object) -> None:
         """Never entered."""
 
 
 class BoundToProcess(Protocol):
-    """A device that only the process that made it can use."""
+    """What only the process that made it can use."""
 
     def close_in_child(self) -> None:
         """Refuse any use from now on, in a forked child."""
+
+
+class Drained(Protocol):
+    """What has work that nobody may have waited for."""
 
     def drain(self) -> None:
         """At the end of the process: let the device finish, and tell what failed."""
@@ -46,14 +59,18 @@ class BoundToProcess(Protocol):
 _living: weakref.WeakSet[BoundToProcess] = weakref.WeakSet()
 
 
-def watch(device: BoundToProcess) -> None:
-    """Close a device in every forked child, and drain it at the end of the process.
+def close_in_children(bound: BoundToProcess) -> None:
+    """Have a device, or a part of one, closed in every forked child, as long as it lives."""
+    _living.add(bound)
+    _watch_forks()
+
+
+def drain_at_end(device: Drained) -> None:
+    """Have a device drained at the end of the process, if it is still there.
 
     Called when all that the device needs has been made: what was registered with ``atexit`` before
     ends after it.
     """
-    _living.add(device)
-    _watch_forks()
     alive = weakref.ref(device)
 
     def drain() -> None:
@@ -70,8 +87,8 @@ def _watch_forks() -> None:
 
 
 def _close_in_child() -> None:
-    for device in tuple(_living):
-        device.close_in_child()
+    for bound in tuple(_living):
+        bound.close_in_child()
 
 
 def keep_forever(value: object) -> None:

@@ -13,8 +13,6 @@ Streams run beside each other; events (:mod:`speedmetal.backends.event`) order t
 finished, and what went wrong is raised once, by the next :meth:`Stream.synchronize`, together with
 what kernels reported in their mailboxes, in the order of the launches. The stream stays usable.
 
-**Waiting** polls: drivers' own waits know no time limit and cannot be interrupted with Ctrl-C.
-
 What a device adds stands in :mod:`speedmetal.backends.submission`, and in the methods of
 :class:`Stream` that it defines.
 """
@@ -22,23 +20,19 @@ What a device adds stands in :mod:`speedmetal.backends.submission`, and in the m
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 from speedmetal.backends.forks import ForkedLock
 from speedmetal.backends.submission import BatchLimits, Counter, Status, Submission, Timing
+from speedmetal.backends.waiting import Waiting
 from speedmetal.errors import DeviceError, SpeedmetalError
 
 MAILBOXES_PENDING = 32
 """Launches that may print, after which one waits; each may hold a mailbox of 1 MiB."""
-
-_SPIN_SECONDS = 200e-6
-"""How long to poll without a pause: about the round trip of one small batch to a GPU."""
-_LONGEST_NAP_SECONDS = 1e-3
 
 Delivery = Callable[[], None]
 """Reads a mailbox when its launch has finished; may raise KernelError."""
@@ -72,7 +66,7 @@ class _Batch:
         self.submission: Submission[Any] | None = None
 
 
-class Stream(ABC, Generic[Command]):
+class Stream(Waiting, ABC, Generic[Command]):
     """Work in order. Safe to use from several threads.
 
     Args:
@@ -80,18 +74,16 @@ class Stream(ABC, Generic[Command]):
         limits: When to submit, and when to wait.
 
     Attributes:
-        name: Of the device.
         limits: When to submit, and when to wait; may be changed at any time.
         open_serial: Number of the batch that is being collected.
         last_serial: Of the last batch that anything was asked of.
         completed_serial: All batches up to this one have finished.
         pending_deliveries: Mailboxes that were not read yet.
-        time_limit_seconds: The longest wait; None: without limit, until Ctrl-C.
         recorder: Called with a :class:`Timing` for each finished batch; None: not.
     """
 
     def __init__(self, name: str, limits: BatchLimits) -> None:
-        self.name = name
+        super().__init__(name)
         self.limits = limits
         self._lock: Any = threading.RLock()
         self._delivery_lock: Any = threading.RLock()
@@ -107,7 +99,6 @@ class Stream(ABC, Generic[Command]):
         self.open_serial = 1
         self.last_serial = self.completed_serial = 0
         self.pending_deliveries = 0
-        self.time_limit_seconds: float | None = None
         self.recorder: Callable[[Timing], None] | None = None
 
     # --- What a device says --------------------------------------------------------------------
@@ -301,29 +292,19 @@ class Stream(ABC, Generic[Command]):
         self._wait_for(self.open_serial - 1)
 
     def _wait_for(self, serial: int) -> None:
-        started = time.monotonic()
-        while True:
-            self.poll()
-            if self.completed_serial >= serial:
-                return
-            for batch in tuple(self._in_flight)[:1]:
-                for event in batch.waits:
-                    event.poll()
-            elapsed = time.monotonic() - started
-            if self.time_limit_seconds is not None and elapsed > self.time_limit_seconds:
-                self._refuse_to_wait(elapsed)
-            # A nap of nothing lets other threads of the program run.
-            is_soon = elapsed < _SPIN_SECONDS
-            time.sleep(0 if is_soon else min(_LONGEST_NAP_SECONDS, elapsed / 8))
+        self.wait_until(lambda: self._is_completed(serial), self._labels_in_flight)
 
-    def _refuse_to_wait(self, elapsed: float) -> NoReturn:
-        labels = dict.fromkeys(label for batch in tuple(self._in_flight) for label in batch.labels)
-        raise DeviceError(
-            f"{self.name} has not finished after {elapsed:.1f} s (the time limit is"
-            f" {self.time_limit_seconds} s); still running or waiting:"
-            f" {', '.join(map(repr, labels)) or 'copies'}; look for a loop that does not end, or"
-            " raise the limit"
-        )
+    def _is_completed(self, serial: int) -> bool:
+        self.poll()
+        if self.completed_serial >= serial:
+            return True
+        for batch in tuple(self._in_flight)[:1]:
+            for event in batch.waits:
+                event.poll()
+        return False
+
+    def _labels_in_flight(self) -> list[str]:
+        return [label for batch in tuple(self._in_flight) for label in batch.labels]
 
     def collect_errors(self) -> list[Exception]:
         """Deliver the mailboxes of finished launches in order; what failed since the last call."""

@@ -11,28 +11,23 @@ one says what happened; all later ones that it happened, until the process ends.
 **Freeing.** Finalisers run on any thread, in the middle of anything, so they ask the driver for
 nothing: what they free is noted down, which is atomic, and freed before the next memory is made or
 when something waits, after the work that may use it.
-
-**Waiting** polls: the driver's own wait knows no time limit and cannot be interrupted with Ctrl-C.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import time
 import weakref
 from collections import deque
-from functools import cache
 from typing import Any, NoReturn
 
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError, Library
+from speedmetal.backends.forks import close_in_children, forked_message
+from speedmetal.backends.waiting import Waiting
 from speedmetal.errors import DeviceError, KernelError
 
 _LOST = frozenset({214, 700, 702, 709, 710, *range(714, 720), 999})
 """Results after which the context can do nothing more (cuda.h: an illegal address, ...)."""
 _STREAM_NON_BLOCKING = 1
-_SPIN_SECONDS = 100e-6
-_LONGEST_NAP_SECONDS = 1e-3
 _LABELS_KEPT = 16
 
 _FIND = (
@@ -41,7 +36,7 @@ _FIND = (
 )
 
 
-class Context:
+class Context(Waiting):
     """A GPU that can be talked to: ``with context:`` around calls of ``library``.
 
     Safe to use from several threads.
@@ -54,21 +49,18 @@ class Context:
     Attributes:
         stream: The ``CUstream`` of all work.
         problem: Why nothing can be done any more; empty as long as something can.
-        time_limit_seconds: The longest wait; None: without limit, until Ctrl-C.
     """
 
     def __init__(self, library: Library, device: int, name: str) -> None:
+        super().__init__(name)
         self.library = library
-        self._name = name
         self.problem = ""
         self._labels: deque[str] = deque(maxlen=_LABELS_KEPT)  # of launches since the last wait
         self._freed: deque[tuple[str, Any]] = deque()
-        self.time_limit_seconds: float | None = None
         self._native = library.handle("cuDevicePrimaryCtxRetain", device)
         with self:
             self.stream = library.handle("cuStreamCreate", _STREAM_NON_BLOCKING)
-        _living.add(self)
-        _watch_forks()
+        close_in_children(self)
 
     def __enter__(self) -> Library:
         if self.problem:
@@ -92,17 +84,7 @@ class Context:
             KernelError: A kernel failed in a way that ends the context.
             DeviceError: It has ended before, or the time limit is over.
         """
-        started = time.monotonic()
-        nap = 0.0
-        while (code := self._state()) == NOT_READY:
-            elapsed = time.monotonic() - started
-            if self.time_limit_seconds is not None and elapsed >= self.time_limit_seconds:
-                self._give_up(elapsed)
-            if elapsed > _SPIN_SECONDS:
-                nap = min(nap * 2 + 1e-5, _LONGEST_NAP_SECONDS)
-            time.sleep(nap)
-        if code != SUCCESS:
-            self._lose(code)
+        self.wait_until(self._is_finished, lambda: self._labels)
         self._labels.clear()
 
     def free_with(self, owner: object, function: str, handle: Any) -> None:
@@ -129,45 +111,24 @@ class Context:
             for function, handle in ready:
                 library.call(function, handle)
 
-    def _state(self) -> int:
+    def _is_finished(self) -> bool:
         with self as library:
-            return library.result("cuStreamQuery", self.stream)
-
-    def _give_up(self, elapsed: float) -> NoReturn:
-        raise DeviceError(
-            f"{self._name} has not finished after {elapsed:.1f} s (the time limit is"
-            f" {self.time_limit_seconds} s); still running or waiting:"
-            f" {self._kernels() or 'copies'}; look for a loop that does not end, or raise the limit"
-        )
+            code = library.result("cuStreamQuery", self.stream)
+        if code not in (SUCCESS, NOT_READY):
+            self._lose(code)
+        return code == SUCCESS
 
     def _lose(self, code: int) -> NoReturn:
         """Say what ended the context; from now on nothing works."""
         what = f"{self.library.meaning(code)}, in one of the launches of {self._kernels() or '?'}"
-        end = f"the context of {self._name} is lost with all of its arrays: start the process again"
+        end = f"the context of {self.name} is lost with all of its arrays: start the process again"
         if not self.problem:
-            self.problem = f"{self._name} failed before: {what}; {end}"
-        raise KernelError(f"a kernel failed on {self._name}: {what}; {_FIND}; {end}")
+            self.problem = f"{self.name} failed before: {what}; {end}"
+        raise KernelError(f"a kernel failed on {self.name}: {what}; {_FIND}; {end}")
 
     def _kernels(self) -> str:
         return ", ".join(map(repr, dict.fromkeys(self._labels)))
 
     def close_in_child(self) -> None:
         """Refuse any use from now on, in a forked child: the connection is the parent's."""
-        self.problem = (
-            f"{self._name} cannot be used in a process that was forked after it was first used;"
-            " start processes with multiprocessing.get_context('spawn')"
-        )
-
-
-_living: weakref.WeakSet[Context] = weakref.WeakSet()
-
-
-def _close_in_child() -> None:
-    for context in tuple(_living):
-        context.close_in_child()
-
-
-@cache
-def _watch_forks() -> None:
-    if hasattr(os, "register_at_fork"):  # Windows does not fork
-        os.register_at_fork(after_in_child=_close_in_child)
+        self.problem = forked_message(self.name)

@@ -15,7 +15,7 @@ from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
 from speedmetal.backends.cuda.driver.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
-from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
+from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
 from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class CudaDevice(Device):
         major, minor = map(self._attribute, _CAPABILITY)
         self.architecture = f"sm_{major}{minor}"
         x, y, z = map(self._attribute, _BLOCK_SIZES)
-        self.most_groups = tuple(map(self._attribute, _GRID_SIZES))
+        gx, gy, gz = map(self._attribute, _GRID_SIZES)
+        self.most_groups: Triple = (gx, gy, gz)
         self.limits = DeviceLimits(
             self._attribute(_THREADS_PER_BLOCK),
             self._attribute(_SHARED_BYTES_OPT_IN),
@@ -163,7 +164,7 @@ class CudaDevice(Device):
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load
 
-        return load(self, code, kernel)
+        return load(self.context, self.limits, self.most_groups, code, kernel)
 
     def run_with_mailbox(
         self,

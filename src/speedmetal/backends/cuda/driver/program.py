@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
+from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError
-from speedmetal.backends.device import BoundLaunch, Launch, Program
+from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program, Triple
 from speedmetal.backends.packing import ADDRESS, Number, packer
 from speedmetal.errors import InternalError, LaunchError
-
-if TYPE_CHECKING:
-    from speedmetal.backends.cuda.driver.device import CudaDevice
 
 ALIGNMENT_BYTES = 16
 """Where each threadgroup array begins that a launch asks memory for."""
@@ -25,38 +23,51 @@ _MAX_DYNAMIC_BYTES = 8
 _POINTER_BYTES = 8
 
 
-def load(device: CudaDevice, code: bytes, kernel: str) -> CudaProgram:
+def load(
+    context: Context, limits: DeviceLimits, most_groups: Triple, code: bytes, kernel: str
+) -> CudaProgram:
     """A program from what :func:`speedmetal.backends.cuda.driver.build.built` made.
 
     Args:
-        device: Where it will run.
+        context: Where it will run.
+        limits: What one launch may ask for there.
+        most_groups: Threadgroups that a launch may have along x, y and z.
         code: The bytes.
         kernel: The user's name of the kernel, for messages.
 
     Raises:
         InternalError: The code is damaged, or made for another GPU.
     """
-    return CudaProgram(device, unpacked(code), kernel)
+    return CudaProgram(context, limits, most_groups, unpacked(code), kernel)
 
 
 class CudaProgram(Program):
     """A kernel that can be launched.
 
     Args:
-        device: Where it runs.
+        context: Where it runs.
+        limits: What one launch may ask for there.
+        most_groups: Threadgroups that a launch may have along x, y and z.
         code: The kernel.
         kernel: The user's name of it.
     """
 
-    def __init__(self, device: CudaDevice, code: CudaCode, kernel: str) -> None:
-        self._context = device.context
-        self._device = device.name
+    def __init__(
+        self,
+        context: Context,
+        limits: DeviceLimits,
+        most_groups: Triple,
+        code: CudaCode,
+        kernel: str,
+    ) -> None:
+        self._context = context
+        self._device = context.name
         self._code = code
         self._kernel = kernel
         self._places = _places(code)
         self._parameters = ctypes.c_void_p * len(self._places)
-        self._allowed_bytes = device.limits.threadgroup_memory_bytes
-        self._most_groups = device.most_groups
+        self._allowed_bytes = limits.threadgroup_memory_bytes
+        self._most_groups = most_groups
         self._context.free()
         try:
             with self._context as library:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends.device import Buffer, BuildOptions, Device, Program
-from speedmetal.backends.forks import ForkedLock, keep_forever, watch
+from speedmetal.backends.forks import ForkedLock, close_in_children, drain_at_end, keep_forever
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
 from speedmetal.backends.metal.driver.buffer_pool import (
@@ -73,7 +73,8 @@ class MetalDevice(Device):
         policy = policy or (EXACT if bridge.is_simulated else CACHING)
         self.pool = BufferPool(bridge, self.native, self.queues, name, policy)
         self.queue = self.new_queue()
-        watch(self)
+        close_in_children(self)
+        drain_at_end(self)
 
     # --- What it is ----------------------------------------------------------------------------
 
