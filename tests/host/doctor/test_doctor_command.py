@@ -236,11 +236,12 @@ def interrupted(plant, tmp_path) -> Callable[..., tuple[int, dict[str, Any], str
         command = [sys.executable, driver, "doctor", "--out", "x.json"]
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=tmp_path, stderr=log)
-            wait_until(lambda: (tmp_path / "ready").exists() or process.poll() is not None)
+            ready = tmp_path / "ready"  # made before its text is written
+            wait_until(lambda: (ready.exists() and ready.read_text()) or process.poll() is not None)
             process.send_signal(number)
             status = process.wait(LONG)
         content = json.loads((tmp_path / "x.json").read_text())
-        return status, content, (tmp_path / "ready").read_text()
+        return status, content, ready.read_text()
 
     return run
 
