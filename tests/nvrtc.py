@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speedmetal.backends.cuda.driver.nvrtc import is_available
+from speedmetal.backends.cuda.nvrtc import is_available
 
 _IS_THERE = pytest.mark.skipif(
     not is_available(), reason="NVRTC (nvidia-cuda-nvrtc) is not installed"

@@ -138,7 +138,7 @@ def test_the_command_ends_with_status_2_where_the_input_is_wrong(tmp_path, comma
 @pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
 def test_the_command_ends_with_status_3_where_something_else_is_wrong(tmp_path, command):
     """NVRTC is nowhere to be found: its kernel's file sees to that."""
-    hidden = "from speedmetal.backends.cuda.driver import nvrtc\nnvrtc._candidates = list\n"
+    hidden = "from speedmetal.backends.cuda import nvrtc\nnvrtc._candidates = list\n"
     (tmp_path / "kernels.py").write_text(KERNELS + hidden)
     options = ["--target", "cuda", "--stage", "assembly"]
     done = subprocess.run(

@@ -5,7 +5,7 @@ import pytest
 
 import speedmetal as sm
 from nvrtc import needs_nvrtc
-from speedmetal.backends.cuda.driver import nvrtc as build
+from speedmetal.backends.cuda import nvrtc as build
 from speedmetal.dtypes import float32, float64, int32, int64, uint8
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind, Result

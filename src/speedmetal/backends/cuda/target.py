@@ -30,7 +30,7 @@ def _assemble(source: str) -> str:
     Raises:
         DeviceError: NVRTC is not installed.
     """
-    from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+    from speedmetal.backends.cuda.nvrtc import compile_ptx
 
     return compile_ptx(source)
 

@@ -9,7 +9,7 @@ from written_kernels import KERNELS, Ball, hits
 from nvrtc import needs_nvrtc
 from speedmetal import passes
 from speedmetal.backends.cuda.codegen import printer as cuda
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+from speedmetal.backends.cuda.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.backends.targets import target_named
 from speedmetal.frontend.infer import infer_function, infer_kernel

@@ -12,7 +12,7 @@ from speedmetal import dtypes as d
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import Text
 from speedmetal.backends.cuda.codegen.printer import CudaPrinter
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+from speedmetal.backends.cuda.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen.printer import MetalPrinter
 from speedmetal.ir import nodes as ir
 

@@ -12,7 +12,7 @@ from speedmetal import dtypes as d
 from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.cuda.codegen.spellings import DIALECT
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+from speedmetal.backends.cuda.nvrtc import compile_ptx
 
 pytestmark = NEEDS_NVRTC
 

@@ -8,7 +8,7 @@ import pytest
 
 import speedmetal as sm
 from nvrtc import needs_nvrtc
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+from speedmetal.backends.cuda.nvrtc import compile_ptx
 
 # --- What NVIDIA's compiler makes of it ---------------------------------------------------------
 

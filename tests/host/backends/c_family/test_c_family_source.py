@@ -9,7 +9,7 @@ from c_family_kernels import EVERY_TYPE, GOLDEN
 
 from nvrtc import needs_nvrtc
 from speedmetal.backends.cuda.codegen import printer as cuda
-from speedmetal.backends.cuda.driver.nvrtc import compile_ptx
+from speedmetal.backends.cuda.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen import printer as metal
 from speedmetal.ir import nodes as ir
 

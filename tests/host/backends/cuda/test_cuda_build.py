@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nvrtc import needs_nvrtc
-from speedmetal.backends.cuda.driver import nvrtc as build
+from speedmetal.backends.cuda import nvrtc as build
 from speedmetal.errors import DeviceError, InternalError
 
 SOURCE = 'extern "C" __global__ void k(float* x, float y) { x[0] = x[1] * y + x[2]; }'

@@ -117,7 +117,7 @@ def printed(kernel: Kernel) -> PrintedKernel:
     """A kernel as CUDA source.
 
     It needs no header; it is to be compiled without contraction of products and sums
-    (:mod:`speedmetal.backends.cuda.driver.nvrtc`).
+    (:mod:`speedmetal.backends.cuda.nvrtc`).
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what the kernel asks for.

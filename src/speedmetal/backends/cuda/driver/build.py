@@ -8,7 +8,7 @@ from typing import Any
 
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.codegen.printer import PrintedKernel, printed
-from speedmetal.backends.cuda.driver.nvrtc import compile_cubin
+from speedmetal.backends.cuda.nvrtc import compile_cubin
 from speedmetal.errors import InternalError
 from speedmetal.ir.nodes import Kernel
 from speedmetal.records import record

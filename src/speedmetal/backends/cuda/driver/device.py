@@ -13,7 +13,7 @@ import numpy as np
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
-from speedmetal.backends.cuda.driver.nvrtc import nvrtc_version
+from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
 from speedmetal.errors import DeviceError
