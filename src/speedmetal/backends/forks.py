@@ -29,6 +29,10 @@ def forked_message(name: str) -> str:
     )
 
 
+EXIT_SECONDS = 30.0
+"""How long the end of the process waits for work that nobody waited for."""
+
+
 class ForkedLock:
     """Takes the place of a lock in a forked child, so that every use ends in a clear error."""
 

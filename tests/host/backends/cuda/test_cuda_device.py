@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from cuda_machine import CONTEXT, DryDriver, dry_device
+from cuda_machine import CONTEXT, MEMORY_BYTES, OUT_OF_MEMORY, DryDriver, dry_device
 from speedmetal.backends import registry
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.driver import library as libraries
 from speedmetal.backends.cuda.driver.build import CudaCode, packed, unpacked
 from speedmetal.backends.cuda.driver.library import Library, library
+from speedmetal.backends.forks import EXIT_SECONDS
 from speedmetal.errors import InternalError
 
 ILLEGAL_ADDRESS = 700
@@ -82,26 +83,44 @@ def test_copies_of_every_dtype_and_shape(device):
     assert sm.zeros((3, 0), device=device).numpy().shape == (3, 0)
 
 
-def test_memory_is_counted_and_freed_when_nobody_has_it(device, driver):
-    first, second = sm.zeros(100, device=device), sm.zeros(50, device=device)
+def test_memory_is_counted_and_kept_for_later_arrays(device, driver):
+    first, second = (sm.empty(n, device=device) for n in (100, 50))
+    address = second.address
     assert device.memory_info().bytes_in_use == 600
     view = first[10:]
     del first, second
     gc.collect()
     assert device.memory_info().bytes_in_use == 400
+    assert device.memory_info().bytes_cached == 256
     assert len(driver.memory) == 2  # finalisers ask the driver for nothing
-    device.synchronize()
-    assert len(driver.memory) == 1
+    assert sm.empty(64, device=device).address == address
+    assert driver.calls.count("cuMemAlloc_v2") == 2
     assert view.numpy().size == 90
 
 
-def test_memory_is_freed_after_the_work_that_may_use_it(device, driver):
-    array = sm.zeros(8, device=device)
-    del array
+def test_the_cache_is_given_back_after_the_work_that_may_use_it(device, driver):
+    kept, gone = sm.empty(8, device=device), sm.empty(8, device=device)
+    del gone
     gc.collect()
     driver.calls.clear()
-    sm.zeros(8, device=device)
+    sm.empty_cache()
     assert driver.calls.index("cuStreamQuery") < driver.calls.index("cuMemFree_v2")
+    assert list(driver.memory) == [kept.address]
+    assert sm.memory_info("cuda").bytes_cached == 0
+
+
+def test_idle_memory_is_given_back_where_there_is_no_more(device, driver):
+    large = sm.empty(MEMORY_BYTES // 4, device=device)
+    del large
+    driver.failures["cuMemAlloc_v2"] = [OUT_OF_MEMORY]
+    array = sm.empty(8, device=device)
+    assert list(driver.memory) == [array.address]
+
+
+def test_little_memory_is_idle(device):
+    """As much as arrays had at once, at least 256 MiB."""
+    assert device.pool.idle_limit(1000) == 256 << 20
+    assert device.pool.idle_limit(1 << 30) == 9 << 27
 
 
 def test_too_much_memory_is_a_clear_error(device):
@@ -318,6 +337,19 @@ def test_a_forked_child_cannot_use_it(device):
     with os.fdopen(reader) as told:
         assert "cuda cannot be used in a process that was forked" in told.read()
     assert array.numpy().sum() == 4
+
+
+def test_the_end_of_the_process_waits_and_tells_what_failed(device, driver):
+    scaled(uploaded(device), uploaded(device), 1.0, grid=4)
+    driver.busy_polls = 3
+    device.drain()
+    assert driver.busy_polls == 0
+    assert device.time_limit_seconds == EXIT_SECONDS
+    scaled(uploaded(device), uploaded(device), 1.0, grid=4)
+    driver.failures["cuStreamQuery"] = [ILLEGAL_ADDRESS]
+    with pytest.raises(sm.KernelError, match="in one of the launches of 'scaled'"):
+        device.drain()
+    device.drain()  # it was told
 
 
 # --- Machines without one ------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
 from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
+from speedmetal.backends.forks import EXIT_SECONDS, drain_at_end
+from speedmetal.backends.pool import size_class
 from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ _CAPABILITY = (75, 76)
 class CudaDevice(Device):
     """One GPU.
 
-    Memory is made when it is asked for and given back to the driver when nobody has it any more.
+    Memory of deleted arrays is kept for later ones.
     Kernels run later than they are asked for, in that order; those that may print or fail are
     waited for at once.
 
@@ -77,6 +79,7 @@ class CudaDevice(Device):
             _LONGEST_GRID,
             (x, y, z),
         )
+        drain_at_end(self)
 
     def _attribute(self, number: int) -> int:
         return self._library.number("cuDeviceGetAttribute", number, self._native)
@@ -113,7 +116,7 @@ class CudaDevice(Device):
         return self._allocated(size_bytes, size_bytes)
 
     def _allocated(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
-        capacity = max(size_bytes, 1)
+        capacity = size_class(size_bytes)
         block = self.pool.take(capacity, capacity, counted_bytes)
         if block is None:
             raise DeviceError(
@@ -153,6 +156,17 @@ class CudaDevice(Device):
         self.context.wait()
         self.pool.collect()
         self.context.free()
+
+    def empty_cache(self) -> None:
+        self.pool.trim()
+        self.context.free()
+
+    def drain(self) -> None:
+        """At the end of the process: let the GPU finish, and tell what failed."""
+        if not self.context.problem:
+            limit = self.time_limit_seconds
+            self.time_limit_seconds = EXIT_SECONDS if limit is None else min(limit, EXIT_SECONDS)
+            self.synchronize()
 
     # --- Kernels: what compiles is imported when something is compiled -------------------------
 

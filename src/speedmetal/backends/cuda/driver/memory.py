@@ -1,4 +1,8 @@
-"""The GPU's memory. Every block is made when it is asked for, and freed when nobody has it."""
+"""The GPU's memory: blocks from the driver, kept for reuse.
+
+All work is done in one stream, in the order of asking. So a block that came back can be used again
+at once: what was asked of it before is done before.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import ctypes
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError
 from speedmetal.backends.pool import Block, CachingPool
+
+IDLE_FLOOR_BYTES = 256 << 20
+"""So much may be idle however little arrays have used."""
 
 
 class DeviceBlock(Block):
@@ -40,12 +47,15 @@ class Allocation:
 class DevicePool(CachingPool[int, DeviceBlock]):
     """The memory of one GPU.
 
+    As much may be idle as arrays have had at once, at least `IDLE_FLOOR_BYTES`: other programs and
+    libraries use the GPU as well.
+
     Args:
         context: The way to it.
     """
 
     def __init__(self, context: Context) -> None:
-        super().__init__(reuses=False)
+        super().__init__()
         self._context = context
 
     def make(self, key: int, capacity_bytes: int) -> DeviceBlock | None:  # noqa: ARG002 - equal
@@ -61,3 +71,7 @@ class DevicePool(CachingPool[int, DeviceBlock]):
         block = DeviceBlock(address.value, capacity_bytes)
         self._context.free_with(block, "cuMemFree_v2", address.value)
         return block
+
+    def idle_limit(self, peak_bytes: int) -> float:
+        # Blocks are up to an eighth longer than what they are for.
+        return max(peak_bytes + peak_bytes // 8, IDLE_FLOOR_BYTES)

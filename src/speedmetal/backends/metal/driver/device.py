@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends.device import Buffer, BuildOptions, Device, Program
-from speedmetal.backends.forks import ForkedLock, close_in_children, drain_at_end, keep_forever
+from speedmetal.backends.forks import (
+    EXIT_SECONDS,
+    ForkedLock,
+    close_in_children,
+    drain_at_end,
+    keep_forever,
+)
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
 from speedmetal.backends.metal.driver.buffer_pool import (
@@ -36,9 +42,6 @@ Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 STAGING_BYTES = 64 << 20
 """Copies to and from memory that the host does not see pass through buffers of this size."""
-
-_EXIT_SECONDS = 30.0
-"""How long the end of the process waits for work that nobody synchronised."""
 
 
 class MetalDevice(Device):
@@ -254,7 +257,7 @@ class MetalDevice(Device):
         """At the end of the process: let the GPU finish, print what kernels printed."""
         if not isinstance(self.pool.lock, ForkedLock):
             limit = self.time_limit_seconds
-            self.time_limit_seconds = _EXIT_SECONDS if limit is None else min(limit, _EXIT_SECONDS)
+            self.time_limit_seconds = EXIT_SECONDS if limit is None else min(limit, EXIT_SECONDS)
             self.synchronize()
 
 
