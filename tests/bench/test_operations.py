@@ -27,7 +27,11 @@ PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
 FAST_MODES = (("numpy", "eager"), ("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
 SLOW_MODES = (("mlx", "compiled"), ("jax", "eager"))
 BACKWARD_MODES = (("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
-TORCH_COMPILED = ("chain5", "rms_norm", "top_k")  # each takes seconds
+# Each takes seconds.
+TORCH_COMPILED = (
+    "chain5",
+    *(pytest.param(name, marks=pytest.mark.tier("nightly")) for name in ("rms_norm", "top_k")),
+)
 
 QUICK_ELEMENTS = 1 << 22
 
