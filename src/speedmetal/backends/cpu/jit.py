@@ -48,7 +48,11 @@ matters in the short loops of small kernels.
 CPU_VARIABLE = "SPEEDMETAL_CPU"
 """Environment variable: the processor that code is made for, a key of the table below."""
 
-_FEATURES = {"x86-64-v3": "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt", "x86-64-v4": "+avx512f"}
+_FEATURES = {
+    "x86-64": "",
+    "x86-64-v3": "+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt",
+    "x86-64-v4": "+avx512f",
+}
 
 
 class Effort(enum.IntEnum):

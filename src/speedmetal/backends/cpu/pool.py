@@ -1,7 +1,10 @@
 """Threads that run the threadgroups of a kernel on all processors, at a cost of microseconds.
 
-The inner part, runtime.ll, is compiled by LLVM, so no C compiler is needed. Python only starts the
-threads; they wait and work inside one ctypes call, which has released the interpreter lock.
+The inner part, runtime.ll, is compiled by LLVM, so no C compiler is needed. That takes longer than
+a kernel, so what ``tools/build_runtime.py`` made of it for every x86-64 processor under Linux comes
+along, in runtime.image; elsewhere it is compiled once, and kept in the disk cache. Python only
+starts the threads; they wait and work inside one ctypes call, which has released the interpreter
+lock.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from speedmetal.backends.cpu.identity import code_identity
+from speedmetal.backends.cpu.image import CAN_MAP
 from speedmetal.backends.cpu.jit import (
     Effort,
     LoadedObject,
@@ -40,6 +44,9 @@ of a virtual Zen 4: 40 us of work, 20 us after the last launch, take 24 us on tw
 of spinning, and 50 us, more than on one thread, with none. Kernels follow each other in less than
 50 us where one Python statement launches each. A worker that sleeps comes in after some 40 us.
 """
+
+READY_RUNTIME = Path(__file__).with_name("runtime.image")
+"""A line with the digest of the text that it was made from, and by what; then an image."""
 
 _JOIN_SECONDS = 1.0
 
@@ -161,12 +168,24 @@ def default_threads() -> int:
 
 
 def runtime_code() -> bytes:
-    """The machine code of runtime.ll for this computer, kept in the disk cache."""
+    """The machine code of runtime.ll for this computer: as it comes along, or as compiled here."""
     text = runtime_text(platform.machine())
-    digest = blake2b(text.encode(), digest_size=20).hexdigest()
+    digest = runtime_digest(text)
+    made_from, _, image = READY_RUNTIME.read_bytes().partition(b"\n")
+    if CAN_MAP and made_from.decode().split()[0] == digest:
+        return image
     key = f"cpu runtime {digest} {code_identity()}"
-    build = lambda: loadable(compile_object(text, effort=Effort.NORMAL))  # noqa: E731
-    return default_cache().get_or_build(key, build)
+    return default_cache().get_or_build(key, lambda: compiled_runtime(text))
+
+
+def runtime_digest(text: str) -> str:
+    """What tells states of the runtime's text, and processors' texts, apart."""
+    return blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+def compiled_runtime(text: str) -> bytes:
+    """The machine code of such a text for this computer."""
+    return loadable(compile_object(text, effort=Effort.NORMAL))
 
 
 def runtime_text(machine: str) -> str:

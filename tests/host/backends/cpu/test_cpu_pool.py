@@ -6,16 +6,20 @@ and compiled code elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import gc
 import os
+import platform
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
+import llvmlite
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +27,7 @@ from hypothesis import strategies as st
 
 from speedmetal.backends.cpu import pool as pool_module
 from speedmetal.backends.cpu.driver import CpuProgram
+from speedmetal.backends.cpu.image import CAN_MAP
 from speedmetal.backends.cpu.jit import compile_object
 from speedmetal.backends.cpu.pool import ThreadPool, default_threads, runtime_text
 from speedmetal.errors import UserInputError
@@ -447,10 +452,44 @@ def test_the_runtime_is_valid_for_every_processor(machine, hint):
     binding.parse_assembly(text, binding.create_context()).verify()
 
 
-def test_the_runtime_is_compiled_once_and_kept(monkeypatch, tmp_path):
+needs_ready_runtime = pytest.mark.skipif(
+    not CAN_MAP or platform.machine() != "x86_64", reason="for x86-64 under Linux"
+)
+
+
+@needs_ready_runtime
+def test_the_ready_runtime_is_what_would_be_built(tmp_path):
+    head, _, _ = pool_module.READY_RUNTIME.read_bytes().partition(b"\n")
+    digest, _, version = head.decode().split()
+    hint = "run: python tools/build_runtime.py"
+    assert digest == pool_module.runtime_digest(runtime_text("x86_64")), hint
+    if version != llvmlite.__version__:
+        pytest.skip(f"built by llvmlite {version}")
+    built = tmp_path / "runtime.image"
+    tool = Path(__file__).parents[4] / "tools" / "build_runtime.py"
+    subprocess.run([sys.executable, str(tool), str(built)], check=True)
+    assert built.read_bytes() == pool_module.READY_RUNTIME.read_bytes(), hint
+
+
+@needs_ready_runtime
+def test_the_ready_runtime_is_neither_compiled_nor_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(pool_module, "compile_object", None)
+    assert pool_module.READY_RUNTIME.read_bytes().endswith(b"\n" + pool_module.runtime_code())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_another_runtime_is_compiled_once_and_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
+    changed = runtime_text(platform.machine()) + "; changed\n"
+    monkeypatch.setattr(pool_module, "runtime_text", lambda _: changed)
     compiled = pool_module.runtime_code()
+    assert any((tmp_path / "cache").iterdir())
+    with contextlib.closing(ThreadPool(2)) as pool:
+        counts = np.zeros(100, np.int32)
+        pool.parallel_for(counter()._address, counts.ctypes.data.to_bytes(8, sys.byteorder), 100, 3)
+    np.testing.assert_array_equal(counts, np.ones(100))
     monkeypatch.setattr(pool_module, "compile_object", None)  # a second compilation would fail
     assert pool_module.runtime_code() == compiled
 
