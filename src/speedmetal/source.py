@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceText:
     """Lines of a user's file.
 
@@ -29,7 +29,7 @@ class SourceText:
         return self.lines[index] if 0 <= index < len(self.lines) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceSpan:
     """A stretch of source text: lines from 1, columns in characters from 0, end excluded."""
 

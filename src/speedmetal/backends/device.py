@@ -19,7 +19,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,7 +109,7 @@ class Buffer:
         return False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class LaunchLayout:
     """All that a launch must know of an array besides its address. Compared by identity.
 

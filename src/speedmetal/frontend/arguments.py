@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.suggestions import meant
 from speedmetal.frontend.values import Value
+from speedmetal.records import record
 
 
 def counted(count: int) -> str:
@@ -15,7 +16,7 @@ def counted(count: int) -> str:
     return f"{count} argument{'s' if count != 1 else ''}"
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Arguments:
     """The evaluated arguments of a call."""
 

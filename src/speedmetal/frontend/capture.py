@@ -12,7 +12,6 @@ import tokenize
 import types
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
@@ -58,7 +57,7 @@ class Source:
         return column if text.isascii() else len(text.encode()[:column].decode(errors="ignore"))
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@record(eq=False, weakref_slot=True)
 class Captured:
     """A function's source and tree."""
 

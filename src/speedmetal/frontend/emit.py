@@ -7,19 +7,20 @@ the IR's tuples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.walk import expressions, operands
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 Block = list[Any]
 """Statements of the IR, and the open ones of this module."""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class OpenIf:
     condition: ir.Expression
     span: SourceSpan
@@ -27,7 +28,7 @@ class OpenIf:
     orelse: Block = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class OpenFor:
     counter: ir.Variable
     start: ir.Expression
@@ -37,14 +38,14 @@ class OpenFor:
     body: Block = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class OpenWhile:
     condition: ir.Expression
     span: SourceSpan
     body: Block = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Flag:
     """Whether a region has been left early; its assignments vanish where nobody asks."""
 
@@ -53,7 +54,7 @@ class Flag:
     variable: ir.Variable | None = None  # set when someone asks
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class SetFlag:
     flag: Flag
     value: bool
@@ -93,7 +94,7 @@ def _freeze_if(
         frozen.append(ir.If(inverse, orelse, (), span))
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Effects:
     """What statements change, as far as an expression could notice."""
 

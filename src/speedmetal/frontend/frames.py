@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from speedmetal.frontend.emit import Block, Flag
 from speedmetal.frontend.parse import Parsed
 from speedmetal.frontend.values import Value
+from speedmetal.records import record
 
 
 class Env:
@@ -47,7 +48,7 @@ class Env:
         return changes
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Label:
     """A region that can be left early without a jump of the IR: an inlined call, an unrolled turn.
 
@@ -66,7 +67,7 @@ class Label:
     exits: list[dict[str, Value]] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Loop:
     """A loop of the IR: what was bound at each way round and out, and labels left from inside."""
 
@@ -76,7 +77,7 @@ class Loop:
     exits: set[Label] = field(default_factory=set)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Unrolled:
     """A loop that is unrolled: what ``break`` and ``continue`` leave."""
 
@@ -84,7 +85,7 @@ class Unrolled:
     turn: Label | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Consumer:
     """What becomes of the items of a generator.
 
@@ -97,7 +98,7 @@ class Consumer:
     counts: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Pin:
     """A name's value in a turn of an unrolled loop, and the variable that holds it afterwards."""
 
@@ -105,7 +106,7 @@ class Pin:
     variable: Value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # to mypy, a record's function would be a method
 class Frame:
     """A function that is being evaluated.
 

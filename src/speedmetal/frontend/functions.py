@@ -40,7 +40,7 @@ from speedmetal.ir.walk import expressions, statements
 from speedmetal.source import SourceSpan
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # to mypy, a record's function would be a method
 class Callee:
     """A function that is called: its tree, where its names live, its defaults."""
 

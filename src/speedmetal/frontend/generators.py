@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from speedmetal.frontend.binding import bind, declare, fault_of, resolved
 from speedmetal.frontend.comparison import invert_truth, select
@@ -30,6 +29,7 @@ from speedmetal.frontend.values import (
     Value,
     with_expressions,
 )
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
@@ -143,7 +143,7 @@ _STARTED = "started"
 _NOT_EMPTY = "not empty"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Order:
     """What min or max looks for.
 

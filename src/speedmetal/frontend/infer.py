@@ -5,7 +5,6 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import cast
 
 from speedmetal import dtypes
@@ -53,6 +52,7 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
 
@@ -62,7 +62,7 @@ Leaves = tuple[Leaf, ...]
 _REGISTERED = (calls, loops, statements)  # importing them gives every kind of node its meaning
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InferredKernel:
     """A kernel's IR, and every name outside it that its meaning depends on."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from speedmetal.dtypes import DType
@@ -38,6 +38,7 @@ from speedmetal.frontend.values import (
 from speedmetal.frontend.variable_types import Key, VariableType
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ValueType
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 RETURN = "<return>"
@@ -71,7 +72,7 @@ class NeedsInlining(Exception):  # noqa: N818
     """The function cannot be one of scalars without effects; it has to be inlined."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Binding:
     """One execution of a place that binds a name."""
 
@@ -81,7 +82,7 @@ class Binding:
     compile_time: bool
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Record:
     """What one run bound to a name."""
 
@@ -89,7 +90,7 @@ class Record:
     bindings: list[Binding] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Region:
     """How a block ended."""
 

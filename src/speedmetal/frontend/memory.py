@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from speedmetal import dtypes
 from speedmetal.frontend import elements
@@ -32,10 +31,11 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Element:
     """One element of an array, with an index for each axis, checked where the level asks for it."""
 

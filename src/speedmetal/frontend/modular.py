@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.ir import nodes as ir
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 _FOLD = {
@@ -24,7 +24,7 @@ Known = ir.Expression | bool
 """A condition; a bool where it is known while compiling."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Modular:
     """Writes expressions of an integer type.
 

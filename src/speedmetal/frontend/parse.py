@@ -10,11 +10,12 @@ import ast
 import sys
 import types
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.capture import Captured, FunctionNode, Source, capture
+from speedmetal.records import record
 
 _COMPREHENSION = (
     "kernels have no comprehensions; write a loop, with a total or an array for results"
@@ -79,7 +80,7 @@ FIRST_ITERABLE = "<iterable>"
 """The name in a generator for what its first loop goes over, which is evaluated outside of it."""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Parsed:
     """A function whose syntax is valid, with what its tree says about names.
 

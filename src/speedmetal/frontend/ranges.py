@@ -8,7 +8,7 @@ variable is computed from it. That cannot go wrong where the range's own values 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
@@ -21,12 +21,13 @@ from speedmetal.frontend.values import Range, Scalar, Static, Value, describe
 from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.counting import may_be_zero
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 _UNSIGNED = {32: dtypes.uint32, 64: dtypes.uint64}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Course:
     """A loop of the IR, and its variable: ``offset + factor * counter``.
 
@@ -166,7 +167,7 @@ def _goes_into(dtype: DType, part: Static, parts: Parts) -> bool:
 # --- The way it is counted -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Counting:
     run: AbstractInterpreter
     span: SourceSpan

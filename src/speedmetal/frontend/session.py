@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
@@ -14,10 +14,11 @@ from speedmetal.frontend.structure import Structure
 from speedmetal.frontend.values import Broken
 from speedmetal.frontend.variable_types import Key, VariableType
 from speedmetal.ir import nodes as ir
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Specialised:
     """A called function for argument types: the IR, or None where it has to be inlined."""
 
@@ -29,7 +30,7 @@ class Specialised:
     keep: tuple[Any, ...] = ()  # what has to live as long as this
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Session:
     """One call of ``infer_kernel`` or ``infer_function``."""
 
@@ -47,7 +48,7 @@ class Session:
     place: tuple[Source, ast.AST] | None = None  # the statement at work, for internal errors
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Unit:
     """A kernel or function whose types are being found: what the next run assumes."""
 

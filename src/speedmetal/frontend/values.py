@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from speedmetal.dtypes import DType
@@ -17,12 +17,13 @@ from speedmetal.frontend.signature import ExpressionArgument, field_names, with_
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType, MatrixType, Space
+from speedmetal.records import record
 
 if TYPE_CHECKING:  # a frame's names have values, some of which keep the frame
     from speedmetal.frontend.frames import Frame
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Static:
     """A Python object that is known while compiling."""
 
@@ -33,7 +34,7 @@ class Static:
         return isinstance(self.value, bool | int | float | complex)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Scalar:
     """A number of the running program; a weak one adapts to the type it meets."""
 
@@ -47,7 +48,7 @@ class Scalar:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Complex:
     """A complex64 as two float32."""
 
@@ -56,7 +57,7 @@ class Complex:
     weak: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Aggregate:
     """A tuple, or a record (named tuple or frozen dataclass) of class ``cls``."""
 
@@ -72,7 +73,7 @@ class Aggregate:
         return () if self.cls is None else field_names(self.cls)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class ExpressionArray:
     """An expression that was given as an argument: it stands where an array stands.
 
@@ -99,7 +100,7 @@ class ExpressionArray:
 AnyArray = ir.Array | ExpressionArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class ArrayView:
     """An array or an expression, or the part of it at the first few indices."""
 
@@ -115,7 +116,7 @@ class ArrayView:
         return self.array.type.dtype
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Matrix:
     """A simdgroup matrix."""
 
@@ -128,14 +129,14 @@ class Matrix:
         return found.dtype
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Position:
     """A position whose axis has not been chosen yet."""
 
     intrinsic: Intrinsic
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Range:
     """``range(...)`` over numbers of the running program; reversed: its numbers from the last."""
 
@@ -145,7 +146,7 @@ class Range:
     is_reversed: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Method:
     """A method of the language's own values: ``x.astype``, ``z.conjugate``."""
 
@@ -153,7 +154,7 @@ class Method:
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Partial:
     """A function some of whose arguments are given: a method of the user's, a functools.partial."""
 
@@ -166,7 +167,7 @@ class Partial:
         return (self.function, *self.positional, *(value for _, value in self.named))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Closure:
     """A function defined inside a kernel."""
 
@@ -179,7 +180,7 @@ class Closure:
         return self.node.name if isinstance(self.node, ast.FunctionDef) else "lambda"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Generator:
     """``f(x) for x in t``, not evaluated yet, but for what its first loop goes over."""
 
@@ -188,7 +189,7 @@ class Generator:
     first: Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Broken:
     """A name that cannot be read here; ``message`` is None where the reason was reported.
 
@@ -201,7 +202,7 @@ class Broken:
     exchanged: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Undecided:
     """A name that ways to here left different; whoever reads it makes it a variable."""
 

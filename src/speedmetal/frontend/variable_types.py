@@ -6,7 +6,7 @@ of the running program. Its *slot* is the join of everything that is bound to it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
@@ -23,12 +23,13 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
+from speedmetal.records import record
 
 Key = tuple[int, str]
 """A name of one frame; stays the same from run to run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NumberVariable:
     """A number; ``literal``: a weak one that is known while compiling wherever it is bound."""
 
@@ -40,7 +41,7 @@ class NumberVariable:
         return self.dtype.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComplexVariable:
     weak: bool = False
 
@@ -48,7 +49,7 @@ class ComplexVariable:
         return "complex64"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MatrixVariable:
     dtype: DType
 
@@ -56,7 +57,7 @@ class MatrixVariable:
         return f"a simdgroup matrix of {self.dtype.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AggregateVariable:
     items: tuple[VariableType, ...]
     cls: type | None = None
@@ -66,7 +67,7 @@ class AggregateVariable:
         return f"({inner})" if self.cls is None else f"{self.cls.__name__}({inner})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ViewVariable:
     array: AnyArray
     indices: int
@@ -75,7 +76,7 @@ class ViewVariable:
         return f"part of {self.array.name}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class OtherVariable:
     """What is never a variable: a function, a dtype, None."""
 

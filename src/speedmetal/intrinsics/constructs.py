@@ -11,16 +11,16 @@ import cmath
 import copyreg
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from speedmetal.dtypes import LanguageValue, as_dtype, check_host_operands
 from speedmetal.errors import UserInputError
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Construct(LanguageValue):
     """One construct.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,12 @@ from speedmetal.intrinsics.library import (
 )
 from speedmetal.intrinsics.record import Intrinsic, Spelling
 from speedmetal.intrinsics.reference import of_floats, one_by_one
+from speedmetal.records import record
 
 _X = ("x",)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Function:
     """A row of the table below.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
+from speedmetal.records import record
 from speedmetal.target_names import TARGETS
 
 
@@ -39,7 +40,7 @@ class Result(enum.Enum):
     INDEX = "index"  # the kernel's index type
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unsupported:
     """Declares that a target cannot do it, and why."""
 
@@ -62,7 +63,7 @@ SIMDGROUP_LANES = 32
 QUAD_LANES = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exchange:
     """What a collective does.
 
@@ -82,7 +83,7 @@ class Exchange:
         return self.lanes == QUAD_LANES
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Intrinsic(LanguageValue):
     """One intrinsic, with everything that anyone needs to know about it.
 

@@ -23,10 +23,11 @@ from typing import Any
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir.types import ArrayType, Space, ValueType
+from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Variable:
     """A thread's own scalar (or matrix). Compared by identity; names are unique in a kernel."""
 
@@ -38,14 +39,14 @@ class Variable:
 # --- Expressions. `type` is the result's type ------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Constant:
     value: bool | int | float
     type: DType
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Read:
     variable: Variable
     span: SourceSpan
@@ -55,7 +56,7 @@ class Read:
         return self.variable.type
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Unary:
     operator: str  # a key of UNARY
     operand: Expression
@@ -63,7 +64,7 @@ class Unary:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Binary:
     operator: str  # a key of BINARY
     left: Expression
@@ -72,7 +73,7 @@ class Binary:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Compare:
     operator: str  # a key of COMPARE
     left: Expression
@@ -81,7 +82,7 @@ class Compare:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Logical:
     operator: str  # "and" | "or", of bool_
     left: Expression
@@ -90,7 +91,7 @@ class Logical:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Select:
     condition: Expression
     when_true: Expression
@@ -99,7 +100,7 @@ class Select:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Convert:
     """To another type: numbers keep their value where the type holds it.
 
@@ -111,7 +112,7 @@ class Convert:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Bitcast:
     """The same bits as another type of the same size."""
 
@@ -120,7 +121,7 @@ class Bitcast:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Load:
     """An element of an array. ``part`` is 0 or 1, the real or imaginary half, for complex64."""
 
@@ -131,7 +132,7 @@ class Load:
     part: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Extent:
     """An array's size along an axis."""
 
@@ -141,7 +142,7 @@ class Extent:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Call:
     """An intrinsic of kind MATH, POSITION, COLLECTIVE or MATRIX applied to its operands.
 
@@ -156,7 +157,7 @@ class Call:
     axis: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Invoke:
     """A call of a :class:`Function`."""
 
@@ -169,7 +170,7 @@ class Invoke:
         return self.function.result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class MatrixLoad:
     """The 8x8 block of an array of rank 2 whose first element has these indices."""
 
@@ -199,14 +200,14 @@ COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 # --- Statements ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Assign:
     variable: Variable
     value: Expression
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Store:
     array: Array
     indices: tuple[Expression, ...]
@@ -215,7 +216,7 @@ class Store:
     part: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class MatrixStore:
     array: Array
     indices: tuple[Expression, ...]
@@ -223,7 +224,7 @@ class MatrixStore:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class If:
     condition: Expression
     body: tuple[Statement, ...]
@@ -231,7 +232,7 @@ class If:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class For:
     """Python's ``for counter in range(start, stop, step)``: the three are evaluated once.
 
@@ -248,24 +249,24 @@ class For:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class While:
     condition: Expression
     body: tuple[Statement, ...]
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Break:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Continue:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Return:
     """Ends the thread in a kernel (no value), the call in a function (a value)."""
 
@@ -273,7 +274,7 @@ class Return:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Barrier:
     """All threads of the scope arrive; writes to the named memories before it are seen after it."""
 
@@ -282,7 +283,7 @@ class Barrier:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Atomic:
     """An atomic access to one element; ``result`` receives the old value, if anyone needs it.
 
@@ -304,7 +305,7 @@ ATOMICS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Print:
     """Python's print: ``parts`` are texts, and None for the next of ``values``."""
 
@@ -313,7 +314,7 @@ class Print:
     span: SourceSpan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Assert:
     """Where the condition is false, the thread ends and the launch fails. None at debug level 0."""
 
@@ -332,7 +333,7 @@ Statement = (
 # --- Programs --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Array:
     """An array: a parameter (space DEVICE), or memory of a threadgroup or a thread (C order).
 
@@ -361,7 +362,7 @@ class Array:
         return math.prod(sizes) * self.type.dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Function:
     """A function of scalars, without effects: no arrays, barriers, positions, prints, asserts.
 

@@ -12,7 +12,6 @@ import contextlib
 import importlib
 import sys
 import types
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from speedmetal.errors import CompileError, UserInputError
@@ -21,6 +20,7 @@ from speedmetal.frontend.sources import give_source
 from speedmetal.frontend.static import static
 from speedmetal.frontend.wrapped import function_of
 from speedmetal.launch.parameters import static_names
+from speedmetal.records import record
 
 _MAIN = "__main__"
 
@@ -36,14 +36,14 @@ class Kernel(Protocol):
         """What it is made with besides its function."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Module:
     """A module, which is imported where it is needed."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Function:
     """A function by its source.
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedmetal.backends.cpu.image import Image, rounded_up
+from speedmetal.records import record
 
 
 class UnknownObjectError(Exception):
@@ -55,7 +56,7 @@ _UNDEFINED, _FIRST_RESERVED = 0, 0xFF00
 _INDIRECT_FUNCTION = 10
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Section:
     """A section that is in memory; ``place`` is where the image has it."""
 
@@ -67,7 +68,7 @@ class _Section:
     place: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Symbol:
     """A name; ``section`` is None for what the process has."""
 

@@ -14,7 +14,7 @@ varies is varying, unless everything that touches it is under that condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind, Varies
@@ -43,6 +43,7 @@ from speedmetal.ir.nodes import (
     While,
 )
 from speedmetal.ir.types import MatrixType, Space
+from speedmetal.records import record
 
 Stride = int | None
 UNIFORM: Stride = 0
@@ -60,7 +61,7 @@ def join(left: Stride, right: Stride) -> Stride:
     return left if left == right else VARYING
 
 
-@dataclass
+@record(frozen=False)
 class Accesses:
     """Where a variable is assigned and read: the paths of blocks."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
@@ -34,6 +33,7 @@ from speedmetal.ir.nodes import (
 )
 from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import Space
+from speedmetal.records import record
 
 AXES = range(3)
 
@@ -41,7 +41,7 @@ Position = tuple[str, int | None]
 """The name of an intrinsic, and the axis where it has axes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """What was decided about a kernel.
 

@@ -9,7 +9,7 @@ barrier becomes a loop over the threadgroup's vectors. (Deep fission: Stratton, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import Path
 from speedmetal.ir import walk
@@ -23,9 +23,10 @@ from speedmetal.ir.nodes import (
     Statement,
     While,
 )
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class BarrierRegion:
     """Statements that each vector goes through without waiting."""
 
@@ -37,7 +38,7 @@ class BarrierRegion:
         return (self,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Shared:
     """Control flow (or an exit) that the whole threadgroup takes at once."""
 

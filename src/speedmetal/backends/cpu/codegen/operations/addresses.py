@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARYING
 from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
@@ -17,9 +15,10 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.ir.nodes import Array
 from speedmetal.ir.types import Space
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Storage:
     """Where an array is: a pointer, extents and strides (in elements) as texts of i64."""
 
@@ -28,7 +27,7 @@ class Storage:
     strides: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Address:
     """An element, or one for each lane.
 

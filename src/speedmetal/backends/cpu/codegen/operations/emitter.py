@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from speedmetal.records import record
 
 
-@dataclass
+@record(frozen=False)
 class Module:
     """What a module declares, each once."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
@@ -14,9 +12,10 @@ from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
 from speedmetal.ir import counting
 from speedmetal.ir.nodes import For
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bounds:
     """What a loop's bounds are, with the facts that decide how it is written.
 

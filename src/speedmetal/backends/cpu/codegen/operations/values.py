@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARYING, Stride
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
@@ -16,9 +14,10 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
 )
 from speedmetal.dtypes import DType
 from speedmetal.ir.types import ValueType
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """The text of a value, its type, and how it varies (see :mod:`lane_strides`).
 

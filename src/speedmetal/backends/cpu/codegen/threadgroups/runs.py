@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from speedmetal.backends.cpu.codegen.decisions import costs
 from speedmetal.backends.cpu.codegen.decisions.plan import Plan
@@ -17,9 +16,10 @@ from speedmetal.backends.cpu.codegen.threads.exits import Exits
 from speedmetal.backends.cpu.codegen.threads.statements import Statements
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.ir.nodes import Variable
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entered:
     """A vector's code between its begin and its end.
 

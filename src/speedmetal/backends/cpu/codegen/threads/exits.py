@@ -6,8 +6,6 @@ Where all active lanes leave alike, that is a jump. Where some do by a mask, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import LaneStrides
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
@@ -23,9 +21,10 @@ from speedmetal.ir.nodes import (
     Statement,
     While,
 )
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loop:
     """A loop around what is being written. The slots hold masks, in loops that lanes leave."""
 

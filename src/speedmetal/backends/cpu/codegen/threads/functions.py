@@ -6,7 +6,6 @@ are called often are not, to keep compile time in proportion to the program.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NoReturn
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import VARYING, LaneStrides, Stride
@@ -22,12 +21,13 @@ from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.errors import InternalError
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Call, For, Function, If, Statement, While
+from speedmetal.records import record
 
 _INLINED_EXPRESSIONS = 60
 _INLINED_CALLS = 4
 
 
-@dataclass
+@record(frozen=False)
 class _Variant:
     name: str
     text: str

@@ -6,7 +6,6 @@ The records are for whoever puts a writer together: no part holds one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import LaneStrides
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
@@ -28,9 +27,10 @@ from speedmetal.backends.cpu.codegen.threads.statements import Reports, Statemen
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.ir.nodes import Call
+from speedmetal.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ValueParts:
     """What writes operations on values."""
 
@@ -41,7 +41,7 @@ class ValueParts:
     arithmetic: Arithmetic
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpressionParts:
     """What writes expressions, accesses and exits."""
 
