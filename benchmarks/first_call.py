@@ -5,7 +5,11 @@ constant that no kernel had before, and times its first call: with the disk cach
 process's call of the same kernel where the cache is on. The call's result is checked. Imports are
 timed in processes of their own. Rewrites the section `first_call` of docs/speed.md.
 
+What whole processes cost is a part of its own (`side_by_side/processes.py`), in the section
+`first_process`: `--processes` measures that alone, beside an earlier checkout if one is named.
+
     python benchmarks/first_call.py [--quick] [--dry]
+    python benchmarks/first_call.py --processes [--rounds 40] [--earlier CHECKOUT] [--dry]
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 
-from side_by_side import page
+from side_by_side import page, processes
 from side_by_side.worker import environment
 
 from speedmetal.bench.environment import default_threads, read_conditions
@@ -312,13 +316,21 @@ def slowest_imports() -> str:
     return ", ".join(f"`{name}` {own / 1000:.1f} ms" for own, name in top)
 
 
-def main() -> None:
-    """Measure, print, rewrite the section."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three processes each")
-    parser.add_argument("--dry", action="store_true", help="leave docs/speed.md as it is")
-    options = parser.parse_args()
-    most = QUICK_SAMPLES if options.quick else 1000
+def whole_processes(rounds: int, earlier: Path | None) -> str:
+    """The section about whole processes."""
+    load = read_conditions().load
+    variables = {**environment(default_threads()), **_BYTECODE, "SPEEDMETAL_CACHE": "1"}
+    with tempfile.TemporaryDirectory() as scratch:
+        found = processes.measured(
+            Path(__file__).parents[1], earlier, rounds, Path(scratch), variables
+        )
+    packages = ("numpy", "llvmlite", "speedmetal")
+    head = f"{page.circumstances(packages, default_threads(), load)} {rounds} rounds."
+    return f"{head}\n\n{processes.report(found)}"
+
+
+def first_calls(most: int) -> str:
+    """The section about first calls and imports."""
     load = read_conditions().load
     calls = sampled({row.label: (row.samples, partial(first_call, row)) for row in ROWS}, most)
     imports = sampled(
@@ -329,7 +341,7 @@ def main() -> None:
         most,
     )
     head = ["", "median", "95 %", "least", "processes"]
-    text = "\n\n".join(
+    return "\n\n".join(
         [
             page.circumstances(PACKAGES, default_threads(), load),
             "The first call of a new kernel of ten lines, in a fresh process, without imports:",
@@ -339,9 +351,25 @@ def main() -> None:
             f"Most of the time of `import speedmetal; speedmetal.kernel`: {slowest_imports()}.",
         ]
     )
-    print(text)
-    if not options.dry:
-        page.write_section("first_call", text)
+
+
+def main() -> None:
+    """Measure, print, rewrite the sections."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="three processes each")
+    parser.add_argument("--dry", action="store_true", help="leave docs/speed.md as it is")
+    parser.add_argument("--processes", action="store_true", help="whole processes alone")
+    parser.add_argument("--rounds", type=int, default=40, help="of whole processes")
+    parser.add_argument("--earlier", type=Path, help="an earlier checkout, for whole processes")
+    options = parser.parse_args()
+    rounds = QUICK_SAMPLES if options.quick else options.rounds
+    sections = {"first_process": whole_processes(rounds, options.earlier)}
+    if not options.processes:
+        sections["first_call"] = first_calls(QUICK_SAMPLES if options.quick else 1000)
+    for name, text in sections.items():
+        print(text, end="\n\n")
+        if not options.dry:
+            page.write_section(name, text)
 
 
 if __name__ == "__main__":
