@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from speedmetal.backends.device import DeviceLimits
 from speedmetal.launch.geometry import LaunchGeometry, chosen_threads, requested
 
 CPU = sm.device("cpu")
@@ -14,12 +15,20 @@ EXTENTS = st.integers(1, 5000)
 
 @given(grid=st.tuples(EXTENTS, EXTENTS, EXTENTS), most=st.sampled_from([32, 256, 1024]))
 def test_chosen_threads_fit_and_groups_cover_the_grid(grid, most):
-    threads = chosen_threads(grid, most)
+    threads = chosen_threads(grid, most, DeviceLimits())
     assert threads[0] * threads[1] * threads[2] <= most
     assert all(1 <= t <= g for t, g in zip(threads, grid, strict=True))
     sizes = LaunchGeometry(grid, threads).sizes(1024)
     for whole, part, count in zip(sizes.grid, sizes.threads, sizes.groups, strict=True):
         assert (count - 1) * part < whole <= count * part
+
+
+@given(grid=st.tuples(EXTENTS, EXTENTS, EXTENTS), most=st.sampled_from([256, 1024]))
+def test_chosen_threads_leave_no_more_threadgroups_than_can_be(grid, most):
+    limits = DeviceLimits(threadgroups=(2**31 - 1, 400, 400))  # NVIDIA's are 65535
+    sizes = LaunchGeometry(grid, None, limits).sizes(most)
+    assert sizes.group_size <= most
+    assert max(sizes.groups[1:]) <= 400
 
 
 def test_kernels_with_loops_get_more_threadgroups():

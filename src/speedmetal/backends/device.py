@@ -52,12 +52,14 @@ class DeviceLimits:
         threadgroup_memory_bytes: Greatest sum of a threadgroup's arrays.
         grid_size: Greatest number of threads along one axis.
         threadgroup_size: Greatest sizes of a threadgroup along x, y and z.
+        threadgroups: Greatest numbers of threadgroups along x, y and z.
     """
 
     threads_per_threadgroup: int = 1024
     threadgroup_memory_bytes: int = 32768
     grid_size: int = 2**32 - 1
     threadgroup_size: Triple = (1024, 1024, 1024)
+    threadgroups: Triple = (2**32 - 1, 2**32 - 1, 2**32 - 1)
 
 
 class Buffer:

@@ -27,7 +27,7 @@ class LaunchGeometry:
 
     def sizes(self, most: int) -> Sizes:
         """With threads chosen where they were not stated: at most so many in a threadgroup."""
-        threads = self.threads or chosen_threads(self.grid, most, self.limits.threadgroup_size)
+        threads = self.threads or chosen_threads(self.grid, most, self.limits)
         g, t = self.grid, threads
         groups = (-(-g[0] // t[0]), -(-g[1] // t[1]), -(-g[2] // t[2]))
         return Sizes(self.grid, threads, groups)
@@ -122,13 +122,21 @@ def _integers(kernel: str, what: str, given: Any, parts: tuple[Any, ...]) -> Ite
             ) from None
 
 
-def chosen_threads(grid: Triple, most: int, along: Triple = (1024, 1024, 1024)) -> Triple:
+def chosen_threads(grid: Triple, most: int, limits: DeviceLimits) -> Triple:
     """Threads of a threadgroup for a grid: as many along x as there are, then y, then z.
 
-    >>> chosen_threads((1000000, 1, 1), 1024), chosen_threads((30, 1000, 1), 1024)
-    ((1024, 1, 1), (30, 34, 1))
+    Along y and z at least so many that there are not more threadgroups than can be.
+
+    >>> chosen_threads((30, 1000, 1), 1024, DeviceLimits())
+    (30, 34, 1)
+    >>> chosen_threads((512, 100000, 1), 256, DeviceLimits(threadgroups=(2**31, 65535, 65535)))
+    (128, 2, 1)
     """
-    x = min(grid[0] or 1, most, along[0])
-    y = min(grid[1] or 1, most // x, along[1])
+    along = limits.threadgroup_size
+    least_y, least_z = (
+        -(-size // count) for size, count in zip(grid[1:], limits.threadgroups[1:], strict=True)
+    )
+    x = max(1, min(grid[0] or 1, most // (max(least_y, 1) * max(least_z, 1)), along[0]))
+    y = max(1, min(grid[1] or 1, most // (x * max(least_z, 1)), along[1]))
     z = min(grid[2] or 1, most // (x * y), along[2])
     return x, y, z

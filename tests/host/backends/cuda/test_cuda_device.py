@@ -204,6 +204,22 @@ def test_more_threadgroups_than_there_can_be_are_refused(device):
     marks(out, grid=(1, 65536), threads=(1, 2))
 
 
+def test_threads_are_chosen_so_that_threadgroups_are_not_too_many(device, driver):
+    @sm.kernel
+    def marks(out):
+        out[0] = sm.thread_position_in_grid().x
+
+    out = sm.empty(1, sm.int32, device=device)
+    for grid in ((512, 65535), (512, 100_000), (16, 16, 100_000)):
+        marks(out, grid=grid)
+    wide = sm.empty((100_000, 512), sm.int8, device=device)[:, :300]
+    wide.copy()
+    assert [launch.threads for launch in driver.launches] == [
+        *((256, 1, 1), (128, 2, 1), (16, 8, 2)),
+    ]
+    assert driver.launches[1].groups == (4, 50_000, 1)
+
+
 def test_a_threadgroup_is_no_longer_along_an_axis_than_it_can_be(device, driver):
     @sm.kernel
     def marks(out):

@@ -15,7 +15,7 @@ from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
 from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
-from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
+from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
 from speedmetal.backends.forks import EXIT_SECONDS, drain_at_end
 from speedmetal.backends.pool import size_class
 from speedmetal.errors import DeviceError
@@ -39,9 +39,8 @@ _CAPABILITY = (75, 76)
 class CudaDevice(Device):
     """One GPU.
 
-    Memory of deleted arrays is kept for later ones.
-    Kernels run later than they are asked for, in that order; those that may print or fail are
-    waited for at once.
+    Memory of deleted arrays is kept for later ones. Kernels run later than they are asked for, in
+    that order; those that may print or fail are waited for at once.
 
     Args:
         library: The driver.
@@ -49,7 +48,6 @@ class CudaDevice(Device):
     Attributes:
         context: The way to the GPU.
         architecture: What kernels are compiled for: ``"sm_90"``.
-        most_groups: Threadgroups that a launch may have along x, y and z.
 
     Raises:
         DeviceError: NVRTC is not installed.
@@ -72,12 +70,12 @@ class CudaDevice(Device):
         self.architecture = f"sm_{major}{minor}"
         x, y, z = map(self._attribute, _BLOCK_SIZES)
         gx, gy, gz = map(self._attribute, _GRID_SIZES)
-        self.most_groups: Triple = (gx, gy, gz)
         self.limits = DeviceLimits(
             self._attribute(_THREADS_PER_BLOCK),
             self._attribute(_SHARED_BYTES_OPT_IN),
             _LONGEST_GRID,
             (x, y, z),
+            (gx, gy, gz),
         )
         drain_at_end(self)
 
@@ -178,7 +176,7 @@ class CudaDevice(Device):
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load
 
-        return load(self.context, self.limits, self.most_groups, code, kernel)
+        return load(self.context, self.limits, code, kernel)
 
     def run_with_mailbox(
         self,

@@ -10,7 +10,7 @@ from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError
-from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program, Triple
+from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program
 from speedmetal.backends.packing import ADDRESS, Number, packer
 from speedmetal.errors import InternalError, LaunchError
 
@@ -23,22 +23,19 @@ _MAX_DYNAMIC_BYTES = 8
 _POINTER_BYTES = 8
 
 
-def load(
-    context: Context, limits: DeviceLimits, most_groups: Triple, code: bytes, kernel: str
-) -> CudaProgram:
+def load(context: Context, limits: DeviceLimits, code: bytes, kernel: str) -> CudaProgram:
     """A program from what :func:`speedmetal.backends.cuda.driver.build.built` made.
 
     Args:
         context: Where it will run.
         limits: What one launch may ask for there.
-        most_groups: Threadgroups that a launch may have along x, y and z.
         code: The bytes.
         kernel: The user's name of the kernel, for messages.
 
     Raises:
         InternalError: The code is damaged, or made for another GPU.
     """
-    return CudaProgram(context, limits, most_groups, unpacked(code), kernel)
+    return CudaProgram(context, limits, unpacked(code), kernel)
 
 
 class CudaProgram(Program):
@@ -47,7 +44,6 @@ class CudaProgram(Program):
     Args:
         context: Where it runs.
         limits: What one launch may ask for there.
-        most_groups: Threadgroups that a launch may have along x, y and z.
         code: The kernel.
         kernel: The user's name of it.
     """
@@ -56,7 +52,6 @@ class CudaProgram(Program):
         self,
         context: Context,
         limits: DeviceLimits,
-        most_groups: Triple,
         code: CudaCode,
         kernel: str,
     ) -> None:
@@ -67,7 +62,7 @@ class CudaProgram(Program):
         self._places = _places(code)
         self._parameters = ctypes.c_void_p * len(self._places)
         self._allowed_bytes = limits.threadgroup_memory_bytes
-        self._most_groups = most_groups
+        self._most_groups = limits.threadgroups
         self._context.free()
         try:
             with self._context as library:
