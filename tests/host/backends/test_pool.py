@@ -318,10 +318,13 @@ def test_a_child_has_a_lock_of_its_own_and_right_counts():
     thread.join()
 
 
-def test_every_pool_is_renewed_in_children():
+def test_every_pool_is_renewed_in_children(monkeypatch):
     from speedmetal.backends import pool as module
 
     pools = [Line() for _ in range(3)]
+    # Those of the process's devices are not in a child.
+    monkeypatch.setattr(module, "_pools", [pool for pool in module._pools if pool in pools])
+    assert len(module._pools) == 3
     before = [pool.lock for pool in pools]
     module._renew_in_child()
     assert all(pool.lock is not lock for pool, lock in zip(pools, before, strict=True))
