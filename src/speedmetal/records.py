@@ -100,9 +100,13 @@ class _LikeDataclass:
 
     def __get__(self, _instance: Any, cls: type) -> Any:
         owner = _owner(cls)
-        contents = {"__annotations__": owner.__annotations__, **owner.__record_defaults__}
+        contents = {
+            "__doc__": "Fields.",  # where there is none, `dataclass` takes long to write one
+            "__annotations__": owner.__annotations__,
+            **owner.__record_defaults__,
+        }
         like = type(owner.__name__, (), contents)
-        frozen = owner.__record_is_frozen__
+        frozen = self._name == "__dataclass_params__" and owner.__record_is_frozen__
         made: Any = dataclass(init=False, repr=False, eq=False, frozen=frozen)(like)
         found = getattr(made, self._name)
         setattr(owner, self._name, found)

@@ -17,9 +17,7 @@ from speedmetal.frontend.signature import (
 from speedmetal.frontend.static import static
 from speedmetal.ir.types import ArrayType
 
-_TOKEN = re.compile(
-    r"\s*(static\((?:[^()]|\([^()]*\))*\)|[A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])"
-)
+_LEXEME = r"\s*(static\((?:[^()]|\([^()]*\))*\)|[A-Za-z_]\w*|\[[^\]]*\]|/[a-z]+\d*|[(),])"
 
 
 def parse_signature(text: str) -> tuple[Argument, ...]:
@@ -36,9 +34,10 @@ def parse_signature(text: str) -> tuple[Argument, ...]:
     >>> [str(a) for a in parse_signature("f32[:,:] f32 i32[:]/strided (f32,i32[:])")]
     ['f32[:,:]', 'f32', 'i32[:]/strided', '(f32,i32[:])']
     """
+    token = re.compile(_LEXEME)  # not while importing: first launches have no signatures
     tokens, position = [], 0
     while text[position:].strip():
-        match = _TOKEN.match(text, position)
+        match = token.match(text, position)
         if match is None:
             raise UserInputError(
                 f"cannot read {text[position:].strip()!r} in the signature {text!r};"
