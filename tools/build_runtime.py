@@ -34,7 +34,7 @@ def content() -> bytes:
 
 def main() -> None:
     """Write it, or, where another file is named, that."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else READY_RUNTIME
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else READY_RUNTIME)
     target.write_bytes(content())
 
 

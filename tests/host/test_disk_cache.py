@@ -259,7 +259,7 @@ def test_a_file_in_the_parents_place_leaves_a_warning(cache):
 
 def in_process(body: str, *, user: int | None = None) -> subprocess.CompletedProcess[str]:
     preamble = """
-import os, platformdirs, platformdirs.unix, resource, sys, warnings
+import os, resource, sys, warnings
 from pathlib import Path
 from speedmetal.system.disk_cache import *
 from speedmetal.system.disk_cache import CacheWarning
@@ -559,6 +559,18 @@ def test_the_folder_is_the_users_cache_folder(environment, tmp_path):
         assert default_cache().folder == tmp_path / name / "speedmetal"
     finally:
         cache_module._cache.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has one place")
+def test_the_folder_is_where_the_user_keeps_caches(environment, tmp_path):
+    environment.setenv("HOME", str(tmp_path))
+    for stated, expected in (("/elsewhere", "/elsewhere"), ("relative", tmp_path / ".cache")):
+        environment.setenv("XDG_CACHE_HOME", stated)
+        cache_module._cache.cache_clear()
+        try:
+            assert default_cache().folder == Path(expected) / "speedmetal"
+        finally:
+            cache_module._cache.cache_clear()
 
 
 def test_a_relative_folder_stays_the_same_when_the_process_moves(environment, tmp_path):

@@ -39,7 +39,7 @@ print(*sorted(sys.modules))
 COMPILING = (
     *("speedmetal.frontend.infer", "speedmetal.frontend.parse", "speedmetal.passes"),
     *("speedmetal.ir.nodes", "speedmetal.intrinsics", "speedmetal.backends.cpu.codegen.printer"),
-    *("speedmetal.backends.cpu.linker", "difflib"),
+    *("speedmetal.backends.cpu.linker", "difflib", "pathlib"),
 )
 NEVER = (
     *("speedmetal.backends.c_family", "speedmetal.bench", "speedmetal.doctor"),

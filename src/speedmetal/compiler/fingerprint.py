@@ -16,7 +16,6 @@ import re
 import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -322,14 +321,15 @@ def package_identity() -> str:
     Sizes and times of the files are taken, not their content: reading them all takes longer than
     a launch may.
     """
-    state = [np.__version__, *_files(Path(__file__).parents[1])]
+    state = [np.__version__, *_files(_PACKAGE)]
     return blake2b("\n".join(state).encode(), digest_size=20).hexdigest()
 
 
+_PACKAGE = __file__.rpartition("/compiler/")[0]
 _OTHER_FOLDERS = frozenset({"bench", "__pycache__"})
 
 
-def _files(folder: str | Path) -> Iterator[str]:
+def _files(folder: str) -> Iterator[str]:
     """Names, sizes and times of all files below that may have to do with kernels' code."""
     with os.scandir(folder) as entries:  # twice as fast as by pathlib
         for entry in sorted(entries, key=lambda entry: entry.name):

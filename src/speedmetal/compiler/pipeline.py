@@ -169,7 +169,7 @@ def _disk_key(
 
     The key is empty where there is none, or the cache is off.
     """
-    if default_cache().folder is None:
+    if not default_cache().is_on:
         return "", ()
     fingerprint = Fingerprint(with_places=specialisation.debug > 0)
     try:

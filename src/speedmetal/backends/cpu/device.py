@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,9 +145,11 @@ class _Bytes:
 
 def _processor_name() -> str:
     """The processor's name: from Linux's table of processors, else what Python knows."""
-    table = Path("/proc/cpuinfo")
-    if table.is_file():
-        for line in table.read_text(errors="replace").splitlines():
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/cpuinfo", errors="replace") as table,  # noqa: PTH123 - without pathlib
+    ):
+        for line in table:
             key, _, value = line.partition(":")
             if key.strip() == "model name":
                 return value.strip()

@@ -6,7 +6,6 @@ import functools
 import os
 import sys
 from importlib.machinery import PathFinder
-from pathlib import Path
 
 from speedmetal.backends.cpu.image import VERSION as IMAGE_VERSION
 from speedmetal.backends.cpu.jit import CPU_VARIABLE, PIPELINE_VERSION
@@ -60,7 +59,7 @@ def _llvm() -> str:
     for folder in (spec and spec.submodule_search_locations) or ():
         for name in ("libllvmlite.so", "libllvmlite.dylib"):
             try:
-                found = (Path(folder) / "binding" / name).stat()
+                found = os.stat(f"{folder}/binding/{name}")  # noqa: PTH116 - without pathlib
             except OSError:
                 continue
             return f"llvm-{found.st_size}-{found.st_mtime_ns}"

@@ -11,7 +11,6 @@ import contextlib
 import mmap
 import os
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ IDLE_SHARE = 4
 _UNKNOWN_MEMORY_BYTES = 4 << 30
 """Taken for the machine's memory where the system does not tell."""
 
-HUGE_PAGE_SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+HUGE_PAGE_SETTING = "/sys/kernel/mm/transparent_hugepage/enabled"
 """Linux's; the choice stands in brackets."""
 
 
@@ -183,8 +182,8 @@ def _has_huge_pages() -> bool:
     """Whether a mapping can have them: on Linux, unless they are switched off."""
     if not hasattr(mmap, "MADV_HUGEPAGE") or not hasattr(mmap, "MADV_FREE"):
         return False
-    with contextlib.suppress(OSError):
-        return "[never]" not in HUGE_PAGE_SETTING.read_text()
+    with contextlib.suppress(OSError), open(HUGE_PAGE_SETTING) as setting:  # noqa: PTH123 - without pathlib
+        return "[never]" not in setting.read()
     return False
 
 

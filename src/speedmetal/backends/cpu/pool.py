@@ -18,7 +18,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 
 from speedmetal.backends.cpu.identity import code_identity
 from speedmetal.backends.cpu.image import CAN_MAP
@@ -45,7 +44,8 @@ of spinning, and 50 us, more than on one thread, with none. Kernels follow each 
 50 us where one Python statement launches each. A worker that sleeps comes in after some 40 us.
 """
 
-READY_RUNTIME = Path(__file__).with_name("runtime.image")
+_FOLDER = __file__.rpartition("/")[0]
+READY_RUNTIME = f"{_FOLDER}/runtime.image"
 """A line with the digest of the text that it was made from, and by what; then an image."""
 
 _JOIN_SECONDS = 1.0
@@ -171,7 +171,7 @@ def runtime_code() -> bytes:
     """The machine code of runtime.ll for this computer: as it comes along, or as compiled here."""
     text = runtime_text(platform.machine())
     digest = runtime_digest(text)
-    made_from, _, image = READY_RUNTIME.read_bytes().partition(b"\n")
+    made_from, _, image = _read(READY_RUNTIME).partition(b"\n")
     if CAN_MAP and made_from.decode().split()[0] == digest:
         return image
     key = f"cpu runtime {digest} {code_identity()}"
@@ -198,10 +198,15 @@ def runtime_text(machine: str) -> str:
         >>> "llvm.aarch64.isb" in runtime_text("arm64")
         True
     """
-    text = Path(__file__).with_name("runtime.ll").read_text(encoding="utf-8")
+    text = _read(f"{_FOLDER}/runtime.ll").decode()
     name = _MACHINE_NAMES.get(machine.lower(), machine.lower())
     call, declaration = _RELAX_HINTS.get(name, ("", ""))
     return text.replace(";RELAX", call) + declaration + "\n"
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes longer to import
+        return file.read()
 
 
 _pools: weakref.WeakSet[ThreadPool] = weakref.WeakSet()

@@ -459,7 +459,7 @@ needs_ready_runtime = pytest.mark.skipif(
 
 @needs_ready_runtime
 def test_the_ready_runtime_is_what_would_be_built(tmp_path):
-    head, _, _ = pool_module.READY_RUNTIME.read_bytes().partition(b"\n")
+    head, _, _ = Path(pool_module.READY_RUNTIME).read_bytes().partition(b"\n")
     digest, _, version = head.decode().split()
     hint = "run: python tools/build_runtime.py"
     assert digest == pool_module.runtime_digest(runtime_text("x86_64")), hint
@@ -468,14 +468,14 @@ def test_the_ready_runtime_is_what_would_be_built(tmp_path):
     built = tmp_path / "runtime.image"
     tool = Path(__file__).parents[4] / "tools" / "build_runtime.py"
     subprocess.run([sys.executable, str(tool), str(built)], check=True)
-    assert built.read_bytes() == pool_module.READY_RUNTIME.read_bytes(), hint
+    assert built.read_bytes() == Path(pool_module.READY_RUNTIME).read_bytes(), hint
 
 
 @needs_ready_runtime
 def test_the_ready_runtime_is_neither_compiled_nor_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(pool_module, "compile_object", None)
-    assert pool_module.READY_RUNTIME.read_bytes().endswith(b"\n" + pool_module.runtime_code())
+    assert Path(pool_module.READY_RUNTIME).read_bytes().endswith(b"\n" + pool_module.runtime_code())
     assert not (tmp_path / "cache").exists()
 
 
