@@ -173,6 +173,13 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
     def rest(self, block: BlockType) -> None:
         """Called with each block of at least ``rests_from`` bytes that becomes idle."""
 
+    def discard(self, block: BlockType) -> None:
+        """Called with each block that goes back to the system, where letting go of it is not enough.
+
+        A block's own finaliser is no place for it: where arrays die in a cycle of references, the
+        collector runs it before the array gives the block back, and the block lives on.
+        """
+
     def idle_limit(self, peak_bytes: int) -> float:  # noqa: ARG002 - of the contract
         """How many bytes may be idle, where arrays had ``peak_bytes`` at most at once."""
         return math.inf
@@ -311,7 +318,8 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
                 self._forget(blocks.pop())
 
     def _forget(self, block: BlockType) -> None:
-        """Count a block no more, which the caller lets go of."""
+        """Give a block back, which the caller lets go of, and count it no more."""
+        self.discard(block)
         self._resident -= block.capacity_bytes
         self._cached -= block.capacity_bytes
 

@@ -98,6 +98,19 @@ def test_memory_is_counted_and_kept_for_later_arrays(device, driver):
     assert view.numpy().size == 90
 
 
+def test_arrays_that_die_in_a_circle_of_references_leave_their_memory_to_later_ones(device, driver):
+    array = sm.empty(8, device=device)
+    circle = [array]
+    circle.append(circle)  # as an exception and its traceback hold each other
+    address = array.address
+    del array, circle
+    gc.collect()
+    again = sm.empty(8, device=device)
+    device.synchronize()
+    assert again.address == address
+    assert address in driver.memory, "memory in use was given back"
+
+
 def test_the_cache_is_given_back_after_the_work_that_may_use_it(device, driver):
     kept, gone = sm.empty(8, device=device), sm.empty(8, device=device)
     del gone

@@ -97,6 +97,15 @@ class Context(Waiting):
         """
         weakref.finalize(owner, self._freed.append, (function, handle)).atexit = False
 
+    def free_later(self, function: str, handle: Any) -> None:
+        """Free what the driver made when what was asked of the GPU before is done.
+
+        Args:
+            function: What frees it.
+            handle: Its one argument.
+        """
+        self._freed.append((function, handle))
+
     def free(self) -> None:
         """Free what has no owner any more.
 

@@ -24,7 +24,7 @@ class DeviceBlock(Block):
         capacity_bytes: Its length.
     """
 
-    __slots__ = ("__weakref__", "address")
+    __slots__ = ("address",)
 
     def __init__(self, address: int, capacity_bytes: int) -> None:
         super().__init__(capacity_bytes, capacity_bytes)
@@ -68,9 +68,10 @@ class DevicePool(CachingPool[int, DeviceBlock]):
             if error.code != OUT_OF_MEMORY:
                 raise
             return None
-        block = DeviceBlock(address.value, capacity_bytes)
-        self._context.free_with(block, "cuMemFree_v2", address.value)
-        return block
+        return DeviceBlock(address.value, capacity_bytes)
+
+    def discard(self, block: DeviceBlock) -> None:
+        self._context.free_later("cuMemFree_v2", block.address)
 
     def idle_limit(self, peak_bytes: int) -> float:
         # Blocks are up to an eighth longer than what they are for.
