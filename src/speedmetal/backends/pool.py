@@ -174,7 +174,7 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         """Called with each block of at least ``rests_from`` bytes that becomes idle."""
 
     def discard(self, block: BlockType) -> None:
-        """Called with each block that goes back to the system, where letting go of it is not enough.
+        """Called with each block that goes back to the system: what letting go of it does not do.
 
         A block's own finaliser is no place for it: where arrays die in a cycle of references, the
         collector runs it before the array gives the block back, and the block lives on.
