@@ -243,6 +243,7 @@ class Cycle:
         self.pool.trim()
 
 
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("kind", [Line, LaterLine])
 @pytest.mark.parametrize("method", ["make", "rest", "waits", "poll", "is_over", "idle_limit"])
 def test_a_garbage_collection_in_the_middle_of_a_method(kind, method):
