@@ -45,6 +45,12 @@ NEVER = (
     *("speedmetal.backends.c_family", "speedmetal.bench", "speedmetal.doctor"),
     *("speedmetal.metal_simulator", "platformdirs"),
 )
+BUDGET = {
+    *("speedmetal", "ml_dtypes", "array", "atexit", "copy", "copyreg", "dataclasses", "errno"),
+    *("json", "mmap", "signal", "threading", "typing", "weakref"),
+}
+"""What a launch from disk may import beside NumPy, and what that imports: packages, by name."""
+
 needs_images = pytest.mark.skipif(not CAN_MAP, reason="elsewhere LLVM loads what is compiled")
 
 
@@ -91,6 +97,17 @@ def test_no_launch_imports_what_it_has_no_use_for(
     imported: tuple[set[str], set[str]], module: str
 ) -> None:
     assert module not in set.union(*imported)
+
+
+@needs_images
+def test_code_from_disk_needs_little_beside_numpy(
+    imported: tuple[set[str], set[str]], tmp_path: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import sys, numpy; print(*sorted(sys.modules))")
+    _, loading = imported
+    more = {name.partition(".")[0] for name in loading - _modules(program, tmp_path / "cache")}
+    assert {name for name in more if not name.startswith("_")} <= BUDGET
 
 
 def test_the_package_alone_imports_nothing(tmp_path: Path) -> None:
