@@ -34,7 +34,7 @@ import numpy as np
 import speedmetal as sm
 from speedmetal.backends.cpu.pool import THREADS_VARIABLE
 from speedmetal.intrinsics import TABLE
-from speedmetal.intrinsics.accuracy import stratified, ulp_errors
+from speedmetal.intrinsics.accuracy import make_stratified_floats, ulp_errors
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
 
 PAGE = Path(__file__).parent.parent / "docs/accuracy.md"
@@ -130,7 +130,9 @@ def _part(function: Intrinsic, every: int, part: int) -> Worst:
     return found
 
 
-def _compiled(function: Intrinsic, operands: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+def _run_compiled(
+    function: Intrinsic, operands: list[np.ndarray[Any, Any]]
+) -> np.ndarray[Any, Any]:
     @sm.kernel
     def unary(a: Any, c: Any) -> None:
         i = sm.thread_position_in_grid().x
@@ -149,12 +151,12 @@ def _compiled(function: Intrinsic, operands: list[np.ndarray[Any, Any]]) -> np.n
 def _pairs(function: Intrinsic) -> Worst:
     """float32 at pairs of all exponents, and at pairs of moderate size."""
     random = np.random.default_rng(1)
-    wild = stratified(np.float32, 64)
+    wild = make_stratified_floats(np.float32, 64)
     wild = wild[np.abs(wild) != 0]
     tame = random.uniform(-20, 20, wild.size).astype(np.float32)
     pool = np.concatenate([wild, tame, np.float32([0.0, -0.0, 1.0, -1.0])])
     a, b = random.choice(pool, PAIRS), random.choice(pool, PAIRS)
-    result = _compiled(function, [a, b])
+    result = _run_compiled(function, [a, b])
     with np.errstate(all="ignore"):
         exact = function.reference(a.astype(np.float64), b.astype(np.float64))
     errors = ulp_errors(result, exact)
@@ -166,7 +168,7 @@ def _points(name: str) -> np.ndarray[Any, Any]:
     """Points of all magnitudes within the interval, and uniform ones of moderate size."""
     random = np.random.default_rng(2)
     low, high = _INTERVALS[name]
-    every = stratified(np.float64, 3)[: 1 << 20]
+    every = make_stratified_floats(np.float64, 3)[: 1 << 20]
     drawn = random.choice(every[(every >= low) & (every <= high)], POINTS // 3)
     near = random.uniform(max(low, -30), min(high, 30), POINTS // 3)
     broad = random.uniform(max(low, -750), min(high, 750), POINTS // 3)
@@ -195,7 +197,7 @@ def _double(function: Intrinsic) -> Worst:
         operands = [_points(function.name)]
     else:
         operands = [np.exp(random.uniform(-5, 5, POINTS)), random.uniform(-100, 100, POINTS)]
-    result = _compiled(function, operands)
+    result = _run_compiled(function, operands)
     with mpmath.workprec(160):
         exact = np.array([_exactly(exact_function, *xs) for xs in zip(*operands, strict=True)])
     errors = ulp_errors(result, exact)
@@ -238,7 +240,7 @@ def _measure(task: Task) -> Worst:
     return _part(function, every, part) if function.arity == 1 else _pairs(function)
 
 
-def _measured(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Worst]]:
+def _measure_tasks(tasks: list[Task], jobs: int) -> Iterator[tuple[Task, Worst]]:
     """What each task finds, as it comes."""
     if jobs == 1:
         yield from ((task, _measure(task)) for task in tasks)
@@ -265,9 +267,9 @@ def _results(found: dict[Task, Worst], tasks: list[Task]) -> Results:
         share = "pairs" if TABLE[name].arity > 1 else "all" if every == 1 else f"1 in {every}"
         results[name] = {
             "bound": TABLE[name].ulp,
-            "single": {"ulp": single.ulp, "at": [_shown(x) for x in single.at]},
+            "single": {"ulp": single.ulp, "at": [_format_number(x) for x in single.at]},
             "floats": share,
-            "double": {"ulp": double.ulp, "at": [_shown(x) for x in double.at]},
+            "double": {"ulp": double.ulp, "at": [_format_number(x) for x in double.at]},
         }
     return results
 
@@ -278,7 +280,7 @@ def _is_measured(function: Intrinsic) -> bool:
     )
 
 
-def _shown(x: float) -> str:
+def _format_number(x: float) -> str:
     return f"{x:.9g}"
 
 
@@ -335,7 +337,7 @@ def _run(names: list[str], every: int, jobs: int, file: Path | None) -> Results:
     found: dict[Task, Worst] = {}
     results: Results = {}
     begin = time.monotonic()
-    for task, worst in _measured(tasks, jobs):
+    for task, worst in _measure_tasks(tasks, jobs):
         found[task] = worst
         known, results = set(results), _results(found, tasks)
         for name in results.keys() - known:

@@ -29,7 +29,7 @@ from side_by_side import page
 from speedmetal import passes
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.jit import compile_object
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
 from speedmetal.bench.environment import read_conditions
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature_text import parse_signature
@@ -91,7 +91,7 @@ def compile_once(function: Any) -> tuple[float, ...]:
     inferred = infer_kernel(function, signature)
     ticks.append(time.perf_counter())
     lowered = passes.run(
-        inferred.kernel, target=target_named("cpu"), compile_function=infer_function
+        inferred.kernel, target=find_target("cpu"), compile_function=infer_function
     )
     ticks.append(time.perf_counter())
     text = print_kernel(lowered)

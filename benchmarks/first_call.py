@@ -264,7 +264,7 @@ Job = tuple[int, Callable[[int], float]]
 """How many samples, and what takes one, given its number."""
 
 
-def sampled(jobs: dict[str, Job], most: int) -> dict[str, list[float] | str]:
+def sample_jobs(jobs: dict[str, Job], most: int) -> dict[str, list[float] | str]:
     """Samples of every job, in random order; a text says why there is none."""
     turns = [
         (label, number) for label, (count, _) in jobs.items() for number in range(min(count, most))
@@ -332,8 +332,8 @@ def whole_processes(rounds: int, earlier: Path | None) -> str:
 def first_calls(most: int) -> str:
     """The section about first calls and imports."""
     load = read_conditions().load
-    calls = sampled({row.label: (row.samples, partial(first_call, row)) for row in ROWS}, most)
-    imports = sampled(
+    calls = sample_jobs({row.label: (row.samples, partial(first_call, row)) for row in ROWS}, most)
+    imports = sample_jobs(
         {
             **{f"import {name}": (count, partial(import_seconds, name)) for name, count in IMPORTS},
             "import speedmetal, added to the process": (21, partial(process_seconds, "speedmetal")),

@@ -71,7 +71,7 @@ def _chebyshev(low: Real, high: Real, count: int) -> list[Real]:
     return [middle - half * mp.cos(mp.pi * (2 * k + 1) / (2 * count)) for k in range(count)]
 
 
-def _rounded(value: Real, letter: str) -> float:
+def _round_to_format(value: Real, letter: str) -> float:
     """The nearest float of the format, as a Python float."""
     if letter == "d":
         return float(value)
@@ -92,7 +92,7 @@ def fit(task: Fit, count: int, letter: str) -> tuple[tuple[float, ...], Real]:
         done = len(fixed)
         system = matrix([row[done:] for row in gram[done:]])
         rest = [r - mp.fdot(row[:done], fixed) for r, row in zip(right, gram, strict=True)]
-        fixed.append(_rounded(mp.lu_solve(system, matrix(rest[done:]))[0], letter))
+        fixed.append(_round_to_format(mp.lu_solve(system, matrix(rest[done:]))[0], letter))
     errors = [mp.fdot(terms, fixed) - t for *terms, t in zip(*columns, target, strict=True)]
     return tuple(fixed), max(abs(e) for e in errors)
 

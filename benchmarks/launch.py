@@ -44,7 +44,7 @@ def main() -> None:
             if not options.only or record.name in options.only
         ]
         try:
-            entries = measured(workers, Path(scratch), effort)
+            entries = measure_contenders(workers, Path(scratch), effort)
         finally:
             for worker in workers:
                 worker.stop()
@@ -55,7 +55,7 @@ def main() -> None:
         page.write_section("launch", text)
 
 
-def measured(workers: Sequence[Worker], scratch: Path, effort: Effort) -> list[Entry]:
+def measure_contenders(workers: Sequence[Worker], scratch: Path, effort: Effort) -> list[Entry]:
     """All contenders' samples."""
     inputs = ADDITION.inputs(np.random.default_rng(1))
     store(scratch, inputs, ADDITION.reference(inputs))

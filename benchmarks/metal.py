@@ -116,11 +116,13 @@ def simulator_rows(samples: int) -> Iterator[Row]:
 
     numbers = iter(range(1, 1_000_000))
     fresh = lambda: VADD.replace("NUMBER", f"{next(numbers)}.5f")  # noqa: E731
-    yield row("compiling a kernel", timed(lambda: compile_source(fresh()), samples), "150 ms")
-    yield row("linting a kernel", timed(lambda: lint(fresh()), samples), "")
+    yield row(
+        "compiling a kernel", time_samples(lambda: compile_source(fresh()), samples), "150 ms"
+    )
+    yield row("linting a kernel", time_samples(lambda: lint(fresh()), samples), "")
 
 
-def timed(action: Callable[[], object], samples: int) -> list[float]:
+def time_samples(action: Callable[[], object], samples: int) -> list[float]:
     times = []
     for _ in range(samples):
         began = time.perf_counter()

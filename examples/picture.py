@@ -38,7 +38,7 @@ def write_animation(path: str | Path, frames: list[np.ndarray], seconds: float =
         chunks.append(_chunk(b"acTL", struct.pack(">2I", len(frames), 0)))
     sequence = 0  # control and data of the later frames are numbered through
     for number, frame in enumerate(frames):
-        data = _compressed(frame)
+        data = _compress_rows(frame)
         if len(frames) > 1:
             control = struct.pack(">5I2H2B", sequence, width, height, 0, 0, *_delay(seconds), 0, 0)
             chunks.append(_chunk(b"fcTL", control))
@@ -55,7 +55,7 @@ def _delay(seconds: float) -> tuple[int, int]:
     return round(1000 * seconds), 1000
 
 
-def _compressed(frame: np.ndarray) -> bytes:
+def _compress_rows(frame: np.ndarray) -> bytes:
     rows = frame.astype(np.uint8).reshape(len(frame), -1)
     unfiltered = np.zeros((len(rows), 1), np.uint8)  # each row starts with its filter: none
     return zlib.compress(np.hstack([unfiltered, rows]).tobytes(), 9)

@@ -56,7 +56,7 @@ def reduce(combine, neutral, x, parts):
         parts[sm.threadgroup_position_in_grid().x] = value
 
 
-def reduced(combine: Callable, neutral: float, x: sm.Array) -> float:
+def reduce_all(combine: Callable, neutral: float, x: sm.Array) -> float:
     """All elements of ``x`` combined; ``combine(neutral, v)`` must be ``v``."""
     parts, result = sm.empty(GROUPS, x.dtype), sm.empty(1, x.dtype)
     reduce(combine, neutral, x, parts, groups=GROUPS, threads=THREADS)
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ("maximum", larger, -math.inf, wide.max()),
         ("length", math.hypot, 0.0, np.sqrt(np.sum(wide**2))),
     ):
-        result = reduced(combine, neutral, x)
+        result = reduce_all(combine, neutral, x)
         print(f"{name}: {result:.8g}, relative error {abs(result / expected - 1):.0e}")
         np.testing.assert_allclose(result, expected, rtol=1e-5)
 

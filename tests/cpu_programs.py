@@ -15,15 +15,15 @@ from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.cpu.driver import SLOT_BYTES, CpuProgram
 from speedmetal.backends.cpu.jit import compile_object, vector_unit
 from speedmetal.backends.packing import Number, packer
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
 from speedmetal.dtypes import DType
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
 
 
-def prepared(kernel: ir.Kernel) -> ir.Kernel:
+def prepare_kernel(kernel: ir.Kernel) -> ir.Kernel:
     """The kernel as it goes to the CPU's printer."""
-    return passes.run(kernel, target=target_named("cpu"), compile_function=infer_function)
+    return passes.run(kernel, target=find_target("cpu"), compile_function=infer_function)
 
 
 class IrProgram:
@@ -39,7 +39,7 @@ class IrProgram:
         self, kernel: ir.Kernel, *, unit: VectorUnit | None = None, linear: bool = False
     ) -> None:
         self.kernel = kernel
-        text = print_kernel(prepared(kernel), unit=unit or vector_unit(), linear=linear)
+        text = print_kernel(prepare_kernel(kernel), unit=unit or vector_unit(), linear=linear)
         self._program = CpuProgram(compile_object(text))
 
     def run(
@@ -50,7 +50,7 @@ class IrProgram:
         groups = [-(-size // own) for size, own in zip(whole, each, strict=True)]
         packed = struct.pack("10q", *whole, *each, *groups, 0)
         for parameter, argument in zip(self.kernel.parameters, arguments, strict=True):
-            packed += _packed(parameter, argument)
+            packed += _pack_argument(parameter, argument)
         count = groups[0] * groups[1] * groups[2]
         self._program.launch(packed, count, count)
 
@@ -67,7 +67,7 @@ def run_ir(
     IrProgram(kernel, unit=unit, linear=linear).run(*arguments, grid=grid, threads=threads)
 
 
-def _packed(parameter: ir.Variable | ir.Array, argument: Any) -> bytes:
+def _pack_argument(parameter: ir.Variable | ir.Array, argument: Any) -> bytes:
     if isinstance(parameter, ir.Array):
         strides = (stride // argument.itemsize for stride in argument.strides)
         words = (address_of(argument), *argument.shape, *strides)

@@ -79,7 +79,7 @@ def pipeline(device: MetalDevice, name: str, source: str = ADD) -> Any:
     return state
 
 
-def uploaded(device: MetalDevice, values: Any) -> Buffer:
+def upload_array(device: MetalDevice, values: Any) -> Buffer:
     """A buffer with the bytes of an array."""
     host = np.ascontiguousarray(values)
     buffer = device.allocate(host.nbytes)

@@ -107,7 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if any("::" in argument for argument in config.args):
         return
     in_tier = [item for item in items if least_tier(item) <= tier]
-    chosen = set(in_tier if tier is Tier.NIGHTLY else sampled(in_tier, tier))
+    chosen = set(in_tier if tier is Tier.NIGHTLY else sample_items(in_tier, tier))
     left_out = [item for item in items if item not in chosen]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -126,7 +126,7 @@ def parameters_of(item: pytest.Item) -> Mapping[str, Any]:
     return callspec.params if callspec is not None else {}
 
 
-def sampled(items: list[pytest.Item], tier: Tier) -> Iterator[pytest.Item]:
+def sample_items(items: list[pytest.Item], tier: Tier) -> Iterator[pytest.Item]:
     """Of each test as many combinations as have all facts that the tier asks for."""
     cases: dict[Hashable, list[pytest.Item]] = defaultdict(list)
     for item in items:

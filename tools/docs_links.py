@@ -20,7 +20,7 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
     docs = Path(config.docs_dir).resolve()
     page_path = Path(page.file.abs_src_path)
 
-    def replaced(link: re.Match[str]) -> str:
+    def replace_link(link: re.Match[str]) -> str:
         target = (page_path.parent / link[2]).resolve()
         if target.is_relative_to(docs):
             return link[0]
@@ -28,4 +28,4 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
             _LOG.warning("%s links to %s, which is not there", page.file.src_path, link[2])
         return link[1]
 
-    return _LINK.sub(replaced, markdown)
+    return _LINK.sub(replace_link, markdown)

@@ -95,7 +95,7 @@ def _elementwise_inputs(generator: np.random.Generator) -> dict[str, NDArray[Any
     }
 
 
-def _copied(inputs: Inputs) -> Arrays:
+def _copy_reference(inputs: Inputs) -> Arrays:
     return (inputs["a"].astype(np.float64),)
 
 
@@ -233,7 +233,7 @@ SCANNED = 1 << 22
 CASES = (
     Case(
         *("copy", "copy of 2^24 float32"),
-        *(lambda generator: {"a": generator.random(ELEMENTS, np.float32)}, _copied),
+        *(lambda generator: {"a": generator.random(ELEMENTS, np.float32)}, _copy_reference),
         traffic_bytes=8 * ELEMENTS,
         operations=8 * ELEMENTS,
         unit="GB/s",

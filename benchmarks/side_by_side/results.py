@@ -55,14 +55,14 @@ def copy_bandwidth(results: Sequence[Result]) -> float:
 
 def _ours_and_peer(result: Result) -> list[str]:
     ours, peer = best(result.entries, Kind.OURS), best(result.entries, Kind.PEER)
-    cells = [_named(ours), _named(peer)]
+    cells = [_describe_entry(ours), _describe_entry(peer)]
     if ours is None or peer is None:
         return [*cells, "-"]
     ratio = speed_ratio(ours, peer)
     return [*cells, f"**{ratio_text(ratio.ratio, ratio.low, ratio.high)}**"]
 
 
-def _named(entry: Entry | None) -> str:
+def _describe_entry(entry: Entry | None) -> str:
     if entry is None:
         return "no result"
     name = entry.contender.label.removeprefix("speedmetal").strip()

@@ -17,8 +17,8 @@ def _small(generator: np.random.Generator) -> dict[str, NDArray[Any]]:
     return {name: generator.random(THREADS, np.float32) for name in "ab"}
 
 
-def _added(inputs: Inputs) -> Arrays:
+def _add_reference(inputs: Inputs) -> Arrays:
     return (inputs["a"].astype(np.float64) + inputs["b"],)
 
 
-ADDITION = Case("addition", "c = a + b, 64 float32", _small, _added, relative=1e-6)
+ADDITION = Case("addition", "c = a + b, 64 float32", _small, _add_reference, relative=1e-6)

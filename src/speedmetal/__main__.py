@@ -1,4 +1,4 @@
-"""``python -m speedmetal``: the same as the console script."""
+"""``python -m speedmetal``: the command line, as the console script ``speedmetal`` starts it."""
 
 from speedmetal.cli import main
 

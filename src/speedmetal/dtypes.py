@@ -15,8 +15,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from speedmetal.common.records import record
 from speedmetal.errors import UnknownNameError, UserInputError
-from speedmetal.records import record
 
 
 class Kind(enum.Enum):
@@ -182,13 +182,13 @@ _BY_NAME = {name: d for d in ALL for name in (d.name, d.short)} | {"bool": bool_
 _BY_NUMPY = {d.numpy: d for d in ALL}
 
 
-def named(name: str) -> DType:
+def find_dtype(name: str) -> DType:
     """The type with this name or short name.
 
     Raises:
         UnknownNameError: There is none.
 
-    >>> named("f32"), named("uint8")
+    >>> find_dtype("f32"), find_dtype("uint8")
     (float32, uint8)
     """
     try:
@@ -228,7 +228,7 @@ def as_dtype(dtype: Any) -> DType:
     if isinstance(dtype, DType):
         return dtype
     if isinstance(dtype, str):
-        return named(dtype)
+        return find_dtype(dtype)
     defaults = {bool: bool_, int: DEFAULT_INT, float: DEFAULT_FLOAT, complex: complex64}
     if isinstance(dtype, type) and dtype in defaults:
         return defaults[dtype]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 from speedmetal.source import SourceSpan
 
 
@@ -17,10 +17,12 @@ class SpeedmetalError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By what was made of the arguments, which not every exception keeps.
-        return _restored, (type(self), self.args, vars(self))
+        return _restore_error, (type(self), self.args, vars(self))
 
 
-def _restored(kind: type[SpeedmetalError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+def _restore_error(
+    kind: type[SpeedmetalError], args: tuple[Any, ...], state: dict[str, Any]
+) -> Any:
     error = kind.__new__(kind, *args)
     vars(error).update(state)
     return error
@@ -85,9 +87,9 @@ class Diagnostic:
         """``file:line:column: error: message``, the source line with carets, the related places."""
         parts = [f"{self.span.place}: error: {self.message}"]
         if self.span.text.lines:  # none: the source is not there, which the message says
-            parts.append(_indented(self.span.excerpt()))
+            parts.append(_indent_text(self.span.excerpt()))
         for span, why in self.related:
-            parts += [f"{span.place}: note: {why}", _indented(span.excerpt())]
+            parts += [f"{span.place}: note: {why}", _indent_text(span.excerpt())]
         return "\n".join(parts)
 
 
@@ -107,7 +109,7 @@ class NestingError(CompileError):
 
     @classmethod
     def at(cls, kernel: str, span: SourceSpan) -> NestingError:
-        """The error with its message."""
+        """The error of a kernel whose code is nested too deeply at a place."""
         message = "the code is nested too deeply; put a part of it into a function"
         return cls(kernel, [Diagnostic(span, message)])
 
@@ -141,5 +143,5 @@ class SimulationError(KernelError):
         self.kind = kind
 
 
-def _indented(text: str) -> str:
+def _indent_text(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())

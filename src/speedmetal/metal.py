@@ -41,8 +41,12 @@ from speedmetal.backends.metal.driver.pipelines import (
     make_pipeline,
     source_key,
 )
-from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
-from speedmetal.backends.metal.handwritten.constants import Constants, constant_values, specialised
+from speedmetal.backends.metal.handwritten.calls import bind_arguments, threadgroup_lengths
+from speedmetal.backends.metal.handwritten.constants import (
+    Constants,
+    constant_values,
+    specialise_function,
+)
 from speedmetal.errors import (
     CompileError,
     DeviceError,
@@ -51,7 +55,7 @@ from speedmetal.errors import (
     UnknownNameError,
     UserInputError,
 )
-from speedmetal.launch.geometry import requested
+from speedmetal.launch.geometry import resolve_geometry
 from speedmetal.msl.declared import Parameters, declared_parameters
 from speedmetal.source import SourceSpan, SourceText
 
@@ -83,7 +87,7 @@ def available() -> tuple[str, ...]:
         >>> set(available()) <= {"metal", "metal-sim"}
         True
     """
-    return tuple(name for name in _DEVICES if name not in registry.absent())
+    return tuple(name for name in _DEVICES if name not in registry.absent_devices())
 
 
 def device(name: str | Device = "metal") -> MetalDevice:
@@ -154,7 +158,7 @@ def library(
     if math_mode not in MATH_MODES:
         raise UnknownNameError("math mode", str(math_mode), MATH_MODES)
     version = (
-        OLDEST_LANGUAGE if language_version is None else _checked_version(where, language_version)
+        OLDEST_LANGUAGE if language_version is None else _check_version(where, language_version)
     )
     head = "".join(_define_lines(defines or {}))
     try:
@@ -172,7 +176,7 @@ def library(
     return Library(where, native, source, identity, dict(constants or {}))
 
 
-def _checked_version(where: MetalDevice, version: Version) -> Version:
+def _check_version(where: MetalDevice, version: Version) -> Version:
     is_pair = isinstance(version, tuple) and [type(part) for part in version] == [int, int]
     if not is_pair:
         raise UserInputError(f"expected a language version such as (3, 1), got {version!r}")
@@ -180,13 +184,13 @@ def _checked_version(where: MetalDevice, version: Version) -> Version:
     if version > newest:
         system = ".".join(map(str, where.bridge.system_version))
         raise UserInputError(
-            f"language version {_dotted(version)} is newer than what macOS {system} on"
-            f" {where.name} has, {_dotted(newest)}"
+            f"language version {_format_version(version)} is newer than what macOS {system} on"
+            f" {where.name} has, {_format_version(newest)}"
         )
     return version
 
 
-def _dotted(version: Version) -> str:
+def _format_version(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
@@ -259,7 +263,9 @@ class Library:
             declared = dict(native.functionConstantsDictionary() or {})
             values = constant_values(name, declared, given, self._constants)
             if declared:
-                native = specialised(self.device.bridge, self._native, name, declared, values)
+                native = specialise_function(
+                    self.device.bridge, self._native, name, declared, values
+                )
             key = source_key(self._identity, name, sorted(values.items()))
             try:
                 pipeline = make_pipeline(self.device.context, native, name, key)
@@ -329,7 +335,7 @@ class Function:
         Raises:
             LaunchError: The call is wrong; nothing was launched.
         """
-        request = requested(self.name, self.device, grid, groups, threads)
+        request = resolve_geometry(self.name, self.device, grid, groups, threads)
         sizes = request.sizes(min(self.device.default_threads[0], self.threads_per_threadgroup))
         if sizes.group_size > self.threads_per_threadgroup:
             raise LaunchError(
@@ -345,7 +351,7 @@ class Function:
                 f"kernel {self.name!r} needs {needed} bytes of threadgroup memory,"
                 f" {self.device.name} allows {allowed}; make its threadgroup arrays smaller"
             )
-        what = bound(self.name, self._parameters, self.device, arguments)
+        what = bind_arguments(self.name, self._parameters, self.device, arguments)
         if request.is_empty:
             return
         self.device.queue.dispatch(

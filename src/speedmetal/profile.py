@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speedmetal.backends.device import Device
-from speedmetal.backends.registry import default_device, present
-from speedmetal.backends.registry import device as device_named
+from speedmetal.backends.registry import default_device, present_devices
+from speedmetal.backends.registry import device as find_device
 from speedmetal.errors import DeviceError, UserInputError
 
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ def capture(path: str | PathLike[str], *, device: str | Device | None = None) ->
             ...
         speedmetal.errors.DeviceError: GPU traces are made by Metal devices, and this is cpu; ...
     """
-    from speedmetal.backends.metal.profiling.capture import captured
+    from speedmetal.backends.metal.profiling.capture import capture_trace
 
-    with captured(_metal(device, "GPU traces are made"), Path(path)):
+    with capture_trace(_metal(device, "GPU traces are made"), Path(path)):
         yield
 
 
 def _metal(given: str | Device | None, what: str) -> MetalDevice:
     from speedmetal.backends.metal.driver.device import MetalDevice
 
-    found = default_device() if given is None else device_named(given)
+    found = default_device() if given is None else find_device(given)
     if not isinstance(found, MetalDevice):
         raise DeviceError(
             f"{what} by Metal devices, and this is {found.name}; name one: device='metal'"
@@ -71,9 +71,9 @@ class Span:
     """A stretch of time in which a device ran some launches.
 
     Args:
-        kernels: Their names, in order.
-        start_seconds: On the device's clock.
-        end_seconds: The same.
+        kernels: The names of the launched kernels, in order.
+        start_seconds: When the first launch began, on the device's clock.
+        end_seconds: When the last launch ended, on the device's clock.
     """
 
     kernels: tuple[str, ...]
@@ -140,20 +140,20 @@ def gpu_time(device: str | Device | None = None) -> Iterator[DeviceTime]:
     """
     from speedmetal.backends.metal.driver.device import MetalDevice
 
-    measured = default_device() if device is None else device_named(device)
+    measured = default_device() if device is None else find_device(device)
     result = DeviceTime()
     measured.synchronize()
     with ExitStack() as stack:
         if isinstance(measured, MetalDevice):
-            stack.enter_context(_recorded_on_queues(measured, result))
+            stack.enter_context(_record_on_queues(measured, result))
         else:
-            stack.enter_context(_recorded_on_cpu(result))
+            stack.enter_context(_record_on_cpu(result))
         yield result
         measured.synchronize()
 
 
 @contextmanager
-def _recorded_on_queues(device: MetalDevice, result: DeviceTime) -> Iterator[None]:
+def _record_on_queues(device: MetalDevice, result: DeviceTime) -> Iterator[None]:
     """Take down every command buffer, and tell whoever did so before as well."""
     before = [(queue, queue.recorder) for queue in device.queues]
 
@@ -176,7 +176,7 @@ def _recorded_on_queues(device: MetalDevice, result: DeviceTime) -> Iterator[Non
 
 
 @contextmanager
-def _recorded_on_cpu(result: DeviceTime) -> Iterator[None]:
+def _record_on_cpu(result: DeviceTime) -> Iterator[None]:
     from speedmetal.backends.cpu.driver import recorders
 
     def record(started: float, ended: float) -> None:
@@ -213,13 +213,15 @@ def label(name: str) -> Iterator[None]:
         ...     pass
     """
     from speedmetal.backends.metal.driver.device import MetalDevice
-    from speedmetal.backends.metal.driver.labels import labelled
-    from speedmetal.backends.metal.profiling.debug_groups import annotated
+    from speedmetal.backends.metal.driver.labels import label_launches
+    from speedmetal.backends.metal.profiling.debug_groups import annotate_launches
 
     if not (isinstance(name, str) and name):
         raise UserInputError(f"expected a name as a text that is not empty, got {name!r}")
-    queues = [q for found in present() if isinstance(found, MetalDevice) for q in found.queues]
-    with labelled(name), annotated(queues):
+    queues = [
+        q for found in present_devices() if isinstance(found, MetalDevice) for q in found.queues
+    ]
+    with label_launches(name), annotate_launches(queues):
         yield
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 
 @record

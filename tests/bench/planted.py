@@ -682,13 +682,13 @@ class Silent:
         self.counts: list[tuple[int, int]] = []
         self.finished: list[CaseRecord] = []
 
-    def started(self, cases: int, done: int) -> None:
+    def start_run(self, cases: int, done: int) -> None:
         self.counts.append((cases, done))
 
     def phase(self, case: str, text: str) -> None:
         pass
 
-    def finished_case(self, records: Sequence[CaseRecord]) -> None:
+    def finish_case(self, records: Sequence[CaseRecord]) -> None:
         self.finished += records
 
     def message(self, text: str) -> None:

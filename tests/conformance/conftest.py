@@ -100,7 +100,7 @@ def launch(device: Any) -> Callable[..., None]:
         if device.kind == "cpu":
             kernel(*arguments, device=device, **options)
             return
-        given = [_moved(a, device) for a in arguments]
+        given = [_move_argument(a, device) for a in arguments]
         try:
             kernel(*given, device=device, **options)
             sm.synchronize()
@@ -114,11 +114,11 @@ def launch(device: Any) -> Callable[..., None]:
     return run
 
 
-def _moved(argument: Any, device: Any) -> Any:
+def _move_argument(argument: Any, device: Any) -> Any:
     if isinstance(argument, np.ndarray):
         return sm.array(argument, device=device)
     if isinstance(argument, tuple):
-        moved = (_moved(item, device) for item in argument)
+        moved = (_move_argument(item, device) for item in argument)
         return type(argument)(*moved) if hasattr(argument, "_fields") else tuple(moved)
     return argument
 

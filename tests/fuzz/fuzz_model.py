@@ -93,7 +93,7 @@ class Language:
         return float(math.trunc(x))
 
 
-def expected(program: Program) -> Outputs:
+def compute_expected(program: Program) -> Outputs:
     """What the program means: each thread as plain Python, in turns from barrier to barrier."""
     language = Language()
     names: dict[str, Any] = {"sm": language, "math": math}
@@ -149,7 +149,7 @@ def load(program: Program, path: Path) -> sm.Kernel:
     return kernel
 
 
-def launched(kernel: sm.Kernel, program: Program, device: str = "cpu") -> Outputs:
+def launch_program(kernel: sm.Kernel, program: Program, device: str = "cpu") -> Outputs:
     """What the kernel writes."""
     outputs = Outputs()
     host = outputs.arrays()

@@ -46,9 +46,9 @@ SETTINGS = settings(
 
 def check(program: Program, path: Path, device: str = "cpu") -> None:
     """Run the program both ways; its text is in the file meanwhile."""
-    wanted = fuzz_model.expected(program)
+    wanted = fuzz_model.compute_expected(program)
     kernel = fuzz_model.load(program, path)
-    wrong = fuzz_model.differences(fuzz_model.launched(kernel, program, device), wanted)
+    wrong = fuzz_model.differences(fuzz_model.launch_program(kernel, program, device), wanted)
     assert not wrong, "\n".join(wrong[:10])
 
 
@@ -150,7 +150,9 @@ def program_of(body: str) -> Program:
 
 
 def test_the_model_is_plain_python():
-    found = fuzz_model.expected(program_of("whole[i, 1] = i // -2 % 7\nexact[i, 0] = w + i"))
+    found = fuzz_model.compute_expected(
+        program_of("whole[i, 1] = i // -2 % 7\nexact[i, 0] = w + i")
+    )
     assert found.whole[:, 1].tolist() == [i // -2 % 7 for i in range(len(found.whole))]
     assert found.exact[:, 0].tolist() == [2.25 + i for i in range(len(found.exact))]
 
@@ -163,7 +165,7 @@ def test_the_model_waits_at_barriers():
         "sm.threadgroup_barrier()\n"
         "whole[i, 0] = shared[sm.threads_per_threadgroup().x - 1 - lane]"
     )
-    found = fuzz_model.expected(program_of(body)).whole[:, 0].tolist()
+    found = fuzz_model.compute_expected(program_of(body)).whole[:, 0].tolist()
     assert found[:8] == list(range(7, -1, -1))
     assert found[32:] == [36, 35, 34, 33, 32]  # the threadgroup at the edge
 
@@ -171,8 +173,8 @@ def test_the_model_waits_at_barriers():
 def test_a_wrong_result_is_seen(tmp_path):
     right = program_of("whole[i, 2] = i * 3\nrough[i, 1] = math.sin(w * i)")
     check(right, tmp_path / "right.py")
-    wanted = fuzz_model.expected(program_of("whole[i, 2] = i * 3 + (i == 36)"))
-    found = fuzz_model.launched(fuzz_model.load(right, tmp_path / "right.py"), right)
+    wanted = fuzz_model.compute_expected(program_of("whole[i, 2] = i * 3 + (i == 36)"))
+    found = fuzz_model.launch_program(fuzz_model.load(right, tmp_path / "right.py"), right)
     lines = fuzz_model.differences(found, wanted)
     assert lines[0] == "whole[36, 2]: expected 109, got 108"
     assert "rough[1, 1]: expected 0.0, got 0.77" in lines[1]

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 
 @record

@@ -13,7 +13,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal import cli
-from speedmetal.backends.targets import TARGETS, target_named
+from speedmetal.backends.targets import TARGETS, find_target
 
 
 @sm.kernel
@@ -236,7 +236,7 @@ def test_the_targets_without_float64_are_those_whose_printers_refuse_it():
             sm.code(copy, "f64[:] f64[:]", target=target)
         except sm.CompileError:
             refuses = True
-        assert refuses is (not target_named(target).has_float64)
+        assert refuses is (not find_target(target).has_float64)
 
 
 @dataclass(frozen=True)

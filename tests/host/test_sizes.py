@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.backends.device import DeviceLimits
-from speedmetal.launch.geometry import LaunchGeometry, chosen_threads, requested
+from speedmetal.launch.geometry import LaunchGeometry, chosen_threads, resolve_geometry
 
 CPU = sm.device("cpu")
 EXTENTS = st.integers(1, 5000)
@@ -32,24 +32,24 @@ def test_chosen_threads_leave_no_more_threadgroups_than_can_be(grid, most):
 
 
 def test_kernels_with_loops_get_more_threadgroups():
-    request = requested("k", CPU, 100_000, None, None)
+    request = resolve_geometry("k", CPU, 100_000, None, None)
     assert request.sizes(256).group_count > request.sizes(1024).group_count
 
 
 def test_groups_times_threads_is_the_grid():
-    assert requested("k", CPU, None, (4, 2), (8, 1, 3)).grid == (32, 2, 3)
-    assert requested("k", CPU, np.int64(7), None, [np.uint8(2)]) == LaunchGeometry(
+    assert resolve_geometry("k", CPU, None, (4, 2), (8, 1, 3)).grid == (32, 2, 3)
+    assert resolve_geometry("k", CPU, np.int64(7), None, [np.uint8(2)]) == LaunchGeometry(
         (7, 1, 1), (2, 1, 1)
     )
 
 
 def test_of_a_size_of_zero_nothing_runs():
     for grid in (0, (5, 0), (3, 4, 0)):
-        request = requested("k", CPU, grid, None, None)
+        request = resolve_geometry("k", CPU, grid, None, None)
         assert request.is_empty
         assert min(request.sizes(1024).threads) >= 1
-    assert requested("k", CPU, None, (7, 0), 64).is_empty
-    assert not requested("k", CPU, (1, 1), None, None).is_empty
+    assert resolve_geometry("k", CPU, None, (7, 0), 64).is_empty
+    assert not resolve_geometry("k", CPU, (1, 1), None, None).is_empty
 
 
 LEAST = "; it must be {} or more"
@@ -146,10 +146,10 @@ LEAST = "; it must be {} or more"
 )
 def test_wrong_sizes(grid, groups, threads, message):
     with pytest.raises(sm.LaunchError) as caught:
-        requested("k", CPU, grid, groups, threads)
+        resolve_geometry("k", CPU, grid, groups, threads)
     assert str(caught.value) == f"kernel 'k': {message}"
 
 
 def test_an_array_is_no_size():
     with pytest.raises(sm.LaunchError, match=r"expected integers, got an array; write a\.size"):
-        requested("k", CPU, np.zeros(2), None, None)
+        resolve_geometry("k", CPU, np.zeros(2), None, None)

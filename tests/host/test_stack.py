@@ -147,7 +147,7 @@ def test_every_stage_may_be_too_deep(monkeypatch):
     def endless(*_, **__):
         return endless()
 
-    for name in ("_lower", "_printed", "_compile_for"):
+    for name in ("_lower", "_print_kernel", "_compile_for"):
         with monkeypatch.context() as patch:
             patch.setattr(deep_stack, "_DEEPEST_FRAMES", 3000)
             patch.setattr(pipeline, name, endless)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from mlx_cases import CASES, COMPILED, Case
-from mlx_sources import Sources, SourcesError, checkout, download, installed
+from mlx_sources import Sources, SourcesError, checkout, download, find_installed_sources
 
 from speedmetal.errors import SimulationError, SpeedmetalError
 from speedmetal.metal_simulator.language.lint import lint
@@ -195,7 +195,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def compiled(sources: Sources) -> str:
+def compile_alone(sources: Sources) -> str:
     """What becomes of kernels that are compiled alone, as a table in Markdown."""
     lines = ["| compiled, not run | result |", "|---|---|"]
     for files, function in COMPILED:
@@ -218,7 +218,7 @@ def find_sources(folder: Path | None, into: Path) -> Sources:
     if folder is not None:
         return checkout(folder.expanduser())
     try:
-        return installed()
+        return find_installed_sources()
     except SourcesError:
         return download(into)
 
@@ -248,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"of {kernels} kernels, are right.\n")
         print(table(outcomes))
         if not options.only:
-            print(f"\n{compiled(sources)}")
+            print(f"\n{compile_alone(sources)}")
         if options.lint:
             print(f"\n{lint_table(sources, chosen)}")
     is_good = all(o.is_expected or o.result.startswith(ABSENT) for o in outcomes)

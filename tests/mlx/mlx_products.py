@@ -173,7 +173,7 @@ def _attention() -> Made:
 QUANTIZED = "utils.h steel/gemm/gemm.h quantized_utils.h quantized.h"
 
 
-def _quantized(n: int, k: int) -> tuple[Array, Array, Array, Array]:
+def _quantize_matrix(n: int, k: int) -> tuple[Array, Array, Array, Array]:
     """Packed 4-bit numbers, scales, biases, and the matrix that they stand for."""
     digits = random().integers(0, 16, (n, k)).astype(np.uint32)
     scales, biases = random(1).random((n, k // 64)).astype(np.float32), floats(n, k // 64, seed=2)
@@ -192,14 +192,14 @@ def _quantized(n: int, k: int) -> tuple[Array, Array, Array, Array]:
 
 @case("dequantize", QUANTIZED, "affine_dequantize<float, 64, 4>", (64, 6), (32, 2), tolerance=1e-6)
 def _dequantize() -> Made:
-    packed, scales, biases, matrix = _quantized(6, 128)
+    packed, scales, biases, matrix = _quantize_matrix(6, 128)
     return {0: packed.view(np.uint8), 1: scales, 2: biases, 3: np.zeros((6, 128), np.float32)}, {
         3: matrix.astype(np.float32)
     }
 
 
 def _quantized_product(n: int, k: int) -> Made:
-    packed, scales, biases, matrix = _quantized(n, k)
+    packed, scales, biases, matrix = _quantize_matrix(n, k)
     x = floats(k, seed=3)
     arguments = {
         0: packed,

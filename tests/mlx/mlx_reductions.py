@@ -54,7 +54,9 @@ def _row_reduce() -> Made:
     return arguments, {1: x.sum(1, dtype=np.float64).astype(np.float32)}
 
 
-def _strided(x: Array, right: Array, row: int, kept: Array, dropped: Array, first: int) -> Made:
+def _strided_arguments(
+    x: Array, right: Array, row: int, kept: Array, dropped: Array, first: int
+) -> Made:
     """Arguments of the reductions with shapes; `kept` and `dropped` are shape and stride in pairs."""
     arguments = {0: x, 1: np.zeros_like(right), 2: np.int64(row), 3: np.int64(first)}
     arguments |= {
@@ -81,7 +83,7 @@ def _strided(x: Array, right: Array, row: int, kept: Array, dropped: Array, firs
 def _row_reduce_looped() -> Made:
     x = random().random((4, 6, 90)).astype(np.float32)
     right = x.sum((0, 2), dtype=np.float64).astype(np.float32)
-    return _strided(x, right, 90, np.array([[6, 90]]), np.array([[4, 540]]), 4)
+    return _strided_arguments(x, right, 90, np.array([[6, 90]]), np.array([[4, 540]]), 4)
 
 
 @case(
@@ -94,11 +96,11 @@ def _row_reduce_looped() -> Made:
 def _row_reduce_small() -> Made:
     x = random().integers(-99, 99, (4, 6, 7)).astype(np.int32)
     right = x.sum((0, 2), dtype=np.int32)
-    return _strided(x, right, 7, np.array([[6, 7]]), np.array([[4, 42]]), 4)
+    return _strided_arguments(x, right, 7, np.array([[6, 7]]), np.array([[4, 42]]), 4)
 
 
 def _columns(x: Array, right: Array) -> Made:
-    made, expected = _strided(
+    made, expected = _strided_arguments(
         x, right, x.shape[0], np.zeros((1, 2)), np.array([[x.shape[0], x.shape[1]]]), x.shape[1]
     )
     return {**made, 6: np.int32(0), 10: np.uint64(1), 11: np.int64(0)}, expected

@@ -87,7 +87,7 @@ def checkout(folder: Path) -> Sources:
     raise SourcesError(f"{folder} has no {KERNELS}/utils.h")
 
 
-def installed() -> Sources:
+def find_installed_sources() -> Sources:
     """The headers inside an installed `mlx`.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mlx_cases import CASES, Case
 from mlx_kernels import ABSENT, run
-from mlx_sources import Sources, SourcesError, installed
+from mlx_sources import Sources, SourcesError, find_installed_sources
 
 FEW = ("softmax, float", "argsort, float", "scan, inclusive", "matrix product 50x70x37, float")
 NIGHTLY = pytest.mark.tier("nightly")
@@ -14,7 +14,7 @@ NIGHTLY = pytest.mark.tier("nightly")
 @pytest.fixture(scope="module")
 def sources() -> Sources:
     try:
-        return installed()
+        return find_installed_sources()
     except SourcesError as error:
         pytest.skip(f"MLX's sources are not to be had: {error}")
 

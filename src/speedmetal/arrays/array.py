@@ -14,8 +14,8 @@ from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
 from speedmetal.arrays.indexing import Index, checked_index
 from speedmetal.arrays.strided import HostArray, Strided
 from speedmetal.backends.device import Device
-from speedmetal.backends.registry import device as device_named
-from speedmetal.dtypes import as_dtype, named
+from speedmetal.backends.registry import device as find_device
+from speedmetal.dtypes import as_dtype, find_dtype
 from speedmetal.errors import UserInputError
 
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
@@ -241,7 +241,7 @@ class Array(Strided):
 
     def to(self, device: str | Device) -> Array:
         """The array on a device: itself where it is there already, else a copy."""
-        target = device_named(device)
+        target = find_device(device)
         return self if target is self.device else upload(self.numpy(), target)
 
     def item(self) -> bool | int | float | complex:
@@ -310,7 +310,12 @@ class Array(Strided):
 
     def __reduce__(self) -> tuple[Any, ...]:
         host = np.ascontiguousarray(self.numpy())
-        return _restored, (host.tobytes(), self.layout.dtype.name, self.shape, self.device.name)
+        return _restore_array, (
+            host.tobytes(),
+            self.layout.dtype.name,
+            self.shape,
+            self.device.name,
+        )
 
     # --- Exchange with other libraries -------------------------------------------------------
 
@@ -368,13 +373,13 @@ def upload(host: HostArray, device: Device) -> Array:
     return uploaded(Array, host, device)
 
 
-def _restored(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:
-    """The inverse of pickling."""
-    host = np.frombuffer(content, named(dtype).numpy).reshape(shape)
-    return upload(host, device_named(device))
+def _restore_array(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:
+    """An array from the bytes, dtype, shape and device that pickling wrote down."""
+    host = np.frombuffer(content, find_dtype(dtype).numpy).reshape(shape)
+    return upload(host, find_device(device))
 
 
-def _refused(symbol: str) -> Callable[..., Any]:
+def _refuse_operator(symbol: str) -> Callable[..., Any]:
     def method(_: Array, *_operands: Any) -> Any:
         raise TypeError(
             f"sm.Array has no operator {symbol} yet; compute with a kernel, or on NumPy arrays:"
@@ -391,6 +396,6 @@ _OPERATORS = {
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _UNARY = {"neg": "-", "pos": "+", "invert": "~", "abs": "abs()"}
 for _name, _symbol in (_OPERATORS | _COMPARISONS | _UNARY).items():
-    setattr(Array, f"__{_name}__", _refused(_symbol))
+    setattr(Array, f"__{_name}__", _refuse_operator(_symbol))
 for _name, _symbol in _OPERATORS.items():
-    setattr(Array, f"__r{_name}__", _refused(_symbol))
+    setattr(Array, f"__r{_name}__", _refuse_operator(_symbol))

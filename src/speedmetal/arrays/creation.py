@@ -12,7 +12,7 @@ from speedmetal.arrays.dlpack import import_dlpack
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
-from speedmetal.backends.registry import device as device_named
+from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, complex64
 from speedmetal.errors import UserInputError
 
@@ -50,9 +50,9 @@ def array(
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(x, Array):
         return _from_array(
-            x, wanted, x.device if device is None else device_named(device), copy=copy
+            x, wanted, x.device if device is None else find_device(device), copy=copy
         )
-    target = default_device() if device is None else device_named(device)
+    target = default_device() if device is None else find_device(device)
     host = _host_array(x, wanted)
     is_shareable = isinstance(x, np.ndarray) or _is_foreign(x)
     typed = host if wanted is None else convert_on_host(host, wanted)
@@ -108,8 +108,8 @@ def empty(shape: Shape, dtype: Any = DEFAULT_FLOAT, device: DeviceLike = None) -
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    target = default_device() if device is None else device_named(device)
-    return Array.allocate(_checked_shape(shape), as_dtype(dtype), target)
+    target = default_device() if device is None else find_device(device)
+    return Array.allocate(_check_shape(shape), as_dtype(dtype), target)
 
 
 def full(shape: Shape, value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
@@ -193,7 +193,7 @@ def arange(
     if step == 0:
         raise UserInputError("arange: the step must not be 0")
     numbers = np.arange(first, end, step)
-    wanted = _narrowed(numbers) if dtype is None else as_dtype(dtype).numpy
+    wanted = _default_dtype_of(numbers) if dtype is None else as_dtype(dtype).numpy
     return upload(numbers.astype(wanted), _target(device))
 
 
@@ -227,7 +227,7 @@ def linspace(
 
 
 def _target(device: DeviceLike) -> Device:
-    return default_device() if device is None else device_named(device)
+    return default_device() if device is None else find_device(device)
 
 
 def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | None) -> Array:
@@ -256,7 +256,7 @@ def _host_array(x: Any, wanted: DType | None) -> HostArray:
     if host.dtype.kind in _TEXTS_AND_OBJECTS and not _is_foreign(x):
         raise UserInputError(_not_numbers(x))
     if wanted is None and _is_python(x):
-        return host.astype(_narrowed(host), copy=False)
+        return host.astype(_default_dtype_of(host), copy=False)
     return host
 
 
@@ -293,7 +293,7 @@ def _is_python(x: Any) -> bool:
     return all(_is_python(item) for item in x)
 
 
-def _narrowed(host: HostArray) -> np.dtype[Any]:
+def _default_dtype_of(host: HostArray) -> np.dtype[Any]:
     """The default dtype for Python's numbers, which NumPy has made 64 bits wide."""
     if host.dtype.kind == "f":
         return DEFAULT_FLOAT.numpy
@@ -316,7 +316,7 @@ def _is_zero(host: HostArray) -> bool:
     return not any(host.tobytes())
 
 
-def _checked_shape(shape: Any) -> tuple[int, ...]:
+def _check_shape(shape: Any) -> tuple[int, ...]:
     if type(shape) is int and shape >= 0:  # the commonest, at once: arrays are made often
         return (shape,)
     extents = (shape,) if not isinstance(shape, (tuple, list)) else tuple(shape)

@@ -24,8 +24,8 @@ from speedmetal.arrays.shapes import (
     extents_of,
     has_strides_without_gaps,
 )
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.records import record
 
 
 @record

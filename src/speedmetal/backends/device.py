@@ -1,4 +1,4 @@
-"""The contract of a backend: devices, programs, and the records that all of them share.
+"""What every backend implements (devices, programs), and the records that all of them share.
 
 What a device **must** do stands in :class:`Device`, what a compiled kernel must do in
 :class:`Program`. How a kernel gets there: the passes make typed IR for the device's ``target``,
@@ -26,8 +26,8 @@ import numpy as np
 
 from speedmetal.backends.pool import CachingPool, MemoryInfo
 from speedmetal.backends.target import Target
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.records import record
 
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
@@ -210,8 +210,8 @@ class Launch:
     """What stays the same between launches of a kernel.
 
     Args:
-        sizes: Of grid and threadgroups.
-        parameters: The kernel's, in its order.
+        sizes: Sizes of the grid and of its threadgroups.
+        parameters: The parameters of the compiled kernel, in its order.
         has_loops: Whether the work of a thread may be long.
         threadgroup_lengths: Bytes of each threadgroup array that is sized at launch, in the
             kernel's order; empty where numbers decide on them.
@@ -340,8 +340,8 @@ class Device(ABC):
         """Which of ``variants`` a launch needs.
 
         Args:
-            grid: Its threads.
-            threads: Those of a threadgroup; None: not stated, at most the grid's along each axis.
+            grid: Threads of the grid along each axis.
+            threads: Threads of a threadgroup; None: not stated, at most the grid's along each axis.
         """
         return self.variants[0]
 
@@ -363,7 +363,7 @@ class Device(ABC):
         """A program from what :meth:`build` made, perhaps in an earlier process.
 
         Args:
-            code: Its result.
+            code: What :meth:`build` returned.
             kernel: The user's name of the kernel, for messages and labels.
 
         Raises:
@@ -382,9 +382,9 @@ class Device(ABC):
         """Launch a kernel that may print or fail.
 
         Args:
-            run: Launches it.
-            values: For ``run``; the first is set to the address of a mailbox.
-            words: What the mailbox has at first.
+            run: Launches the kernel, as :data:`BoundLaunch` says.
+            values: The values for ``run``; the first is set to the address of a mailbox.
+            words: The words that the mailbox holds before the launch.
             deliver: Called with the mailbox when the kernel has finished: at once, or in
                 ``synchronize``. It prints, and may raise KernelError.
         """

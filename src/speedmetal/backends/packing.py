@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import (
     DType,
     bfloat16,
@@ -29,7 +30,6 @@ from speedmetal.dtypes import (
     uint32,
     uint64,
 )
-from speedmetal.records import record
 
 CODES: dict[DType, str] = {
     bool_: "?", int8: "b", int16: "h", int32: "i", int64: "q",
@@ -101,7 +101,7 @@ def _packer(
     """Constants are at even places, with zeros between them for the numbers."""
 
     def pack_fitted(slots: list[Any]) -> bytes:
-        slots[1::2] = map(fitted, slots[1::2], dtypes)
+        slots[1::2] = map(fit_number, slots[1::2], dtypes)
         return pack(*slots)
 
     def pack_all(values: list[Any]) -> bytes:
@@ -118,7 +118,7 @@ def _packer(
     return pack_all if places == list(range(len(places))) else pack_some
 
 
-def fitted(value: Any, dtype: DType) -> Any:
+def fit_number(value: Any, dtype: DType) -> Any:
     """A number that :mod:`struct` can pack: a float too large for its type is an infinity."""
     if dtype is not float32 and dtype is not float16:
         return value

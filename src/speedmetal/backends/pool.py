@@ -25,7 +25,7 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 SMALLEST_BYTES = 256
 """The least capacity on a GPU."""

@@ -66,13 +66,13 @@ _present: dict[str, Device] = {}
 _making = threading.RLock()
 
 
-def _found(name: str) -> Device | DeviceError:
+def _find_device(name: str) -> Device | DeviceError:
     """A device, or why it is not there."""
-    return _present.get(name) or _made(name)
+    return _present.get(name) or _make_device(name)
 
 
 @cache
-def _made(name: str) -> Device | DeviceError:
+def _make_device(name: str) -> Device | DeviceError:
     with _making:  # two threads that ask at once get the same device
         if name in _present:
             return _present[name]
@@ -86,14 +86,16 @@ def _made(name: str) -> Device | DeviceError:
         return made
 
 
-def present() -> tuple[Device, ...]:
+def present_devices() -> tuple[Device, ...]:
     """The devices that this process has used or asked for, simulated ones among them."""
     return tuple(_present.values())
 
 
-def absent() -> dict[str, str]:
+def absent_devices() -> dict[str, str]:
     """The devices that are known but not here, each with the reason."""
-    return {name: str(found) for name in _MAKERS if isinstance(found := _found(name), DeviceError)}
+    return {
+        name: str(found) for name in _MAKERS if isinstance(found := _find_device(name), DeviceError)
+    }
 
 
 @cache
@@ -107,7 +109,7 @@ def devices() -> tuple[Device, ...]:
         'cpu'
     """
     names = (name for name in _MAKERS if name not in SIMULATED)
-    return tuple(found for name in names if isinstance(found := _found(name), Device))
+    return tuple(found for name in names if isinstance(found := _find_device(name), Device))
 
 
 def default_device() -> Device:
@@ -141,11 +143,11 @@ def device(name: str | Device) -> Device:
         return name
     names = [candidate.name for candidate in devices()]
     if name not in _MAKERS:
-        reasons = [(known, _found(known)) for known in KNOWN if known not in SIMULATED]
+        reasons = [(known, _find_device(known)) for known in KNOWN if known not in SIMULATED]
         missing = "; ".join(f"{known}: {r}" for known, r in reasons if isinstance(r, DeviceError))
         unknown = UnknownNameError("device", str(name), names)
         raise DeviceError(f"{unknown}. Not available are {missing}")
-    found = _found(name)
+    found = _find_device(name)
     if isinstance(found, DeviceError):
         raise DeviceError(
             f"device {name!r} is not available: {found}. Available: {', '.join(names)}"
@@ -161,7 +163,7 @@ def synchronize() -> None:
     Raises:
         KernelError: A kernel failed since the last call.
     """
-    for each in present():
+    for each in present_devices():
         each.synchronize()
 
 
@@ -186,5 +188,5 @@ def empty_cache() -> None:
         >>> memory_info("cpu").bytes_cached
         0
     """
-    for each in present():
+    for each in present_devices():
         each.empty_cache()

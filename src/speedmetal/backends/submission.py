@@ -9,7 +9,7 @@ import enum
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 _Command_contra = TypeVar("_Command_contra", contravariant=True)
 

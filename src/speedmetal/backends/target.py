@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 if TYPE_CHECKING:
     from speedmetal.dtypes import DType
@@ -37,7 +37,7 @@ class Target:
             (``"safe"`` or ``"fast"``; the same where the target has no such modes).
         assemble: Machine code's text from the target's text.
         source_language: Pygments' name of the text's language.
-        assembly_language: The same of machine code's text.
+        assembly_language: Pygments' name of the language of machine code's text.
     """
 
     name: str

@@ -6,20 +6,20 @@ from functools import cache
 from importlib import import_module
 
 from speedmetal.backends.target import Target
-from speedmetal.target_names import TARGETS
+from speedmetal.common.target_names import TARGETS
 
-__all__ = ["TARGETS", "target_named"]
+__all__ = ["TARGETS", "find_target"]
 
 
 @cache
-def target_named(name: str) -> Target:
+def find_target(name: str) -> Target:
     """The record of a target.
 
     Args:
         name: One of ``TARGETS``.
 
     Example:
-        >>> target_named("metal").has_float64
+        >>> find_target("metal").has_float64
         False
     """
     record = import_module(f"speedmetal.backends.{name}.target").TARGET

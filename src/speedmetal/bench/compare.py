@@ -105,11 +105,11 @@ def ratio_of(record: CaseRecord, against: CaseRecord) -> Ratio | None:
     common = tuple(sorted(top.keys() & bottom.keys()))
     if not common:
         return None
-    return _paired(tuple(top[r] for r in common), tuple(bottom[r] for r in common))
+    return _paired_ratio(tuple(top[r] for r in common), tuple(bottom[r] for r in common))
 
 
 @lru_cache(maxsize=8192)
-def _paired(top: tuple[float, ...], bottom: tuple[float, ...]) -> Ratio:
+def _paired_ratio(top: tuple[float, ...], bottom: tuple[float, ...]) -> Ratio:
     return statistics.paired_ratio(top, bottom)
 
 
@@ -146,7 +146,9 @@ def control_ratio(record: CaseRecord) -> Ratio | None:
     common = tuple(sorted(first.keys() & second.keys()))
     if len(common) < statistics.BOOTSTRAP_MINIMUM:
         return None
-    return _paired(tuple(float(first[r]) for r in common), tuple(float(second[r]) for r in common))
+    return _paired_ratio(
+        tuple(float(first[r]) for r in common), tuple(float(second[r]) for r in common)
+    )
 
 
 def noise_floor(records: Iterable[CaseRecord]) -> NoiseFloor:
@@ -261,7 +263,7 @@ def share_of_ceiling(record: CaseRecord, ceilings: CeilingRecord) -> CeilingShar
 
 
 def ceiling_share(record: CaseRecord, ceilings: CeilingRecord, seconds: float) -> CeilingShare:
-    """The same for any time of the record's case, in seconds."""
+    """Share of the measured ceiling that a time of the record's case, in seconds, reaches."""
     case = record.case
     bandwidth = best_bandwidth([*ceilings.copy, *ceilings.read], case.bytes_minimum)
     rate = ceilings.flops_per_second.get(f"{case.dtype}/{case.precision}", 0.0)

@@ -1,4 +1,4 @@
-"""What operations and frameworks agree on, though neither knows the other."""
+"""Records that operations and frameworks share, though neither imports the other."""
 
 from __future__ import annotations
 

@@ -223,12 +223,12 @@ def make_case(entry: SuiteEntry, dtype: str, direction: str, precision: str) -> 
         precision=precision,
         direction=direction,
         published=entry.published,
-        bytes_minimum=_bounded(work.bytes_minimum),
-        flops=_bounded(work.flops),
+        bytes_minimum=_clamp_count(work.bytes_minimum),
+        flops=_clamp_count(work.flops),
     )
 
 
-def _bounded(count: int) -> int:
+def _clamp_count(count: int) -> int:
     """A count that a record can hold; shapes beyond it exist in suite files alone."""
     return min(count, (1 << 63) - 1)
 

@@ -6,10 +6,10 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from speedmetal.dtypes import named
+from speedmetal.common.records import record
+from speedmetal.dtypes import find_dtype
 from speedmetal.ir.report_sites import AssertSite, PrintSite, ReportSites
 from speedmetal.ir.size_expression import SizedArray, formula_from
-from speedmetal.records import record
 from speedmetal.source import SourceSpan, SourceText
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class KernelMetadata:
         written: The parameters that it writes to, by number.
         has_loops: Whether the work of a thread may be long.
         uses_simdgroups: Whether it can tell which threads form a simdgroup.
-        threadgroup_memory_bytes: Of arrays with constant shapes.
-        sites: What it may report.
+        threadgroup_memory_bytes: Bytes of the threadgroup arrays with constant shapes.
+        sites: The asserts and prints that it may report.
         sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
     """
 
@@ -57,7 +57,7 @@ def metadata_of(facts: KernelFacts, name: str) -> KernelMetadata:
 
 
 def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
-    """Facts and machine code as one piece; the inverse of :func:`unpack_entry`."""
+    """A kernel's metadata and machine code in one piece; the inverse of :func:`unpack_entry`."""
     sites = metadata.sites
     record = {
         "written": sorted(metadata.written),
@@ -75,10 +75,10 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
 
 
 def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
-    """Facts and machine code.
+    """The metadata and machine code of an entry on disk.
 
     Raises:
-        ValueError, LookupError: It is no such entry.
+        ValueError, LookupError: The bytes are no such entry.
     """
     if len(entry) < _LENGTH.size:
         raise ValueError("too short")
@@ -89,7 +89,9 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
         record["kernel"],
         record["debug"],
         tuple(AssertSite(kind, why, _span(*place)) for kind, why, place in record["asserts"]),
-        tuple(PrintSite(tuple(p), tuple(map(named, dtypes))) for p, dtypes in record["prints"]),
+        tuple(
+            PrintSite(tuple(p), tuple(map(find_dtype, dtypes))) for p, dtypes in record["prints"]
+        ),
     )
     metadata = KernelMetadata(
         frozenset(record["written"]),

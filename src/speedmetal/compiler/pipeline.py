@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
 from speedmetal.backends.target import Target
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
+from speedmetal.common.records import record
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.metadata import KernelMetadata, metadata_of, pack_entry, unpack_entry
 from speedmetal.compiler.source import Specialisation
 from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
 from speedmetal.frontend import capture
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
 from speedmetal.system.disk_cache import default_cache
@@ -44,7 +44,7 @@ def is_current(dependencies: Iterable[Dependency]) -> bool:
 
 @contextmanager
 def _stage(name: str, kernel: str) -> Iterator[None]:
-    """Whatever goes wrong in a stage unexpectedly is our fault, and says where.
+    """Turn an unexpected exception of a stage into an InternalError that names stage and kernel.
 
     What is the user's fault is told of the kernel by the user's name, which is not the target's
     where that reserves it.
@@ -68,7 +68,7 @@ def _with_room(function: Callable[[], _Result], kernel: str, place: SourceSpan) 
     """Run a stage on a stack that is deep enough for the kernel.
 
     Raises:
-        NestingError: There is none.
+        NestingError: No stack is deep enough.
     """
     try:
         return with_room(function)
@@ -91,7 +91,7 @@ def _lower(specialisation: Specialisation, target: str) -> tuple[ir.Kernel, tupl
     from speedmetal import passes
     from speedmetal.frontend.infer import infer_function
 
-    source, record = specialisation.source, target_named(target)
+    source, record = specialisation.source, find_target(target)
     inferred = source.infer(specialisation, has_float64=record.has_float64)
     with _stage("passes", source.name):
         # Before the passes: in their functions a type that the target lacks would be called by
@@ -118,12 +118,12 @@ def print_source(
         math_mode: ``"safe"`` or ``"fast"``; only Metal makes a difference.
     """
     name = name or kernel.name
-    return _with_room(lambda: _printed(kernel, target, name, math_mode), name, kernel.span)
+    return _with_room(lambda: _print_kernel(kernel, target, name, math_mode), name, kernel.span)
 
 
-def _printed(kernel: ir.Kernel, target: str, name: str, math_mode: str) -> str:
+def _print_kernel(kernel: ir.Kernel, target: str, name: str, math_mode: str) -> str:
     with _stage(f"the {target} printer", name):
-        return target_named(target).print(kernel, math_mode)
+        return find_target(target).print(kernel, math_mode)
 
 
 def compile_for(

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import DType, bfloat16, named
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType, bfloat16, find_dtype
 from speedmetal.ir.size_expression import CALL, Formula, SizedArray
-from speedmetal.records import record
 
 Number = bool | int | float
 
@@ -49,24 +49,24 @@ def evaluate(formula: Formula, values: LaunchValues) -> Number:
         -4
     """
     word, dtype, *rest = formula
-    kind = named(dtype)
+    kind = find_dtype(dtype)
     if word in _KNOWN:
-        return _fitted(_KNOWN[word](values, kind, *rest), kind)
+        return _round_to_type(_KNOWN[word](values, kind, *rest), kind)
     parts = [evaluate(part, values) for part in rest]
-    types = [named(part[1]) for part in rest]
+    types = [find_dtype(part[1]) for part in rest]
     if word.startswith(CALL):
-        return _fitted(_called(word.removeprefix(CALL), types, parts), kind)
+        return _round_to_type(_call_intrinsic(word.removeprefix(CALL), types, parts), kind)
     if word in _CASTS:
         return _CASTS[word](parts[0], types[0], kind)
     table = _INTEGER if kind.is_integer else _FLOAT
-    return _fitted((_ANY.get(word) or table[word])(*parts), kind)
+    return _round_to_type((_ANY.get(word) or table[word])(*parts), kind)
 
 
-def _unpacked(value: Any, dtype: DType) -> Any:
+def _unpack_number(value: Any, dtype: DType) -> Any:
     return np.uint16(value).view(bfloat16.numpy) if dtype is bfloat16 else value
 
 
-def _fitted(value: Any, dtype: DType) -> Number:
+def _round_to_type(value: Any, dtype: DType) -> Number:
     """An exact result as the type has it: integers wrap, floats are rounded."""
     if dtype.is_bool:
         return bool(value)
@@ -76,13 +76,13 @@ def _fitted(value: Any, dtype: DType) -> Number:
     return (int(value) - dtype.minimum) % (1 << dtype.bits) + dtype.minimum
 
 
-def _converted(value: Number, source: DType, target: DType) -> Number:
+def _convert_number(value: Number, source: DType, target: DType) -> Number:
     if source.is_float and target.is_integer:
         return 0 if math.isnan(value) else int(min(max(value, target.minimum), target.maximum))
     if target.is_float and not source.is_float:  # in one rounding
         with np.errstate(over="ignore"):
             return float(np.array(value, source.numpy).astype(target.numpy))
-    return _fitted(value, target)
+    return _round_to_type(value, target)
 
 
 def _bitcast(value: Number, source: DType, target: DType) -> Number:
@@ -90,7 +90,7 @@ def _bitcast(value: Number, source: DType, target: DType) -> Number:
     return number
 
 
-def _called(name: str, types: list[DType], values: list[Number]) -> Number:
+def _call_intrinsic(name: str, types: list[DType], values: list[Number]) -> Number:
     from speedmetal.intrinsics import TABLE  # not at the top: few formulas have calls
 
     given = (dtype.numpy.type(value) for dtype, value in zip(types, values, strict=True))
@@ -118,11 +118,11 @@ def _divide(left: float, right: float) -> float:
 
 _KNOWN: dict[str, Callable[..., Any]] = {
     "constant": lambda _values, _kind, value: value,
-    "parameter": lambda values, kind, number: _unpacked(values.scalars[number], kind),
+    "parameter": lambda values, kind, number: _unpack_number(values.scalars[number], kind),
     "extent": lambda values, _kind, number, axis: values.shapes[number][axis],
     "threads": lambda values, _kind, axis: values.threads[axis],
 }
-_CASTS = {"convert": _converted, "bitcast": _bitcast}
+_CASTS = {"convert": _convert_number, "bitcast": _bitcast}
 _ANY: dict[str, Callable[..., Number]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt,
     "le": operator.le, "gt": operator.gt, "ge": operator.ge,

@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from speedmetal.common.records import record
 from speedmetal.compiler.fingerprint import Fingerprint
 from speedmetal.dtypes import DType, int32, int64
 from speedmetal.frontend import capture
 from speedmetal.frontend.signature import Argument
 from speedmetal.ir.types import greatest_index
-from speedmetal.records import record
 from speedmetal.source import NOWHERE, SourceSpan
 
 if TYPE_CHECKING:

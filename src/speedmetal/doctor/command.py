@@ -55,7 +55,7 @@ def execute(*, out: str | None, budget: str, quick: bool) -> int:
         os.environ[cache.FOLDER_VARIABLE] = str(Path(scratch) / "cache")
         examination = Examination(budget_seconds, quick, Path(scratch), display, report.keep)
         # A request to end is answered as Ctrl-C is.
-        with _answered(signal.SIGTERM, signal.default_int_handler):
+        with _handle_signal(signal.SIGTERM, signal.default_int_handler):
             examination.run()
     return report.finish(examination.results, was_interrupted=examination.supervisor.is_stopped)
 
@@ -70,7 +70,7 @@ class _Report:
         self._redaction = redaction_of_this_machine()
 
     def text(self, results: list[Result], *, is_complete: bool) -> str:
-        return document.rendered(
+        return document.render_document(
             document.document(
                 results,
                 started=self._started,
@@ -84,7 +84,9 @@ class _Report:
         document.write(self.text(results, is_complete=is_complete), self._path)
 
     def keep(self, results: list[Result]) -> None:
-        """Write what there is; if that fails now, it may be well again at the end."""
+        """Write the results so far; a failure is ignored, as the file is written again at the
+        end.
+        """
         try:
             self.write(results, is_complete=False)
         except document.ReportError as error:
@@ -107,7 +109,7 @@ class _Report:
 
 
 @contextmanager
-def _answered(number: signal.Signals, handler: Callable[[int, Any], Any]) -> Iterator[None]:
+def _handle_signal(number: signal.Signals, handler: Callable[[int, Any], Any]) -> Iterator[None]:
     before = signal.signal(number, handler)
     try:
         yield

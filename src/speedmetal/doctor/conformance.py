@@ -84,7 +84,7 @@ class Conformance:
         is_quick: Whether a sample of the tests will do.
         progress: Told how many tests of how many are done.
         folder: The suite; another than the real one in tests.
-        test_seconds: A test may take.
+        test_seconds: The most that a test may take.
     """
 
     device: str
@@ -113,7 +113,7 @@ class Conformance:
                 self.supervisor.stop()
         for future in futures:
             future.result()
-        return summed_up(self.device, tally, time.monotonic() - start)
+        return summarise_tests(self.device, tally, time.monotonic() - start)
 
 
 @dataclass
@@ -204,7 +204,7 @@ def pytest_command(folder: Path, device: str, *options: str) -> list[str]:
     ]
 
 
-def summed_up(device: str, tally: Tally, seconds: float) -> Result:
+def summarise_tests(device: str, tally: Tally, seconds: float) -> Result:
     """The result of a device's tests."""
     counts = Counter(tally.outcomes.values())
     bad = tally.with_outcome("crashed", "hung", "failed")

@@ -43,16 +43,16 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def planned(self, checks: int) -> None:
+    def plan_checks(self, checks: int) -> None:
         self._progress.update(self._all, total=checks)
 
-    def started(self, title: str) -> None:
+    def start_check(self, title: str) -> None:
         self._progress.reset(self._present, total=1, description=title, visible=False)
 
-    def advanced(self, done: int, total: int) -> None:
+    def advance_check(self, done: int, total: int) -> None:
         self._progress.update(self._present, completed=done, total=total, visible=total > 0)
 
-    def finished(self, result: Result) -> None:
+    def finish_check(self, result: Result) -> None:
         self._progress.advance(self._all)
         self._progress.update(self._present, visible=False)
         text = Text(overview_line(result))

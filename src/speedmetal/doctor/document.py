@@ -84,29 +84,31 @@ def overview_line(result: Result) -> str:
     return f"{result.status.value:8}{result.title:{TITLE_WIDTH}}{result.note}".rstrip()
 
 
-def rendered(content: Mapping[str, Any]) -> str:
-    """As text: JSON, with what is short on one line.
+def render_document(content: Mapping[str, Any]) -> str:
+    """The document as JSON text, with what is short on one line.
 
     Example:
-        >>> print(rendered({"95 %": [1.5, 2.0], "text": "x" * 99})[:27])
+        >>> print(render_document({"95 %": [1.5, 2.0], "text": "x" * 99})[:27])
         {
           "95 %": [1.5, 2.0],
           "
     """
-    return _rendered(content, "") + "\n"
+    return _render_value(content, "") + "\n"
 
 
-def _rendered(value: Any, indent: str) -> str:
+def _render_value(value: Any, indent: str) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     if not isinstance(value, dict | list) or len(indent) + len(text) <= SHORT:
         return text
     inner = indent + "  "
     if isinstance(value, dict):
         names = (f"{json.dumps(str(k), ensure_ascii=False)}: " for k in value)
-        parts = [name + _rendered(v, inner) for name, v in zip(names, value.values(), strict=True)]
+        parts = [
+            name + _render_value(v, inner) for name, v in zip(names, value.values(), strict=True)
+        ]
         opening, closing = "{}"
     else:
-        parts = [_rendered(v, inner) for v in value]
+        parts = [_render_value(v, inner) for v in value]
         opening, closing = "[]"
     return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
 

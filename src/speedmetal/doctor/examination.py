@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from speedmetal.doctor import conformance, worker
-from speedmetal.doctor.results import Finding, Result, Status, titled
+from speedmetal.doctor.results import Finding, Result, Status, format_title
 from speedmetal.doctor.supervisor import Ending, How, Supervisor
 
 PACKAGE = "speedmetal.doctor.checks"
@@ -52,19 +52,19 @@ class Check:
 
     @property
     def title(self) -> str:
-        return titled(self.name, self.subject, is_simulated=self.is_simulated)
+        return format_title(self.name, self.subject, is_simulated=self.is_simulated)
 
 
 class Display(Protocol):
     """Where a person can see how far it is."""
 
-    def planned(self, checks: int) -> None: ...
+    def plan_checks(self, checks: int) -> None: ...
 
-    def started(self, title: str) -> None: ...
+    def start_check(self, title: str) -> None: ...
 
-    def advanced(self, done: int, total: int) -> None: ...
+    def advance_check(self, done: int, total: int) -> None: ...
 
-    def finished(self, result: Result) -> None: ...
+    def finish_check(self, result: Result) -> None: ...
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Examination:
         """Run what there is time for; after Ctrl-C, note that the others were not run."""
         deadline = time.monotonic() + self.budget_seconds
         plan: list[Check] = [Check("machine"), Check("devices")]
-        self.display.planned(len(plan))
+        self.display.plan_checks(len(plan))
         try:
             while plan:
                 result = self._run(plan[0], deadline)
@@ -100,7 +100,7 @@ class Examination:
                 if check.name == "devices":
                     self._note_absent(result)
                     plan += self._device_checks(result)
-                    self.display.planned(len(self.results) + len(plan))
+                    self.display.plan_checks(len(self.results) + len(plan))
                 if self.supervisor.is_stopped:  # Ctrl-C, which the suite has answered itself
                     break
         except KeyboardInterrupt:
@@ -110,7 +110,7 @@ class Examination:
 
     def _note(self, result: Result) -> None:
         self.results.append(result)
-        self.display.finished(result)
+        self.display.finish_check(result)
         self.keep(self.results)
 
     def _note_absent(self, devices: Result) -> None:
@@ -129,7 +129,7 @@ class Examination:
                     yield Check(check, name, facts["simulated"])
 
     def _run(self, check: Check, deadline: float) -> Result:
-        self.display.started(check.title)
+        self.display.start_check(check.title)
         left = deadline - time.monotonic()
         if left < MINIMUM_SECONDS:
             return Result(check.name, check.subject, Status.NOT_RUN, "out of time")
@@ -140,7 +140,7 @@ class Examination:
                 self.scratch,
                 deadline,
                 self.is_quick,
-                self.display.advanced,
+                self.display.advance_check,
             ).run()
         return self._run_function(check, left)
 
@@ -152,7 +152,7 @@ class Examination:
         def listen(event: Mapping[str, Any]) -> None:
             told.update(event)
             if "done" in event:
-                self.display.advanced(event["done"], event["total"])
+                self.display.advance_check(event["done"], event["total"])
 
         flags = ["--quick"] if self.is_quick else []
         ending = self.supervisor.run(
@@ -167,14 +167,14 @@ class Examination:
         )
         seconds = time.monotonic() - start
         finding = Finding.from_json(told["finding"]) if "finding" in told else None
-        status, note = _judged(finding, ending, is_budget_short=left < HANGS_AFTER_SECONDS)
+        status, note = _judge_check(finding, ending, is_budget_short=left < HANGS_AFTER_SECONDS)
         facts = finding.facts if finding else {}
         problems = finding.problems if finding else ()
         output = () if status in {Status.OK, Status.SKIPPED} else ending.tail
         return Result(check.name, check.subject, status, note, seconds, facts, problems, output)
 
 
-def _judged(
+def _judge_check(
     finding: Finding | None, ending: Ending, *, is_budget_short: bool
 ) -> tuple[Status, str]:
     """Status and note of a check from what it found, and from how its process ended."""

@@ -51,7 +51,9 @@ class Redaction:
         return text
 
     def of_value(self, value: Any) -> Any:
-        """The same for all texts in a value of JSON; the names of fields are ours, and stay."""
+        """A value of JSON, each text in it without what is private; names of fields are ours, and
+        stay.
+        """
         if isinstance(value, str):
             return self.of_text(value)
         if isinstance(value, dict):

@@ -46,7 +46,7 @@ class Finding:
         return Status.SKIPPED if self.skipped else Status.OK
 
     def as_json(self) -> dict[str, Any]:
-        """For the way from a check's process to ours."""
+        """The finding as JSON, to be sent from a check's process to the doctor's."""
         return asdict(self)
 
     @classmethod
@@ -64,7 +64,7 @@ class Result:
         subject: The device it was about; empty where it is about the machine.
         status: How it ended.
         note: Why, or what was found; one line.
-        seconds: It took.
+        seconds: How long it took.
         facts: See `Finding`.
         problems: See `Finding`.
         output: The end of what its process wrote, a string a line; kept where it did not hold.
@@ -83,14 +83,14 @@ class Result:
 
     @property
     def title(self) -> str:
-        return titled(self.check, self.subject, is_simulated=self.is_simulated)
+        return format_title(self.check, self.subject, is_simulated=self.is_simulated)
 
 
-def titled(check: str, subject: str, *, is_simulated: bool = False) -> str:
+def format_title(check: str, subject: str, *, is_simulated: bool = False) -> str:
     """What a check is called.
 
     Example:
-        >>> titled("leaks", "metal-sim", is_simulated=True), titled("machine", "")
+        >>> format_title("leaks", "metal-sim", is_simulated=True), format_title("machine", "")
         ('leaks on metal-sim (simulated)', 'machine')
     """
     if not subject:

@@ -57,7 +57,7 @@ class Ending:
     tail: tuple[str, ...]
 
     def describe(self) -> str:
-        """In words.
+        """How the process ended, in words.
 
         Example:
             >>> Ending(How.CRASHED, -signal.SIGSEGV, ()).describe()
@@ -100,8 +100,8 @@ class Supervisor:
         Args:
             command: Program and arguments.
             folder: The process's working folder.
-            seconds: It may take.
-            stall_seconds: It may take between two events.
+            seconds: The most that it may take.
+            stall_seconds: The most that may pass between two events.
             on_event: Called with each event, in this thread.
             variables: Of the environment, beside ours.
         """

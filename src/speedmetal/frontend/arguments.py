@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from dataclasses import field
 
+from speedmetal.common.records import record
 from speedmetal.frontend.interpreter import AbstractInterpreter
-from speedmetal.frontend.suggestions import meant
+from speedmetal.frontend.suggestions import suggest_names
 from speedmetal.frontend.values import Value
-from speedmetal.records import record
 
 
-def counted(count: int) -> str:
+def format_argument_count(count: int) -> str:
     """``1 argument``, ``2 arguments``."""
     return f"{count} argument{'s' if count != 1 else ''}"
 
@@ -44,13 +44,14 @@ class Arguments:
         if len(self.positional) > len(names):
             raise run.fault(
                 self.node,
-                f"expected {shown}, found {counted(len(self.positional))}",
+                f"expected {shown}, found {format_argument_count(len(self.positional))}",
             )
         given.update(zip(names, self.positional, strict=False))
         for key, value in self.named.items():
             if key not in names:
                 raise run.fault(
-                    self.node, f"expected {shown}, found an argument {key!r}{meant(key, names)}"
+                    self.node,
+                    f"expected {shown}, found an argument {key!r}{suggest_names(key, names)}",
                 )
             if key in given:
                 raise run.fault(self.node, f"the argument {key!r} of {shown} was given twice")

@@ -11,7 +11,13 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_functions, complex_numbers
-from speedmetal.frontend.convert import as_number, constant, converted, typed, unwrap
+from speedmetal.frontend.convert import (
+    as_number,
+    constant,
+    convert_expression,
+    convert_operand,
+    unwrap,
+)
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import (
     Aggregate,
@@ -98,7 +104,7 @@ def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
         )
     )
     if huge:
-        raise Fault(span, f"the constant {_shown(left)} {SIGNS[name]} {right} is too large")
+        raise Fault(span, f"the constant {_format_number(left)} {SIGNS[name]} {right} is too large")
     try:
         with np.errstate(all="ignore"):
             return Static(_FOLD[name](left, right))
@@ -107,21 +113,21 @@ def _fold(name: str, left: Any, right: Any, span: SourceSpan) -> Static:
         way_out = "; write math.inf or math.nan where that is meant" if is_float else ""
         raise _without_value(name, left, right, f"division by zero{way_out}", span) from None
     except (ArithmeticError, ValueError, TypeError) as error:
-        beyond = _beyond(name, left, right) if isinstance(error, OverflowError) else None
+        beyond = _overflow_result(name, left, right) if isinstance(error, OverflowError) else None
         if beyond is not None:
             return Static(beyond)
         raise _without_value(name, left, right, error.args[-1], span) from None
 
 
 def _without_value(name: str, left: Any, right: Any, why: str, span: SourceSpan) -> Fault:
-    shown = f"{_shown(left)} {SIGNS[name]} {_shown(right)}"
+    shown = f"{_format_number(left)} {SIGNS[name]} {_format_number(right)}"
     return Fault(span, f"the constant {shown} has no value: {why}")
 
 
-def _beyond(name: str, left: Any, right: Any) -> float | None:
+def _overflow_result(name: str, left: Any, right: Any) -> float | None:
     """What the running program has where Python's floats overflow; else None.
 
-    >>> _beyond("power", 10.0, 400), _beyond("divide", 10**1000, 3)
+    >>> _overflow_result("power", 10.0, 400), _overflow_result("divide", 10**1000, 3)
     (inf, None)
     """
     if name not in _OF_FLOATS or isinstance(left, complex) or isinstance(right, complex):
@@ -134,7 +140,7 @@ def _beyond(name: str, left: Any, right: Any) -> float | None:
         return float(_OF_FLOATS[name](*operands))
 
 
-def _shown(number: Any) -> str:
+def _format_number(number: Any) -> str:
     bits = number.bit_length() if isinstance(number, int) else 0
     return f"(an integer of {bits} bits)" if bits > _LONGEST_SHOWN_BITS else repr(number)
 
@@ -174,10 +180,10 @@ def common_type(
     weak = [scalar for scalar in scalars if scalar.weak]
     common = strong[0] if strong else weak[0].dtype
     for dtype in strong[1:]:
-        common = _promoted(common, dtype, span, sign)
+        common = _promote_types(common, dtype, span, sign)
     if not strong:
         for scalar in weak[1:]:
-            common = _promoted(common, scalar.dtype, span, sign)
+            common = _promote_types(common, scalar.dtype, span, sign)
         return NumberVariable(common, weak=True)
     still_weak = common.is_bool and bool(weak)
     for scalar in weak:
@@ -188,7 +194,7 @@ def common_type(
     return NumberVariable(common, still_weak)
 
 
-def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
+def _promote_types(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
     found = dtypes.promote(left, right)
     if found is None:
         raise Fault(
@@ -205,10 +211,10 @@ def _promoted(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
 def _operands(
     run: AbstractInterpreter, left: Value, right: Value, dtype: DType, span: SourceSpan
 ) -> tuple[ir.Expression, ir.Expression]:
-    return typed(run, left, dtype, span), typed(run, right, dtype, span)
+    return convert_operand(run, left, dtype, span), convert_operand(run, right, dtype, span)
 
 
-def _plain(
+def _plain_operation(
     run: AbstractInterpreter,
     name: str,
     left: Value,
@@ -231,7 +237,7 @@ def _divide(
     if not number.dtype.is_float:
         dtype = run.unit.default_float if number.weak else dtypes.DEFAULT_FLOAT
         number = NumberVariable(dtype, number.weak)
-    return _plain(run, name, left, right, number, span)
+    return _plain_operation(run, name, left, right, number, span)
 
 
 def _divide_whole(
@@ -248,7 +254,7 @@ def _divide_whole(
         return call_float(run, name, (left, right), number, span)
     a, b = _operands(run, left, right, dtype, span)
     if run.debug and not (isinstance(b, ir.Constant) and b.value):
-        run.impure()
+        run.require_inlining()
         b = run.keep(b, "divisor")
         nonzero = ir.Compare("ne", b, constant(0, dtype, span), dtypes.bool_, span)
         reason = f"the right operand of {SIGNS[name]} is 0"
@@ -266,8 +272,13 @@ def call_float(
     """An intrinsic on floats, computed in float32 where it is ``wide`` and the type is narrow."""
     intrinsic, dtype = TABLE[name], number.dtype
     inner = dtypes.float32 if intrinsic.wide and dtype.bits == 16 else dtype
-    arguments = tuple(converted(typed(run, operand, dtype, span), inner) for operand in operands)
-    return Scalar(converted(ir.Call(intrinsic, arguments, inner, span), dtype), number.weak)
+    arguments = tuple(
+        convert_expression(convert_operand(run, operand, dtype, span), inner)
+        for operand in operands
+    )
+    return Scalar(
+        convert_expression(ir.Call(intrinsic, arguments, inner, span), dtype), number.weak
+    )
 
 
 _PRODUCTS: dict[int, tuple[int, ...]] = {2: (1, 1), 3: (2, 1), 4: (2, 2)}
@@ -291,7 +302,7 @@ def _power(
             "an integer to a negative power is no integer; write float(x) ** n for the base x",
         )
     if exponent in _PRODUCTS and not isinstance(exponent, bool):
-        base = run.keep(typed(run, left, dtype, span), "base")
+        base = run.keep(convert_operand(run, left, dtype, span), "base")
         return Scalar(_product(run, base, int(exponent or 0), dtype, span), number.weak)
     if dtype.is_float:
         return call_float(run, "pow", (left, right), number, span)
@@ -328,14 +339,14 @@ def _bits(
         )
     if name in _SHIFTS and isinstance(right, Static) and right.value < 0:
         raise Fault(span, f"expected a shift of 0 or more, found {right.value}")
-    return _plain(run, name, left, right, number, span)
+    return _plain_operation(run, name, left, right, number, span)
 
 
 _Operator = Callable[[AbstractInterpreter, str, Value, Value, NumberVariable, SourceSpan], Value]
 _ARITHMETIC: dict[str, _Operator] = {
-    "add": _plain,
-    "subtract": _plain,
-    "multiply": _plain,
+    "add": _plain_operation,
+    "subtract": _plain_operation,
+    "multiply": _plain_operation,
     "divide": _divide,
     "floor_divide": _divide_whole,
     "remainder": _divide_whole,
@@ -358,7 +369,7 @@ def negate(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
     dtype = dtypes.DEFAULT_INT if number.dtype.is_bool else number.dtype
     if isinstance(number.expression, ir.Constant) and dtype.is_float:
         return Scalar(ir.Constant(-number.expression.value, dtype, span), number.weak)
-    operand = converted(number.expression, dtype)
+    operand = convert_expression(number.expression, dtype)
     return Scalar(ir.Unary("negate", operand, dtype, span), number.weak)
 
 
@@ -369,7 +380,7 @@ def plus(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
         return Static(+value.value)
     number = as_number(run, value, span)
     if isinstance(number, Scalar) and number.dtype.is_bool:
-        return Scalar(converted(number.expression, dtypes.DEFAULT_INT))
+        return Scalar(convert_expression(number.expression, dtypes.DEFAULT_INT))
     return number
 
 

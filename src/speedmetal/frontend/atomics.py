@@ -11,7 +11,7 @@ from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.convert import as_scalar, implicit
 from speedmetal.frontend.emit import OpenIf, OpenWhile
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
-from speedmetal.frontend.memory import Element, element, flattened, in_memory, note_write
+from speedmetal.frontend.memory import Element, element, flatten_indices, in_memory, note_write
 from speedmetal.frontend.values import NONE, ArrayView, Scalar, Value, describe
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
@@ -41,7 +41,7 @@ def _place(
         raise run.fault(
             node, f"{name} expects integers or floats, found an array of {array.dtype.name}"
         )
-    return element(run, array, flattened([index]), node)
+    return element(run, array, flatten_indices([index]), node)
 
 
 def _atomic(name: str, operation: str, operands: str) -> Handler:

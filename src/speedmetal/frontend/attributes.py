@@ -16,7 +16,7 @@ from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.memory import extent
-from speedmetal.frontend.suggestions import FOREIGN, meant
+from speedmetal.frontend.suggestions import FOREIGN, suggest_names
 from speedmetal.frontend.unpack import AXES, on_axis
 from speedmetal.frontend.values import (
     Aggregate,
@@ -56,18 +56,21 @@ def attribute(run: AbstractInterpreter, node: ast.Attribute, owner: Value) -> Va
     table = _TABLES.get(type(owner), {})
     found = table.get(name)
     if found is None:
-        raise run.fault(node, f"{_shown(owner)} has no attribute {name!r}{_instead(owner, name)}")
+        raise run.fault(
+            node,
+            f"{_describe_owner(owner)} has no attribute {name!r}{_suggest_instead(owner, name)}",
+        )
     return found(run, owner, run.span(node))
 
 
-def _shown(owner: Value) -> str:
+def _describe_owner(owner: Value) -> str:
     return f"sm.{owner.intrinsic.name}()" if isinstance(owner, Position) else describe(owner)
 
 
-def _instead(owner: Value, name: str) -> str:
+def _suggest_instead(owner: Value, name: str) -> str:
     """What to write for an attribute that arrays, numbers and positions do not have."""
     names = AXES if isinstance(owner, Position) else _TABLES.get(type(owner), {})
-    hint = meant(name, names)
+    hint = suggest_names(name, names)
     if hint or not names:
         return hint
     if isinstance(owner, Scalar | Static) and name in TABLE:
@@ -93,9 +96,9 @@ def _of_object(run: AbstractInterpreter, node: ast.Attribute, owner: Any) -> Val
     except AttributeError:
         shown = getattr(owner, "__name__", None) or describe(Static(owner))
         raise run.fault(
-            node, f"{shown} has no attribute {name!r}{meant(name, _names_of(owner))}"
+            node, f"{shown} has no attribute {name!r}{suggest_names(name, _names_of(owner))}"
         ) from None
-    return run.lifted(found)
+    return run.lift_object(found)
 
 
 _VISIBLE = "; allowed are those of modules, classes, named tuples and frozen dataclasses"
@@ -118,24 +121,24 @@ def _of_aggregate(run: AbstractInterpreter, node: ast.Attribute, owner: Aggregat
         raise run.fault(node, f"tuples have no {name} in kernels; loop over the items")
     found = _of_class(run, owner.cls, name)
     if isinstance(found, types.MethodType):  # of the class
-        return run.lifted(found)
+        return run.lift_object(found)
     if plain_function(found) is not None:
         is_static = isinstance(inspect.getattr_static(owner.cls, name), staticmethod)
         return Static(found) if is_static else Partial(Static(found), (owner,))
     if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
         return run.call_value(node, Partial(Static(found.fget), (owner,)))
     if found is not None and not callable(found):
-        return run.lifted(found)
+        return run.lift_object(found)
     if name in FOREIGN:
-        raise run.fault(node, f"a tuple has no attribute {name!r}{meant(name, [])}")
-    hint = meant(name, owner.fields)
+        raise run.fault(node, f"a tuple has no attribute {name!r}{suggest_names(name, [])}")
+    hint = suggest_names(name, owner.fields)
     if not hint and owner.fields:
         hint = f"; it has {', '.join(owner.fields)}"
     raise run.fault(node, f"{describe(owner)} has no attribute {name!r}{hint}")
 
 
 def _of_class(run: AbstractInterpreter, cls: type | None, name: str) -> Any:
-    """What a record's class has under a name; None where there is nothing."""
+    """The attribute of a record's class; None where it has none of this name."""
     if not hasattr(cls, name):
         return None
     return look_up_attribute(cls, name, run.session.dependencies)

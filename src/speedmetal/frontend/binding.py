@@ -60,7 +60,7 @@ def bind(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> No
         return
     key = frame.number, name
     span = run.span(node)
-    value = _frozen(run, value)
+    value = _freeze_value(run, value)
     _release_temporary(run, value)
     slot = _slot(run, name, value)
     _record(run, key, name, node, slot, compile_time=is_compile_time(value))
@@ -85,7 +85,7 @@ def bind(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> No
 
 
 def _slot(run: AbstractInterpreter, name: str, value: Value) -> VariableType:
-    """The slot of a value that is bound to a name.
+    """The variable type for a value that is bound to a name.
 
     The results of a function are alternatives, as in ``0.0 if c else x``: a literal among them
     takes the type of the others. A literal that another name starts with may grow.
@@ -94,13 +94,13 @@ def _slot(run: AbstractInterpreter, name: str, value: Value) -> VariableType:
     return slot if name == RETURN else as_running(slot)
 
 
-def _frozen(run: AbstractInterpreter, value: Value) -> Value:
+def _freeze_value(run: AbstractInterpreter, value: Value) -> Value:
     """The value, where ranges and methods, which no variable holds, do not change any more."""
     match value:
         case Range() | Method() | Partial():
-            return run.copied(value)
+            return run.copy_value(value)
         case Aggregate(items):
-            frozen = tuple(_frozen(run, item) for item in items)
+            frozen = tuple(_freeze_value(run, item) for item in items)
             return value if frozen == items else replace(value, items=frozen)
     return value
 
@@ -230,7 +230,7 @@ def _assign(
     """Assign every part at once: no assignment disturbs what a later one reads."""
     targets = [read.variable for read in expressions_of(variables) if isinstance(read, ir.Read)]
     shown = "the result" if name == RETURN else name
-    parts = list(expressions_of(_fitted(run, value, slot, shown, span)))
+    parts = list(expressions_of(_fit_to_slot(run, value, slot, shown, span)))
     if len(targets) == 1 and _adopt(run, targets[0], parts[0], span):
         return
     remaining = tuple(map(Scalar, parts))
@@ -270,10 +270,10 @@ def _adopt(
     return True
 
 
-def _fitted(
+def _fit_to_slot(
     run: AbstractInterpreter, value: Value, slot: VariableType, name: str, span: SourceSpan
 ) -> Value:
-    """The value with the types of the slot."""
+    """The value converted to a variable type."""
     match slot:
         case NumberVariable(dtype, weak):
             return Scalar(implicit(run, value, dtype, span, name), weak)
@@ -283,7 +283,7 @@ def _fitted(
         case AggregateVariable(items, cls):
             assert isinstance(value, Aggregate)
             pairs = zip(value.items, items, strict=True)
-            return Aggregate(tuple(_fitted(run, v, s, name, span) for v, s in pairs), cls)
+            return Aggregate(tuple(_fit_to_slot(run, v, s, name, span) for v, s in pairs), cls)
     return value
 
 
@@ -318,10 +318,12 @@ def merge(run: AbstractInterpreter, frame: Frame, ways: list[dict[str, Value]]) 
     for name in dict.fromkeys(name for way in ways for name in way):
         before = base.get(name)
         found = [way.get(name, before) for way in ways]
-        base.own[name] = _merged(run, frame, name, found)
+        base.own[name] = _merge_values(run, frame, name, found)
 
 
-def _merged(run: AbstractInterpreter, frame: Frame, name: str, found: list[Value | None]) -> Value:
+def _merge_values(
+    run: AbstractInterpreter, frame: Frame, name: str, found: list[Value | None]
+) -> Value:
     first = found[0]
     if first is not None and all(value is first for value in found):
         return first
@@ -333,15 +335,15 @@ def _merged(run: AbstractInterpreter, frame: Frame, name: str, found: list[Value
             return value
     present = [value for value in found if value is not None]
     if len(present) < len(found):
-        return _unassigned(run, frame, name)
+        return _unassigned_name(run, frame, name)
     result = present[0]
     for value in present[1:]:
         if not same(result, value):
-            return _different(run, name, result, value)
+            return _merge_different(run, name, result, value)
     return result
 
 
-def resolved(run: AbstractInterpreter, frame: Frame, name: str, value: Value) -> Value:
+def resolve_name(run: AbstractInterpreter, frame: Frame, name: str, value: Value) -> Value:
     """The value of a name that is read; one that is undecided becomes a variable."""
     if not isinstance(value, Undecided):
         return value
@@ -388,7 +390,7 @@ def _same_expression(a: ir.Expression, b: ir.Expression) -> bool:
     return a is b
 
 
-def _different(
+def _merge_different(
     run: AbstractInterpreter,
     name: str,
     left: Value,
@@ -434,7 +436,7 @@ def _way_round(left: Value, right: Value) -> str:
     )
 
 
-def _unassigned(run: AbstractInterpreter, frame: Frame, name: str) -> Broken:
+def _unassigned_name(run: AbstractInterpreter, frame: Frame, name: str) -> Broken:
     record = run.records.get((frame.number, name))
     if name == RETURN:
         message = (
@@ -479,7 +481,7 @@ def close_loop(
                 continue
             changed = value
             if not isinstance(value, Broken | Undecided):
-                changed = _different(run, name, before, value, _way_round)
+                changed = _merge_different(run, name, before, value, _way_round)
             if isinstance(changed, Broken) and changed.message is not None:
                 run.broken_by.setdefault((frame.number, id(loop)), {})[name] = changed
             elif isinstance(changed, Undecided):

@@ -20,15 +20,15 @@ from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault, expression
 from speedmetal.frontend.intrinsic_calls import apply, call_intrinsic
 from speedmetal.frontend.own_methods import own_method
-from speedmetal.frontend.python_functions import FUNCTIONS, replaced
+from speedmetal.frontend.python_functions import FUNCTIONS, replace_fields
 from speedmetal.frontend.signature import (
     field_names,
     is_record_class,
     record_defaults,
     record_fields,
 )
-from speedmetal.frontend.suggestions import FOREIGN, meant
-from speedmetal.frontend.unpack import spread
+from speedmetal.frontend.suggestions import FOREIGN, suggest_names
+from speedmetal.frontend.unpack import spread_values
 from speedmetal.frontend.values import (
     Aggregate,
     Closure,
@@ -46,7 +46,7 @@ from speedmetal.intrinsics import TABLE, by_object, constructs
 @expression(ast.Call)
 def _call(run: AbstractInterpreter, node: ast.Call) -> Value:
     keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
-    callee, *values = spread(run, [node.func, *node.args, *(k.value for k in keywords)])
+    callee, *values = spread_values(run, [node.func, *node.args, *(k.value for k in keywords)])
     count = len(values) - len(keywords)
     arguments = Arguments(node, values[:count])
     for keyword, value in zip(keywords, values[count:], strict=True):
@@ -82,7 +82,9 @@ def invoke(run: AbstractInterpreter, callee: Value, arguments: Arguments) -> Val
 def call_value(
     run: AbstractInterpreter, node: ast.expr, callee: Value, values: list[Value] | None = None
 ) -> Value:
-    """Call with values that are there already; what a run's ``call_value`` does."""
+    """Call a value with arguments that are evaluated already;
+    :meth:`AbstractInterpreter.call_value`.
+    """
     return invoke(run, callee, Arguments(node, list(values or [])))
 
 
@@ -211,7 +213,7 @@ _WRITTEN_OUT = {
 
 def _instead_of(name: str) -> str:
     if name in FOREIGN:
-        return meant(name, [])
+        return suggest_names(name, [])
     if name in _MAKES_ARRAYS:
         return _ARRAYS_INSIDE
     if name in _OF_SEVERAL:
@@ -251,7 +253,7 @@ def _call_method(run: AbstractInterpreter, method: Method, arguments: Arguments)
             arguments.take(run, "bit_count", "")
             return apply(run, TABLE["popcount"], [as_scalar(run, receiver, span)], span)
     assert isinstance(receiver, Aggregate)
-    return replaced(run, arguments, receiver)
+    return replace_fields(run, arguments, receiver)
 
 
 def _construct_record(run: AbstractInterpreter, cls: type, arguments: Arguments) -> Value:
@@ -270,5 +272,5 @@ def _construct_record(run: AbstractInterpreter, cls: type, arguments: Arguments)
     items = []
     for name in names:
         value = by_name[name]
-        items.append(run.lifted(defaults[name]) if value is None else value)
+        items.append(run.lift_object(defaults[name]) if value is None else value)
     return Aggregate(tuple(items), cls)

@@ -14,9 +14,9 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.sources import lines_of, place_of
-from speedmetal.records import record
 from speedmetal.source import SourceSpan, SourceText
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -111,7 +111,7 @@ def first_line(code: types.CodeType) -> SourceSpan:
     return SourceSpan(SourceText(code.co_filename, line, ()), line, 0, line, 0)
 
 
-def _stale(code: types.CodeType) -> CompileError:
+def _stale_source_error(code: types.CodeType) -> CompileError:
     return _failure(
         code,
         f"the file no longer has {code.co_name!r} at this line: it was changed after the function"
@@ -161,7 +161,7 @@ def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _parsed_block(code: types.CodeType, lines: list[str]) -> tuple[list[str], Any]:
+def _parse_block(code: types.CodeType, lines: list[str]) -> tuple[list[str], Any]:
     """A function's lines, and the tree of them."""
     for block in _blocks(code, lines):
         texts = ["".join(block)]
@@ -175,11 +175,11 @@ def _parsed_block(code: types.CodeType, lines: list[str]) -> tuple[list[str], An
                 tree = ast.parse(text)
                 if tree.body:
                     return block, tree
-    raise _stale(code)
+    raise _stale_source_error(code)
 
 
 def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
-    block, tree = _parsed_block(code, lines)
+    block, tree = _parse_block(code, lines)
     text = SourceText(
         code.co_filename, code.co_firstlineno, tuple(line.rstrip("\r\n") for line in block)
     )
@@ -190,7 +190,7 @@ def _capture_def(code: types.CodeType, lines: list[str]) -> Captured:
         message = "an async function cannot be compiled; write a plain def"
         raise CompileError(code.co_name, [Diagnostic(span, message)])
     if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
-        raise _stale(code)
+        raise _stale_source_error(code)
     return Captured(node.name, node, Source(text, code.co_firstlineno - 1 - indented))
 
 
@@ -204,12 +204,12 @@ def _capture_lambda(code: types.CodeType, lines: list[str]) -> Captured:
         try:
             tree = ast.parse("".join(lines))
         except SyntaxError:
-            raise _stale(code) from None
+            raise _stale_source_error(code) from None
         cached = lines, [node for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
         _FILES[code.co_filename] = cached
     fitting = [node for node in cached[1] if _holds(node, code)]
     if not fitting:
-        raise _stale(code)
+        raise _stale_source_error(code)
     node = min(fitting, key=_extent)
     if sum(_extent(other) == _extent(node) for other in fitting) > 1:
         raise _failure(code, "several lambdas on this line look alike; use def, or one line each")

@@ -13,7 +13,7 @@ from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arithmetic import common_type
-from speedmetal.frontend.convert import as_complex, as_number, typed, unwrap
+from speedmetal.frontend.convert import as_complex, as_number, convert_operand, unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.own_methods import refuse_own
 from speedmetal.frontend.values import (
@@ -63,7 +63,7 @@ def compare(
         parts = as_complex(run, a, span), as_complex(run, b, span)
         return complex_numbers.equal(run, *parts, name, span)
     dtype = common_type(run, (left, right), span, SIGNS[name]).dtype
-    x, y = typed(run, left, dtype, span), typed(run, right, dtype, span)
+    x, y = convert_operand(run, left, dtype, span), convert_operand(run, right, dtype, span)
     return Scalar(ir.Compare(name, x, y, dtypes.bool_, span))
 
 
@@ -96,7 +96,7 @@ def _tuples(
     for side in (left, right):
         refuse_own(run, side, (f"__{name}__",), span)  # the operator itself calls it
     if name not in {"eq", "ne"}:
-        return _ordered(run, name, left, right, span)
+        return _compare_tuples(run, name, left, right, span)
     if not (isinstance(left, Aggregate) and isinstance(right, Aggregate)):
         return Static(name == "ne")
     are_tuples = left.is_tuple and right.is_tuple
@@ -113,7 +113,7 @@ def _tuples(
     return combine(run, "and" if name == "eq" else "or", results, span)
 
 
-def _ordered(
+def _compare_tuples(
     run: AbstractInterpreter, name: str, left: Value, right: Value, span: SourceSpan
 ) -> Static | Scalar:
     """The order of two tuples: that of the first items that differ, or else of their lengths."""
@@ -155,7 +155,7 @@ def combine(
         return Static(not absorbing)
     result = running[0].expression
     for part in running[1:]:
-        result = ir.Logical(name, result, run.safe(part.expression), dtypes.bool_, span)
+        result = ir.Logical(name, result, run.make_lazy_safe(part.expression), dtypes.bool_, span)
     return Scalar(result)
 
 
@@ -187,7 +187,7 @@ def common_shape(
                 Aggregate(tuple(a for a, _ in pairs), left.cls),
                 Aggregate(tuple(b for _, b in pairs), right.cls),
             )
-        raise _different(left, right, span)
+        raise _different_kinds_fault(left, right, span)
     if isinstance(left, Matrix) and isinstance(right, Matrix) and left.dtype is right.dtype:
         return left, right
     if _same_object(left, right):
@@ -196,14 +196,14 @@ def common_shape(
         if not isinstance(value, Scalar | Complex) and not (
             isinstance(value, Static) and value.is_number
         ):
-            raise _different(left, right, span)
+            raise _different_kinds_fault(left, right, span)
     a, b = as_number(run, left, span), as_number(run, right, span)
     if isinstance(a, Complex) or isinstance(b, Complex):
         return as_complex(run, left, span), as_complex(run, right, span)
     number = common_type(run, (left, right), span, "a choice")
     return (
-        Scalar(typed(run, left, number.dtype, span), number.weak),
-        Scalar(typed(run, right, number.dtype, span), number.weak),
+        Scalar(convert_operand(run, left, number.dtype, span), number.weak),
+        Scalar(convert_operand(run, right, number.dtype, span), number.weak),
     )
 
 
@@ -217,7 +217,7 @@ def _same_object(left: Value, right: Value) -> bool:
     return left is right
 
 
-def _different(left: Value, right: Value, span: SourceSpan) -> Fault:
+def _different_kinds_fault(left: Value, right: Value, span: SourceSpan) -> Fault:
     return Fault(
         span,
         f"expected two values of one kind to choose from, found {describe(left)} and"
@@ -230,7 +230,7 @@ def select(
 ) -> Value:
     """``left if condition else right`` with both evaluated."""
     left, right = common_shape(run, left, right, span)
-    left, right = (with_expressions(value, run.safe) for value in (left, right))
+    left, right = (with_expressions(value, run.make_lazy_safe) for value in (left, right))
     return _select(condition, left, right, span)
 
 

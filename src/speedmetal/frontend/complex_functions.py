@@ -12,7 +12,7 @@ import numpy as np
 from speedmetal import dtypes
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arguments import Arguments
-from speedmetal.frontend.convert import as_complex, as_number, converted, typed
+from speedmetal.frontend.convert import as_complex, as_number, convert_expression, convert_operand
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.values import Aggregate, Complex, Scalar, Static, Value
@@ -67,7 +67,7 @@ def call(
 def apply(run: AbstractInterpreter, name: str, number: Complex, span: SourceSpan) -> Value:
     """The intrinsic of this name on a complex number."""
     found = _library(run, _FUNCTIONS[name], (number.real, number.imag), span)
-    return _joined(found) if isinstance(found, Aggregate) else found
+    return _join_parts(found) if isinstance(found, Aggregate) else found
 
 
 def _library(
@@ -86,7 +86,7 @@ def _library(
     return call_function(run, function, Arguments(node, [Scalar(part) for part in parts]))
 
 
-def _joined(found: Value) -> Complex:
+def _join_parts(found: Value) -> Complex:
     """Two parts as one number."""
     assert isinstance(found, Aggregate)
     real, imag = (item for item in found.items if isinstance(item, Scalar))
@@ -118,12 +118,14 @@ def power(run: AbstractInterpreter, base: Value, exponent: Value, span: SourceSp
             )
     number = as_complex(run, base, span)
     if not complex_numbers.is_complex(exponent):
-        size = converted(typed(run, exponent, dtypes.float32, span), dtypes.float32)
+        size = convert_expression(
+            convert_operand(run, exponent, dtypes.float32, span), dtypes.float32
+        )
         parts = (number.real, number.imag, size)
-        return _joined(_library(run, complex_parts.real_power, parts, span))
+        return _join_parts(_library(run, complex_parts.real_power, parts, span))
     other = as_complex(run, exponent, span)
     both = (number.real, number.imag, other.real, other.imag)
-    return _joined(_library(run, complex_parts.power, both, span))
+    return _join_parts(_library(run, complex_parts.power, both, span))
 
 
 def _product(run: AbstractInterpreter, base: Complex, count: int, span: SourceSpan) -> Value:
@@ -183,8 +185,8 @@ def _rect(run: AbstractInterpreter, arguments: Arguments) -> Value:
     values = arguments.take(run, "sm.rect", "r phi")
     span = run.span(arguments.node)
     complex_numbers.check_operands(tuple(values), span)
-    parts = tuple(typed(run, value, dtypes.float32, span) for value in values)
-    return _joined(_library(run, complex_parts.rect, parts, span))
+    parts = tuple(convert_operand(run, value, dtypes.float32, span) for value in values)
+    return _join_parts(_library(run, complex_parts.rect, parts, span))
 
 
 def _of_cmath(name: str) -> Handler:

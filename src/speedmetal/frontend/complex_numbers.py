@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speedmetal import dtypes
-from speedmetal.frontend.convert import as_complex, as_number, typed
+from speedmetal.frontend.convert import as_complex, as_number, convert_operand
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.values import Complex, Scalar, Static, Value
 from speedmetal.intrinsics import TABLE
@@ -75,7 +75,7 @@ def _with_real(
     run: AbstractInterpreter, name: str, a: Complex, b: Value, span: SourceSpan
 ) -> Complex:
     """``a <operator> b`` of a real b, part by part (C99, annex G.5)."""
-    real = typed(run, b, _F32, span)
+    real = convert_operand(run, b, _F32, span)
     if name in {"add", "subtract"}:
         return Complex(_operation(name, a.real, real), a.imag)
     real = run.keep(real, "real")
@@ -86,7 +86,7 @@ def _from_real(
     run: AbstractInterpreter, name: str, a: Value, b: Complex, span: SourceSpan
 ) -> Complex:
     """``a <operator> b`` of a real a, part by part."""
-    real = typed(run, a, _F32, span)
+    real = convert_operand(run, a, _F32, span)
     if name == "multiply":
         real = run.keep(real, "real")
         return Complex(_operation(name, real, b.real), _operation(name, real, b.imag))
@@ -154,5 +154,7 @@ def equal(run: AbstractInterpreter, a: Complex, b: Complex, name: str, span: Sou
     real = ir.Compare(name, a.real, b.real, dtypes.bool_, span)
     imag = ir.Compare(name, a.imag, b.imag, dtypes.bool_, span)
     return Scalar(
-        ir.Logical("and" if name == "eq" else "or", real, run.safe(imag), dtypes.bool_, span)
+        ir.Logical(
+            "and" if name == "eq" else "or", real, run.make_lazy_safe(imag), dtypes.bool_, span
+        )
     )

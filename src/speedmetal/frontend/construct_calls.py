@@ -14,16 +14,16 @@ from speedmetal.frontend.convert import (
     as_dtype,
     as_number,
     as_scalar,
-    converted,
+    convert_expression,
     static_int,
     truth,
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
-from speedmetal.frontend.memory import axis_index, flattened, in_memory, note_write
+from speedmetal.frontend.memory import axis_index, flatten_indices, in_memory, note_write
 from speedmetal.frontend.memory import extent as extent_of
-from speedmetal.frontend.python_functions import whole
+from speedmetal.frontend.python_functions import round_to_integer
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -52,7 +52,7 @@ Handler = Callable[[AbstractInterpreter, Arguments], Value]
 def _array(space: Space, construct: str) -> Handler:
     def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         name = run.take_hint("tile" if space is Space.THREADGROUP else "own")
-        run.impure()
+        run.require_inlining()
         given, kind = arguments.take(run, f"sm.{construct}", "shape dtype")
         span = run.span(arguments.node)
         dtype = as_dtype(kind, span)
@@ -82,7 +82,7 @@ def _size(
     scalar = as_scalar(run, value, span)
     if isinstance(scalar.expression, ir.Constant):
         return static_int(value, span, "the size of an array")
-    expression = resolved(run, scalar.expression)
+    expression = expand_definitions(run, scalar.expression)
     if not scalar.dtype.is_integer or not _known_at_launch(run, expression):
         raise Fault(
             span,
@@ -92,13 +92,13 @@ def _size(
     return expression
 
 
-def resolved(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
+def expand_definitions(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
     """The expression with variables that are bound once written out."""
 
     def write_out(part: ir.Expression) -> ir.Expression:
         if isinstance(part, ir.Read):
             meaning = run.definitions.get(part.variable)
-            return part if meaning is None else resolved(run, meaning)
+            return part if meaning is None else expand_definitions(run, meaning)
         return part
 
     return rewrite(expression, write_out)
@@ -145,7 +145,7 @@ _MEMORY: dict[str, frozenset[Space]] = {
 
 def _barrier(scope: str) -> Handler:
     def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
-        run.impure()
+        run.require_inlining()
         (memory,) = arguments.take_some(run, f"sm.{scope}_barrier", "", "memory")
         span = run.span(arguments.node)
         chosen = "threadgroup" if memory is None else None
@@ -169,7 +169,7 @@ def _barrier(scope: str) -> Handler:
 
 def _matrix(run: AbstractInterpreter, arguments: Arguments) -> Value:
     value, kind = arguments.take(run, "sm.simdgroup_matrix", "value dtype")
-    run.impure()
+    run.require_inlining()
     span = run.span(arguments.node)
     dtype = as_dtype(kind, span)
     if not dtype.is_float:
@@ -188,7 +188,7 @@ def _matrix_place(
             span,
             f"{name} expects floats in device or threadgroup memory, found {describe(array)}",
         )
-    places = flattened([origin])
+    places = flatten_indices([origin])
     if len(places) != 2:
         raise Fault(span, f"{name} expects the place (row, column), found {describe(origin)}")
     first = len(array.prefix)
@@ -225,7 +225,7 @@ def _matrix_load(run: AbstractInterpreter, arguments: Arguments) -> Value:
     )
     assert array is not None
     assert origin is not None
-    run.impure()
+    run.require_inlining()
     span = run.span(arguments.node)
     if transpose is not None and not (
         isinstance(transpose, Static) and isinstance(transpose.value, bool)
@@ -240,7 +240,7 @@ def _matrix_load(run: AbstractInterpreter, arguments: Arguments) -> Value:
 
 def _matrix_store(run: AbstractInterpreter, arguments: Arguments) -> Value:
     matrix, array, origin = arguments.take(run, "sm.simdgroup_store", "matrix array origin")
-    run.impure()
+    run.require_inlining()
     span = run.span(arguments.node)
     if not isinstance(matrix, Matrix):
         raise Fault(
@@ -277,7 +277,7 @@ def _bitcast(run: AbstractInterpreter, arguments: Arguments) -> Value:
             span,
             f"sm.bitcast expects a type of the same size, found {source.name} and {dtype.name}",
         )
-    expression = converted(scalar.expression, source)
+    expression = convert_expression(scalar.expression, source)
     return Scalar(ir.Bitcast(expression, dtype, span) if source is not dtype else expression)
 
 
@@ -288,11 +288,13 @@ def _select(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if isinstance(known, Static):
         return left if known.value else right
     # Both are evaluated, unlike the operands of the node, which must be safe to evaluate.
-    left, right = (with_expressions(value, partial(_settled, run)) for value in (left, right))
+    left, right = (
+        with_expressions(value, partial(_keep_if_unsafe, run)) for value in (left, right)
+    )
     return select(run, known.expression, left, right, span)
 
 
-def _settled(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
+def _keep_if_unsafe(run: AbstractInterpreter, expression: ir.Expression) -> ir.Expression:
     return expression if run.is_lazy_safe(expression) else run.keep(expression, "chosen")
 
 
@@ -336,7 +338,7 @@ def _modf(run: AbstractInterpreter, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     number = as_scalar(run, x, span)
     if not number.dtype.is_float:
-        number = Scalar(converted(number.expression, dtypes.DEFAULT_FLOAT))
+        number = Scalar(convert_expression(number.expression, dtypes.DEFAULT_FLOAT))
     number = run.keep_scalar(number, "x")
     whole_part = apply(run, TABLE["trunc"], [number], span)
     assert isinstance(whole_part, Scalar)
@@ -348,10 +350,10 @@ def _modf(run: AbstractInterpreter, arguments: Arguments) -> Value:
     return Aggregate((apply(run, TABLE["copysign"], [rest, number], span), whole_part))
 
 
-def _whole(name: str) -> Handler:
+def _rounding_handler(name: str) -> Handler:
     def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         (x,) = arguments.take(run, f"math.{name}", "x")
-        return whole(run, name, x, arguments.node)
+        return round_to_integer(run, name, x, arguments.node)
 
     return handler
 
@@ -383,8 +385,8 @@ HANDLERS: dict[str, Handler] = {
     "sincos": _pair("sin", "cos"),
     "frexp": _pair("frexp_mantissa", "frexp_exponent"),
     "modf": _modf,
-    "math.floor": _whole("floor"),
-    "math.ceil": _whole("ceil"),
-    "math.trunc": _whole("trunc"),
+    "math.floor": _rounding_handler("floor"),
+    "math.ceil": _rounding_handler("ceil"),
+    "math.trunc": _rounding_handler("trunc"),
 }
 """What each construct does, by its record's name."""

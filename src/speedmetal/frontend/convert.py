@@ -149,7 +149,9 @@ def as_scalar(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scala
     return number
 
 
-def typed(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> ir.Expression:
+def convert_operand(
+    run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan
+) -> ir.Expression:
     """The value in a type that an operation promoted it to.
 
     Raises:
@@ -157,10 +159,10 @@ def typed(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan
     """
     if isinstance(value, Static) and isinstance(value.value, bool | int | float):
         return constant(value.value, dtype, span)
-    return converted(as_scalar(run, value, span).expression, dtype)
+    return convert_expression(as_scalar(run, value, span).expression, dtype)
 
 
-def converted(expression: ir.Expression, dtype: DType) -> ir.Expression:
+def convert_expression(expression: ir.Expression, dtype: DType) -> ir.Expression:
     """The expression in another type; constants are converted here where that is exact in Python.
 
     Floats are rounded through NumPy, whose conversions are IEEE's.
@@ -194,16 +196,16 @@ def explicit(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceS
     if isinstance(value, Static) and isinstance(value.value, float) and not dtype.is_integer:
         return Scalar(constant(value.value, dtype, span))
     if isinstance(value, Static) and isinstance(value.value, float):
-        return Scalar(ir.Constant(saturated(value.value, dtype), dtype, span))
+        return Scalar(ir.Constant(saturate_float(value.value, dtype), dtype, span))
     if isinstance(value, Static):
         return Scalar(constant(value.value, dtype, span, "write a constant that it holds"))
-    return Scalar(converted(number.expression, dtype))
+    return Scalar(convert_expression(number.expression, dtype))
 
 
-def saturated(value: float, dtype: DType) -> int:
+def saturate_float(value: float, dtype: DType) -> int:
     """A float as an integer: cut towards zero, held to the type's range, NaN gives 0.
 
-    >>> saturated(-2.9, dtypes.int8), saturated(1e9, dtypes.int8)
+    >>> saturate_float(-2.9, dtypes.int8), saturate_float(1e9, dtypes.int8)
     (-2, 127)
     """
     if math.isnan(value):
@@ -228,7 +230,7 @@ def as_complex(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Comp
     if isinstance(number, Complex):
         return number
     zero = ir.Constant(0.0, dtypes.float32, span)
-    return Complex(converted(number.expression, dtypes.float32), zero, number.weak)
+    return Complex(convert_expression(number.expression, dtypes.float32), zero, number.weak)
 
 
 def implicit(
@@ -259,7 +261,7 @@ def implicit(
             span,
             f"expected bool_ for {into}, found {scalar.dtype.name}; write x != 0",
         )
-    return typed(run, value, dtype, span)
+    return convert_operand(run, value, dtype, span)
 
 
 def _way_from_float(scalar: Scalar, dtype: DType) -> str:
@@ -285,7 +287,9 @@ def truth(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Static | 
         case Complex(real, imag):
             zero = ir.Constant(0.0, dtypes.float32, span)
             parts = [ir.Compare("ne", p, zero, dtypes.bool_, span) for p in (real, imag)]
-            return Scalar(ir.Logical("or", parts[0], run.safe(parts[1]), dtypes.bool_, span))
+            return Scalar(
+                ir.Logical("or", parts[0], run.make_lazy_safe(parts[1]), dtypes.bool_, span)
+            )
     scalar = as_scalar(run, value, span)
     if scalar.dtype.is_bool:
         return scalar

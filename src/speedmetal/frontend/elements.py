@@ -20,7 +20,7 @@ from speedmetal.errors import UserInputError
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.comparison import SIGNS as COMPARISONS
 from speedmetal.frontend.comparison import compare, select
-from speedmetal.frontend.convert import as_scalar, explicit, truth, typed
+from speedmetal.frontend.convert import as_scalar, convert_operand, explicit, truth
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.functions import unique_function_name
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
@@ -59,7 +59,7 @@ def _intrinsic(name: str) -> Operation:
 
 
 def _where(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> Value:
-    condition = typed(run, truth(run, values[0], span), dtypes.bool_, span)
+    condition = convert_operand(run, truth(run, values[0], span), dtypes.bool_, span)
     return select(run, condition, values[1], values[2], span)
 
 

@@ -11,9 +11,9 @@ from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.walk import expressions, operands
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 Block = list[Any]

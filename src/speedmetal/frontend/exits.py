@@ -32,13 +32,13 @@ def leave(run: AbstractInterpreter, label: Label) -> None:
 
 
 def _ask(run: AbstractInterpreter, flag: Flag) -> ir.Read:
-    """The flag's value."""
+    """An expression that reads the flag."""
     if flag.variable is None:
         flag.variable = run.variable(flag.name, dtypes.bool_, flag.span)
     return ir.Read(flag.variable, flag.span)
 
 
-def labelled(
+def run_with_label(
     run: AbstractInterpreter, name: str, node: ast.AST, body: Callable[[Label], None]
 ) -> None:
     """Run a body that may leave its label, and go on after it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from speedmetal.frontend import arithmetic, special_methods
 from speedmetal.frontend.attributes import attribute
-from speedmetal.frontend.binding import bind, fault_of, resolved
+from speedmetal.frontend.binding import bind, fault_of, resolve_name
 from speedmetal.frontend.capture import look_up
 from speedmetal.frontend.comparison import (
     combine,
@@ -20,8 +20,8 @@ from speedmetal.frontend.frames import Frame
 from speedmetal.frontend.interpreter import AbstractInterpreter, UnknownName, expression
 from speedmetal.frontend.memory import index_nodes, item, subscript
 from speedmetal.frontend.own_methods import refuse_own
-from speedmetal.frontend.suggestions import FOREIGN, meant, unknown_name
-from speedmetal.frontend.unpack import spread
+from speedmetal.frontend.suggestions import FOREIGN, suggest_names, unknown_name
+from speedmetal.frontend.unpack import spread_values
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -68,7 +68,7 @@ def _name(run: AbstractInterpreter, node: ast.Name) -> Value:
     frame: Frame | None = run.frame
     while frame is not None:
         if node.id in frame.parsed.locals:
-            return _local(run, node, frame)
+            return _load_local(run, node, frame)
         if frame.parent is None:
             break
         frame = frame.parent
@@ -76,28 +76,28 @@ def _name(run: AbstractInterpreter, node: ast.Name) -> Value:
     try:
         found = look_up(frame.function, node.id, run.session.dependencies)
     except KeyError:
-        message = unknown_name(node.id, _visible(frame))
+        message = unknown_name(node.id, _visible_names(frame))
         raise UnknownName(run.span(node), message) from None
-    return run.lifted(found)
+    return run.lift_object(found)
 
 
-def _local(run: AbstractInterpreter, node: ast.Name, frame: Frame) -> Value:
+def _load_local(run: AbstractInterpreter, node: ast.Name, frame: Frame) -> Value:
     found = frame.env.get(node.id)
     if found is None:
-        hint = meant(node.id, frame.env.names()) or "; assign it before it is read"
+        hint = suggest_names(node.id, frame.env.names()) or "; assign it before it is read"
         raise run.fault(node, f"{node.id!r} has no value yet{hint}")
     if isinstance(found, Broken):
         raise fault_of(run, node, found)
-    return resolved(run, frame, node.id, found)
+    return resolve_name(run, frame, node.id, found)
 
 
-def _visible(frame: Frame) -> list[str]:
+def _visible_names(frame: Frame) -> list[str]:
     return [*frame.parsed.locals, *frame.function.__globals__, *frame.function.__code__.co_freevars]
 
 
 @expression(ast.Tuple)
 def _tuple(run: AbstractInterpreter, node: ast.Tuple) -> Value:
-    return Aggregate(tuple(spread(run, node.elts)))
+    return Aggregate(tuple(spread_values(run, node.elts)))
 
 
 DEEPEST_CHAIN = 64
@@ -133,7 +133,7 @@ def _unary(run: AbstractInterpreter, node: ast.UnaryOp) -> Value:
 
 
 @expression(ast.NamedExpr)
-def _named(run: AbstractInterpreter, node: ast.NamedExpr) -> Value:
+def _named_expression(run: AbstractInterpreter, node: ast.NamedExpr) -> Value:
     bind(run, node.target.id, run.value(node.value), node.target)
     found = run.frame.env.get(node.target.id)
     assert found is not None
@@ -152,7 +152,7 @@ def parameter_defaults(run: AbstractInterpreter, arguments: ast.arguments) -> di
     pairs: list[tuple[ast.arg, ast.expr]] = [*zip(with_default, arguments.defaults, strict=True)]
     keyword_only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     pairs += [(place, default) for place, default in keyword_only if default is not None]
-    return {place.arg: run.copied(run.value(default)) for place, default in pairs}
+    return {place.arg: run.copy_value(run.value(default)) for place, default in pairs}
 
 
 # --- Comparisons -----------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def _is_number(value: Static | Scalar) -> bool:
 def _subscript(run: AbstractInterpreter, node: ast.Subscript) -> Value:
     if isinstance(node.slice, ast.Slice):
         return _slice(run, node, node.slice)
-    whole, *indices = spread(run, [node.value, *index_nodes(node)])
+    whole, *indices = spread_values(run, [node.value, *index_nodes(node)])
     if isinstance(whole, ArrayView):
         return subscript(run, node, whole, indices)
     index = indices[0] if len(indices) == 1 else Aggregate(tuple(indices))
@@ -288,6 +288,6 @@ def _attribute(run: AbstractInterpreter, node: ast.Attribute) -> Value:
         if node.attr not in FOREIGN or isinstance(node.value, ast.Attribute):
             raise
         shown = ast.unparse(node)  # cuda.grid, where no cuda was imported
-        message = f"{shown} does not exist{meant(node.attr, [])}"
+        message = f"{shown} does not exist{suggest_names(node.attr, [])}"
         raise run.fault(node, message) from fault
     return attribute(run, node, owner)

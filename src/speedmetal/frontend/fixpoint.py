@@ -1,4 +1,4 @@
-"""Runs repeated until what they assume about names is what they find."""
+"""Abstract interpretation, repeated until the types assumed of names are those found."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MOST_RUNS = 200
 
 
 def solve(unit: Unit, start: Callable[[AbstractInterpreter], None]) -> AbstractInterpreter:
-    """The first run that finds what it assumed.
+    """Interpret a function until an interpretation finds the types that it assumed; returns it.
 
     Raises:
-        InternalError: There is none.
+        InternalError: None does within `MOST_RUNS`.
     """
     for _ in range(MOST_RUNS):
         run = AbstractInterpreter(unit)
@@ -30,7 +30,7 @@ def solve(unit: Unit, start: Callable[[AbstractInterpreter], None]) -> AbstractI
 
 
 def _learn(unit: Unit, run: AbstractInterpreter) -> bool:
-    """Change the assumptions to what the run found; whether that changed any.
+    """Change the assumed types to what the interpretation found; whether that changed any.
 
     What cannot be is believed only when all else is settled: an early run may have taken branches
     and values that the last one does not.
@@ -78,13 +78,13 @@ def _slot_of(record: Record, assumed: VariableType | None) -> VariableType | Dia
     It is no narrower than what was assumed, unless nothing holds both.
     """
     bindings = [binding for binding in record.bindings if is_variable(binding.slot)]
-    found = _joined(record, bindings, assumed)
+    found = _join_bindings(record, bindings, assumed)
     if assumed is not None and isinstance(found, Diagnostic):
-        return _joined(record, bindings, None)
+        return _join_bindings(record, bindings, None)
     return found
 
 
-def _joined(
+def _join_bindings(
     record: Record, bindings: Sequence[Binding], joined: VariableType | None
 ) -> VariableType | Diagnostic | None:
     """The slot that holds the values of all bindings, by itself, or what contradicts what.

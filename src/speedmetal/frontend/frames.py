@@ -7,10 +7,10 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from speedmetal.common.records import record
 from speedmetal.frontend.emit import Block, Flag
 from speedmetal.frontend.parse import Parsed
 from speedmetal.frontend.values import Value
-from speedmetal.records import record
 
 
 class Env:

@@ -11,17 +11,17 @@ from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.errors import CompileError, Diagnostic
-from speedmetal.frontend.arguments import Arguments, counted
-from speedmetal.frontend.binding import bind_parameter, fault_of, resolved
+from speedmetal.frontend.arguments import Arguments, format_argument_count
+from speedmetal.frontend.binding import bind_parameter, fault_of, resolve_name
 from speedmetal.frontend.emit import freeze
-from speedmetal.frontend.exits import labelled
+from speedmetal.frontend.exits import run_with_label
 from speedmetal.frontend.fixpoint import solve
 from speedmetal.frontend.frames import Env, Frame, Label
 from speedmetal.frontend.identifiers import Names
 from speedmetal.frontend.interpreter import RETURN, AbstractInterpreter, Fault, NeedsInlining
 from speedmetal.frontend.parse import Parsed, parse
 from speedmetal.frontend.session import Specialised, Unit
-from speedmetal.frontend.suggestions import meant
+from speedmetal.frontend.suggestions import suggest_names
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -71,7 +71,7 @@ def call_function(
             )
     bound = bind_arguments(run, callee, arguments)
     span = run.span(arguments.node)
-    with entered(run, callee, arguments.node):
+    with enter_callee(run, callee, arguments.node):
         if callee.parent is None and _fits_function(bound):
             known = specialise(run, callee, bound, span)
             if known.broken:
@@ -108,7 +108,7 @@ def python_defaults(run: AbstractInterpreter, function: types.FunctionType) -> d
     given = function.__defaults__ or ()
     pairs = dict(zip(names[len(names) - len(given) :], given, strict=True))
     pairs |= function.__kwdefaults__ or {}
-    return {name: run.lifted(value) for name, value in pairs.items()}
+    return {name: run.lift_object(value) for name, value in pairs.items()}
 
 
 def bind_arguments(
@@ -128,11 +128,11 @@ def bind_arguments(
     if rest and spec.vararg is None:
         raise run.fault(
             arguments.node,
-            f"expected {shown}, found {counted(len(arguments.positional))}",
+            f"expected {shown}, found {format_argument_count(len(arguments.positional))}",
         )
     for name, value in arguments.named.items():
         if name not in names + keyword_only or name in given:
-            hint = " twice" if name in given else meant(name, names + keyword_only)
+            hint = " twice" if name in given else suggest_names(name, names + keyword_only)
             raise run.fault(arguments.node, f"expected {shown}, found an argument {name!r}{hint}")
         given[name] = value
     bound: dict[str, Value] = {}
@@ -147,7 +147,7 @@ def bind_arguments(
 
 
 @contextmanager
-def entered(run: AbstractInterpreter, callee: Callee, node: ast.expr) -> Iterator[None]:
+def enter_callee(run: AbstractInterpreter, callee: Callee, node: ast.expr) -> Iterator[None]:
     """Inside a callee, for messages and against recursion."""
     stack = run.session.call_stack
     span = run.span(node)
@@ -312,7 +312,7 @@ def _inline(
             frame.label = label
             run.execute(callee.parsed.body)
 
-        labelled(run, "returned", callee.parsed.node, body)
+        run_with_label(run, "returned", callee.parsed.node, body)
         return _result(run, frame, span)
     finally:
         run.frame = caller
@@ -324,7 +324,7 @@ def _result(run: AbstractInterpreter, frame: Frame, span: SourceSpan) -> Value:
     if frame.result is not None:
         value = frame.result
     else:
-        value = resolved(run, frame, RETURN, frame.env.get(RETURN) or NONE)
+        value = resolve_name(run, frame, RETURN, frame.env.get(RETURN) or NONE)
     if isinstance(value, Broken):
         fault = fault_of(run, frame.parsed.node, value)
         notes = (*fault.related, (span, f"{frame.parsed.name!r} is called here"))

@@ -11,10 +11,11 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from speedmetal.frontend.binding import bind, declare, fault_of, resolved
+from speedmetal.common.records import record
+from speedmetal.frontend.binding import bind, declare, fault_of, resolve_name
 from speedmetal.frontend.comparison import invert_truth, select
 from speedmetal.frontend.convert import truth
-from speedmetal.frontend.exits import branch, labelled, leave
+from speedmetal.frontend.exits import branch, leave, run_with_label
 from speedmetal.frontend.frames import Consumer, Env, Frame, Label
 from speedmetal.frontend.interpreter import AbstractInterpreter, expression
 from speedmetal.frontend.parse import FIRST_ITERABLE, items_generator
@@ -29,7 +30,6 @@ from speedmetal.frontend.values import (
     Value,
     with_expressions,
 )
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
@@ -38,7 +38,7 @@ def _generator(run: AbstractInterpreter, node: ast.GeneratorExp | ast.ListComp) 
     return Generator(node, run.frame, run.value(node.generators[0].iter))
 
 
-def over(run: AbstractInterpreter, call: ast.expr, bounds: Range) -> Generator:
+def generator_over(run: AbstractInterpreter, call: ast.expr, bounds: Range) -> Generator:
     """The items of a range that a function was called with."""
     return Generator(items_generator(run.frame.parsed, call), run.frame, bounds)
 
@@ -76,15 +76,15 @@ def _inside(
         run.frame = caller
 
 
-def _read(run: AbstractInterpreter, name: str) -> Value:
-    """What a name of the generator's frame is bound to."""
+def _read_name(run: AbstractInterpreter, name: str) -> Value:
+    """The value of a name in the generator's frame."""
     found = run.frame.env.get(name)
     assert found is not None
-    return resolved(run, run.frame, name, found)
+    return resolve_name(run, run.frame, name, found)
 
 
 def _result(run: AbstractInterpreter, name: str, node: ast.AST) -> Value:
-    found = _read(run, name)
+    found = _read_name(run, name)
     if isinstance(found, Broken):
         raise fault_of(run, node, found)
     return found
@@ -135,7 +135,7 @@ def search(run: AbstractInterpreter, generator: Generator, name: str, *, sought:
             bind(run, found, Static(not sought), generator.node)
             go_through()
 
-        labelled(run, "stopped", generator.node, body)
+        run_with_label(run, "stopped", generator.node, body)
         return _result(run, found, generator.node)
 
 
@@ -157,7 +157,7 @@ class Order:
     better: Combine
     key: Value | None = None
 
-    def keyed(self, run: AbstractInterpreter, item: Value, node: ast.expr) -> Value:
+    def add_key(self, run: AbstractInterpreter, item: Value, node: ast.expr) -> Value:
         """An item with its key before it."""
         if self.key is None:
             return item
@@ -183,7 +183,7 @@ def extreme(
     """``combine(... combine(first, second) ..., last)``, or the default where there is no item.
 
     Args:
-        run: The run.
+        run: The interpreter.
         generator: Gives the items.
         order: Which of two is better.
         default: The result where there is none; None where that must not be.
@@ -196,8 +196,8 @@ def extreme(
 
     def each(item: Value, place: ast.expr) -> None:
         span = run.span(place)
-        item = order.keyed(run, item, place)
-        started = _read(run, _STARTED)
+        item = order.add_key(run, item, place)
+        started = _read_name(run, _STARTED)
         so_far = run.frame.env.get(best)
         is_first = isinstance(started, Static) and not started.value
         if so_far is not None and not is_first:
@@ -230,7 +230,7 @@ def _or_default(
     run: AbstractInterpreter, order: Order, best: str, node: ast.expr, default: Value | None
 ) -> Value:
     """The best item, where there was one."""
-    started = _read(run, _STARTED)
+    started = _read_name(run, _STARTED)
     if isinstance(started, Static) and not started.value:
         assert default is not None
         return default

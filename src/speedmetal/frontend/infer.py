@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import (
     CompileError,
@@ -52,7 +53,6 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 from speedmetal.system.deep_stack import with_room
 

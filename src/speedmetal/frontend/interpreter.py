@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, ClassVar
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError, Diagnostic, UserInputError
 from speedmetal.frontend.emit import (
@@ -38,7 +39,6 @@ from speedmetal.frontend.values import (
 from speedmetal.frontend.variable_types import Key, VariableType
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ValueType
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 RETURN = "<return>"
@@ -235,7 +235,7 @@ class AbstractInterpreter:
             elif isinstance(node, ast.FunctionDef):
                 self.frame.env.own[node.name] = REPORTED
 
-    def lifted(self, found: Any) -> Value:
+    def lift_object(self, found: Any) -> Value:
         """A Python object, captured or a default, as a value."""
         return lift(found, has_float64=self.session.has_float64)
 
@@ -256,7 +256,7 @@ class AbstractInterpreter:
             return expression
         return self.assign_new(name, expression)
 
-    def copied(self, value: ValueT) -> ValueT:
+    def copy_value(self, value: ValueT) -> ValueT:
         """The value as it is now, whatever becomes of the names and elements that it reads."""
 
         def copy(expression: ir.Expression) -> ir.Expression:
@@ -265,12 +265,14 @@ class AbstractInterpreter:
 
         return with_expressions(value, copy)
 
-    def safe(self, expression: ir.Expression) -> ir.Expression:
+    def make_lazy_safe(self, expression: ir.Expression) -> ir.Expression:
         """The expression, or its value in a variable, fit for the lazy operand of a node."""
         return expression if self.is_lazy_safe(expression) else self.assign_new("kept", expression)
 
     def is_lazy_safe(self, *expressions: ir.Expression) -> bool:
-        """Whether evaluating them is always safe and cheap: no load, no call of a function."""
+        """Whether evaluating the expressions is always safe and cheap: no load, no call of a
+        function.
+        """
         return all(is_lazy_safe(expression, self._lazy_safe) for expression in expressions)
 
     def assign_new(self, name: str, expression: ir.Expression) -> ir.Read:
@@ -283,8 +285,8 @@ class AbstractInterpreter:
     def keep_scalar(self, scalar: Scalar, name: str = "kept") -> Scalar:
         return Scalar(self.keep(scalar.expression, name), scalar.weak)
 
-    def impure(self) -> None:
-        """Say that the function does what an ``ir.Function`` cannot."""
+    def require_inlining(self) -> None:
+        """Require that the function is inlined: it does what an ``ir.Function`` cannot."""
         if self.unit.is_function:
             raise NeedsInlining
 
@@ -314,7 +316,7 @@ class AbstractInterpreter:
             self.block = outer
 
     @contextmanager
-    def hinted(self, name: str) -> Iterator[None]:
+    def hint_name(self, name: str) -> Iterator[None]:
         """Call what the expression creates by this name."""
         outer, self.hint = self.hint, name
         try:

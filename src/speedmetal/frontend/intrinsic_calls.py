@@ -15,10 +15,10 @@ from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import (
     as_number,
     as_scalar,
-    converted,
+    convert_expression,
+    convert_operand,
     implicit,
     truth,
-    typed,
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
@@ -48,7 +48,7 @@ def call_intrinsic(run: AbstractInterpreter, intrinsic: Intrinsic, arguments: Ar
     values = arguments.take(run, f"sm.{intrinsic.name}", " ".join(intrinsic.operands))
     values = [unwrap(value, span) for value in values]
     if intrinsic.kind is IntrinsicKind.POSITION:
-        run.impure()
+        run.require_inlining()
         if intrinsic.axes:
             return Position(intrinsic)
         return Scalar(ir.Call(intrinsic, (), run.index_type, span))
@@ -63,36 +63,38 @@ def apply(
     """A mathematical intrinsic or a collective on numbers."""
     if complex_functions.takes_complex(intrinsic, values):
         return complex_functions.call(run, intrinsic, values, span)
-    folded = _folded(intrinsic, values)
+    folded = _fold_constants(intrinsic, values)
     if folded is not None:
         return folded
     exchange = intrinsic.exchange
     if exchange is not None and values and isinstance(values[0], Complex):
         return _on_parts(run, intrinsic, values, span)
     if intrinsic.accepts == frozenset({Kind.BOOL}):
-        number, operands = NumberVariable(dtypes.bool_), _truths(run, values, span)
+        number, operands = NumberVariable(dtypes.bool_), _convert_to_bools(run, values, span)
     else:
         number, operands = _numbers(run, intrinsic, values, span)
     dtype = number.dtype
     wide = intrinsic.wide and dtype.is_float and dtype.bits == 16
     inner = dtypes.float32 if wide else dtype
     parameters = tuple(
-        operand if index in intrinsic.scalar_operands else converted(operand, inner)
+        operand if index in intrinsic.scalar_operands else convert_expression(operand, inner)
         for index, operand in enumerate(operands)
     )
     result = _result_type(run, intrinsic, inner)
     expression: ir.Expression = ir.Call(intrinsic, parameters, result, span)
     if exchange is not None:
-        run.impure()
+        run.require_inlining()
         expression = run.assign_new(intrinsic.name.removeprefix("simd_"), expression)
     if intrinsic.result is Result.SAME:
-        return Scalar(converted(expression, dtype), number.weak)
+        return Scalar(convert_expression(expression, dtype), number.weak)
     return Scalar(expression)
 
 
-def _truths(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> list[ir.Expression]:
+def _convert_to_bools(
+    run: AbstractInterpreter, values: list[Value], span: SourceSpan
+) -> list[ir.Expression]:
     found = [truth(run, value, span) for value in values]
-    return [typed(run, value, dtypes.bool_, span) for value in found]
+    return [convert_operand(run, value, dtypes.bool_, span) for value in found]
 
 
 def _numbers(
@@ -106,17 +108,17 @@ def _numbers(
     main = tuple(v for i, v in enumerate(values) if i not in intrinsic.scalar_operands)
     number = common_type(run, main, span, name)
     if number.dtype.kind not in intrinsic.accepts:
-        number = _accepted(run, intrinsic, number, main, span)
+        number = _accepted_type(run, intrinsic, number, main, span)
     operands = [
         implicit(run, value, dtypes.int32, span, f"{intrinsic.operands[index]} of {name}")
         if index in intrinsic.scalar_operands
-        else typed(run, value, number.dtype, span)
+        else convert_operand(run, value, number.dtype, span)
         for index, value in enumerate(values)
     ]
     return number, operands
 
 
-def _accepted(
+def _accepted_type(
     run: AbstractInterpreter,
     intrinsic: Intrinsic,
     number: NumberVariable,
@@ -161,7 +163,7 @@ def _on_parts(
     return Complex(real, imag)
 
 
-def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
+def _fold_constants(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
     """The result on constants in double precision, which stays weak; None where it is not one."""
     if intrinsic.kind is not IntrinsicKind.MATH or not values:
         return None
@@ -193,7 +195,7 @@ def _folded(intrinsic: Intrinsic, values: list[Value]) -> Static | None:
 def _matrix_call(
     run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
 ) -> Matrix:
-    run.impure()
+    run.require_inlining()
     if not intrinsic.matrix_operands:
         scalar = as_scalar(run, values[0], span)
         dtype = scalar.dtype if scalar.dtype.is_float else dtypes.DEFAULT_FLOAT

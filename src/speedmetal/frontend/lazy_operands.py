@@ -34,7 +34,7 @@ def _conditional(run: AbstractInterpreter, node: ast.IfExp) -> Value:
     )
 
 
-def lazily(
+def evaluate_lazily(
     run: AbstractInterpreter, evaluate: Callable[[], Value]
 ) -> tuple[Value, Block, dict[str, Value]]:
     """A value, the statements that it needs and the names that it binds, not emitted yet."""
@@ -51,8 +51,8 @@ def choose(
     span: SourceSpan,
 ) -> Value:
     """One of two values, of which only the chosen one is evaluated."""
-    left, first, changes = lazily(run, when_true)
-    right, second, other_changes = lazily(run, when_false)
+    left, first, changes = evaluate_lazily(run, when_true)
+    right, second, other_changes = evaluate_lazily(run, when_false)
     merge(run, run.frame, [changes, other_changes])
     safe = not first and not second
     if safe and run.is_lazy_safe(*expressions_of(left), *expressions_of(right)):
@@ -144,7 +144,7 @@ def _and_then(
     place: ast.expr,
     rest: Callable[[], Value],
 ) -> Value:
-    """``first and rest()``, or the same with ``or``; ``place`` is where the first stands."""
+    """``first and rest()``, or ``first or rest()``; ``place`` is the node of the first operand."""
     name = "and" if isinstance(node.op, ast.And) else "or"
     span = run.span(node)
     condition = truth(run, first, run.span(place))
@@ -168,7 +168,7 @@ def _logical_pair(
     span: SourceSpan,
 ) -> Value:
     """``left and rest()`` of a bool."""
-    right, block, changes = lazily(run, rest)
+    right, block, changes = evaluate_lazily(run, rest)
     merge(run, run.frame, [changes, {}])
     is_truth = (isinstance(right, Scalar) and right.dtype.is_bool) or (
         isinstance(right, Static) and isinstance(right.value, bool)
@@ -218,7 +218,9 @@ def _decide(
         then(condition, None)
         return
     part, rest = parts[0], parts[1:]
-    found, block, changes = lazily(run, lambda: truth(run, run.value(part), run.span(part)))
+    found, block, changes = evaluate_lazily(
+        run, lambda: truth(run, run.value(part), run.span(part))
+    )
     assert isinstance(found, Static | Scalar)
 
     def go_on(so_far: Static | Scalar) -> None:
@@ -250,7 +252,7 @@ def _compare(run: AbstractInterpreter, node: ast.Compare) -> Value:
             continue
         assert isinstance(found, Scalar)
         # Always by a branch: what both share may have been computed in another one.
-        right, block, _ = lazily(run, partial(chain.links, group))
+        right, block, _ = evaluate_lazily(run, partial(chain.links, group))
         found = _pair_by_branch(run, found.expression, (right, block), "and", run.span(node))
     return found
 

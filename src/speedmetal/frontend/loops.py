@@ -17,13 +17,13 @@ from speedmetal.frontend.binding import (
 )
 from speedmetal.frontend.comparison import invert_truth
 from speedmetal.frontend.emit import Block, OpenFor, OpenIf, OpenWhile
-from speedmetal.frontend.exits import after_loop, labelled, leave
+from speedmetal.frontend.exits import after_loop, leave, run_with_label
 from speedmetal.frontend.frames import Label, Loop, Unrolled
 from speedmetal.frontend.interpreter import AbstractInterpreter, Region, statement
 from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.ranges import course_of
 from speedmetal.frontend.statements import assign
-from speedmetal.frontend.unpack import constant_range, turns, unpacked, unrolled
+from speedmetal.frontend.unpack import constant_range, count_turns, unpack_value, unroll_range
 from speedmetal.frontend.values import (
     ArrayView,
     Range,
@@ -41,7 +41,7 @@ from speedmetal.ir import nodes as ir
 def _for(run: AbstractInterpreter, node: ast.For) -> None:
     value = run.value(node.iter)
     if isinstance(value, Range) and _is_counted(run):
-        value = _counted(run, node, value)
+        value = _require_constant_range(run, node, value)
     if isinstance(value, Range):
         _for_range(run, node, value)
         return
@@ -53,7 +53,7 @@ def _is_counted(run: AbstractInterpreter) -> bool:
     return run.frame.consumer is not None and run.frame.consumer.counts
 
 
-def _counted(run: AbstractInterpreter, node: ast.For, bounds: Range) -> Static:
+def _require_constant_range(run: AbstractInterpreter, node: ast.For, bounds: Range) -> Static:
     """A constant range, to be unrolled."""
     found = constant_range(bounds)
     if found is None:
@@ -67,7 +67,7 @@ def _counted(run: AbstractInterpreter, node: ast.For, bounds: Range) -> Static:
 
 
 def _items(run: AbstractInterpreter, node: ast.For, value: Value) -> Sequence[Value]:
-    items = unpacked(run, node.iter, value)
+    items = unpack_value(run, node.iter, value)
     if items is not None:
         return items
     if isinstance(value, ArrayView):
@@ -79,11 +79,11 @@ def _items(run: AbstractInterpreter, node: ast.For, value: Value) -> Sequence[Va
     raise run.fault(
         node.iter,
         f"expected range(...), sm.static_range(...) or a tuple, found {describe(value)}"
-        f"{_way(value)}",
+        f"{_suggest_loop(value)}",
     )
 
 
-def _way(value: Value) -> str:
+def _suggest_loop(value: Value) -> str:
     is_count = isinstance(value, Scalar) or (isinstance(value, Static) and value.is_number)
     if isinstance(value, Static) and isinstance(value.value, str):
         return ""
@@ -101,7 +101,7 @@ def _unroll(run: AbstractInterpreter, node: ast.For, items: Sequence[Value]) -> 
             for item in items:
                 if not run.live:
                     return
-                labelled(run, "continued", node.target, partial(one, loop, item))
+                run_with_label(run, "continued", node.target, partial(one, loop, item))
         finally:
             run.frame.loops.pop()
 
@@ -117,7 +117,7 @@ def _unroll(run: AbstractInterpreter, node: ast.For, items: Sequence[Value]) -> 
         finally:
             frame.pinned = around
 
-    labelled(run, "stopped", node.target, whole)
+    run_with_label(run, "stopped", node.target, whole)
 
 
 def _hold(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> None:
@@ -131,8 +131,8 @@ def _hold(run: AbstractInterpreter, name: str, value: Value, node: ast.AST) -> N
 
 def _for_range(run: AbstractInterpreter, node: ast.For, bounds: Range) -> None:
     known = constant_range(bounds)
-    if known is not None and _exchanges(run, node) and turns(known) <= LARGEST_EXCHANGE:
-        _unroll(run, node, unrolled(run, node.iter, known))
+    if known is not None and _exchanges(run, node) and count_turns(known) <= LARGEST_EXCHANGE:
+        _unroll(run, node, unroll_range(run, node.iter, known))
         return
     course = course_of(run, node.iter, bounds)
     if course.turns == 0:
@@ -157,7 +157,7 @@ def _for_range(run: AbstractInterpreter, node: ast.For, bounds: Range) -> None:
 
     state, region = _body(run, node, loop.body, body, None if is_variable else name)
     ends = state.continues + ([region.changes] if region.live else [])
-    _after(run, node, state, ends if course.turns else [{}, *ends])
+    _continue_after_loop(run, node, state, ends if course.turns else [{}, *ends])
 
 
 LARGEST_EXCHANGE = 64
@@ -200,7 +200,7 @@ def _body(
     return state, region
 
 
-def _after(
+def _continue_after_loop(
     run: AbstractInterpreter, node: ast.For | ast.While, state: Loop, normal: list[dict[str, Value]]
 ) -> None:
     """Go on after a loop that ends normally in these ways, or by its breaks."""
@@ -246,7 +246,7 @@ def _while(run: AbstractInterpreter, node: ast.While) -> None:
     run.emit(loop)
     ends = state.continues + ([region.changes] if region.live else [])
     normal = [] if endless else [tested[0], *({**end, **tested[0]} for end in ends)]
-    _after(run, node, state, normal)
+    _continue_after_loop(run, node, state, normal)
 
 
 @statement(ast.Break)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.frontend import elements
 from speedmetal.frontend.comparison import compare, select
 from speedmetal.frontend.convert import (
     POSITION_HINT,
     as_complex,
     as_scalar,
-    converted,
+    convert_expression,
     implicit,
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
-from speedmetal.frontend.unpack import spread
+from speedmetal.frontend.unpack import spread_values
 from speedmetal.frontend.values import (
     Aggregate,
     AnyArray,
@@ -31,7 +32,6 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 
@@ -50,7 +50,7 @@ def locate(run: AbstractInterpreter, node: ast.Subscript) -> Element:
     Raises:
         Fault: It names none.
     """
-    values = spread(run, [node.value, *index_nodes(node)])
+    values = spread_values(run, [node.value, *index_nodes(node)])
     view = values[0]
     if isinstance(view, Aggregate):
         raise run.fault(
@@ -75,7 +75,7 @@ def element(
     Raises:
         Fault: Too many or too few indices, one that is no integer or out of range.
     """
-    values = flattened(values)
+    values = flatten_indices(values)
     if len(values) != view.rank:
         count = f"{view.rank} {'index' if view.rank == 1 else 'indices'}"
         raise run.fault(
@@ -87,7 +87,7 @@ def element(
     return Element(view.array, check_bounds(run, view.array, indices, node), node)
 
 
-def flattened(values: list[Value]) -> list[Value]:
+def flatten_indices(values: list[Value]) -> list[Value]:
     """Indices of which one may be a tuple: ``a[(i, j)]``, ``position = i, j; a[position]``."""
     flat: list[Value] = []
     for value in values:
@@ -100,7 +100,7 @@ def index_expressions(
     run: AbstractInterpreter, view: ArrayView, values: list[Value], node: ast.expr
 ) -> tuple[ir.Expression, ...]:
     """Indices of the axes after a view's own, in the index type."""
-    run.impure()
+    run.require_inlining()
     first = len(view.prefix)
     places = index_nodes(node) if isinstance(node, ast.Subscript) else []
     if len(places) != len(values):  # a tuple as index
@@ -137,7 +137,7 @@ def axis_index(
         raise run.fault(node, f"{expected}; {_way_to_index(scalar)}")
     if isinstance(scalar.expression, ir.Constant):
         return _constant_index(run, array, axis, int(scalar.expression.value), span)
-    return converted(_narrowable(run, scalar.expression), run.index_type)
+    return convert_expression(_narrowable(run, scalar.expression), run.index_type)
 
 
 def _narrowable(run: AbstractInterpreter, index: ir.Expression) -> ir.Expression:
@@ -158,7 +158,7 @@ def _narrowable(run: AbstractInterpreter, index: ir.Expression) -> ir.Expression
         not_below = ir.Compare("ge", index, zero, dtypes.bool_, span)
         held = ir.Logical("and", not_below, held, dtypes.bool_, span)
     outside = ir.Constant(-1, run.index_type, span)
-    return ir.Select(held, converted(index, run.index_type), outside, run.index_type, span)
+    return ir.Select(held, convert_expression(index, run.index_type), outside, run.index_type, span)
 
 
 def _way_to_index(scalar: Scalar) -> str:
@@ -201,7 +201,7 @@ def extent(run: AbstractInterpreter, array: AnyArray, axis: int, span: SourceSpa
     size = array.shape[axis]
     if isinstance(size, int):
         return ir.Constant(size, run.index_type, span)
-    return converted(size, run.index_type)
+    return convert_expression(size, run.index_type)
 
 
 def check_bounds(
@@ -278,7 +278,7 @@ def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AS
     Raises:
         Fault: The value's type does not go into the array.
     """
-    run.impure()
+    run.require_inlining()
     array = in_memory(run, place.array, place.node)
     note_write(run, array)
     span = run.span(place.node)
@@ -307,7 +307,7 @@ def subscript(
     run: AbstractInterpreter, node: ast.Subscript, view: ArrayView, values: list[Value]
 ) -> Value:
     """``a[...]``: an element, or the part of the array at the first few indices."""
-    values = flattened(values)
+    values = flatten_indices(values)
     if len(values) >= view.rank:
         return load(run, element(run, view, values, node))
     return ArrayView(view.array, view.prefix + index_expressions(run, view, values, node))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.ir import nodes as ir
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 _FOLD = {

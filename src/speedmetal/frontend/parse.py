@@ -13,9 +13,9 @@ import weakref
 from dataclasses import field
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.capture import Captured, FunctionNode, Source, capture
-from speedmetal.records import record
 
 _COMPREHENSION = (
     "kernels have no comprehensions; write a loop, with a total or an array for results"
@@ -306,19 +306,19 @@ def as_loop(node: GeneratorNode) -> ast.FunctionDef:
                 yield f(x)
     """
 
-    def placed(made: Any, at: ast.AST) -> Any:
+    def copy_place(made: Any, at: ast.AST) -> Any:
         return ast.copy_location(made, at)
 
-    item: ast.expr = placed(ast.Yield(node.elt), node.elt)
-    body: ast.stmt = placed(ast.Expr(item), node.elt)
+    item: ast.expr = copy_place(ast.Yield(node.elt), node.elt)
+    body: ast.stmt = copy_place(ast.Expr(item), node.elt)
     for number, clause in reversed([*enumerate(node.generators)]):
         for condition in reversed(clause.ifs):
-            body = placed(ast.If(condition, [body], []), condition)
-        name = placed(ast.Name(FIRST_ITERABLE, ast.Load()), clause.iter)
+            body = copy_place(ast.If(condition, [body], []), condition)
+        name = copy_place(ast.Name(FIRST_ITERABLE, ast.Load()), clause.iter)
         iterable = clause.iter if number else name
-        body = placed(ast.For(clause.target, iterable, [body], []), clause.target)
+        body = copy_place(ast.For(clause.target, iterable, [body], []), clause.target)
     nothing = ast.arguments([], [], None, [], [], None, [])
-    made: ast.FunctionDef = placed(ast.FunctionDef("generator", nothing, [body], []), node)
+    made: ast.FunctionDef = copy_place(ast.FunctionDef("generator", nothing, [body], []), node)
     return made
 
 

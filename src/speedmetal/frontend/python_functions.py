@@ -27,7 +27,7 @@ from speedmetal.frontend.convert import (
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.reductions import REDUCTIONS
-from speedmetal.frontend.unpack import items_of, turns, unpacked
+from speedmetal.frontend.unpack import count_turns, items_of, unpack_value
 from speedmetal.frontend.values import (
     NONE,
     Aggregate,
@@ -82,11 +82,11 @@ def _round(run: AbstractInterpreter, arguments: Arguments) -> Value:
             "round has one argument in kernels; for two digits write sm.rint(x * 100.0) / 100.0",
         )
     if isinstance(value, Static) and isinstance(value.value, int | float):
-        return Static(_whole(run, arguments, round, value.value))
-    return whole(run, "rint", value, arguments.node)
+        return Static(_round_constant(run, arguments, round, value.value))
+    return round_to_integer(run, "rint", value, arguments.node)
 
 
-def whole(run: AbstractInterpreter, name: str, value: Value, node: ast.expr) -> Value:
+def round_to_integer(run: AbstractInterpreter, name: str, value: Value, node: ast.expr) -> Value:
     """A rounding intrinsic's result as int32; an integer is its own."""
     span = run.span(node)
     scalar = as_scalar(run, value, span)
@@ -101,7 +101,7 @@ def _int(run: AbstractInterpreter, arguments: Arguments) -> Value:
     span = run.span(arguments.node)
     value = unwrap(value, span)
     if isinstance(value, Static) and isinstance(value.value, int | float):
-        return Static(_whole(run, arguments, int, value.value))
+        return Static(_round_constant(run, arguments, int, value.value))
     scalar = as_scalar(run, value, span)
     if scalar.weak and scalar.dtype.is_integer:
         return scalar
@@ -117,7 +117,7 @@ _INT_OF = {
 """What ``int(x)`` gives for a type of x; int32 for all others."""
 
 
-def _whole(
+def _round_constant(
     run: AbstractInterpreter, arguments: Arguments, rounded: Callable[[float], int], value: float
 ) -> int:
     try:
@@ -186,8 +186,8 @@ def _len(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if isinstance(value, ArrayView) and value.rank:
         return shape(run, value, run.span(arguments.node)).items[0]
     if isinstance(value, Static) and isinstance(value.value, range):
-        return Static(turns(value.value))
-    items = unpacked(run, arguments.node, value)
+        return Static(count_turns(value.value))
+    items = unpack_value(run, arguments.node, value)
     if items is not None:
         return Static(len(items))
     if isinstance(value, Static) and isinstance(value.value, str):
@@ -228,7 +228,7 @@ def _reversed(run: AbstractInterpreter, arguments: Arguments) -> Value:
 
 
 def _print(run: AbstractInterpreter, arguments: Arguments) -> Value:
-    run.impure()
+    run.require_inlining()
     span = run.span(arguments.node)
     separator = _text(run, arguments, "sep", " ")
     end = _text(run, arguments, "end", "\n")
@@ -239,7 +239,7 @@ def _print(run: AbstractInterpreter, arguments: Arguments) -> Value:
     for number, value in enumerate(arguments.positional):
         parts += [separator] if number else []
         _show(run, unwrap(value, span), parts, values, arguments.node)
-    run.emit(ir.Print(_joined([*parts, end]), tuple(values), span))
+    run.emit(ir.Print(_join_texts([*parts, end]), tuple(values), span))
     return NONE
 
 
@@ -277,7 +277,7 @@ def _show(
             values.append(as_scalar(run, value, run.span(node)).expression)
 
 
-def _joined(parts: list[str | None]) -> tuple[str | None, ...]:
+def _join_texts(parts: list[str | None]) -> tuple[str | None, ...]:
     """Texts next to each other made one."""
     joined: list[str | None] = []
     for part in parts:
@@ -291,10 +291,10 @@ def _joined(parts: list[str | None]) -> tuple[str | None, ...]:
 def _replace(run: AbstractInterpreter, arguments: Arguments) -> Value:
     if len(arguments.positional) != 1 or not isinstance(arguments.positional[0], Aggregate):
         raise run.fault(arguments.node, "expected dataclasses.replace(record, field=value)")
-    return replaced(run, arguments, arguments.positional[0])
+    return replace_fields(run, arguments, arguments.positional[0])
 
 
-def replaced(run: AbstractInterpreter, arguments: Arguments, record: Aggregate) -> Value:
+def replace_fields(run: AbstractInterpreter, arguments: Arguments, record: Aggregate) -> Value:
     """The record with some fields changed."""
     items = dict(zip(record.fields, record.items, strict=True))
     for name, value in arguments.named.items():
@@ -327,7 +327,7 @@ def _comparison(name: str) -> Handler:
     return handler
 
 
-def _unsupported(advice: str) -> Handler:
+def _refuse_with(advice: str) -> Handler:
     def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         raise run.fault(arguments.node, advice)
 
@@ -365,21 +365,21 @@ FUNCTIONS: dict[Any, Handler] = {
     operator.lshift: _operator("shift_left"),
     operator.rshift: _operator("shift_right"),
     **{getattr(operator, name): _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
-    builtins.list: _unsupported("kernels have no lists; use a tuple or sm.thread_array"),
-    builtins.set: _unsupported("kernels have no sets; compare with x in (1, 2, 3)"),
-    builtins.type: _unsupported("kernels have no type(x); write x.dtype"),
-    builtins.getattr: _unsupported("kernels have no getattr; write x.name"),
-    builtins.dict: _unsupported("kernels have no dictionaries; use a named tuple"),
-    builtins.str: _unsupported("kernels have no text; print(x) writes a number"),
-    builtins.isinstance: _unsupported("kernels have no isinstance; compare x.dtype == sm.float32"),
-    builtins.map: _unsupported("kernels have no map; write f(x) for x in t: sum(f(x) for x in t)"),
-    builtins.filter: _unsupported(
+    builtins.list: _refuse_with("kernels have no lists; use a tuple or sm.thread_array"),
+    builtins.set: _refuse_with("kernels have no sets; compare with x in (1, 2, 3)"),
+    builtins.type: _refuse_with("kernels have no type(x); write x.dtype"),
+    builtins.getattr: _refuse_with("kernels have no getattr; write x.name"),
+    builtins.dict: _refuse_with("kernels have no dictionaries; use a named tuple"),
+    builtins.str: _refuse_with("kernels have no text; print(x) writes a number"),
+    builtins.isinstance: _refuse_with("kernels have no isinstance; compare x.dtype == sm.float32"),
+    builtins.map: _refuse_with("kernels have no map; write f(x) for x in t: sum(f(x) for x in t)"),
+    builtins.filter: _refuse_with(
         "kernels have no filter; write x for x in t if f(x): sum(x for x in t if f(x))"
     ),
-    builtins.next: _unsupported(
+    builtins.next: _refuse_with(
         "kernels have no next; the first number that fits is min((k for k in t if ...), default=-1)"
     ),
-    builtins.input: _unsupported("kernels read nothing but their arguments"),
-    builtins.open: _unsupported("kernels read nothing but their arguments"),
+    builtins.input: _refuse_with("kernels read nothing but their arguments"),
+    builtins.open: _refuse_with("kernels read nothing but their arguments"),
 }
 """What a kernel does with Python's functions."""

@@ -11,17 +11,23 @@ import ast
 from dataclasses import replace
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.frontend.arithmetic import common_type
-from speedmetal.frontend.convert import as_number, as_scalar, constant, converted, typed
+from speedmetal.frontend.convert import (
+    as_number,
+    as_scalar,
+    constant,
+    convert_expression,
+    convert_operand,
+)
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.modular import Known, Modular
-from speedmetal.frontend.unpack import turns
+from speedmetal.frontend.unpack import count_turns
 from speedmetal.frontend.values import Range, Scalar, Static, Value, describe
 from speedmetal.frontend.variable_types import NumberVariable
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.counting import may_be_zero
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 _UNSIGNED = {32: dtypes.uint32, 64: dtypes.uint64}
@@ -69,14 +75,14 @@ def course_of(run: AbstractInterpreter, node: ast.expr, bounds: Range) -> Course
         Fault: The bounds are no integers, or have no common type; the step is 0.
     """
     start, stop, step = (_integer(run, node, p) for p in (bounds.start, bounds.stop, bounds.step))
-    if _known(step) == 0:
+    if _constant_value(step) == 0:
         raise run.fault(node, "the step of range is 0, expected another number")
     number = _type_of(run, (start, stop, step), run.span(node))
-    known = tuple(map(_known, (start, stop, step)))
+    known = tuple(map(_constant_value, (start, stop, step)))
     backwards, count = bounds.is_reversed, None
     if None not in known:
         every = range(*known)  # type: ignore[arg-type]
-        count = turns(every)
+        count = count_turns(every)
         back = every[::-1]
         ends = back.start, back.stop, back.step
         if backwards and count and all(_holds(number.dtype, end) for end in ends):
@@ -91,14 +97,14 @@ def _integer(run: AbstractInterpreter, node: ast.expr, part: Value) -> Static | 
         return Static(int(part.value))
     bound = as_number(run, part, run.span(node))
     if isinstance(bound, Scalar) and bound.dtype.is_bool:
-        return Scalar(converted(bound.expression, dtypes.DEFAULT_INT), weak=True)
+        return Scalar(convert_expression(bound.expression, dtypes.DEFAULT_INT), weak=True)
     if isinstance(bound, Scalar) and bound.dtype.is_integer:
         return bound
     way = "count with integers, and multiply" if isinstance(part, Static) else "write int(x)"
     raise run.fault(node, f"range expects integers, found {describe(part)}; {way}")
 
 
-def _known(part: Static | Scalar) -> int | None:
+def _constant_value(part: Static | Scalar) -> int | None:
     if isinstance(part, Static):
         return int(part.value)
     expression = part.expression
@@ -138,7 +144,7 @@ def _type_of_running(run: AbstractInterpreter, parts: Parts, span: SourceSpan) -
     running = tuple(part for part in parts if isinstance(part, Scalar))
     ends = tuple(part for part in parts[:2] if isinstance(part, Scalar))
     if not running:
-        is_large = any((_known(part) or 0) > dtypes.int64.maximum for part in parts[:2])
+        is_large = any((_constant_value(part) or 0) > dtypes.int64.maximum for part in parts[:2])
         return NumberVariable(dtypes.uint64 if is_large else dtypes.DEFAULT_INT, weak=True)
     number = common_type(run, ends or running, span, "range")
     if number.dtype is dtypes.uint64:
@@ -153,7 +159,7 @@ def _type_of_running(run: AbstractInterpreter, parts: Parts, span: SourceSpan) -
 
 def _goes_into(dtype: DType, part: Static, parts: Parts) -> bool:
     """Whether a range of a type can have this constant bound."""
-    value, step = int(part.value), _known(parts[2])
+    value, step = int(part.value), _constant_value(parts[2])
     if _holds(dtype, value):
         return True
     if dtype.is_signed or step is None or step > 0:
@@ -191,27 +197,29 @@ class _Counting:
         if is_mirrored and isinstance(self.stop, Static) and self.stop.value < 0:
             return self._down_to_zero(backwards=backwards)
         if is_mirrored or backwards:
-            return self._turned(backwards=backwards)
-        step = self._nonzero(self._typed(self.step))
-        return Course(self.number, (self._typed(self.start), self._typed(self.stop), step))
+            return self._mirror_course(backwards=backwards)
+        step = self._check_step(self._convert_part(self.step))
+        return Course(
+            self.number, (self._convert_part(self.start), self._convert_part(self.stop), step)
+        )
 
     def _may_fall(self) -> bool:
-        known = _known(self.step)
+        known = _constant_value(self.step)
         if known is not None or isinstance(self.step, Static):
             return known is not None and known < 0
         return self.step.dtype.is_signed
 
-    def _typed(self, part: Static | Scalar) -> ir.Expression:
-        return typed(self.run, part, self.number.dtype, self.span)
+    def _convert_part(self, part: Static | Scalar) -> ir.Expression:
+        return convert_operand(self.run, part, self.number.dtype, self.span)
 
-    def _kept(self, part: Static | Scalar, name: str) -> ir.Expression:
-        return self.run.keep(self._typed(part), name)
+    def _keep_part(self, part: Static | Scalar, name: str) -> ir.Expression:
+        return self.run.keep(self._convert_part(part), name)
 
-    def _nonzero(self, step: ir.Expression) -> ir.Expression:
+    def _check_step(self, step: ir.Expression) -> ir.Expression:
         """The step; from debug level 1 on, the launch fails where it is 0."""
         run = self.run
         if run.debug and may_be_zero(step):
-            run.impure()
+            run.require_inlining()
             step = run.keep(step, "step")
             zero = constant(0, _dtype(step), self.span)
             nonzero = self.modular.compare("ne", step, zero)
@@ -220,10 +228,10 @@ class _Counting:
             )
         return step
 
-    def _turned(self, *, backwards: bool) -> Course:
-        """The counter goes from one end to the other, the variable from the other to the one."""
+    def _mirror_course(self, *, backwards: bool) -> Course:
+        """The course of a range that is reversed, or unsigned with a step that may be negative."""
         modular, sizes = self.modular, self.sizes
-        start, stop = self._kept(self.start, "start"), self._kept(self.stop, "stop")
+        start, stop = self._keep_part(self.start, "start"), self._keep_part(self.stop, "stop")
         rises, size, step = self._direction()
         ends = modular.binary("add", start, stop)
         one, minus_one = modular.number(1), modular.number(-1)
@@ -249,12 +257,14 @@ class _Counting:
 
     def _direction(self) -> tuple[Known, ir.Expression, ir.Expression]:
         """Whether the step leads upwards, its size, and the step itself."""
-        sizes, known = self.sizes, _known(self.step)
+        sizes, known = self.sizes, _constant_value(self.step)
         if known is not None:
             return known > 0, sizes.number(abs(known)), self.modular.number(known)
         assert isinstance(self.step, Scalar)
-        in_type = self._typed(self.step) if self.number.dtype.is_signed else self.step.expression
-        step = self.run.keep(self._nonzero(in_type), "step")
+        in_type = (
+            self._convert_part(self.step) if self.number.dtype.is_signed else self.step.expression
+        )
+        step = self.run.keep(self._check_step(in_type), "step")
         if not _dtype(step).is_signed:
             return True, sizes.convert(step), step
         forth = sizes.convert(step)
@@ -264,9 +274,9 @@ class _Counting:
 
     def _down_to_zero(self, *, backwards: bool) -> Course:
         """A range of unsigned numbers that stops at -1: its turns are counted."""
-        modular, known = self.modular, _known(self.step)
+        modular, known = self.modular, _constant_value(self.step)
         assert known is not None
-        start, size = self._kept(self.start, "start"), modular.number(-known)
+        start, size = self._keep_part(self.start, "start"), modular.number(-known)
         last = modular.binary("floor_divide", start, size)
         count = modular.binary("add", last, modular.number(1))
         if known == -1:  # 2**64 turns are one too many for the type, and for anybody's time
@@ -284,12 +294,17 @@ class _Counting:
         factor: ir.Expression,
         offset: ir.Expression,
     ) -> Course:
-        """The course, with a variable for what each turn reads."""
+        """The course; factor and offset, which each turn reads, are kept in variables before the
+        loop.
+        """
         return Course(
-            self.number, bounds, self._once(factor, "factor"), self._once(offset, "offset")
+            self.number,
+            bounds,
+            self._keep_before_loop(factor, "factor"),
+            self._keep_before_loop(offset, "offset"),
         )
 
-    def _once(self, value: ir.Expression, name: str) -> ir.Expression:
+    def _keep_before_loop(self, value: ir.Expression, name: str) -> ir.Expression:
         """The value before the loop, whatever becomes of the names that it reads."""
         return value if isinstance(value, ir.Constant) else self.run.assign_new(name, value)
 

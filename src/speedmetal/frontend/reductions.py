@@ -15,15 +15,15 @@ from speedmetal.dtypes import beside_running_number
 from speedmetal.frontend import generators, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import combine, compare, select
-from speedmetal.frontend.convert import converted, truth, unwrap
+from speedmetal.frontend.convert import convert_expression, truth, unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.unpack import (
     LARGEST_UNROLLING,
     constant_range,
+    count_turns,
     items_of,
-    turns,
-    unpacked,
+    unpack_value,
 )
 from speedmetal.frontend.values import (
     Aggregate,
@@ -50,11 +50,11 @@ def _generator(run: AbstractInterpreter, arguments: Arguments, value: Value) -> 
     if not isinstance(value, Range):
         return None
     known = constant_range(value)
-    is_short = known is not None and turns(known) <= LARGEST_UNROLLING
-    return None if is_short else generators.over(run, arguments.node, value)
+    is_short = known is not None and count_turns(known) <= LARGEST_UNROLLING
+    return None if is_short else generators.generator_over(run, arguments.node, value)
 
 
-def _instead(name: str, value: Value) -> str:
+def _suggest_instead(name: str, value: Value) -> str:
     """What to write where an array stands for its elements."""
     if not isinstance(value, ArrayView):
         return ""
@@ -64,7 +64,7 @@ def _instead(name: str, value: Value) -> str:
 
 def _items(run: AbstractInterpreter, arguments: Arguments, value: Value, name: str) -> list[Value]:
     """The items of a tuple, with more advice than other functions have."""
-    hint = _instead(name, value)
+    hint = _suggest_instead(name, value)
     if hint:
         raise run.fault(
             arguments.node, f"{name} expects a tuple or a generator, found {describe(value)}{hint}"
@@ -82,7 +82,7 @@ def _extreme(name: str, comparison: str, start: float) -> Handler:
         left, right = unwrap(left, span), unwrap(right, span)
         known = isinstance(left, Static) and isinstance(right, Static)
         if known or isinstance(left, Aggregate) or isinstance(right, Aggregate):
-            return _chosen(run, comparison, (left, left), (right, right), span)
+            return _choose_better(run, comparison, (left, left), (right, right), span)
         return apply(run, TABLE[name + "imum"], [left, right], span)
 
     def better_by_key(
@@ -90,7 +90,7 @@ def _extreme(name: str, comparison: str, start: float) -> Handler:
     ) -> Value:
         assert isinstance(left, Aggregate)
         assert isinstance(right, Aggregate)
-        return _chosen(run, comparison, (left, left.items[0]), (right, right.items[0]), span)
+        return _choose_better(run, comparison, (left, left.items[0]), (right, right.items[0]), span)
 
     def handler(run: AbstractInterpreter, arguments: Arguments) -> Value:
         key, default = (arguments.named.pop(word, None) for word in ("key", "default"))
@@ -106,9 +106,9 @@ def _extreme(name: str, comparison: str, start: float) -> Handler:
         if key is None or _is_none(key):
             is_start = isinstance(default, Static) and default.value == start
             order = generators.Order(name, better)
-            return _best(run, arguments, order, default, is_start=is_start)
+            return _best_item(run, arguments, order, default, is_start=is_start)
         order = generators.Order(name, better_by_key, key)
-        return _best(run, arguments, order, default, is_start=False)
+        return _best_item(run, arguments, order, default, is_start=False)
 
     return handler
 
@@ -117,7 +117,7 @@ def _is_none(value: Value | None) -> bool:
     return isinstance(value, Static) and value.value is None
 
 
-def _best(
+def _best_item(
     run: AbstractInterpreter,
     arguments: Arguments,
     order: generators.Order,
@@ -134,14 +134,14 @@ def _best(
         assert default is not None
         return default
     span = run.span(node)
-    first, *others = (order.keyed(run, item, node) for item in items)
+    first, *others = (order.add_key(run, item, node) for item in items)
     result = unwrap(first, span)
     for value in others:
         result = order.better(run, result, value, span)
     return order.item(result)
 
 
-def _chosen(
+def _choose_better(
     run: AbstractInterpreter,
     comparison: str,
     left: tuple[Value, Value],
@@ -167,9 +167,9 @@ def _operands(
     message = f"{name} expects numbers or a tuple of them"
     given = arguments.positional
     if len(given) == 1:
-        items = unpacked(run, arguments.node, given[0])
+        items = unpack_value(run, arguments.node, given[0])
         if items is None:
-            hint = _instead(name, given[0])
+            hint = _suggest_instead(name, given[0])
             raise run.fault(arguments.node, f"{message}, found {describe(given[0])}{hint}")
         given = list(items)
         if not given and not may_be_empty:
@@ -194,26 +194,26 @@ def _accumulation(name: str, operation: str, start: int) -> Handler:
         if generator is not None:
             return generators.accumulate(run, generator, name, result, step)
         items = _items(run, arguments, value, name)
-        for item in _wide(run, result, items):
+        for item in _widen_items(run, result, items):
             result = step(run, result, item, arguments.node)
         return result
 
     return handler
 
 
-def _wide(run: AbstractInterpreter, start: Value, items: list[Value]) -> list[Value]:
+def _widen_items(run: AbstractInterpreter, start: Value, items: list[Value]) -> list[Value]:
     """The items with the 32 bits that they get where a loop adds them to a literal."""
     if not (isinstance(start, Static) and isinstance(start.value, int | float)):
         return items
     literal = literal_dtype(start.value, run.unit.default_float)
 
-    def widened(item: Value) -> Value:
+    def widen_item(item: Value) -> Value:
         if not isinstance(item, Scalar):
             return item
         dtype = beside_running_number(item.dtype, literal)
-        return Scalar(converted(item.expression, dtype), item.weak)
+        return Scalar(convert_expression(item.expression, dtype), item.weak)
 
-    return [widened(item) for item in items]
+    return [widen_item(item) for item in items]
 
 
 def _every(name: str, connective: str) -> Handler:
@@ -283,12 +283,12 @@ def _in_order(
     comparison = "gt" if reverse else "lt"
     for end in reversed(range(1, len(items))):
         for place in range(end):
-            pair = _ordered(run, comparison, items[place], items[place + 1], span)
+            pair = _order_pair(run, comparison, items[place], items[place + 1], span)
             items[place], items[place + 1] = pair
     return items
 
 
-def _ordered(
+def _order_pair(
     run: AbstractInterpreter, comparison: str, left: Value, right: Value, span: SourceSpan
 ) -> tuple[Value, Value]:
     """The two in order."""

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import Diagnostic
 from speedmetal.frontend.capture import Dependencies, Source
@@ -14,7 +15,6 @@ from speedmetal.frontend.structure import Structure
 from speedmetal.frontend.values import Broken
 from speedmetal.frontend.variable_types import Key, VariableType
 from speedmetal.ir import nodes as ir
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType, LanguageValue
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.frontend.structure import Structure
 from speedmetal.ir.types import ArrayType
-from speedmetal.records import record
 
 
 @record
@@ -300,7 +300,7 @@ def argument_type(value: Any, numbers: Numbers) -> Argument:
 
 
 def _is_static(value: Any) -> bool:
-    """Whether it is known while compiling; what can be called only where it has a name."""
+    """Whether an argument is a compile-time value; callables are, where they have a name."""
     if value is None or isinstance(value, static | str | LanguageValue | type | np.dtype):
         return True
     # Functions of Python's, NumPy's and ours, and kernels; no objects of classes with __call__,

@@ -71,7 +71,7 @@ class _Reader:
             return self._static(token)
         if not token[0].isalpha():
             raise self._wrong(token, "a dtype or '('")
-        dtype = dtypes.named(token)
+        dtype = dtypes.find_dtype(token)
         if not (self.rest() and self._tokens[self._next].startswith("[")):
             return ScalarArgument(dtype)
         rank = self._rank(self._take())

@@ -10,9 +10,9 @@ import textwrap
 import types
 import weakref
 
+from speedmetal.common.records import record
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.notebooks import cell_of, codes_in
-from speedmetal.records import record
 
 
 @record(eq=False)
@@ -41,11 +41,11 @@ def give_source(function: types.FunctionType, text: str) -> None:
     """
     lines = text.splitlines(keepends=True)
     if not _makes(text, function.__code__):
-        lines = _moved(function, text)
+        lines = _move_lines(function, text)
     _GIVEN[function] = _Given(text, lines)
 
 
-def _moved(function: types.FunctionType, text: str) -> list[str]:
+def _move_lines(function: types.FunctionType, text: str) -> list[str]:
     """The lines of a text with the function's ``def``, moved to where its code says that it is."""
     code, text = function.__code__, textwrap.dedent(text)
     parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

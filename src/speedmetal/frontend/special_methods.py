@@ -94,7 +94,9 @@ def _is_of_subclass(value: Value, other: Value) -> bool:
 
 
 def _is_of_tuples(name: str, own: Value, other: Value) -> bool:
-    """Whether it is Python's own operator on tuples."""
+    """Whether Python's own operator on tuples is meant: ``own`` is a tuple, and ``other`` no
+    record.
+    """
     if not (isinstance(own, Aggregate) and own.is_tuple and hasattr(tuple, name)):
         return False
     return not isinstance(other, Aggregate) or other.is_tuple

@@ -23,7 +23,7 @@ from speedmetal.frontend.interpreter import (
 )
 from speedmetal.frontend.lazy_operands import decide
 from speedmetal.frontend.memory import Element, load, locate, store
-from speedmetal.frontend.unpack import unpacked
+from speedmetal.frontend.unpack import unpack_value
 from speedmetal.frontend.values import (
     NONE,
     REPORTED,
@@ -81,7 +81,7 @@ ToName = Callable[[AbstractInterpreter, str, Value, ast.AST], None]
 @statement(ast.Assign)
 def _assign(run: AbstractInterpreter, node: ast.Assign) -> None:
     target = node.targets[0]
-    with run.hinted(target.id if isinstance(target, ast.Name) else ""):
+    with run.hint_name(target.id if isinstance(target, ast.Name) else ""):
         value = run.value(node.value)
     if len(node.targets) > 1:
         mark = len(run.block)
@@ -160,7 +160,7 @@ def _parts(
     run: AbstractInterpreter, node: ast.expr, targets: Sequence[ast.expr], value: Value
 ) -> tuple[Value, ...]:
     """A value for each target: an item, or for a starred one the tuple of those left over."""
-    items = unpacked(run, node, value)
+    items = unpack_value(run, node, value)
     starred = _has_star(targets)
     least = len(targets) - starred
     shown = f"{least} or more" if starred else f"{least}"
@@ -177,7 +177,7 @@ def _parts(
 
 
 @statement(ast.AugAssign)
-def _augmented(run: AbstractInterpreter, node: ast.AugAssign) -> None:
+def _augmented_assignment(run: AbstractInterpreter, node: ast.AugAssign) -> None:
     name = OPERATORS[type(node.op)]
     target = node.target
     if isinstance(target, ast.Name):
@@ -188,7 +188,7 @@ def _augmented(run: AbstractInterpreter, node: ast.AugAssign) -> None:
     if not isinstance(target, ast.Subscript):
         assign(run, target, NONE, node)
         return
-    element = _steady(run, locate(run, target))
+    element = _keep_indices(run, locate(run, target))
     old = load(run, element)
     mark = len(run.block)
     operand = run.value(node.value)
@@ -197,7 +197,7 @@ def _augmented(run: AbstractInterpreter, node: ast.AugAssign) -> None:
     store(run, element, value, node)
 
 
-def _steady(run: AbstractInterpreter, element: Element) -> Element:
+def _keep_indices(run: AbstractInterpreter, element: Element) -> Element:
     """The element with indices that may be evaluated twice."""
     indices = tuple(
         index if _is_simple(index) else run.keep(index, "index") for index in element.indices
@@ -215,7 +215,7 @@ def _is_simple(index: ir.Expression) -> bool:
 
 
 @statement(ast.AnnAssign)
-def _annotated(run: AbstractInterpreter, node: ast.AnnAssign) -> None:
+def _annotated_assignment(run: AbstractInterpreter, node: ast.AnnAssign) -> None:
     assert isinstance(node.target, ast.Name)
     assert node.value is not None
     dtype = as_dtype(run.value(node.annotation), run.span(node.annotation))
@@ -246,7 +246,7 @@ def _if(run: AbstractInterpreter, node: ast.If) -> None:
     try:
         condition = truth(run, run.value(node.test), run.span(node.test))
     except Fault as fault:
-        condition = _unknown(run, node, fault)
+        condition = _unknown_condition(run, node, fault)
     if isinstance(condition, Static):
         run.execute(node.body if condition.value else node.orelse)
         return
@@ -259,7 +259,7 @@ def _if(run: AbstractInterpreter, node: ast.If) -> None:
     )
 
 
-def _unknown(run: AbstractInterpreter, node: ast.If, fault: Fault) -> Scalar:
+def _unknown_condition(run: AbstractInterpreter, node: ast.If, fault: Fault) -> Scalar:
     """Stands for a condition that is wrong, so that what is wrong in the branches is found, too."""
     run.report(fault)
     span = run.span(node.test)
@@ -280,7 +280,7 @@ def _if_without_else(run: AbstractInterpreter, node: ast.If) -> None:
     try:
         decide(run, node.test, test)
     except Fault as fault:
-        test(_unknown(run, node, fault), None)
+        test(_unknown_condition(run, node, fault), None)
 
 
 @statement(ast.Assert)
@@ -292,7 +292,7 @@ def _assert(run: AbstractInterpreter, node: ast.Assert) -> None:
         return
     if not run.debug:
         return
-    run.impure()
+    run.require_inlining()
     run.block.extend(block)
     expression = (
         ir.Constant(False, dtypes.bool_, run.span(node.test))

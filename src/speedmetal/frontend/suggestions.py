@@ -125,17 +125,19 @@ def unknown_name(name: str, visible: Iterable[str]) -> str:
     """
     plain = name.strip("_")
     ours = _OURS.get(plain) or _OURS.get(plain.removesuffix("f"))
-    near = meant(name, visible)
+    near = suggest_names(name, visible)
     if ours is not None and name not in FOREIGN:
         near = f"; did you mean {ours}?"
     return f"the name {name!r} does not exist{near}"
 
 
-def meant(name: str, visible: Iterable[str]) -> str:
+def suggest_names(name: str, visible: Iterable[str]) -> str:
     """``; did you mean ...?``, or nothing.
 
-    >>> meant("threadIdx", []), meant("lenght", ["length", "width"]), meant("q", [])
-    ('; did you mean sm.thread_position_in_threadgroup()?', '; did you mean length?', '')
+    >>> suggest_names("threadIdx", []), suggest_names("lenght", ["length", "width"])
+    ('; did you mean sm.thread_position_in_threadgroup()?', '; did you mean length?')
+    >>> suggest_names("q", [])
+    ''
     """
     if name in FOREIGN:
         return f"; did you mean {FOREIGN[name]}?"

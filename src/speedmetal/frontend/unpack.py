@@ -28,14 +28,14 @@ LARGEST_UNROLLING = 4096
 
 def on_axis(run: AbstractInterpreter, position: Position, axis: int, span: SourceSpan) -> Scalar:
     """A position's number along an axis: strong, of the kernel's index type."""
-    run.impure()
+    run.require_inlining()
     return Scalar(ir.Call(position.intrinsic, (), run.index_type, span, axis))
 
 
-def turns(bounds: range) -> int:
+def count_turns(bounds: range) -> int:
     """The number of items; ``len`` refuses those beyond the address space.
 
-    >>> turns(range(10**30)), turns(range(3, 0, -2)), turns(range(3, 0))
+    >>> count_turns(range(10**30)), count_turns(range(3, 0, -2)), count_turns(range(3, 0))
     (1000000000000000000000000000000, 2, 0)
     """
     return max(0, -((bounds.start - bounds.stop) // bounds.step))
@@ -53,28 +53,28 @@ def constant_range(bounds: Range) -> range | None:
     return range(*known)[::-1] if bounds.is_reversed else range(*known)
 
 
-def unrolled(run: AbstractInterpreter, node: ast.expr, bounds: range) -> list[Static]:
+def unroll_range(run: AbstractInterpreter, node: ast.expr, bounds: range) -> list[Static]:
     """The items of ``sm.static_range``.
 
     Raises:
         Fault: They are too many.
     """
-    if turns(bounds) > LARGEST_UNROLLING:
+    if count_turns(bounds) > LARGEST_UNROLLING:
         raise run.fault(
             node,
-            f"expected at most {LARGEST_UNROLLING} turns to unroll, found {turns(bounds)};"
+            f"expected at most {LARGEST_UNROLLING} turns to unroll, found {count_turns(bounds)};"
             " use range",
         )
     return [Static(number) for number in bounds]
 
 
-def unpacked(run: AbstractInterpreter, node: ast.expr, value: Value) -> Sequence[Value] | None:
+def unpack_value(run: AbstractInterpreter, node: ast.expr, value: Value) -> Sequence[Value] | None:
     """The items of a tuple, a constant range or a position; None where the value has none."""
     known = constant_range(value) if isinstance(value, Range) else None
     if known is None and isinstance(value, Static) and isinstance(value.value, range):
         known = value.value
     if known is not None:
-        return unrolled(run, node, known)
+        return unroll_range(run, node, known)
     if isinstance(value, Aggregate) and value.is_tuple:
         refuse_own(run, value, ("__iter__",), run.span(node))
         return value.items
@@ -83,7 +83,7 @@ def unpacked(run: AbstractInterpreter, node: ast.expr, value: Value) -> Sequence
     return None
 
 
-def spread(run: AbstractInterpreter, nodes: Sequence[ast.expr]) -> list[Value]:
+def spread_values(run: AbstractInterpreter, nodes: Sequence[ast.expr]) -> list[Value]:
     """The values of expressions, a starred one's item by item."""
     plain = [node.value if isinstance(node, ast.Starred) else node for node in nodes]
     found: list[Value] = []
@@ -91,7 +91,7 @@ def spread(run: AbstractInterpreter, nodes: Sequence[ast.expr]) -> list[Value]:
         if not isinstance(node, ast.Starred):
             found.append(value)
             continue
-        items = unpacked(run, node, value)
+        items = unpack_value(run, node, value)
         if items is None:
             raise run.fault(node, f"* expects a tuple, found {describe(value)}{advice(value)}")
         found += items
@@ -104,7 +104,7 @@ def items_of(run: AbstractInterpreter, node: ast.expr, value: Value, name: str) 
     Raises:
         Fault: The value has none.
     """
-    items = unpacked(run, node, value)
+    items = unpack_value(run, node, value)
     if items is None:
         raise run.fault(
             node,

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.frontend.signature import ExpressionArgument, field_names, with_article
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType, MatrixType, Space
-from speedmetal.records import record
 
 if TYPE_CHECKING:  # a frame's names have values, some of which keep the frame
     from speedmetal.frontend.frames import Frame

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType, beside_running_number, holds_all_values, kind_rank
 from speedmetal.frontend.signature import int_type
 from speedmetal.frontend.values import (
@@ -23,7 +24,6 @@ from speedmetal.frontend.values import (
     Value,
     describe,
 )
-from speedmetal.records import record
 
 Key = tuple[int, str]
 """A name of one frame; stays the same from run to run."""
@@ -116,7 +116,7 @@ def literal_dtype(value: complex, default_float: DType) -> DType:
 
 
 def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR0911 - one for each kind
-    """The slot that holds just this value."""
+    """The variable type of a single value."""
     match value:
         case Static(found) if value.is_number:
             if isinstance(found, complex):
@@ -140,7 +140,9 @@ def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR091
 
 
 def as_running(slot: VariableType) -> VariableType:
-    """The slot of a name: a literal that a name starts with becomes a running number."""
+    """The variable type with literals, which a name may start with, as numbers of the running
+    program.
+    """
     match slot:
         case NumberVariable(literal=True):
             return replace(slot, literal=False)
@@ -150,7 +152,7 @@ def as_running(slot: VariableType) -> VariableType:
 
 
 def join(left: VariableType, right: VariableType) -> VariableType | None:  # noqa: PLR0911 - one for each kind
-    """The slot that holds the values of both; None where there is none.
+    """The variable type that holds the values of both; None where there is none.
 
     >>> weak, strong = NumberVariable(dtypes.int32, weak=True), NumberVariable(dtypes.float16)
     >>> str(join(weak, strong)), join(NumberVariable(dtypes.int32), strong)
@@ -209,7 +211,7 @@ def _join_strong(left: DType, right: DType) -> NumberVariable | None:
 
 
 def is_variable(slot: VariableType) -> bool:
-    """Whether any part of it lives in the running program."""
+    """Whether any part of a variable type lives in the running program."""
     if isinstance(slot, AggregateVariable):
         return any(is_variable(item) for item in slot.items)
     return not isinstance(slot, OtherVariable) and not (

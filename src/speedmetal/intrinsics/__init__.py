@@ -22,12 +22,14 @@ TABLE: dict[str, Intrinsic] = {
 """Every intrinsic by its name."""
 
 
-def named(name: str) -> Intrinsic:
+def find_intrinsic(name: str) -> Intrinsic:
     """The intrinsic of this name."""
     return TABLE[name]
 
 
-copyreg.pickle(Intrinsic, lambda record: (named, (record.name,)))  # there is one in each process
+copyreg.pickle(
+    Intrinsic, lambda record: (find_intrinsic, (record.name,))
+)  # there is one in each process
 
 _BY_ALIAS: dict[int, Intrinsic] = {
     id(alias): record for record in TABLE.values() for alias in record.aliases

@@ -43,7 +43,7 @@ def ulp_errors(result: Any, exact: Any) -> np.ndarray[Any, np.dtype[np.float64]]
         return np.where(strange, np.inf, errors).astype(np.float64)
 
 
-def stratified(dtype: Any, per_exponent: int, seed: int = 0) -> np.ndarray[Any, Any]:
+def make_stratified_floats(dtype: Any, per_exponent: int, seed: int = 0) -> np.ndarray[Any, Any]:
     """Floats of both signs with every exponent, subnormals, infinities and NaN included.
 
     Args:
@@ -52,7 +52,7 @@ def stratified(dtype: Any, per_exponent: int, seed: int = 0) -> np.ndarray[Any, 
             and its last are among them.
         seed: Of the fractions, which are uniformly distributed.
 
-    >>> len(stratified(np.float32, 4))
+    >>> len(make_stratified_floats(np.float32, 4))
     2048
     """
     limits = np.finfo(dtype)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from speedmetal.dtypes import int8, int16, int32, int64, uint8, uint16, uint32, uint64
-from speedmetal.intrinsics.define import INTEGERS, elementwise, spelled
+from speedmetal.intrinsics.define import INTEGERS, elementwise, spell_per_target
 from speedmetal.intrinsics.record import Intrinsic, Spelling
-from speedmetal.intrinsics.reference import quietly
+from speedmetal.intrinsics.reference import without_warnings
 
 _SIGNED = (int8, int16, int32, int64)
 _UNSIGNED = (uint8, uint16, uint32, uint64)
@@ -24,7 +24,7 @@ def _integer(x: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def _unsigned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _view_as_unsigned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(array).reshape(array.shape).view(f"u{array.itemsize}")
 
 
@@ -32,30 +32,32 @@ def _bits(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Bits along a new last axis, the least significant first."""
     width = array.itemsize * 8
     shifts = np.arange(width, dtype=f"u{array.itemsize}")
-    bits: np.ndarray[Any, Any] = (_unsigned(array)[..., None] >> shifts) & shifts.dtype.type(1)
+    bits: np.ndarray[Any, Any] = (
+        _view_as_unsigned(array)[..., None] >> shifts
+    ) & shifts.dtype.type(1)
     return bits
 
 
-def _like(x: np.ndarray[Any, Any], result: np.ndarray[Any, Any]) -> Any:
+def _as_type_of(x: np.ndarray[Any, Any], result: np.ndarray[Any, Any]) -> Any:
     converted = result.astype(x.dtype)
     return converted if converted.ndim else converted[()]
 
 
 def _popcount(x: Any) -> Any:
     array = _integer(x)
-    return _like(array, _bits(array).sum(axis=-1))
+    return _as_type_of(array, _bits(array).sum(axis=-1))
 
 
 def _clz(x: Any) -> Any:
     array = _integer(x)
     from_top = _bits(array)[..., ::-1]
-    return _like(array, np.where(from_top.any(-1), from_top.argmax(-1), array.itemsize * 8))
+    return _as_type_of(array, np.where(from_top.any(-1), from_top.argmax(-1), array.itemsize * 8))
 
 
 def _ctz(x: Any) -> Any:
     array = _integer(x)
     bits = _bits(array)
-    return _like(array, np.where(bits.any(-1), bits.argmax(-1), array.itemsize * 8))
+    return _as_type_of(array, np.where(bits.any(-1), bits.argmax(-1), array.itemsize * 8))
 
 
 def _reverse_bits(x: Any) -> Any:
@@ -73,7 +75,7 @@ def _mulhi(a: Any, b: Any) -> Any:
     if dtype.itemsize <= 4:  # the product fits a longer type
         wide = np.dtype(f"{dtype.kind}8")
         high = (left.astype(wide) * right.astype(wide)) >> wide.type(dtype.itemsize * 8)
-        return _like(np.empty(0, dtype), high)
+        return _as_type_of(np.empty(0, dtype), high)
     product = left.astype(object) * right.astype(object)
     result = np.asarray(product // (1 << (dtype.itemsize * 8)), dtype=object).astype(dtype)
     return result if result.ndim else result[()]
@@ -104,15 +106,15 @@ def _record(
         name,
         operands,
         meaning,
-        quietly(reference),
-        spelled(*spellings),
+        without_warnings(reference),
+        spell_per_target(*spellings),
         accepts=INTEGERS,
         wide=False,
         **more,
     )
 
 
-def _zero_extended(call: str, width: int) -> str:
+def _zero_extend(call: str, width: int) -> str:
     """A CUDA function of 32 bits applied to the bits of a narrower integer."""
     mask = (1 << width) - 1
     return call.replace("{0}", f"(static_cast<unsigned int>({{0}}) & 0x{mask:x}u)")
@@ -121,7 +123,7 @@ def _zero_extended(call: str, width: int) -> str:
 def _by_width(narrow: str, long: str) -> dict[tuple[str, Any], Spelling]:
     spellings: dict[tuple[str, Any], Spelling] = {("cuda", d): long for d in _LONG}
     for dtype in _NARROW:
-        call = _zero_extended(narrow, dtype.bits).replace("{width}", str(dtype.bits))
+        call = _zero_extend(narrow, dtype.bits).replace("{width}", str(dtype.bits))
         call = call.replace("{spare}", str(32 - dtype.bits))
         spellings["cuda", dtype] = "static_cast<{type}>(" + call + ")"
     return spellings

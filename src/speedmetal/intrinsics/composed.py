@@ -8,15 +8,16 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import bfloat16, float16, float64, uint8, uint16, uint32, uint64
 from speedmetal.intrinsics.define import (
     INTEGERS,
     NUMBERS,
     aliases,
     elementwise,
-    everywhere,
     numpy_type,
-    spelled,
+    spell_for_all_targets,
+    spell_per_target,
 )
 from speedmetal.intrinsics.library import division, numbers
 from speedmetal.intrinsics.record import Result
@@ -24,11 +25,10 @@ from speedmetal.intrinsics.reference import (
     common_type,
     of_floats,
     one_by_one,
-    quietly,
     to_bool,
     to_int32,
+    without_warnings,
 )
-from speedmetal.target_names import TARGETS
 
 _X = ("x",)
 _AB = ("a", "b")
@@ -43,7 +43,7 @@ def _doubles(function: Any) -> dict[tuple[str, Any], Any]:
     return {_CPU_DOUBLE: function, _CUDA_DOUBLE: function}
 
 
-def _natively(function: Any) -> Any:
+def _in_own_type(function: Any) -> Any:
     """A reference evaluated in the operands' own type, in float32 where they are smaller."""
 
     def evaluate(*operands: Any) -> Any:
@@ -53,7 +53,7 @@ def _natively(function: Any) -> Any:
         rounded = result.astype(dtype)
         return rounded if rounded.ndim else rounded[()]
 
-    return quietly(evaluate)
+    return without_warnings(evaluate)
 
 
 def _sign(x: Any) -> Any:
@@ -108,7 +108,7 @@ RECORDS = (
         "``a - b * trunc(a / b)``, exact, with the sign of a. NaN for b = 0 and for infinite a;"
         " a for infinite b.",
         of_floats(np.fmod),
-        spelled(division.fmod, "fmod", division.fmod),
+        spell_per_target(division.fmod, "fmod", division.fmod),
         aliases=aliases("fmod", modules=_BOTH),
         by_type={_CPU_DOUBLE: division.fmod_double},
     ),
@@ -116,8 +116,8 @@ RECORDS = (
         "remainder",
         _AB,
         "Python's ``a % b``, with the sign of b. NaN for b = 0 and for infinite a.",
-        _natively(np.remainder),
-        everywhere(division.remainder),
+        _in_own_type(np.remainder),
+        spell_for_all_targets(division.remainder),
         by_type=_doubles(division.remainder_double),
     ),
     elementwise(
@@ -125,8 +125,8 @@ RECORDS = (
         _AB,
         "Python's ``a // b`` as NumPy computes it: ``(a - a % b) / b``, made whole. a / b for"
         " b = 0; NaN for infinite a.",
-        _natively(np.floor_divide),
-        everywhere(division.floor_divide),
+        _in_own_type(np.floor_divide),
+        spell_for_all_targets(division.floor_divide),
         by_type=_doubles(division.floor_divide_double),
     ),
     elementwise(
@@ -135,7 +135,7 @@ RECORDS = (
         "``a - b * n`` with the whole n nearest to a / b, the even one of two; exact. NaN for"
         " b = 0 and for infinite a.",
         one_by_one(math.remainder),
-        everywhere(division.ieee_remainder),
+        spell_for_all_targets(division.ieee_remainder),
         aliases=(math.remainder,),
         by_type=_doubles(division.ieee_remainder_double),
     ),
@@ -144,7 +144,7 @@ RECORDS = (
         _X,
         "Whether x is an infinity; false for NaN.",
         to_bool(np.isinf),
-        everywhere(numbers.isinf),
+        spell_for_all_targets(numbers.isinf),
         result=Result.BOOL,
         aliases=aliases("isinf", modules=_BOTH),
     ),
@@ -153,7 +153,7 @@ RECORDS = (
         _X,
         "Whether x is neither infinite nor NaN.",
         to_bool(np.isfinite),
-        everywhere(numbers.isfinite),
+        spell_for_all_targets(numbers.isfinite),
         result=Result.BOOL,
         aliases=aliases("isfinite", modules=_BOTH),
     ),
@@ -162,7 +162,7 @@ RECORDS = (
         _X,
         "Whether the sign bit is set: for -0.0 and for negative NaN, too.",
         to_bool(np.signbit),
-        everywhere(numbers.signbit),
+        spell_for_all_targets(numbers.signbit),
         result=Result.BOOL,
         aliases=(np.signbit,),
         by_type=_doubles(numbers.signbit_double),
@@ -171,8 +171,8 @@ RECORDS = (
         "sign",
         _X,
         "-1, 0 or 1. NaN stays, and so does a zero's sign.",
-        quietly(_sign),
-        everywhere(numbers.sign),
+        without_warnings(_sign),
+        spell_for_all_targets(numbers.sign),
         accepts=NUMBERS,
         aliases=(np.sign,),
         by_type={
@@ -183,8 +183,8 @@ RECORDS = (
         "clamp",
         ("x", "low", "high"),
         "``minimum(maximum(x, low), high)``. NaN where any operand is NaN.",
-        quietly(lambda x, low, high: np.minimum(np.maximum(x, low), high)),
-        everywhere(numbers.clamp),
+        without_warnings(lambda x, low, high: np.minimum(np.maximum(x, low), high)),
+        spell_for_all_targets(numbers.clamp),
         accepts=NUMBERS,
         aliases=(np.clip,),
     ),
@@ -193,7 +193,7 @@ RECORDS = (
         _X,
         "Radians to degrees: ``x * (180 / pi)``. NaN and infinities stay.",
         of_floats(np.degrees),
-        everywhere(numbers.degrees),
+        spell_for_all_targets(numbers.degrees),
         ulp=1,
         aliases=aliases("degrees", "rad2deg", modules=_BOTH),
     ),
@@ -202,7 +202,7 @@ RECORDS = (
         _X,
         "Degrees to radians: ``x * (pi / 180)``. NaN and infinities stay.",
         of_floats(np.radians),
-        everywhere(numbers.radians),
+        spell_for_all_targets(numbers.radians),
         ulp=1,
         aliases=aliases("radians", "deg2rad", modules=_BOTH),
     ),
@@ -211,7 +211,7 @@ RECORDS = (
         _X,
         "The m in [0.5, 1), with the sign of x, of ``x = m * 2**e``. Zeros, NaN, infinities stay.",
         of_floats(lambda x: np.frexp(x)[0]),
-        everywhere(numbers.frexp_mantissa),
+        spell_for_all_targets(numbers.frexp_mantissa),
         by_type=_doubles(numbers.frexp_mantissa_double),
     ),
     elementwise(
@@ -219,7 +219,7 @@ RECORDS = (
         _X,
         "The e of ``x = m * 2**e`` with m in [0.5, 1). 0 for zeros, NaN and infinities.",
         to_int32(lambda x: np.where(np.isfinite(x), np.frexp(x)[1], 0)),
-        everywhere(numbers.frexp_exponent),
+        spell_for_all_targets(numbers.frexp_exponent),
         result=Result.INT32,
         by_type=_doubles(numbers.frexp_exponent_double),
     ),
@@ -227,8 +227,8 @@ RECORDS = (
         "ldexp",
         ("x", "exponent"),
         "``x * 2**exponent``, rounded once. NaN, infinities and zeros stay.",
-        quietly(_ldexp),
-        everywhere(numbers.ldexp),
+        without_warnings(_ldexp),
+        spell_for_all_targets(numbers.ldexp),
         scalar_operands=(1,),
         aliases=aliases("ldexp", modules=_BOTH),
         by_type=_doubles(numbers.ldexp_double),
@@ -238,8 +238,8 @@ RECORDS = (
         _AB,
         "The neighbour of a, in a's type, in the direction of b; b where they are equal; NaN where"
         " either is NaN.",
-        quietly(_nextafter),
-        everywhere(numbers.nextafter),
+        without_warnings(_nextafter),
+        spell_for_all_targets(numbers.nextafter),
         aliases=aliases("nextafter", modules=_BOTH),
         wide=False,  # the neighbour depends on the type
         by_type=_doubles(numbers.nextafter_double)
@@ -257,8 +257,8 @@ RECORDS = (
         ("base", "exponent"),
         "``base ** exponent`` of integers, which wraps. A negative exponent gives 0, and the exact"
         " power for the bases 1 and -1.",
-        quietly(_int_pow),
-        everywhere(numbers.int_pow),
+        without_warnings(_int_pow),
+        spell_for_all_targets(numbers.int_pow),
         accepts=INTEGERS,
         wide=False,
     ),

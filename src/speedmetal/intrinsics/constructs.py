@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import LanguageValue, as_dtype, check_host_operands
 from speedmetal.errors import UserInputError
-from speedmetal.records import record
 
 
 @record(eq=False)
@@ -54,7 +54,7 @@ class Construct(LanguageValue):
         return "\n".join((*self.calls, "", self.meaning))
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Outside a kernel: the same on numbers and NumPy arrays.
+        """Call the construct outside a kernel, on numbers and NumPy arrays.
 
         Raises:
             UserInputError: It has a meaning inside kernels alone, or is given an array of a device.
@@ -267,12 +267,14 @@ TABLE: dict[str, Construct] = {
 """Every construct by its name in ``speedmetal``."""
 
 
-def named(name: str) -> Construct:
+def find_construct(name: str) -> Construct:
     """The construct of this name."""
     return _RECORDS[name]
 
 
-copyreg.pickle(Construct, lambda record: (named, (record.name,)))  # there is one in each process
+copyreg.pickle(
+    Construct, lambda record: (find_construct, (record.name,))
+)  # there is one in each process
 
 _BY_OBJECT = {id(alias): record for record in RECORDS for alias in (record, *record.aliases)}
 

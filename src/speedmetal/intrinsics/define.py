@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import Kind
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Spelling, Varies
-from speedmetal.target_names import TARGETS
 
 FLOATS = frozenset({Kind.FLOAT})
 INTEGERS = frozenset({Kind.SIGNED, Kind.UNSIGNED})
 NUMBERS = FLOATS | INTEGERS
 
 
-def spelled(cpu: Spelling, cuda: Spelling, metal: Spelling) -> dict[str, Spelling]:
+def spell_per_target(cpu: Spelling, cuda: Spelling, metal: Spelling) -> dict[str, Spelling]:
     """Spellings that differ from target to target."""
     return {"cpu": cpu, "cuda": cuda, "metal": metal}
 
 
-def everywhere(function: Callable[..., Any]) -> dict[str, Spelling]:
+def spell_for_all_targets(function: Callable[..., Any]) -> dict[str, Spelling]:
     """A function of the kernel language that serves every target."""
     return dict.fromkeys(TARGETS, function)
 

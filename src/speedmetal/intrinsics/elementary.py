@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import float32, float64
-from speedmetal.intrinsics.define import aliases, elementwise, spelled
+from speedmetal.intrinsics.define import aliases, elementwise, spell_per_target
 from speedmetal.intrinsics.library import (
     exponential,
     logarithm,
@@ -19,7 +20,6 @@ from speedmetal.intrinsics.library import (
 )
 from speedmetal.intrinsics.record import Intrinsic, Spelling
 from speedmetal.intrinsics.reference import of_floats, one_by_one
-from speedmetal.records import record
 
 _X = ("x",)
 
@@ -256,7 +256,7 @@ _ROWS: dict[str, _Function] = {
 }  # fmt: skip
 
 
-def _both(module: Any, name: str) -> tuple[Spelling, Spelling]:
+def _float_and_double(module: Any, name: str) -> tuple[Spelling, Spelling]:
     """The module's functions of float32 and of float64."""
     return getattr(module, name), getattr(module, f"{name}_double")
 
@@ -272,7 +272,7 @@ _MODULES: dict[Any, tuple[str, ...]] = {
     special: ("erf", "erfc", "erfinv", "gamma", "lgamma"),
 }
 _CPU: dict[str, tuple[Spelling, Spelling]] = {
-    name: _both(module, name) for module, names in _MODULES.items() for name in names
+    name: _float_and_double(module, name) for module, names in _MODULES.items() for name in names
 } | {
     "rsqrt": ("@rsqrt", "@rsqrt"),
     # The C library's power of float64 is correct to 1 ULP, one thread at a time.
@@ -294,7 +294,7 @@ def _record(name: str, row: _Function) -> Intrinsic:
         row.operands,
         row.meaning,
         row.reference,
-        spelled(single, row.cuda or single, row.metal or single),
+        spell_per_target(single, row.cuda or single, row.metal or single),
         ulp=row.ulp,
         aliases=aliases(*row.names, modules=(math, np)),
         by_type=by_type,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.intrinsics.define import NUMBERS, aliases, elementwise, spelled
+from speedmetal.intrinsics.define import NUMBERS, aliases, elementwise, spell_per_target
 from speedmetal.intrinsics.record import Result
-from speedmetal.intrinsics.reference import common_type, of_floats, quietly, to_bool
+from speedmetal.intrinsics.reference import common_type, of_floats, to_bool, without_warnings
 
 _X = ("x",)
 _AB = ("a", "b")
@@ -77,8 +77,8 @@ RECORDS = (
         "abs",
         _X,
         "|x|. The least signed integer stays itself. NaN stays NaN.",
-        quietly(np.absolute),
-        spelled("@abs", "@abs", "@abs"),
+        without_warnings(np.absolute),
+        spell_per_target("@abs", "@abs", "@abs"),
         accepts=NUMBERS,
         aliases=(*aliases("fabs", modules=_BOTH), np.absolute),
     ),
@@ -86,8 +86,8 @@ RECORDS = (
         "minimum",
         _AB,
         "The smaller operand. NaN where either is NaN. minimum(-0.0, 0.0) is either zero.",
-        quietly(np.minimum),
-        spelled("@minimum", "@minimum", "@minimum"),
+        without_warnings(np.minimum),
+        spell_per_target("@minimum", "@minimum", "@minimum"),
         accepts=NUMBERS,
         aliases=(np.minimum,),
     ),
@@ -95,8 +95,8 @@ RECORDS = (
         "maximum",
         _AB,
         "The greater operand. NaN where either is NaN. maximum(-0.0, 0.0) is either zero.",
-        quietly(np.maximum),
-        spelled("@maximum", "@maximum", "@maximum"),
+        without_warnings(np.maximum),
+        spell_per_target("@maximum", "@maximum", "@maximum"),
         accepts=NUMBERS,
         aliases=(np.maximum,),
     ),
@@ -105,7 +105,7 @@ RECORDS = (
         _AB,
         "The smaller operand; the other one where one is NaN.",
         _nan_ignoring(np.fmin),
-        spelled("llvm.minnum", "fmin", "precise::fmin"),
+        spell_per_target("llvm.minnum", "fmin", "precise::fmin"),
         aliases=(np.fmin,),
     ),
     elementwise(
@@ -113,7 +113,7 @@ RECORDS = (
         _AB,
         "The greater operand; the other one where one is NaN.",
         _nan_ignoring(np.fmax),
-        spelled("llvm.maxnum", "fmax", "precise::fmax"),
+        spell_per_target("llvm.maxnum", "fmax", "precise::fmax"),
         aliases=(np.fmax,),
     ),
     elementwise(
@@ -121,7 +121,7 @@ RECORDS = (
         _X,
         "The greatest whole number not above x, as a float. NaN and infinities stay.",
         of_floats(np.floor),
-        spelled("llvm.floor", "floor", "floor"),
+        spell_per_target("llvm.floor", "floor", "floor"),
         aliases=(np.floor,),
     ),
     elementwise(
@@ -129,7 +129,7 @@ RECORDS = (
         _X,
         "The least whole number not below x, as a float. NaN and infinities stay.",
         of_floats(np.ceil),
-        spelled("llvm.ceil", "ceil", "ceil"),
+        spell_per_target("llvm.ceil", "ceil", "ceil"),
         aliases=(np.ceil,),
     ),
     elementwise(
@@ -137,7 +137,7 @@ RECORDS = (
         _X,
         "x without its fraction, as a float. NaN and infinities stay.",
         of_floats(np.trunc),
-        spelled("llvm.trunc", "trunc", "trunc"),
+        spell_per_target("llvm.trunc", "trunc", "trunc"),
         aliases=(np.trunc, *aliases("fix", modules=(np,))),
     ),
     elementwise(
@@ -145,7 +145,7 @@ RECORDS = (
         _X,
         "The nearest whole number, halves to the even one, as a float. NaN and infinities stay.",
         of_floats(np.rint),
-        spelled("llvm.roundeven", "rint", "rint"),
+        spell_per_target("llvm.roundeven", "rint", "rint"),
         aliases=(np.rint,),
     ),
     elementwise(
@@ -153,7 +153,7 @@ RECORDS = (
         _X,
         "The square root, rounded to nearest. NaN below zero; -0.0 stays; inf gives inf.",
         of_floats(np.sqrt),
-        spelled("llvm.sqrt", "sqrt", "precise::sqrt"),
+        spell_per_target("llvm.sqrt", "sqrt", "precise::sqrt"),
         aliases=aliases("sqrt", modules=_BOTH),
     ),
     elementwise(
@@ -161,8 +161,8 @@ RECORDS = (
         ("a", "b", "c"),
         "``a * b + c`` with one rounding, to float32 where the type is smaller. NaN for 0 * inf and"
         " for inf - inf.",
-        quietly(_fma),
-        spelled("llvm.fma", "fma", "fma"),
+        without_warnings(_fma),
+        spell_per_target("llvm.fma", "fma", "fma"),
         aliases=aliases("fma", modules=(math,)),
     ),
     elementwise(
@@ -170,7 +170,7 @@ RECORDS = (
         _AB,
         "|a| with the sign bit of b. A NaN's sign counts, too.",
         of_floats(np.copysign),
-        spelled("llvm.copysign", "copysign", "copysign"),
+        spell_per_target("llvm.copysign", "copysign", "copysign"),
         aliases=aliases("copysign", modules=_BOTH),
     ),
     elementwise(
@@ -178,7 +178,7 @@ RECORDS = (
         _X,
         "Whether x is NaN.",
         to_bool(np.isnan),
-        spelled("@isnan", "isnan", "isnan"),
+        spell_per_target("@isnan", "isnan", "isnan"),
         result=Result.BOOL,
         aliases=aliases("isnan", modules=_BOTH),
     ),

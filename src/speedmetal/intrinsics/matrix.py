@@ -7,9 +7,9 @@ is rounded to the accumulator's type. NaN and infinities follow IEEE arithmetic.
 from __future__ import annotations
 
 from speedmetal.dtypes import Kind, float64
-from speedmetal.intrinsics.define import spelled
+from speedmetal.intrinsics.define import spell_per_target
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported, Varies
-from speedmetal.intrinsics.reference import outside
+from speedmetal.intrinsics.reference import refuse_outside_kernel
 
 _NO_DOUBLE = Unsupported("Metal's simdgroup matrices have elements of float16, bfloat16 or float32")
 
@@ -29,8 +29,8 @@ def _matrix(
         accepts=frozenset({Kind.FLOAT}),
         result=Result.SAME,
         meaning=meaning,
-        reference=outside(name),
-        spellings=spelled(f"@{name}", f"@{name}", metal),
+        reference=refuse_outside_kernel(name),
+        spellings=spell_per_target(f"@{name}", f"@{name}", metal),
         matrix_operands=matrix_operands,
         tells_simdgroups=True,
         wide=False,

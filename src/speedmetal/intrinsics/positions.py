@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal.intrinsics.define import spelled
+from speedmetal.intrinsics.define import spell_per_target
 from speedmetal.intrinsics.record import (
     SIMDGROUP_LANES,
     Intrinsic,
@@ -13,7 +13,7 @@ from speedmetal.intrinsics.record import (
     Result,
     Varies,
 )
-from speedmetal.intrinsics.reference import outside
+from speedmetal.intrinsics.reference import refuse_outside_kernel
 
 MOST_THREADS = 1024
 """In a threadgroup, on any target."""
@@ -49,9 +49,9 @@ def _position(
         accepts=frozenset(),
         result=Result.INDEX,
         meaning=meaning,
-        reference=outside(name),
+        reference=refuse_outside_kernel(name),
         # For Metal the name of an attribute of a kernel's parameter.
-        spellings=spelled(f"@{name}", f"@{name}", name),
+        spellings=spell_per_target(f"@{name}", f"@{name}", name),
         axes=axes,
         bounds=bounds,
         wide=False,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
+from speedmetal.common.records import record
+from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
-from speedmetal.records import record
-from speedmetal.target_names import TARGETS
 
 
 class IntrinsicKind(enum.Enum):
@@ -96,7 +96,7 @@ class Intrinsic(LanguageValue):
             accepted becomes the default float.
         result: How the result's type follows.
         meaning: The documentation: formula, NaN, infinities, range.
-        reference: The same on NumPy arrays; it is what runs outside kernels.
+        reference: What it does on NumPy arrays; this is what runs outside kernels.
         spellings: How each target says it; `by_type` goes before.
         ulp: Error bound in units in the last place in float32, on the CPU; 0 where exact.
         aliases: Objects of other modules that mean it: ``math.sin``, ``numpy.sin``.
@@ -165,7 +165,7 @@ class Intrinsic(LanguageValue):
         return f"{self.calls[0]}\n\n{self.meaning}"
 
     def __call__(self, *arguments: Any) -> Any:
-        """Outside a kernel: the reference, on numbers and NumPy arrays.
+        """Call the reference, outside a kernel, on numbers and NumPy arrays.
 
         Raises:
             UserInputError: It has a meaning inside kernels alone, or is given an array of a device.

@@ -38,7 +38,7 @@ def common_type(*operands: Any) -> np.dtype[Any]:
     return found
 
 
-def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
+def without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function without NumPy's warnings: NaN and infinity are results like others."""
 
     def call(*operands: Any) -> Any:
@@ -60,7 +60,7 @@ def of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
         result = np.asarray(function(*wide)).astype(dtype)
         return result if result.ndim else result[()]
 
-    return quietly(evaluate)
+    return without_warnings(evaluate)
 
 
 def _of_complex(function: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
@@ -81,7 +81,7 @@ def to_bool(function: Callable[..., Any]) -> Callable[..., Any]:
         wide = [np.asarray(x).astype(complex if is_complex else np.float64) for x in operands]
         return function(*wide)
 
-    return quietly(evaluate)
+    return without_warnings(evaluate)
 
 
 def to_int32(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +92,7 @@ def to_int32(function: Callable[..., Any]) -> Callable[..., Any]:
         result = np.asarray(function(*wide)).astype(np.int32)
         return result if result.ndim else result[()]
 
-    return quietly(evaluate)
+    return without_warnings(evaluate)
 
 
 def one_by_one(function: Callable[..., float]) -> Callable[..., Any]:
@@ -110,7 +110,7 @@ def one_by_one(function: Callable[..., float]) -> Callable[..., Any]:
     return of_floats(vectorized)
 
 
-def outside(name: str) -> Callable[..., Any]:
+def refuse_outside_kernel(name: str) -> Callable[..., Any]:
     """The reference of what has no meaning for a single thread: an error that says so."""
 
     def refuse(*_operands: Any) -> Any:

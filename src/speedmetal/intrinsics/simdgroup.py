@@ -8,7 +8,7 @@ travel as float32, which holds all their values: sums and products are rounded o
 from __future__ import annotations
 
 from speedmetal.dtypes import DType, Kind, int64, uint64
-from speedmetal.intrinsics.define import INTEGERS, NUMBERS, spelled
+from speedmetal.intrinsics.define import INTEGERS, NUMBERS, spell_per_target
 from speedmetal.intrinsics.record import (
     QUAD_LANES,
     SIMDGROUP_LANES,
@@ -19,7 +19,7 @@ from speedmetal.intrinsics.record import (
     Spelling,
     Varies,
 )
-from speedmetal.intrinsics.reference import outside
+from speedmetal.intrinsics.reference import refuse_outside_kernel
 
 _TRUTH = frozenset({Kind.BOOL})
 
@@ -78,8 +78,8 @@ def _collective(
         accepts=accepts,
         result=result,
         meaning=meaning,
-        reference=outside(name),
-        spellings=spelled(f"@{name}", f"@{name}", metal),
+        reference=refuse_outside_kernel(name),
+        spellings=spell_per_target(f"@{name}", f"@{name}", metal),
         scalar_operands=(1,) if len(operands) > 1 else (),
         united=(0,) if agree else (),
         tells_simdgroups=True,

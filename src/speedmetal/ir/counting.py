@@ -11,20 +11,20 @@ from speedmetal.ir.nodes import Binary, Call, Constant, Expression, Extent, For
 from speedmetal.ir.types import INDEX_HEADROOM, greatest_index
 
 
-def rises(step: Expression) -> bool | None:
+def step_rises(step: Expression) -> bool | None:
     """Whether a step leads upwards; None where only the running program knows."""
     if isinstance(step, Constant):
         return step.value > 0
     assert isinstance(step.type, DType)
-    return True if largest(step) is not None or not step.type.is_signed else None
+    return True if largest_step(step) is not None or not step.type.is_signed else None
 
 
 def may_be_zero(step: Expression) -> bool:
     """Whether only the running program knows that a step is not 0."""
-    return not isinstance(step, Constant) and largest(step) is None
+    return not isinstance(step, Constant) and largest_step(step) is None
 
 
-def largest(step: Expression) -> int | None:
+def largest_step(step: Expression) -> int | None:
     """A bound of a step that is certainly positive; None where it may be 0 or less.
 
     A product counts only where it stays in its type: one that wraps may be anything.
@@ -41,7 +41,7 @@ def largest(step: Expression) -> int | None:
 
 
 def _largest_product(left: Expression, right: Expression) -> int | None:
-    first, second = largest(left), largest(right)
+    first, second = largest_step(left), largest_step(right)
     assert isinstance(left.type, DType)
     if first is None or second is None:
         return None
@@ -62,8 +62,8 @@ def cannot_overflow(loop: For) -> bool:
     """Whether a counter that passes ``stop``, as it does after the last turn, is in its type."""
     step, stop, dtype = loop.step, loop.stop, loop.counter.type
     assert isinstance(dtype, DType)
-    rising = rises(step)
-    size = abs(int(step.value)) if isinstance(step, Constant) else largest(step)
+    rising = step_rises(step)
+    size = abs(int(step.value)) if isinstance(step, Constant) else largest_step(step)
     if rising is None or size is None:
         return False
     if size == 1:

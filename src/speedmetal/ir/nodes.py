@@ -20,10 +20,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir.types import ArrayType, Space, ValueType
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 

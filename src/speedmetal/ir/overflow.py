@@ -60,7 +60,7 @@ class Overflow:
         """Whether the result, not wrapped, may be beyond an integer type."""
         if node in self._exact or (node in self._whole and self._wraps_out(node)):
             return False
-        return not self._ranges.exact(node).is_within(range_of_type(dtype))
+        return not self._ranges.exact_range(node).is_within(range_of_type(dtype))
 
     def _wraps_out(self, node: Unary | Binary) -> bool:
         """Whether an index that wraps is below 0, or where no index is but headroom."""

@@ -44,7 +44,7 @@ class Range(NamedTuple):
     def is_within(self, other: Range) -> bool:
         return other.least <= self.least and self.greatest <= other.greatest
 
-    def joined(self, other: Range) -> Range:
+    def join(self, other: Range) -> Range:
         return Range(min(self.least, other.least), max(self.greatest, other.greatest))
 
 
@@ -94,7 +94,7 @@ class Ranges:
             self._evaluate(expression)
         return self._found[expression] or _of(expression.type) or TRUTH
 
-    def exact(self, node: Unary | Binary) -> Range:
+    def exact_range(self, node: Unary | Binary) -> Range:
         """The range of a sum, difference, product or negation if it did not wrap."""
         if isinstance(node, Unary):
             operand = self.of(node.operand)
@@ -127,11 +127,11 @@ class Ranges:
                     self._join(statement.counter, self._counter(statement))
                 case Return(value) if function is not None and value is not None:
                     if (found := self._found[value]) is not None:
-                        self._results[function] = found.joined(self._results.get(function, found))
+                        self._results[function] = found.join(self._results.get(function, found))
 
     def _join(self, variable: Variable, found: Range | None) -> None:
         if found is not None:
-            self._variables[variable] = found.joined(self._variables.get(variable, found))
+            self._variables[variable] = found.join(self._variables.get(variable, found))
 
     def _counter(self, loop: For) -> Range | None:
         """What a counter is in the body: there it has not come to the stop."""
@@ -175,25 +175,27 @@ class Ranges:
             return whole
         if any(self._found[operand] is None for operand in operands):
             return None
-        found = self._computed(node)
+        found = self._range_of_operation(node)
         return found if found is not None and found.is_within(whole) else whole
 
-    def _computed(  # noqa: PLR0911 - one for each kind
+    def _range_of_operation(  # noqa: PLR0911 - one for each kind
         self, node: Unary | Binary | Select | Convert | Call
     ) -> Range | None:
-        """What the operands say; None, or beyond the type, where that is nothing."""
+        """The range that the operands' ranges give; None, or a range beyond the type, where
+        unknown.
+        """
         match node:
             case Binary() if node.operator in _EXACT:
-                return self.exact(node)
+                return self.exact_range(node)
             case Binary(operator, left, right):
                 bits = node.type.bits
                 return _OTHER[operator](self.of(left), self.of(right), bits)
             case Unary("negate"):
-                return self.exact(node)
+                return self.exact_range(node)
             case Convert(operand):
                 return TRUTH if node.type.is_bool else self.of(operand)
             case Select(_, when_true, when_false):
-                return self.of(when_true).joined(self.of(when_false))
+                return self.of(when_true).join(self.of(when_false))
             case Call(intrinsic, arguments) if intrinsic.name in _MATH:
                 return _MATH[intrinsic.name](*map(self.of, arguments))
         return None
@@ -227,7 +229,7 @@ _BEFORE = {"threadgroup_position_in_grid", "threads_per_threadgroup"}
 
 
 def _of(kind: ValueType) -> Range | None:
-    """Everything that a type has; None where it is no integer."""
+    """The range of an integer type or bool; None for any other type."""
     if not isinstance(kind, DType) or not (kind.is_integer or kind.is_bool):
         return None
     return range_of_type(kind)
@@ -273,7 +275,7 @@ def _quotient(a: Range, b: Range, _bits: int) -> Range | None:
         return None
     divisors = (max(b.least, 1), max(b.greatest, 1))
     quotients = _hull(*(x // y for x in a for y in divisors))
-    return quotients.joined(Range(0, 0)) if b.least == 0 else quotients
+    return quotients.join(Range(0, 0)) if b.least == 0 else quotients
 
 
 def _remainder(a: Range, b: Range, _bits: int) -> Range:
@@ -319,7 +321,7 @@ _OTHER: dict[str, Callable[[Range, Range, int], Range | None]] = {
 
 def _absolute(a: Range) -> Range:
     ends = _hull(abs(a.least), abs(a.greatest))
-    return ends.joined(Range(0, 0)) if a.least < 0 < a.greatest else ends
+    return ends.join(Range(0, 0)) if a.least < 0 < a.greatest else ends
 
 
 _MATH: dict[str, Callable[..., Range]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.records import record
 from speedmetal.source import SourceSpan
 
 POSITIONS_LEVEL = 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 Formula = tuple[Any, ...]
 """A word that says what it is, its type's name, and its parts, of which some are formulas."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.records import record
 
 SIMDGROUP_MATRIX_SIZE = 8
 """Rows and columns of a simdgroup matrix (Metal Shading Language specification, section 2.4)."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends.device import ArrayParameter, Device, DeviceArray, ScalarParameter
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype, complex64, float32
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
@@ -30,7 +31,6 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.launch.expressions import Expression, placed_leaves
-from speedmetal.records import record
 
 
 @record(eq=False)

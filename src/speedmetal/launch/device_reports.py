@@ -66,7 +66,7 @@ def _lines(sites: ReportSites, words: Words) -> Iterator[str]:
             break
         site = sites.prints[area[position]]
         end = position + 1 + 2 * len(site.dtypes)
-        yield _printed(site, area[position + 1 : end])
+        yield _format_print(site, area[position + 1 : end])
         position = end
     if asked > capacity:
         yield (
@@ -79,7 +79,7 @@ def _position(words: Words, start: int) -> tuple[int, ...]:
     return tuple(int(word) for word in words[start : start + 3])
 
 
-def _printed(site: PrintSite, words: list[int]) -> str:
+def _format_print(site: PrintSite, words: list[int]) -> str:
     values = iter(zip(site.dtypes, words[::2], words[1::2], strict=True))
     return "".join(_text(*next(values)) if part is None else part for part in site.parts)
 

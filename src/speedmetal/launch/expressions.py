@@ -15,6 +15,7 @@ import numpy as np
 
 from speedmetal import dtypes
 from speedmetal.backends.device import DeviceArray
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend import structure
@@ -28,7 +29,6 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.structure import CAST, NUMBER, LeafNumbers, Structure
 from speedmetal.ir.types import ArrayType
-from speedmetal.records import record
 
 
 class Number:

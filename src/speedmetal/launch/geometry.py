@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from speedmetal.backends.device import Device, DeviceLimits, Sizes, Triple
+from speedmetal.common.records import record
 from speedmetal.errors import LaunchError
-from speedmetal.records import record
 
 AXES = "xyz"
 
@@ -33,7 +33,9 @@ class LaunchGeometry:
         return Sizes(self.grid, threads, groups)
 
 
-def requested(kernel: str, device: Device, grid: Any, groups: Any, threads: Any) -> LaunchGeometry:
+def resolve_geometry(
+    kernel: str, device: Device, grid: Any, groups: Any, threads: Any
+) -> LaunchGeometry:
     """Check what a call of ``kernel`` says about sizes.
 
     Raises:

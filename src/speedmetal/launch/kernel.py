@@ -9,8 +9,9 @@ from typing import Any, NoReturn, overload
 
 from speedmetal.backends.device import SIMDGROUP_SIZE, Device
 from speedmetal.backends.registry import default_device
-from speedmetal.backends.registry import device as device_named
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.registry import device as find_device
+from speedmetal.backends.targets import find_target
+from speedmetal.common.records import record
 from speedmetal.compiler.source import PythonSource, Specialisation
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.notebooks import follow_reloads
@@ -18,9 +19,8 @@ from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.launch.arguments import mixed_signature, stated_types
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
-from speedmetal.launch.modes import checked_debug
+from speedmetal.launch.modes import check_debug_level
 from speedmetal.launch.parameters import parameters_of
-from speedmetal.records import record
 
 
 @record
@@ -66,7 +66,7 @@ class Kernel:
         self.function = function
         self.name = name or function.__name__
         self._given_name = name
-        self._debug = None if debug is None else checked_debug(debug)
+        self._debug = None if debug is None else check_debug_level(debug)
         self._source = PythonSource(function, name)
         self._take_parameters()
 
@@ -84,9 +84,9 @@ class Kernel:
         return self
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        from speedmetal.launch.pickling import reduced  # few kernels are ever pickled
+        from speedmetal.launch.pickling import reduce_kernel  # few kernels are ever pickled
 
-        return reduced(self)
+        return reduce_kernel(self)
 
     @property
     def options(self) -> tuple[str | None, int | None]:
@@ -139,7 +139,7 @@ class Kernel:
         """
         bound = arguments
         if named or len(arguments) != self._arity:
-            bound = self._bound(arguments, named)
+            bound = self._bind_arguments(arguments, named)
         try:
             self._launch(bound, grid, groups, threads, debug, device)
         except SourceReplacedError:
@@ -163,7 +163,7 @@ class Kernel:
         Raises:
             CompileError: The kernel is wrong, or the device cannot do what it asks for.
         """
-        target = default_device() if device is None else device_named(device)
+        target = default_device() if device is None else find_device(device)
         signature = self.signature_for(types, target.kind)
         compiled = self._launcher.compile(target, signature, debug)
         return KernelInfo(
@@ -191,7 +191,7 @@ class Kernel:
         """
         self._look_again()
         given = self._parameters.in_order(stated_types(types))
-        return mixed_signature(given, has_float64=target_named(target).has_float64)
+        return mixed_signature(given, has_float64=find_target(target).has_float64)
 
     # --- Functions whose code or defaults were replaced ----------------------------------------
 
@@ -209,13 +209,13 @@ class Kernel:
         self._take_parameters()
         return True
 
-    def _bound(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    def _bind_arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         try:
-            return self._parameters.bound(arguments, named)
+            return self._parameters.bind_arguments(arguments, named)
         except LaunchError:
             if not self._look_again():
                 raise
-        return self._parameters.bound(arguments, named)
+        return self._parameters.bind_arguments(arguments, named)
 
     def _check_receiver(self, arguments: tuple[Any, ...]) -> None:
         """Whether a method was called on what a kernel can be given.
@@ -283,11 +283,13 @@ def kernel(
     if name is not None and not (isinstance(name, str) and name.isidentifier() and name.isascii()):
         raise UserInputError(f"expected an ASCII identifier as a kernel's name, got {name!r}")
     if function is None:
-        return functools.partial(_made, name=name, debug=debug, source=source)
-    return _made(function, name=name, debug=debug, source=source)
+        return functools.partial(_make_kernel, name=name, debug=debug, source=source)
+    return _make_kernel(function, name=name, debug=debug, source=source)
 
 
-def _made(function: Any, *, name: str | None, debug: int | None, source: str | None) -> Kernel:
+def _make_kernel(
+    function: Any, *, name: str | None, debug: int | None, source: str | None
+) -> Kernel:
     if isinstance(function, Kernel):
         function = function.function
     if not isinstance(function, types.FunctionType):

@@ -13,15 +13,15 @@ from typing import Any
 
 from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
 from speedmetal.backends.registry import default_device
-from speedmetal.backends.registry import device as device_named
+from speedmetal.backends.registry import device as find_device
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
 from speedmetal.errors import LaunchError
 from speedmetal.frontend.signature import Argument
 from speedmetal.launch.arguments import bind, check_writable, device_among, flatten
-from speedmetal.launch.geometry import LaunchGeometry, requested
+from speedmetal.launch.geometry import LaunchGeometry, resolve_geometry
 from speedmetal.launch.modes import (
-    checked_debug,
+    check_debug_level,
     environment_debug,
     stated_debug_level,
     stated_math_mode,
@@ -105,7 +105,7 @@ class Launcher:
             if debug is None:
                 debug = self._debug
         elif type(debug) is not int:  # True is no level, though it equals 1
-            debug = checked_debug(debug)
+            debug = check_debug_level(debug)
         key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
         if type(grid) is not int or groups is not None or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
@@ -156,13 +156,13 @@ class Launcher:
         name, level = self.source.name, self._debug_level(debug)
         items = flatten(self.names, arguments)
         device = (
-            device_named(stated_device)
+            find_device(stated_device)
             if stated_device is not None
             else device_among(items) or default_device()
         )
         has_float64 = device.target.has_float64
         bound = bind(name, self.names, arguments, items, device, has_float64=has_float64)
-        geometry = requested(name, device, *stated_sizes)
+        geometry = resolve_geometry(name, device, *stated_sizes)
         index_type = index_type_for(max(*geometry.grid, bound.largest))
         specialisation = Specialisation(self.source, bound.signature, level, index_type)
         variant = device.variant_for(geometry.grid, geometry.threads)
@@ -219,7 +219,7 @@ class Launcher:
     def _debug_level(self, stated: int | None) -> int:
         for level in (stated, _debug_level.get(), self._debug):
             if level is not None:
-                return checked_debug(level)
+                return check_debug_level(level)
         return environment_debug()
 
 

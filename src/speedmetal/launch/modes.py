@@ -64,14 +64,14 @@ def debug_level(level: int) -> Iterator[None]:
         >>> with debug_level(1):
         ...     pass
     """
-    token = stated_debug_level.set(checked_debug(level))
+    token = stated_debug_level.set(check_debug_level(level))
     try:
         yield
     finally:
         stated_debug_level.reset(token)
 
 
-def checked_debug(level: Any) -> int:
+def check_debug_level(level: Any) -> int:
     if type(level) is not int or level not in (0, 1, 2):
         raise LaunchError(f"expected a debug level of 0, 1 or 2, got {level!r}")
     return level

@@ -8,10 +8,10 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import Argument, StaticArgument
 from speedmetal.frontend.static import static
-from speedmetal.records import record
 
 OPTIONS = ("grid", "groups", "threads", "debug", "device")
 """What a launch says besides the kernel's arguments."""
@@ -69,7 +69,9 @@ class Parameters:
             raise self._wrong_count(len(arguments), missing)
         return self._with_static([*arguments, *(parameter.default for parameter in rest)])
 
-    def bound(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, ...]:
+    def bind_arguments(
+        self, positional: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
         """One argument for each parameter: by position, by name, or by default.
 
         Raises:
@@ -84,7 +86,7 @@ class Parameters:
                 missing.append(parameter.name)
             bound.append(value)
         if unused:
-            raise self._not_taken(next(iter(unused)))
+            raise self._unexpected_argument_error(next(iter(unused)))
         if missing or len(positional) > len(self.all):
             raise self._wrong_count(len(positional) + len(named), missing)
         by_name = [p.name for p in self.all[: len(positional)] if _is_keyword_only(p)]
@@ -128,7 +130,7 @@ class Parameters:
             f" ({', '.join(self.names)}), got {given}; {what}"
         )
 
-    def _not_taken(self, name: str) -> LaunchError:
+    def _unexpected_argument_error(self, name: str) -> LaunchError:
         """What is wrong with an argument whose name is left over."""
         known = next((p for p in self.all if p.name == name), None)
         if known is not None and known.kind is known.POSITIONAL_ONLY:

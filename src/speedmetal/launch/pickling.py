@@ -14,26 +14,26 @@ import sys
 import types
 from typing import Any, Protocol
 
+from speedmetal.common.records import record
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.capture import Captured, capture
 from speedmetal.frontend.sources import give_source
 from speedmetal.frontend.static import static
 from speedmetal.frontend.wrapped import function_of
 from speedmetal.launch.parameters import static_names
-from speedmetal.records import record
 
 _MAIN = "__main__"
 
 
 class Kernel(Protocol):
-    """What is known here of a kernel."""
+    """What pickling needs of :class:`speedmetal.Kernel`, which cannot be imported here."""
 
     function: types.FunctionType
     name: str
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """What it is made with besides its function."""
+        """The arguments of ``@sm.kernel``: the name that was given, the debug level."""
 
 
 @record
@@ -52,7 +52,7 @@ class _Function:
         name: Its ``__qualname__``.
         file: The name of its file, for messages.
         text: Its ``def``, or a lambda, at its line of the file.
-        defaults: Of its parameters, and of those that are given by name.
+        defaults: The defaults of its parameters, and those of keyword-only ones.
         names: What the names in it stand for.
         static: Its parameters whose annotation is ``static``; no other annotation counts.
     """
@@ -66,7 +66,7 @@ class _Function:
     static: tuple[str, ...]
 
 
-def reduced(kernel: Kernel) -> str | tuple[Any, ...]:
+def reduce_kernel(kernel: Kernel) -> str | tuple[Any, ...]:
     """What ``__reduce__`` of a kernel gives.
 
     The program that is started is another one in each process (``__main__``). What it defines is
@@ -79,7 +79,7 @@ def reduced(kernel: Kernel) -> str | tuple[Any, ...]:
     if name and module != _MAIN:
         return name
     try:
-        by_source = _packed(kernel.function, ())
+        by_source = _pack_function(kernel.function, ())
     except CompileError:
         if name:
             return name
@@ -88,14 +88,14 @@ def reduced(kernel: Kernel) -> str | tuple[Any, ...]:
             " kernel, and its source is not available; define it at the top level of a module, or"
             " give the text: @sm.kernel(source=...)"
         ) from None
-    return _restored, (type(kernel), by_source, name, *kernel.options)
+    return _restore_kernel, (type(kernel), by_source, name, *kernel.options)
 
 
 def _name_of(kernel: Kernel) -> str:
     """The name by which the kernel's module has it; empty where it has none."""
     module = sys.modules.get(kernel.function.__module__ or "")
     qualified = kernel.function.__qualname__
-    if _found(module, qualified) is kernel:
+    if _find_attribute(module, qualified) is kernel:
         return qualified
     for name, value in list(vars(module).items()) if module else ():
         if value is kernel:
@@ -103,14 +103,16 @@ def _name_of(kernel: Kernel) -> str:
     return ""
 
 
-def _found(module: types.ModuleType | None, name: str) -> Any:
+def _find_attribute(module: types.ModuleType | None, name: str) -> Any:
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
 
 
-def _packed(function: types.FunctionType, callers: tuple[types.FunctionType, ...]) -> _Function:
+def _pack_function(
+    function: types.FunctionType, callers: tuple[types.FunctionType, ...]
+) -> _Function:
     """A function by its source; the names of those that call it are left out.
 
     Raises:
@@ -119,7 +121,7 @@ def _packed(function: types.FunctionType, callers: tuple[types.FunctionType, ...
     captured = capture(function)
     callers = (*callers, function)
     names = {
-        name: _packed_value(value, callers)
+        name: _pack_value(value, callers)
         for name, value in _names_in(function, captured).items()
         if all(function_of(value) is not caller for caller in callers)
     }
@@ -130,27 +132,27 @@ def _packed(function: types.FunctionType, callers: tuple[types.FunctionType, ...
         function.__code__.co_filename,
         _text_of(captured),
         (
-            tuple(_packed_value(value, callers) for value in function.__defaults__ or ()),
-            {name: _packed_value(value, callers) for name, value in keyword_defaults.items()},
+            tuple(_pack_value(value, callers) for value in function.__defaults__ or ()),
+            {name: _pack_value(value, callers) for name, value in keyword_defaults.items()},
         ),
         names,
         static_names(function),
     )
 
 
-def _packed_value(value: Any, callers: tuple[types.FunctionType, ...]) -> Any:
+def _pack_value(value: Any, callers: tuple[types.FunctionType, ...]) -> Any:
     if isinstance(value, types.ModuleType):
         return _Module(value.__name__)
     function = function_of(value)
     if function is None or _is_importable(value):
         return value
-    return _packed(function, callers)
+    return _pack_function(function, callers)
 
 
 def _is_importable(value: Any) -> bool:
     if value.__module__ == _MAIN:
         return False
-    return _found(sys.modules.get(value.__module__ or ""), value.__qualname__) is value
+    return _find_attribute(sys.modules.get(value.__module__ or ""), value.__qualname__) is value
 
 
 def _names_in(function: types.FunctionType, captured: Captured) -> dict[str, Any]:
@@ -185,15 +187,15 @@ def _text_of(captured: Captured) -> str:
 # --- In the other process ------------------------------------------------------------------------
 
 
-def _restored(
+def _restore_kernel(
     cls: type[Any], by_source: _Function, name: str, given_name: str | None, debug: int | None
 ) -> Kernel:
     """The program's own kernel of this name and text, or one made from the text."""
-    known = _found(sys.modules.get(_MAIN), name) if name else None
+    known = _find_attribute(sys.modules.get(_MAIN), name) if name else None
     if isinstance(known, cls) and _has_text(known.function, by_source.text):
         kernel: Kernel = known
     else:
-        kernel = cls(_unpacked_function(by_source), name=given_name, debug=debug)
+        kernel = cls(_unpack_function(by_source), name=given_name, debug=debug)
     return kernel
 
 
@@ -203,22 +205,22 @@ def _has_text(function: types.FunctionType, text: str) -> bool:
     return False
 
 
-def _unpacked_value(value: Any) -> Any:
+def _unpack_value(value: Any) -> Any:
     if isinstance(value, _Module):
         return importlib.import_module(value.name)
-    return _unpacked_function(value) if isinstance(value, _Function) else value
+    return _unpack_function(value) if isinstance(value, _Function) else value
 
 
-def _unpacked_function(packed: _Function) -> types.FunctionType:
+def _unpack_function(packed: _Function) -> types.FunctionType:
     names = {"__name__": packed.module, "__builtins__": builtins}
-    names |= {name: _unpacked_value(value) for name, value in packed.names.items()}
+    names |= {name: _unpack_value(value) for name, value in packed.names.items()}
     code = compile(packed.text, packed.file, "exec", dont_inherit=True)
     # The function's own code is taken out: its defaults and annotations are not evaluated again.
     # It comes last, behind functions among these.
     *_, own = (part for part in code.co_consts if isinstance(part, types.CodeType))
     positional, by_name = packed.defaults
-    function = types.FunctionType(own, names, own.co_name, tuple(map(_unpacked_value, positional)))
-    by_name = {key: _unpacked_value(value) for key, value in by_name.items()}
+    function = types.FunctionType(own, names, own.co_name, tuple(map(_unpack_value, positional)))
+    by_name = {key: _unpack_value(value) for key, value in by_name.items()}
     function.__kwdefaults__ = by_name or None
     function.__annotations__ = dict.fromkeys(packed.static, static)
     function.__module__, function.__qualname__ = packed.module, packed.name

@@ -6,11 +6,11 @@ import functools
 from typing import Any
 
 from speedmetal.backends.device import BoundLaunch, Device, Launch
+from speedmetal.common.records import record
 from speedmetal.compiler.pipeline import CompiledKernel
 from speedmetal.ir.report_sites import ReportSites
 from speedmetal.launch.device_reports import deliver, empty_mailbox
 from speedmetal.launch.threadgroup_memory import MemoryCheck
-from speedmetal.records import record
 
 
 @record(eq=False)
@@ -21,11 +21,11 @@ class Plan:
         device: Where it runs.
         run: Launches the kernel.
         names: Global names whose values the code depends on: dictionary, name, value.
-        attributes: The same for closures' cells, attributes of modules and classes, and what can be
-            replaced in a function.
+        attributes: Cells of closures, attributes of modules and classes, and replaceable parts of
+            functions whose values the code depends on: owner, name, value.
         sites: What the kernel may report, if anything.
         memory: What to check of each launch's numbers, if anything.
-        is_plain: Whether neither of these two is there.
+        is_plain: Whether a launch needs neither ``sites`` nor ``memory``.
     """
 
     device: Device
@@ -76,7 +76,7 @@ def _run_nothing(_values: list[Any]) -> None:
 
 
 def _dependencies(compiled: CompiledKernel) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The names of dictionaries, which are looked up faster, and all others."""
+    """The dependencies on global names, which are looked up faster, and all others."""
     found = compiled.dependencies
     return (
         tuple(d for d in found if type(d[0]) is dict),

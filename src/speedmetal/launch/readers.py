@@ -65,7 +65,7 @@ def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:
     items = record_items(argument)
     key += (type(argument), len(items))
     for item in items:
-        read(item, key, values)
+        read_argument(item, key, values)
 
 
 def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
@@ -91,7 +91,7 @@ def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append((type(argument), argument))
 
 
-def _read_known(argument: Any, key: list[Any], _values: list[Any]) -> None:
+def _read_known_argument(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append(argument.key)
 
 
@@ -103,13 +103,13 @@ READERS: dict[type, Reader] = {
     complex: _read_complex,
     np.complex64: _read_complex,
     ml_dtypes.bfloat16: _read_bfloat16,
-    static: _read_known,
+    static: _read_known_argument,
     Expression: _read_expression,
 }
 """The readers of the types that were met; :func:`reader_for` adds the others."""
 
 
-def read(argument: Any, key: list[Any], values: list[Any]) -> None:
+def read_argument(argument: Any, key: list[Any], values: list[Any]) -> None:
     """Read one argument of any type."""
     kind = type(argument)
     (READERS.get(kind) or reader_for(kind))(argument, key, values)

@@ -6,7 +6,7 @@ import functools
 import types
 from typing import Any, Self
 
-from speedmetal.backends.targets import TARGETS, target_named
+from speedmetal.backends.targets import TARGETS, find_target
 from speedmetal.compiler import pipeline
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.frontend.signature import keywords_of, record_items
@@ -106,7 +106,7 @@ def code(
     source = pipeline.print_source(
         lowered, target, name=specialisation.source.name, math_mode=current_math_mode()
     )
-    record = target_named(target)
+    record = find_target(target)
     if stage == "source":
         return Code(source.rstrip(), record.source_language)
     return Code(record.assemble(source).rstrip(), record.assembly_language)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from speedmetal.backends.device import Device, Triple
+from speedmetal.common.records import record
 from speedmetal.compiler.metadata import KernelMetadata
 from speedmetal.compiler.size_expression import LaunchValues, extents
 from speedmetal.errors import LaunchError
 from speedmetal.ir.size_expression import SizedArray
-from speedmetal.records import record
 
 
 @record
@@ -19,12 +19,12 @@ class MemoryCheck:
     """What to look at in every launch of a kernel whose arrays' sizes depend on numbers.
 
     Args:
-        kernel: Its name, for messages.
-        device: The same of the device.
-        allowed: Bytes that a threadgroup may have.
-        constant_bytes: Those of arrays with constant shapes.
-        arrays: The others.
-        values: Of the launch, but for the scalars.
+        kernel: The kernel's name, for messages.
+        device: The device's name, for messages.
+        allowed: Bytes of threadgroup memory that a threadgroup may have.
+        constant_bytes: Bytes of the threadgroup arrays with constant shapes.
+        arrays: The threadgroup arrays whose sizes only a launch knows.
+        values: Shapes and threads of the launch; the scalars come with each call.
     """
 
     kernel: str
@@ -38,10 +38,10 @@ class MemoryCheck:
         """Bytes of each array that is sized at launch, after a look whether all of them fit.
 
         Args:
-            scalars: For each parameter of the compiled kernel what is packed.
+            scalars: The packed value of each parameter of the compiled kernel.
 
         Raises:
-            LaunchError: They do not, or a size is less than 1.
+            LaunchError: The arrays do not fit, or an extent is less than 1.
         """
         values = LaunchValues(scalars, self.values.shapes, self.values.threads)
         lengths, shapes = [], []

@@ -30,8 +30,8 @@ class Placement:
     edge: Edge
     is_exact: bool
 
-    def copied(self, content: Any, alignment: int) -> GuardedMemory:
-        """Memory with this content."""
+    def copy_to_guarded_memory(self, content: Any, alignment: int) -> GuardedMemory:
+        """New guarded memory with this content."""
         memory = GuardedMemory(
             len(content),
             alignment=alignment if self.is_exact else LARGEST_ALIGNMENT,
@@ -77,7 +77,7 @@ def bind(
             arrays.append(argument)
         else:
             parameter = _parameter(argument)
-            memory = placement.copied(content_of(argument), _alignment(parameter))
+            memory = placement.copy_to_guarded_memory(content_of(argument), _alignment(parameter))
             bindings.append(Binding(parameter, memory, None))
     return bindings + _bound_arrays(arrays, placement)
 
@@ -96,7 +96,7 @@ def _bound_arrays(arrays: list[Argument], placement: Placement) -> list[Binding]
         memory = next((b.memory for b in bindings if b.parameter is same[0]), None)
         if memory is None:
             content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-            memory = placement.copied(content, max(map(_alignment, same)))
+            memory = placement.copy_to_guarded_memory(content, max(map(_alignment, same)))
         bindings.append(Binding(parameter, memory, array if parameter.is_writable else None))
     return bindings
 
@@ -123,8 +123,8 @@ def _check_array(argument: Argument, others: list[Argument]) -> None:
         if is_written and is_part:
             raise argument.fault(
                 f": the array shares a part of its memory with argument {other.index}"
-                f" ({_parameter(other).declared}), and the kernel may write it; give copies, or the"
-                " same array"
+                f" ({_parameter(other).declaration}), and the kernel may write it; give copies, or"
+                " the same array"
             )
 
 

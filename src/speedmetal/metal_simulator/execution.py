@@ -180,7 +180,7 @@ def _nanoseconds(timeout: float | None) -> int:
 
 
 @functools.cache
-def _reserved() -> explain.Unbound:
+def _reserve_unbound() -> explain.Unbound:
     address = library.runtime().smr_reserve(_UNBOUND_BYTES * library.BUFFERS)
     return explain.Unbound(address, _UNBOUND_BYTES, library.BUFFERS)
 
@@ -188,7 +188,7 @@ def _reserved() -> explain.Unbound:
 def _unbound() -> explain.Unbound:
     # Addresses without memory: whoever uses a buffer that is not bound is told its index.
     with _lock:
-        return _reserved()
+        return _reserve_unbound()
 
 
 @functools.cache
@@ -203,7 +203,9 @@ def _unbound_addresses(unbound: explain.Unbound) -> ctypes.Array[ctypes.c_uint64
 
 
 def _damage(dispatch: Dispatch) -> tuple[int, int] | None:
-    """Index and byte offset of the first buffer beside which was written; all are looked at."""
+    """Check all buffers; index and byte offset of the first beside which a kernel wrote, or
+    None.
+    """
     first = None
     for index, region in dispatch.buffers.items():
         found = memory.damaged_byte(region.address)

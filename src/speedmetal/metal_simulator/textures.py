@@ -80,7 +80,7 @@ class Sampler:
 
     @property
     def addresses(self) -> tuple[Address, Address]:
-        """What is beside the texture along x and along y."""
+        """How coordinates beside the texture are read along x and along y."""
         return self.address if isinstance(self.address, tuple) else (self.address, self.address)
 
 
@@ -123,7 +123,9 @@ class _Texture:
 
     @property
     def region(self) -> Region:
-        return Region(self.memory.address, self.memory.size_bytes, _called(self.parameter))
+        return Region(
+            self.memory.address, self.memory.size_bytes, _describe_parameter(self.parameter)
+        )
 
     def read_back(self) -> None:
         if _is_written(self.parameter):
@@ -140,7 +142,7 @@ class BoundTextures:
 
     @property
     def address(self) -> int:
-        """Of ``smr_bindings``; 0: the kernel has none."""
+        """The address of the ``smr_bindings`` record; 0: the kernel has no textures or samplers."""
         return 0 if self._record is None else ctypes.addressof(self._record)
 
     @property
@@ -183,9 +185,9 @@ def bind_textures(
     record = _Record()
     bound: list[_Texture] = []
     for index, parameter in wanted.items():
-        record.texture[index].name = _called(parameter).encode()
+        record.texture[index].name = _describe_parameter(parameter).encode()
         if textures[index] is not None:
-            bound.append(_bound(kernel, parameter, textures[index], bound, buffers))
+            bound.append(_bind_texture(kernel, parameter, textures[index], bound, buffers))
             _describe(record.texture[index], bound[-1])
     for index, parameter in wanted_samplers.items():
         record.sampler[index] = _sampler_record(kernel, parameter, samplers[index])
@@ -197,19 +199,19 @@ def _check_indices(
 ) -> None:
     for index in sorted(wanted.keys() | given.keys()):
         if index not in wanted:
-            listed = ", ".join(map(_called, wanted.values()))
+            listed = ", ".join(map(_describe_parameter, wanted.values()))
             raise LaunchError(
                 f"{what}s has index {index}, but kernel {kernel!r} has no [[{what}({index})]]; it "
                 f"has {listed or 'none'}"
             )
         if index not in given:
             raise LaunchError(
-                f"kernel {kernel!r} needs {_called(wanted[index])}: {what}s={{{index}: ...}}, "
-                f"with {advice}"
+                f"kernel {kernel!r} needs {_describe_parameter(wanted[index])}:"
+                f" {what}s={{{index}: ...}}, with {advice}"
             )
 
 
-def _called(parameter: Parameter) -> str:
+def _describe_parameter(parameter: Parameter) -> str:
     return f"{parameter.name} [[{parameter.role}({parameter.index})]]"
 
 
@@ -218,7 +220,7 @@ def _is_written(parameter: Parameter) -> bool:
 
 
 def _check_array(kernel: str, parameter: Parameter, array: Any) -> None:
-    about = f"kernel {kernel!r}: {_called(parameter)}"
+    about = f"kernel {kernel!r}: {_describe_parameter(parameter)}"
     if not isinstance(array, np.ndarray):
         raise LaunchError(f"{about} needs a NumPy array, got {type(array).__name__}")
     shape = array.shape
@@ -242,7 +244,7 @@ def _check_array(kernel: str, parameter: Parameter, array: Any) -> None:
         raise LaunchError(f"{about} is written, but the array is read-only; give a copy")
 
 
-def _bound(
+def _bind_texture(
     kernel: str,
     parameter: Parameter,
     array: Any,
@@ -252,15 +254,15 @@ def _bound(
     _check_array(kernel, parameter, array)
     for argument in buffers:
         if isinstance(argument, np.ndarray) and np.may_share_memory(array, argument):
-            raise _shared(kernel, parameter, "a buffer")
+            raise _sharing_error(kernel, parameter, "a buffer")
     for other in others:
         if other.array is array:
             return _Texture(parameter, array, other.memory)
         if np.may_share_memory(array, other.array):
-            raise _shared(
+            raise _sharing_error(
                 kernel,
                 parameter,
-                _called(other.parameter),
+                _describe_parameter(other.parameter),
                 ", or the same array for both textures",
             )
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
@@ -278,16 +280,18 @@ def _describe(record: _TextureRecord, texture: _Texture) -> None:
     record.format = _FORMATS[texture.parameter.elements][texture.array.dtype.name]
 
 
-def _shared(kernel: str, parameter: Parameter, other: str, more: str = "") -> LaunchError:
+def _sharing_error(kernel: str, parameter: Parameter, other: str, more: str = "") -> LaunchError:
     return LaunchError(
-        f"kernel {kernel!r}: {_called(parameter)} and {other} share memory; give copies{more}"
+        f"kernel {kernel!r}: {_describe_parameter(parameter)} and {other} share memory;"
+        f" give copies{more}"
     )
 
 
 def _sampler_record(kernel: str, parameter: Parameter, sampler: Any) -> _SamplerRecord:
     if not isinstance(sampler, Sampler):
         raise LaunchError(
-            f"kernel {kernel!r}: {_called(parameter)} needs sm.metal.Sampler(...), got {sampler!r}"
+            f"kernel {kernel!r}: {_describe_parameter(parameter)} needs sm.metal.Sampler(...),"
+            f" got {sampler!r}"
         )
     x, y = sampler.addresses
     return _SamplerRecord(

@@ -139,14 +139,14 @@ class Toolchain:
         """Compile one text to an object (or, with the flags for it, to a precompiled header)."""
         path = scratch_file(".o")
         run = self._run([*self._clang(), "-c", *flags, "-", "-o", str(path)], text)
-        return Compilation(_taken(path) if run.returncode == 0 else None, run.stderr)
+        return Compilation(_take_file(path) if run.returncode == 0 else None, run.stderr)
 
     def compile_file(self, source: Path, flags: Sequence[str]) -> Compilation:
         """Compile one file, to what the flags ask for."""
         path = scratch_file(".out")
         input_path = str(source.resolve())
         run = self._run([*self._clang(), "-c", *flags, input_path, "-o", str(path)], "")
-        return Compilation(_taken(path) if run.returncode == 0 else None, run.stderr)
+        return Compilation(_take_file(path) if run.returncode == 0 else None, run.stderr)
 
     def link(self, objects: Sequence[bytes]) -> bytes:
         """A shared library of objects; undefined symbols are found when it is loaded."""
@@ -160,12 +160,12 @@ class Toolchain:
         finally:
             for path in inputs:
                 path.unlink(missing_ok=True)
-        linked = _taken(output)
+        linked = _take_file(output)
         if run.returncode != 0 or linked is None:
             raise InternalError(f"linking for the Metal simulator failed:\n{run.stderr}")
         return linked
 
-    def compile_shared(self, sources: Sequence[Path], flags: Sequence[str] = ()) -> bytes:
+    def compile_shared_library(self, sources: Sequence[Path], flags: Sequence[str] = ()) -> bytes:
         """A shared library of C files.
 
         Args:
@@ -212,7 +212,7 @@ class Toolchain:
             ) from error
 
 
-def _taken(path: Path) -> bytes | None:
+def _take_file(path: Path) -> bytes | None:
     """The bytes of a file, which is removed."""
     try:
         content = path.read_bytes()
@@ -241,11 +241,11 @@ def find() -> Toolchain:
     Raises:
         DeviceError: There is none, or the machine is not one that the simulator runs on.
     """
-    return _found(os.environ.get(COMPILER_VARIABLE, ""), os.environ.get("PATH", ""))
+    return _find_toolchain(os.environ.get(COMPILER_VARIABLE, ""), os.environ.get("PATH", ""))
 
 
 @functools.cache
-def _found(stated: str, search_path: str) -> Toolchain:
+def _find_toolchain(stated: str, search_path: str) -> Toolchain:
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
         raise DeviceError(

@@ -42,7 +42,7 @@ class Argument:
 
     def fault(self, message: str) -> LaunchError:
         """An error about the argument."""
-        declared = f" ({self.parameter.declared})" if self.parameter is not None else ""
+        declared = f" ({self.parameter.declaration})" if self.parameter is not None else ""
         return LaunchError(f"kernel {self.kernel!r}: argument {self.index}{declared}{message}")
 
     @property
@@ -116,7 +116,7 @@ def _check_presence(kernel: str, buffers: Mapping[int, Parameter], at: Mapping[i
     surplus = sorted(i for i, value in at.items() if i not in buffers and value is not None)
     if not missing and not surplus:
         return
-    takes = "; ".join(f"{n}: {p.declared}" for n, p in sorted(buffers.items())) or "none"
+    takes = "; ".join(f"{n}: {p.declaration}" for n, p in sorted(buffers.items())) or "none"
     fault = (
         f"missing: {', '.join(p.name for p in missing)}"
         if missing
@@ -178,7 +178,9 @@ _RAW = (np.dtype(np.uint8), np.dtype(np.void))
 
 
 def _is_alike(given: np.dtype[Any], expected: DType) -> bool:
-    """The type; integers that differ in their sign alone; 16 bits that stand for a bfloat."""
+    """Whether an array's dtype does: the type itself, its integer of other sign, 16 bits for
+    bfloat.
+    """
     if given == expected.numpy:
         return True
     if given.itemsize != expected.itemsize:
@@ -373,6 +375,6 @@ def _threadgroup_faults(
             )
         elif not needed[index].is_optional:
             yield LaunchError(
-                f"kernel {kernel!r} needs the size of {needed[index].declared}"
+                f"kernel {kernel!r} needs the size of {needed[index].declaration}"
                 f" [[threadgroup({index})]]: threadgroup_bytes={{{index}: ...}}"
             )

@@ -28,7 +28,7 @@ def declared_parameters(source: str) -> dict[str, Parameters]:
 
     Example:
         >>> text = "kernel void f(device float* a [[buffer(0)]], constant uint& n [[buffer(1)]]) {}"
-        >>> [(p.declared, p.index, p.is_writable) for p in declared_parameters(text)["f"]]
+        >>> [(p.declaration, p.index, p.is_writable) for p in declared_parameters(text)["f"]]
         [('device float* a', 0, True), ('constant uint& n', 1, False)]
     """
     text = _ASIDE.sub(" ", source)
@@ -38,7 +38,7 @@ def declared_parameters(source: str) -> dict[str, Parameters]:
         name = match[1]
         # Two of one name are variants behind `#if`, or instances of a template.
         is_plain = name not in found and not _is_template(text[: match.start()])
-        found[name] = _read(text, match, macros) if is_plain else None
+        found[name] = _read_parameters(text, match, macros) if is_plain else None
     return {name: known for name, known in found.items() if known is not None}
 
 
@@ -47,7 +47,7 @@ def _is_template(before: str) -> bool:
     return "template" in re.split(r"[;}]", before)[-1]
 
 
-def _read(text: str, match: re.Match[str], macros: frozenset[str]) -> Parameters | None:
+def _read_parameters(text: str, match: re.Match[str], macros: frozenset[str]) -> Parameters | None:
     end = _closing(text, match.end())
     head = text[match.start() : end]
     if end < 0 or "#" in head or not macros.isdisjoint(re.findall(r"\w+", head)):

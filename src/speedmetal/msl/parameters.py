@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from speedmetal.msl.types import Element, element_named
+from speedmetal.msl.types import Element, parse_element
 
 Role = Literal["buffer", "threadgroup", "position", "texture", "sampler"]
 
@@ -62,7 +62,7 @@ class Parameter:
     @property
     def element(self) -> Element | None:
         """The number or vector that it points to; None: a structure, or a name of the text's."""
-        return element_named(self.pointee)
+        return parse_element(self.pointee)
 
     @property
     def is_writable(self) -> bool:
@@ -70,6 +70,6 @@ class Parameter:
         return self.space == "device" and not self.is_const
 
     @property
-    def declared(self) -> str:
-        """Its declaration without the attribute."""
+    def declaration(self) -> str:
+        """The parameter's type and name, as the text declares them, without the attribute."""
         return f"{self.type_text} {self.name}"

@@ -119,7 +119,7 @@ def declarations(tokens: Tokens) -> list[Declaration]:
     Raises:
         MslError: The text ends inside a declaration.
     """
-    return _Reader(tokens).read(0, len(tokens), ())
+    return _Reader(tokens).read_declarations(0, len(tokens), ())
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class _Reader:
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
 
-    def read(self, begin: int, end: int, scope: tuple[str, ...]) -> list[Declaration]:
+    def read_declarations(self, begin: int, end: int, scope: tuple[str, ...]) -> list[Declaration]:
         """The declarations among tokens of a namespace or a type."""
         found: list[Declaration] = []
         index = begin
@@ -148,7 +148,7 @@ class _Reader:
             if inner is not None:
                 name, brace = inner
                 names = (*scope, name) if name else scope
-                found += self.read(brace + 1, self.tokens.partner[brace], names)
+                found += self.read_declarations(brace + 1, self.tokens.partner[brace], names)
                 index = self.tokens.partner[brace] + 1
             elif word(index) == ";":
                 index += 1
@@ -276,7 +276,7 @@ class _Reader:
         if tokens.word(index) == "{":
             body = (index, tokens.partner[index])
             if not is_enum:
-                members = tuple(self.read(index + 1, body[1], (*scope, name)))
+                members = tuple(self.read_declarations(index + 1, body[1], (*scope, name)))
             index = body[1]
         stop = self._semicolon(index, end) + 1
         return Declaration(

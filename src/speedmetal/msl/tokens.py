@@ -53,7 +53,7 @@ class Tokens:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.list = _split(text)
+        self.list = _tokenise(text)
         self.words = [token.text for token in self.list]
         self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
         self.partner = self._partners()
@@ -135,7 +135,7 @@ class Tokens:
         raise MslError([MslDiagnostic(line, column, "error", message)], self.text)
 
 
-def _split(text: str) -> list[Token]:
+def _tokenise(text: str) -> list[Token]:
     tokens = []
     for found in _PATTERN.finditer(text):
         group = found.lastgroup

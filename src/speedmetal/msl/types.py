@@ -64,12 +64,12 @@ class Element:
         return count * self.dtype.itemsize
 
 
-def element_named(text: str) -> Element | None:
+def parse_element(text: str) -> Element | None:
     """The number or vector that a type's text means; None: something else, a structure perhaps.
 
-    >>> element_named("packed_float3").size_bytes, element_named("float3").size_bytes
+    >>> parse_element("packed_float3").size_bytes, parse_element("float3").size_bytes
     (12, 16)
-    >>> element_named("vec<half, 2>") == Element(d.float16, 2), element_named("Params")
+    >>> parse_element("vec<half, 2>") == Element(d.float16, 2), parse_element("Params")
     (True, None)
     """
     if match := _TEMPLATE.fullmatch(text):

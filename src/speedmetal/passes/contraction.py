@@ -23,7 +23,7 @@ def contract(kernel: Kernel) -> Kernel:
     def change(expression: Expression) -> Expression:
         if isinstance(expression, Invoke):
             return replace(expression, function=functions[expression.function])
-        return fused(expression)
+        return fuse_sum(expression)
 
     for function in kernel.functions:
         body = walk.rewrite_body(function.body, change)
@@ -32,7 +32,7 @@ def contract(kernel: Kernel) -> Kernel:
     return replace(kernel, body=body, functions=tuple(functions.values()))
 
 
-def fused(node: Expression) -> Expression:
+def fuse_sum(node: Expression) -> Expression:
     """The fused operation, where the node is a sum with a product in it."""
     is_sum = isinstance(node, Binary) and node.operator in ("add", "subtract")
     if not is_sum or node.type not in _CONTRACTED:
@@ -41,9 +41,9 @@ def fused(node: Expression) -> Expression:
     subtracts = node.operator == "subtract"
     match node.left, node.right:
         case Binary("multiply", a, b), c:
-            return _fma(node, a, b, _negated(c) if subtracts else c)
+            return _fma(node, a, b, _negate(c) if subtracts else c)
         case c, Binary("multiply", a, b):
-            return _fma(node, _negated(a) if subtracts else a, b, c)
+            return _fma(node, _negate(a) if subtracts else a, b, c)
     return node
 
 
@@ -51,6 +51,6 @@ def _fma(node: Binary, *operands: Expression) -> Call:
     return Call(TABLE["fma"], operands, node.type, node.span)
 
 
-def _negated(operand: Expression) -> Expression:
+def _negate(operand: Expression) -> Expression:
     assert isinstance(operand.type, dtypes.DType)
     return Unary("negate", operand, operand.type, operand.span)

@@ -98,9 +98,9 @@ class _Limit:
 
     def body(self, body: Body) -> Body:
         """The statements of a kernel, a function or a loop."""
-        return tuple(new for statement in body for new in self._limited(statement))
+        return tuple(new for statement in body for new in self._limit_statement(statement))
 
-    def _limited(self, statement: Statement) -> Iterator[Statement]:
+    def _limit_statement(self, statement: Statement) -> Iterator[Statement]:
         match statement:
             case If():
                 yield from self._branches(statement)
@@ -144,7 +144,7 @@ class _Limit:
         found: list[Statement] = []
         for number, statement in enumerate(block, start=1):
             if number < len(block) or not isinstance(statement, If):
-                found += self._limited(statement)
+                found += self._limit_statement(statement)
             elif depth < DEEPEST_BRANCH:
                 found += self._branch(statement, depth + 1, later)
             else:

@@ -26,8 +26,8 @@ def with_room(function: Callable[[], _Result]) -> _Result:
     Where it needs more stack than is left, it runs once more on a deep stack of its own.
 
     Raises:
-        RecursionError: That stack is not deep enough either.
-        NestingError: The same, with a place.
+        RecursionError: The deep stack does not suffice, and the place in the program is not known.
+        NestingError: The deep stack does not suffice; has the place in the program.
 
     >>> def depth(n):
     ...     return 1 + depth(n - 1) if n else 0

@@ -99,8 +99,8 @@ class DiskCache:
         if self._place is None or not self._is_trusted(self._place):
             return None
         try:
-            with _opened(f"{self._place}/{_file_name(key)}") as entry:
-                return _verified(_read_own(entry), key)
+            with _open_entry(f"{self._place}/{_file_name(key)}") as entry:
+                return _unpack_entry(_read_own(entry), key)
         except FileNotFoundError:
             return None
         except OSError:
@@ -119,7 +119,7 @@ class DiskCache:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._is_trusted(str(folder)):
-                _write(folder, _file_name(key), _packed(key, value))
+                _write(folder, _file_name(key), _pack_entry(key, value))
         except OSError as error:
             self._warn(error)
             return
@@ -265,7 +265,7 @@ def _file_name(key: str) -> str:
     return blake2b(key.encode(), digest_size=20).hexdigest()
 
 
-def _packed(key: str, value: bytes) -> bytes:
+def _pack_entry(key: str, value: bytes) -> bytes:
     name = key.encode()
     header = _HEADER.pack(_MAGIC, _FORMAT, len(name), len(value), _checksum(name, value))
     return b"".join((header, name, value))
@@ -277,7 +277,7 @@ def _checksum(key: bytes, value: bytes) -> bytes:
     return digest.digest()
 
 
-def _verified(content: bytes, key: str) -> bytes | None:
+def _unpack_entry(content: bytes, key: str) -> bytes | None:
     """The value in an entry's bytes, if they are whole, unaltered and of this key."""
     if len(content) < _HEADER.size:
         return None
@@ -293,7 +293,7 @@ def _verified(content: bytes, key: str) -> bytes | None:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def _open_entry(path: str) -> Iterator[int]:
     # A link or a pipe in an entry's place must neither be followed nor waited for.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     entry = os.open(path, flags)

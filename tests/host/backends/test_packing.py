@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.backends.packing import CODES, Number, fitted, packed, packer
+from speedmetal.backends.packing import CODES, Number, fit_number, packed, packer
 from speedmetal.dtypes import ALL, bfloat16, complex64
 
 DTYPES = [dtype for dtype in ALL if dtype is not complex64]
@@ -79,5 +79,5 @@ def test_a_float_beyond_its_type_is_an_infinity():
     assert pack([1.0, 2.0, 3]) == struct.pack("=feb1x", 1.0, 2.0, 3)
     some = packer([Number(2, sm.float16)])
     assert some([0, 0, 1e9]) == struct.pack("=e", np.inf)
-    assert fitted(1e300, sm.float32) == np.inf
-    assert fitted(300, sm.int8) == 300
+    assert fit_number(1e300, sm.float32) == np.inf
+    assert fit_number(300, sm.int8) == 300

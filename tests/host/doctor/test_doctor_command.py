@@ -201,7 +201,7 @@ def test_an_unknown_budget_is_told(doctor):
 
 def test_what_is_short_stands_on_one_line():
     content = {"a": [1.5, 2], "b": {"c": ["x" * 60, "y" * 60], "d": {}}, "e": 'ü"\n'}
-    text = document.rendered(content)
+    text = document.render_document(content)
     assert json.loads(text) == content
     assert text.splitlines()[1] == '  "a": [1.5, 2],'
     assert max(map(len, text.splitlines())) < 90

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from speedmetal.intrinsics.accuracy import stratified, ulp_errors
+from speedmetal.intrinsics.accuracy import make_stratified_floats, ulp_errors
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(-3, 3))
@@ -48,7 +48,7 @@ def test_known_errors(result, exact, expected):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_samples_have_every_exponent_and_sign(dtype):
-    sample = stratified(dtype, 4)
+    sample = make_stratified_floats(dtype, 4)
     limits = np.finfo(dtype)
     exponents = (sample.view(f"u{sample.itemsize}") >> limits.nmant) & ((1 << limits.nexp) - 1)
     assert np.array_equal(np.unique(exponents), np.arange(1 << limits.nexp))

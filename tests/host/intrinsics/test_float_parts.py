@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.intrinsics import TABLE
-from speedmetal.intrinsics.accuracy import stratified
+from speedmetal.intrinsics.accuracy import make_stratified_floats
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 SPECIAL = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan]
 
 
 def _sample(dtype):
-    return np.concatenate([np.array(SPECIAL, dtype), stratified(dtype, 4)])
+    return np.concatenate([np.array(SPECIAL, dtype), make_stratified_floats(dtype, 4)])
 
 
 @DTYPES

@@ -6,11 +6,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import ALL, float32, float64
 from speedmetal.errors import UserInputError
 from speedmetal.intrinsics import TABLE, by_object
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported, Varies
-from speedmetal.target_names import TARGETS
 
 RECORDS = pytest.mark.parametrize("record", TABLE.values(), ids=TABLE)
 MATH = [r for r in TABLE.values() if r.kind is IntrinsicKind.MATH]

@@ -12,7 +12,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.intrinsics import TABLE
-from speedmetal.intrinsics.accuracy import stratified, ulp_errors
+from speedmetal.intrinsics.accuracy import make_stratified_floats, ulp_errors
 from speedmetal.intrinsics.record import IntrinsicKind, Result
 
 pytestmark = pytest.mark.tier("default")
@@ -39,7 +39,7 @@ def _identifier(record):
 def _sample(per_exponent):
     random = np.random.default_rng(3)
     moderate = random.uniform(-12, 12, per_exponent * 64).astype(np.float32)
-    return np.concatenate([EDGES, stratified(np.float32, per_exponent), moderate])
+    return np.concatenate([EDGES, make_stratified_floats(np.float32, per_exponent), moderate])
 
 
 def _worst(result, exact, *operands):
@@ -198,7 +198,7 @@ def test_small_floats_go_through_float32(compiled):
 
 def test_functions_have_the_results_of_their_python_text(compiled):
     """A kernel computes the bits that the same text gives on NumPy arrays."""
-    x = stratified(np.float32, 16)
+    x = make_stratified_floats(np.float32, 16)
     for name in ("exp", "log", "tanh", "atan", "cbrt", "erf"):
         text = TABLE[name].spelling("cpu", sm.float32)
         with np.errstate(all="ignore"):

@@ -65,7 +65,7 @@ def functions(source: str) -> dict[str, str]:
     return {match[1]: match[0] for match in _KERNEL.finditer(source)}
 
 
-def planted(one: Mutant) -> str:
+def plant_fault(one: Mutant) -> str:
     """The kernel's text with the fault, under the mutant's name."""
     text = functions(one.base.source)[one.base.function]
     pieces = text.split(one.old)
@@ -78,7 +78,7 @@ def planted(one: Mutant) -> str:
 def program(mutants: Iterable[Mutant]) -> str:
     """One text with several mutants of kernels of one source, and that source's declarations."""
     mutants = list(mutants)
-    return _KERNEL.sub("", mutants[0].base.source) + "\n".join(map(planted, mutants))
+    return _KERNEL.sub("", mutants[0].base.source) + "\n".join(map(plant_fault, mutants))
 
 
 # --- Missing or weak barriers --------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Kernels:
         library.runtime()
         path = toolchain.scratch_file(".c")
         path.write_text(PRELUDE + text)
-        content = toolchain.find().compile_shared([path], [*FLAGS, *flags])
+        content = toolchain.find().compile_shared_library([path], [*FLAGS, *flags])
         self.loaded = library.load_bytes(content)
 
     def dispatch(
@@ -121,7 +121,7 @@ def triple(size: Any) -> Any:
 
 
 @functools.cache
-def compiled(text: str, *flags: str) -> Kernels:
+def compile_kernels(text: str, *flags: str) -> Kernels:
     return Kernels(text, *flags)
 
 

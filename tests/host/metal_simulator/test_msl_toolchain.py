@@ -19,7 +19,7 @@ def test_c_becomes_a_shared_library(tmp_path):
     first, second = tmp_path / "first.c", tmp_path / "second.c"
     first.write_text('#include "part.h"\nint32_t twice(int32_t x) { return 2 * x; }\n')
     second.write_text('#include "part.h"\n#include <math.h>\nint four(void) { return twice(N); }\n')
-    content = toolchain.find().compile_shared([first, second], ["-O1", "-DN=2"])
+    content = toolchain.find().compile_shared_library([first, second], ["-O1", "-DN=2"])
     path = tmp_path / "library.so"
     path.write_bytes(content)
     assert ctypes.CDLL(str(path)).four() == 4
@@ -27,7 +27,7 @@ def test_c_becomes_a_shared_library(tmp_path):
     with pytest.raises(
         InternalError, match=r"compiling second\.c failed:\n.*undeclared identifier"
     ):
-        toolchain.find().compile_shared([first, second])
+        toolchain.find().compile_shared_library([first, second])
 
 
 def test_identity_is_of_the_compiler():

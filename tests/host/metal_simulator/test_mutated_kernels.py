@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mutated_kernels import MUTANTS, Mutant, planted, program
+from mutated_kernels import MUTANTS, Mutant, plant_fault, program
 from right_msl import HEADER, mismatch
 
 from speedmetal.errors import SimulationError
@@ -97,4 +97,4 @@ def test_every_threadgroup_finds_its_memory_poisoned():
 def test_each_fault_is_one_change_of_a_right_kernel():
     assert len({mutant.function for mutant in MUTANTS}) == len(MUTANTS)
     for mutant in MUTANTS:
-        assert planted(mutant) != mutant.base.source
+        assert plant_fault(mutant) != mutant.base.source

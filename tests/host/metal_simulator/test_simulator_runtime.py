@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator_kernels import compiled, device
+from simulator_kernels import compile_kernels, device
 
 from speedmetal.errors import SimulationError, UserInputError
 from speedmetal.metal_simulator.execution import execute
@@ -140,7 +140,7 @@ KERNEL(same_barrier_in_loop) {
 
 @pytest.fixture(scope="module")
 def kernels():
-    return compiled(TEXT)
+    return compile_kernels(TEXT)
 
 
 # ---- orders

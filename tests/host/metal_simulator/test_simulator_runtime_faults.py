@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulator_kernels import compiled, device
+from simulator_kernels import compile_kernels, device
 
 from speedmetal.errors import SimulationError, UserInputError
 from speedmetal.metal_simulator.execution import Dispatch, Region, execute
@@ -55,7 +55,7 @@ KERNEL(exchange_too_much) { char x[64]; uint mask; __smr_exchange((ulong)x, 64, 
 
 @pytest.fixture(scope="module")
 def kernels():
-    return compiled(TEXT)
+    return compile_kernels(TEXT)
 
 
 def line_of(text: str) -> int:
@@ -464,7 +464,7 @@ MOVE_TEXT = "\n".join(
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM processors take any address")
 def test_the_address_of_a_misaligned_access_is_read_from_the_instruction():
-    kernels = compiled(MOVE_TEXT, "-mavx2")
+    kernels = compile_kernels(MOVE_TEXT, "-mavx2")
     for number, (verb, size, offset) in enumerate(MOVES.values()):
         for register in REGISTERS:
             memory = GuardedMemory(4096)
@@ -478,7 +478,7 @@ def test_the_address_of_a_misaligned_access_is_read_from_the_instruction():
 
 
 def test_a_pointer_that_is_no_address():
-    kernels = compiled("KERNEL(wild) { *(volatile uint *)0xABCDEF0123456780ul = 1; }")
+    kernels = compile_kernels("KERNEL(wild) { *(volatile uint *)0xABCDEF0123456780ul = 1; }")
     error = failure(kernels, "wild", fibers=False)
     assert error.kind == "out of bounds"
     assert "no address at all" in str(error) or "is in no buffer" in str(error)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulator_kernels import compiled, device
+from simulator_kernels import compile_kernels, device
 
 from speedmetal.errors import SimulationError
 from speedmetal.metal_simulator.settings import ORDERS, Settings
@@ -138,7 +138,7 @@ KERNEL(one_buffer_twice) { BUFFER(uint, 0)[I] = 1; BUFFER(uint, 3)[I ^ 1] = 2; }
 
 @pytest.fixture(scope="module")
 def kernels():
-    return compiled(TEXT, "-fsanitize=thread")
+    return compile_kernels(TEXT, "-fsanitize=thread")
 
 
 def line_of(text: str) -> int:

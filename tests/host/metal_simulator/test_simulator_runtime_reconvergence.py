@@ -10,7 +10,7 @@ import random
 
 import numpy as np
 import pytest
-from simulator_kernels import compiled, device
+from simulator_kernels import compile_kernels, device
 
 from speedmetal.metal_simulator.settings import ORDERS, Settings
 
@@ -115,7 +115,7 @@ def kernels(programs):
     ]
     # Without these the compiler puts branches behind the place where they join.
     flags = ("-mllvm", "-disable-block-placement", "-mllvm", "-disable-branch-fold")
-    return compiled(MACROS + "\n".join(texts), *flags)
+    return compile_kernels(MACROS + "\n".join(texts), *flags)
 
 
 @pytest.mark.parametrize("order", ORDERS)

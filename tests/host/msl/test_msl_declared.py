@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speedmetal.dtypes import bfloat16, float32, int32, uint8, uint32
 from speedmetal.msl.declared import declared_parameters
-from speedmetal.msl.types import TYPES, Element, element_named
+from speedmetal.msl.types import TYPES, Element, parse_element
 
 
 def dtype_of(parameter):
@@ -35,7 +35,7 @@ def test_all_sorts_of_parameters():
     ]
     assert [p.is_writable for p in parameters] == [True, False, False, False, False]
     assert [p.is_reference for p in parameters] == [False, False, True, False, False]
-    assert parameters[0].declared == "device float* a"
+    assert parameters[0].declaration == "device float* a"
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_what_memory_consists_of():
     ],
 )
 def test_sizes_of_numbers_and_vectors(text, size):
-    assert element_named(text).size_bytes == size
+    assert parse_element(text).size_bytes == size
 
 
 @pytest.mark.parametrize(
     "text", ["float5", "Params", "float[4]", "matrix<float, 2, 2>", "vec<T, 2>"]
 )
 def test_other_types_are_not_known(text):
-    assert element_named(text) is None
+    assert parse_element(text) is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ _SPACES = st.sampled_from(["device ", "device const ", "constant "])
 def test_plain_declarations_are_read_back(parts):
     declared = [f"{space}{kind}{mark} p{n}" for n, (space, kind, mark) in enumerate(parts)]
     found = only(", ".join(f"{text} [[buffer({n})]]" for n, text in enumerate(declared)))
-    assert [p.declared for p in found] == declared
+    assert [p.declaration for p in found] == declared
     assert [TYPES[dtype_of(p)] for p in found] == [kind for _, kind, _ in parts]
     assert [p.is_writable for p in found] == [space == "device " for space, _, _ in parts]
 

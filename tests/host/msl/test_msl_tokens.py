@@ -52,7 +52,7 @@ def test_changes_know_where_the_rest_comes_from(text, data):
     rewriter = Rewriter(tokens)
     for index in changed:
         rewriter.replace(index, "changed")
-        rewriter.before(index, "before ")
+        rewriter.insert_before(index, "before ")
     rewriter.prepend("before")
     done = rewriter.render()
     kept = [i for i in range(len(tokens)) if i not in changed]

@@ -9,7 +9,7 @@ import pytest
 from ir_builder import Builder, span
 from speedmetal import dtypes as d
 from speedmetal import passes
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
 from speedmetal.errors import CompileError
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import Unsupported
@@ -187,7 +187,7 @@ class TestLowerIntrinsics:
             call = ir.Call(record, (b.value(x),), d.float32, span(3, "sin(x)"))
             b.let(f"r{number}", call)
         monkeypatch.setattr(lowering, "_library", {})
-        return lowering.lower_intrinsics(b.kernel(), target_named("cuda"), self.compile_twice)
+        return lowering.lower_intrinsics(b.kernel(), find_target("cuda"), self.compile_twice)
 
     def test_a_word_of_the_target_stays(self, monkeypatch):
         kernel = self.lowered("sinf", monkeypatch)
@@ -207,7 +207,7 @@ class TestLowerIntrinsics:
             record = replace(TABLE["sin"], spellings={"cuda": spelling})
             b.let(f"r{number}", ir.Call(record, (b.value(x),), d.float32, span(3, "sin(x)")))
         monkeypatch.setattr(lowering, "_library", {})
-        kernel = lowering.lower_intrinsics(b.kernel(), target_named("cuda"), self.compile_twice)
+        kernel = lowering.lower_intrinsics(b.kernel(), find_target("cuda"), self.compile_twice)
         assert [function.name for function in kernel.functions] == ["twice_2", "twice_3"]
         assert body_text(kernel)[-2:] == ["r0: f32 = twice_2(twice)", "r1: f32 = twice_3(twice)"]
         verify(kernel, "the pass")
@@ -227,4 +227,4 @@ def test_all_passes_reject_a_divergent_barrier_before_anything_else():
     i = b.let("i", b.position("thread_position_in_grid"))
     b.emit(b.when(b.compare("lt", i, 3), [b.barrier()]))
     with pytest.raises(CompileError, match="divergent control flow"):
-        passes.run(b.kernel(), target=target_named("cpu"), compile_function=None)
+        passes.run(b.kernel(), target=find_target("cpu"), compile_function=None)

@@ -62,7 +62,7 @@ class Atomics:
         element = self._element(dtype, space)
         body = self.native.get((operation, dtype, space))
         if body is None:
-            body = self._composed(operation, element, space)
+            body = self._print_body(operation, element, space)
         operands = _PARAMETERS.get(operation, ("value",))
         parameters = ", ".join(
             [f"{element.pointer} address", *(f"{element.type} {o}" for o in operands)]
@@ -72,7 +72,7 @@ class Atomics:
         return name
 
     def _prefix(self, space: Space) -> str:
-        """Before the names of functions on a space, but for device memory.
+        """The prefix of helper functions for a memory space; empty for device memory.
 
         Overloads that differ in a pointer's space alone would be one function to a compiler that
         knows no spaces, such as the one of the Metal simulator.
@@ -86,7 +86,7 @@ class Atomics:
         word = helpers.type(uint64 if dtype.bits == 64 else uint32)
         return _Element(dtype, helpers.type(dtype), pointer, word, dtype.itemsize < 4)
 
-    def _composed(self, operation: str, element: _Element, space: Space) -> str:
+    def _print_body(self, operation: str, element: _Element, space: Space) -> str:
         for piece in ("as_type", "word", f"word_{space.value}"):
             if piece in self._helpers.dialect.prelude:
                 self._helpers.prelude(piece)

@@ -37,11 +37,11 @@ class Limits:
     """What a target lacks.
 
     Args:
-        target: As in records of intrinsics.
+        target: Its name in the records of intrinsics: ``"metal"`` or ``"cuda"``.
         place: For messages: ``"Metal GPUs"``.
         types: Types that it does not have, each with advice.
         atomic: Why an atomic operation is not possible; None where it is.
-        threadgroup_bytes: Most memory of a threadgroup's arrays.
+        threadgroup_bytes: The most bytes that the threadgroup arrays of a kernel may take together.
         buffers: Most array parameters; None where only the size of the arguments counts.
         matrix_types: Element types of simdgroup matrices.
         strided_matrices: Whether matrices are loaded from arrays without a unit axis.

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
+from speedmetal.backends.c_family.device_prelude import (
+    DevicePrelude,
+    greatest_literal,
+    least_literal,
+)
 from speedmetal.dtypes import DType, bool_, int32, uint32
 from speedmetal.intrinsics.record import Exchange
 
@@ -37,7 +41,7 @@ class Primitives:
     Args:
         context: The parameters of every function that lead to ``active`` and ``lane``.
         active: The expression of a word with a bit for each lane that takes part.
-        lane: The expression of the thread's own lane.
+        lane: The expression for the number of the thread's lane.
         lowest: A format: the number of the lowest bit of a word that is not 0.
         shuffle: A format with the value and the lane: the value of another lane.
         ballot: A format with a predicate: a bit for each lane where it is true.
@@ -92,7 +96,7 @@ class Collectives:
             lines.append(f"{word} lane = {self._given.lane};")
         return lines
 
-    def _combined(self, operation: str, dtype: DType, first: str, second: str) -> str:
+    def _combine_values(self, operation: str, dtype: DType, first: str, second: str) -> str:
         word = _COMBINE[operation]
         if operation in ("min", "max"):
             return f"{self._helpers.extremum(dtype, word)}({first}, {second})"
@@ -100,7 +104,7 @@ class Collectives:
             return f"{first} {word} {second}"
         return self._helpers.infix(dtype, first, word, second)
 
-    def _shuffled(self, dtype: DType, lane: str) -> str:
+    def _shuffle_lanes(self, dtype: DType, lane: str) -> str:
         text = self._given.shuffle.format("x", lane)
         narrow = dtype.is_integer and dtype.bits < 32
         return f"{self._helpers.type(dtype)}({text})" if narrow else text
@@ -117,34 +121,34 @@ class Collectives:
             case "and":
                 return f"{t}(~{t}(0))"
             case "min" if not dtype.is_float:
-                return greatest(dtype, dialect)
+                return greatest_literal(dtype, dialect)
             case "max" if not dtype.is_float:
-                return least(dtype, dialect)
+                return least_literal(dtype, dialect)
         infinity = dialect.double_infinity if dtype.bits == 64 else dialect.infinity
         return infinity if operation == "min" else f"-{infinity}"
 
     def _reduction(self, operation: str, dtype: DType, *, quad: bool) -> str:
         t, word = self._helpers.type(dtype), self._helpers.type(uint32)
-        combined = self._combined(operation, dtype, "result", "other")
+        combined = self._combine_values(operation, dtype, "result", "other")
         lines = self._begin(lane=quad)
         if quad:
             lines += [
                 f"{t} result = {self._identity(operation, dtype)};",
                 f"for ({word} k = 0; k < 4; ++k) {{",
                 f"    {word} source = (lane & ~3u) + k;",
-                f"    {t} other = {self._shuffled(dtype, 'source')};",
+                f"    {t} other = {self._shuffle_lanes(dtype, 'source')};",
                 f"    if ((active >> source & 1) != 0) result = {combined};",
                 "}",
                 "return result;",
             ]
             return "\n".join(lines)
         if self._given.full_reduction:
-            full = self._combined(operation, dtype, "x", "other")
+            full = self._combine_values(operation, dtype, "x", "other")
             lines += self._given.full_reduction.format(type=t, combined=full).splitlines()
         lines += [
             f"{t} result = {self._identity(operation, dtype)};",
             f"for ({word} rest = active; rest != 0; rest &= rest - 1) {{",
-            f"    {t} other = {self._shuffled(dtype, self._given.lowest.format('rest'))};",
+            f"    {t} other = {self._shuffle_lanes(dtype, self._given.lowest.format('rest'))};",
             f"    result = {combined};",
             "}",
             "return result;",
@@ -157,12 +161,12 @@ class Collectives:
         identity = self._identity(combine, dtype)
         lines = self._begin()
         if self._given.full_prefix:
-            full = self._combined(combine, dtype, "other", "x")
+            full = self._combine_values(combine, dtype, "other", "x")
             ending = (
                 "return x;"
                 if reach == "inclusive"
                 else _SHIFTED.format(
-                    type=t, shuffle=self._shuffled(dtype, "lane - 1 & 31"), identity=identity
+                    type=t, shuffle=self._shuffle_lanes(dtype, "lane - 1 & 31"), identity=identity
                 )
             )
             text = self._given.full_prefix.format(type=t, combined=full, ending=ending)
@@ -172,10 +176,10 @@ class Collectives:
             f"{t} result = {identity};",
             f"for ({word} rest = active; rest != 0; rest &= rest - 1) {{",
             f"    {word} source = {self._given.lowest.format('rest')};",
-            f"    {t} other = {self._shuffled(dtype, 'source')};",
+            f"    {t} other = {self._shuffle_lanes(dtype, 'source')};",
             (
                 f"    if (source {within} lane) result = "
-                f"{self._combined(combine, dtype, 'result', 'other')};"
+                f"{self._combine_values(combine, dtype, 'result', 'other')};"
             ),
             "}",
             "return result;",
@@ -192,7 +196,7 @@ class Collectives:
             f"{word} source = {_SOURCE[operation].replace('operand', f'{word}(operand)')};",
         ]
         wrapped = f"source & {size - 1}"
-        value = self._shuffled(dtype, f"{base}({wrapped})" if quad else wrapped)
+        value = self._shuffle_lanes(dtype, f"{base}({wrapped})" if quad else wrapped)
         if operation in ("shuffle_up", "shuffle_down"):
             there = f"(active >> ({base}source) & 1) != 0"
             lines += [
@@ -217,7 +221,7 @@ class Collectives:
         if operation == "broadcast_first":
             assert dtype is not None
             t = self._helpers.type(dtype)
-            value = self._shuffled(dtype, self._given.lowest.format("active"))
+            value = self._shuffle_lanes(dtype, self._given.lowest.format("active"))
             lines = [*self._begin(lane=False), f"return {value};"]
             self._helpers.function(name, t, f"{parameters}, {t} x", "\n".join(lines))
             return name

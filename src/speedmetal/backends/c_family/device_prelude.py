@@ -20,10 +20,10 @@ def unsigned_type(bits: int) -> DType:
     """The unsigned integer of this many bits."""
     from speedmetal import dtypes
 
-    return dtypes.named(_UNSIGNED_OF_BITS[bits])
+    return dtypes.find_dtype(_UNSIGNED_OF_BITS[bits])
 
 
-def least(dtype: DType, dialect: Dialect) -> str:
+def least_literal(dtype: DType, dialect: Dialect) -> str:
     """The least value of an integer type; C++ has no literal for that of a wide signed one."""
     if dtype.kind is Kind.UNSIGNED:
         return f"0{dialect.suffixes[dtype]}"
@@ -31,7 +31,7 @@ def least(dtype: DType, dialect: Dialect) -> str:
     return f"(-{2 ** (dtype.bits - 1) - 1}{suffix} - 1)"
 
 
-def greatest(dtype: DType, dialect: Dialect) -> str:
+def greatest_literal(dtype: DType, dialect: Dialect) -> str:
     bits = dtype.bits - (dtype.kind is Kind.SIGNED)
     return f"{2**bits - 1}{dialect.suffixes[dtype]}"
 
@@ -44,7 +44,7 @@ class DevicePrelude:
         self._texts: dict[tuple[str, ...], str] = {}
 
     def text(self) -> str:
-        """All of them: the types' names first, then what is built on them."""
+        """All definitions: the names of types first, then what is built on them."""
         texts = list(self._texts.values())
         types = [text for text in texts if text.startswith("typedef")]
         rest = [text for text in texts if not text.startswith("typedef")]
@@ -143,7 +143,7 @@ class DevicePrelude:
         return operator
 
     def range_next(self, dtype: DType) -> str:
-        """The counter's next value, where adding the step could pass the type's end."""
+        """The name of a function, which it adds, for a counter's next value: at most ``stop``."""
         t, u = self.type(dtype), self.type(unsigned_type(dtype.bits))
         if dtype.kind is Kind.UNSIGNED:
             body = f"return stop - i > step ? {t}(i + step) : stop;"
@@ -193,8 +193,8 @@ class DevicePrelude:
         low = f"-{bound}" if target.kind is Kind.SIGNED else f"0.0{suffix}"
         body = (
             f"if (isnan(x)) return 0;\n"
-            f"if (x >= {bound}) return {greatest(target, self.dialect)};\n"
-            f"if (x <= {low}) return {least(target, self.dialect)};\n"
+            f"if (x >= {bound}) return {greatest_literal(target, self.dialect)};\n"
+            f"if (x <= {low}) return {least_literal(target, self.dialect)};\n"
             f"return {t}(x);"
         )
         self.function(name, t, f"{s} x", body, "Rounds to zero; ends at the type's ends; NaN is 0.")
@@ -269,4 +269,4 @@ if (exponent == 0u) {{
 return sign | {long}(exponent + 896u) << 52 | fraction << 29;
 """
 
-__all__ = ["DevicePrelude", "greatest", "least", "unsigned_type"]
+__all__ = ["DevicePrelude", "greatest_literal", "least_literal", "unsigned_type"]

@@ -18,7 +18,7 @@ from speedmetal.backends.c_family.operators import (
     UNARY,
     OperatorPrinter,
     Text,
-    within,
+    parenthesise,
 )
 from speedmetal.dtypes import (
     DType,
@@ -108,7 +108,7 @@ class ExpressionPrinter(OperatorPrinter):
     def matrix_type(self, dtype: DType) -> str:
         """The name of a simdgroup matrix's type."""
 
-    def converted(self, dtype: DType, text: str) -> Text:
+    def cast_text(self, dtype: DType, text: str) -> Text:
         return Text(f"{self.type(dtype)}({text})", PRIMARY)
 
     # --- Leaves --------------------------------------------------------------------------------
@@ -153,21 +153,21 @@ class ExpressionPrinter(OperatorPrinter):
     def conversion(self, source: DType, target: DType, operand: Text) -> Text:
         if source in _NARROW_FLOATS and target is not float32:
             # Neither target converts between these and everything else; all of them fit float32.
-            return self.conversion(float32, target, self.converted(float32, operand.text))
+            return self.conversion(float32, target, self.cast_text(float32, operand.text))
         if target.is_bool:
             zero = literal(0, source, self.dialect)
-            return Text(f"{within(operand, EQUAL)} != {zero}", EQUAL)
+            return Text(f"{parenthesise(operand, EQUAL)} != {zero}", EQUAL)
         if source.is_float and target.is_integer:
             name = self.helpers.saturate(source, target)
             return Text(f"{name}({operand.text})", PRIMARY)
         if target in _NARROW_FLOATS and source not in (float32, float64):
-            operand = self.converted(float32, operand.text)
-        return self.converted(target, operand.text)
+            operand = self.cast_text(float32, operand.text)
+        return self.cast_text(target, operand.text)
 
     def _bitcast(self, node: Bitcast) -> Text:
         if node.type is node.operand.type:
             return self.expression(node.operand)
-        return Text(self.as_type(node.type, self.whole(node.operand)), PRIMARY)
+        return Text(self.as_type(node.type, self.expression_text(node.operand)), PRIMARY)
 
     def as_type(self, dtype: DType, text: str) -> str:
         if "as_type" in self.dialect.prelude:
@@ -181,15 +181,15 @@ class ExpressionPrinter(OperatorPrinter):
         operand = self.expression(node)
         if not dtype.is_float:
             long = int64 if dtype.kind is Kind.SIGNED else uint64
-            inner = operand if dtype is long else self.converted(long, operand.text)
-            return inner.text if long is uint64 else self.converted(uint64, inner.text).text
+            inner = operand if dtype is long else self.cast_text(long, operand.text)
+            return inner.text if long is uint64 else self.cast_text(uint64, inner.text).text
         if "double_bits" in self.dialect.prelude:
             self.helpers.prelude("double_bits")
             name = "double_bits"
         else:
             name = self.helpers.double_bits()
         if dtype in _NARROW_FLOATS:
-            operand = self.converted(float32, operand.text)
+            operand = self.cast_text(float32, operand.text)
         return f"{name}({operand.text})"
 
     # --- Memory --------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class ExpressionPrinter(OperatorPrinter):
         """An element of an array, as a value or as what is assigned to."""
         name = self.array(array)
         if array.shape is not None and not array.is_sized_at_launch:
-            subscripts = "".join(f"[{self.whole(index)}]" for index in indices) or "[0]"
+            subscripts = "".join(f"[{self.expression_text(index)}]" for index in indices) or "[0]"
         else:
             subscripts = f"[{self.offset(array, indices)}]"
         member = "" if part is None else f".{'xy'[part]}"
@@ -219,15 +219,15 @@ class ExpressionPrinter(OperatorPrinter):
             stride = self.stride(array, axis)
             if stride is None:
                 # Whatever is looser than + would take the other terms along.
-                terms.append(within(text, ADD) if len(indices) > 1 else text.text)
+                terms.append(parenthesise(text, ADD) if len(indices) > 1 else text.text)
             else:
-                terms.append(f"{within(text, MULTIPLY)} * {stride}")
+                terms.append(f"{parenthesise(text, MULTIPLY)} * {stride}")
         return " + ".join(terms) or "0"
 
     def _index(self, index: Expression) -> Text:
         """An index; an unsigned one becomes signed, since strides may be negative."""
         if index.type in (uint32, uint64) and not isinstance(index, Constant):
-            return self.converted(self.index_type, self.whole(index))
+            return self.cast_text(self.index_type, self.expression_text(index))
         return self._operand(index)
 
     def stride(self, array: Array, axis: int) -> str | None:
@@ -270,9 +270,9 @@ class ExpressionPrinter(OperatorPrinter):
             return self.own_math(spelling[1:], dtype, node)
         if "{" not in spelling:
             return self._call(spelling, *node.arguments)
-        return self._formatted(spelling, dtype, node.arguments)
+        return self._fill_format(spelling, dtype, node.arguments)
 
-    def _formatted(self, spelling: str, dtype: DType, arguments: tuple[Expression, ...]) -> Text:
+    def _fill_format(self, spelling: str, dtype: DType, arguments: tuple[Expression, ...]) -> Text:
         """Operands put into a format; those between parentheses or commas stay bare."""
         pattern = spelling.replace("{type}", self.type(dtype))
 
@@ -280,7 +280,7 @@ class ExpressionPrinter(OperatorPrinter):
             text = self.expression(arguments[int(match[1])])
             before, after = pattern[: match.start()], pattern[match.end() :]
             enclosed = before.endswith(("(", ", ")) and after.startswith((")", ","))
-            return text.text if enclosed else within(text, PRIMARY)
+            return text.text if enclosed else parenthesise(text, PRIMARY)
 
         result = _PLACEHOLDER.sub(operand, pattern)
         return Text(result, PRIMARY if _is_one_call(pattern) else LOOSEST)

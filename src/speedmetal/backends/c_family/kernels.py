@@ -155,4 +155,6 @@ class KernelPrinter(StatementPrinter):
         for axis, size in enumerate(array.shape or ()):
             if not isinstance(size, int):
                 name = f"{self.array(array)}_extent{axis}"
-                self.line(f"{self.type(self.kernel.index_type)} {name} = {self.whole(size)};")
+                self.line(
+                    f"{self.type(self.kernel.index_type)} {name} = {self.expression_text(size)};"
+                )

@@ -16,7 +16,7 @@ from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, Launch
 from speedmetal.backends.packing import Number, packed
-from speedmetal.dtypes import DType, int64, named
+from speedmetal.dtypes import DType, find_dtype, int64
 from speedmetal.ir import analysis
 from speedmetal.ir.nodes import Array, Expression, Kernel, Statement, Variable
 from speedmetal.ir.walk import expressions, statements
@@ -40,12 +40,12 @@ class ArgumentField:
     """One field of the structure.
 
     Args:
-        name: In the printed source.
+        name: Its name in the printed source.
         dtype: Its type.
-        offset: Of its first byte.
+        offset: The place of its first byte in the structure.
         source: Where its value comes from.
         parameter: Number of the kernel's parameter; -1 for the grid.
-        axis: Of the grid or the array; -1 for scalars.
+        axis: The axis of the grid or of the array; -1 for scalars.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ArgumentLayout:
 
     Args:
         fields: In the order of their offsets.
-        size: In bytes, a multiple of 8.
+        size: Its size in bytes, a multiple of 8.
     """
 
     fields: tuple[ArgumentField, ...]
@@ -82,7 +82,7 @@ class ArgumentLayout:
         size, fields = record
         return cls(
             tuple(
-                ArgumentField(name, named(dtype), offset, Source(source), parameter, axis)
+                ArgumentField(name, find_dtype(dtype), offset, Source(source), parameter, axis)
                 for name, dtype, offset, source, parameter, axis in fields
             ),
             size,
@@ -96,11 +96,11 @@ class ArgumentLayout:
             if field.source in (Source.SCALAR, Source.DISTANCE):
                 yield Number(field.parameter + 1, field.dtype)
             else:
-                yield packed(field.dtype, _known(field, launch))
+                yield packed(field.dtype, _resolve_field(field, launch))
         yield bytes(self.size - used)
 
 
-def _known(field: ArgumentField, launch: Launch) -> int:
+def _resolve_field(field: ArgumentField, launch: Launch) -> int:
     """The value of a field that is no number of the launch's."""
     if field.source is Source.GRID:
         return launch.sizes.grid[field.axis]

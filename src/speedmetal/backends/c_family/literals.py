@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from speedmetal.backends.c_family.device_prelude import least
+from speedmetal.backends.c_family.device_prelude import least_literal
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.dtypes import DType, Kind, bfloat16, float16, float32, float64
 
@@ -28,7 +28,7 @@ def literal(value: float, dtype: DType, dialect: Dialect) -> str:
 def plain_integer(value: int, dtype: DType, dialect: Dialect) -> str:
     """An integer's digits, without a conversion to a type narrower than int."""
     if dtype.kind is Kind.SIGNED and dtype.bits >= 32 and value == -(2 ** (dtype.bits - 1)):
-        return least(dtype, dialect)
+        return least_literal(dtype, dialect)
     return f"{value}{dialect.suffixes[dtype]}"
 
 

@@ -54,7 +54,7 @@ class Text(NamedTuple):
     binding: int
 
 
-def within(text: Text, binding: int) -> str:
+def parenthesise(text: Text, binding: int) -> str:
     """The text as an operand of something that binds this tightly."""
     return text.text if text.binding >= binding else f"({text.text})"
 
@@ -71,14 +71,14 @@ class OperatorPrinter(ABC):
         """Any expression."""
 
     @abstractmethod
-    def converted(self, dtype: DType, text: str) -> Text:
+    def cast_text(self, dtype: DType, text: str) -> Text:
         """A value converted to a type."""
 
     @abstractmethod
     def as_type(self, dtype: DType, text: str) -> str:
         """The same bits as another type."""
 
-    def whole(self, node: Expression) -> str:
+    def expression_text(self, node: Expression) -> str:
         """An expression that stands alone, or between parentheses or commas."""
         return self.expression(node).text
 
@@ -86,23 +86,23 @@ class OperatorPrinter(ABC):
         if node.operator == "negate" and node.type in self.dialect.negations:
             return self._negation(node.operand)
         if self.wraps(node):
-            return self._wrapped(node)
+            return self._print_wrapping(node)
         sign = {"negate": "-", "not": "!", "invert": "~"}[node.operator]
-        operand = within(self.expression(node.operand), UNARY)
+        operand = parenthesise(self.expression(node.operand), UNARY)
         if node.type.is_bool:
             return Text(f"!{operand}", UNARY)
-        return self._narrowed(node.type, _signed(sign, operand))
+        return self._narrow_from_int(node.type, _prefix_sign(sign, operand))
 
     def _negation(self, operand: Expression) -> Text:
-        """By the target's own function."""
+        """A negation, by the target's own function where its minus sign is not to be trusted."""
         assert isinstance(operand.type, DType)
         return self._call(self.helpers.negation(operand.type), operand)
 
-    def _narrowed(self, dtype: DType, text: Text) -> Text:
-        """Back from int, to which C++ widens what is narrower before it computes."""
+    def _narrow_from_int(self, dtype: DType, text: Text) -> Text:
+        """The result in its own type: C++ widens narrower operands to int before it computes."""
         if dtype.is_float or dtype.bits >= 32:
             return text
-        return self.converted(dtype, text.text)
+        return self.cast_text(dtype, text.text)
 
     def _operand(self, node: Expression) -> Text:
         """An operand of an operator: a narrow constant needs no conversion there."""
@@ -112,18 +112,20 @@ class OperatorPrinter(ABC):
         return self.expression(node)
 
     def _infix(self, sign: str, binding: int, left: Expression, right: Expression) -> Text:
-        first = within(self._operand(left), binding)
-        second = within(self._operand(right), binding + 1)
+        first = parenthesise(self._operand(left), binding)
+        second = parenthesise(self._operand(right), binding + 1)
         return Text(f"{first} {sign} {second}", binding)
 
     def _binary(self, node: Binary) -> Text:
         if _is_negation(node) and node.type in self.dialect.negations:
             return self._negation(node.right)
         if self.wraps(node):
-            return self._wrapped(node)
+            return self._print_wrapping(node)
         if node.operator in _BINARY:
             sign, binding = _BINARY[node.operator]
-            return self._narrowed(node.type, self._infix(sign, binding, node.left, node.right))
+            return self._narrow_from_int(
+                node.type, self._infix(sign, binding, node.left, node.right)
+            )
         if node.operator in _SHIFTS:
             return self._shift(node)
         return self._integer_division(node)
@@ -137,12 +139,14 @@ class OperatorPrinter(ABC):
             return self.overflow.leaves(node, int32)
         return dtype.kind is Kind.SIGNED and self.overflow.leaves(node, dtype)
 
-    def _wrapped(self, node: Unary | Binary) -> Text:
-        """By way of unsigned numbers, whose results C++ cuts off at the type's width."""
+    def _print_wrapping(self, node: Unary | Binary) -> Text:
+        """A result that may wrap, computed in unsigned numbers, which C++ cuts off at the type's
+        width.
+        """
         unsigned = unsigned_type(max(node.type.bits, 32))
-        return self.converted(node.type, self._unsigned(node, unsigned).text)
+        return self.cast_text(node.type, self._print_as_unsigned(node, unsigned).text)
 
-    def _unsigned(self, node: Expression, dtype: DType) -> Text:
+    def _print_as_unsigned(self, node: Expression, dtype: DType) -> Text:
         """The value of an integer as an unsigned type has it; sums of sums stay in that type.
 
         So do products of uint16, which are computed in 32 bits and cut off at the end.
@@ -154,23 +158,32 @@ class OperatorPrinter(ABC):
             case Convert(operand) if operand.type is dtype and node.type.bits == dtype.bits:
                 return self.expression(operand)
             case Bitcast(operand) if node.type.bits == dtype.bits:
-                return Text(self.as_type(dtype, self.whole(operand)), PRIMARY)
+                return Text(self.as_type(dtype, self.expression_text(operand)), PRIMARY)
             case Binary("shift_left", left, Constant(count)) if node.type.bits == dtype.bits:
                 if 0 <= count < dtype.bits:
-                    return self._shifted_left(left, int(count), dtype)
+                    return self._print_left_shift(left, int(count), dtype)
             case Binary() | Unary() if node.type.bits in (dtype.bits, 16) and self.wraps(node):
                 return self._unsigned_result(node, dtype)
-        return self.converted(dtype, self._operand(node).text)
+        return self.cast_text(dtype, self._operand(node).text)
 
-    def _shifted_left(self, operand: Expression, count: int, dtype: DType) -> Text:
-        return Text(f"{within(self._unsigned(operand, dtype), SHIFT)} << {count}", SHIFT)
+    def _print_left_shift(self, operand: Expression, count: int, dtype: DType) -> Text:
+        return Text(
+            f"{parenthesise(self._print_as_unsigned(operand, dtype), SHIFT)} << {count}", SHIFT
+        )
 
     def _unsigned_result(self, node: Unary | Binary, dtype: DType) -> Text:
         if isinstance(node, Unary):
-            return _signed("-", within(self._unsigned(node.operand, dtype), UNARY))
+            return _prefix_sign(
+                "-", parenthesise(self._print_as_unsigned(node.operand, dtype), UNARY)
+            )
         sign, binding = _BINARY[node.operator]
-        left, right = self._unsigned(node.left, dtype), self._unsigned(node.right, dtype)
-        return Text(f"{within(left, binding)} {sign} {within(right, binding + 1)}", binding)
+        left, right = (
+            self._print_as_unsigned(node.left, dtype),
+            self._print_as_unsigned(node.right, dtype),
+        )
+        return Text(
+            f"{parenthesise(left, binding)} {sign} {parenthesise(right, binding + 1)}", binding
+        )
 
     def _integer_division(self, node: Binary) -> Text:
         """``//`` and ``%``: plain C++ where the divisor is known to be harmless."""
@@ -178,16 +191,18 @@ class OperatorPrinter(ABC):
         divisor = node.right.value if isinstance(node.right, Constant) else 0
         if divisor > 0 and node.type.kind is Kind.UNSIGNED:
             sign = "/" if divides else "%"
-            return self._narrowed(node.type, self._infix(sign, MULTIPLY, node.left, node.right))
+            return self._narrow_from_int(
+                node.type, self._infix(sign, MULTIPLY, node.left, node.right)
+            )
         if divisor > 0 and int(divisor) & (int(divisor) - 1) == 0:  # a power of two
             left = self.expression(node.left)
             count = int(divisor).bit_length() - 1
             if divides:
-                text = Text(f"{within(left, SHIFT)} >> {count}", SHIFT)
+                text = Text(f"{parenthesise(left, SHIFT)} >> {count}", SHIFT)
             else:
                 mask = plain_integer(int(divisor) - 1, node.type, self.dialect)
-                text = Text(f"{within(left, BIT_AND)} & {mask}", BIT_AND)
-            return self._narrowed(node.type, text)
+                text = Text(f"{parenthesise(left, BIT_AND)} & {mask}", BIT_AND)
+            return self._narrow_from_int(node.type, text)
         helper = self.helpers.floor_divide if divides else self.helpers.remainder
         return self._call(helper(node.type), node.left, node.right)
 
@@ -199,38 +214,38 @@ class OperatorPrinter(ABC):
         count = int(node.right.value)
         if left and node.type.kind is Kind.SIGNED:
             # Unsigned, since what leaves a signed number at the left is undefined in C++.
-            text = self._shifted_left(node.left, count, unsigned_type(width))
-            return self.converted(node.type, text.text)
+            text = self._print_left_shift(node.left, count, unsigned_type(width))
+            return self.cast_text(node.type, text.text)
         operand, sign = self.expression(node.left), "<<" if left else ">>"
-        shifted = Text(f"{within(operand, SHIFT)} {sign} {count}", SHIFT)
-        return self._narrowed(node.type, shifted)
+        shifted = Text(f"{parenthesise(operand, SHIFT)} {sign} {count}", SHIFT)
+        return self._narrow_from_int(node.type, shifted)
 
     def _call(self, name: str, *arguments: Expression) -> Text:
-        return Text(f"{name}({', '.join(map(self.whole, arguments))})", PRIMARY)
+        return Text(f"{name}({', '.join(map(self.expression_text, arguments))})", PRIMARY)
 
     def _compare(self, node: Compare) -> Text:
         binding = EQUAL if node.operator in ("eq", "ne") else LESS
         left, right = self._operand(node.left), self._operand(node.right)
         sign = COMPARE[node.operator]
         # Comparisons of comparisons read better, and compile without a warning, in parentheses.
-        return Text(f"{within(left, SHIFT)} {sign} {within(right, SHIFT)}", binding)
+        return Text(f"{parenthesise(left, SHIFT)} {sign} {parenthesise(right, SHIFT)}", binding)
 
     def _logical(self, node: Logical) -> Text:
         sign, binding = ("&&", AND) if node.operator == "and" else ("||", OR)
         left, right = self.expression(node.left), self.expression(node.right)
         # Compilers warn where && stands bare beside ||.
         inner = binding + 1 if binding == AND else EQUAL
-        first = left if _is_same(node, node.left) else Text(within(left, inner), PRIMARY)
-        return Text(f"{first.text} {sign} {within(right, inner)}", binding)
+        first = left if _is_same(node, node.left) else Text(parenthesise(left, inner), PRIMARY)
+        return Text(f"{first.text} {sign} {parenthesise(right, inner)}", binding)
 
     def _select(self, node: Select) -> Text:
-        condition = within(self.expression(node.condition), CONDITIONAL + 1)
-        true = within(self.expression(node.when_true), CONDITIONAL + 1)
-        false = within(self.expression(node.when_false), CONDITIONAL)
+        condition = parenthesise(self.expression(node.condition), CONDITIONAL + 1)
+        true = parenthesise(self.expression(node.when_true), CONDITIONAL + 1)
+        false = parenthesise(self.expression(node.when_false), CONDITIONAL)
         return Text(f"{condition} ? {true} : {false}", CONDITIONAL)
 
 
-def _signed(sign: str, operand: str) -> Text:
+def _prefix_sign(sign: str, operand: str) -> Text:
     """A sign before an operand: two minus signs would be a decrement."""
     return Text(f"{sign}({operand})" if operand.startswith(sign) else sign + operand, UNARY)
 

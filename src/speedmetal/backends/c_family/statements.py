@@ -8,7 +8,7 @@ from speedmetal.backends.c_family.atomics import Atomics
 from speedmetal.backends.c_family.declarations import Declarations
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
-from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, within
+from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, parenthesise
 from speedmetal.dtypes import DType
 from speedmetal.ir import analysis, counting
 from speedmetal.ir.nodes import (
@@ -132,7 +132,7 @@ class StatementPrinter(ExpressionPrinter):
         if target == self.variable(node.variable) and (short := self._compound(node)):
             self.line(f"{target} {short};")
             return
-        self.line(f"{target} = {self.whole(node.value)};")
+        self.line(f"{target} = {self.expression_text(node.value)};")
 
     def _compound(self, node: Assign) -> str | None:
         """``+= y`` for ``x = x + y``, in types that C++ computes in without widening."""
@@ -142,12 +142,12 @@ class StatementPrinter(ExpressionPrinter):
         if value.type.bits < 32 or self.wraps(value):
             return None
         if isinstance(value.left, Read) and value.left.variable is node.variable:
-            return f"{_COMPOUND[value.operator]} {self.whole(value.right)}"
+            return f"{_COMPOUND[value.operator]} {self.expression_text(value.right)}"
         return None
 
     def _store(self, node: Store) -> None:
         element = self.element(node.array, node.indices, node.part)
-        self.line(f"{element} = {self.whole(node.value)};")
+        self.line(f"{element} = {self.expression_text(node.value)};")
 
     def _matrix_store(self, node: MatrixStore) -> None:
         self.line(f"{self.matrix_store(node)};")
@@ -155,7 +155,7 @@ class StatementPrinter(ExpressionPrinter):
     def _atomic(self, node: Atomic) -> None:
         name = self.atomics.function(node.operation, node.array.type.dtype, node.array.type.space)
         address = self.address(node.array, node.indices)
-        arguments = ", ".join([address, *map(self.whole, node.operands)])
+        arguments = ", ".join([address, *map(self.expression_text, node.operands)])
         target = "" if node.result is None else f"{self._target(node, node.result)} = "
         self.line(f"{target}{name}({arguments});")
 
@@ -163,14 +163,14 @@ class StatementPrinter(ExpressionPrinter):
 
     def _if(self, node: If) -> None:
         if not node.body:  # only an else
-            self.line(f"if ({self._negated(node.condition)}) {{")
+            self.line(f"if ({self._print_negation(node.condition)}) {{")
             self.block(node.orelse)
             self.line("}")
             return
         self._branch("if", node)
 
     def _branch(self, word: str, node: If) -> None:
-        self.line(f"{word} ({self.whole(node.condition)}) {{")
+        self.line(f"{word} ({self.expression_text(node.condition)}) {{")
         self.block(node.body)
         match node.orelse:
             case ():
@@ -182,45 +182,45 @@ class StatementPrinter(ExpressionPrinter):
                 self.block(node.orelse)
                 self.line("}")
 
-    def _negated(self, condition: Expression) -> str:
+    def _print_negation(self, condition: Expression) -> str:
         match condition:
             case Unary(operator="not", operand=operand):
-                return self.whole(operand)
+                return self.expression_text(operand)
             case Compare(operator=operator, left=left) if _is_ordered(operator, left):
                 opposite = Compare(
                     _OPPOSITE[operator], left, condition.right, condition.type, condition.span
                 )
-                return self.whole(opposite)
-        return f"!{within(self.expression(condition), UNARY)}"
+                return self.expression_text(opposite)
+        return f"!{parenthesise(self.expression(condition), UNARY)}"
 
     def _for(self, node: For) -> None:
         dtype = node.counter.type
         assert isinstance(dtype, DType)
         changed = {v for s in statements(node.body) if (v := assigned_variable(s)) is not None}
         changed.add(node.counter)
-        start = self.whole(node.start)
+        start = self.expression_text(node.start)
         counter = self.variable(node.counter)
-        stop = self._bound(node, node.stop, "stop", changed)
-        step = self._bound(node, node.step, "step", changed)
+        stop = self._print_bound(node, node.stop, "stop", changed)
+        step = self._print_bound(node, node.step, "step", changed)
         condition, advance = self._progress(node, counter, stop, step)
         self.line(f"for ({self.type(dtype)} {counter} = {start}; {condition}; {advance}) {{")
         self.block(node.body)
         self.line("}")
 
-    def _bound(self, node: For, bound: Expression, role: str, changed: set[Variable]) -> Text:
+    def _print_bound(self, node: For, bound: Expression, role: str, changed: set[Variable]) -> Text:
         """A bound as it may stand in the loop's head, where it is computed in every round."""
         if _is_fixed(bound, changed):
             return self.expression(bound)
         name = self.names.fresh(f"{node.counter.name}_{role}")
-        self.line(f"{self.type(node.counter.type)} {name} = {self.whole(bound)};")
+        self.line(f"{self.type(node.counter.type)} {name} = {self.expression_text(bound)};")
         return Text(name, PRIMARY)
 
     def _progress(self, node: For, i: str, stop: Text, step: Text) -> tuple[str, str]:
         """The condition and the advance of a loop."""
         dtype = node.counter.type
         assert isinstance(dtype, DType)
-        up, down = f"{i} < {within(stop, UNARY)}", f"{i} > {within(stop, UNARY)}"
-        rising, size = counting.rises(node.step), within(step, UNARY)
+        up, down = f"{i} < {parenthesise(stop, UNARY)}", f"{i} > {parenthesise(stop, UNARY)}"
+        rising, size = counting.step_rises(node.step), parenthesise(step, UNARY)
         if rising is None:
             condition = f"{size} > 0 ? {up} : {size} < 0 && {down}"
         elif counting.may_be_zero(node.step):
@@ -238,7 +238,7 @@ class StatementPrinter(ExpressionPrinter):
         return condition, f"{i} {'+=' if rising else '-='} {number}{self.dialect.suffixes[dtype]}"
 
     def _while(self, node: While) -> None:
-        self.line(f"while ({self.whole(node.condition)}) {{")
+        self.line(f"while ({self.expression_text(node.condition)}) {{")
         self.block(node.body)
         self.line("}")
 
@@ -249,7 +249,9 @@ class StatementPrinter(ExpressionPrinter):
         self.line("continue;")
 
     def _return(self, node: Return) -> None:
-        self.line("return;" if node.value is None else f"return {self.whole(node.value)};")
+        self.line(
+            "return;" if node.value is None else f"return {self.expression_text(node.value)};"
+        )
 
     def _barrier(self, node: Barrier) -> None:
         self.line(f"{self.barrier(node)};")
@@ -260,7 +262,7 @@ class StatementPrinter(ExpressionPrinter):
         replace = self.exchange_word("mailbox", "1")
         name = self.helpers.report_failure(self.kernel.debug, replace)
         where = self.failure_arguments() if self.facts.reports_positions else ""
-        self.line(f"if ({self._negated(node.condition)}) {{")
+        self.line(f"if ({self._print_negation(node.condition)}) {{")
         self._depth += 1
         if node.reason or node.kind:
             self.line(f"// {_comment(node)}")

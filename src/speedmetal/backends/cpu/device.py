@@ -84,7 +84,7 @@ class CpuDevice(Device):
         target.reshape(-1).view(np.uint8)[:] = source.host
 
     def synchronize(self) -> None:
-        """Nothing to wait for."""
+        """Return at once: a launch has finished when its call returns."""
 
     # What compiles is imported when something is compiled: importing LLVM takes a while.
 
@@ -96,12 +96,12 @@ class CpuDevice(Device):
 
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cpu.codegen.printer import print_kernel
-        from speedmetal.backends.cpu.jit import compile_object, loadable, vector_unit
+        from speedmetal.backends.cpu.jit import compile_object, prepare_for_loading, vector_unit
         from speedmetal.ir.analysis import facts
 
         linear = options.variant == LINEAR and facts(kernel).tells_simdgroups
         text = print_kernel(kernel, unit=vector_unit(), linear=linear)
-        return loadable(compile_object(text))
+        return prepare_for_loading(compile_object(text))
 
     def variant_for(self, grid: Triple, threads: Triple | None) -> str:
         """Where a threadgroup may have several rows that are not made of whole simdgroups: linear.

@@ -23,8 +23,8 @@ import mmap
 import struct
 import sys
 
+from speedmetal.common.records import record
 from speedmetal.errors import InternalError
-from speedmetal.records import record
 
 MAGIC = b"speedmetal-image"
 VERSION = 1
@@ -65,20 +65,20 @@ class Image:
     @property
     def constants_start(self) -> int:
         """Where the constants begin."""
-        return rounded_up(len(self.code), self.page)
+        return round_up(len(self.code), self.page)
 
     @property
     def variables_start(self) -> int:
         """Where the variables begin."""
-        return self.constants_start + rounded_up(len(self.constants), self.page)
+        return self.constants_start + round_up(len(self.constants), self.page)
 
     @property
     def end(self) -> int:
-        """Bytes that it takes in memory."""
-        return self.variables_start + rounded_up(len(self.variables) + self.zeros, self.page)
+        """The bytes that the image takes in memory."""
+        return self.variables_start + round_up(len(self.variables) + self.zeros, self.page)
 
-    def packed(self) -> bytes:
-        """As it is kept on disk; the inverse of :func:`unpacked`."""
+    def pack(self) -> bytes:
+        """The bytes that are kept on disk; the inverse of :func:`unpack_image`."""
         sizes = (len(self.code), len(self.constants), len(self.variables), self.zeros)
         lines = [f"{MAGIC.decode()} {VERSION} {self.page} {' '.join(map(str, sizes))}"]
         lines += (f"symbol {name} {place}" for name, place in self.symbols.items())
@@ -88,10 +88,10 @@ class Image:
         return b"".join((head, self.code, self.constants, self.variables))
 
 
-def rounded_up(size: int, step: int) -> int:
+def round_up(size: int, step: int) -> int:
     """The least multiple of ``step`` that is no less than ``size``.
 
-    >>> rounded_up(5, 4), rounded_up(8, 4), rounded_up(0, 4)
+    >>> round_up(5, 4), round_up(8, 4), round_up(0, 4)
     (8, 8, 0)
     """
     return -(-size // step) * step
@@ -102,7 +102,7 @@ def is_image(code: bytes) -> bool:
     return code.startswith(MAGIC)
 
 
-def unpacked(content: bytes) -> Image:
+def unpack_image(content: bytes) -> Image:
     """The image in these bytes, after a look at everything that mapping it relies on.
 
     Raises:
@@ -110,7 +110,7 @@ def unpacked(content: bytes) -> Image:
     """
     head, separator, body = content.partition(_SEPARATOR)
     try:
-        image = _read(head.decode("ascii"), body)
+        image = _parse_head(head.decode("ascii"), body)
     except (ValueError, IndexError) as error:
         raise InternalError(f"cpu link: damaged image: {error}") from error
     if not separator or not is_image(content):
@@ -119,15 +119,15 @@ def unpacked(content: bytes) -> Image:
     return image
 
 
-def _read(head: str, body: bytes) -> Image:
-    """What the text says.
+def _parse_head(head: str, body: bytes) -> Image:
+    """The image that the head describes; its parts are cut from the body.
 
     Raises:
-        ValueError: It says something else than it may.
+        ValueError: The head is not well-formed, or does not go with the body.
     """
     first, *lines = head.split("\n")
     _, *numbers = first.split(" ")
-    version, page, code_size, constant_size, variable_size, zeros = map(_natural, numbers)
+    version, page, code_size, constant_size, variable_size, zeros = map(_parse_size, numbers)
     if version != VERSION:
         raise ValueError(f"version {version}, expected {VERSION}")
     if len(body) != code_size + constant_size + variable_size:
@@ -136,11 +136,11 @@ def _read(head: str, body: bytes) -> Image:
     for line in lines:
         word, left, right = line.split(" ")
         if word == "symbol":
-            symbols[left] = _natural(right)
+            symbols[left] = _parse_size(right)
         elif word == "pointer":
-            pointers.append((_natural(left), right))
+            pointers.append((_parse_size(left), right))
         elif word == "inner":
-            inner.append((_natural(left), _natural(right)))
+            inner.append((_parse_size(left), _parse_size(right)))
         else:
             raise ValueError(f"the word {word!r}")
     code, constants = body[:code_size], body[code_size : code_size + constant_size]
@@ -148,7 +148,7 @@ def _read(head: str, body: bytes) -> Image:
     return Image(page, code, constants, variables, zeros, symbols, tuple(pointers), tuple(inner))
 
 
-def _natural(text: str) -> int:
+def _parse_size(text: str) -> int:
     if not text.isdecimal():
         raise ValueError(f"{text!r} is no size")
     return int(text)

@@ -16,9 +16,9 @@ import os
 from typing import TYPE_CHECKING
 
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit, unit_for
-from speedmetal.backends.cpu.image import CAN_MAP, MappedImage, is_image, unpacked
+from speedmetal.backends.cpu.image import CAN_MAP, MappedImage, is_image, unpack_image
+from speedmetal.common.records import record
 from speedmetal.errors import InternalError
-from speedmetal.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def compile_object(llvm_text: str, *, effort: int = Effort.NORMAL) -> bytes:
         >>> len(compile_object(text)) > 100
         True
     """
-    return bytes(_host().machine.emit_object(_optimised(llvm_text, effort)))
+    return bytes(_host().machine.emit_object(_optimise_module(llvm_text, effort)))
 
 
 def assembly(llvm_text: str, *, effort: int = Effort.NORMAL) -> str:
@@ -114,7 +114,7 @@ def assembly(llvm_text: str, *, effort: int = Effort.NORMAL) -> str:
         >>> "answer:" in assembly("define i32 @answer() { ret i32 42 }")
         True
     """
-    return str(_host().machine.emit_assembly(_optimised(llvm_text, effort)))
+    return str(_host().machine.emit_assembly(_optimise_module(llvm_text, effort)))
 
 
 def optimised_text(llvm_text: str, *, effort: int = Effort.NORMAL) -> str:
@@ -133,7 +133,7 @@ def optimised_text(llvm_text: str, *, effort: int = Effort.NORMAL) -> str:
         >>> "ret i32 7" in optimised_text(text)
         True
     """
-    return str(_optimised(llvm_text, effort))
+    return str(_optimise_module(llvm_text, effort))
 
 
 @functools.cache
@@ -159,7 +159,7 @@ class LoadedObject:
         return self._addresses[symbol]
 
 
-def loadable(object_bytes: bytes) -> bytes:
+def prepare_for_loading(object_bytes: bytes) -> bytes:
     """What is loaded fastest here of an object: its image, or itself where it is not linked.
 
     Args:
@@ -170,7 +170,7 @@ def loadable(object_bytes: bytes) -> bytes:
     from speedmetal.backends.cpu.linker import UnknownObjectError, link  # not where code is loaded
 
     try:
-        return link(object_bytes).packed()
+        return link(object_bytes).pack()
     except UnknownObjectError:
         return object_bytes
 
@@ -189,13 +189,13 @@ def load(code: bytes, *symbols: str) -> LoadedObject:
     Example:
         >>> import ctypes
         >>> made = compile_object("define i32 @answer() { ret i32 42 }")
-        >>> code = load(loadable(made), "answer")
+        >>> code = load(prepare_for_loading(made), "answer")
         >>> ctypes.CFUNCTYPE(ctypes.c_int)(code.address("answer"))()
         42
     """
     names = symbols or (ENTRY_SYMBOL,)
     if is_image(code):
-        mapped = MappedImage(unpacked(code))
+        mapped = MappedImage(unpack_image(code))
         return LoadedObject(mapped, {name: mapped.address(name) for name in names})
     from llvmlite import binding
 
@@ -212,7 +212,7 @@ def load(code: bytes, *symbols: str) -> LoadedObject:
 _library_numbers: Iterator[int] = itertools.count()
 
 
-def _optimised(llvm_text: str, effort: int) -> ModuleRef:
+def _optimise_module(llvm_text: str, effort: int) -> ModuleRef:
     """Parses, verifies and optimises, in a context of its own, which dies with the module."""
     from llvmlite import binding
 

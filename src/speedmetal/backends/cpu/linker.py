@@ -16,12 +16,12 @@ import mmap
 import struct
 from dataclasses import field
 
-from speedmetal.backends.cpu.image import Image, rounded_up
-from speedmetal.records import record
+from speedmetal.backends.cpu.image import Image, round_up
+from speedmetal.common.records import record
 
 
 class UnknownObjectError(Exception):
-    """The object has something in it that is not linked here."""
+    """The object file holds something that this linker does not handle."""
 
 
 def link(object_bytes: bytes) -> Image:
@@ -34,7 +34,7 @@ def link(object_bytes: bytes) -> Image:
         UnknownObjectError: It is of another kind.
     """
     try:
-        sections, symbols = _read(object_bytes)
+        sections, symbols = _parse_object(object_bytes)
         return _Layout(sections, symbols).image()
     except (struct.error, LookupError, ValueError) as error:
         raise UnknownObjectError(f"not as ELF describes it: {error}") from error
@@ -70,7 +70,7 @@ class _Section:
 
 @record
 class _Symbol:
-    """A name; ``section`` is None for what the process has."""
+    """A symbol; ``section`` is None where the running process defines it."""
 
     name: str
     section: _Section | None
@@ -78,7 +78,7 @@ class _Symbol:
     is_function: bool
 
 
-def _read(content: bytes) -> tuple[list[_Section], list[_Symbol]]:
+def _parse_object(content: bytes) -> tuple[list[_Section], list[_Symbol]]:
     """The sections that are in memory, with their relocations, and the symbols by number."""
     magic, width, order, kind, machine, start, count, names_at = _FILE_HEADER.unpack_from(content)
     found = (magic, width, order, kind, machine)
@@ -103,7 +103,7 @@ def _read(content: bytes) -> tuple[list[_Section], list[_Symbol]]:
 
 
 def _part(content: bytes, header: tuple[int, ...]) -> bytes:
-    """What a section has in the file."""
+    """The bytes of a section in the file."""
     at, size = header[3:5]
     found = content[at : at + size]
     if len(found) != size:
@@ -158,7 +158,7 @@ _LONG_DISTANCE = 24
 
 
 class _Layout:
-    """Where everything goes, and what is then written where."""
+    """The places of sections, pointers and stubs in the image, and the relocations at them."""
 
     def __init__(self, sections: list[_Section], symbols: list[_Symbol]) -> None:
         self._symbols = symbols
@@ -172,23 +172,23 @@ class _Layout:
         self._inner: list[tuple[int, int]] = []
 
     def image(self) -> Image:
-        """Everything in its place."""
+        """The image, with each section at its place and each relocation done."""
         page = mmap.PAGESIZE
-        stubs_start = rounded_up(_place(self._code, 0), _JUMP.size)
-        self._stubs = self._numbered({_CALL}, stubs_start, _JUMP.size, only_outer=True)
+        stubs_start = round_up(_place(self._code, 0), _JUMP.size)
+        self._stubs = self._assign_places({_CALL}, stubs_start, _JUMP.size, only_outer=True)
         code_size = stubs_start + len(self._stubs) * _JUMP.size
-        constants_start = rounded_up(code_size, page)
-        pointers_start = rounded_up(_place(self._constants, constants_start), _ADDRESS_BYTES)
-        self._pointers = self._numbered(_TO_POINTER, pointers_start, _ADDRESS_BYTES)
+        constants_start = round_up(code_size, page)
+        pointers_start = round_up(_place(self._constants, constants_start), _ADDRESS_BYTES)
+        self._pointers = self._assign_places(_TO_POINTER, pointers_start, _ADDRESS_BYTES)
         for number in self._stubs:
             end = pointers_start + len(self._pointers) * _ADDRESS_BYTES
             self._pointers.setdefault(number, end)
         constants_end = pointers_start + len(self._pointers) * _ADDRESS_BYTES
-        variables_start = rounded_up(constants_end, page)
+        variables_start = round_up(constants_end, page)
         variables_end = _place(self._variables, variables_start)
         self._relocate()
         code = bytearray(code_size)
-        code[:stubs_start] = _joined(self._code, 0, stubs_start)
+        code[:stubs_start] = _join_sections(self._code, 0, stubs_start)
         for number, stub in self._stubs.items():
             distance = self._pointers[number] - stub - _JUMP_BYTES
             _JUMP.pack_into(code, stub, _JUMP_OPCODE, distance)
@@ -197,15 +197,15 @@ class _Layout:
         return Image(
             page,
             bytes(code),
-            _joined(self._constants, constants_start, constants_end),
-            _joined(filled, variables_start, filled_end),
+            _join_sections(self._constants, constants_start, constants_end),
+            _join_sections(filled, variables_start, filled_end),
             variables_end - filled_end,
             {s.name: self._place_of(s, 0) for s in self._symbols if s.is_function and s.section},
             tuple(self._outer),
             tuple(self._inner),
         )
 
-    def _numbered(
+    def _assign_places(
         self, kinds: set[int] | frozenset[int], start: int, step: int, *, only_outer: bool = False
     ) -> dict[int, int]:
         """A place for each symbol that relocations of these kinds name."""
@@ -265,12 +265,12 @@ def _place(sections: list[_Section], start: int) -> int:
     for section in sections:
         if section.alignment > mmap.PAGESIZE:
             raise UnknownObjectError(f"an alignment of {section.alignment} bytes")
-        section.place = rounded_up(start, section.alignment)
+        section.place = round_up(start, section.alignment)
         start = section.place + len(section.content) + section.zeros
     return start
 
 
-def _joined(sections: list[_Section], start: int, end: int) -> bytes:
+def _join_sections(sections: list[_Section], start: int, end: int) -> bytes:
     content = bytearray(end - start)
     for section in sections:
         at = section.place - start

@@ -26,7 +26,7 @@ from speedmetal.backends.cpu.jit import (
     LoadedObject,
     compile_object,
     load,
-    loadable,
+    prepare_for_loading,
 )
 from speedmetal.errors import UserInputError
 from speedmetal.system.digest import blake2b
@@ -185,7 +185,7 @@ def runtime_digest(text: str) -> str:
 
 def compiled_runtime(text: str) -> bytes:
     """The machine code of such a text for this computer."""
-    return loadable(compile_object(text, effort=Effort.NORMAL))
+    return prepare_for_loading(compile_object(text, effort=Effort.NORMAL))
 
 
 def runtime_text(machine: str) -> str:

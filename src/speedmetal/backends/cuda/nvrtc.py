@@ -115,11 +115,12 @@ def _raise(message: str, code: int, architecture: str, log: str, source: str) ->
             " install the nvidia-cuda-nvrtc of another CUDA version, or name another architecture"
         )
     raise InternalError(
-        f"compiling with NVRTC for {architecture}: {message}\n{log.strip()}\n\n{_numbered(source)}"
+        f"compiling with NVRTC for {architecture}: {message}\n{log.strip()}\n\n"
+        f"{_number_lines(source)}"
     )
 
 
-def _numbered(source: str) -> str:
+def _number_lines(source: str) -> str:
     """The source with line numbers, to which the log refers."""
     lines = source.splitlines()
     width = len(str(len(lines)))
@@ -174,15 +175,15 @@ def _candidates() -> Iterator[str]:
     folders = (spec.submodule_search_locations or []) if spec else []
     for folder in folders:
         for pattern in _PATTERNS:
-            yield from _found(Path(folder), pattern)
+            yield from _find_libraries(Path(folder), pattern)
     if system := ctypes.util.find_library("nvrtc"):
         yield system
     for toolkit in _toolkits():
         for pattern in _TOOLKIT_PATTERNS:
-            yield from _found(toolkit, pattern)
+            yield from _find_libraries(toolkit, pattern)
 
 
-def _found(folder: Path, pattern: str) -> Iterator[str]:
+def _find_libraries(folder: Path, pattern: str) -> Iterator[str]:
     found = sorted(folder.glob(pattern), reverse=True)
     return (str(path) for path in found if "builtins" not in path.name)
 

@@ -25,7 +25,7 @@ def _print(kernel: Kernel, _math_mode: str) -> str:
 
 
 def _assemble(source: str) -> str:
-    """PTX.
+    """The PTX text of a CUDA source.
 
     Raises:
         DeviceError: NVRTC is not installed.

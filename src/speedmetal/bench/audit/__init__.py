@@ -27,7 +27,7 @@ from speedmetal.bench.audit.published import (
     BACKENDS,
     PublishedCell,
     cases_to_rerun,
-    load_published,
+    load_published_cells,
 )
 from speedmetal.bench.audit.report import render_json, render_markdown, render_text
 from speedmetal.bench.audit.rules import (
@@ -61,7 +61,7 @@ __all__ = [
     "conclusions",
     "count",
     "judge",
-    "load_published",
+    "load_published_cells",
     "render_json",
     "render_markdown",
     "render_text",

@@ -29,7 +29,7 @@ def audit_cells(
     """Judge the cells, collect their conclusions, and check these where there are records.
 
     Args:
-        cells: From :func:`~speedmetal.bench.audit.published.load_published`.
+        cells: From :func:`~speedmetal.bench.audit.published.load_published_cells`.
         source: The file's name for the report.
         records: Measurements of :func:`~speedmetal.bench.audit.published.cases_to_rerun`.
     """

@@ -301,7 +301,7 @@ def _outcome(measured: _Measured, p_values: Sequence[float]) -> ConclusionCheck:
         outcome = Outcome.NOT_MEASURABLE
     else:
         verdict = _common_verdict(measured, p_values)
-        outcome = _compared(claim, verdict)
+        outcome = _compare_claim(claim, verdict)
         reason = f"{measured.first} is {_in_words(verdict)} {measured.second}"
     if measured.on_other_device and not measured.obstacle:
         reason = f"{reason}; {ON_OTHER_DEVICE}"
@@ -346,7 +346,7 @@ def _over_sessions(ratios: Sequence[Ratio]) -> Ratio | None:
     )
 
 
-def _compared(claim: Claim, verdict: Verdict) -> Outcome:
+def _compare_claim(claim: Claim, verdict: Verdict) -> Outcome:
     if claim is Claim.NONE:
         return Outcome.NO_CLAIM
     if verdict is Verdict.UNDECIDED:

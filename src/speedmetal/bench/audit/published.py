@@ -77,7 +77,7 @@ class _Problem:
     message: str
 
 
-def load_published(path: Path | str) -> tuple[PublishedCell, ...]:
+def load_published_cells(path: Path | str) -> tuple[PublishedCell, ...]:
     """Read the cells of a file in file order.
 
     Args:
@@ -95,7 +95,7 @@ def load_published(path: Path | str) -> tuple[PublishedCell, ...]:
     read = _read_csv if path.suffix.lower() == ".csv" else _read_markdown
     found = list(read(text))
     cells = [item for item in found if isinstance(item, PublishedCell)]
-    problems = [item for item in found if isinstance(item, _Problem)] + _repeated(cells)
+    problems = [item for item in found if isinstance(item, _Problem)] + _find_repetitions(cells)
     if not found:
         problems = [_Problem(1, "no table of times; expected a header line with 'Operation'")]
     if problems:
@@ -123,7 +123,7 @@ def _describe(path: Path, problems: Sequence[_Problem]) -> str:
     return "\n".join(lines)
 
 
-def _repeated(cells: Iterable[PublishedCell]) -> list[_Problem]:
+def _find_repetitions(cells: Iterable[PublishedCell]) -> list[_Problem]:
     first: dict[tuple[str, ...], int] = {}
     problems = []
     for cell in cells:

@@ -22,11 +22,11 @@ _LEFT_OUT_OF_TEXT = frozenset({"evidence", "reason"})
 
 def render_text(audit: Audit) -> Group:
     """What fits a terminal, to be printed with ``rich``."""
-    parts: list[Text | Table] = [Text(_printable(title_of(audit)), style="bold")]
+    parts: list[Text | Table] = [Text(_replace_controls(title_of(audit)), style="bold")]
     for section in brief_sections(audit):
         parts += [Text(), Text(section.title, style="bold")]
         if section.note:
-            parts.append(Text(_printable(section.note)))
+            parts.append(Text(_replace_controls(section.note)))
         if section.rows:
             parts.append(_table(section))
     return Group(*parts)
@@ -40,17 +40,17 @@ def _table(section: Section) -> Table:
         right = name in section.numbers
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in section.rows:
-        table.add_row(*(escape(_printable(row[place])) for place in kept))
+        table.add_row(*(escape(_replace_controls(row[place])) for place in kept))
     return table
 
 
 def render_markdown(audit: Audit) -> str:
     """The whole report; tables are in the pipe syntax that GitHub and most others render."""
-    lines = [f"# {_printable(title_of(audit))}", ""]
+    lines = [f"# {_replace_controls(title_of(audit))}", ""]
     for section in all_sections(audit):
         lines += [f"## {section.title}", ""]
         if section.note:
-            lines += [_printable(section.note), ""]
+            lines += [_replace_controls(section.note), ""]
         if section.rows:
             lines += [*_markdown_table(section), ""]
     return "\n".join(lines)
@@ -63,10 +63,10 @@ def _markdown_table(section: Section) -> list[str]:
 
 
 def _markdown_cell(text: str) -> str:
-    return _printable(text).replace("|", "\\|").replace("<", "&lt;")
+    return _replace_controls(text).replace("|", "\\|").replace("<", "&lt;")
 
 
-def _printable(text: str) -> str:
+def _replace_controls(text: str) -> str:
     """Names and reasons come from files: no line end or terminal control may pass."""
     return "".join(character if character.isprintable() else " " for character in text)
 

@@ -123,14 +123,16 @@ def count(judgements: Iterable[Judgement], table: str = "detailed") -> Counts:
     return Counts(
         cells=len({j.cell for j in own}),
         possible=sum(j.grounds is Grounds.POSSIBLE for j in own),
-        by_kind=_ordered(Counter(kind for kind, _ in kinds), rank),
-        by_rule=_ordered(Counter(j.rule for j in own), {r.name: i for i, r in enumerate(RULES)}),
-        by_operation={kind: _ordered(by_operation[kind]) for kind in sorted(by_operation)},
-        by_backend={kind: _ordered(by_backend[kind]) for kind in sorted(by_backend)},
+        by_kind=_sort_counts(Counter(kind for kind, _ in kinds), rank),
+        by_rule=_sort_counts(
+            Counter(j.rule for j in own), {r.name: i for i, r in enumerate(RULES)}
+        ),
+        by_operation={kind: _sort_counts(by_operation[kind]) for kind in sorted(by_operation)},
+        by_backend={kind: _sort_counts(by_backend[kind]) for kind in sorted(by_backend)},
     )
 
 
-def _ordered(counter: Counter[str], rank: dict[str, int] | None = None) -> dict[str, int]:
+def _sort_counts(counter: Counter[str], rank: dict[str, int] | None = None) -> dict[str, int]:
     ranks = rank or {}
     return dict(sorted(counter.items(), key=lambda item: (ranks.get(item[0], 0), item[0])))
 
@@ -199,7 +201,7 @@ def _no_time_at_all(cell: PublishedCell, table: DeviceTable) -> Grounds | None:
     return Grounds.NUMBERS if cell.milliseconds == 0 else None
 
 
-def _missing(cell: PublishedCell, table: DeviceTable) -> Grounds | None:
+def _has_no_time(cell: PublishedCell, table: DeviceTable) -> Grounds | None:
     del table  # holds on any device
     return Grounds.NUMBERS if cell.milliseconds is None else None
 
@@ -368,7 +370,7 @@ RULES: tuple[Rule, ...] = (
         kind=Kind.MISSING,
         operations=(),
         backends=BACKENDS,
-        applies=_missing,
+        applies=_has_no_time,
         reason="nan: any error of the call was turned into nan and its reason lost",
         evidence="base_benchmark.py:108-111",
     ),

@@ -58,7 +58,7 @@ def _findings(audit: Audit) -> list[Section]:
     return [_summary(audit, counts), _rules(audit), _kinds(counts), _softmax(audit)]
 
 
-def _detailed(audit: Audit, backends: Sequence[str]) -> list[PublishedCell]:
+def _select_detailed_cells(audit: Audit, backends: Sequence[str]) -> list[PublishedCell]:
     return [c for c in audit.cells if c.table == "detailed" and c.backend in backends]
 
 
@@ -69,7 +69,7 @@ def _share(cells: int, total: int) -> str:
 
 
 def _summary(audit: Audit, counts: Counts) -> Section:
-    mlx = set(_detailed(audit, MLX_BACKENDS))
+    mlx = set(_select_detailed_cells(audit, MLX_BACKENDS))
     undone = {
         j.cell
         for j in audit.judgements
@@ -92,7 +92,9 @@ def _summary(audit: Audit, counts: Counts) -> Section:
 
 
 def _rules(audit: Audit) -> Section:
-    mlx, torch = (len(_detailed(audit, names)) for names in (MLX_BACKENDS, TORCH_BACKENDS))
+    mlx, torch = (
+        len(_select_detailed_cells(audit, names)) for names in (MLX_BACKENDS, TORCH_BACKENDS)
+    )
     rows = []
     for rule in RULES:
         own = [j for j in audit.judgements if j.rule == rule.name and j.cell.table == "detailed"]
@@ -153,7 +155,13 @@ def _named_cells(audit: Audit, kinds: Sequence[Kind]) -> Section:
     ordered = sorted(groups.items(), key=lambda item: rank.get(item[0][0], len(rank)))
     names = _device_names(audit)
     rows = tuple(
-        (*key, _unique(j.cell.backend for j in own), f"{len(own):,}", names(own), _grounds(own))
+        (
+            *key,
+            _join_unique(j.cell.backend for j in own),
+            f"{len(own):,}",
+            names(own),
+            _grounds(own),
+        )
         for key, own in ordered
     )
     left_out = len({kind for kind in Kind if kind not in kinds})
@@ -168,7 +176,7 @@ def _named_cells(audit: Audit, kinds: Sequence[Kind]) -> Section:
     )
 
 
-def _unique(names: Iterable[str]) -> str:
+def _join_unique(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
@@ -183,7 +191,7 @@ def _device_names(audit: Audit) -> Callable[[Iterable[Judgement]], str]:
     def name(judgements: Iterable[Judgement]) -> str:
         tables = dict.fromkeys((j.cell.device, j.cell.config) for j in judgements)
         here = Counter(device for device, _ in tables)
-        return _unique(
+        return _join_unique(
             f"{device} {config}"
             if here[device] < in_file[device]
             else device + (f" (x{here[device]})" if here[device] > 1 else "")
@@ -199,7 +207,7 @@ def _device_names(audit: Audit) -> Callable[[Iterable[Judgement]], str]:
 def _softmax(audit: Audit) -> Section:
     own = [
         item
-        for item in _checked(audit)
+        for item in _sort_checks(audit)
         if item.conclusion.operation == "Softmax"
         and (item.conclusion.first, item.conclusion.second) == COMPILE_PAIR
     ]
@@ -216,7 +224,7 @@ def _softmax(audit: Audit) -> Section:
 
 
 def _conclusions(audit: Audit, outcomes: Sequence[Outcome]) -> Section:
-    items = _checked(audit)
+    items = _sort_checks(audit)
     shown = [item for item in items if item.outcome in outcomes]
     if audit.checks:
         title, note = "Conclusions, flips first", _tally(audit, items)
@@ -240,7 +248,7 @@ def _tally(audit: Audit, items: Sequence[ConclusionCheck]) -> str:
     return note
 
 
-def _checked(audit: Audit) -> list[ConclusionCheck]:
+def _sort_checks(audit: Audit) -> list[ConclusionCheck]:
     """Checks with flips first; without records, conclusions with an empty check each."""
     rank = {outcome: place for place, outcome in enumerate(Outcome)}
     if audit.checks:
@@ -290,7 +298,7 @@ def _published_row(conclusion: Conclusion, against: _Against) -> tuple[str, ...]
         conclusion.claim.value
         if conclusion.claim is Claim.NONE
         else f"{conclusion.first} is {conclusion.claim.value}",
-        _unique(names) or "-",
+        _join_unique(names) or "-",
     )
 
 

@@ -63,7 +63,7 @@ def _convolution(image: Shape, weight: Shape) -> int:
     return _inputs(image, weight) + image[0] * pixels * weight[0]
 
 
-def _rows_picked(table: Shape, index: Shape) -> int:
+def _count_picked_elements(table: Shape, index: Shape) -> int:
     return index[0] * (table[1] + INDEX_BYTES // FLOAT_BYTES)
 
 
@@ -76,7 +76,7 @@ _ELEMENTS: dict[str, Callable[..., int]] = {
     "Concat": _input_and_output,
     "Conv1d": _convolution,
     "Conv2d": _convolution,
-    "Gather": _rows_picked,
+    "Gather": _count_picked_elements,
     "LayerNorm": _input_and_output,
     "LeakyReLU": _input_and_output,
     "Linear": _matmul,
@@ -84,8 +84,8 @@ _ELEMENTS: dict[str, Callable[..., int]] = {
     "PReLU": _first_twice,
     "ReLU": _input_and_output,
     "ScaledDotProductAttention": _first_twice,
-    "ScatterMax": _rows_picked,
-    "ScatterSum": _rows_picked,
+    "ScatterMax": _count_picked_elements,
+    "ScatterSum": _count_picked_elements,
     "SeLU": _input_and_output,
     "Sigmoid": _input_and_output,
     "Softmax": _input_and_output,

@@ -12,7 +12,7 @@ from speedmetal.bench.audit import (
     Audit,
     audit_cells,
     cases_to_rerun,
-    load_published,
+    load_published_cells,
     render_json,
     render_markdown,
     render_text,
@@ -40,8 +40,8 @@ def execute(
     """Audit a file; the published shapes are run here unless records are given."""
     if format_name not in FORMATS:
         raise UnknownNameError("format", format_name, FORMATS)
-    cells = load_published(file)
-    measured = _measured(cells, records, rerun=rerun, ops=ops, budget=budget)
+    cells = load_published_cells(file)
+    measured = _load_or_measure(cells, records, rerun=rerun, ops=ops, budget=budget)
     audit = audit_cells(cells, source=Path(file).name, records=measured)
     if format_name == "terminal" and out is None:
         Console(width=None if sys.stdout.isatty() else 140).print(render_text(audit))
@@ -54,7 +54,7 @@ def _renderer(format_name: str) -> Callable[[Audit], str | bytes]:
     return render_json if format_name == "json" else render_markdown
 
 
-def _measured(
+def _load_or_measure(
     cells: tuple[PublishedCell, ...],
     records: str | None,
     *,

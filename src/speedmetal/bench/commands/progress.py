@@ -36,13 +36,13 @@ class QuietProgress:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def started(self, cases: int, done: int) -> None:
+    def start_run(self, cases: int, done: int) -> None:
         pass
 
     def phase(self, case: str, text: str) -> None:
         pass
 
-    def finished_case(self, records: Sequence[CaseRecord]) -> None:
+    def finish_case(self, records: Sequence[CaseRecord]) -> None:
         pass
 
     def message(self, text: str) -> None:
@@ -56,11 +56,11 @@ class PlainProgress(QuietProgress):
         self._total = 0
         self._done = 0
 
-    def started(self, cases: int, done: int) -> None:
+    def start_run(self, cases: int, done: int) -> None:
         self._total, self._done = cases, done
         self._print(f"{cases} cases" + (f", {done} done before" if done else ""))
 
-    def finished_case(self, records: Sequence[CaseRecord]) -> None:
+    def finish_case(self, records: Sequence[CaseRecord]) -> None:
         self._done += 1
         results = "  ".join(f"{r.contender.key} {_outcome(r)}" for r in records)
         label = records[0].case.label if records else ""
@@ -99,7 +99,7 @@ class LiveProgress(QuietProgress):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def started(self, cases: int, done: int) -> None:
+    def start_run(self, cases: int, done: int) -> None:
         self._task = self._progress.add_task("cases", total=cases, completed=done)
         self._draw()
 
@@ -107,7 +107,7 @@ class LiveProgress(QuietProgress):
         self._phase = f"{case}: {text}" if case else text
         self._draw()
 
-    def finished_case(self, records: Sequence[CaseRecord]) -> None:
+    def finish_case(self, records: Sequence[CaseRecord]) -> None:
         self._recent = [*self._recent, records][-SHOWN_CASES:]
         if self._task is not None:
             self._progress.advance(self._task)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speedmetal.bench.commands import output
-from speedmetal.bench.report import FORMATS, Format, Options, format_named, format_of_suffix
+from speedmetal.bench.report import FORMATS, Format, Options, find_format, format_of_suffix
 from speedmetal.bench.store import Records, read_records
 from speedmetal.errors import UnknownNameError, UserInputError
 
@@ -17,7 +17,7 @@ def execute(
     *, files: Sequence[str], format_name: str | None, out: str | None, baseline: str | None
 ) -> int:
     """Render the records of one or more files."""
-    records = merged([read_records(file) for file in files])
+    records = merge_records([read_records(file) for file in files])
     for line in records.bad_lines:
         print(f"{records.source}: {line}; the rest is used", file=sys.stderr)  # noqa: T201
     _check_baseline(records, baseline)
@@ -31,7 +31,7 @@ def execute(
     return 0
 
 
-def merged(several: Sequence[Records]) -> Records:
+def merge_records(several: Sequence[Records]) -> Records:
     """Records of several files as one: runs are told apart by their ids."""
     if len(several) == 1:
         return several[0]
@@ -44,7 +44,7 @@ def merged(several: Sequence[Records]) -> Records:
 
 def _choose_format(name: str | None, out: str | None) -> Format:
     if name is not None:
-        return format_named(name)
+        return find_format(name)
     if out is None:
         return FORMATS["terminal"]
     found = format_of_suffix(Path(out).suffix)

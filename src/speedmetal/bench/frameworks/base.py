@@ -1,4 +1,4 @@
-"""The contract of a framework's adapter: what it must do, and what it may leave.
+"""What the adapter of a framework must do, and what it may leave.
 
 A framework is a folder here. Its ``__init__`` holds a :class:`Framework`, which says what can be
 known without importing it; ``adapter.py`` drives it; ``cells.py`` is its column of the table

@@ -23,7 +23,7 @@ from speedmetal.bench.operations.base import (
     elements,
     integer,
     normal,
-    published,
+    published_cases,
 )
 
 _NAMES = ("batch", "heads", "query_length", "key_length", "head_size")
@@ -106,7 +106,7 @@ OPERATIONS = (
         layouts=dict.fromkeys(("query", "key", "value"), Layout.ATTENTION),
         output_layouts=(Layout.ATTENTION,),
         cases=(
-            *published(
+            *published_cases(
                 _case(64, 8, 16, 16, 1024),
                 _case(64, 8, 16, 64, 1024),
                 _case(64, 16, 16, 16, 1024),

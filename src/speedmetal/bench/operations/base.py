@@ -29,7 +29,7 @@ class Parameter:
 
     Args:
         expected: What a valid value is, for messages: ``"a list of 3 positive integers"``.
-        is_valid: Whether a value is that.
+        is_valid: Whether a value is as ``expected`` says.
     """
 
     expected: str
@@ -147,7 +147,7 @@ class Operation:
         return self.output_layouts[index] if self.output_layouts else Layout.PLAIN
 
 
-def published(*parameters: Params, quick: int | None = None) -> tuple[Case, ...]:
+def published_cases(*parameters: Params, quick: int | None = None) -> tuple[Case, ...]:
     """Published experiments; the one at index ``quick`` is also the operation's quick case."""
     return tuple(
         Case(p, ("mlx-benchmark", "quick") if i == quick else ("mlx-benchmark",), published=True)
@@ -227,7 +227,7 @@ def axis_problem(params: Params) -> str | None:
     return f"axis: expected an axis of {params['shape']} ({-rank} to {rank - 1})"
 
 
-def reduced(params: Params) -> list[int]:
+def shape_without_axis(params: Params) -> list[int]:
     """``shape`` without ``axis``."""
     axis = params["axis"] % len(params["shape"])
     return [n for i, n in enumerate(params["shape"]) if i != axis]

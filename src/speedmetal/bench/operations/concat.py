@@ -14,7 +14,7 @@ from speedmetal.bench.operations.base import (
     elements,
     integer,
     normal,
-    published,
+    published_cases,
     quick_only,
     shape,
 )
@@ -53,7 +53,7 @@ OPERATIONS = (
         exact=True,
         nan_propagates=True,
         differentiable=("a", "b"),
-        cases=published(
+        cases=published_cases(
             {"a": [1000000, 64], "b": [1000000, 32], "axis": 1},
             {"a": [1000000, 64], "b": [1000000, 128], "axis": 1},
             {"a": [1000000, 64], "b": [1000000, 64], "axis": 0},

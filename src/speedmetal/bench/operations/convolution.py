@@ -27,7 +27,7 @@ from speedmetal.bench.operations.base import (
     integer,
     layer,
     normal,
-    published,
+    published_cases,
     shape,
 )
 
@@ -106,7 +106,7 @@ def _transposed_shape(params: Params) -> list[int]:
     return [x[0], *space, weight[0]]
 
 
-def _transposed(params: Params, inputs: Arrays) -> tuple[Array, ...]:
+def _transposed_reference(params: Params, inputs: Arrays) -> tuple[Array, ...]:
     x, weight, stride = inputs["x"], inputs["weight"], params["stride"]
     result = np.zeros(_transposed_shape(params), x.dtype)
     for position in np.ndindex(*weight.shape[1:-1]):
@@ -191,7 +191,7 @@ _TRANSPOSED = Operation(
     problem=_transposed_problem,
     label=lambda params: f"{_label(params)} str={params['stride']}",
     inputs=_inputs,
-    reference=_transposed,
+    reference=_transposed_reference,
     work=_transposed_work,
     reduction_length=_transposed_length,
     nan_propagates=True,
@@ -215,7 +215,7 @@ OPERATIONS = (
         "conv1d",
         "Conv1d",
         3,
-        published(
+        published_cases(
             {"x": [100, 256, 3], "weight": [8, 3, 3]},
             {"x": [100, 256, 256], "weight": [8, 3, 256]},
             {"x": [16, 1000, 80], "weight": [128, 11, 80]},
@@ -227,7 +227,7 @@ OPERATIONS = (
         "conv2d",
         "Conv2d",
         4,
-        published(
+        published_cases(
             {"x": [100, 256, 256, 3], "weight": [8, 3, 3, 3]},
             {"x": [10, 256, 256, 12], "weight": [8, 3, 3, 12]},
             {"x": [1, 256, 256, 128], "weight": [8, 3, 3, 128]},

@@ -21,7 +21,7 @@ from speedmetal.bench.operations.base import (
     elements,
     layer,
     normal,
-    published,
+    published_cases,
     shape,
 )
 
@@ -87,7 +87,7 @@ def _selu(x: Array) -> Array:
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
 
 
-_BOTH = published(*_PUBLISHED_SHAPES, quick=0)
+_BOTH = published_cases(*_PUBLISHED_SHAPES, quick=0)
 _LAYER = layer(*_PUBLISHED_SHAPES)
 
 OPERATIONS = (

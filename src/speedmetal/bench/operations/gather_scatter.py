@@ -23,7 +23,7 @@ from speedmetal.bench.operations.base import (
     indices,
     integer,
     normal,
-    published,
+    published_cases,
     shape,
 )
 
@@ -66,7 +66,7 @@ def _scatter(_: Params, inputs: Arrays) -> tuple[Array, ...]:
     return (result,)
 
 
-def _accumulated(combine: Any) -> Callable[[Params, Arrays], tuple[Array, ...]]:
+def _make_reference(combine: Any) -> Callable[[Params, Arrays], tuple[Array, ...]]:
     def reference(_: Params, inputs: Arrays) -> tuple[Array, ...]:
         result = inputs["x"].copy()
         combine.at(result, inputs["index"], inputs["updates"])
@@ -93,7 +93,7 @@ def _accumulate_work(params: Params, itemsize: int) -> Work:
 
 
 def _cases(*shapes: list[int], quick: int) -> tuple[Case, ...]:
-    return published(
+    return published_cases(
         *({"shape": s, "count": n} for s in shapes for n in (10, 1000, 1000000)), quick=quick
     )
 
@@ -140,10 +140,12 @@ OPERATIONS = (
     _scatter_operation(
         "scatter_sum",
         "ScatterSum",
-        reference=_accumulated(np.add),
+        reference=_make_reference(np.add),
         differentiable=("x", "updates"),
         # About count / rows updates meet in a row.
         reduction_length=lambda params: 1 + 2 * params["count"] // params["shape"][0],
     ),
-    _scatter_operation("scatter_max", "ScatterMax", reference=_accumulated(np.maximum), exact=True),
+    _scatter_operation(
+        "scatter_max", "ScatterMax", reference=_make_reference(np.maximum), exact=True
+    ),
 )

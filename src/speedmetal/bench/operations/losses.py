@@ -15,7 +15,7 @@ from speedmetal.bench.operations.base import (
     indices,
     layer,
     normal,
-    published,
+    published_cases,
     shape,
     uniform,
 )
@@ -75,7 +75,7 @@ OPERATIONS = (
         reduction_length=lambda params: elements(params["shape"]),
         nan_propagates=True,
         differentiable=("probability",),
-        cases=published(
+        cases=published_cases(
             *({"shape": s} for s in ([1000000], [100000, 32], [100000, 64, 2], [128, 100000])),
             quick=0,
         ),

@@ -15,7 +15,7 @@ from speedmetal.bench.operations.base import (
     dims,
     elements,
     normal,
-    published,
+    published_cases,
     shape,
 )
 
@@ -99,7 +99,7 @@ OPERATIONS = (
         reduction_length=lambda params: int(params["a"][-1]),
         nan_propagates=True,
         differentiable=("a", "b"),
-        cases=published(
+        cases=published_cases(
             {"a": [32, 1, 1000], "b": [32, 1000, 128]},
             {"a": [1000, 64, 256], "b": [256, 32]},
             {"a": [1000, 64, 1024], "b": [1000, 1024, 32]},
@@ -122,7 +122,7 @@ OPERATIONS = (
         reduction_length=lambda params: int(params["x"][-1]),
         nan_propagates=True,
         differentiable=("x", "weight", "bias"),
-        cases=published(
+        cases=published_cases(
             {"x": [100, 1024, 32], "weight": [32, 1024]},
             {"x": [100, 1024, 64], "weight": [64, 1024]},
             {"x": [100, 1024, 256], "weight": [256, 1024]},

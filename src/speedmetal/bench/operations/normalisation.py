@@ -24,7 +24,7 @@ from speedmetal.bench.operations.base import (
     integer,
     layer,
     normal,
-    published,
+    published_cases,
     quick_only,
     shape,
 )
@@ -32,14 +32,14 @@ from speedmetal.bench.operations.base import (
 EPSILON = 1e-5
 
 
-def normalised(x: Array, axes: int | tuple[int, ...]) -> Array:
+def normalise(x: Array, axes: int | tuple[int, ...]) -> Array:
     """(x - mean) / sqrt(var + 1e-5) over ``axes``, with the biased variance."""
     mean = x.mean(axis=axes, keepdims=True)
     return (x - mean) / np.sqrt(x.var(axis=axes, keepdims=True) + EPSILON)
 
 
 def _layer_norm(_: Params, inputs: Arrays) -> tuple[Array, ...]:
-    return (normalised(inputs["x"], -1),)
+    return (normalise(inputs["x"], -1),)
 
 
 def _work(params: Params, itemsize: int) -> Work:
@@ -67,7 +67,7 @@ def _affine(values: Array, inputs: Arrays) -> tuple[Array, ...]:
 
 
 def _layer_norm_affine(_: Params, inputs: Arrays) -> tuple[Array, ...]:
-    return _affine(normalised(inputs["x"], -1), inputs)
+    return _affine(normalise(inputs["x"], -1), inputs)
 
 
 def _rms_norm(_: Params, inputs: Arrays) -> tuple[Array, ...]:
@@ -81,13 +81,13 @@ def _group_norm(params: Params, inputs: Arrays) -> tuple[Array, ...]:
     """Statistics over all positions of an image and the channels of a group."""
     x = inputs["x"]
     grouped = x.reshape(x.shape[0], -1, params["groups"], x.shape[-1] // params["groups"])
-    return _affine(normalised(grouped, (1, 3)).reshape(x.shape), inputs)
+    return _affine(normalise(grouped, (1, 3)).reshape(x.shape), inputs)
 
 
 def _batch_norm(_: Params, inputs: Arrays) -> tuple[Array, ...]:
     """Statistics over the batch and all positions, for each channel."""
     x = inputs["x"]
-    return _affine(normalised(x, tuple(range(x.ndim - 1))), inputs)
+    return _affine(normalise(x, tuple(range(x.ndim - 1))), inputs)
 
 
 def _affine_work(params: Params, itemsize: int) -> Work:
@@ -142,7 +142,7 @@ OPERATIONS = (
         reduction_length=lambda params: int(params["shape"][-1]),
         nan_propagates=True,
         differentiable=("x",),
-        cases=published({"shape": [64, 128, 1024]}, {"shape": [128, 64, 1024]})
+        cases=published_cases({"shape": [64, 128, 1024]}, {"shape": [128, 64, 1024]})
         + quick_only({"shape": [16, 64, 1024]}),
     ),
     _affine_operation("layer_norm_affine", "LayerNormAffine", reference=_layer_norm_affine),

@@ -19,10 +19,10 @@ from speedmetal.bench.operations.base import (
     distinct,
     elements,
     normal,
-    published,
+    published_cases,
     quick_only,
-    reduced,
     shape,
+    shape_without_axis,
 )
 
 
@@ -53,12 +53,12 @@ def _axis_length(params: Params) -> int:
 
 def _work(params: Params, itemsize: int) -> Work:
     count = elements(params["shape"])
-    return Work((count + elements(reduced(params))) * itemsize, count)
+    return Work((count + elements(shape_without_axis(params))) * itemsize, count)
 
 
 def _work_argmax(params: Params, itemsize: int) -> Work:
     count = elements(params["shape"])
-    return Work(count * itemsize + 4 * elements(reduced(params)), count)
+    return Work(count * itemsize + 4 * elements(shape_without_axis(params)), count)
 
 
 def _work_all(params: Params, itemsize: int) -> Work:
@@ -79,7 +79,7 @@ OPERATIONS = (
         exact=True,
         # Narrower types cannot hold enough distinct values for a unique position.
         dtypes=("float32", "float64"),
-        cases=published(
+        cases=published_cases(
             {"shape": [64, 1024, 128], "axis": 0},
             {"shape": [64, 1024, 128], "axis": 1},
             {"shape": [64, 1024, 128], "axis": 2},
@@ -100,7 +100,7 @@ OPERATIONS = (
         reduction_length=_axis_length,
         nan_propagates=True,
         differentiable=("x",),
-        cases=published(*({"shape": [64, 128, 128, 128], "axis": axis} for axis in range(4)))
+        cases=published_cases(*({"shape": [64, 128, 128, 128], "axis": axis} for axis in range(4)))
         + quick_only({"shape": [8, 128, 128, 16], "axis": 1}),
     ),
     Operation(
@@ -117,7 +117,7 @@ OPERATIONS = (
         scale=lambda params: math.sqrt(elements(params["shape"])),
         nan_propagates=True,
         differentiable=("x",),
-        cases=published(
+        cases=published_cases(
             {"shape": [64, 128, 128, 128]},
             {"shape": [1000000]},
             {"shape": [1000000, 128]},

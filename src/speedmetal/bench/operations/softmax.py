@@ -15,7 +15,7 @@ from speedmetal.bench.operations.base import (
     axis_problem,
     elements,
     normal,
-    published,
+    published_cases,
     quick_only,
 )
 
@@ -46,7 +46,7 @@ OPERATIONS = (
         reduction_length=lambda params: int(params["shape"][params["axis"]]),
         nan_propagates=True,
         differentiable=("x",),
-        cases=published(
+        cases=published_cases(
             *(
                 {"shape": shape, "axis": -1}
                 for shape in (

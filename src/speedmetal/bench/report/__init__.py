@@ -15,7 +15,7 @@ from speedmetal.bench.report.options import Options
 from speedmetal.bench.store import Records
 from speedmetal.errors import UnknownNameError
 
-__all__ = ["FORMATS", "Format", "Options", "format_named", "format_of_suffix"]
+__all__ = ["FORMATS", "Format", "Options", "find_format", "format_of_suffix"]
 
 Renderer = Callable[[Records, Options], str | bytes]
 
@@ -64,7 +64,7 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def format_named(name: str) -> Format:
+def find_format(name: str) -> Format:
     """The format of a name.
 
     Raises:

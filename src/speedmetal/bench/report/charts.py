@@ -202,7 +202,7 @@ def _sizes(contenders: Sequence[str]) -> Any:
     )
     # Several cases can have one size; the line joins the middles of their medians.
     line = base.mark_line(opacity=0.35, strokeWidth=1.2).encode(
-        y=alt.Y(aggregate="median", **_renamed(_log("median", None, _SECONDS)))
+        y=alt.Y(aggregate="median", **_split_shorthand(_log("median", None, _SECONDS)))
     )
     bars = base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
     points = base.mark_point(filled=True, size=38, opacity=0.9, cursor="pointer").encode(
@@ -221,7 +221,7 @@ def _sizes(contenders: Sequence[str]) -> Any:
     )
 
 
-def _renamed(log: dict[str, Any]) -> dict[str, Any]:
+def _split_shorthand(log: dict[str, Any]) -> dict[str, Any]:
     """The arguments of :func:`_log` with a plain field, for an encoding with an aggregate."""
     field, _, kind = log["shorthand"].partition(":")
     rest = {name: value for name, value in log.items() if name != "shorthand"}

@@ -155,7 +155,7 @@ def figures_of(records: Records, options: Options) -> tuple[RunFigures, ...]:
         raise UnknownNameError("contender", options.baseline, contenders)
     ceilings = records.ceilings
     return tuple(
-        _run(run_id, cases, ceilings, options.baseline or default_baseline(cases))
+        _run_figures(run_id, cases, ceilings, options.baseline or default_baseline(cases))
         for run_id, cases in runs.items()
     )
 
@@ -191,7 +191,7 @@ def ceilings_for(record: CaseRecord, ceilings: Iterable[CeilingRecord]) -> Ceili
     return next(iter(reversed(named or shared)), None)
 
 
-def _run(
+def _run_figures(
     run_id: str, cases: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord], baseline: str
 ) -> RunFigures:
     comparisons = {
@@ -223,7 +223,7 @@ def _row(
     row = dataclasses.replace(row, **_check(tried), **_memory(tried))
     if not status.has_time:
         return row
-    row = dataclasses.replace(row, **_times(tried), **_shares(tried, ceilings))
+    row = dataclasses.replace(row, **_time_figures(tried), **_shares(tried, ceilings))
     if row.contender == baseline:
         return dataclasses.replace(row, verdict=BASELINE)
     return dataclasses.replace(row, **_ratio(comparisons))
@@ -253,29 +253,29 @@ def _identity(case: CaseSpec, tried: Sequence[CaseRecord], status: Status, basel
         version=contender.version,
         device_name=contender.device_name,
         environment=last.environment,
-        group=_joined(r.group for r in tried),
+        group=_join_texts(r.group for r in tried),
         sessions=len(tried),
         status=status.value,
         reason=_reason(tried, status),
         baseline=baseline,
-        notes=_joined(note for r in tried for note in r.notes),
+        notes=_join_texts(note for r in tried for note in r.notes),
         records=tuple(tried),
     )
 
 
-def _joined(texts: Iterable[str]) -> str:
+def _join_texts(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 def _reason(tried: Sequence[CaseRecord], status: Status) -> str:
     guilty = [r for r in tried if r.status is status]
-    reason = _joined(r.reason for r in guilty)
+    reason = _join_texts(r.reason for r in guilty)
     if len(guilty) == len(tried) or status is Status.OK:
         return reason
     return f"in {len(guilty)} of {len(tried)} sessions: {reason or status.value}"
 
 
-def _times(tried: Sequence[CaseRecord]) -> Figures:
+def _time_figures(tried: Sequence[CaseRecord]) -> Figures:
     summaries = [s for r in tried if (s := compare.summary_of(r)) is not None]
     timings = [r.timing for r in tried if r.timing is not None]
     if not summaries or not timings:
@@ -343,9 +343,9 @@ def _check(tried: Sequence[CaseRecord]) -> Figures:
         return {}
     return {
         "check_passed": all(c.passed for c in checks),
-        "max_absolute": _largest(c.max_absolute for c in checks),
-        "max_relative": _largest(c.max_relative for c in checks),
-        "rms_relative": _largest(c.rms_relative for c in checks),
+        "max_absolute": _largest_error(c.max_absolute for c in checks),
+        "max_relative": _largest_error(c.max_relative for c in checks),
+        "rms_relative": _largest_error(c.rms_relative for c in checks),
         "tolerance_max": checks[-1].tolerance_max,
         "tolerance_rms": checks[-1].tolerance_rms,
     }
@@ -364,7 +364,7 @@ def _memory(tried: Sequence[CaseRecord]) -> Figures:
     }
 
 
-def _largest(errors: Iterable[float | None]) -> float | None:
+def _largest_error(errors: Iterable[float | None]) -> float | None:
     """The largest error; None where one was not finite and could not be written."""
     values = list(errors)
     known = [value for value in values if value is not None]

@@ -19,23 +19,23 @@ def render(records: Records, options: Options) -> str:
     return "\n".join(_lines(records, options)) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     r"""Text that Markdown shows as it is, on one line.
 
     Example:
-        >>> escaped("a|b <script> [x](y)")
+        >>> escape_markdown("a|b <script> [x](y)")
         'a\\|b \\<script\\> \\[x\\](y)'
     """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _lines(records: Records, options: Options) -> Iterator[str]:
-    yield f"# {escaped(options.title)}"
+    yield f"# {escape_markdown(options.title)}"
     runs = figures_of(records, options)
     for run in runs:
         yield ""
         for line in description(records, run):
-            yield f"- {escaped(line)}"
+            yield f"- {escape_markdown(line)}"
         for section in sections_of(records, run):
             yield ""
             yield from _section(section)
@@ -44,22 +44,22 @@ def _lines(records: Records, options: Options) -> Iterator[str]:
         yield "No case was measured."
     if records.bad_lines:
         yield ""
-        yield from (f"- {escaped(line)}" for line in bad_lines(records))
+        yield from (f"- {escape_markdown(line)}" for line in bad_lines(records))
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"## {escaped(section.heading)}"
+    yield f"## {escape_markdown(section.heading)}"
     yield ""
     if not section.rows:
-        yield escaped(section.empty)
+        yield escape_markdown(section.empty)
         return
     yield _row(section.columns)
     yield _row(["--:" if column in section.numeric else ":--" for column in section.columns], "")
     for row in section.rows:
-        yield _row([escaped(cell.text) for cell in row])
+        yield _row([escape_markdown(cell.text) for cell in row])
     if section.remark:
         yield ""
-        yield escaped(section.remark)
+        yield escape_markdown(section.remark)
 
 
 def _row(cells: tuple[str, ...] | list[str], blank: str = " ") -> str:

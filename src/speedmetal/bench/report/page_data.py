@@ -79,12 +79,12 @@ def page_data(records: Records, runs: Sequence[RunFigures]) -> dict[str, Any]:
     }
 
 
-def rounded(value: float | str | None, digits: int = 4) -> float | str | None:
+def round_for_json(value: float | str | None, digits: int = 4) -> float | str | None:
     """A number with a few significant digits; None for what JSON cannot hold.
 
     Example:
-        >>> rounded(0.123456), rounded(float("inf")), rounded("text"), rounded(123456)
-        (0.1235, None, 'text', 123456)
+        >>> [round_for_json(value) for value in (0.123456, float("inf"), "text", 123456)]
+        [0.1235, None, 'text', 123456]
     """
     if not isinstance(value, float):
         return value
@@ -92,7 +92,7 @@ def rounded(value: float | str | None, digits: int = 4) -> float | str | None:
 
 
 def _row(row: Row, *, several: bool) -> list[float | str | None]:
-    values = {name: rounded(getattr(row, field)) for name, field in ROW_COLUMNS.items()}
+    values = {name: round_for_json(getattr(row, field)) for name, field in ROW_COLUMNS.items()}
     if several:
         values["label"] = f"{row.label} ({row.run_id})"
     # An edge that only says "not known" would stretch every axis.
@@ -146,7 +146,9 @@ def _roofs(records: Records, run: RunFigures, rows: Iterable[Row]) -> list[dict[
             {
                 "device": device,
                 "roof": f"{name}, {notation.rate(bandwidth, 'B/s')}",
-                "corners": [[rounded(x), rounded(min(flops, bandwidth * x))] for x in places],
+                "corners": [
+                    [round_for_json(x), round_for_json(min(flops, bandwidth * x))] for x in places
+                ],
             }
         )
     return roofs
@@ -157,9 +159,9 @@ def _controls(run: RunFigures) -> list[dict[str, Any]]:
         {
             "label": control.record.case.label,
             "session": control.record.session,
-            "ratio": rounded(control.ratio.ratio, _CONTROL_DIGITS),
-            "low": rounded(control.ratio.low, _CONTROL_DIGITS),
-            "high": rounded(control.ratio.high, _CONTROL_DIGITS),
+            "ratio": round_for_json(control.ratio.ratio, _CONTROL_DIGITS),
+            "low": round_for_json(control.ratio.low, _CONTROL_DIGITS),
+            "high": round_for_json(control.ratio.high, _CONTROL_DIGITS),
         }
         for control in summaries.controls(run)
     ]

@@ -30,8 +30,8 @@ def render(records: Records, options: Options) -> bytes:
     """
     rows = [row for run in figures_of(records, options) for row in run.rows]
     columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    columns["sample_calls"] = [_repeated(row, "calls") for row in rows]
-    columns["sample_session"] = [_repeated(row, "session") for row in rows]
+    columns["sample_calls"] = [_repeat_per_sample(row, "calls") for row in rows]
+    columns["sample_session"] = [_repeat_per_sample(row, "session") for row in rows]
     for column, attribute in _SAMPLE_COLUMNS:
         columns[column] = [_samples(row, attribute) for row in rows]
     sink = pa.BufferOutputStream()
@@ -57,7 +57,7 @@ def _samples(row: Row, attribute: str) -> list[int]:
     return [value for timing in timings for value in getattr(timing, attribute)]
 
 
-def _repeated(row: Row, what: str) -> list[int]:
+def _repeat_per_sample(row: Row, what: str) -> list[int]:
     values: list[int] = []
     for record in row.records:
         if record.timing is not None:

@@ -69,7 +69,7 @@ def render(records: Records, options: Options) -> str:
     names = {column for _, cells in filled for column in _columns_of(cells)}
     lines += [f"* `{name}`: {text}" for name, text in _LEGEND.items() if name in names]
     for run, cells in filled:
-        lines += ["", *_heading(records, run), "", *_detailed(cells)]
+        lines += ["", *_heading(records, run), "", *_render_details(cells)]
     lines += ["", "# Average benchmark", ""]
     lines.append(
         "Means of milliseconds over the shapes of an operation: the largest shape decides them."
@@ -117,25 +117,25 @@ def _heading(records: Records, run: RunFigures) -> Iterator[str]:
         device = " + ".join(sorted(accelerators))
     ours = [r.speedmetal_version for r in records.runs if r.run_id == run.run_id]
     tail = f"speedmetal: {ours[-1]} {tail}" if ours else f"speedmetal {tail}"
-    yield f"**{_plain(device)} ({_plain(machine)})** {_plain(tail)}"
+    yield f"**{_escape_markup(device)} ({_escape_markup(machine)})** {_escape_markup(tail)}"
 
 
-def _plain(text: str) -> str:
+def _escape_markup(text: str) -> str:
     """Text without what Markdown or HTML would read as markup."""
     for mark in "\\`*_[]<>|":
         text = text.replace(mark, f"\\{mark}")
     return " ".join(text.split())
 
 
-def _detailed(cells: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
+def _render_details(cells: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
     columns = _columns_of(cells)
     times = {
-        _plain(name): {column: _milliseconds(members.get(column)) for column in columns}
+        _escape_markup(name): {column: _milliseconds(members.get(column)) for column in columns}
         for name, members in cells.items()
     }
     yield from _table(times, columns)
     remarks = [
-        f"* `{_plain(name)}` on `{column}`: {_fate(members.get(column))}"
+        f"* `{_escape_markup(name)}` on `{column}`: {_fate(members.get(column))}"
         for name, members in cells.items()
         for column in columns
         if _milliseconds(members.get(column)) is NAN
@@ -149,7 +149,7 @@ def _averages(cells: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
     operations: dict[str, list[Mapping[str, Row]]] = {}
     for members in cells.values():
         title = next(iter(members.values())).title
-        operations.setdefault(f"{_plain(title)} ", []).append(members)
+        operations.setdefault(f"{_escape_markup(title)} ", []).append(members)
     times = {
         name: {
             column: math.fsum(_milliseconds(m.get(column)) for m in shapes) / len(shapes)
@@ -167,7 +167,7 @@ def _milliseconds(row: Row | None) -> float:
 def _fate(row: Row | None) -> str:
     if row is None:
         return "not run"
-    return f"{row.status}, {_plain(row.reason)}" if row.reason else row.status
+    return f"{row.status}, {_escape_markup(row.reason)}" if row.reason else row.status
 
 
 def _table(times: Times, columns: Sequence[str]) -> Iterator[str]:

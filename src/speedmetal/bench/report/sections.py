@@ -61,8 +61,8 @@ def description(records: Records, run: RunFigures) -> list[str]:
     cases = len({row.case_key for row in run.rows})
     counts = summaries.status_counts(run).items()
     results = ", ".join(f"{count} {status}" for status, count in counts) or "no result"
-    contenders = counted(len(run.contenders), "contender")
-    lines = [f"run {run.run_id}: {counted(cases, 'case')} on {contenders}; {results}"]
+    contenders = format_count(len(run.contenders), "contender")
+    lines = [f"run {run.run_id}: {format_count(cases, 'case')} on {contenders}; {results}"]
     lines += [
         f"suite {record.suite}, speedmetal {record.speedmetal_version}, {record.time_utc}"
         + (" (resumed)" if record.resumed else "")
@@ -74,11 +74,11 @@ def description(records: Records, run: RunFigures) -> list[str]:
     return lines
 
 
-def counted(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """A number with its noun.
 
     Example:
-        >>> counted(1, "case"), counted(2, "case")
+        >>> format_count(1, "case"), format_count(2, "case")
         ('1 case', '2 cases')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -91,7 +91,7 @@ def bad_lines(records: Records) -> list[str]:
 
 
 def bound_of(row: Row) -> str:
-    """Share of the ceiling with what bounds it."""
+    """The share of the ceiling as text, and which ceiling it is."""
     if row.ceiling_share is None:
         return notation.MISSING
     return f"{notation.percent(row.ceiling_share)} of {row.bound}"

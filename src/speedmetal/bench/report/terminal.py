@@ -70,24 +70,24 @@ def renderable(records: Records, options: Options) -> RenderableType:
 
 
 def _parts(records: Records, options: Options) -> Iterator[RenderableType]:
-    yield _plain(options.title, "bold")
+    yield _plain_text(options.title, "bold")
     runs = figures_of(records, options)
     for run in runs:
         for line in description(records, run):
-            yield _plain(line, "dim")
+            yield _plain_text(line, "dim")
         for section in sections_of(records, run):
             yield Text()
             yield from _section(section)
     if not runs:
         yield Text("no case was measured")
     for line in bad_lines(records):
-        yield _plain(line, "yellow")
+        yield _plain_text(line, "yellow")
 
 
 def _section(section: Section) -> Iterator[RenderableType]:
-    yield _plain(section.heading, "bold")
+    yield _plain_text(section.heading, "bold")
     if not section.rows:
-        yield _plain(section.empty)
+        yield _plain_text(section.empty)
         return
     table = _table(section)
     for index, row in enumerate(section.rows):
@@ -103,7 +103,7 @@ def _section(section: Section) -> Iterator[RenderableType]:
         table.add_row(*texts)
     yield table
     if section.remark:
-        yield _plain(section.remark, "dim")
+        yield _plain_text(section.remark, "dim")
 
 
 def _table(section: Section) -> Table:
@@ -119,20 +119,20 @@ def _table(section: Section) -> Table:
 
 
 def _text(cell: Cell) -> Text:
-    return _plain(cell.text, _STYLES.get(cell.tone, ""))
+    return _plain_text(cell.text, _STYLES.get(cell.tone, ""))
 
 
-def _plain(text: str, style: str = "") -> Text:
+def _plain_text(text: str, style: str = "") -> Text:
     # Text, not a string: brackets in a record must not be read as markup, and control
     # characters must not reach the terminal.
-    return Text(printable(text), style=style)
+    return Text(replace_controls(text), style=style)
 
 
-def printable(text: str) -> str:
+def replace_controls(text: str) -> str:
     r"""The text with its control characters (of which escape sequences are made) replaced.
 
     Example:
-        >>> printable("a\x1b[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb c"
+        >>> replace_controls("a\x1b[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb c"
         True
     """
     plain = " ".join(text.split())
@@ -159,10 +159,10 @@ def running_table(case_records: Sequence[CaseRecord]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     table.add_column(Text("case"), overflow="ellipsis", no_wrap=True)
     for contender in contenders:
-        table.add_column(_plain(contender), justify="right")
+        table.add_column(_plain_text(contender), justify="right")
     for members in shown:
         label = next(iter(members.values())).case.label
-        table.add_row(_plain(label), *_running_cells(members, contenders))
+        table.add_row(_plain_text(label), *_running_cells(members, contenders))
     return table
 
 

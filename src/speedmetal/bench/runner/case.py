@@ -346,7 +346,7 @@ class CaseMeasurement:
         return CaseRecord(
             run_id=self.measuring.run_id,
             session=self.measuring.session,
-            time_utc=now(),
+            time_utc=utc_now(),
             case=self.case,
             contender=contender,
             environment=self.measuring.environment,
@@ -357,7 +357,7 @@ class CaseMeasurement:
         )
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 

@@ -56,12 +56,12 @@ def make_inputs(case: CaseSpec, seed: int, *, plant_nan: bool) -> Arrays:
 def reference_of(operation: Operation, case: CaseSpec, inputs: Arrays) -> tuple[Array, ...]:
     """The operation's reference in float64, or in the case's own dtype where it is exact."""
     if not operation.exact:
-        inputs = _widened(inputs)
+        inputs = _widen_inputs(inputs)
     with np.errstate(all="ignore"):
         return operation.reference(case.parameters, inputs)
 
 
-def _widened(inputs: Arrays) -> Arrays:
+def _widen_inputs(inputs: Arrays) -> Arrays:
     return {n: a.astype(np.float64) if is_float(a) else a for n, a in inputs.items()}
 
 
@@ -96,14 +96,14 @@ def _make_dataset(
         seed=seed,
         inputs=files,
         outputs=[
-            _write(folder / f"{prefix}-out-{i}", str(i), _stored(array))
+            _write(folder / f"{prefix}-out-{i}", str(i), _shrink_reference(array))
             for i, array in enumerate(outputs)
         ],
         has_nan=plant_nan,
     )
 
 
-def _stored(reference: Array) -> Array:
+def _shrink_reference(reference: Array) -> Array:
     is_large = reference.dtype == np.float64 and reference.size > WIDE_ELEMENTS
     return reference.astype(np.float32) if is_large else reference
 
@@ -120,7 +120,7 @@ def _with_slopes(
 
     Formula: (L(x + h v) - L(x - h v)) / (2 h), with h = 1e-9 and v standard normal.
     """
-    wide = _widened(inputs)
+    wide = _widen_inputs(inputs)
     outputs = operation.reference(case.parameters, dict(wide))
     generator = generator_of(case, seed, stream=2)
     cotangents = [

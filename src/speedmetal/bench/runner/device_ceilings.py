@@ -76,7 +76,7 @@ def measure_ceilings(
             continue
         measured[contender.device][contender.key] = answer
     return {
-        device: _combined(answers, _host_points(sizes, settings.threads, device), settings)
+        device: _combine_ceilings(answers, _host_points(sizes, settings.threads, device), settings)
         for device, answers in measured.items()
     }
 
@@ -97,7 +97,7 @@ def _host_points(sizes: Sequence[int], threads: int, device: str) -> _Points:
     return copy, read
 
 
-def _combined(
+def _combine_ceilings(
     answers: Mapping[str, CeilingsMeasured], host: _Points, settings: Settings
 ) -> DeviceCeilings:
     rates: dict[str, float] = {}
@@ -106,14 +106,14 @@ def _combined(
             key = f"{dtype}/{settings.precision}"
             rates[key] = max(rates.get(key, 0.0), rate)
     return DeviceCeilings(
-        copy=_best([*(answer.copy for answer in answers.values()), host[0]]),
-        read=_best([*(answer.read for answer in answers.values()), host[1]]),
+        copy=_best_points([*(answer.copy for answer in answers.values()), host[0]]),
+        read=_best_points([*(answer.read for answer in answers.values()), host[1]]),
         flops_per_second=rates,
         call_floor_seconds={key: a.call_floor_seconds for key, a in answers.items()},
     )
 
 
-def _best(curves: Iterable[Sequence[CopyPoint]]) -> list[CopyPoint]:
+def _best_points(curves: Iterable[Sequence[CopyPoint]]) -> list[CopyPoint]:
     best: dict[int, float] = {}
     for curve in curves:
         for point in curve:

@@ -130,7 +130,7 @@ class TimeAccount:
 
     @property
     def status(self) -> Status:
-        """What a case is that did not end within the limit.
+        """The status of a case that did not end within the limit.
 
         Where it was the budget's end that came too near, the case was never given its chance: a
         continued run tries it again.

@@ -142,7 +142,7 @@ class WorkerProcess:
         try:
             protocol.send(self._process.stdin.fileno(), request)
         except protocol.ChannelClosedError:
-            raise self._died() from None
+            raise self._death_error() from None
         return self._receive(kind, timeout_seconds)
 
     def _receive(self, kind: type[_R], timeout_seconds: float) -> _R:
@@ -156,7 +156,7 @@ class WorkerProcess:
                 Status.TIMEOUT, f"no answer within {timeout_seconds:.0f} s", is_alive=False
             ) from None
         except protocol.ChannelClosedError:
-            raise self._died() from None
+            raise self._death_error() from None
         except protocol.ChannelError as error:
             self.kill()
             raise WorkerFailedError(Status.CRASH, f"worker {error}", is_alive=False) from error
@@ -169,7 +169,7 @@ class WorkerProcess:
             )
         return reply
 
-    def _died(self) -> WorkerFailedError:
+    def _death_error(self) -> WorkerFailedError:
         assert self._process is not None
         try:
             code = self._process.wait(timeout=5)

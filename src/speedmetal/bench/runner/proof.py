@@ -175,7 +175,7 @@ def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     arrays = tuple(array.reshape(1) if array.ndim == 0 else array for array in arrays)
     step = _rows_per_chunk(arrays[0])
     for start in range(0, arrays[0].shape[0], step):
-        yield tuple(_wide(array[start : start + step]) for array in arrays)
+        yield tuple(_widen_array(array[start : start + step]) for array in arrays)
 
 
 def _rows_per_chunk(array: Array) -> int:
@@ -183,7 +183,7 @@ def _rows_per_chunk(array: Array) -> int:
     return max(1, int(CHUNK // max(1, row)))
 
 
-def _wide(array: Array) -> Array:
+def _widen_array(array: Array) -> Array:
     kind = np.complex128 if array.dtype.kind == "c" else np.float64
     return np.asarray(array).astype(kind).reshape(-1)
 

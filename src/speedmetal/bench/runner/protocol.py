@@ -73,7 +73,9 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """How it went: ``status`` is ok, wrong, unsupported, or what an exception meant."""
+    """The answer to :class:`Prepare`: ``status`` is ok, wrong, unsupported, or what an exception
+    meant.
+    """
 
     status: str
     reason: str = ""

@@ -30,7 +30,7 @@ from speedmetal.bench.record import (
     RunRecord,
     Status,
 )
-from speedmetal.bench.runner.case import CaseMeasurement, Measuring, now
+from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now
 from speedmetal.bench.runner.device_ceilings import measure_ceilings, working_sets
 from speedmetal.bench.runner.plan import Budget, expected_seconds
 from speedmetal.bench.runner.process import (
@@ -91,11 +91,11 @@ class RunOptions:
 class Observer(Protocol):
     """Is told how a run goes; the command line draws from it."""
 
-    def started(self, cases: int, done: int) -> None: ...
+    def start_run(self, cases: int, done: int) -> None: ...
 
     def phase(self, case: str, text: str) -> None: ...
 
-    def finished_case(self, records: Sequence[CaseRecord]) -> None: ...
+    def finish_case(self, records: Sequence[CaseRecord]) -> None: ...
 
     def message(self, text: str) -> None: ...
 
@@ -198,7 +198,7 @@ class _Execution:
         self.budget = Budget(options.budget_seconds, options.case_timeout_seconds, time.monotonic())
         pending = self._pending_count()
         total = options.sessions * len(options.cases)
-        self.observer.started(total, total - pending)
+        self.observer.start_run(total, total - pending)
         self.writer.append([self._run_record()])
         for framework, reason in options.unavailable.items():
             self._find("unavailable", f"{framework}: {reason}", 0)
@@ -210,7 +210,7 @@ class _Execution:
         options = self.options
         return RunRecord(
             run_id=self.run_id,
-            time_utc=now(),
+            time_utc=utc_now(),
             suite=options.suite,
             command=options.command or " ".join(sys.argv),
             settings={
@@ -250,7 +250,7 @@ class _Execution:
                 FindingRecord(
                     run_id=self.run_id,
                     session=session,
-                    time_utc=now(),
+                    time_utc=utc_now(),
                     kind=kind,
                     message=message,
                     contender=contender,
@@ -361,7 +361,7 @@ class _Execution:
                 records += measurement.run(present) if present else []
             self.writer.append(records)
             everything += records
-            self.observer.finished_case(records)
+            self.observer.finish_case(records)
         return everything
 
     def _check_sizes(
@@ -397,7 +397,7 @@ class _Execution:
             device: CeilingRecord(
                 run_id=self.run_id,
                 session=session,
-                time_utc=now(),
+                time_utc=utc_now(),
                 environment=record.key,
                 device=device,
                 copy=found.copy,

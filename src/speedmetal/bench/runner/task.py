@@ -79,7 +79,7 @@ class Task:
         """Prove the work and find how many calls make a sample."""
         self._adapter.begin(self._case.dtype)
         self._input_sets = [self._load(self._request.data)]
-        first_seconds, outputs = self._timed_call()
+        first_seconds, outputs = self._time_call()
         check, call_seconds = self._prove(outputs, first_seconds)
         del outputs
         if not check.passed:
@@ -115,7 +115,7 @@ class Task:
         sets = self._rotation
         return lambda: _as_tuple(function(*next(sets)))
 
-    def _timed_call(self) -> tuple[float, Sequence[Tensor]]:
+    def _time_call(self) -> tuple[float, Sequence[Tensor]]:
         call = self._calls()
         start = time.perf_counter()
         outputs = call()
@@ -140,7 +140,7 @@ class Task:
     def _prove(self, outputs: Sequence[Tensor], seconds: float) -> tuple[Check, float]:
         """The whole proof; returns it with the time of a warm call in seconds."""
         failures: list[str] = []
-        unfinished, hosts = self._read(outputs, seconds)
+        unfinished, hosts = self._read_outputs(outputs, seconds)
         if unfinished:
             failures.append(unfinished)
         errors = self._compare(hosts, self._request.data)
@@ -158,18 +158,18 @@ class Task:
         )
         return check, seconds
 
-    def _read(self, outputs: Sequence[Tensor], seconds: float) -> tuple[str, list[Array]]:
+    def _read_outputs(self, outputs: Sequence[Tensor], seconds: float) -> tuple[str, list[Array]]:
         """Outputs on the host; and whether reading them shows that they were not finished.
 
         Where reading takes long, it may be because there is much to transfer: then one element is
         read, of new results.
         """
-        hosts, long = self._timed_read(outputs)
+        hosts, long = self._time_read(outputs)
         if long <= waiting_seconds(seconds):
             return "", hosts
 
         def forced_call() -> Sequence[Tensor]:
-            return self._timed_call()[1]
+            return self._time_call()[1]
 
         peek_seconds(self._adapter, forced_call)
         reason = ""
@@ -179,7 +179,7 @@ class Task:
                 break
         return reason, hosts
 
-    def _timed_read(self, outputs: Sequence[Tensor]) -> tuple[list[Array], float]:
+    def _time_read(self, outputs: Sequence[Tensor]) -> tuple[list[Array], float]:
         start = time.perf_counter()
         hosts = [self._adapter.to_host(o, self._output_layout(i)) for i, o in enumerate(outputs)]
         return hosts, time.perf_counter() - start
@@ -219,8 +219,8 @@ class Task:
         """Other inputs must give other results, and right ones where a reference is at hand."""
         first_inputs = self._input_sets
         self._input_sets = [self._load(self._request.second)]
-        seconds, outputs = self._timed_call()
-        unfinished, hosts = self._read(outputs, seconds)
+        seconds, outputs = self._time_call()
+        unfinished, hosts = self._read_outputs(outputs, seconds)
         self._input_sets = first_inputs
         failures = [unfinished] if unfinished else []
         if self._proved is not None and self._proved.matches(hosts):
@@ -249,11 +249,11 @@ class Task:
 
     def verify(self) -> bool:
         """Whether one more call gives the proved result: what is right at first may not stay so."""
-        _, outputs = self._timed_call()
+        _, outputs = self._time_call()
         return self._still_right(outputs)
 
     def _still_right(self, outputs: Sequence[Tensor]) -> bool:
-        hosts, _ = self._timed_read(outputs)
+        hosts, _ = self._time_read(outputs)
         assert self._proved is not None  # samples come after the proof
         tolerance = proof.tolerance_of(self._operation, self._case).largest
         return self._proved.matches(hosts, 2 * tolerance)

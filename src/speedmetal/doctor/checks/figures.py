@@ -91,7 +91,7 @@ def examine(task: Task) -> Finding:
         task.progress(number, len(all_cases))
         wrong = [c.name for c in case.contenders if not _is_right(c)]
         if not wrong:
-            seconds = _timed(case, QUICK_ROUNDS if task.is_quick else ROUNDS, random)
+            seconds = _time_contenders(case, QUICK_ROUNDS if task.is_quick else ROUNDS, random)
             wrong = [c.name for c in case.contenders if not c.is_right()]
         if wrong:
             problems.append(f"{case.name}: wrong result of {', '.join(wrong)}")
@@ -150,7 +150,9 @@ def _is_right(contender: Contender) -> bool:
     return contender.is_right()
 
 
-def _timed(case: Case, rounds: int, random: np.random.Generator) -> list[np.ndarray[Any, Any]]:
+def _time_contenders(
+    case: Case, rounds: int, random: np.random.Generator
+) -> list[np.ndarray[Any, Any]]:
     """Seconds a call, by contender and round."""
     batches = [_batch(case, contender) for contender in case.contenders]
     seconds = [np.zeros(rounds) for _ in case.contenders]
@@ -169,7 +171,7 @@ def _batch(case: Case, contender: Contender) -> int:
 
 
 def _batch_seconds(case: Case, contender: Contender, calls: int) -> float:
-    """start; calls times: call (and wait, where the case says so); wait; stop."""
+    """Seconds of a call, over a batch; each is waited for where the case says so, else the last."""
     start = time.perf_counter()
     for _ in range(calls):
         contender.call()

@@ -74,7 +74,7 @@ def examine(task: Task) -> Finding:
         task.progress(number, len(phases))
         before, after = _usages(device, launch, count)
         facts[name] = {"launches": count, "before": asdict(before), "after": asdict(after)}
-        problems += [f"{name}: {text}" for text in growth(before, after, count)]
+        problems += [f"{name}: {text}" for text in describe_growth(before, after, count)]
     kernel(left, right, out, grid=out.size)
     sm.synchronize()
     if not np.array_equal(out.numpy(), np.full(out.size, 2, np.float32)):
@@ -83,11 +83,11 @@ def examine(task: Task) -> Finding:
     return Finding(facts, tuple(problems), note=f"flat over {launches} launches")
 
 
-def growth(before: Usage, after: Usage, launches: int) -> list[str]:
+def describe_growth(before: Usage, after: Usage, launches: int) -> list[str]:
     """What grew more than it may, a line each.
 
     Example:
-        >>> growth(Usage(10 << 20, 0), Usage(74 << 20, 0), 64)
+        >>> describe_growth(Usage(10 << 20, 0), Usage(74 << 20, 0), 64)
         ['memory of the process grew by 64.0 MiB in 64 launches']
     """
     grown = {

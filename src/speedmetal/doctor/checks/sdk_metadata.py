@@ -247,7 +247,7 @@ def _look_at_names(bridge: Bridge, outcome: Outcome) -> None:
     """Constants with their values, strings, structures and functions."""
     lacks = outcome.wrong if _pyobjc_version() >= TABLE_PYOBJC else outcome.unseen
     for name, value in sdk.ENUMERATIONS.items():
-        found = _named(bridge, name)
+        found = _find_symbol(bridge, name)
         if found is None:
             lacks.append(f"PyObjC has no constant {name}")
         else:
@@ -255,21 +255,21 @@ def _look_at_names(bridge: Bridge, outcome: Outcome) -> None:
             outcome.note("constants", None if int(found) == value else problem)
     for text in sdk.STRINGS.values():
         if text.introduced <= bridge.system_version:
-            is_there = isinstance(_named(bridge, text.name), str)
+            is_there = isinstance(_find_symbol(bridge, text.name), str)
             outcome.note("strings", None if is_there else f"no string {text.name}")
     for structure in sdk.STRUCTURES.values():
         outcome.note("structures", next(_structure_problems(bridge, structure), None))
     for name in sdk.FUNCTIONS:
-        is_there = callable(_named(bridge, name))
+        is_there = callable(_find_symbol(bridge, name))
         outcome.note("functions", None if is_there else f"no function {name}")
 
 
-def _named(bridge: Bridge, name: str) -> Any:
+def _find_symbol(bridge: Bridge, name: str) -> Any:
     return getattr(bridge.Metal, name, getattr(bridge.Foundation, name, None))
 
 
 def _structure_problems(bridge: Bridge, structure: Structure) -> Iterator[str]:
-    kind = _named(bridge, structure.name)
+    kind = _find_symbol(bridge, structure.name)
     if kind is None:
         yield f"no structure {structure.name}"
         return

@@ -80,18 +80,18 @@ EXP10_DOUBLE = Range(
 )
 
 
-def split(x: Any, limits: Range, f: Format) -> Any:
-    """The whole n, in the low bits of a float, and as a float."""
+def split_argument(x: Any, limits: Range, f: Format) -> Any:
+    """The whole number nearest to ``x * inverse``: in the low bits of a float, and as a float."""
     shifted = fma(x, limits.inverse, f.shifter)
     return shifted, shifted - f.shifter
 
 
-def reduced(x: Any, n: Any, limits: Range) -> Any:
+def reduce_argument(x: Any, n: Any, limits: Range) -> Any:
     """What is left of x without n times the logarithm of 2."""
     return fma(n, -limits.low, fma(n, -limits.high, x))
 
 
-def _bounded(x: Any, limits: Range) -> Any:
+def _clamp_argument(x: Any, limits: Range) -> Any:
     """x, or where the result is 0 or infinite, a number that gives that; NaN stays."""
     return at_most(at_least(x, limits.underflow), limits.ceiling)
 
@@ -102,17 +102,17 @@ def exp_near_zero(r: Any, f: Format) -> Any:
 
 
 def _exp(x: Any, limits: Range, f: Format) -> Any:
-    bounded = _bounded(x, limits)
-    shifted, n = split(bounded, limits, f)
-    r = reduced(bounded, n, limits)
+    bounded = _clamp_argument(x, limits)
+    shifted, n = split_argument(bounded, limits, f)
+    r = reduce_argument(bounded, n, limits)
     return scale(exp_near_zero(r, f), shifted)
 
 
 def exp_of_sum(x: Any, rest: Any, limits: Range, f: Format) -> Any:
     """``exp(x + rest)`` where the rest is beyond the last place of x."""
-    bounded = _bounded(x, limits)
-    shifted, n = split(bounded, limits, f)
-    r = reduced(bounded, n, limits) + rest
+    bounded = _clamp_argument(x, limits)
+    shifted, n = split_argument(bounded, limits, f)
+    r = reduce_argument(bounded, n, limits) + rest
     return scale(exp_near_zero(r, f), shifted)
 
 
@@ -127,7 +127,7 @@ def exp_double(x: Any) -> Any:
 
 
 def _exp2(x: Any, limits: Range, f: Format) -> Any:
-    bounded = _bounded(x, limits)
+    bounded = _clamp_argument(x, limits)
     shifted = bounded + f.shifter
     r = bounded - (shifted - f.shifter)
     return scale(fma(horner(r, f.fit.exp2), r, 1.0), shifted)
@@ -144,9 +144,9 @@ def exp2_double(x: Any) -> Any:
 
 
 def _exp10(x: Any, limits: Range, f: Format) -> Any:
-    bounded = _bounded(x, limits)
-    shifted, n = split(bounded, limits, f)
-    r = reduced(bounded, n, limits)
+    bounded = _clamp_argument(x, limits)
+    shifted, n = split_argument(bounded, limits, f)
+    r = reduce_argument(bounded, n, limits)
     return scale(fma(horner(r, f.fit.exp10), r, 1.0), shifted)
 
 
@@ -165,8 +165,8 @@ def expm1_above(x: Any, limits: Range, f: Format) -> Any:
 
     Half of it is computed, since 2**n may be beyond the format where the result is not.
     """
-    shifted, n = split(x, limits, f)
-    r = reduced(x, n, limits)
+    shifted, n = split_argument(x, limits, f)
+    r = reduce_argument(x, n, limits)
     small = fma(horner(r, f.fit.exp) * r, r, r)
     half = bitcast((bitcast(shifted, f.integer) + (f.bias - 1)) << f.fraction, f.floating)
     halved = fma(small, half, half - 0.5)
@@ -190,8 +190,8 @@ def expm1_double(x: Any) -> Any:
 
 def even_and_odd(x: Any, limits: Range, f: Format) -> Any:
     """Half of cosh and of sinh of positive x, from those of r and two powers of 2."""
-    shifted, n = split(x, limits, f)
-    r = reduced(x, n, limits)
+    shifted, n = split_argument(x, limits, f)
+    r = reduce_argument(x, n, limits)
     whole = bitcast(shifted, f.integer) << f.fraction
     grows = bitcast(whole + ((f.bias - 2) << f.fraction), f.floating)
     bits = ((f.bias - 2) << f.fraction) - whole

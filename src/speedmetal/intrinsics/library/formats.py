@@ -48,7 +48,7 @@ def horner(x: Any, terms: tuple[float, ...]) -> Any:
     return total
 
 
-def flipped(value: Any, parity: Any, f: Format) -> Any:
+def flip_sign(value: Any, parity: Any, f: Format) -> Any:
     """The value, negated where the lowest bit of the integer is set."""
     return bitcast(bitcast(value, f.integer) ^ (parity << f.sign), f.floating)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.intrinsics.define import elementwise, spelled
+from speedmetal.intrinsics.define import elementwise, spell_per_target
 from speedmetal.intrinsics.record import Intrinsic, Unsupported
 from speedmetal.intrinsics.reference import of_floats
 
@@ -24,7 +24,7 @@ def _function(name: str, reference: Callable[..., Any]) -> Intrinsic:
         ("x",),
         f"The C library's {name}.",
         of_floats(reference),
-        spelled(f"llvm.{name}", name, _NO_DOUBLE),
+        spell_per_target(f"llvm.{name}", name, _NO_DOUBLE),
         ulp=1,
     )
 

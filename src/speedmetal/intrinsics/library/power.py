@@ -13,7 +13,7 @@ from speedmetal.intrinsics.library.logarithm import ROOT_DOUBLE
 
 
 def _log2_in_double(x: Any) -> Any:
-    """log2 of a positive float32 given in float64, where it is a normal number."""
+    """log2 of a positive float32, given in float64, where every float32 is a normal number."""
     offset = bitcast(x, int64) - ROOT_DOUBLE
     fraction = bitcast((offset & 0xFFFFFFFFFFFFF) + ROOT_DOUBLE, float64) - 1.0
     return float64(offset >> 52) + fraction * horner(fraction, DOUBLE.fit.pow_log2)

@@ -8,9 +8,9 @@ import numpy as np
 
 from speedmetal.dtypes import float64
 from speedmetal.intrinsics.constructs import bitcast
-from speedmetal.intrinsics.define import elementwise, spelled
+from speedmetal.intrinsics.define import elementwise, spell_per_target
 from speedmetal.intrinsics.library.formats import DOUBLE, SINGLE, Format
-from speedmetal.intrinsics.reference import quietly
+from speedmetal.intrinsics.reference import without_warnings
 
 
 def _by_two_factors(x: Any, shifted: Any, f: Format) -> Any:
@@ -32,7 +32,7 @@ def by_two_factors_double(x: Any, shifted: Any) -> Any:
     return _by_two_factors(x, shifted, DOUBLE)
 
 
-@quietly
+@without_warnings
 def _reference(x: Any, shifted: Any) -> Any:
     significand, given = np.asarray(x), np.asarray(shifted)
     shifter = (DOUBLE if given.dtype == np.float64 else SINGLE).shifter
@@ -46,7 +46,7 @@ scale = elementwise(
     "x times 2 to the power of the whole number that was added to the format's shifter. The number"
     " lies within the exponents of the format and its subnormal numbers, and a little beyond.",
     _reference,
-    spelled("@scale", by_two_factors, by_two_factors),
+    spell_per_target("@scale", by_two_factors, by_two_factors),
     by_type={
         ("cuda", float64): by_two_factors_double,
         ("metal", float64): by_two_factors_double,

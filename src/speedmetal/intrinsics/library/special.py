@@ -15,8 +15,8 @@ from speedmetal.intrinsics.library.exponential import (
     exp_double,
     exp_near_zero,
     exp_of_sum,
-    reduced,
-    split,
+    reduce_argument,
+    split_argument,
 )
 from speedmetal.intrinsics.library.formats import (
     DOUBLE,
@@ -49,8 +49,8 @@ def _erf_near_zero(x: Any, f: Format) -> Any:
 
 def _exp_of_negative(x: Any, limits: Range, f: Format) -> Any:
     """``exp(x)`` where it is a normal number below 2."""
-    shifted, n = split(x, limits, f)
-    bits = bitcast(exp_near_zero(reduced(x, n, limits), f), f.integer)
+    shifted, n = split_argument(x, limits, f)
+    bits = bitcast(exp_near_zero(reduce_argument(x, n, limits), f), f.integer)
     return bitcast(bits + (bitcast(shifted, f.integer) << f.fraction), f.floating)
 
 

@@ -25,7 +25,7 @@ from speedmetal.intrinsics.library.formats import (
     Format,
     at_least,
     at_most,
-    flipped,
+    flip_sign,
     horner,
     times_sign,
 )
@@ -114,7 +114,7 @@ def sin(x: Any) -> Any:
     if a > FAR_SINGLE:
         parity, rest = _half_turns(a, 0.0, 1.0)
         r = float32(rest * math.pi)
-    return times_sign(flipped(_sine(r, SINGLE), parity, SINGLE), x, SINGLE)
+    return times_sign(flip_sign(_sine(r, SINGLE), parity, SINGLE), x, SINGLE)
 
 
 def _far_sin_double(x: Any) -> Any:  # a call, so that no thread pays for it that need not
@@ -124,7 +124,7 @@ def _far_sin_double(x: Any) -> Any:  # a call, so that no thread pays for it tha
 def sin_double(x: Any) -> Any:
     """float64 sine."""
     parity, r = _sin_reduction(fabs(x), HALF_TURN_DOUBLE, DOUBLE)
-    value = times_sign(flipped(_sine(r, DOUBLE), parity, DOUBLE), x, DOUBLE)
+    value = times_sign(flip_sign(_sine(r, DOUBLE), parity, DOUBLE), x, DOUBLE)
     if fabs(x) > FAR_DOUBLE:
         value = _far_sin_double(x)
     return value
@@ -143,7 +143,7 @@ def cos(x: Any) -> Any:
     if a > FAR_SINGLE:
         parity, rest = _half_turns(a, -0.5, 1.0)
         r = float32(rest * math.pi)
-    return flipped(_sine(r, SINGLE), parity + 1, SINGLE)
+    return flip_sign(_sine(r, SINGLE), parity + 1, SINGLE)
 
 
 def _far_cos_double(x: Any) -> Any:
@@ -153,7 +153,7 @@ def _far_cos_double(x: Any) -> Any:
 def cos_double(x: Any) -> Any:
     """float64 cosine."""
     parity, r = _cos_reduction(fabs(x), HALF_TURN_DOUBLE, DOUBLE)
-    value = flipped(_sine(r, DOUBLE), parity + 1, DOUBLE)
+    value = flip_sign(_sine(r, DOUBLE), parity + 1, DOUBLE)
     if fabs(x) > FAR_DOUBLE:
         value = _far_cos_double(x)
     return value

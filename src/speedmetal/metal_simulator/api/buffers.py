@@ -359,7 +359,7 @@ class Heap(Allocation):
         self._options = descriptor.resourceOptions()
         self._buffers: list[ref[Buffer]] = []
 
-    def _live(self) -> list[Buffer]:
+    def _live_buffers(self) -> list[Buffer]:
         held = (buffer() for buffer in self._buffers)
         return [buffer for buffer in held if buffer is not None]
 
@@ -373,7 +373,9 @@ class Heap(Allocation):
         return self._size
 
     def usedSize(self) -> int:
-        return sum(-(-buffer.size // self.ALIGNMENT) * self.ALIGNMENT for buffer in self._live())
+        return sum(
+            -(-buffer.size // self.ALIGNMENT) * self.ALIGNMENT for buffer in self._live_buffers()
+        )
 
     def maxAvailableSizeWithAlignment_(self, alignment: int) -> int:
         require(alignment & (alignment - 1) == 0, f"alignment {alignment} is no power of two")

@@ -107,12 +107,12 @@ class CommandQueue(Labelled):
         self.system.autorelease(made)
         return made
 
-    def committed(self) -> None:
+    def note_commit(self) -> None:
         """One of the queue's command buffers was committed."""
         with self._lock:
             self._uncommitted -= 1
 
-    def finished(self, *, committed: bool) -> None:
+    def note_finish(self, *, committed: bool) -> None:
         """One of the queue's command buffers is done, or was released without a commit."""
         with self._lock:
             self._open -= 1
@@ -221,7 +221,7 @@ class CommandBuffer(Labelled):
 
     def __del__(self) -> None:
         if self._status < COMMITTED:
-            self._queue.finished(committed=False)
+            self._queue.note_finish(committed=False)
 
     # What it is.
 
@@ -268,13 +268,13 @@ class CommandBuffer(Labelled):
         if self._encoder is not None:
             raise MetalValidationError(f"{what}: an encoder of the command buffer is still open")
 
-    def _opened(self, encoder: Any) -> Any:
+    def _open_encoder(self, encoder: Any) -> Any:
         self._encoder = ref(encoder)
         self._encoders.append((None, encoder.signposts, len(self.commands)))
         self.system.autorelease(encoder)
         return encoder
 
-    def encoder_ended(self, encoder: CommandEncoder) -> None:
+    def note_encoder_end(self, encoder: CommandEncoder) -> None:
         """An encoder ended: another may begin."""
         self._encoder = None
         _, signposts, first = self._encoders[-1]
@@ -287,7 +287,7 @@ class CommandBuffer(Labelled):
         self._recording("computeCommandEncoder")
         if dispatch_type not in _DISPATCH_TYPES:
             raise MetalValidationError(f"{dispatch_type} is no MTLDispatchType")
-        made: ComputeCommandEncoder = self._opened(
+        made: ComputeCommandEncoder = self._open_encoder(
             ComputeCommandEncoder(self, dispatch_type, ((), ()))
         )
         return made
@@ -299,14 +299,14 @@ class CommandBuffer(Labelled):
         if descriptor is None:
             raise MetalValidationError("computeCommandEncoderWithDescriptor: it is nil")
         dispatch_type: int = descriptor.properties["dispatchType"]
-        made: ComputeCommandEncoder = self._opened(
+        made: ComputeCommandEncoder = self._open_encoder(
             ComputeCommandEncoder(self, dispatch_type, descriptor.samples())
         )
         return made
 
     def blitCommandEncoder(self) -> BlitCommandEncoder:
         self._recording("blitCommandEncoder")
-        made: BlitCommandEncoder = self._opened(BlitCommandEncoder(self))
+        made: BlitCommandEncoder = self._open_encoder(BlitCommandEncoder(self))
         return made
 
     def encodeSignalEvent_value_(self, event: Event | None, value: int) -> None:
@@ -367,7 +367,7 @@ class CommandBuffer(Labelled):
                 buffer.check_owner()
         if not self._retained:
             self._watch(1)
-        self._queue.committed()
+        self._queue.note_commit()
         self._queue.worker.submit(self)
 
     def waitUntilScheduled(self) -> None:
@@ -381,7 +381,7 @@ class CommandBuffer(Labelled):
             pass
 
     def run(self) -> None:
-        """Execute it, on the queue's thread."""
+        """Execute the commands, on the queue's thread."""
         self._status = SCHEDULED
         self._call(self._scheduled_handlers)
         self._scheduled.release()
@@ -398,7 +398,7 @@ class CommandBuffer(Labelled):
         self._status = COMPLETED if self._error is None else FAILED
         self.commands = []
         self._watch(-1)
-        self._queue.finished(committed=True)
+        self._queue.note_finish(committed=True)
         self._call(self._completed_handlers)
         self._done.release()
 

@@ -29,7 +29,7 @@ class Command(Protocol):
     """One step of a command buffer."""
 
     def run(self, settings: Settings) -> None:
-        """Do it, on the queue's thread."""
+        """Execute the command, on the queue's thread."""
 
 
 # A buffer that a command uses, and the offset: the buffer is held, or only known where references
@@ -68,7 +68,7 @@ class Dispatch(NamedTuple):
         from speedmetal.metal_simulator.language.program import region_of
         from speedmetal.metal_simulator.memory import GuardedMemory, edge_of
 
-        compiled = self.pipeline.function.compiled(check_races=settings.check_races)
+        compiled = self.pipeline.function.compile_for_host(check_races=settings.check_races)
         regions: dict[int, Any] = {}
         held: list[object] = []  # what must live until the kernel is done
         edge = edge_of(settings.order)

@@ -150,15 +150,15 @@ def check_bytes(value: object, length: int, place: Place) -> None:
 
 def to_numbers(value: object, count: int, place: Place) -> list[int]:
     """A C array of unsigned integers, exactly ``count`` of them."""
-    return [to_uint(item, place) for item in _counted(value, count, place)]
+    return [to_uint(item, place) for item in _check_count(value, count, place)]
 
 
 def to_objects(value: object, count: int, proxy: type, place: Place) -> list[Any]:
     """A C array of objects, exactly ``count`` of them; nil is allowed."""
-    return [to_native(item, proxy, place) for item in _counted(value, count, place)]
+    return [to_native(item, proxy, place) for item in _check_count(value, count, place)]
 
 
-def _counted(value: object, count: int, place: Place) -> Sequence[Any]:
+def _check_count(value: object, count: int, place: Place) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise TypeError(place.refusal(value))
     if len(value) != count:

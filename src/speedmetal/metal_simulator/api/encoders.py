@@ -54,7 +54,7 @@ class Recording(Protocol):
     def hold(self, buffer: Buffer) -> Buffer | ref[Buffer]:
         """How a command refers to a buffer."""
 
-    def encoder_ended(self, encoder: CommandEncoder) -> None:
+    def note_encoder_end(self, encoder: CommandEncoder) -> None:
         """Another encoder may begin."""
 
 
@@ -98,7 +98,7 @@ class CommandEncoder(Labelled):
         require(self._groups == 0, f"{self._groups} debug groups are still open")
         self.owner.commands.extend(self._at_end)
         self.ended = True
-        self.owner.encoder_ended(self)
+        self.owner.note_encoder_end(self)
 
     def insertDebugSignpost_(self, text: str | None) -> None:
         self._open()

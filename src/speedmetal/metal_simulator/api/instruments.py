@@ -38,10 +38,10 @@ class CaptureManager(Native):
         return manager
 
     def newCaptureScopeWithDevice_(self, device: Native | None) -> CaptureScope:
-        return CaptureScope(self.system, _given(device, "newCaptureScopeWithDevice"), None)
+        return CaptureScope(self.system, _require_object(device, "newCaptureScopeWithDevice"), None)
 
     def newCaptureScopeWithCommandQueue_(self, queue: Labelled | None) -> CaptureScope:
-        given = _given(queue, "newCaptureScopeWithCommandQueue")
+        given = _require_object(queue, "newCaptureScopeWithCommandQueue")
         assert isinstance(given, Labelled)
         return CaptureScope(self.system, given.device(), given)
 
@@ -82,7 +82,7 @@ class CaptureManager(Native):
         return self.system.capture is not None
 
 
-def _given(native: Native | None, what: str) -> Native:
+def _require_object(native: Native | None, what: str) -> Native:
     if native is None:
         raise MetalValidationError(f"{what}: the object is nil")
     return native

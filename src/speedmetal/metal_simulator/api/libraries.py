@@ -201,9 +201,9 @@ class Function(Labelled):
         self._name = name
         self.library = library
         self.constants = constants
-        self.compiled(check_races=False)
+        self.compile_for_host(check_races=False)
 
-    def compiled(self, *, check_races: bool) -> CompiledFunction:
+    def compile_for_host(self, *, check_races: bool) -> CompiledFunction:
         """The function of this machine."""
         if self.constants is None:
             program = self.library.program({}, check_races=check_races)
@@ -219,7 +219,7 @@ class Function(Labelled):
         given = self.constants or {}
         return [
             constant.name
-            for constant in self.compiled(check_races=False).constants
+            for constant in self.compile_for_host(check_races=False).constants
             if constant.is_required and not {constant.name, constant.index} & given.keys()
         ]
 
@@ -234,11 +234,11 @@ class Function(Labelled):
         return self._name
 
     def functionType(self) -> int:
-        stage = self.compiled(check_races=False).stage
+        stage = self.compile_for_host(check_races=False).stage
         return sdk.ENUMERATIONS[f"MTLFunctionType{stage.capitalize()}"]
 
     def functionConstantsDictionary(self) -> dict[str, Native]:
-        constants = self.compiled(check_races=False).constants
+        constants = self.compile_for_host(check_races=False).constants
         return {constant.name: FunctionConstant(self.system, constant) for constant in constants}
 
 

@@ -66,7 +66,7 @@ class ComputePipelineState(Allocation):
         self, system: System, device: Native, function: Function, options: Mapping[str, Any]
     ) -> None:
         super().__init__(system, device)
-        compiled = function.compiled(check_races=False)
+        compiled = function.compile_for_host(check_races=False)
         limits = (
             options["maxTotalThreadsPerThreadgroup"],
             compiled.max_threads,
@@ -117,7 +117,7 @@ def make_pipeline(
             system, f"function {function.name()!r} needs values of its constants {names}"
         )
     try:
-        _ = function.compiled(check_races=False).entry
+        _ = function.compile_for_host(check_races=False).entry
     except msl_error() as error:
         return None, compile_failure(system, str(error))
     archives: Sequence[BinaryArchive] = options["binaryArchives"] or ()

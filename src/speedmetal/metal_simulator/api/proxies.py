@@ -56,13 +56,13 @@ class ObjectProxy:
         )
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(_missing(type(self).__name__, name))
+        raise AttributeError(_explain_missing(type(self).__name__, name))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {id(self):#x}>"
 
 
-def _missing(owner: str, name: str) -> str:
+def _explain_missing(owner: str, name: str) -> str:
     """Why an owner has no such attribute: it is nowhere, elsewhere, or younger than the system."""
     shown = f"{owner} has no selector {name.replace('_', ':')!r}"
     known = {selector.name: selector for _, selector in sdk.selectors(owner)}
@@ -153,7 +153,7 @@ class Bridge:
         members: dict[str, Any] = {"__slots__": ()}
         available = self.system.configuration.os_version
         for selector in _available(owner, available):
-            code = _compiled(owner, selector, _sends_property(native, selector))
+            code = _compile_method(owner, selector, _sends_property(native, selector))
             members[selector.name] = self._method(owner, selector, code, native)
         if not parents:
             parents = (self.classes.get("NSObject", ObjectProxy),)
@@ -227,7 +227,7 @@ def _sends_property(native: type[Native], selector: Selector) -> str | None:
 
 
 @cache
-def _compiled(owner: Owner, selector: Selector, attribute: str | None) -> CodeType:
+def _compile_method(owner: Owner, selector: Selector, attribute: str | None) -> CodeType:
     """The function of a row: counts the message, checks the arguments, sends it, wraps a result."""
     names = [f"a{index}" for index in range(len(selector.arguments))]
     receiver = [] if selector.of_class else ["self"]
@@ -311,23 +311,23 @@ def _check_array(name: str, place: str, kind: str, count: str) -> Iterator[str]:
 def _send(selector: Selector, attribute: str | None, sent: list[str]) -> Iterator[str]:
     if attribute is not None:
         target = f"self.native.properties[{attribute!r}]"
-        yield f"{target} = {sent[0]}" if sent else f"return {_received(selector, target)}"
+        yield f"{target} = {sent[0]}" if sent else f"return {_wrap_result(selector, target)}"
         return
     receiver = "native_class" if selector.of_class else "self.native"
     arguments = ["system", *sent] if selector.of_class else sent
     call = f"{receiver}.{selector.name}({', '.join(arguments)})"
     if not selector.outputs:
-        yield f"return {_received(selector, call)}"
+        yield f"return {_wrap_result(selector, call)}"
         return
     yield f"result = {call}"
-    parts = [_received(selector, "result[0]")] if selector.result else []
+    parts = [_wrap_result(selector, "result[0]")] if selector.result else []
     first = len(parts)
     for index, output in enumerate(selector.outputs, first):
         parts.append(f"result[{index}]" if output.kind == "uint" else f"wrap(result[{index}])")
     yield f"return ({', '.join(parts)})"
 
 
-def _received(selector: Selector, value: str) -> str:
+def _wrap_result(selector: Selector, value: str) -> str:
     kind = selector.result
     if kind == "object" or kind in {"list", "dict"}:
         return f"bridge.wrap_any({value})"

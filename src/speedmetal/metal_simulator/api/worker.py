@@ -14,7 +14,7 @@ class Work(Protocol):
     """What a worker runs."""
 
     def run(self) -> None:
-        """Do it; must not raise."""
+        """Do the work; must not raise."""
 
 
 class Worker:

@@ -154,12 +154,12 @@ def with_library(toolchain: Toolchain, reading: Reading, flags: list[str]) -> li
     return [
         *flags,
         "-include-pch",
-        str(_precompiled(toolchain, reading, tuple(flags), os.getpid())),
+        str(_write_precompiled_header(toolchain, reading, tuple(flags), os.getpid())),
     ]
 
 
 @functools.cache
-def _precompiled(
+def _write_precompiled_header(
     toolchain: Toolchain, reading: Reading, flags: tuple[str, ...], _process: int
 ) -> Path:
     """The precompiled library as a file of this process."""

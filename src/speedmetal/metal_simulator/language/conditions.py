@@ -23,7 +23,7 @@ def _both(a: Value, b: Value) -> Value:
     return False if is_false else None if a is None or b is None else True
 
 
-def _known(function: Callable[..., Any]) -> Callable[..., Value]:
+def _propagate_unknown(function: Callable[..., Any]) -> Callable[..., Value]:
     """A function of values that are all known; else the result is not."""
 
     def of(*values: Value) -> Value:
@@ -37,24 +37,24 @@ def _known(function: Callable[..., Any]) -> Callable[..., Value]:
 _LEVELS: tuple[Mapping[str, Callable[[Value, Value], Value]], ...] = (
     {"||": _either},
     {"&&": _both},
-    {"|": _known(operator.or_)},
-    {"^": _known(operator.xor)},
-    {"&": _known(operator.and_)},
-    {"==": _known(operator.eq), "!=": _known(operator.ne)},
+    {"|": _propagate_unknown(operator.or_)},
+    {"^": _propagate_unknown(operator.xor)},
+    {"&": _propagate_unknown(operator.and_)},
+    {"==": _propagate_unknown(operator.eq), "!=": _propagate_unknown(operator.ne)},
     {
-        "<": _known(operator.lt),
-        "<=": _known(operator.le),
-        ">": _known(operator.gt),
-        ">=": _known(operator.ge),
+        "<": _propagate_unknown(operator.lt),
+        "<=": _propagate_unknown(operator.le),
+        ">": _propagate_unknown(operator.gt),
+        ">=": _propagate_unknown(operator.ge),
     },
-    {"+": _known(operator.add), "-": _known(operator.sub)},
-    {"*": _known(operator.mul)},
+    {"+": _propagate_unknown(operator.add), "-": _propagate_unknown(operator.sub)},
+    {"*": _propagate_unknown(operator.mul)},
 )
 _UNARY: Mapping[str, Callable[[Value], Value]] = {
-    "!": _known(operator.not_),
-    "-": _known(operator.neg),
-    "+": _known(operator.pos),
-    "~": _known(operator.invert),
+    "!": _propagate_unknown(operator.not_),
+    "-": _propagate_unknown(operator.neg),
+    "+": _propagate_unknown(operator.pos),
+    "~": _propagate_unknown(operator.invert),
 }
 
 
@@ -101,7 +101,7 @@ class Conditions:
         begin = None if variable is None else self._value_begin(variable)
         if variable is None or begin is None:
             return None
-        return _Expression(self, begin, variable.end - 1).read()
+        return _Expression(self, begin, variable.end - 1).evaluate()
 
     def _value_begin(self, variable: Declaration) -> int | None:
         words = self.tokens.words
@@ -118,7 +118,7 @@ class _Expression:
         self.index = begin
         self.end = end
 
-    def read(self) -> Value:
+    def evaluate(self) -> Value:
         value = self._choice()
         if self.index != self.end:
             raise _NotUnderstoodError
@@ -165,7 +165,7 @@ class _Expression:
         if word == "(":
             inner = _Expression(self.conditions, self.index + 1, self.tokens.partner[self.index])
             self.index = inner.end + 1
-            return inner.read()
+            return inner.evaluate()
         return self._single(word)
 
     def _single(self, word: str) -> Value:

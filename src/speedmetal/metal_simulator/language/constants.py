@@ -51,7 +51,7 @@ def read_constants(
     Raises:
         MslError: One has no index, or a value is for a constant that is not there.
     """
-    asked = _asked_about(tokens)
+    asked = _find_queried_constants(tokens)
     constants: dict[str, FunctionConstant] = {}
     for declaration in found:
         attribute = declaration.attribute("function_constant")
@@ -72,7 +72,7 @@ def read_constants(
     return constants
 
 
-def _asked_about(tokens: Tokens) -> set[str]:
+def _find_queried_constants(tokens: Tokens) -> set[str]:
     """The names in ``is_function_constant_defined(name)``."""
     return {
         tokens.word(index + 2)

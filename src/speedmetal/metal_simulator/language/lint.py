@@ -19,7 +19,7 @@ from speedmetal.metal_simulator.language.preprocess import (
     Preprocessed,
     existing_folders,
     preprocess,
-    relocated,
+    relocate_error,
     tokens_of,
 )
 from speedmetal.metal_simulator.language.translation import Translation, translate
@@ -61,7 +61,7 @@ def lint(
     if not include_folders and default_cache().get(key) == _CLEAN:
         return ()
     try:
-        found = _found(source, toolchain, language_version, dict(defines or {}), folders)
+        found = _find_faults(source, toolchain, language_version, dict(defines or {}), folders)
     except MslError as error:
         return error.diagnostics
     if not found and not include_folders:
@@ -69,7 +69,7 @@ def lint(
     return found
 
 
-def _found(
+def _find_faults(
     source: str,
     toolchain: toolchains.Toolchain,
     language_version: tuple[int, int],
@@ -88,19 +88,21 @@ def _found(
     try:
         translation = translate(tokens, Reading.CHECKED, constants={})
     except MslError as error:
-        raise relocated(error, text) from None
+        raise relocate_error(error, text) from None
     flags = building.flags_of(Reading.CHECKED)
     done = building.compile_text(toolchain, translation.rewritten.text, Reading.CHECKED, flags)
-    by_compiler = _by_compiler(messages.read_checked(done.messages, translation.rewritten, text))
+    by_compiler = _by_compiler(
+        messages.read_checked_messages(done.messages, translation.rewritten, text)
+    )
     ours = [MslDiagnostic(*text.place(d.line, d.column), d.severity, d.message) for d in by_rules]
-    ours += _not_checked(translation, tokens, text)
+    ours += _warn_of_omissions(translation, tokens, text)
     lines = {(d.line, d.severity) for d in ours}
     # Where a rule speaks of a line, the compiler's words would say the same worse.
     rest = [d for d in by_compiler if (d.line, d.severity) not in lines]
     return tuple(sorted([*ours, *rest], key=lambda d: (d.line, d.column)))
 
 
-def _not_checked(
+def _warn_of_omissions(
     translation: Translation, tokens: Tokens, text: Preprocessed
 ) -> list[MslDiagnostic]:
     """Warnings about functions that were left out: that nothing is said of them means nothing."""

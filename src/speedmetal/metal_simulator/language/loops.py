@@ -88,14 +88,14 @@ def _count(tokens: Tokens, rewriter: Rewriter, index: int) -> None:
 def _enter(tokens: Tokens, rewriter: Rewriter, index: int) -> None:
     between = tokens.text[tokens.list[index - 1].end : tokens.list[index].start]
     if "#" in between:  # a pragma about the loop must stay in front of it
-        rewriter.after(index - 1, " " + _ENTER)
+        rewriter.insert_after(index - 1, " " + _ENTER)
     else:
-        rewriter.before(index, _ENTER)
+        rewriter.insert_before(index, _ENTER)
 
 
 def _turn(tokens: Tokens, rewriter: Rewriter, condition: int) -> None:
     is_empty = tokens.words[condition] in (";", ")")
-    rewriter.before(condition, _TURN if is_empty else f"{_TURN}, ")
+    rewriter.insert_before(condition, _TURN if is_empty else f"{_TURN}, ")
 
 
 def _condition(tokens: Tokens, opening: int) -> int | None:

@@ -106,20 +106,22 @@ def with_lines(rewritten: Rewritten, text: Preprocessed) -> str:
     return "".join(parts)
 
 
-def read(messages: str, rewritten: Rewritten, text: Preprocessed) -> list[MslDiagnostic]:
+def read_messages(messages: str, rewritten: Rewritten, text: Preprocessed) -> list[MslDiagnostic]:
     """The messages about the user's text.
 
     An error inside the library, of a function that the text called wrongly, is told at the call.
     """
-    return _placed(list(_messages(messages)), messages, rewritten, text)
+    return _place_messages(list(_messages(messages)), messages, rewritten, text)
 
 
-def read_checked(messages: str, rewritten: Rewritten, text: Preprocessed) -> list[MslDiagnostic]:
-    """The same for the checked reading, without what its language refuses and Metal does not."""
-    return _placed(list(_without_limits(_messages(messages))), messages, rewritten, text)
+def read_checked_messages(
+    messages: str, rewritten: Rewritten, text: Preprocessed
+) -> list[MslDiagnostic]:
+    """The messages of the checked reading, without those about what Metal allows."""
+    return _place_messages(list(_without_limits(_messages(messages))), messages, rewritten, text)
 
 
-def _placed(
+def _place_messages(
     every: list[_Message], messages: str, rewritten: Rewritten, text: Preprocessed
 ) -> list[MslDiagnostic]:
     found: dict[MslDiagnostic, None] = {}  # each once
@@ -127,7 +129,9 @@ def _placed(
         severity: Severity = "warning" if kind == "warning" else "error"
         place = text.place(*rewritten.place(line, column))
         found[MslDiagnostic(*place, severity, in_words(message))] = None
-    if not any(d.severity == "error" for d in found) and (error := _elsewhere(every, messages)):
+    if not any(d.severity == "error" for d in found) and (
+        error := _error_elsewhere(every, messages)
+    ):
         found[error] = None
     return sorted(found, key=lambda d: (d.line, d.column))
 
@@ -146,8 +150,8 @@ def _at_the_text(every: list[_Message]) -> Iterable[tuple[int, int, str, str]]:
             inner = ""
 
 
-def _elsewhere(every: list[_Message], messages: str) -> MslDiagnostic | None:
-    """An error that is at no place of the text: none may be lost."""
+def _error_elsewhere(every: list[_Message], messages: str) -> MslDiagnostic | None:
+    """An error that has no place in the user's text; it is shown at the text's beginning."""
     for file, _, _, kind, message in every:
         if kind == "error" and file and file != _TEXT:
             return MslDiagnostic(1, 1, "error", in_words(message))
@@ -157,7 +161,7 @@ def _elsewhere(every: list[_Message], messages: str) -> MslDiagnostic | None:
     return None
 
 
-def unplaced(messages: str) -> MslDiagnostic:
+def make_unplaced_fault(messages: str) -> MslDiagnostic:
     """A fault of which only the compiler's words are known."""
     error = re.search(r"^(.*?)(?:fatal )?error: (.*)$", messages, re.MULTILINE)
     return MslDiagnostic(1, 1, "error", in_words(error[2]) if error else messages.strip())

@@ -46,7 +46,7 @@ def omissions(tokens: Tokens, found: Sequence[Declaration]) -> dict[int, str]:
         if reason:
             reasons[declaration.begin] = reason
     if reasons:
-        _spread(tokens, found, reasons)
+        _spread_omissions(tokens, found, reasons)
     return reasons
 
 
@@ -107,7 +107,9 @@ def _names_a_type(tokens: Tokens, index: int) -> bool:
     return tokens.is_name(index + 1) or after in ("&", "*") or is_argument
 
 
-def _spread(tokens: Tokens, found: Sequence[Declaration], reasons: dict[int, str]) -> None:
+def _spread_omissions(
+    tokens: Tokens, found: Sequence[Declaration], reasons: dict[int, str]
+) -> None:
     """Leave out also what needs what is left out."""
     users = _users(tokens, found)
     waiting = [declaration for declaration in found if declaration.begin in reasons]

@@ -138,12 +138,12 @@ def preprocess(
         MslError: A directive is wrong, or an include is not there.
     """
     version = language_version[0] * 100 + language_version[1] * 10
-    if not defines and (done := _blanked(source, version)) is not None:
+    if not defines and (done := _blank_directives(source, version)) is not None:
         return Preprocessed(source, done)
     return _by_clang(source, toolchain, version, defines, include_folders)
 
 
-def _blanked(source: str, version: int) -> str | None:
+def _blank_directives(source: str, version: int) -> str | None:
     """The text with blanks for directives; None where there is more than the simple ones."""
     if "#" not in source:
         return None if "__METAL" in source else source
@@ -216,10 +216,10 @@ def _by_clang(
     done = toolchain.preprocess(f'#line 1 "{_FILE}"\n{source}', flags)
     if done.output is None:
         raise MslError(_faults(done.messages, source), source)
-    return _joined(source, done.output.decode("utf-8", "replace"))
+    return _join_lines(source, done.output.decode("utf-8", "replace"))
 
 
-def _joined(source: str, output: str) -> Preprocessed:
+def _join_lines(source: str, output: str) -> Preprocessed:
     texts: list[str] = []
     numbers: list[int] = []
     number, own = 1, 1
@@ -296,11 +296,11 @@ def tokens_of(text: Preprocessed) -> Tokens:
     try:
         return Tokens(text.text)
     except MslError as error:
-        raise relocated(error, text) from None
+        raise relocate_error(error, text) from None
 
 
-def relocated(error: MslError, text: Preprocessed) -> MslError:
-    """The same faults at their places in the user's text."""
+def relocate_error(error: MslError, text: Preprocessed) -> MslError:
+    """The error with each fault at its place in the user's text."""
     moved = [
         MslDiagnostic(*text.place(found.line, found.column), found.severity, found.message)
         for found in error.diagnostics

@@ -17,7 +17,7 @@ from speedmetal.metal_simulator.language.preprocess import (
     Preprocessed,
     existing_folders,
     preprocess,
-    relocated,
+    relocate_error,
     tokens_of,
 )
 from speedmetal.metal_simulator.language.translation import (
@@ -69,8 +69,8 @@ class Function:
     """A kernel that can be launched.
 
     Args:
-        name: Under which the host asks for it.
-        parameters: What it gets.
+        name: The name by which the host asks for it.
+        parameters: The parameters that it gets.
         uses_fibers: Whether its threads may wait for each other: it may reach a barrier or a
             function of simdgroups or quadgroups.
         static_threadgroup_bytes: Of its own declarations of threadgroup memory.
@@ -179,11 +179,11 @@ def _program(request: _Request) -> Program:
     toolchain = toolchains.find()
     included = ""
     if request.include_folders:  # what is there may change without the text changing
-        included = request.preprocessed(toolchain).text
+        included = request.preprocess_source(toolchain).text
     content = default_cache().get_or_build(
-        request.key(toolchain, included), lambda: _compiled(request, toolchain)
+        request.key(toolchain, included), lambda: _compile_request(request, toolchain)
     )
-    return _loaded(request, content)
+    return _load_program(request, content)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class _Request:
     include_folders: tuple[Path, ...]
     functions: frozenset[str] | None
 
-    def preprocessed(self, toolchain: Toolchain) -> Preprocessed:
+    def preprocess_source(self, toolchain: Toolchain) -> Preprocessed:
         return preprocess(
             self.source,
             toolchain,
@@ -238,16 +238,16 @@ class _Described:
     later: list[str] = field(default_factory=list)  # functions to be compiled when asked for
 
 
-def _compiled(request: _Request, toolchain: Toolchain) -> bytes:
+def _compile_request(request: _Request, toolchain: Toolchain) -> bytes:
     """The description and the library, in one."""
-    text = request.preprocessed(toolchain)
+    text = request.preprocess_source(toolchain)
     tokens = tokens_of(text)
     try:
         translation = translate(
             tokens, Reading.SIMULATED, constants=request.constants, functions=request.functions
         )
     except MslError as error:
-        raise relocated(error, text) from None
+        raise relocate_error(error, text) from None
     entries, later = translation.entries, []
     if request.functions is None and len(entries) > _AT_ONCE:
         later = [entry.name for entry in entries]
@@ -279,13 +279,13 @@ def _library(
     done = building.compile_text(toolchain, lined, Reading.SIMULATED, flags)
     if done.output is None:
         plain = building.with_library(toolchain, Reading.SIMULATED, flags)
-        found = messages.read(
+        found = messages.read_messages(
             toolchain.check(translation.rewritten.text, plain) or done.messages,
             translation.rewritten,
             text,
         )
         errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
-        raise MslError(errors or [messages.unplaced(done.messages)], text.source)
+        raise MslError(errors or [messages.make_unplaced_fault(done.messages)], text.source)
     return toolchain.link([done.output])
 
 
@@ -320,7 +320,7 @@ def _constant(constant: Any) -> dict[str, Any]:
     }
 
 
-def _loaded(request: _Request, content: bytes) -> Program:
+def _load_program(request: _Request, content: bytes) -> Program:
     length = int.from_bytes(content[:8], "little")
     described = _Described(**json.loads(content[8 : 8 + length]))
     runtime_library.runtime()  # whose names the library needs

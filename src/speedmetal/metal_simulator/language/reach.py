@@ -49,7 +49,7 @@ def _names(tokens: Tokens, declaration: Declaration) -> frozenset[str]:
     return frozenset({declaration.name})
 
 
-def _used(tokens: Tokens, declaration: Declaration, kernels: set[str]) -> set[str]:
+def _find_words(tokens: Tokens, declaration: Declaration, kernels: set[str]) -> set[str]:
     """The words of a declaration, without kernels whose types alone it names."""
     words = tokens.words[declaration.begin : declaration.end]
     used = set(words)
@@ -87,7 +87,7 @@ class Reach:
         for number, declaration in enumerate(found):
             self._numbers[declaration.begin] = number
             is_instance = declaration.sort is Sort.INSTANTIATION
-            used = _used(tokens, declaration, set() if is_instance else kernels)
+            used = _find_words(tokens, declaration, set() if is_instance else kernels)
             self._words.append(known & used)
             if is_instance:
                 continue  # makes a function of a template that has a name of its own

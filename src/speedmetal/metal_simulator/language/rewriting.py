@@ -39,10 +39,10 @@ class Rewriter:
             self._before.pop(index, None)
             self._after.pop(index, None)
 
-    def before(self, index: int, text: str) -> None:
+    def insert_before(self, index: int, text: str) -> None:
         self._before[index] = self._before.get(index, "") + text
 
-    def after(self, index: int, text: str) -> None:
+    def insert_after(self, index: int, text: str) -> None:
         self._after[index] = text + self._after.get(index, "")
 
     def prepend(self, text: str) -> None:
@@ -56,7 +56,7 @@ class Rewriter:
     def is_dropped(self, index: int) -> bool:
         return self._words.get(index) == ""
 
-    def rendered(self, begin: int, end: int) -> str:
+    def render_tokens(self, begin: int, end: int) -> str:
         """Tokens as they are now, on one line."""
         words = (
             self._before.get(i, "")

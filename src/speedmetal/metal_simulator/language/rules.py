@@ -106,15 +106,15 @@ def _recursion(tokens: Tokens, known: list[Declaration]) -> Findings:
         # Templates may end by their arguments, each instance a function of its own.
         if declaration.sort is Sort.FUNCTION and declaration.body and not declaration.template:
             named.setdefault(declaration.name, []).append(declaration)
-    calls = {name: _called(tokens, bodies, named) for name, bodies in named.items()}
+    calls = {name: _find_callees(tokens, bodies, named) for name, bodies in named.items()}
     for name, bodies in named.items():
         if len(bodies) > 1:
             continue  # overloads may call each other
-        if name in _reached(name, calls):
+        if name in _find_reachable(name, calls):
             yield bodies[0].name_index, f"{name} calls itself; Metal has no recursion, use a loop"
 
 
-def _called(
+def _find_callees(
     tokens: Tokens, bodies: list[Declaration], named: dict[str, list[Declaration]]
 ) -> set[str]:
     found = set()
@@ -162,7 +162,7 @@ def _atomic_floats(tokens: Tokens, _known: list[Declaration]) -> Findings:
             yield index, "atomic_float is for device memory; compare and exchange an atomic_uint"
 
 
-def _reached(start: str, calls: dict[str, set[str]]) -> set[str]:
+def _find_reachable(start: str, calls: dict[str, set[str]]) -> set[str]:
     seen: set[str] = set()
     waiting = list(calls[start])
     while waiting:

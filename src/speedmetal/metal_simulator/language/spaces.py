@@ -71,7 +71,7 @@ def free_members(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration
             continue
         _return_thread_memory(tokens, rewriter, function)
         if (_type_before(tokens, function.name_index - 2), function.name) in freed:
-            _free(tokens, rewriter, function)
+            _remove_thread_qualifiers(tokens, rewriter, function)
 
 
 def refer_to_functions(tokens: Tokens, rewriter: Rewriter, found: Sequence[Declaration]) -> None:
@@ -113,7 +113,7 @@ def _free_members_of(
                 if tokens.words[index] == "constant":
                     rewriter.replace(index, "__constant")  # elsewhere the word says const too
             if is_constructor or names.count(member.name) == 1:
-                _free(tokens, rewriter, member)
+                _remove_thread_qualifiers(tokens, rewriter, member)
                 freed.add((record.name, member.name))
     return freed
 
@@ -129,8 +129,8 @@ def _return_thread_memory(tokens: Tokens, rewriter: Rewriter, member: Declaratio
         return
     for index in range(*member.body):
         if tokens.words[index] == "return" and tokens.word(index + 1) != ";":
-            rewriter.after(index, " smr::in_thread(")
-            rewriter.before(_statement_end(tokens, index), ")")
+            rewriter.insert_after(index, " smr::in_thread(")
+            rewriter.insert_before(_statement_end(tokens, index), ")")
 
 
 def _statement_end(tokens: Tokens, index: int) -> int:
@@ -142,7 +142,7 @@ def _statement_end(tokens: Tokens, index: int) -> int:
     return index
 
 
-def _free(tokens: Tokens, rewriter: Rewriter, member: Declaration) -> None:
+def _remove_thread_qualifiers(tokens: Tokens, rewriter: Rewriter, member: Declaration) -> None:
     for index in _qualifiers(tokens, member):
         if tokens.words[index] == "thread":
             rewriter.replace(index, "")

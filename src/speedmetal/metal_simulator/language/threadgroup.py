@@ -80,7 +80,7 @@ class Variables:
         self._totals = ["0ul"]  # the bytes declared so far, for each open brace
 
     def rewrite(self, begin: int, end: int) -> set[int]:
-        """Rewrite the declarations among tokens; which ``threadgroup`` tokens were theirs."""
+        """Rewrite the declarations among tokens; returns their ``threadgroup`` tokens."""
         handled = set()
         for index in range(begin, end):
             word = self.tokens.words[index]
@@ -94,12 +94,12 @@ class Variables:
         return handled
 
     def _is_variable(self, index: int) -> bool:
-        first = self._first(index)
+        first = self._first_token(index)
         return self.tokens.word(first - 1) in _BEFORE_STATEMENT and not is_indirect(
             self.tokens, index
         )
 
-    def _first(self, index: int) -> int:
+    def _first_token(self, index: int) -> int:
         """The first token of the declaration."""
         tokens = self.tokens
         while True:
@@ -116,7 +116,7 @@ class Variables:
 
     def _variable(self, index: int) -> None:
         tokens, rewriter = self.tokens, self.rewriter
-        first = self._first(index)
+        first = self._first_token(index)
         alignment = ""
         cursor = first
         type_begin = -1
@@ -144,11 +144,11 @@ class Variables:
         self.arrays += [Array(tokens.words[found.name], element) for found in declarators]
         rewriter.replace(first, "")
         qualifier = "".join(f"{word} " for word in qualifiers if word == "volatile")
-        type_text = qualifier + rewriter.rendered(type_begin, type_end)
+        type_text = qualifier + rewriter.render_tokens(type_begin, type_end)
         for number, declarator in enumerate(declarators):
             self._declarator(declarator, type_text, alignment, is_first=number == 0)
         opening = f"auto& {tokens.words[declarators[0].name]} = smr::threadgroup_memory<{qualifier}"
-        rewriter.before(first, opening)
+        rewriter.insert_before(first, opening)
 
     def _declarator(
         self, found: _Declarator, type_text: str, alignment: str, *, is_first: bool
@@ -164,8 +164,8 @@ class Variables:
         cursor = found.begin
         while cursor < found.end:  # what is greater than something must not end the list
             close = tokens.partner[cursor]
-            rewriter.after(cursor, "(")
-            rewriter.before(close, ")")
+            rewriter.insert_after(cursor, "(")
+            rewriter.insert_before(close, ")")
             cursor = close + 1
         rewriter.drop(found.end, found.stop)
         argument = f"{site}u, {alignment}" if alignment else f"{site}u"
@@ -184,7 +184,7 @@ class Variables:
         if tokens.words[found.stop] == ",":
             rewriter.replace(found.stop, f"{closing}; ".replace(";;", ";"))
         else:
-            rewriter.before(found.stop, closing.rstrip(";"))
+            rewriter.insert_before(found.stop, closing.rstrip(";"))
 
     def _total(self, name: str, site: int) -> str:
         """A check of the bytes that are declared up to here."""

@@ -45,10 +45,10 @@ class Entry:
     """A function that can be launched.
 
     Args:
-        number: In the names of its symbols.
-        name: Under which the host asks for it.
+        number: The number in the names of its symbols.
+        name: The name by which the host asks for it.
         declaration: The kernel.
-        parameters: What it gets.
+        parameters: The parameters that it gets.
         places: The place of each in the kernel's signature, from 0.
         signature_length: How many are in the signature.
         constants: Function constants that it may use.
@@ -218,7 +218,7 @@ class _Translator:
                 instantiation = declaration
                 target = self._target(declaration)
                 if target is None:
-                    kernel = self._deduced(declaration)
+                    kernel = self._deduce_template(declaration)
                 else:
                     kernel = self._template(*target)
                     name = self.tokens.source(*target[1:])
@@ -263,7 +263,7 @@ class _Translator:
             )
         return fitting[0] if fitting else None
 
-    def _deduced(self, declaration: Declaration) -> Declaration | None:
+    def _deduce_template(self, declaration: Declaration) -> Declaration | None:
         """The kernel template of an instantiation that states parameters, but no arguments."""
         parameters = self._stated_parameters(declaration)
         if parameters is None:
@@ -366,7 +366,7 @@ class _Translator:
             return
         value = f"(unsigned long)({self.tokens.source(*limit.arguments)})"
         row = threadgroup.record(entry, MAXIMUM_SITE, value, "1")
-        self.rewriter.after(declaration.body[0], f" {row}")
+        self.rewriter.insert_after(declaration.body[0], f" {row}")
 
     def _drop_definitions(self) -> None:
         """Definitions of types' constants, which have their values inside the types."""
@@ -386,12 +386,12 @@ class _Translator:
         stop = declaration.body[0] if declaration.body else declaration.end
         self._drop_attributes(declaration.head, stop)
         if declaration.template is None or self._is_template(declaration):
-            self.rewriter.before(declaration.head, "static inline ")
+            self.rewriter.insert_before(declaration.head, "static inline ")
 
     def _numbered_template(self, declaration: Declaration) -> None:
         """The number of the instance is a template parameter, for its table of memory."""
         assert declaration.template is not None
-        self.rewriter.before(declaration.template[0], "int smr_entry, ")
+        self.rewriter.insert_before(declaration.template[0], "int smr_entry, ")
 
     def _numbered_uses(self) -> None:
         """Other uses of kernel templates, as in ``decltype(name<float>)``."""
@@ -400,11 +400,15 @@ class _Translator:
         for index, word in enumerate(tokens.words):
             is_use = word in self.templates and tokens.word(index + 1) == "<"
             if is_use and index not in heads and not self.rewriter.is_dropped(index):
-                self.rewriter.after(index + 1, "0, ")
+                self.rewriter.insert_after(index + 1, "0, ")
 
     def _instantiation(self, declaration: Declaration) -> None:
         target = self._target(declaration)
-        is_ours = target[0] in self.templates if target else self._deduced(declaration) is not None
+        is_ours = (
+            target[0] in self.templates
+            if target
+            else self._deduce_template(declaration) is not None
+        )
         if not is_ours:
             return
         if self.reading is Reading.SIMULATED:
@@ -429,7 +433,7 @@ class _Translator:
     def _constant(self, constant: FunctionConstant) -> None:
         declaration = constant.declaration
         self._drop_attributes(declaration.begin, declaration.end)
-        self.rewriter.after(declaration.end - 2, f" = {constant_text(constant)}")
+        self.rewriter.insert_after(declaration.end - 2, f" = {constant_text(constant)}")
 
 
 def _argument(parameter: Signature) -> str:

@@ -106,7 +106,7 @@ class Words:
         elif not is_hexadecimal and (found := _BFLOAT.fullmatch(text)):
             self.rewriter.replace(index, f"bfloat({_with_point(found[1])}f)")
         elif not is_hexadecimal and _is_float(text) and text[-1] not in "fFlL":
-            self.rewriter.after(index, "f")
+            self.rewriter.insert_after(index, "f")
 
     def _question(self, index: int, constants: Mapping[str, FunctionConstant]) -> None:
         close = self.tokens.partner[index + 1]
@@ -133,9 +133,9 @@ class Words:
         for cast in vector_casts(self.tokens, _CHANGED_BY_CONSTRUCTION):
             self.rewriter.replace(cast.open, "smr::make<")
             self.rewriter.replace(cast.close, ">(")
-            self.rewriter.after(cast.end - 1, ")")
+            self.rewriter.insert_after(cast.end - 1, ")")
 
-    def _truth(self, index: int) -> bool:
+    def _rewrite_bool_vector(self, index: int) -> bool:
         """``vec<bool, N>``: vectors of bool are no vectors of the compiler's."""
         tokens = self.tokens
         if tokens.words[index : index + 4] != ["vec", "<", "bool", ","]:
@@ -147,7 +147,7 @@ class Words:
             index -= 2
         return True
 
-    def _reinterpreted(self, index: int) -> bool:
+    def _rewrite_reinterpret_cast(self, index: int) -> bool:
         """Pointers into thread memory: the other language has them by a cast in C's way alone."""
         tokens = self.tokens
         if tokens.words[index : index + 2] != ["reinterpret_cast", "<"]:
@@ -164,7 +164,7 @@ class Words:
         """``float4(...)`` for the compiler's own vectors, which have no constructors."""
         tokens = self.tokens
         begin, end = index, index + 1
-        if self._truth(index) or self._reinterpreted(index):
+        if self._rewrite_bool_vector(index) or self._rewrite_reinterpret_cast(index):
             return
         if word == "vec" and tokens.word(end) == "<":
             close = tokens.angle_partner(end)
@@ -180,12 +180,12 @@ class Words:
         elif tokens.word(end) == "(":
             if tokens.word(begin - 1) == "operator" or tokens.word(end + 1) in ("*", "&"):
                 return
-            self.rewriter.before(begin, "smr::make<")
-            self.rewriter.after(end - 1, ">")
+            self.rewriter.insert_before(begin, "smr::make<")
+            self.rewriter.insert_after(end - 1, ">")
         elif tokens.is_name(end) and tokens.word(end + 1) == "(":
-            self._declared(begin, end)
+            self._rewrite_constructed_variable(begin, end)
 
-    def _declared(self, begin: int, name: int) -> None:
+    def _rewrite_constructed_variable(self, begin: int, name: int) -> None:
         """``float4 v(a, b);`` inside a function; outside it declares a function."""
         tokens = self.tokens
         close = tokens.partner[name + 1]
@@ -195,7 +195,9 @@ class Words:
             if d.sort is Sort.FUNCTION
         )
         if inside and tokens.word(close + 1) in (";", ","):
-            self.rewriter.after(name, f" = smr::make<{self.rewriter.rendered(begin, name)}>")
+            self.rewriter.insert_after(
+                name, f" = smr::make<{self.rewriter.render_tokens(begin, name)}>"
+            )
 
 
 def _with_point(number: str) -> str:

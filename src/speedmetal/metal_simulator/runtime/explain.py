@@ -49,7 +49,7 @@ class Unbound:
     count: int
 
     def find(self, address: int) -> tuple[int, int] | None:
-        """The index and the offset of an address; None: it is none of these."""
+        """The buffer index and offset that an address stands for; None: it stands for none."""
         index, offset = divmod(address - self.address, self.step_bytes)
         return (index, offset) if 0 <= index < self.count else None
 
@@ -90,7 +90,7 @@ class Explainer:
         return f"buffer {index} ({region.name!r})" if region and region.name else f"buffer {index}"
 
     def _buffer_with_length(self, index: int) -> str:
-        return places.named(f"buffer {index}", self.dispatch.buffers.get(index))
+        return places.describe_region(f"buffer {index}", self.dispatch.buffers.get(index))
 
     def _who(self, report: Report) -> str:
         if not report.has_position:
@@ -107,12 +107,12 @@ class Explainer:
             DIVERGENCE: lambda report: self.divergence(report.divergence),
             THREADGROUP_FULL: self._threadgroup_full,
             DAMAGE: self._damaged_array,
-            FAILED: self._failed,
+            FAILED: self._explain_failure,
             OUTSIDE_TEXTURE: self._outside_texture,
             DIVISION: self._division,
             INDEX: self._index,
             OWN_ARRAY: self._own_array,
-            MISALIGNED: self._misaligned,
+            MISALIGNED: self._explain_misalignment,
             LANE: self._lane,
         }.get(report.status)
         if explain is None:
@@ -159,7 +159,7 @@ class Explainer:
             region = self.dispatch.buffers[index]
             if offset < region.size_bytes < offset + report.size_bytes:
                 offset = region.size_bytes  # of a wide access, what is behind the end
-            return places.outside(f"buffer {index}", region, offset)
+            return places.describe_outside(f"buffer {index}", region, offset)
         if report.address < _NULL_BYTES:
             # Intel processors tell no address for one that cannot be.
             return "through a pointer that is null, or no address at all"
@@ -177,7 +177,7 @@ class Explainer:
             return f"{title} at byte offset {offset}"
         if offset < region.size_bytes < offset + report.size_bytes:
             offset = region.size_bytes
-        return places.outside(title, region, offset)
+        return places.describe_outside(title, region, offset)
 
     def _advice(self, report: Report) -> str:
         if report.is_stack:
@@ -190,7 +190,7 @@ class Explainer:
 
     def _index(self, report: Report) -> SimulationError:
         name = places.name_at(self.dispatch.text, report.line, report.column)
-        what = places.indexed(report.index, report.message.decode(errors="replace"), name)
+        what = places.describe_index(report.index, report.message.decode(errors="replace"), name)
         return self.error(
             "out of bounds",
             f"{self._who(report)} used {what}{self.line(report.code)}; {_KEEP_IN_ARRAY}",
@@ -201,7 +201,7 @@ class Explainer:
         name = report.message.decode(errors="replace")
         if name:  # in the build that reports each access
             region = Region(0, report.size_bytes)
-            where = places.outside(f"the array {name!r}", region, report.index)
+            where = places.describe_outside(f"the array {name!r}", region, report.index)
             did = f"{_VERBS[report.access]} {where}{line}"
         else:
             did = (
@@ -210,11 +210,12 @@ class Explainer:
             )
         return self.error("out of bounds", f"{who} {did}; {_KEEP_IN_ARRAY}")
 
-    def _misaligned(self, report: Report) -> SimulationError:
+    def _explain_misalignment(self, report: Report) -> SimulationError:
         where = f"address {report.address:#x}"
         if report.is_threadgroup_memory:
             title, region = self._array(report.threadgroup_site)
-            where = f"{places.named(title, region)} at byte offset {report.threadgroup_offset}"
+            array = places.describe_region(title, region)
+            where = f"{array} at byte offset {report.threadgroup_offset}"
         elif found := self.nearest(report.address):
             index, offset = found
             where = f"{self._buffer_with_length(index)} at byte offset {offset}"
@@ -266,20 +267,20 @@ class Explainer:
         offset = report.threadgroup_offset
         place = f"{title} at byte offset {offset}"
         if region is not None:
-            place = places.beside(title, region, offset)
+            place = places.describe_byte_beside(title, region, offset)
         return self.error(
             "out of bounds",
             f"{self._who(report)} wrote {place}, which was found when the threadgroup had ended: "
             f"check_races=True tells thread and line; {_KEEP_IN_ARRAY}",
         )
 
-    def _failed(self, report: Report) -> SimulationError:
+    def _explain_failure(self, report: Report) -> SimulationError:
         message = report.message.decode(errors="replace")
         return self.error("failed", f"{self._who(report)}: {message}{self.line(report.code)}")
 
     def damage(self, index: int, offset: int) -> SimulationError:
         """The error of a write beside a buffer, found when the dispatch had ended."""
-        place = places.beside(f"buffer {index}", self.dispatch.buffers[index], offset)
+        place = places.describe_byte_beside(f"buffer {index}", self.dispatch.buffers[index], offset)
         return self.error(
             "out of bounds",
             f"a thread wrote {place}, which was found when the kernel had ended: check_races=True "
@@ -332,7 +333,9 @@ class Explainer:
             )
 
     def _meeting(self, race: Race) -> str:
-        """What is between the two, and why it does not help."""
+        """The barrier between two racing accesses, if there is one, and why it does not order
+        them.
+        """
         if not race.meeting:
             return ""
         is_device = self._bound_at(race.address) is not None

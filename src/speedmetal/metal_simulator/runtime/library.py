@@ -180,7 +180,7 @@ def _load() -> ctypes.CDLL:
     found = toolchain.find()
     sources = sorted(Path(__file__).parent.glob("*.c"))
     content = default_cache().get_or_build(
-        _key(found.identity), lambda: found.compile_shared(sources, _FLAGS)
+        _key(found.identity), lambda: found.compile_shared_library(sources, _FLAGS)
     )
     if sys.platform == "linux":
         # Kernels call functions of the C library for mathematics; not every Python has it loaded.

@@ -37,29 +37,29 @@ class _Reader:
         self.content = content
         self.position = position
 
-    def fixed(self, size: int) -> int:
+    def read_integer(self, size: int) -> int:
         """An unsigned number of `size` bytes."""
         self.position += size
         return int.from_bytes(self.content[self.position - size : self.position], "little")
 
-    def unsigned(self) -> int:
-        """ULEB128."""
+    def read_uleb128(self) -> int:
+        """An unsigned number in ULEB128 form."""
         value = shift = 0
         while True:
-            byte = self.fixed(1)
+            byte = self.read_integer(1)
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
                 return value
 
-    def signed(self) -> int:
-        """SLEB128."""
+    def read_sleb128(self) -> int:
+        """A signed number in SLEB128 form."""
         begin = self.position
-        value = self.unsigned()
+        value = self.read_uleb128()
         bits = 7 * (self.position - begin)
         return value - (1 << bits) if value >> (bits - 1) else value
 
-    def string(self) -> str:
+    def read_string(self) -> str:
         """A text with a zero behind it."""
         end = self.content.index(b"\0", self.position)
         text = self.content[self.position : end].decode(errors="replace")
@@ -97,7 +97,7 @@ class LineTable:
 
     Args:
         rows: Where the code of each line begins, sorted.
-        offsets: The begins alone.
+        offsets: The first member of each row, for the search.
 
     Example:
         >>> LineTable(((0, 3), (8, 4), (20, -1))).line(9)
@@ -160,7 +160,7 @@ def _sections(content: bytes) -> dict[str, bytes]:
     contents = [content[header[4] : header[4] + header[5]] for header in headers]
     names = contents[names_index] if contents else b""
     return {
-        _Reader(names, header[0]).string(): part
+        _Reader(names, header[0]).read_string(): part
         for header, part in zip(headers, contents, strict=True)
     }
 
@@ -170,23 +170,23 @@ def _programs(
 ) -> Iterator[tuple[_Program, _Reader, int]]:
     reader = _Reader(content, 0)
     while reader.position < len(content):
-        length = reader.fixed(4)
+        length = reader.read_integer(4)
         end = reader.position + length
-        if reader.fixed(2) == _VERSION:
+        if reader.read_integer(2) == _VERSION:
             yield _header(reader, sections), reader, end
         reader.position = end
 
 
 def _header(reader: _Reader, sections: dict[str, bytes]) -> _Program:
-    reader.fixed(2)  # sizes of addresses and of segment selectors
-    header_length = reader.fixed(4)
+    reader.read_integer(2)  # sizes of addresses and of segment selectors
+    header_length = reader.read_integer(4)
     begin = reader.position + header_length
-    minimum_length = reader.fixed(1)
-    reader.fixed(2)  # operations of an instruction; whether lines are statements at first
-    line_base = reader.fixed(1)
-    line_range = reader.fixed(1)
-    opcode_base = reader.fixed(1)
-    operand_counts = [0] + [reader.fixed(1) for _ in range(opcode_base - 1)]
+    minimum_length = reader.read_integer(1)
+    reader.read_integer(2)  # operations of an instruction; whether lines are statements at first
+    line_base = reader.read_integer(1)
+    line_range = reader.read_integer(1)
+    opcode_base = reader.read_integer(1)
+    operand_counts = [0] + [reader.read_integer(1) for _ in range(opcode_base - 1)]
     _names(reader, sections)  # folders
     files = _names(reader, sections)
     reader.position = begin
@@ -201,9 +201,11 @@ def _header(reader: _Reader, sections: dict[str, bytes]) -> _Program:
 
 
 def _names(reader: _Reader, sections: dict[str, bytes]) -> list[str]:
-    formats = [(reader.unsigned(), reader.unsigned()) for _ in range(reader.fixed(1))]
+    formats = [
+        (reader.read_uleb128(), reader.read_uleb128()) for _ in range(reader.read_integer(1))
+    ]
     names = []
-    for _ in range(reader.unsigned()):
+    for _ in range(reader.read_uleb128()):
         name = ""
         for content, form in formats:
             value = _value(reader, form, sections)
@@ -215,31 +217,31 @@ def _names(reader: _Reader, sections: dict[str, bytes]) -> list[str]:
 
 def _value(reader: _Reader, form: int, sections: dict[str, bytes]) -> str:
     if form == _FORM_STRING:
-        return reader.string()
+        return reader.read_string()
     if form in (_FORM_LINE_STRP, _FORM_STRP):
         name = ".debug_line_str" if form == _FORM_LINE_STRP else ".debug_str"
-        return _Reader(sections[name], reader.fixed(4)).string()
+        return _Reader(sections[name], reader.read_integer(4)).read_string()
     if form == _FORM_UDATA:
-        reader.unsigned()
+        reader.read_uleb128()
     else:
-        reader.fixed(_FORM_SIZES[form])
+        reader.read_integer(_FORM_SIZES[form])
     return ""
 
 
 def _rows(program: _Program, reader: _Reader, end: int, file_name: str) -> Iterator[_Row]:
     while reader.position < end:
-        opcode = reader.fixed(1)
+        opcode = reader.read_integer(1)
         if opcode >= program.opcode_base:
             adjusted = opcode - program.opcode_base
             program.advance(adjusted)
             program.line += program.line_base + adjusted % program.line_range
             yield _row(program, file_name)
         elif opcode == 0:
-            yield from _extended(program, reader)
+            yield from _run_extended_opcode(program, reader)
         elif opcode == _COPY:
             yield _row(program, file_name)
         else:
-            _standard(program, reader, opcode)
+            _run_standard_opcode(program, reader, opcode)
 
 
 def _row(program: _Program, file_name: str) -> _Row:
@@ -247,29 +249,29 @@ def _row(program: _Program, file_name: str) -> _Row:
     return program.address, program.line if is_ours else 0
 
 
-def _extended(program: _Program, reader: _Reader) -> Iterator[_Row]:
-    length = reader.unsigned()
+def _run_extended_opcode(program: _Program, reader: _Reader) -> Iterator[_Row]:
+    length = reader.read_uleb128()
     following = reader.position + length
-    opcode = reader.fixed(1)
+    opcode = reader.read_integer(1)
     if opcode == _END_SEQUENCE:
         yield program.address, -1
         program.reset()
     elif opcode == _SET_ADDRESS:
-        program.address = reader.fixed(length - 1)
+        program.address = reader.read_integer(length - 1)
     reader.position = following
 
 
-def _standard(program: _Program, reader: _Reader, opcode: int) -> None:
+def _run_standard_opcode(program: _Program, reader: _Reader, opcode: int) -> None:
     if opcode == _ADVANCE_PC:
-        program.address += reader.unsigned() * program.minimum_length
+        program.address += reader.read_uleb128() * program.minimum_length
     elif opcode == _ADVANCE_LINE:
-        program.line += reader.signed()
+        program.line += reader.read_sleb128()
     elif opcode == _SET_FILE:
-        program.file = reader.unsigned()
+        program.file = reader.read_uleb128()
     elif opcode == _CONST_ADD_PC:
         program.advance(255 - program.opcode_base)
     elif opcode == _FIXED_ADVANCE_PC:
-        program.address += reader.fixed(2)
+        program.address += reader.read_integer(2)
     else:
         for _ in range(program.operand_counts[opcode]):
-            reader.unsigned()
+            reader.read_uleb128()

@@ -12,13 +12,13 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _LENGTH = re.compile(r"\[(\d+)\]")
 
 
-def named(title: str, region: Region | None) -> str:
+def describe_region(title: str, region: Region | None) -> str:
     """A buffer or array with its name and length.
 
     Example:
-        >>> named("buffer 0", Region(0, 400, "x", "float", 4))
+        >>> describe_region("buffer 0", Region(0, 400, "x", "float", 4))
         "buffer 0 ('x', 100 elements of float)"
-        >>> named("buffer 0", Region(0, 20, "x"))
+        >>> describe_region("buffer 0", Region(0, 20, "x"))
         "buffer 0 ('x')"
     """
     if region is None or not region.name:
@@ -33,38 +33,40 @@ def _length(region: Region) -> str:
     return f"{elements} of {region.element}{f' and {rest} bytes' if rest else ''}"
 
 
-def outside(title: str, region: Region, offset: int) -> str:
+def describe_outside(title: str, region: Region, offset: int) -> str:
     """A place beside a buffer or array.
 
     Example:
-        >>> outside("buffer 0", Region(0, 400, "x", "float", 4), 400)
+        >>> describe_outside("buffer 0", Region(0, 400, "x", "float", 4), 400)
         "element 100 of buffer 0 ('x', 100 elements of float), 0 bytes behind its end"
-        >>> outside("buffer 0", Region(0, 20, "x"), -4)
+        >>> describe_outside("buffer 0", Region(0, 20, "x"), -4)
         "buffer 0 ('x') at byte offset -4, 4 bytes before its begin"
     """
+    distance = _describe_distance(region, offset)
     if region.element_bytes:
-        return f"{_element(title, region, offset)}, {_beyond(region, offset)}"
+        return f"{_element(title, region, offset)}, {distance}"
     size = f" (it has {region.size_bytes} bytes)" if offset >= region.size_bytes else ""
-    return f"{named(title, region)} at byte offset {offset}, {_beyond(region, offset)}{size}"
+    return f"{describe_region(title, region)} at byte offset {offset}, {distance}{size}"
 
 
 def _element(title: str, region: Region, offset: int) -> str:
-    return f"element {offset // region.element_bytes} of {named(title, region)}"
+    return f"element {offset // region.element_bytes} of {describe_region(title, region)}"
 
 
-def beside(title: str, region: Region, offset: int) -> str:
-    """The same where only a byte is known that was written, of an element perhaps.
+def describe_byte_beside(title: str, region: Region, offset: int) -> str:
+    """A place beside a buffer or array where only one written byte, perhaps of an element, is
+    known.
 
     Example:
-        >>> beside("buffer 0", Region(0, 400, "x", "float", 4), 402)
+        >>> describe_byte_beside("buffer 0", Region(0, 400, "x", "float", 4), 402)
         "element 100 of buffer 0 ('x', 100 elements of float)"
     """
     if region.element_bytes:
         return _element(title, region, offset)
-    return outside(title, region, offset)
+    return describe_outside(title, region, offset)
 
 
-def _beyond(region: Region, offset: int) -> str:
+def _describe_distance(region: Region, offset: int) -> str:
     if offset < 0:
         return f"{-offset} bytes before its begin"
     if offset < region.size_bytes:
@@ -100,7 +102,7 @@ def name_at(text: str, line: int, column: int) -> str:
     return ""
 
 
-def indexed(index: int, type_text: str, name: str) -> str:
+def describe_index(index: int, type_text: str, name: str) -> str:
     """An element that an array does not have.
 
     Args:
@@ -109,7 +111,7 @@ def indexed(index: int, type_text: str, name: str) -> str:
         name: The array's; empty: unknown.
 
     Example:
-        >>> indexed(8, "'float[8]'", "x")
+        >>> describe_index(8, "'float[8]'", "x")
         "element 8 of 'x', an array of 8 (float[8])"
     """
     quoted = _ARRAY_TYPE.search(type_text)

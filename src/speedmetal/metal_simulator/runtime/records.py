@@ -77,7 +77,7 @@ class Execution:
         races: Accesses that conflict with an earlier one; 0 where races were not looked for.
         threadgroup_bytes: Threadgroup memory that one threadgroup used, at most.
         switches: From thread to thread.
-        seconds: That it took.
+        seconds: How long it took.
     """
 
     divergent_barriers: int

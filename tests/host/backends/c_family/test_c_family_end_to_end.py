@@ -11,7 +11,7 @@ from speedmetal import passes
 from speedmetal.backends.cuda.codegen import printer as cuda
 from speedmetal.backends.cuda.nvrtc import compile_ptx
 from speedmetal.backends.metal.codegen import printer as metal
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature import signature_of
 from speedmetal.frontend.signature_text import parse_signature
@@ -26,7 +26,7 @@ CASES = {
 def source(name: str, target: str) -> str:
     function, signature, debug = CASES[name]
     kernel = infer_kernel(function, signature, debug=debug).kernel
-    lowered = passes.run(kernel, target=target_named(target), compile_function=infer_function)
+    lowered = passes.run(kernel, target=find_target(target), compile_function=infer_function)
     return (cuda if target == "cuda" else metal).print_kernel(lowered)
 
 

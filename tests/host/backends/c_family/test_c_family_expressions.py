@@ -28,11 +28,11 @@ P, Q = (B.variable(name, d.bool_) for name in "pq")
 
 
 def metal(expression: ir.Expression) -> str:
-    return MetalPrinter(B.kernel()).whole(expression)
+    return MetalPrinter(B.kernel()).expression_text(expression)
 
 
 def cuda(expression: ir.Expression) -> str:
-    return CudaPrinter(B.kernel()).whole(expression)
+    return CudaPrinter(B.kernel()).expression_text(expression)
 
 
 CASES = [
@@ -113,9 +113,9 @@ def test_words_that_cuda_has_of_its_own():
 def test_operands_of_a_format_have_parentheses_only_where_it_has_none():
     printer = CudaPrinter(B.kernel())
     operands = (B.add(M, 1), B.value(M))
-    formatted = printer._formatted("({0} * {1}) >> 8", d.uint32, operands)
+    formatted = printer._fill_format("({0} * {1}) >> 8", d.uint32, operands)
     assert formatted == Text("((m + 1u) * m) >> 8", 0)
-    assert printer._formatted("f({0}, {1})", d.uint32, operands).text == "f(m + 1u, m)"
+    assert printer._fill_format("f({0}, {1})", d.uint32, operands).text == "f(m + 1u, m)"
 
 
 def test_narrow_floats_go_by_way_of_float():

@@ -9,7 +9,11 @@ import pytest
 
 from nvrtc import NEEDS_NVRTC
 from speedmetal import dtypes as d
-from speedmetal.backends.c_family.device_prelude import DevicePrelude, greatest, least
+from speedmetal.backends.c_family.device_prelude import (
+    DevicePrelude,
+    greatest_literal,
+    least_literal,
+)
 from speedmetal.backends.c_family.literals import literal
 from speedmetal.backends.cuda.codegen.spellings import DIALECT
 from speedmetal.backends.cuda.nvrtc import compile_ptx
@@ -99,8 +103,8 @@ def test_extrema_and_ends(dtype):
         arguments = written(dtype, a, b)
         cases += [(f"{low}({arguments})", min(a, b), dtype)]
         cases += [(f"{high}({arguments})", max(a, b), dtype)]
-    cases.append((least(dtype, DIALECT), int(np.iinfo(dtype.numpy).min), dtype))
-    cases.append((greatest(dtype, DIALECT), int(np.iinfo(dtype.numpy).max), dtype))
+    cases.append((least_literal(dtype, DIALECT), int(np.iinfo(dtype.numpy).min), dtype))
+    cases.append((greatest_literal(dtype, DIALECT), int(np.iinfo(dtype.numpy).max), dtype))
     assert_equal(helpers, cases)
 
 

@@ -19,15 +19,17 @@ from speedmetal.backends.cpu.jit import (
     assembly,
     compile_object,
     load,
-    loadable,
     optimised_text,
+    prepare_for_loading,
 )
 from speedmetal.errors import InternalError
 
 EFFORTS = list(Effort)
 
 # Code as LLVM's linker takes it, and as it is kept where it can be linked without.
-in_both_forms = pytest.mark.parametrize("form", [bytes, loadable], ids=["object", "image"])
+in_both_forms = pytest.mark.parametrize(
+    "form", [bytes, prepare_for_loading], ids=["object", "image"]
+)
 
 # Squares the float32 elements of a range, 16 at a time, with a variable as the printer writes it.
 SQUARE = """

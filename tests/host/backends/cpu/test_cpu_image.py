@@ -15,8 +15,8 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.backends.cpu import image as image_module
-from speedmetal.backends.cpu.image import CAN_MAP, Image, MappedImage, is_image, unpacked
-from speedmetal.backends.cpu.jit import compile_object, load, loadable
+from speedmetal.backends.cpu.image import CAN_MAP, Image, MappedImage, is_image, unpack_image
+from speedmetal.backends.cpu.jit import compile_object, load, prepare_for_loading
 from speedmetal.backends.cpu.linker import UnknownObjectError, link
 from speedmetal.errors import InternalError
 from speedmetal.system.disk_cache import DiskCache, default_cache
@@ -129,13 +129,13 @@ def _results(code: bytes) -> list[int]:
 
 
 def test_an_image_computes_what_llvms_linker_makes_of_the_object(compiled: bytes) -> None:
-    code = loadable(compiled)
+    code = prepare_for_loading(compiled)
     assert is_image(code)
     assert _results(code) == _results(compiled)
 
 
 def test_each_mapping_has_its_own_variables(compiled: bytes) -> None:
-    code = loadable(compiled)
+    code = prepare_for_loading(compiled)
     assert _results(code) == _results(code)
 
 
@@ -148,7 +148,7 @@ def test_the_test_program_has_pointers_of_both_kinds_and_variables(image: Image)
 
 
 def test_an_image_is_the_same_after_packing(image: Image) -> None:
-    assert unpacked(image.packed()) == image
+    assert unpack_image(image.pack()) == image
 
 
 def test_no_page_is_both_written_and_run(image: Image) -> None:
@@ -176,17 +176,17 @@ def test_no_page_is_both_written_and_run(image: Image) -> None:
 
 def _with(image: Image, **changes: object) -> bytes:
     fields = {name: getattr(image, name) for name in image.__match_args__}
-    return Image(**{**fields, **changes}).packed()
+    return Image(**{**fields, **changes}).pack()
 
 
 DAMAGES = {
-    "cut": lambda image: image.packed()[:-1],
-    "longer": lambda image: image.packed() + b"\0",
-    "without its code": lambda image: image.packed().partition(b"\n\n")[0],
+    "cut": lambda image: image.pack()[:-1],
+    "longer": lambda image: image.pack() + b"\0",
+    "without its code": lambda image: image.pack().partition(b"\n\n")[0],
     "no code": lambda image: _with(image, code=b"", symbols={}),
-    "another version": lambda image: image.packed().replace(b"image 1 ", b"image 2 ", 1),
-    "an unknown word": lambda image: image.packed().replace(b"symbol ", b"sombol ", 1),
-    "no number": lambda image: image.packed().replace(b"pointer ", b"pointer x", 1),
+    "another version": lambda image: image.pack().replace(b"image 1 ", b"image 2 ", 1),
+    "an unknown word": lambda image: image.pack().replace(b"symbol ", b"sombol ", 1),
+    "no number": lambda image: image.pack().replace(b"pointer ", b"pointer x", 1),
     "a number below 0": lambda image: _with(image, zeros=-1),
     "a page of another size": lambda image: _with(image, page=mmap.PAGESIZE // 2),
     "no page": lambda image: _with(image, page=0),
@@ -202,7 +202,7 @@ DAMAGES = {
         image, inner=((image.constants_start, image.end),)
     ),
     "a name with a blank": lambda image: _with(image, pointers=((image.constants_start, "la bs"),)),
-    "a name that is no text": lambda image: image.packed().replace(b"labs", b"la\xffs"),
+    "a name that is no text": lambda image: image.pack().replace(b"labs", b"la\xffs"),
 }
 
 
@@ -214,12 +214,12 @@ def test_a_damaged_image_is_refused(image: Image, damage: str) -> None:
 
 def test_whatever_the_text_says_it_is_an_image_within_its_bounds_or_none(image: Image) -> None:
     """Each character of the text, replaced by others."""
-    packed = image.packed()
+    packed = image.pack()
     refused = 0
     for place in range(packed.index(b"\n\n") + 2):
         for other in b"0 9\nx-\xff":
             try:
-                found = unpacked(packed[:place] + bytes([other]) + packed[place + 1 :])
+                found = unpack_image(packed[:place] + bytes([other]) + packed[place + 1 :])
             except InternalError:
                 refused += 1
                 continue
@@ -238,7 +238,7 @@ def test_a_function_that_nobody_has_is_named(image: Image) -> None:
 
 def test_a_function_that_the_image_lacks_is_named(compiled: bytes) -> None:
     with pytest.raises(InternalError, match="no sm_entry"):
-        load(loadable(compiled))
+        load(prepare_for_loading(compiled))
 
 
 def test_a_system_that_refuses_code_in_memory_is_told(
@@ -307,7 +307,7 @@ def test_what_is_not_known_stays_an_object(what: str) -> None:
     compiled = compile_object(UNLINKED[what])
     with pytest.raises(UnknownObjectError):
         link(compiled)
-    assert loadable(compiled) == compiled
+    assert prepare_for_loading(compiled) == compiled
 
 
 def test_an_unknown_relocation_is_left_to_llvm(compiled: bytes) -> None:
@@ -317,13 +317,13 @@ def test_an_unknown_relocation_is_left_to_llvm(compiled: bytes) -> None:
     changed = compiled[:at] + struct.pack("<I", 12) + compiled[at + 4 :]
     with pytest.raises(UnknownObjectError, match="the relocation 12"):
         link(changed)
-    assert loadable(changed) == changed
+    assert prepare_for_loading(changed) == changed
 
 
 def _symbol_of_a_distance(compiled: bytes) -> int:
     from speedmetal.backends.cpu import linker
 
-    sections, _ = linker._read(compiled)
+    sections, _ = linker._parse_object(compiled)
     return next(r[2] for s in sections for r in s.relocations if r[1] == 2)
 
 
@@ -348,5 +348,5 @@ def test_what_the_system_cannot_map_stays_an_object(
     compiled: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("speedmetal.backends.cpu.jit.CAN_MAP", False)
-    assert loadable(compiled) == compiled
+    assert prepare_for_loading(compiled) == compiled
     assert sys.platform == "linux"

@@ -13,7 +13,7 @@ from speedmetal import passes
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512
 from speedmetal.backends.cpu.jit import Effort, assembly, compile_object
-from speedmetal.backends.targets import target_named
+from speedmetal.backends.targets import find_target
 from speedmetal.frontend.infer import infer_function
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.analysis import facts
@@ -27,7 +27,7 @@ from c_family_kernels import GOLDEN as KERNELS
 
 
 def prepared(kernel: ir.Kernel) -> ir.Kernel:
-    return passes.run(kernel, target=target_named("cpu"), compile_function=infer_function)
+    return passes.run(kernel, target=find_target("cpu"), compile_function=infer_function)
 
 
 @pytest.mark.tier("default")

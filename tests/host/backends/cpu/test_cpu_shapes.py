@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cpu_programs import prepared, run_ir
+from cpu_programs import prepare_kernel, run_ir
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
@@ -318,8 +318,8 @@ def test_asserts_are_masked_returns(b: Builder) -> None:
 def test_homes_and_single_assignments() -> None:
     """A variable's home is the innermost block with all that touches it."""
     outer, inner, other = ("outer",), ("outer", "inner"), ("outer", "other")
-    assert Accesses([inner], [inner]).home() == inner
-    assert Accesses([inner], [other]).home() == outer
+    assert Accesses([inner], [inner]).innermost_block() == inner
+    assert Accesses([inner], [other]).innermost_block() == outer
     assert Accesses([outer], [inner, other]).is_single
     assert not Accesses([inner], [other]).is_single
     assert not Accesses([outer, outer], []).is_single
@@ -416,6 +416,6 @@ def test_backwards_and_by_twos() -> None:
     run_ir(b.kernel(), values, given, grid=(37,), threads=(37,))
     np.testing.assert_array_equal(values[:74:2], given[::-1])
     assert not values[1::2].any()
-    text = print_kernel(prepared(b.kernel()), unit=AVX512)
+    text = print_kernel(prepare_kernel(b.kernel()), unit=AVX512)
     assert "call <16 x float> @llvm.masked.gather" in text
     assert "@llvm.masked.scatter" in text

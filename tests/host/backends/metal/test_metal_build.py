@@ -16,7 +16,7 @@ from metal_machine import machine
 from speedmetal.backends.device import BuildOptions
 from speedmetal.backends.metal.codegen.spellings import TYPES
 from speedmetal.backends.metal.driver import archive, libraries, program
-from speedmetal.backends.metal.driver.build import built
+from speedmetal.backends.metal.driver.build import build_code
 from speedmetal.backends.metal.driver.kernel_code import packed, unpacked
 from speedmetal.backends.metal.driver.libraries import RefusedSourceError, compile_library
 from speedmetal.backends.metal.driver.pipelines import pipeline_of
@@ -43,7 +43,7 @@ def lowered(function, *types):
 
 
 def code_of(device, function=add, types=("f32[:]", "f32[:]", "f32[:]", "f32"), **options):
-    return built(device.context, lowered(function, *types), BuildOptions(**options))
+    return build_code(device.context, lowered(function, *types), BuildOptions(**options))
 
 
 # --- What is kept --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from metal_machine import machine
 from speedmetal.backends.metal.driver import labels
 from speedmetal.backends.metal.driver.commands import Encoding
 from speedmetal.backends.metal.profiling import capture, debug_groups
-from speedmetal.backends.metal.profiling.capture import captured
+from speedmetal.backends.metal.profiling.capture import capture_trace
 from speedmetal.errors import DeviceError, UserInputError
 
 PERMISSION = (
@@ -55,7 +55,7 @@ def test_a_trace_has_what_was_asked_inside(allowed, tmp_path):
     manager = device.bridge.Metal.MTLCaptureManager.sharedCaptureManager()
     path = tmp_path / "step.gputrace"
     a = ran(device, 3)
-    with captured(device, path):
+    with capture_trace(device, path):
         assert manager.isCapturing()
         double(a, grid=4)
         double(a, grid=4)
@@ -76,9 +76,9 @@ def test_launches_in_a_trace_have_names(allowed, monkeypatch, tmp_path):
     monkeypatch.setattr(Encoding, "annotated_dispatch", noted)
     device = sm.device("metal-sim")
     a = ran(device)
-    with captured(device, tmp_path / "named.gputrace"):
+    with capture_trace(device, tmp_path / "named.gputrace"):
         double(a, grid=4)
-        with labels.labelled("forward"):
+        with labels.label_launches("forward"):
             double(a, grid=4)
     double(a, grid=4)
     sm.synchronize()
@@ -88,15 +88,15 @@ def test_launches_in_a_trace_have_names(allowed, monkeypatch, tmp_path):
 def test_without_permission(monkeypatch, tmp_path):
     monkeypatch.delenv("MTL_CAPTURE_ENABLED", raising=False)
     monkeypatch.delenv("METAL_CAPTURE_ENABLED", raising=False)
-    with pytest.raises(DeviceError) as caught, captured(machine(), tmp_path / "a.gputrace"):
+    with pytest.raises(DeviceError) as caught, capture_trace(machine(), tmp_path / "a.gputrace"):
         pass
     assert str(caught.value).endswith(PERMISSION)
 
 
 def test_one_capture_at_a_time(allowed, tmp_path):
     device = machine()
-    with captured(device, tmp_path / "a.gputrace"):
-        with pytest.raises(DeviceError) as caught, captured(device, tmp_path / "b.gputrace"):
+    with capture_trace(device, tmp_path / "a.gputrace"):
+        with pytest.raises(DeviceError) as caught, capture_trace(device, tmp_path / "b.gputrace"):
             pass
         assert str(caught.value).startswith("Metal does not start a GPU trace: ")
         assert str(caught.value).endswith(
@@ -114,7 +114,7 @@ def test_one_capture_at_a_time(allowed, tmp_path):
 )
 def test_paths_that_cannot_be_used(tmp_path, name, message):
     (tmp_path / "there.gputrace").mkdir()
-    with pytest.raises(UserInputError, match=message), captured(machine(), tmp_path / name):
+    with pytest.raises(UserInputError, match=message), capture_trace(machine(), tmp_path / name):
         pytest.fail("nothing may run")
 
 
@@ -126,7 +126,7 @@ def test_a_capture_ends_whatever_happens_inside(allowed, tmp_path):
         assert manager.isCapturing()
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), captured(device, tmp_path / "a.gputrace"):
+    with pytest.raises(ZeroDivisionError), capture_trace(device, tmp_path / "a.gputrace"):
         fail()
     assert not manager.isCapturing()
     assert not device.queue.annotates
@@ -160,8 +160,8 @@ def test_the_end_waits_until_the_trace_is_written(tmp_path, monkeypatch):
 
 def test_stretches_nest_and_end():
     assert labels.current_prefix() == ""
-    with labels.labelled("a"):
-        with labels.labelled("b"):
+    with labels.label_launches("a"):
+        with labels.label_launches("b"):
             assert labels.current_prefix() == "a/b/"
         assert labels.current_prefix() == "a/"
     assert labels.current_prefix() == ""
@@ -169,8 +169,8 @@ def test_stretches_nest_and_end():
 
 def test_annotations_are_counted():
     queue = machine().queue
-    with debug_groups.annotated([queue]):
-        with debug_groups.annotated([queue]):
+    with debug_groups.annotate_launches([queue]):
+        with debug_groups.annotate_launches([queue]):
             assert queue.annotates
         assert queue.annotates
     assert not queue.annotates
@@ -193,7 +193,7 @@ def test_what_was_asked_before_and_after_is_not_annotated(hanging):
     double(a, grid=4)  # is committed at once: nothing else was to do
     commits = simulation.commits
     double(a, grid=4)
-    with debug_groups.annotated([hanging.queue]):
+    with debug_groups.annotate_launches([hanging.queue]):
         assert simulation.commits == commits + 1
         double(a, grid=4)
         assert simulation.commits == commits + 1
@@ -210,7 +210,7 @@ def test_a_trace_ends_when_everything_in_it_has_ended(allowed, hanging, monkeypa
 
     monkeypatch.setattr(capture, "_stop", noted)
     release = threading.Timer(0.1, lambda: hanging.bridge.simulation.configure(hang=False))
-    with captured(hanging, tmp_path / "a.gputrace"):
+    with capture_trace(hanging, tmp_path / "a.gputrace"):
         double(zeros(hanging), grid=4)
         release.start()
     release.join()

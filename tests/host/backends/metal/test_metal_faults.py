@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from metal_machine import caching_machine, floats, launch, machine, number, pipeline, uploaded
+from metal_machine import caching_machine, floats, launch, machine, number, pipeline, upload_array
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.commands import Encoding
 from speedmetal.backends.stream import MAILBOXES_PENDING
@@ -17,7 +17,7 @@ DOMAIN = "MTLCommandBufferErrorDomain"
 
 def started(**configuration):
     device = machine(**configuration)
-    return device, pipeline(device, "increment"), uploaded(device, np.zeros(8, np.float32))
+    return device, pipeline(device, "increment"), upload_array(device, np.zeros(8, np.float32))
 
 
 def failing(code, text, *, at=0):
@@ -151,7 +151,7 @@ def test_a_lost_device_fails_each_time_and_never_hangs():
 
 def test_what_the_simulator_finds_is_told_in_its_own_words():
     device = machine()
-    buffer = uploaded(device, np.zeros(8, np.float32))
+    buffer = upload_array(device, np.zeros(8, np.float32))
     launch(device, pipeline(device, "outside"), [buffer], grid=8, label="outside")
     with pytest.raises(SimulationError) as caught:
         device.synchronize()
@@ -162,7 +162,7 @@ def test_what_the_simulator_finds_is_told_in_its_own_words():
 
 def test_memory_of_a_failed_batch_comes_back():
     device = caching_machine(command_buffer_faults={0: CommandBufferFault(DOMAIN, 2, "Timeout")})
-    buffer = uploaded(device, np.zeros(8, np.float32))
+    buffer = upload_array(device, np.zeros(8, np.float32))
     launch(device, pipeline(device, "increment"), [buffer], grid=8)
     used = buffer.address.buffer
     del buffer
@@ -269,7 +269,7 @@ def report(device, state, buffer, deliver, value=1):
 
 def test_mailboxes_are_delivered_in_launch_order_when_the_launches_have_finished():
     device = machine()
-    buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
+    buffer, state = upload_array(device, np.zeros(8, np.float32)), pipeline(device, "report")
     seen = []
     for value in range(10, 20):
         report(device, state, buffer, lambda words: seen.append(int(words[0])), value)
@@ -282,7 +282,7 @@ def test_mailboxes_are_delivered_in_launch_order_when_the_launches_have_finished
 
 def test_a_kernels_error_does_not_lose_what_others_print():
     device = machine()
-    buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
+    buffer, state = upload_array(device, np.zeros(8, np.float32)), pipeline(device, "report")
     seen = []
 
     def deliver(words):
@@ -301,7 +301,7 @@ def test_a_kernels_error_does_not_lose_what_others_print():
 
 def test_mailboxes_do_not_pile_up():
     device = machine()
-    buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
+    buffer, state = upload_array(device, np.zeros(8, np.float32)), pipeline(device, "report")
     seen = []
     for value in range(MAILBOXES_PENDING + 1):
         report(device, state, buffer, lambda words: seen.append(int(words[0])), value)
@@ -310,7 +310,7 @@ def test_mailboxes_do_not_pile_up():
 
 def test_half_a_report_of_a_failed_launch_is_not_an_error_of_its_own():
     device = machine(command_buffer_faults={0: CommandBufferFault(DOMAIN, 2, "Timeout")})
-    buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
+    buffer, state = upload_array(device, np.zeros(8, np.float32)), pipeline(device, "report")
 
     def deliver(_words):
         raise IndexError("no such site")
@@ -332,7 +332,7 @@ def test_a_launch_that_fails_before_it_is_asked_for_leaves_no_mailbox():
 
     with pytest.raises(DeviceError, match="refused"):
         device.run_with_mailbox(run, [0], np.zeros(16, np.uint32), lambda _: None)
-    buffer, state = uploaded(device, np.zeros(8, np.float32)), pipeline(device, "report")
+    buffer, state = upload_array(device, np.zeros(8, np.float32)), pipeline(device, "report")
     place = (buffer.address.buffer, 0)
     launch(device, state, [buffer], packed=number(1), mailbox=place)
     assert device.queue.pending_deliveries == 0

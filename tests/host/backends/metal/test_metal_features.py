@@ -123,7 +123,7 @@ APPLE_5 = Native(*range(1001, 1006))
 def refused(name, native, system, function, *types):
     kernel = lowered(function, *types)
     here = features.capabilities_of(name, native, system)
-    return features.missing(features.features_of(kernel), here)
+    return features.diagnose_missing_features(features.features_of(kernel), here)
 
 
 def test_a_family_that_is_missing_is_shown_at_the_line_that_needs_it(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import speedmetal as sm
 from speedmetal.backends.device import DeviceArray, launch_layout
 from speedmetal.backends.metal.driver.address import BufferAddress
-from speedmetal.backends.metal.handwritten.calls import bound, threadgroup_lengths
+from speedmetal.backends.metal.handwritten.calls import bind_arguments, threadgroup_lengths
 from speedmetal.errors import LaunchError
 from speedmetal.msl.declared import declared_parameters
 
@@ -41,7 +41,7 @@ SIGNATURE = declared_parameters(
 
 
 def call(*arguments, signature=SIGNATURE):
-    return bound("f", signature, HERE, arguments)
+    return bind_arguments("f", signature, HERE, arguments)
 
 
 def test_everything_is_bound_at_its_index():

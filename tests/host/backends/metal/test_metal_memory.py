@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metal_machine import caching_machine, floats, launch, machine, pipeline, uploaded
+from metal_machine import caching_machine, floats, launch, machine, pipeline, upload_array
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.buffer_pool import Storage, current_storage, storage
 from speedmetal.backends.pool import SMALLEST_BYTES, size_class
@@ -43,7 +43,7 @@ def test_other_sizes_and_storage_modes_get_other_buffers():
 def test_a_freed_buffer_waits_for_the_launch_that_used_it():
     device = caching_machine()
     state = pipeline(device, "increment")
-    buffer = uploaded(device, np.zeros(64, np.float32))
+    buffer = upload_array(device, np.zeros(64, np.float32))
     used = buffer.address.buffer
     device.bridge.simulation.configure(hang=True)
     launch(device, state, [buffer], grid=64)
@@ -60,7 +60,7 @@ def test_a_freed_private_buffer_is_reused_at_once_since_the_queue_keeps_the_orde
     device = caching_machine()
     state = pipeline(device, "increment")
     with storage("private"):
-        buffer = uploaded(device, np.zeros(64, np.float32))
+        buffer = upload_array(device, np.zeros(64, np.float32))
         used = buffer.address.buffer
         device.bridge.simulation.configure(hang=True)
         launch(device, state, [buffer], grid=64)
@@ -75,7 +75,7 @@ def test_with_a_second_queue_private_buffers_wait_too():
     other = device.new_queue()
     state = pipeline(device, "increment")
     with storage("private"):
-        buffer = uploaded(device, np.zeros(64, np.float32))
+        buffer = upload_array(device, np.zeros(64, np.float32))
         device.synchronize()
         used = buffer.address.buffer
         device.bridge.simulation.configure(hang=True)
@@ -242,7 +242,7 @@ def test_copies_there_and_back(mode, make_device, count):
     values = np.arange(count, dtype=np.float32)
     with storage(mode):
         assert device.shares_host_memory == (mode == "shared")
-        buffer = uploaded(device, values)
+        buffer = upload_array(device, values)
     assert (buffer.host is not None) == (mode == "shared")
     launch(device, state, [buffer], grid=count)
     assert floats(device, buffer).tolist() == (values + 1).tolist()
@@ -254,7 +254,7 @@ def test_odd_sizes_are_copied_whole(mode):
     for size in (1, 2, 3, 5, 4097):
         content = np.arange(size, dtype=np.uint8)
         with storage(mode):
-            buffer = uploaded(device, content)
+            buffer = upload_array(device, content)
         back = np.zeros(size, np.uint8)
         device.copy_to_host(buffer, back)
         assert back.tolist() == content.tolist()
@@ -266,7 +266,7 @@ def test_long_copies_are_made_in_pieces(monkeypatch):
     device = machine()
     content = np.arange(5001, dtype=np.uint8)
     with storage("private"):
-        buffer = uploaded(device, content)
+        buffer = upload_array(device, content)
     back = np.zeros_like(content)
     device.copy_to_host(buffer, back)
     assert back.tolist() == content.tolist()

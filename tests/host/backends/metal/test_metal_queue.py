@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metal_machine import floats, launch, machine, number, pipeline, uploaded
+from metal_machine import floats, launch, machine, number, pipeline, upload_array
 from speedmetal.backends.metal.driver.errors import FAULTS
 from speedmetal.backends.metal.driver.queue import LIMITS
 from speedmetal.errors import DeviceError
@@ -13,7 +13,11 @@ from speedmetal.errors import DeviceError
 
 def arrays(device, count=64):
     values = np.arange(count, dtype=np.float32)
-    return [uploaded(device, values), uploaded(device, values), uploaded(device, values * 0)]
+    return [
+        upload_array(device, values),
+        upload_array(device, values),
+        upload_array(device, values * 0),
+    ]
 
 
 def test_a_launch_runs_over_the_whole_grid_and_not_beyond():
@@ -88,7 +92,7 @@ def test_threadgroup_memory_is_rounded_up_and_changes_between_launches():
     plain = pipeline(device, "increment")
     for count in (8, 5, 32, 1):
         values = np.arange(count, dtype=np.float32)
-        buffer = uploaded(device, values)
+        buffer = upload_array(device, values)
         lengths = (4 * count, 4 * count)
         packed = number(count)
         launch(device, state, [buffer], packed=packed, grid=count, lengths=lengths)
@@ -99,7 +103,7 @@ def test_threadgroup_memory_is_rounded_up_and_changes_between_launches():
 def test_threadgroup_memory_of_an_earlier_launch_does_not_count():
     device = machine(hang=True)
     two, one = pipeline(device, "through_threadgroup"), pipeline(device, "through_one")
-    buffer = uploaded(device, np.ones(8, np.float32))
+    buffer = upload_array(device, np.ones(8, np.float32))
     launch(device, one, [buffer], grid=8, lengths=(32,))
     launch(device, two, [buffer], packed=number(8), grid=8, lengths=(16384, 16384))
     launch(device, one, [buffer], grid=8, lengths=(32768,))

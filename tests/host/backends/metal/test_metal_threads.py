@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from metal_machine import caching_machine, floats, launch, machine, number, pipeline, uploaded
+from metal_machine import caching_machine, floats, launch, machine, number, pipeline, upload_array
 from speedmetal.backends.metal.driver import bridge as bridges
 from speedmetal.backends.metal.driver.buffer_pool import storage
 from speedmetal.errors import DeviceError
@@ -41,7 +41,7 @@ def run_all(*functions):
 def test_threads_launch_at_once():
     device = machine()
     state = pipeline(device, "increment")
-    buffers = [uploaded(device, np.zeros(16, np.float32)) for _ in range(4)]
+    buffers = [upload_array(device, np.zeros(16, np.float32)) for _ in range(4)]
 
     def work(buffer):
         for number_of_launch in range(300):
@@ -59,8 +59,8 @@ def test_threads_make_and_drop_memory_at_once():
 
     def work(value):
         for round_ in range(60):
-            a = uploaded(device, np.full(32 + round_ % 3, value, np.float32))
-            b = uploaded(device, np.full(32 + round_ % 3, round_, np.float32))
+            a = upload_array(device, np.full(32 + round_ % 3, value, np.float32))
+            b = upload_array(device, np.full(32 + round_ % 3, round_, np.float32))
             c = device.allocate(a.size_bytes)
             count = a.size_bytes // 4
             launch(device, state, [a, b, c], packed=number(count), grid=count)
@@ -74,7 +74,7 @@ def test_threads_make_and_drop_memory_at_once():
 def test_a_finaliser_that_launches_does_not_deadlock():
     device = machine()
     state = pipeline(device, "increment")
-    buffer = uploaded(device, np.zeros(16, np.float32))
+    buffer = upload_array(device, np.zeros(16, np.float32))
 
     class Launcher:
         def __del__(self):
@@ -99,7 +99,7 @@ def test_a_finaliser_that_launches_does_not_deadlock():
 
 def test_waiting_in_the_middle_of_a_commit_is_refused():
     device = machine()
-    buffer = uploaded(device, np.zeros(16, np.float32))
+    buffer = upload_array(device, np.zeros(16, np.float32))
     launch(device, pipeline(device, "increment"), [buffer], grid=16)
     start = device.queue._start
 
@@ -126,7 +126,7 @@ CHILD_USES = {
 def test_a_forked_child_is_told_to_spawn(use):
     device = machine()
     state = pipeline(device, "increment")
-    buffer = uploaded(device, np.zeros(16, np.float32))
+    buffer = upload_array(device, np.zeros(16, np.float32))
     launch(device, state, [buffer], grid=16)
     reader, writer = os.pipe()
     child = os.fork()
@@ -231,7 +231,7 @@ def _in_a_process():
     sys.path.insert(0, str(HERE))
     device = machine()
     with storage("private"):
-        return float(floats(device, uploaded(device, np.full(8, 3, np.float32)))[0])
+        return float(floats(device, upload_array(device, np.full(8, 3, np.float32)))[0])
 
 
 # --- Leaks ---------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def _in_a_process():
 def buffers_after(device, rounds, launches):
     state = pipeline(device, "increment")
     for round_ in range(rounds):
-        buffer = uploaded(device, np.zeros(8 + round_, np.float32))
+        buffer = upload_array(device, np.zeros(8 + round_, np.float32))
         for _ in range(launches):
             launch(device, state, [buffer], grid=1, threads=1)
         device.synchronize()

@@ -11,7 +11,7 @@ from speedmetal.bench.audit import (
     PublishedCell,
     check,
     conclusions,
-    load_published,
+    load_published_cells,
 )
 from speedmetal.bench.audit.conclusions import ON_OTHER_DEVICE
 from speedmetal.bench.record import CaseRecord, CaseSpec, Contender, Status, Timing
@@ -116,7 +116,7 @@ def test_missing_times_and_averages_give_no_conclusion():
 
 def test_pairs_of_the_excerpt():
     """All five pairs are collected where a table has both columns."""
-    found = conclusions(load_published(HERE / "excerpt.md"))
+    found = conclusions(load_published_cells(HERE / "excerpt.md"))
     pairs = {(c.first, c.second) for c in found if c.arguments.startswith("dim=1000x28x28")}
     assert len(pairs) == 5
     (softmax,) = (

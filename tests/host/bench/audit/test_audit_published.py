@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedmetal.bench.audit import BACKENDS, PublishedCell, cases_to_rerun, load_published
+from speedmetal.bench.audit import BACKENDS, PublishedCell, cases_to_rerun, load_published_cells
 from speedmetal.errors import UserInputError
 from strategies import NASTY_TEXTS
 
@@ -22,13 +22,13 @@ def write(folder, name, text):
 
 def message_of(path):
     with pytest.raises(UserInputError) as caught:
-        load_published(path)
+        load_published_cells(path)
     return str(caught.value).replace(str(path), path.name)
 
 
 def test_markdown_gives_device_config_arguments_and_line():
     """A heading with text after it, a nan, and a heading without asterisks are understood."""
-    cells = load_published(HERE / "excerpt.md")
+    cells = load_published_cells(HERE / "excerpt.md")
     first = PublishedCell(
         "M1", "(cores: 4E+4P+8GPU)", "detailed", "Softmax", "dim=64x1000000 axi=-1", "mlx_gpu",
         13.33, 11,
@@ -46,13 +46,13 @@ def test_markdown_gives_device_config_arguments_and_line():
 
 def test_markdown_and_csv_give_the_same_cells(tmp_path):
     """The same table in either form is the same cells, but for their lines."""
-    cells = load_published(HERE / "excerpt.md")
+    cells = load_published_cells(HERE / "excerpt.md")
     rows = "".join(
         f'{c.device},"{c.config}",{c.table},{c.operation},{c.arguments},{c.backend},'
         f"{'' if c.milliseconds is None else c.milliseconds}\n"
         for c in cells
     )
-    again = load_published(write(tmp_path, "t.csv", HEADER + rows))
+    again = load_published_cells(write(tmp_path, "t.csv", HEADER + rows))
     assert [(c.key, c.milliseconds) for c in again] == [(c.key, c.milliseconds) for c in cells]
 
 
@@ -62,7 +62,7 @@ def test_average_tables_and_tables_of_other_things(tmp_path):
         "# Average\n| Option | Use |\n|---|---|\n| a | b |\n\n**M2 () - mlx 0.2.0**\n\n"
         "Average benchmark:\n| Operation | mlx_gpu | cpu |\n|-----|----|---|\n| Sum | 1.5 | nan |\n"
     )
-    cells = load_published(write(tmp_path, "average.md", text))
+    cells = load_published_cells(write(tmp_path, "average.md", text))
     assert cells == (
         PublishedCell("M2", "() - mlx 0.2.0", "average", "Sum", "", "mlx_gpu", 1.5, 11),
         PublishedCell("M2", "() - mlx 0.2.0", "average", "Sum", "", "cpu", None, 11),
@@ -77,7 +77,9 @@ def test_one_device_that_two_files_spell_differently_is_one(tmp_path):
     )
     table = "\n\n| Operation | cpu |\n|---|---|\n| Sum | 1 |\n"
     configs = {
-        load_published(write(tmp_path, "t.md", f"**{heading.format(mark)}**{table}"))[0].config
+        load_published_cells(write(tmp_path, "t.md", f"**{heading.format(mark)}**{table}"))[
+            0
+        ].config
         for mark in (",", " /")
     }
     assert len(configs) == 1
@@ -85,13 +87,13 @@ def test_one_device_that_two_files_spell_differently_is_one(tmp_path):
 
 def test_cases_to_rerun_are_unique_and_in_file_order():
     """A case of several devices comes once; averages have no case."""
-    cases = cases_to_rerun(load_published(HERE / "excerpt.md"))
+    cases = cases_to_rerun(load_published_cells(HERE / "excerpt.md"))
     assert cases[:2] == (
         ("Softmax", "dim=64x1000000 axi=-1"),
         ("Sort", "dim=64x128x1024 axi=0"),
     )
     assert len(cases) == len(set(cases)) == 17
-    assert ("BCE", "") not in cases_to_rerun(load_published(HERE / "unknown.csv"))
+    assert ("BCE", "") not in cases_to_rerun(load_published_cells(HERE / "unknown.csv"))
 
 
 def test_no_such_file(tmp_path):
@@ -200,7 +202,7 @@ def test_any_text_is_cells_or_a_message(tmp_path_factory, lines, name):
     path = tmp_path_factory.getbasetemp() / name
     path.write_text("\n".join(lines), encoding="utf-8", newline="")
     try:
-        cells = load_published(path)
+        cells = load_published_cells(path)
     except UserInputError as error:
         cells, message = (), str(error)
     else:

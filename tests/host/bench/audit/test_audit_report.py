@@ -17,7 +17,7 @@ from speedmetal.bench.audit import (
     Outcome,
     PublishedCell,
     audit_cells,
-    load_published,
+    load_published_cells,
     render_json,
     render_markdown,
     render_text,
@@ -46,7 +46,7 @@ def checked(conclusion):
 
 @pytest.fixture(scope="module")
 def audit():
-    return audit_cells(load_published(HERE / "excerpt.md"), source="excerpt.md")
+    return audit_cells(load_published_cells(HERE / "excerpt.md"), source="excerpt.md")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_text_with_measurements(measured):
 
 def test_unknown_table(audit):
     """What is only possible is called so, in the summary and in each row."""
-    unknown = audit_cells(load_published(HERE / "unknown.csv"), source="unknown.csv")
+    unknown = audit_cells(load_published_cells(HERE / "unknown.csv"), source="unknown.csv")
     assert_golden("unknown.md", render_markdown(unknown))
 
 

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from speedmetal.bench.audit import RULES, Grounds, Kind, PublishedCell, count, judge, load_published
+from speedmetal.bench.audit import (
+    RULES,
+    Grounds,
+    Kind,
+    PublishedCell,
+    count,
+    judge,
+    load_published_cells,
+)
 from speedmetal.bench.audit.tables import Finding, device_tables
 from speedmetal.bench.audit.traffic import MEMORIES
 
@@ -107,7 +115,7 @@ def test_tf32_needs_hardware_that_has_it():
 
 def test_an_unknown_table_is_judged_by_its_numbers():
     """Shown by numbers, refuted by numbers, or only possible; the word is in the reason."""
-    judgements = judge(load_published(HERE / "unknown.csv"))
+    judgements = judge(load_published_cells(HERE / "unknown.csv"))
     assert [(j.cell.operation, j.cell.backend, j.rule, j.grounds) for j in judgements] == [
         ("Argmax", "mlx_gpu", "axis dropped", Grounds.NUMBERS),
         ("Argmax", "mlx_gpu", "axis dropped", Grounds.NUMBERS),
@@ -136,7 +144,7 @@ def test_count_counts_cells_not_judgements():
 
 @pytest.fixture(scope="module")
 def published_cells():
-    return load_published(CSV)
+    return load_published_cells(CSV)
 
 
 @published

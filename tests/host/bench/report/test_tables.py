@@ -10,10 +10,10 @@ import synthetic
 from synthetic import CASES, CONTENDERS
 
 from speedmetal.bench.record import CaseRecord, Status
-from speedmetal.bench.report import FORMATS, Options, format_named, format_of_suffix
+from speedmetal.bench.report import FORMATS, Options, find_format, format_of_suffix
 from speedmetal.bench.report.csv_table import cell
 from speedmetal.bench.report.figures import COLUMNS
-from speedmetal.bench.report.markdown import escaped
+from speedmetal.bench.report.markdown import escape_markdown
 from speedmetal.bench.store import Records
 from speedmetal.errors import UnknownNameError
 
@@ -86,7 +86,7 @@ def test_markdown_escapes_tags_and_cells() -> None:
     assert "<script>" not in rendered.replace("\\<script\\>", "")
     line = next(line for line in rendered.splitlines() if "calc" in line and "2+2" in line)
     assert line.replace("\\|", "").count("|") == 5
-    assert escaped("a\nb") == "a b"
+    assert escape_markdown("a\nb") == "a b"
 
 
 def test_published_escapes_names() -> None:
@@ -127,4 +127,4 @@ def test_formats_have_names_suffixes_and_descriptions() -> None:
     assert format_of_suffix(".HTML") is FORMATS["html"]
     assert format_of_suffix(".docx") is None
     with pytest.raises(UnknownNameError, match="did you mean markdown"):
-        format_named("markdwn")
+        find_format("markdwn")

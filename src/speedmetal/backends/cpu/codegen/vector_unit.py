@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 
 @record

@@ -192,10 +192,10 @@ class CudaPrinter(KernelPrinter):
         if name in _INDEX_TEXTS:
             return _INDEX_TEXTS[name]
         if name in _HARDWARE:
-            return self.converted(dtype, f"{_HARDWARE[name]}.{letter}")
+            return self.cast_text(dtype, f"{_HARDWARE[name]}.{letter}")
         if name == "thread_position_in_threadgroup":
             where = "place" if self._is_numbered() else "threadIdx"
-            return self.converted(dtype, f"{where}.{letter}")
+            return self.cast_text(dtype, f"{where}.{letter}")
         if name == "threads_per_grid":
             return Text(f"arguments.grid_{letter}", PRIMARY)
         return Text(f"{name}_{letter}", PRIMARY)
@@ -275,11 +275,11 @@ class CudaPrinter(KernelPrinter):
         if _collectives_in(node) and self._agreed.splits(node):
             word = self.helpers.type(uint32)
             mask = self.names.fresh("branch_mask")
-            condition = self.whole(node.condition)
+            condition = self.expression_text(node.condition)
             self.line(f"{word} {mask} = __ballot_sync(simdgroup_mask, {condition});")
-            for statement in _together(node.body):
+            for statement in _statements_reached_together(node.body):
                 self._masks[statement] = mask
-            for statement in _together(node.orelse):
+            for statement in _statements_reached_together(node.orelse):
                 self._masks[statement] = f"simdgroup_mask & ~{mask}"
         super()._if(node)
 
@@ -290,7 +290,7 @@ class CudaPrinter(KernelPrinter):
         self.helpers.prelude("lane_index")
         assert node.intrinsic.exchange is not None
         function = self.collectives.function(node.intrinsic.exchange, dtype)
-        arguments = [self._mask(self._current), *map(self.whole, node.arguments)]
+        arguments = [self._mask(self._current), *map(self.expression_text, node.arguments)]
         return Text(f"{function}({', '.join(arguments)})", PRIMARY)
 
     def barrier(self, node: Barrier) -> str:
@@ -311,7 +311,7 @@ class CudaPrinter(KernelPrinter):
     def matrix_call(self, node: Call) -> Text:
         assert isinstance(node.type, MatrixType)
         self.matrix_type(node.type.dtype)
-        arguments = list(map(self.whole, node.arguments))
+        arguments = list(map(self.expression_text, node.arguments))
         factors = len(node.intrinsic.matrix_operands)
         if not factors:
             return Text(f"matrix_fill({arguments[0]})", PRIMARY)
@@ -331,7 +331,7 @@ class CudaPrinter(KernelPrinter):
     def matrix_store(self, node: MatrixStore) -> str:
         rows, columns = self._strides(node.array)
         address = self.address(node.array, node.indices)
-        return f"matrix_store({self.whole(node.value)}, {address}, {rows}, {columns})"
+        return f"matrix_store({self.expression_text(node.value)}, {address}, {rows}, {columns})"
 
     def _strides(self, array: Array) -> tuple[str, str]:
         one = f"1{self.dialect.suffixes[self.index_type]}"
@@ -395,10 +395,14 @@ class CudaPrinter(KernelPrinter):
 
 def _collectives_in(node: If) -> bool:
     """Whether threads exchange values directly in a branch."""
-    return any(_is_collective(s) for body in (node.body, node.orelse) for s in _together(body))
+    return any(
+        _is_collective(s)
+        for body in (node.body, node.orelse)
+        for s in _statements_reached_together(body)
+    )
 
 
-def _together(body: tuple[Statement, ...]) -> list[Statement]:
+def _statements_reached_together(body: tuple[Statement, ...]) -> list[Statement]:
     """The statements of a block that all threads which enter it reach together."""
     found: list[Statement] = []
     for statement in body:

@@ -114,7 +114,7 @@ __device__ inline bfloat operator*(bfloat a, bfloat b) { return bfloat(float(a) 
 
 
 def _operators(name: str) -> str:
-    """What both types do by way of float32."""
+    """The operators that float16 and bfloat16 compute in float32."""
     two = f"({name} a, {name} b)"
     lines = [
         f"__device__ inline {name} operator/{two} {{ return {name}(float(a) / float(b)); }}",

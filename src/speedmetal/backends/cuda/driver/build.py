@@ -9,9 +9,9 @@ from typing import Any
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.codegen.printer import PrintedKernel, printed
 from speedmetal.backends.cuda.nvrtc import compile_cubin
+from speedmetal.common.records import record
 from speedmetal.errors import InternalError
 from speedmetal.ir.nodes import Kernel
-from speedmetal.records import record
 
 _MAGIC = b"speedmetal cuda 1\n"
 """Begins the bytes of a kernel; the number changes with their form."""

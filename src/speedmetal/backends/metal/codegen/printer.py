@@ -74,7 +74,7 @@ class PrintedKernel:
         text: The source.
         entry: The name of the kernel in it: the kernel's own, or that with ``_kernel`` behind it
             where the name means something in Metal.
-        layout: Of the arguments, which are bound behind the arrays.
+        layout: The structure of the arguments, which is bound behind the arrays.
         arrays: The kernel's parameters that have a buffer, by number, in the order of the buffers.
         has_mailbox: Whether a mailbox is bound behind the arguments.
         sized_arrays: How many threadgroup arrays are sized at launch.
@@ -90,7 +90,7 @@ class PrintedKernel:
     places: tuple[Place, ...]
 
 
-def printed(kernel: Kernel, *, math_mode: str = "safe") -> PrintedKernel:
+def print_kernel_with_places(kernel: Kernel, *, math_mode: str = "safe") -> PrintedKernel:
     """A kernel as Metal source.
 
     Args:
@@ -127,12 +127,12 @@ def _places(lines: list[str]) -> Iterator[Place]:
 
 
 def print_kernel(kernel: Kernel, *, math_mode: str = "safe") -> str:
-    """The text of :func:`printed`.
+    """The text of :func:`print_kernel_with_places`.
 
     Raises:
         CompileError: Metal GPUs cannot do what the kernel asks for.
     """
-    return printed(kernel, math_mode=math_mode).text
+    return print_kernel_with_places(kernel, math_mode=math_mode).text
 
 
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:
@@ -166,7 +166,7 @@ class MetalPrinter(KernelPrinter):
         if name == "threads_per_simdgroup":
             return Text(f"32{self.dialect.suffixes[node.type]}", PRIMARY)
         member = f".{AXES[axis]}" if node.intrinsic.axes else ""
-        return self.converted(node.type, self._attribute(name) + member)
+        return self.cast_text(node.type, self._attribute(name) + member)
 
     def failure_arguments(self) -> str:
         where = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
@@ -179,7 +179,7 @@ class MetalPrinter(KernelPrinter):
         assert isinstance(dtype, DType)
         if dtype in (float16, bfloat16):
             raise InternalError(f"printing metal: {node.intrinsic.name} of {dtype}, not float32")
-        arguments = [self.whole(a) for a in node.arguments]
+        arguments = [self.expression_text(a) for a in node.arguments]
         spelling = node.intrinsic.spelling("metal", dtype)
         if isinstance(spelling, str) and not spelling.startswith("@"):
             arguments[1:] = [f"ushort({a})" for a in arguments[1:]]
@@ -187,7 +187,7 @@ class MetalPrinter(KernelPrinter):
                 # By way of uint, of which alone the language says that it wraps: products of
                 # ushort are computed as int.
                 text = f"{spelling}({self.type(uint32)}({arguments[0]}))"
-                return self.converted(dtype, text)
+                return self.cast_text(dtype, text)
             return Text(f"{spelling}({', '.join(arguments)})", PRIMARY)
         return self._own_collective(node, dtype, arguments)
 
@@ -205,7 +205,7 @@ class MetalPrinter(KernelPrinter):
         return Text(f"{function}({', '.join([lane, *arguments])})", PRIMARY)
 
     def _extremum(self, exchange: Exchange, dtype: DType) -> str:
-        """Metal's own, made to keep a NaN."""
+        """Metal's own min or max, made to give NaN where an operand is NaN."""
         family = "quad" if exchange.is_of_quads else "simd"
         name = f"{family}_{exchange.operation}"
         if not dtype.is_float:
@@ -232,10 +232,10 @@ class MetalPrinter(KernelPrinter):
         if target != name:
             self.line(f"{target};")
         if isinstance(node.value, MatrixLoad):
-            self.line(f"simdgroup_load({name}, {self._loaded(node.value)});")
+            self.line(f"simdgroup_load({name}, {self._print_load_arguments(node.value)});")
         else:
             assert isinstance(node.value, Call)
-            arguments = ", ".join(map(self.whole, node.value.arguments))
+            arguments = ", ".join(map(self.expression_text, node.value.arguments))
             self.line(f"{node.value.intrinsic.name}({name}, {arguments});")
 
     def matrix_call(self, node: Call) -> Text:
@@ -243,7 +243,7 @@ class MetalPrinter(KernelPrinter):
         if node.intrinsic.matrix_operands:
             raise InternalError(f"printing metal: {node.intrinsic.name} inside an expression")
         element, size = self.type(node.type.dtype), SIMDGROUP_MATRIX_SIZE
-        value = self.whole(node.arguments[0])
+        value = self.expression_text(node.arguments[0])
         filled = f"make_filled_simdgroup_matrix<{element}, {size}, {size}>({value})"
         return Text(filled, PRIMARY)
 
@@ -251,10 +251,10 @@ class MetalPrinter(KernelPrinter):
         """A matrix inside an expression is loaded before the statement."""
         name = self.names.fresh("loaded")
         self.line(f"{self.type(node.type)} {name};")
-        self.line(f"simdgroup_load({name}, {self._loaded(node)});")
+        self.line(f"simdgroup_load({name}, {self._print_load_arguments(node)});")
         return Text(name, PRIMARY)
 
-    def _loaded(self, node: MatrixLoad) -> str:
+    def _print_load_arguments(self, node: MatrixLoad) -> str:
         """What is loaded: the first element, the rows' distance, the origin, whether transposed."""
         row, transpose = self._row(node.array, transpose=node.transpose)
         return f"{self.address(node.array, node.indices)}, {row}, ulong2(0, 0), {transpose}"
@@ -262,7 +262,7 @@ class MetalPrinter(KernelPrinter):
     def matrix_store(self, node: MatrixStore) -> str:
         row, transpose = self._row(node.array, transpose=False)
         address = self.address(node.array, node.indices)
-        value = self.whole(node.value)
+        value = self.expression_text(node.value)
         return f"simdgroup_store({value}, {address}, {row}, ulong2(0, 0), {transpose})"
 
     def _row(self, array: Array, *, transpose: bool) -> tuple[str, str]:
@@ -354,4 +354,11 @@ def _primitives(shuffle: str) -> Primitives:
     )
 
 
-__all__ = ["MetalPrinter", "Place", "PrintedKernel", "check_kernel", "print_kernel", "printed"]
+__all__ = [
+    "MetalPrinter",
+    "Place",
+    "PrintedKernel",
+    "check_kernel",
+    "print_kernel",
+    "print_kernel_with_places",
+]

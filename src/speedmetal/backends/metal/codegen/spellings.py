@@ -49,7 +49,7 @@ read_word replace_word functions
 """
 
 
-def _spelled() -> frozenset[str]:
+def _find_spelling_words() -> frozenset[str]:
     """Every word that an intrinsic may be printed with: a variable of that name would hide it."""
     spellings = (
         intrinsic.spelling("metal", dtype)
@@ -88,7 +88,7 @@ DIALECT = Dialect(
         "word_threadgroup": _words("threadgroup", "threadgroup_"),
     },
     keywords=frozenset(_KEYWORDS.split()),
-    library=frozenset(_LIBRARY.split()) | _spelled(),
+    library=frozenset(_LIBRARY.split()) | _find_spelling_words(),
     namespace="functions",  # `metal` has names that no list has: traits, samplers' words ...
 )
 

@@ -48,27 +48,27 @@ def pipeline_state(context: MetalContext, descriptor: Any, source_key: str) -> t
         return _state(context, descriptor)
     # The identity has the GPU's name and the build of its system.
     key = f"metal archive {_FORMAT} {context.identity} {source_key}"
-    return _from_stored(context, descriptor, cache.get(key)) or _archived(
+    return _state_from_bytes(context, descriptor, cache.get(key)) or _compile_and_archive(
         context, descriptor, cache, key
     )
 
 
 def _state(context: MetalContext, descriptor: Any) -> tuple[Any, Any]:
-    """From the archives that the descriptor has, or else compiled."""
+    """A pipeline state: from the archives that the descriptor has, or else compiled."""
     state, error = context.native.newComputePipelineStateWithDescriptor_options_reflection_error_(
         descriptor, _NO_OPTIONS, None, None
     )
     return state, error
 
 
-def _from_stored(
+def _state_from_bytes(
     context: MetalContext, descriptor: Any, content: bytes | None
 ) -> tuple[Any, None] | None:
     """The state from an archive's bytes; None where there are none, or Metal refuses them."""
     if content is None:
         return None
 
-    def read(path: Path) -> tuple[Any, None] | None:
+    def read_state(path: Path) -> tuple[Any, None] | None:
         path.write_bytes(content)
         archive = _archive(context, path)
         if archive is None:
@@ -77,11 +77,11 @@ def _from_stored(
         state, _ = _state(context, descriptor)
         return None if state is None else (state, None)
 
-    found: tuple[Any, None] | None = _with_file(read)
+    found: tuple[Any, None] | None = _with_file(read_state)
     return found
 
 
-def _archived(
+def _compile_and_archive(
     context: MetalContext, descriptor: Any, cache: DiskCache, key: str
 ) -> tuple[Any, Any]:
     """The state of a function that is compiled now, whose archive is kept if that is possible."""
@@ -95,12 +95,14 @@ def _archived(
     if is_filled and state is None:
         descriptor.setBinaryArchives_([])
         state, error = _state(context, descriptor)
-    elif is_filled and (content := _with_file(lambda path: _serialised(context, archive, path))):
+    elif is_filled and (
+        content := _with_file(lambda path: _serialise_archive(context, archive, path))
+    ):
         cache.put(key, content)
     return state, error
 
 
-def _serialised(context: MetalContext, archive: Any, path: Path) -> bytes | None:
+def _serialise_archive(context: MetalContext, archive: Any, path: Path) -> bytes | None:
     url = context.bridge.Foundation.NSURL.fileURLWithPath_(str(path))
     return path.read_bytes() if _succeeds(archive.serializeToURL_error_(url, None)) else None
 

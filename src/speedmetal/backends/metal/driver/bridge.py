@@ -101,7 +101,7 @@ class Bridge:
         objc: PyObjC's ``objc``.
         Foundation: PyObjC's ``Foundation``.
         is_simulated: Whether these are the simulator's.
-        system_version: Of macOS.
+        system_version: The version of macOS.
         system_build: The system in its own words, its build included.
         simulation: The simulated modules with their counters; None on a Mac.
     """
@@ -128,7 +128,7 @@ class Bridge:
 
 @functools.cache
 def pyobjc_bridge() -> Bridge:
-    """The real one.
+    """The bridge to Apple's Metal by PyObjC.
 
     Raises:
         DeviceError: This is no Mac, or its macOS or PyObjC is missing or too old; the message says
@@ -138,7 +138,7 @@ def pyobjc_bridge() -> Bridge:
     if system != "Darwin":
         raise DeviceError(f"Metal needs macOS, and this is {system}")
     # Metal's metadata must be there before any object of its kind is touched, so it comes first.
-    modules = [_imported(name) for name in ("Metal", "objc", "Foundation")]
+    modules = [_import_module(name) for name in ("Metal", "objc", "Foundation")]
     _check_version(modules[1])
     bridge = _bridge(*modules)
     if bridge.system_version < OLDEST_SYSTEM:
@@ -148,7 +148,7 @@ def pyobjc_bridge() -> Bridge:
 
 
 def simulated_bridge(configuration: Any = None) -> Bridge:
-    """The simulator's: every call makes a machine of its own.
+    """A bridge to the Metal simulator; every call makes a simulated machine of its own.
 
     Args:
         configuration: A ``speedmetal.metal_simulator.api.Configuration``; None: the default one.
@@ -195,7 +195,7 @@ def _state_ownership(objc: Any) -> None:
         )
 
 
-def _imported(name: str) -> Any:
+def _import_module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -87,8 +87,8 @@ class BufferBlock(Block):
     """One ``MTLBuffer``.
 
     Args:
-        resource: It.
-        address: Of its bytes in the host's memory; 0 where the host has none.
+        resource: The ``MTLBuffer`` itself.
+        address: The address of its bytes in the host's memory; 0 where the host has none.
         capacity_bytes: Its length.
         storage: Its storage mode.
         kept: The host's memory behind a buffer without a copy, which must live as long; such a
@@ -120,7 +120,7 @@ class BufferBlock(Block):
 
 
 class Allocation:
-    """The owner of a block: it returns to the pool when this goes.
+    """The owner of a block, which returns to the pool when the owner is freed.
 
     NumPy takes it for an array of bytes, where the host sees them.
     """

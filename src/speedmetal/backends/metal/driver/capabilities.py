@@ -203,13 +203,13 @@ def features_of(kernel: Kernel) -> dict[Feature, SourceSpan]:
     return found
 
 
-def feature_named(name: str) -> Feature:
+def find_feature(name: str) -> Feature:
     """The feature with this name.
 
     Raises:
         KeyError: There is none.
 
-    >>> feature_named("bfloat16").language
+    >>> find_feature("bfloat16").language
     (3, 1)
     """
     return _BY_NAME[name]
@@ -261,7 +261,7 @@ def language_version(features: Sequence[Feature]) -> Version:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCapabilities:
-    """What decides on features.
+    """The facts about a device and its system that decide which features it has.
 
     Args:
         device: Its name, for messages.
@@ -290,8 +290,9 @@ class DeviceCapabilities:
                 major for major, version in NEWEST_LANGUAGES.items() if version >= feature.language
             )
             return (
-                f"it needs version {_dotted(feature.language)} of Metal's language (macOS {least}),"
-                f" {self.device} runs macOS {_dotted(self.system)}; update macOS"
+                f"it needs version {_format_version(feature.language)} of Metal's language"
+                f" (macOS {least}), {self.device} runs macOS {_format_version(self.system)};"
+                " update macOS"
             )
         if not self.is_checked or self.has_family(feature.family):
             return None
@@ -305,7 +306,7 @@ class DeviceCapabilities:
 
 
 def capabilities_of(device: str, native: Any, system: tuple[int, ...]) -> DeviceCapabilities:
-    """What decides on features on a device.
+    """Ask a device and its system what decides which features it has.
 
     Args:
         device: Its name for people.
@@ -332,7 +333,9 @@ def _is_checked(device: str) -> bool:
     return stated == "check" or (not stated and _VIRTUAL not in device)
 
 
-def missing(uses: dict[Feature, SourceSpan], here: DeviceCapabilities) -> list[Diagnostic]:
+def diagnose_missing_features(
+    uses: dict[Feature, SourceSpan], here: DeviceCapabilities
+) -> list[Diagnostic]:
     """A diagnostic for each feature that a kernel uses and a device has not."""
     return [
         Diagnostic(span, f"{feature.name} cannot be used: {because}")
@@ -341,7 +344,7 @@ def missing(uses: dict[Feature, SourceSpan], here: DeviceCapabilities) -> list[D
     ]
 
 
-def _dotted(version: tuple[int, ...]) -> str:
+def _format_version(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
@@ -353,8 +356,8 @@ __all__ = [
     "DeviceCapabilities",
     "Feature",
     "capabilities_of",
-    "feature_named",
+    "diagnose_missing_features",
     "features_of",
+    "find_feature",
     "language_version",
-    "missing",
 ]

@@ -1,4 +1,4 @@
-"""What a command buffer is filled with, and the filling.
+"""The commands of a command buffer, and their encoding.
 
 A launch is a plain tuple, because most commands are launches; the rest are small records with a
 method ``encode``. Encoders live inside :func:`encode` alone: whatever happens there, they are

@@ -57,7 +57,7 @@ class MetalDevice(Device):
         native: The ``MTLDevice``.
         context: Both, and what is known of the GPU.
         queue: Where kernels and copies run, in order.
-        queues: That one, and those that were made beside it.
+        queues: ``queue``, and those that :meth:`new_queue` made.
     """
 
     target = TARGET
@@ -108,7 +108,7 @@ class MetalDevice(Device):
 
     def new_queue(self) -> Queue:
         """Another queue, which runs beside the others; order them with :meth:`new_event`."""
-        queue = Queue(self.bridge, self.native, self.name, self._stored)
+        queue = Queue(self.bridge, self.native, self.name, self._store_arguments)
         if self.queues:
             queue.time_limit_seconds = self.time_limit_seconds
         self.queues.append(queue)
@@ -130,9 +130,9 @@ class MetalDevice(Device):
         return id(address.buffer)
 
     def allocate(self, size_bytes: int) -> Buffer:
-        return self._allocated(size_bytes, current_storage())
+        return self._allocate_buffer(size_bytes, current_storage())
 
-    def _allocated(self, size_bytes: int, mode: Storage) -> Buffer:
+    def _allocate_buffer(self, size_bytes: int, mode: Storage) -> Buffer:
         allocation = self.pool.allocate(size_bytes, mode, is_array=True)
         host = allocation.view() if mode is Storage.SHARED else None
         address = BufferAddress(allocation.block.resource, 0)
@@ -176,7 +176,7 @@ class MetalDevice(Device):
             return
         for start in range(0, content.size, STAGING_BYTES):
             piece = content[start : start + STAGING_BYTES]
-            size = _rounded(piece.size)
+            size = _round_to_alignment(piece.size)
             staging = self.pool.allocate(size, Storage.SHARED)
             staging.view()[: piece.size] = piece
             self.queue.submit(Copy(staging.block.resource, 0, block.resource, start, size))
@@ -196,13 +196,13 @@ class MetalDevice(Device):
             return
         for start in range(0, content.size, STAGING_BYTES):
             piece = content[start : start + STAGING_BYTES]
-            size = _rounded(piece.size)
+            size = _round_to_alignment(piece.size)
             staging = self.pool.allocate(size, Storage.SHARED)
             self.queue.submit(Copy(block.resource, start, staging.block.resource, 0, size))
             self.synchronize()
             piece[:] = staging.view()[: piece.size]
 
-    def _stored(self, content: bytes) -> tuple[Any, object]:
+    def _store_arguments(self, content: bytes) -> tuple[Any, object]:
         """Arguments in a buffer: it, and what must live until the launch is noted down."""
         allocation = self.pool.allocate(len(content), Storage.SHARED)
         allocation.view()[:] = np.frombuffer(content, np.uint8)
@@ -213,9 +213,9 @@ class MetalDevice(Device):
     # What prints and loads is imported when a kernel is built or loaded: the printer takes a while.
 
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
-        from speedmetal.backends.metal.driver.build import built
+        from speedmetal.backends.metal.driver.build import build_code
 
-        return built(self.context, kernel, options)
+        return build_code(self.context, kernel, options)
 
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.metal.driver.program import load
@@ -272,7 +272,7 @@ def _host_bytes(block: Any, size_bytes: int) -> Bytes:
     return np.frombuffer(memory, np.uint8, size_bytes)
 
 
-def _rounded(size_bytes: int) -> int:
+def _round_to_alignment(size_bytes: int) -> int:
     return -(-size_bytes // COPY_ALIGNMENT_BYTES) * COPY_ALIGNMENT_BYTES
 
 

@@ -169,13 +169,13 @@ def command_error(
         is_simulated: Whether it is the simulator's, which knows what happened.
     """
     if error is None:
-        return _composed(device, _UNKNOWN, "", labels)
+        return _compose_error(device, _UNKNOWN, "", labels)
     domain, code = str(error.domain()), int(error.code())
     text = str(error.localizedDescription())
     if is_simulated and (kind := error.userInfo().get(SIMULATED_FAULT)) is not None:
         return SimulationError(kind, f"{text}\n{_kernels(device, labels)}")
     fault = _fault(code, text)
-    return _composed(device, fault, f" ({domain} {code}: {text})", labels)
+    return _compose_error(device, fault, f" ({domain} {code}: {text})", labels)
 
 
 def _fault(code: int, text: str) -> Fault:
@@ -188,7 +188,9 @@ def _fault(code: int, text: str) -> Fault:
     return next((fault for fault in FAULTS if fault.code == code and code == 14), _UNKNOWN)
 
 
-def _composed(device: str, fault: Fault, detail: str, labels: Sequence[str]) -> SpeedmetalError:
+def _compose_error(
+    device: str, fault: Fault, detail: str, labels: Sequence[str]
+) -> SpeedmetalError:
     kind = KernelError if fault.is_of_kernel else DeviceError
     return kind(f"{fault.meaning}{detail}; {fault.advice}\n{_kernels(device, labels)}")
 
@@ -209,6 +211,6 @@ def _kernels(device: str, labels: Sequence[str]) -> str:
     )
 
 
-def described(error: Any) -> str:
+def describe_error(error: Any) -> str:
     """What an ``NSError`` says."""
     return "Metal gave no reason" if error is None else str(error.localizedDescription())

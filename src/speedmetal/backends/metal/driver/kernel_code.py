@@ -14,7 +14,7 @@ from typing import Any
 from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
 from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel
 from speedmetal.backends.metal.driver.bridge import Version
-from speedmetal.dtypes import named
+from speedmetal.dtypes import find_dtype
 from speedmetal.errors import InternalError
 
 
@@ -86,7 +86,7 @@ def _record(code: MetalCode) -> dict[str, Any]:
 
 def _code(record: dict[str, Any]) -> MetalCode:
     fields = tuple(
-        ArgumentField(name, named(dtype), offset, Source(source), parameter, axis)
+        ArgumentField(name, find_dtype(dtype), offset, Source(source), parameter, axis)
         for name, dtype, offset, source, parameter, axis in record["fields"]
     )
     major, minor = record["language"]

@@ -1,7 +1,7 @@
 """Names for stretches of a program, as they stand before kernels' names.
 
 Error messages, GPU traces and Instruments show a launch under the name of its kernel; inside
-:func:`labelled` that of the stretch stands before it.
+:func:`label_launches` that of the stretch stands before it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ current_prefix = _prefix.get
 
 
 @contextmanager
-def labelled(name: str) -> Iterator[None]:
+def label_launches(name: str) -> Iterator[None]:
     """Name the launches inside; a stretch inside another one has both names.
 
     Example:
-        >>> with labelled("step"), labelled("forward"):
+        >>> with label_launches("step"), label_launches("forward"):
         ...     current_prefix() + "vadd"
         'step/forward/vadd'
     """

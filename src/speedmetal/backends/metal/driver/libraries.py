@@ -9,7 +9,7 @@ from typing import Any
 
 from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.backends.metal.driver.context import MetalContext
-from speedmetal.backends.metal.driver.errors import described
+from speedmetal.backends.metal.driver.errors import describe_error
 
 MATH_MODES = {"safe": 0, "relaxed": 1, "fast": 2}
 """Values of ``MTLMathMode``. Before macOS 15 there is one switch, fast or not: relaxed is safe."""
@@ -74,6 +74,6 @@ def compile_library(
             options.setFastMathEnabled_(math_mode == "fast")
         library, error = context.native.newLibraryWithSource_options_error_(source, options, None)
         if library is None:  # not the error: warnings set it too, beside a library
-            raise RefusedSourceError(described(error))
+            raise RefusedSourceError(describe_error(error))
         library.setLabel_(label)
     return library

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel
 from speedmetal.backends.metal.driver import archive
 from speedmetal.backends.metal.driver.context import MetalContext
-from speedmetal.backends.metal.driver.errors import described
+from speedmetal.backends.metal.driver.errors import describe_error
 from speedmetal.backends.metal.driver.kernel_code import MetalCode
 from speedmetal.backends.metal.driver.libraries import RefusedSourceError, compile_library
 from speedmetal.errors import CompileError, Diagnostic, InternalError
@@ -56,7 +56,7 @@ def make_pipeline(context: MetalContext, function: Any, label: str, source_key: 
         descriptor.setComputeFunction_(function)
         state, error = archive.pipeline_state(context, descriptor, source_key)
         if state is None:
-            raise RefusedPipelineError(described(error))
+            raise RefusedPipelineError(describe_error(error))
         return Pipeline(
             state,
             int(state.maxTotalThreadsPerThreadgroup()),
@@ -119,7 +119,7 @@ def _compiled(context: MetalContext, code: MetalCode, kernel: str, key: str) -> 
             )
         return make_pipeline(context, function, kernel, key)
     except RefusedSourceError as error:
-        raise CompileError(kernel, list(_refused(text, error))) from None
+        raise CompileError(kernel, list(_diagnose_refusal(text, error))) from None
     except RefusedPipelineError as error:
         message = f"Metal makes no pipeline of it: {error}"
         raise CompileError(kernel, [Diagnostic(_first_span(text.places), message)]) from None
@@ -131,7 +131,7 @@ _OUR_FAULT = (
 )
 
 
-def _refused(text: PrintedKernel, error: RefusedSourceError) -> Iterator[Diagnostic]:
+def _diagnose_refusal(text: PrintedKernel, error: RefusedSourceError) -> Iterator[Diagnostic]:
     """Each complaint at the line of Python that its line of Metal comes from."""
     lines = text.text.splitlines()
     if not error.complaints:

@@ -23,7 +23,7 @@ from speedmetal.errors import LaunchError
 
 
 def load(context: MetalContext, queue: Queue, code: bytes, kernel: str) -> MetalProgram:
-    """A program from what :func:`speedmetal.backends.metal.driver.build.built` made.
+    """A program from what :func:`speedmetal.backends.metal.driver.build.build_code` made.
 
     Args:
         context: Where it will run.

@@ -37,8 +37,8 @@ class Queue(Stream[Command]):
     Args:
         bridge: The way to Metal.
         device: The ``MTLDevice``.
-        name: Of the device, for messages.
-        store: Where arguments go that are too long for ``setBytes``.
+        name: The device's name, for messages.
+        store: Puts arguments that are too long for ``setBytes`` into a buffer.
 
     Attributes:
         native: The ``MTLCommandQueue``.
@@ -81,12 +81,13 @@ class Queue(Stream[Command]):
         Args:
             pipeline: The ``MTLComputePipelineState``.
             buffers: Arrays at the buffer indices from 0; the list must not be changed afterwards.
-            offsets: Theirs, in bytes.
+            offsets: The offset of each array in its buffer, in bytes.
             packed: The arguments, at the index after the arrays.
-            mailbox: Its buffer and offset, at the index after the arguments; None: it has none.
+            mailbox: The mailbox's buffer and offset, bound at the index after the arguments; None:
+                the kernel has no mailbox.
             lengths: Bytes of threadgroup memory at the threadgroup indices from 0.
-            grid: In threads.
-            threads: Of a threadgroup.
+            grid: Threads along each axis.
+            threads: Threads of a threadgroup along each axis.
             label: The kernel's name.
             touched_bytes: Size of the arrays.
             other_bindings: What else is bound: ``(buffer, offset, index)`` or

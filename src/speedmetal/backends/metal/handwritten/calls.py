@@ -37,7 +37,7 @@ class Bound:
     touched_bytes: int
 
 
-def bound(
+def bind_arguments(
     kernel: str, parameters: Parameters | None, device: Device, arguments: Sequence[Any]
 ) -> Bound:
     """The arguments of a call, each at its buffer (:func:`speedmetal.msl.arguments.at_buffers`).

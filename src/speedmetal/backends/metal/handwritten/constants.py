@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends.metal.driver.bridge import Bridge
-from speedmetal.backends.metal.driver.errors import described
+from speedmetal.backends.metal.driver.errors import describe_error
 from speedmetal.dtypes import (
     DType,
     bfloat16,
@@ -89,7 +89,7 @@ def _is_constant(dtype: DType, value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating | bfloat16.numpy.type)
 
 
-def specialised(
+def specialise_function(
     bridge: Bridge,
     library: Any,
     name: str,
@@ -110,5 +110,7 @@ def specialised(
         )
     native, error = library.newFunctionWithName_constantValues_error_(name, constants, None)
     if native is None:
-        raise UserInputError(f"Metal does not specialise function {name!r}: {described(error)}")
+        raise UserInputError(
+            f"Metal does not specialise function {name!r}: {describe_error(error)}"
+        )
     return native

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from speedmetal.backends.metal.driver.device import MetalDevice
-from speedmetal.backends.metal.driver.errors import described
-from speedmetal.backends.metal.profiling.debug_groups import annotated
+from speedmetal.backends.metal.driver.errors import describe_error
+from speedmetal.backends.metal.profiling.debug_groups import annotate_launches
 from speedmetal.errors import DeviceError, UserInputError
 
 SUFFIX = ".gputrace"
@@ -37,14 +37,14 @@ _PERMISSION = (
 
 
 @contextmanager
-def captured(device: MetalDevice, path: Path) -> Iterator[None]:
+def capture_trace(device: MetalDevice, path: Path) -> Iterator[None]:
     """Write a trace of everything that a device is asked for inside.
 
     What was asked before is finished first, what is asked inside is finished before the trace ends.
 
     Args:
         device: What is watched, with all its queues.
-        path: Of the trace; it must not exist, and end in ``.gputrace``.
+        path: The file of the trace; it must not exist, and end in ``.gputrace``.
 
     Raises:
         UserInputError: The path cannot be used.
@@ -52,9 +52,9 @@ def captured(device: MetalDevice, path: Path) -> Iterator[None]:
     """
     _check_path(path)
     device.synchronize()
-    manager = _started(device, path)
+    manager = _start_capture(device, path)
     try:
-        with annotated(device.queues):
+        with annotate_launches(device.queues):
             yield
     finally:
         try:
@@ -80,7 +80,7 @@ def _check_path(path: Path) -> None:
         )
 
 
-def _started(device: MetalDevice, path: Path) -> Any:
+def _start_capture(device: MetalDevice, path: Path) -> Any:
     """The capture manager, which is capturing."""
     bridge = device.bridge
     metal = bridge.Metal
@@ -105,7 +105,7 @@ def _refusal(error: Any) -> DeviceError:
         _NOT_SUPPORTED: _PERMISSION,
         _ALREADY_CAPTURING: "another capture is running in this process: end it first",
     }.get(code, "look at the path, and whether there is room on the disk")
-    return DeviceError(f"Metal does not start a GPU trace: {described(error)}; {advice}")
+    return DeviceError(f"Metal does not start a GPU trace: {describe_error(error)}; {advice}")
 
 
 def _stop(device: MetalDevice, manager: Any, path: Path) -> None:

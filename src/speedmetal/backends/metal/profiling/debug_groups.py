@@ -18,7 +18,7 @@ _watchers: dict[Queue, int] = {}
 
 
 @contextmanager
-def annotated(queues: Sequence[Queue]) -> Iterator[None]:
+def annotate_launches(queues: Sequence[Queue]) -> Iterator[None]:
     """Show the launches inside as debug groups. It costs two messages for each.
 
     What was asked for before is committed first, and what is asked for inside at the end: a command

@@ -39,7 +39,7 @@ def _layer_norm(x: Array) -> Array:
     return result
 
 
-def _scaled_and_shifted(values: Array, weight: Array, bias: Array) -> Array:
+def _scale_and_shift(values: Array, weight: Array, bias: Array) -> Array:
     """Scale and shift in the memory of ``values``."""
     values *= weight
     values += bias
@@ -47,7 +47,7 @@ def _scaled_and_shifted(values: Array, weight: Array, bias: Array) -> Array:
 
 
 def _layer_norm_affine(x: Array, weight: Array, bias: Array) -> Array:
-    return _scaled_and_shifted(_layer_norm(x), weight, bias)
+    return _scale_and_shift(_layer_norm(x), weight, bias)
 
 
 def _rms_norm(x: Array, weight: Array) -> Array:
@@ -57,7 +57,7 @@ def _rms_norm(x: Array, weight: Array) -> Array:
     return result
 
 
-def _standardised(x: Array, axes: tuple[int, ...]) -> Array:
+def _standardise(x: Array, axes: tuple[int, ...]) -> Array:
     result = x - x.mean(axis=axes, keepdims=True)
     variance = np.mean(np.square(result), axis=axes, keepdims=True)
     result /= np.sqrt(variance + 1e-5)
@@ -69,13 +69,13 @@ def _group_norm(params: Params) -> Function:
 
     def group_norm(x: Array, weight: Array, bias: Array) -> Array:
         grouped = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
-        return _scaled_and_shifted(_standardised(grouped, (1, 3)).reshape(x.shape), weight, bias)
+        return _scale_and_shift(_standardise(grouped, (1, 3)).reshape(x.shape), weight, bias)
 
     return group_norm
 
 
 def _batch_norm(x: Array, weight: Array, bias: Array) -> Array:
-    return _scaled_and_shifted(_standardised(x, tuple(range(x.ndim - 1))), weight, bias)
+    return _scale_and_shift(_standardise(x, tuple(range(x.ndim - 1))), weight, bias)
 
 
 def _convolution(_: Params) -> Function:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import field
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind, Varies
 from speedmetal.ir import counting, walk
@@ -43,7 +44,6 @@ from speedmetal.ir.nodes import (
     While,
 )
 from speedmetal.ir.types import MatrixType, Space
-from speedmetal.records import record
 
 Stride = int | None
 UNIFORM: Stride = 0
@@ -77,7 +77,7 @@ class Accesses:
         path = self.assigned[0]
         return all(other[: len(path)] == path for other in self.read)
 
-    def home(self) -> Path:
+    def innermost_block(self) -> Path:
         """The innermost block that holds every access."""
         paths = self.assigned + self.read
         depth = 0
@@ -125,7 +125,7 @@ class LaneStrides:
             self._find_in(statement, path)
         for path, body in self._runs:
             self._find_accesses(body, path)
-        self._homes = {v: a.home() for v, a in self.accesses.items() if a.assigned}
+        self._homes = {v: a.innermost_block() for v, a in self.accesses.items() if a.assigned}
         self._solve()
 
     # --- where variables are touched
@@ -261,7 +261,7 @@ class LaneStrides:
                 return self._binary(expression)
             case Unary("negate", operand):
                 inner = self.stride(operand)
-                return _if_signed(expression.type, None if inner is None else -inner)
+                return _stride_in_type(expression.type, None if inner is None else -inner)
             case Convert(operand, dtype):
                 inner = self.stride(operand)
                 source = operand.type
@@ -301,15 +301,15 @@ class LaneStrides:
             return VARYING
         match expression.operator:
             case "add":
-                return _if_signed(expression.type, left + right)
+                return _stride_in_type(expression.type, left + right)
             case "subtract":
-                return _if_signed(expression.type, left - right)
+                return _stride_in_type(expression.type, left - right)
             case "multiply":
                 factor, other = expression.left, right
                 if not isinstance(factor, Constant):
                     factor, other = expression.right, left
                 if isinstance(factor, Constant):
-                    return _if_signed(expression.type, int(factor.value) * other)
+                    return _stride_in_type(expression.type, int(factor.value) * other)
         return VARYING
 
     def _call(self, call: Call) -> Stride:
@@ -329,7 +329,7 @@ def _first_lane_stays(loop: For, stride: int) -> bool:
 
     So it is where that lane ends last, and where loops end far from the ends of their type.
     """
-    rising = counting.rises(loop.step)
+    rising = counting.step_rises(loop.step)
     if rising is not None and rising == (stride > 0):
         return True
     near_zero = isinstance(loop.stop, Constant) and abs(loop.stop.value) <= _FAR
@@ -342,6 +342,6 @@ def innermost_loop(path: Path) -> object:
     return next(loops, None)
 
 
-def _if_signed(kind: object, stride: Stride) -> Stride:
+def _stride_in_type(kind: object, stride: Stride) -> Stride:
     """Linear only where lanes do not wrap round: in signed integers."""
     return stride if stride == UNIFORM or (isinstance(kind, DType) and kind.is_signed) else VARYING

@@ -127,14 +127,14 @@ class _Search:
                     return None
                 return first + second if operator == "add" else first - second
             case Binary("multiply", factor, Constant(value)):
-                return _times(self._slope(factor, counter), value)
+                return _scale_slope(self._slope(factor, counter), value)
             case Binary("multiply", Constant(value), factor):
-                return _times(self._slope(factor, counter), value)
+                return _scale_slope(self._slope(factor, counter), value)
         slopes = (self._slope(operand, counter) for operand in walk.operands(expression))
         return 0 if all(slope == 0 for slope in slopes) else None
 
 
-def _times(slope: int | None, factor: float) -> int | None:
+def _scale_slope(slope: int | None, factor: float) -> int | None:
     return None if slope is None else slope * int(factor)
 
 

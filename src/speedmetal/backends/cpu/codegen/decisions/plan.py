@@ -20,6 +20,7 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
     pieces_of,
 )
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import SIMDGROUP_LANES, Varies
 from speedmetal.ir.analysis import facts
@@ -33,7 +34,6 @@ from speedmetal.ir.nodes import (
 )
 from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import Space
-from speedmetal.records import record
 
 AXES = range(3)
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import field
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import Path
+from speedmetal.common.records import record
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Barrier,
@@ -23,7 +24,6 @@ from speedmetal.ir.nodes import (
     Statement,
     While,
 )
-from speedmetal.records import record
 
 
 @record(eq=False)

@@ -13,9 +13,9 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     vector_type,
 )
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.common.records import record
 from speedmetal.ir.nodes import Array
 from speedmetal.ir.types import Space
-from speedmetal.records import record
 
 
 @record

@@ -39,7 +39,7 @@ class Arithmetic:
             return self._conversions.narrowed(self.binary(operator, *wide))
         if dtype.is_float:
             return self.instruction(_FLOAT[operator], left, right)
-        linear = self._linear(operator, left, right)
+        linear = self._linear_result(operator, left, right)
         if linear is not None:
             return linear
         match operator:
@@ -56,7 +56,7 @@ class Arithmetic:
         a, b = self._lanes.operand(left, lanes), self._lanes.operand(right, lanes)
         return self._lanes.result(self._emit.let(f"{name} {kind} {a}, {b}"), left.type, lanes)
 
-    def _linear(self, operator: str, left: Value, right: Value) -> Value | None:
+    def _linear_result(self, operator: str, left: Value, right: Value) -> Value | None:
         """The result, where lanes are known steps apart and stay so."""
         if left.stride is None or right.stride is None or not left.dtype.is_signed:
             return None

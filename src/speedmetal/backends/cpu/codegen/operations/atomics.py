@@ -135,9 +135,9 @@ class Atomics:
             for active in self._active.each():
                 one_lane(active)
             return None
-        return self._collected(dtype, one_lane)
+        return self._collect_lanes(dtype, one_lane)
 
-    def _collected(self, dtype: DType, one_lane: Callable[[str], str]) -> Value:
+    def _collect_lanes(self, dtype: DType, one_lane: Callable[[str], str]) -> Value:
         """The old values of all lanes."""
         kind = vector_type(register_type(dtype), self._lanes.count)
         old_values = self._emit.slot(kind, "old")
@@ -197,7 +197,7 @@ class Atomics:
         self._emit.start(again)
         before = self._emit.let(f"load {bits}, ptr {seen}")
         old = self._from_bits(before, dtype)
-        new = self._combined(node.operation, old, operand, dtype)
+        new = self._combine_values(node.operation, old, operand, dtype)
         after = self._exchange_if(pointer, bits, before, self._to_bits(new, dtype))
         self._emit.do(f"store {bits} {after}, ptr {seen}")
         same = self._emit.let(f"icmp eq {bits} {before}, {after}")
@@ -211,7 +211,7 @@ class Atomics:
         value = self._lanes.loaded(self._emit.let(f"load {kind}, ptr {pointer}"), dtype, 0)
         if node.operation == "load":
             return value.text
-        new = self._combined(node.operation, value.text, operands[-1], dtype)
+        new = self._combine_values(node.operation, value.text, operands[-1], dtype)
         if node.operation == "compare_exchange":
             bits = f"i{dtype.bits}"
             found, expected = self._to_bits(value.text, dtype), self._to_bits(operands[0], dtype)
@@ -222,7 +222,7 @@ class Atomics:
         self._emit.do(f"store {kind} {text}, ptr {pointer}")
         return value.text
 
-    def _combined(self, operation: str, old: str, operand: str, dtype: DType) -> str:
+    def _combine_values(self, operation: str, old: str, operand: str, dtype: DType) -> str:
         left, right = Value(old, dtype, UNIFORM), Value(operand, dtype, UNIFORM)
         if operation in ("min", "max"):
             return self._arithmetic.extreme(operation, left, right).text
@@ -242,4 +242,4 @@ class Atomics:
 
 
 def _same_size(dtype: DType) -> DType:
-    return dtypes.named(f"int{dtype.bits}")
+    return dtypes.find_dtype(f"int{dtype.bits}")

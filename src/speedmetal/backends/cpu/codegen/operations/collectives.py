@@ -60,12 +60,12 @@ class Collectives:
         if operation in special:
             return special[operation](self, *arguments)
         if operation in _COMBINE or operation in ("min", "max"):
-            return self._reduced(operation, arguments[0], exchange.lanes)
-        return self._permuted(operation, arguments[0], arguments[1], exchange.lanes)
+            return self._reduce_lanes(operation, arguments[0], exchange.lanes)
+        return self._permute_lanes(operation, arguments[0], arguments[1], exchange.lanes)
 
     # --- reductions and scans
 
-    def _neutral(self, operation: str, dtype: DType) -> float:
+    def _neutral_element(self, operation: str, dtype: DType) -> float:
         if operation in ("min", "max"):
             if dtype.is_float:
                 return float("inf") if operation == "min" else float("-inf")
@@ -80,14 +80,14 @@ class Collectives:
         rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
         return self._active.select(kind, self._lanes.vector(value), rest)
 
-    def _combined_lanes(self, operation: str, left: Value, right: Value) -> Value:
+    def _combine_lanes(self, operation: str, left: Value, right: Value) -> Value:
         if operation in ("min", "max"):
             return self._arithmetic.extreme(operation, left, right)
         if left.dtype.is_bool:
             return self._arithmetic.logical(operation, left, right)
         return self._arithmetic.binary(_COMBINE[operation], left, right)
 
-    def _shuffled(self, value: Value, other: Value, lanes: list[int]) -> Value:
+    def _shuffle_lanes(self, value: Value, other: Value, lanes: list[int]) -> Value:
         """Lanes picked from two vectors, those of the second counted on from the first's."""
         kind = vector_type(register_type(value.dtype), self._lanes.count)
         numbers = constant_vector("i32", lanes)
@@ -96,39 +96,39 @@ class Collectives:
         text = self._emit.let(f"shufflevector {kind} {a}, {kind} {b}, {picked}")
         return Value(text, value.type, VARYING)
 
-    def _reduced(self, operation: str, value: Value, span: int) -> Value:
+    def _reduce_lanes(self, operation: str, value: Value, span: int) -> Value:
         """Butterflies: the same order of operations on every machine."""
-        text = self._filled(value, self._neutral(operation, value.dtype))
+        text = self._filled(value, self._neutral_element(operation, value.dtype))
         total = Value(text, value.type, VARYING)
         distance = 1
         while distance < span:
             lanes = [lane ^ distance for lane in range(self._lanes.count)]
-            total = self._combined_lanes(operation, total, self._shuffled(total, total, lanes))
+            total = self._combine_lanes(operation, total, self._shuffle_lanes(total, total, lanes))
             distance *= 2
         if span < self._lanes.count:
             return total
         return Value(self._lanes.first(total), value.type, UNIFORM)
 
     def _scan(self, operation: str, inclusive: bool, value: Value) -> Value:  # noqa: FBT001
-        neutral = self._neutral(operation, value.dtype)
+        neutral = self._neutral_element(operation, value.dtype)
         total = Value(self._filled(value, neutral), value.type, VARYING)
         rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
         fill = Value(rest, value.type, VARYING)
         if not inclusive:
-            total = self._moved_up(total, fill, 1)
+            total = self._shift_lanes_up(total, fill, 1)
         distance = 1
         while distance < self._lanes.count:
-            moved = self._moved_up(total, fill, distance)
-            total = self._combined_lanes(operation, moved, total)
+            moved = self._shift_lanes_up(total, fill, distance)
+            total = self._combine_lanes(operation, moved, total)
             distance *= 2
         return total
 
-    def _moved_up(self, value: Value, fill: Value, distance: int) -> Value:
+    def _shift_lanes_up(self, value: Value, fill: Value, distance: int) -> Value:
         lanes = [
             lane - distance if lane >= distance else self._lanes.count + lane
             for lane in range(self._lanes.count)
         ]
-        return self._shuffled(value, fill, lanes)
+        return self._shuffle_lanes(value, fill, lanes)
 
     # --- votes
 
@@ -156,7 +156,7 @@ class Collectives:
         return Value(self._emit.let(f"icmp eq {kind} {numbers}, {first}"), dtypes.bool_, VARYING)
 
     def _quad_vote(self, operation: str, predicate: Value) -> Value:
-        return self._reduced(operation, predicate, QUAD_LANES)
+        return self._reduce_lanes(operation, predicate, QUAD_LANES)
 
     def _quad_ballot(self, predicate: Value) -> Value:
         """Each lane's bit at its place in the quad, summed over the quad."""
@@ -168,7 +168,9 @@ class Collectives:
         total = Value(own, dtypes.uint32, VARYING)
         for distance in (1, 2):
             lanes = [lane ^ distance for lane in range(self._lanes.count)]
-            total = self._arithmetic.binary("bit_or", total, self._shuffled(total, total, lanes))
+            total = self._arithmetic.binary(
+                "bit_or", total, self._shuffle_lanes(total, total, lanes)
+            )
         return total
 
     # --- permutations
@@ -181,7 +183,7 @@ class Collectives:
 
     def _broadcast(self, value: Value, lane: Value) -> Value:
         if not lane.is_uniform:
-            return self._permuted("shuffle", value, lane, self._lanes.count)
+            return self._permute_lanes("shuffle", value, lane, self._lanes.count)
         return self._chosen_lane(value, self._lane_number(lane.text, lane.dtype))
 
     def _lane_number(self, text: str, dtype: DType) -> str:
@@ -189,7 +191,7 @@ class Collectives:
         kept = self._emit.let(f"and {register_type(dtype)} {text}, {last}")
         return self._conversions.convert(Value(kept, dtype, UNIFORM), dtypes.int64).text
 
-    def _permuted(self, operation: str, value: Value, operand: Value, span: int) -> Value:
+    def _permute_lanes(self, operation: str, value: Value, operand: Value, span: int) -> Value:
         """Each lane takes the value of another in its span; out of the span it keeps its own."""
         own = constant_vector("i32", range(self._lanes.count))
         kind = vector_type("i32", self._lanes.count)
@@ -204,9 +206,9 @@ class Collectives:
         inside = self._emit.let(f"icmp ult {kind} {from_base}, splat (i32 {span})")
         condition = self._lanes.mask_type
         lane = self._emit.let(f"select {condition} {inside}, {kind} {wanted}, {kind} {own}")
-        return self._picked(value, lane)
+        return self._gather_lanes(value, lane)
 
-    def _picked(self, value: Value, lanes: str) -> Value:
+    def _gather_lanes(self, value: Value, lanes: str) -> Value:
         """``value[lanes[n]]`` in each lane n, by way of memory."""
         count = self._lanes.count
         element = register_type(value.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
 
-from speedmetal.records import record
+from speedmetal.common.records import record
 
 
 @record(frozen=False)

@@ -68,7 +68,9 @@ class Memory:
         else:
             operation = "load" if address.stride == 1 else "gather"
             target, rest = self._target(address, dtype), (kind, "zeroinitializer")
-            text = self._masked(operation, kind, dtype, target, self._active.operand(), rest)
+            text = self._call_masked_intrinsic(
+                operation, kind, dtype, target, self._active.operand(), rest
+            )
         return self._lanes.loaded(text, dtype, self._lanes.count)
 
     def store(
@@ -79,7 +81,7 @@ class Memory:
         address = self._addresses.address(array, indices, part)
         element, align = memory_type(dtype), _alignment(dtype)
         if address.stride == 0 and not self._is_own(array):
-            text = self._lanes.stored(Value(self._last(value), value.type, UNIFORM), 0)
+            text = self._lanes.stored(Value(self._last_active_value(value), value.type, UNIFORM), 0)
             self._emit.do(f"store {element} {text}, ptr {address.pointer}, align {align}")
             return
         kind = vector_type(element, self._lanes.count)
@@ -89,7 +91,9 @@ class Memory:
         else:
             operation = "store" if address.stride == 1 else "scatter"
             target = self._target(address, dtype)
-            self._masked(operation, kind, dtype, (kind, text), target, self._active.operand())
+            self._call_masked_intrinsic(
+                operation, kind, dtype, (kind, text), target, self._active.operand()
+            )
 
     def _is_own(self, array: Array) -> bool:
         """Whether each lane has its own elements."""
@@ -120,7 +124,9 @@ class Memory:
         self._emit.jump(done)
         self._emit.start(done)
 
-    def _masked(self, operation: str, kind: str, dtype: DType, *arguments: tuple[str, str]) -> str:
+    def _call_masked_intrinsic(
+        self, operation: str, kind: str, dtype: DType, *arguments: tuple[str, str]
+    ) -> str:
         name = f"llvm.masked.{operation}.{overload(memory_type(dtype), self._lanes.count)}"
         name += f".v{self._lanes.count}p0" if operation in ("gather", "scatter") else ".p0"
         result = kind if operation in ("load", "gather") else "void"
@@ -138,7 +144,7 @@ class Memory:
             text = self._emit.let(f"getelementptr {memory_type(dtype)}, ptr {text}, {many} {steps}")
         return f"<{count} x ptr> align {align}", text
 
-    def _last(self, value: Value) -> str:
+    def _last_active_value(self, value: Value) -> str:
         """The value of the last active lane: what remains after all lanes have stored."""
         if value.is_uniform or not self._lanes.count:
             return value.text

@@ -42,13 +42,13 @@ class Matrices:
         """The result of a matrix intrinsic on its operands, which tell the three apart."""
         match arguments:
             case (value,):
-                return self._filled(value)
+                return self._fill_matrix(value)
             case (left, right):
                 return self._product(left, right, None)
         left, right, total = arguments
         return self._product(left, right, total)
 
-    def _filled(self, value: Value) -> Value:
+    def _fill_matrix(self, value: Value) -> Value:
         kind = MatrixType(value.dtype)
         whole = value_type(kind, 0)
         element = register_type(value.dtype)
@@ -75,13 +75,17 @@ class Matrices:
             f"splat ({element} {constant(0.0, single)})"
         )  # fmt: skip
         for k in range(_N):
-            column = self._spread(whole, a, [row * _N + k for row in range(_N) for _ in range(_N)])
-            row = self._spread(whole, b, [k * _N + col for _ in range(_N) for col in range(_N)])
+            column = self._shuffle_elements(
+                whole, a, [row * _N + k for row in range(_N) for _ in range(_N)]
+            )
+            row = self._shuffle_elements(
+                whole, b, [k * _N + col for _ in range(_N) for col in range(_N)]
+            )
             name = f"llvm.fma.{overload(element, MATRIX_ELEMENTS)}"
             text = self._emit.call(whole, name, (whole, column), (whole, row), (whole, text))
         return Value(self._elements(text, single, result.dtype), result, UNIFORM)
 
-    def _spread(self, whole: str, text: str, numbers: list[int]) -> str:
+    def _shuffle_elements(self, whole: str, text: str, numbers: list[int]) -> str:
         picked = f"<{MATRIX_ELEMENTS} x i32> {constant_vector('i32', numbers)}"
         return self._emit.let(f"shufflevector {whole} {text}, {whole} poison, {picked}")
 
@@ -99,10 +103,10 @@ class Matrices:
         whole = value_type(MatrixType(dtype), 0)
         for row in range(_N):
             loaded = self._row(array, indices, row, row_kind, dtype)
-            text = self._joined(text, loaded, row, row_kind, whole)
+            text = self._insert_row(text, loaded, row, row_kind, whole)
         if transpose:
             numbers = [col * _N + row for row in range(_N) for col in range(_N)]
-            text = self._spread(whole, text, numbers)
+            text = self._shuffle_elements(whole, text, numbers)
         return Value(text, MatrixType(dtype), UNIFORM)
 
     def _row(
@@ -123,10 +127,10 @@ class Matrices:
         rows, columns = array.type.matrix_axes
         places = [self._first_index(index) for index in indices]
         places[rows] = self._emit.let(f"add i64 {places[rows]}, {row}")
-        offset = self._scaled(array, storage, places[0], 0)
+        offset = self._scale_index(array, storage, places[0], 0)
         for axis, place in enumerate(places[1:], 1):
             offset = self._emit.let(
-                f"add i64 {offset}, {self._scaled(array, storage, place, axis)}"
+                f"add i64 {offset}, {self._scale_index(array, storage, place, axis)}"
             )
         element = memory_type(dtype)
         pointer = self._emit.let(f"getelementptr {element}, ptr {storage.pointer}, i64 {offset}")
@@ -146,12 +150,12 @@ class Matrices:
         scalar = Value(self._lanes.first(index), index.type, UNIFORM)
         return self._conversions.convert(scalar, dtypes.int64).text
 
-    def _scaled(self, array: Array, storage: Storage, index: str, axis: int) -> str:
+    def _scale_index(self, array: Array, storage: Storage, index: str, axis: int) -> str:
         if array.type.unit_axis == axis:
             return index
         return self._emit.let(f"mul i64 {index}, {storage.strides[axis]}")
 
-    def _joined(self, text: str, row_text: str, row: int, kind: str, whole: str) -> str:
+    def _insert_row(self, text: str, row_text: str, row: int, kind: str, whole: str) -> str:
         numbers = [n if n < _N else -1 for n in range(MATRIX_ELEMENTS)]
         picked = ", ".join("i32 poison" if n < 0 else f"i32 {n}" for n in numbers)
         spread = f"<{MATRIX_ELEMENTS} x i32> <{picked}>"

@@ -9,10 +9,10 @@ from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.ir import counting
 from speedmetal.ir.nodes import For
-from speedmetal.records import record
 
 
 @record
@@ -44,7 +44,7 @@ class Ranges:
 
     def enter(self, node: For, start: Value, stop: Value, step: Value) -> Bounds:
         """Before the loop: find whether there is a first turn, where that is not plain."""
-        rising = counting.rises(node.step)
+        rising = counting.step_rises(node.step)
         bounds = Bounds(start, stop, step, rising)
         if counting.cannot_overflow(node):
             return bounds
@@ -95,7 +95,7 @@ class Ranges:
         """
         binary, compare = self._arithmetic.binary, self._arithmetic.compare
         select = self._arithmetic.select
-        counter, stop, step = map(self._unsigned, (counter, bounds.stop, bounds.step))
+        counter, stop, step = map(self._to_unsigned_type, (counter, bounds.stop, bounds.step))
         if bounds.rising is True:
             return compare("gt", binary("subtract", stop, counter), step)
         down, back = binary("subtract", counter, stop), self._arithmetic.unary("negate", step)
@@ -105,7 +105,7 @@ class Ranges:
         rises, up = compare("gt", bounds.step, zero), binary("subtract", stop, counter)
         return compare("gt", select(rises, up, down), select(rises, step, back))
 
-    def _unsigned(self, value: Value) -> Value:
+    def _to_unsigned_type(self, value: Value) -> Value:
         return self._conversions.convert(value, _UNSIGNED[value.dtype.bits])
 
 

@@ -12,9 +12,9 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     value_type,
     vector_type,
 )
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.ir.types import ValueType
-from speedmetal.records import record
 
 
 @record

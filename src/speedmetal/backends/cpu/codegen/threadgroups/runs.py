@@ -15,8 +15,8 @@ from speedmetal.backends.cpu.codegen.threadgroups.vectors import Vectors
 from speedmetal.backends.cpu.codegen.threads.exits import Exits
 from speedmetal.backends.cpu.codegen.threads.statements import Statements
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
+from speedmetal.common.records import record
 from speedmetal.ir.nodes import Variable
-from speedmetal.records import record
 
 
 @record

@@ -11,6 +11,7 @@ from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.common.records import record
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Assert,
@@ -21,7 +22,6 @@ from speedmetal.ir.nodes import (
     Statement,
     While,
 )
-from speedmetal.records import record
 
 
 @record

@@ -18,10 +18,10 @@ from speedmetal.backends.cpu.codegen.threads.parts import (
     value_parts,
 )
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.common.records import record
 from speedmetal.errors import InternalError
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Call, For, Function, If, Statement, While
-from speedmetal.records import record
 
 _INLINED_EXPRESSIONS = 60
 _INLINED_CALLS = 4

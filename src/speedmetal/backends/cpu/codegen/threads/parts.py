@@ -26,8 +26,8 @@ from speedmetal.backends.cpu.codegen.threads.expressions import Expressions, Fun
 from speedmetal.backends.cpu.codegen.threads.statements import Reports, Statements
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.common.records import record
 from speedmetal.ir.nodes import Call
-from speedmetal.records import record
 
 
 @record

@@ -64,12 +64,12 @@ def record(
     own = {"__record_is_frozen__": frozen, **_LIKE_DATACLASSES}
 
     def made(given: type[_Class]) -> type[_Class]:
-        return _made(given, slots, methods, own)
+        return _make_record(given, slots, methods, own)
 
     return made if cls is None else made(cls)
 
 
-def _made(
+def _make_record(
     cls: type[Any], slots: tuple[str, ...], methods: dict[str, Any], own: dict[str, Any]
 ) -> type[Any]:
     """The class again, with slots, and with methods where it has none of its own."""

@@ -1,0 +1,1 @@
+"""What every part of the package may use: cheap record classes, the names of the targets."""
