@@ -111,7 +111,7 @@ def test_a_target(copy: Copy) -> None:
     folder.mkdir()
     (folder / "__init__.py").write_text('"""A target to read."""\n')
     (folder / "target.py").write_text(block("TARGET = Target("))
-    copy.change("target_names.py", '"metal")', '"metal", "listing")')
+    copy.change("common/target_names.py", '"metal")', '"metal", "listing")')
     said = copy.run(KERNELS)
     assert said.startswith("kernel halved(a: f32[:]):\n    i: i32 = thread_position_in_grid().x\n")
     assert "sqrt is not available on listing: its record has no spelling for it" in said

@@ -267,11 +267,11 @@ import ctypes, faulthandler, os, signal, sys, threading, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 faulthandler.enable()
 import numpy as np
-from simulator_kernels import compiled, device
+from simulator_kernels import compile_kernels, device
 from test_simulator_runtime_faults import TEXT
 from speedmetal.errors import SimulationError
 from speedmetal.metal_simulator.settings import Settings
-kernels = compiled(TEXT)
+kernels = compile_kernels(TEXT)
 def fault(**how):
     try:
         kernels.run("null", grid=1, threads=1, fibers=False, **how)

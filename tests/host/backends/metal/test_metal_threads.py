@@ -177,12 +177,12 @@ def test_a_fork_while_another_thread_holds_the_lock_ends():
 
 PROGRAM = """
 import numpy as np
-from metal_machine import launch, machine, number, pipeline, uploaded
+from metal_machine import launch, machine, number, pipeline, upload_array
 from speedmetal.backends.metal.driver.buffer_pool import storage
 device = machine(**{configuration})
 device.time_limit_seconds = {limit}
 with storage("private"):
-    buffer = uploaded(device, np.zeros(8, np.float32))
+    buffer = upload_array(device, np.zeros(8, np.float32))
 {ending}
 """
 PRINTING = """
