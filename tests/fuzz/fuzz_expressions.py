@@ -174,13 +174,18 @@ class Expressions:
         e = self._int(depth)
         return f"{e.text} % {size}"
 
+    def _steady_int(self, depth: int) -> Int:
+        """An integer that is the same if written twice: helpers may change what they read."""
+        e = self._int(depth)
+        return self._int_leaf() if "helper_" in e.text else e
+
     def _element(self, depth: int) -> Int:
         if not self._has_inputs:
             return self._int_leaf()
         if self._choose(3):
             return Int(f"a[{self._index(depth, INPUT_SIZE)}]", INPUT_INT)
         # The element is out of range where the condition is false: it must not be touched there.
-        e = self._int(depth)
+        e = self._steady_int(depth)
         other = self._int_leaf()
         bound = max(INPUT_INT, other.bound)
         return Int(f"(a[{e.text}] if 0 <= {e.text} < a.size else {other.text})", bound)
@@ -406,5 +411,5 @@ class Expressions:
     def _guarded(self, depth: int) -> str:
         if not self._has_inputs:
             return self._comparison(depth)
-        index, other = self._int(depth).text, self._int(0).text
+        index, other = self._steady_int(depth).text, self._int(0).text
         return f"(0 <= {index} < {INPUT_SIZE} and a[{index}] {self._relation()} {other})"
