@@ -60,12 +60,12 @@ class Strided(DeviceArray):
         assert buffer.host is not None
         offset = address_of(host) - address_of(buffer.host)
         elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
-        return cls(buffer, elements, _launched(elements, device, not host.flags.writeable))
+        return cls(buffer, elements, _launch_layout(elements, device, not host.flags.writeable))
 
     def viewed(self, elements: Layout, *, is_readonly: bool = False) -> Self:
         """Other elements of the same buffer; read-only where these are, or if it is asked for."""
         own = self.layout
-        layout = _launched(elements, own.device, is_readonly or own.is_readonly)
+        layout = _launch_layout(elements, own.device, is_readonly or own.is_readonly)
         return type(self)(self.buffer, elements, layout)
 
     @property
@@ -102,7 +102,7 @@ class Strided(DeviceArray):
         return np.ndarray(e.shape, e.dtype.numpy, content.data, offset, e.strides)
 
 
-def _launched(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
+def _launch_layout(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
     return launch_layout(elements.dtype, elements.shape, elements.strides, device, is_readonly)
 
 
@@ -112,7 +112,7 @@ def _fresh(
 ) -> tuple[Layout, LaunchLayout, int]:
     """All about new memory but the memory: it costs a third of a small allocation."""
     elements = Layout.c_contiguous(dtype, shape)
-    return elements, _launched(elements, device, is_readonly=False), elements.nbytes
+    return elements, _launch_layout(elements, device, is_readonly=False), elements.nbytes
 
 
 def _is_usable(host: HostArray) -> bool:

@@ -210,7 +210,7 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
             None where there is not that much memory, though all that was idle was given back.
         """
         with self.lock:
-            block = self._reused(key) or self._made(key, capacity_bytes)
+            block = self._take_idle(key) or self._made(key, capacity_bytes)
             if block is None:
                 return None
             if counted_bytes is None:
@@ -224,7 +224,7 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
                 self._idle_limit = self.idle_limit(self._peak)
             return block
 
-    def _reused(self, key: KeyType) -> BlockType | None:
+    def _take_idle(self, key: KeyType) -> BlockType | None:
         if self.returned and self._is_direct:
             # Mostly, what a program has just let go of is what it asks for next.
             block = self.returned.popleft()

@@ -148,7 +148,7 @@ def element(
     if not structure.children:
         return leaves[0]
     if run.debug or structure.dtype.is_complex:  # a function neither asserts nor gives two numbers
-        return _computed(run, structure, leaves, span)
+        return _compute_nodes(run, structure, leaves, span)
     function = _function(run, structure)
     return Scalar(ir.Invoke(function, tuple(_parts(leaves)), span))
 
@@ -164,7 +164,7 @@ def _function(run: AbstractInterpreter, structure: Structure) -> ir.Function:
     if structure not in known:
         given = [_variable(run, "leaf", dtype) for dtype in structure.leaf_types]
         with run.scratch() as block:
-            value = _computed(run, structure, [value for value, _ in given], NOWHERE)
+            value = _compute_nodes(run, structure, [value for value, _ in given], NOWHERE)
             assert isinstance(value, Scalar)
             run.emit(ir.Return(value.expression, NOWHERE))
         known[structure] = ir.Function(
@@ -178,7 +178,7 @@ def _function(run: AbstractInterpreter, structure: Structure) -> ir.Function:
     return known[structure]
 
 
-def _computed(
+def _compute_nodes(
     run: AbstractInterpreter, structure: Structure, leaves: list[Value], span: SourceSpan
 ) -> Value:
     """The value of a structure, each node of which is computed once."""

@@ -240,16 +240,16 @@ def load(run: AbstractInterpreter, place: Element) -> Value:
     """The element's value."""
     span = run.span(place.node)
     if not isinstance(place.array, ExpressionArray):
-        return _loaded(place.array, place.indices, span)
+        return _load_element(place.array, place.indices, span)
 
     def load_leaf(view: ArrayView, indices: tuple[ir.Expression, ...]) -> Value:
         assert isinstance(view.array, ir.Array)
-        return _loaded(view.array, indices, span)
+        return _load_element(view.array, indices, span)
 
     return elements.element(run, place.array, place.indices, load_leaf, span)
 
 
-def _loaded(array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan) -> Value:
+def _load_element(array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan) -> Value:
     dtype = array.type.dtype
     if dtype.is_complex:
         real, imag = (ir.Load(array, indices, dtypes.float32, span, part) for part in (0, 1))

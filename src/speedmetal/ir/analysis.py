@@ -239,14 +239,14 @@ def _found(kernel: Kernel) -> KernelFacts:
         only_stored=tuple(a for a in plainly if a not in otherwise),
         written=frozenset(n for n, p in enumerate(kernel.parameters) if p in kernel.written),
         threadgroup_bytes=sum(a.size_bytes for a in shared if not a.is_sized_at_launch),
-        sized_arrays=tuple(_sized(a, kernel) for a in shared if a.is_sized_at_launch),
+        sized_arrays=tuple(_find_sized_arrays(a, kernel) for a in shared if a.is_sized_at_launch),
     )
 
 
 # --- sizes that only a launch knows
 
 
-def _sized(array: Array, kernel: Kernel) -> SizedArray:
+def _find_sized_arrays(array: Array, kernel: Kernel) -> SizedArray:
     shape = tuple(
         size if isinstance(size, int) else formula_of(size, kernel) for size in array.shape or ()
     )

@@ -162,7 +162,7 @@ def combine(operation: str, *operands: Any) -> Expression:
     expressions = [
         part if isinstance(part, Expression) else _number(operation, part, strong) for part in parts
     ]
-    leaves, maps = _merged([expression.leaves for expression in expressions])
+    leaves, maps = _merge_leaves([expression.leaves for expression in expressions])
     children = tuple(expression.structure for expression in expressions)
     dtype = result_type(operation, tuple(child.dtype for child in children))
     return Expression(structure.combine(operation, children, maps, dtype), leaves, shape)
@@ -193,7 +193,9 @@ def _all(computed: Structure) -> LeafNumbers:
     return tuple(range(len(computed.leaf_types)))
 
 
-def _merged(groups: Sequence[tuple[Leaf, ...]]) -> tuple[tuple[Leaf, ...], tuple[LeafNumbers, ...]]:
+def _merge_leaves(
+    groups: Sequence[tuple[Leaf, ...]],
+) -> tuple[tuple[Leaf, ...], tuple[LeafNumbers, ...]]:
     """All leaves, each once, and which of them each group's are."""
     merged: list[Leaf] = []
     places: dict[int, int] = {}
@@ -264,7 +266,7 @@ def placed_leaves(expression: Expression) -> list[PlacedLeaf]:
     An axis that no leaf has keeps its extent all the same: the first array gets it, with stride 0.
     """
     rank = len(expression.shape)
-    placed = [_placed(leaf, expression.shape) for leaf in expression.leaves]
+    placed = [_place_leaf(leaf, expression.shape) for leaf in expression.leaves]
     missing = set(range(rank)).difference(*(leaf.axes for leaf in placed))
     if missing:
         first = next(n for n, leaf in enumerate(placed) if isinstance(leaf.value, DeviceArray))
@@ -291,7 +293,7 @@ def _memory_of(leaf: Leaf) -> object:
     return leaf.layout.device.memory_of(leaf.address) if isinstance(leaf, DeviceArray) else None
 
 
-def _placed(leaf: Leaf, shape: tuple[int, ...]) -> PlacedLeaf:
+def _place_leaf(leaf: Leaf, shape: tuple[int, ...]) -> PlacedLeaf:
     if not isinstance(leaf, DeviceArray):
         return PlacedLeaf(leaf.value)
     layout = leaf.layout

@@ -123,7 +123,7 @@ class Launcher:
                 return
             plan = None
         if plan is None or not is_current(plan):
-            plan = self._planned(key, values, arguments, (grid, groups, threads), debug, device)
+            plan = self._make_plan(key, values, arguments, (grid, groups, threads), debug, device)
         if plan.is_plain:
             plan.run(values)
         else:
@@ -142,7 +142,7 @@ class Launcher:
 
     # --- The slow path: once for each key ------------------------------------------------------
 
-    def _planned(
+    def _make_plan(
         self,
         key: list[Any],
         values: list[Any],
@@ -171,14 +171,14 @@ class Launcher:
         sizes = self._sizes(device, compiled, geometry)
         check_writable(name, bound, metadata.written)
         if geometry.is_empty:
-            return self._remembered(key, empty_plan(device, compiled))
+            return self._remember_plan(key, empty_plan(device, compiled))
         shapes = tuple(leaf.shape for leaf in bound.leaves)
         lengths, memory = memory_check(name, metadata, device, sizes.threads, shapes, values[1:])
         parameters = tuple(leaf.parameter for leaf in bound.leaves)
         launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
-        return self._remembered(key, plan_for(device, compiled, launch, memory))
+        return self._remember_plan(key, plan_for(device, compiled, launch, memory))
 
-    def _remembered(self, key: list[Any], plan: Plan) -> Plan:
+    def _remember_plan(self, key: list[Any], plan: Plan) -> Plan:
         if len(self.plans) >= _PLANS_KEPT:
             self.plans.clear()
         self.plans[tuple(key)] = plan

@@ -33,7 +33,10 @@ def driver():
 def device(driver, monkeypatch):
     made = dry_device(driver)
     monkeypatch.setitem(registry._present, "cuda", made)
-    return made
+    yield made
+    # Whoever asked for the machine's devices meanwhile would be told of it for ever.
+    registry.devices.cache_clear()
+    registry._make_device.cache_clear()
 
 
 @sm.kernel
@@ -398,7 +401,7 @@ def test_without_the_driver_the_message_says_what_to_do(no_driver_yet):
 
 
 def test_without_a_card_the_message_says_what_to_do(no_driver_yet, driver):
-    no_driver_yet.setattr(libraries, "_opened", lambda: driver)
+    no_driver_yet.setattr(libraries, "_open_library", lambda: driver)
     driver.failures["cuInit"] = [100]
     with pytest.raises(sm.DeviceError, match="finds no GPU that it can use: cuInit: CUDA"):
         library()
@@ -406,6 +409,6 @@ def test_without_a_card_the_message_says_what_to_do(no_driver_yet, driver):
 
 
 def test_an_old_driver_is_told(no_driver_yet):
-    no_driver_yet.setattr(libraries, "_opened", object)
+    no_driver_yet.setattr(libraries, "_open_library", object)
     with pytest.raises(sm.DeviceError, match="NVIDIA's driver is too old for speedmetal"):
         library()

@@ -73,7 +73,7 @@ class Context(Waiting):
         if isinstance(error, CudaError) and error.code in _LOST:
             self._lose(error.code)
 
-    def launched(self, kernel: str) -> None:
+    def note_launch(self, kernel: str) -> None:
         """Remember a launch, for messages."""
         self._labels.append(kernel)
 

@@ -111,9 +111,9 @@ class CudaDevice(Device):
     # --- Memory --------------------------------------------------------------------------------
 
     def allocate(self, size_bytes: int) -> Buffer:
-        return self._allocated(size_bytes, size_bytes)
+        return self._allocate_block(size_bytes, size_bytes)
 
-    def _allocated(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
+    def _allocate_block(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
         capacity = size_class(size_bytes)
         block = self.pool.take(capacity, capacity, counted_bytes)
         if block is None:
@@ -185,7 +185,7 @@ class CudaDevice(Device):
         words: Words,
         deliver: Callable[[Words], None],
     ) -> None:
-        mailbox = self._allocated(words.nbytes, None)
+        mailbox = self._allocate_block(words.nbytes, None)
         self.copy_from_host(words, mailbox)
         values[0] = mailbox.address
         run(values)

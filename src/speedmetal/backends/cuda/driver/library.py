@@ -120,7 +120,7 @@ def library() -> Library:
     Raises:
         DeviceError: There is none, or it finds no GPU.
     """
-    native = _opened()
+    native = _open_library()
     try:
         found = Library(native)
     except AttributeError as error:
@@ -143,7 +143,7 @@ def library() -> Library:
     return found
 
 
-def _opened() -> Any:
+def _open_library() -> Any:
     for name in _NAMES:
         with contextlib.suppress(OSError):
             return ctypes.CDLL(name)

@@ -1,4 +1,4 @@
-"""Kernels on the GPU: loaded, and launched."""
+"""Kernels on the GPU: loaded, and note_launch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def load(context: Context, limits: DeviceLimits, code: bytes, kernel: str) -> Cu
 
 
 class CudaProgram(Program):
-    """A kernel that can be launched.
+    """A kernel that can be note_launch.
 
     Args:
         context: Where it runs.
@@ -120,7 +120,7 @@ class CudaProgram(Program):
         start = ctypes.addressof(memory)
         parameters = self._parameters(*[start + place for place in self._places])
         stream = self._context.stream
-        self._context.launched(self._kernel)
+        self._context.note_launch(self._kernel)
         with self._context as library:
             try:
                 library.call(

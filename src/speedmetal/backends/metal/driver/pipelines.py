@@ -97,11 +97,11 @@ def pipeline_of(context: MetalContext, code: MetalCode, kernel: str) -> Pipeline
     with pipelines.lock:  # so that two threads do not compile the same
         known = pipelines.known.get(key)
         if known is None:
-            known = pipelines.known[key] = _compiled(context, code, kernel, key)
+            known = pipelines.known[key] = _compile_pipeline(context, code, kernel, key)
     return known
 
 
-def _compiled(context: MetalContext, code: MetalCode, kernel: str, key: str) -> Pipeline:
+def _compile_pipeline(context: MetalContext, code: MetalCode, kernel: str, key: str) -> Pipeline:
     text = code.printed
     try:
         library = compile_library(
