@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from speedmetal.backends.c_family.layout import ArgumentField, ArgumentLayout, Source
+from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel
 from speedmetal.backends.metal.driver.bridge import Version
-from speedmetal.dtypes import find_dtype
 from speedmetal.errors import InternalError
 
 
@@ -65,15 +64,12 @@ def unpacked(data: bytes) -> MetalCode:
 
 def _record(code: MetalCode) -> dict[str, Any]:
     text = code.printed
-    fields = [
-        (f.name, f.dtype.name, f.offset, f.source.value, f.parameter, f.axis)
-        for f in text.layout.fields
-    ]
+    size, fields = text.layout.record()
     return {
         "text": text.text,
         "entry": text.entry,
         "fields": fields,
-        "size": text.layout.size,
+        "size": size,
         "arrays": text.arrays,
         "has_mailbox": text.has_mailbox,
         "sized_arrays": text.sized_arrays,
@@ -85,15 +81,12 @@ def _record(code: MetalCode) -> dict[str, Any]:
 
 
 def _code(record: dict[str, Any]) -> MetalCode:
-    fields = tuple(
-        ArgumentField(name, find_dtype(dtype), offset, Source(source), parameter, axis)
-        for name, dtype, offset, source, parameter, axis in record["fields"]
-    )
+    fields, size = record["fields"], record["size"]
     major, minor = record["language"]
     text = PrintedKernel(
         record["text"],
         record["entry"],
-        ArgumentLayout(fields, record["size"]),
+        ArgumentLayout.from_record([size, fields]),
         tuple(record["arrays"]),
         record["has_mailbox"],
         record["sized_arrays"],
