@@ -13,6 +13,7 @@ from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.interpreter import AbstractInterpreter, ConstantTooWide, Fault
 from speedmetal.frontend.own_methods import refuse_own
+from speedmetal.frontend.signature import literal_dtype
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -25,7 +26,6 @@ from speedmetal.frontend.values import (
     advice,
     describe,
 )
-from speedmetal.frontend.variable_types import literal_dtype
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 

@@ -18,6 +18,7 @@ from speedmetal.frontend.comparison import combine, compare, select
 from speedmetal.frontend.convert import convert_expression, truth, unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.signature import literal_dtype
 from speedmetal.frontend.unpack import (
     LARGEST_UNROLLING,
     constant_range,
@@ -36,7 +37,6 @@ from speedmetal.frontend.values import (
     describe,
     with_expressions,
 )
-from speedmetal.frontend.variable_types import literal_dtype
 from speedmetal.intrinsics import TABLE
 from speedmetal.source import SourceSpan
 

@@ -340,6 +340,19 @@ def int_type(value: int) -> DType:
     raise UserInputError(f"{shown} does not fit into 64 bits")
 
 
+def literal_dtype(value: complex, default_float: DType) -> DType:
+    """The type in which a number of Python's is kept where it meets none.
+
+    Raises:
+        UserInputError: An int needs more than 64 bits.
+    """
+    if isinstance(value, bool):
+        return dtypes.bool_
+    if isinstance(value, int):
+        return int_type(value)
+    return dtypes.complex64 if isinstance(value, complex) else default_float
+
+
 def _array(value: Any) -> ArrayArgument:
     dtype = value.dtype
     known = dtype if isinstance(dtype, DType) else dtypes.from_numpy(dtype)

@@ -12,7 +12,7 @@ from typing import Any
 from speedmetal import dtypes
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, beside_running_number, holds_all_values, kind_rank
-from speedmetal.frontend.signature import int_type
+from speedmetal.frontend.signature import literal_dtype
 from speedmetal.frontend.values import (
     Aggregate,
     AnyArray,
@@ -100,19 +100,6 @@ VariableType = (
     | ViewVariable
     | OtherVariable
 )
-
-
-def literal_dtype(value: complex, default_float: DType) -> DType:
-    """The type in which a number of Python's is kept where it meets none.
-
-    Raises:
-        UserInputError: An int needs more than 64 bits.
-    """
-    if isinstance(value, bool):
-        return dtypes.bool_
-    if isinstance(value, int):
-        return int_type(value)
-    return dtypes.complex64 if isinstance(value, complex) else default_float
 
 
 def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR0911 - one for each kind

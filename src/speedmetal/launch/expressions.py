@@ -24,7 +24,7 @@ from speedmetal.frontend.signature import (
     ExpressionArgument,
     ScalarArgument,
     TypedArgument,
-    int_type,
+    literal_dtype,
     unit_axis,
 )
 from speedmetal.frontend.structure import CAST, NUMBER, LeafNumbers, Structure
@@ -246,14 +246,8 @@ def _number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
         return dtypes.complex64
     if common.is_complex:
         return common if isinstance(value, float) else dtypes.float32
-    own = _own_type(value)
+    own = literal_dtype(value, dtypes.DEFAULT_FLOAT)
     return own if dtypes.kind_rank(own) > dtypes.kind_rank(common) else common
-
-
-def _own_type(value: float) -> DType:
-    if isinstance(value, bool):
-        return dtypes.bool_
-    return int_type(value) if isinstance(value, int) else dtypes.DEFAULT_FLOAT
 
 
 # --- For a launch, once for a key --------------------------------------------------------------
