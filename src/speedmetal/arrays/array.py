@@ -125,7 +125,7 @@ class Array(Strided):
             IndexError, TypeError: As for reading.
         """
         self._check_writable()
-        if self.is_small:
+        if self.is_sooner_on_host(self.buffer.size_bytes):
             if type(value) not in _PYTHONS_NUMBERS:
                 value = convert_on_host(self._host_value(value), self.layout.dtype)
             self.on_host()[checked_index(index)] = value

@@ -69,7 +69,7 @@ def assign(target: Strided, source: Strided) -> None:
     if not target.elements.size:
         return
     dtype = target.elements.dtype
-    if _is_for_the_host(target, source.elements.nbytes):
+    if target.is_sooner_on_host(source.elements.nbytes):
         target.on_host()[...] = convert_on_host(source.on_host(), dtype)
         return
     if not _can_convert(source, dtype):
@@ -96,7 +96,7 @@ def assign_host(target: Strided, host: HostArray) -> None:
         ValueError: It cannot be broadcast.
     """
     dtype, device = target.elements.dtype, target.layout.device
-    if _is_for_the_host(target, target.elements.nbytes):
+    if target.is_sooner_on_host(target.elements.nbytes):
         target.on_host()[...] = convert_on_host(host, dtype)
     elif not host.ndim:
         _fill(target, convert_on_host(host, dtype))
@@ -133,10 +133,6 @@ def _can_convert(source: Strided, dtype: DType) -> bool:
     """Whether a kernel can: not where one of two dtypes is float64, and the target has none."""
     dtypes = (source.elements.dtype, dtype)
     return dtypes[0] is dtype or float64 not in dtypes or source.layout.device.target.has_float64
-
-
-def _is_for_the_host(target: Strided, size_bytes: int) -> bool:
-    return size_bytes <= target.layout.device.host_copy_bytes and target.is_shared
 
 
 def _viewed_as(array: Strided, dtype: DType) -> Strided:

@@ -9,7 +9,14 @@ import numpy as np
 
 from speedmetal.arrays.layout import Layout
 from speedmetal.backends.cpu.device import address_of
-from speedmetal.backends.device import Buffer, Device, DeviceArray, LaunchLayout, launch_layout
+from speedmetal.backends.device import (
+    Buffer,
+    Device,
+    DeviceArray,
+    LaunchLayout,
+    elements_fault,
+    launch_layout,
+)
 from speedmetal.dtypes import ALL, DType, from_numpy
 
 HostArray = np.ndarray[Any, Any]
@@ -52,7 +59,7 @@ class Strided(DeviceArray):
 
         It is read-only where that is.
         """
-        if host.dtype not in _SUPPORTED or not _is_usable(host):
+        if host.dtype not in _SUPPORTED or elements_fault(host):
             return None
         buffer = device.wrap(host)
         if buffer is None:
@@ -89,11 +96,9 @@ class Strided(DeviceArray):
                 self._host.flags.writeable = False
             return self._host
 
-    @property
-    def is_small(self) -> bool:
-        """Whether the host reads and writes the buffer sooner than a launch begins."""
-        buffer = self.buffer
-        return buffer.size_bytes <= self.layout.device.host_copy_bytes and buffer.is_shared
+    def is_sooner_on_host(self, size_bytes: int) -> bool:
+        """Whether the host reads or writes so much of the buffer before a launch begins."""
+        return size_bytes <= self.layout.device.host_copy_bytes and self.buffer.is_shared
 
     def in_bytes(self, content: HostArray) -> HostArray:
         """The elements in the bytes of the whole buffer, or in a copy of them."""
@@ -113,10 +118,3 @@ def _fresh(
     """All about new memory but the memory: it costs a third of a small allocation."""
     elements = Layout.c_contiguous(dtype, shape)
     return elements, _launch_layout(elements, device, is_readonly=False), elements.nbytes
-
-
-def _is_usable(host: HostArray) -> bool:
-    """Whether kernels can use the memory as it is."""
-    itemsize = host.dtype.itemsize
-    has_whole_strides = all(stride % itemsize == 0 for stride in host.strides)
-    return host.dtype.isnative and bool(host.flags.aligned) and has_whole_strides

@@ -157,6 +157,31 @@ entered_devices: ContextVar[tuple[Device, ...]] = ContextVar("entered_devices", 
 """The ``with device:`` around this thread or task, the innermost last."""
 
 
+def elements_fault(array: np.ndarray[Any, Any]) -> str:
+    """Why kernels cannot use the elements of a NumPy array where they are; empty where they can.
+
+    It continues a sentence that begins with the array's name.
+
+    >>> elements_fault(np.zeros(2, "f4"))
+    ''
+    >>> elements_fault(np.zeros(2, ">f4"))[:42]
+    ' has dtype float32 in foreign byte order ('
+    """
+    dtype = array.dtype
+    if not dtype.isnative:
+        return (
+            f" has dtype {dtype.newbyteorder('=')} in foreign byte order ({dtype.str});"
+            " convert it with x.astype(x.dtype.newbyteorder('='))"
+        )
+    is_uneven = any(stride % (dtype.itemsize or 1) for stride in array.strides)
+    if not array.flags.aligned or is_uneven:
+        return (
+            f": its elements are not aligned to their size of {dtype.itemsize} bytes"
+            f" (strides {array.strides}); make a copy with x.copy()"
+        )
+    return ""
+
+
 def entered_device() -> Device | None:
     """The device of the innermost ``with device:`` of this thread or task, if there is one."""
     entered = entered_devices.get()

@@ -57,6 +57,20 @@ class Number:
     padding: int = 0
 
 
+def bfloat16_bits(number: Any) -> int:
+    """A bfloat16 of NumPy's as :data:`CODES` wants it.
+
+    >>> hex(bfloat16_bits(bfloat16.numpy.type(1)))
+    '0x3f80'
+    """
+    return int(number.view(np.uint16))
+
+
+def bfloat16_of_bits(bits: int) -> Any:
+    """The inverse of :func:`bfloat16_bits`."""
+    return np.uint16(bits).view(bfloat16.numpy)
+
+
 Pack = Callable[[list[Any]], bytes]
 """The bytes of a launch, from its values."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.backends.packing import bfloat16_of_bits
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, bfloat16, find_dtype
 from speedmetal.ir.size_expression import CALL, Formula, SizedArray
@@ -63,7 +64,7 @@ def evaluate(formula: Formula, values: LaunchValues) -> Number:
 
 
 def _unpack_number(value: Any, dtype: DType) -> Any:
-    return np.uint16(value).view(bfloat16.numpy) if dtype is bfloat16 else value
+    return bfloat16_of_bits(value) if dtype is bfloat16 else value
 
 
 def _round_to_type(value: Any, dtype: DType) -> Number:

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import ArrayParameter, Device, DeviceArray, ScalarParameter
+from speedmetal.backends.device import (
+    ArrayParameter,
+    Device,
+    DeviceArray,
+    ScalarParameter,
+    elements_fault,
+)
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype, complex64, float32
 from speedmetal.errors import LaunchError, UserInputError
@@ -130,8 +136,8 @@ def bind(
         LaunchError: One of them cannot be given to a kernel, or is an array elsewhere.
     """
     for name, item in items:
-        if isinstance(item, np.ndarray):
-            _check_memory(f"kernel {kernel!r}: argument {name}", item)
+        if isinstance(item, np.ndarray) and (fault := elements_fault(item)):
+            raise LaunchError(f"kernel {kernel!r}: argument {name}{fault}")
     numbers = numbers_among((item for _, item in items), has_float64=has_float64)
     signature = []
     for name, argument in zip(names, arguments, strict=True):
@@ -211,21 +217,6 @@ def _largest_extent(parameter: ArrayParameter | ScalarParameter) -> int:
     steps = zip(shape, parameter.strides, strict=True)
     span: int = sum(abs(stride) * (size - 1) for size, stride in steps) + 1
     return max(math.prod(shape), span)
-
-
-def _check_memory(where: str, array: np.ndarray[Any, Any]) -> None:
-    dtype = array.dtype
-    if not dtype.isnative:
-        raise LaunchError(
-            f"{where} has dtype {dtype.newbyteorder('=')} in foreign byte order ({dtype.str});"
-            " convert it with x.astype(x.dtype.newbyteorder('='))"
-        )
-    is_uneven = any(stride % (dtype.itemsize or 1) for stride in array.strides)
-    if not array.flags.aligned or is_uneven:
-        raise LaunchError(
-            f"{where}: its elements are not aligned to their size of {dtype.itemsize} bytes"
-            f" (strides {array.strides}); make a copy with x.copy()"
-        )
 
 
 def _check_device(kernel: str, array: Any, device: Device) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from speedmetal import dtypes
 from speedmetal.backends.device import DeviceArray
+from speedmetal.backends.packing import bfloat16_bits
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
@@ -228,7 +229,7 @@ def _number(operation: str, value: Any, others: Sequence[DType]) -> Expression:
         )
     with np.errstate(over="ignore"):  # a float too large for its type is an infinity
         rounded = dtype.numpy.type(value)
-    packed = int(rounded.view(np.uint16)) if dtype is dtypes.bfloat16 else rounded.item()
+    packed = bfloat16_bits(rounded) if dtype is dtypes.bfloat16 else rounded.item()
     return Expression(structure.leaf(dtype, NUMBER), (Number(packed),), ())
 
 

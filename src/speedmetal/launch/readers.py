@@ -16,6 +16,7 @@ import numpy as np
 
 from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.device import DeviceArray
+from speedmetal.backends.packing import bfloat16_bits
 from speedmetal.dtypes import bfloat16
 from speedmetal.frontend.signature import (
     is_partial_class,
@@ -58,7 +59,7 @@ def _read_complex(argument: Any, key: list[Any], values: list[Any]) -> None:
 
 def _read_bfloat16(argument: Any, key: list[Any], values: list[Any]) -> None:
     key.append(bfloat16)
-    values.append(int(argument.view(np.uint16)))
+    values.append(bfloat16_bits(argument))
 
 
 def _read_record(argument: Any, key: list[Any], values: list[Any]) -> None:

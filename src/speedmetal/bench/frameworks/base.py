@@ -15,12 +15,29 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from speedmetal.bench.contract import Layout, Params
+from speedmetal.bench.contract import CHAIN_STEPS, Layout, Params
 from speedmetal.errors import InternalError, UserInputError
 
 Tensor = Any  # a framework's own array type
 Function = Callable[..., Any]  # tensors in, a tensor or a tuple of tensors out
 Cell = Callable[[Params], Function]  # an operation on a framework: parameters -> function
+
+
+def chain_cell(functions: Mapping[str, Function], length: int) -> Cell:
+    """The cell of a chain in a framework: its functions, one after the other.
+
+    Args:
+        functions: The framework's, by the names of :data:`CHAIN_STEPS`.
+        length: How many of the steps it takes.
+    """
+    steps = [(functions[name], () if c is None else (c,)) for name, c in CHAIN_STEPS[:length]]
+
+    def chain(x: Tensor) -> Tensor:
+        for function, constants in steps:
+            x = function(x, *constants)
+        return x
+
+    return lambda _: chain
 
 
 @dataclass(frozen=True)

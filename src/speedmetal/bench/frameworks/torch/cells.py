@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from speedmetal.bench.contract import CHAIN_STEPS, Params
-from speedmetal.bench.frameworks.base import Cell, Function, Tensor
+from speedmetal.bench.contract import Params
+from speedmetal.bench.frameworks.base import Cell, Function, Tensor, chain_cell
 
 
 def _unary(function: Function) -> Cell:
@@ -89,17 +89,6 @@ _STEPS: dict[str, Function] = {
 }
 
 
-def _chain(length: int) -> Cell:
-    steps = [(_STEPS[name], () if c is None else (c,)) for name, c in CHAIN_STEPS[:length]]
-
-    def chain(x: Tensor) -> Tensor:
-        for function, constants in steps:
-            x = function(x, *constants)
-        return x
-
-    return lambda _: chain
-
-
 CELLS: dict[str, Cell] = {
     "argmax": lambda p: lambda x: torch.argmax(x, dim=p["axis"]),
     "sum": lambda p: lambda x: torch.sum(x, dim=p["axis"]),
@@ -145,6 +134,6 @@ CELLS: dict[str, Cell] = {
     "rfft": _unary(torch.fft.rfft),
     "einsum": lambda _: lambda query, key: torch.einsum("bshd,bthd->bhst", query, key),
     "lstm_cell": lambda _: _lstm_cell,
-    "chain5": _chain(5),
-    "chain20": _chain(20),
+    "chain5": chain_cell(_STEPS, 5),
+    "chain20": chain_cell(_STEPS, 20),
 }

@@ -3,23 +3,6 @@
 #pragma once
 #include "traits.h"
 
-#define SMR_NAMES(T)                     \
-    typedef metal::vec<T, 2> T##2;       \
-    typedef metal::vec<T, 3> T##3;       \
-    typedef metal::vec<T, 4> T##4;
-SMR_NAMES(char)
-SMR_NAMES(uchar)
-SMR_NAMES(short)
-SMR_NAMES(ushort)
-SMR_NAMES(int)
-SMR_NAMES(uint)
-SMR_NAMES(long)
-SMR_NAMES(ulong)
-SMR_NAMES(half)
-SMR_NAMES(bfloat)
-SMR_NAMES(float)
-#undef SMR_NAMES
-
 namespace smr {
 // Comparisons of the compiler's vectors give integers; both are a vector of bool in Metal.
 template <int N>
@@ -128,22 +111,7 @@ template <class T, int N>
 vec<T, N> operator-(packed_vec<T, N>);
 }  // namespace metal
 #undef SMR_PACKED
-#define SMR_NAMES(T)                               \
-    typedef metal::packed_vec<T, 2> packed_##T##2; \
-    typedef metal::packed_vec<T, 3> packed_##T##3; \
-    typedef metal::packed_vec<T, 4> packed_##T##4;
-SMR_NAMES(char)
-SMR_NAMES(uchar)
-SMR_NAMES(short)
-SMR_NAMES(ushort)
-SMR_NAMES(int)
-SMR_NAMES(uint)
-SMR_NAMES(long)
-SMR_NAMES(ulong)
-SMR_NAMES(half)
-SMR_NAMES(bfloat)
-SMR_NAMES(float)
-#undef SMR_NAMES
+#include "vector_names.h"
 
 namespace smr {
 // What a member of an object in thread memory refers to.

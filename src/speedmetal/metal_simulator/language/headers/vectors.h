@@ -384,23 +384,5 @@ SMR_OPERATOR(>=)
 #undef SMR_OPERATORS
 #undef SMR_SWIZZLES
 
-#define SMR_NAMES(T)                     \
-    typedef metal::vec<T, 2> T##2;       \
-    typedef metal::vec<T, 3> T##3;       \
-    typedef metal::vec<T, 4> T##4;       \
-    typedef metal::packed_vec<T, 2> packed_##T##2; \
-    typedef metal::packed_vec<T, 3> packed_##T##3; \
-    typedef metal::packed_vec<T, 4> packed_##T##4;
-SMR_NAMES(bool)
-SMR_NAMES(char)
-SMR_NAMES(uchar)
-SMR_NAMES(short)
-SMR_NAMES(ushort)
-SMR_NAMES(int)
-SMR_NAMES(uint)
-SMR_NAMES(long)
-SMR_NAMES(ulong)
-SMR_NAMES(half)
-SMR_NAMES(bfloat)
-SMR_NAMES(float)
-#undef SMR_NAMES
+#include "vector_names.h"
+SMR_VECTOR_NAMES(bool)
