@@ -9,9 +9,9 @@ import ml_dtypes
 import numpy as np
 
 from speedmetal import passes
+from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
-from speedmetal.backends.cpu.device import address_of
 from speedmetal.backends.cpu.driver import SLOT_BYTES, CpuProgram
 from speedmetal.backends.cpu.jit import compile_object, vector_unit
 from speedmetal.backends.packing import Number, packer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.backends.cpu import device as cpu_device
+from speedmetal.backends.cpu import address
 
 
 def test_the_cpu_is_there():
@@ -67,8 +67,8 @@ def test_too_much_memory_is_said():
 def test_both_ways_to_an_address_agree():
     for array in (np.zeros(3), np.zeros((4, 4))[::-1, 2:], np.zeros(()), np.zeros(2, np.bool_)):
         expected = array.__array_interface__["data"][0]
-        assert cpu_device.address_of(array) == expected
-        assert cpu_device._address_by_interface(array) == expected
+        assert address.address_of(array) == expected
+        assert address._address_by_interface(array) == expected
 
 
 def modules_after(statement):

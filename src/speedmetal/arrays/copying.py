@@ -16,7 +16,7 @@ from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.arrays.layout import Layout, collapse_axes
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.strided import HostArray, Strided
-from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import (
     DType,

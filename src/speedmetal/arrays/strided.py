@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from speedmetal.arrays.layout import Layout
-from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import (
     Buffer,
     Device,

@@ -14,7 +14,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from speedmetal.backends.cpu.device import address_of
+from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import DeviceArray
 from speedmetal.backends.packing import bfloat16_bits
 from speedmetal.dtypes import bfloat16

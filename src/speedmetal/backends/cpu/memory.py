@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import Buffer, Device
 from speedmetal.backends.pool import Block, CachingPool, size_class
 
@@ -80,7 +81,7 @@ class MappedBlock(HostBlock):
         # As much longer as it takes to begin at a huge page; what is beside the block is not used.
         length = capacity_bytes + (HUGE_PAGE_BYTES if huge_bytes else 0)
         mapping = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANON)
-        begin = _address_of(np.frombuffer(mapping, np.uint8))
+        begin = address_of(np.frombuffer(mapping, np.uint8))
         self._start = -begin % HUGE_PAGE_BYTES if huge_bytes else 0
         self._huge_bytes = huge_bytes
         super().__init__(mapping, begin + self._start, capacity_bytes)
@@ -168,13 +169,8 @@ class HostPool(CachingPool[int, HostBlock]):
 
 def _numpys_block(capacity_bytes: int) -> HostBlock:
     memory = np.empty(capacity_bytes + ALIGNMENT_BYTES, np.uint8)
-    begin = _address_of(memory)
+    begin = address_of(memory)
     return HostBlock(memory, begin + -begin % ALIGNMENT_BYTES, capacity_bytes)
-
-
-def _address_of(memory: np.ndarray[Any, Any]) -> int:
-    address: int = memory.__array_interface__["data"][0]
-    return address
 
 
 @cache
