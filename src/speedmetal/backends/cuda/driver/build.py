@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import blake2b
 from typing import Any
 
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.codegen.printer import PrintedKernel, printed
 from speedmetal.backends.cuda.nvrtc import compile_cubin
+from speedmetal.backends.kept_code import Envelope
 from speedmetal.common.records import record
-from speedmetal.errors import InternalError
 from speedmetal.ir.nodes import Kernel
 
-_MAGIC = b"speedmetal cuda 1\n"
-"""Begins the bytes of a kernel; the number changes with their form."""
+_ENVELOPE = Envelope("cuda", 1)
+"""The number changes with what is kept."""
 
 
 @record
@@ -69,8 +67,7 @@ def packed(code: CudaCode) -> bytes:
         "has_mailbox": code.has_mailbox,
         "dynamic_bytes": code.dynamic_bytes,
     }
-    content = json.dumps(head, separators=(",", ":")).encode() + b"\n" + code.cubin
-    return _MAGIC + _digest(content) + b"\n" + content
+    return _ENVELOPE.sealed(head, code.cubin)
 
 
 def unpacked(data: bytes) -> CudaCode:
@@ -79,11 +76,10 @@ def unpacked(data: bytes) -> CudaCode:
     Raises:
         InternalError: These are others, or damaged.
     """
-    digest, _, content = data.removeprefix(_MAGIC).partition(b"\n")
-    if not data.startswith(_MAGIC) or digest != _digest(content):
-        raise InternalError("cuda load: the code of the kernel is damaged, or of another version")
-    text, _, cubin = content.partition(b"\n")
-    head: dict[str, Any] = json.loads(text)
+    return _ENVELOPE.opened(data, _code_from)
+
+
+def _code_from(head: dict[str, Any], cubin: bytes) -> CudaCode:
     return CudaCode(
         head["entry"],
         ArgumentLayout.from_record(head["layout"]),
@@ -92,7 +88,3 @@ def unpacked(data: bytes) -> CudaCode:
         tuple(head["dynamic_bytes"]),
         cubin,
     )
-
-
-def _digest(content: bytes) -> bytes:
-    return blake2b(content, digest_size=16).hexdigest().encode()

@@ -6,15 +6,13 @@ kernel and GPU; :mod:`speedmetal.backends.metal.driver.archive` keeps it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 from speedmetal.backends.c_family.layout import ArgumentLayout
+from speedmetal.backends.kept_code import Envelope
 from speedmetal.backends.metal.codegen.printer import Place, PrintedKernel
 from speedmetal.backends.metal.driver.bridge import Version
-from speedmetal.errors import InternalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +32,13 @@ class MetalCode:
     language: Version
 
 
-_MAGIC = b"speedmetal metal 1\n"
-"""Begins the bytes of a kernel; the number changes with their form."""
+_ENVELOPE = Envelope("metal", 2)
+"""The number changes with what is kept."""
 
 
 def packed(code: MetalCode) -> bytes:
     """The bytes of a kernel; the inverse of :func:`unpacked`."""
-    text = json.dumps(_record(code), separators=(",", ":")).encode()
-    return _MAGIC + blake2b(text, digest_size=16).hexdigest().encode() + b"\n" + text
+    return _ENVELOPE.sealed(_record(code))
 
 
 def unpacked(data: bytes) -> MetalCode:
@@ -50,16 +47,7 @@ def unpacked(data: bytes) -> MetalCode:
     Raises:
         InternalError: These are others, or damaged.
     """
-    head, _, text = data.removeprefix(_MAGIC).partition(b"\n")
-    is_whole = (
-        data.startswith(_MAGIC) and head == blake2b(text, digest_size=16).hexdigest().encode()
-    )
-    if not is_whole:
-        raise InternalError("metal load: the code of the kernel is damaged, or of another version")
-    try:
-        return _code(json.loads(text))
-    except (ValueError, LookupError, TypeError) as error:
-        raise InternalError(f"metal load: the code of the kernel is damaged: {error}") from error
+    return _ENVELOPE.opened(data, _code)
 
 
 def _record(code: MetalCode) -> dict[str, Any]:
@@ -80,7 +68,7 @@ def _record(code: MetalCode) -> dict[str, Any]:
     }
 
 
-def _code(record: dict[str, Any]) -> MetalCode:
+def _code(record: dict[str, Any], _body: bytes) -> MetalCode:
     fields, size = record["fields"], record["size"]
     major, minor = record["language"]
     text = PrintedKernel(
