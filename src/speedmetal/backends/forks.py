@@ -1,8 +1,11 @@
-"""Devices that do not survive a fork, and whose work must end before the process does.
+"""What a forked child must know, and what must be done before the process ends.
 
 A driver's connection to its GPU belongs to the process that made it: a forked child can neither use
-nor close it. Work that nobody waited for is finished when the process ends, so that what kernels
-printed, and how they failed, is told.
+nor close it. A lock may have been held, at the fork, by a thread that the child does not have. Who
+has either says with :func:`call_in_children` what is done about it.
+
+Work that nobody waited for is finished when the process ends, so that what kernels printed, and how
+they failed, is told.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import atexit
 import ctypes
 import os
 import weakref
+from collections.abc import Callable
 from functools import cache
 from typing import NoReturn, Protocol
 
@@ -46,13 +50,6 @@ class ForkedLock:
         """Never entered."""
 
 
-class BoundToProcess(Protocol):
-    """What only the process that made it can use."""
-
-    def close_in_child(self) -> None:
-        """Refuse any use from now on, in a forked child."""
-
-
 class Drained(Protocol):
     """What has work that nobody may have waited for."""
 
@@ -60,13 +57,28 @@ class Drained(Protocol):
         """At the end of the process: let the device finish, and tell what failed."""
 
 
-_living: weakref.WeakSet[BoundToProcess] = weakref.WeakSet()
+Action = Callable[[], None]
+
+# In the order of asking; weak references are keys that stay the same when what they refer to goes.
+_methods: dict[weakref.WeakMethod[Action], None] = {}
+_functions: list[Action] = []
 
 
-def close_in_children(bound: BoundToProcess) -> None:
-    """Have a device, or a part of one, closed in every forked child, as long as it lives."""
-    _living.add(bound)
+def call_in_children(action: Action) -> None:
+    """Have something called in every forked child, before the child's program goes on.
+
+    Args:
+        action: A function, or a method of an object, which is called as long as that lives.
+    """
+    if hasattr(action, "__self__"):
+        _methods[weakref.WeakMethod(action, _forget_method)] = None
+    else:
+        _functions.append(action)
     _watch_forks()
+
+
+def _forget_method(method: weakref.WeakMethod[Action]) -> None:
+    _methods.pop(method, None)
 
 
 def drain_at_end(device: Drained) -> None:
@@ -87,12 +99,15 @@ def drain_at_end(device: Drained) -> None:
 @cache
 def _watch_forks() -> None:
     if hasattr(os, "register_at_fork"):  # Windows does not fork
-        os.register_at_fork(after_in_child=_close_in_child)
+        os.register_at_fork(after_in_child=_run_in_child)
 
 
-def _close_in_child() -> None:
-    for bound in tuple(_living):
-        bound.close_in_child()
+def _run_in_child() -> None:
+    for function in _functions:
+        function()
+    for method in tuple(_methods):
+        if (action := method()) is not None:
+            action()
 
 
 def keep_forever(value: object) -> None:

@@ -17,14 +17,13 @@ list before, and no list that another call may hold is ever thrown away.
 from __future__ import annotations
 
 import math
-import os
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
+from speedmetal.backends.forks import call_in_children
 from speedmetal.common.records import record
 
 SMALLEST_BYTES = 256
@@ -151,7 +150,7 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         self._cached = 0  # of those, in blocks that came back
         self._in_use = self._peak = self._allocations = 0  # of arrays, as asked for
         self._idle_limit = self.idle_limit(0)
-        _pools.add(self)
+        call_in_children(self.renew_in_child)
 
     # --- What a device says ----------------------------------------------------------------------
 
@@ -336,15 +335,3 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         with self.lock:
             self._collect()
             return PoolInfo(self._resident - self._cached, self._cached, self._allowed)
-
-
-_pools: weakref.WeakSet[CachingPool[Any, Any]] = weakref.WeakSet()
-
-
-def _renew_in_child() -> None:
-    for pool in tuple(_pools):
-        pool.renew_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_in_child)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speedmetal.backends import forks
 from speedmetal.backends.cpu.memory import capacity_of
 from speedmetal.backends.pool import SMALLEST_BYTES, Block, CachingPool, size_class
 
@@ -320,12 +321,10 @@ def test_a_child_has_a_lock_of_its_own_and_right_counts():
 
 
 def test_every_pool_is_renewed_in_children(monkeypatch):
-    from speedmetal.backends import pool as module
-
-    pools = [Line() for _ in range(3)]
     # Those of the process's devices are not in a child.
-    monkeypatch.setattr(module, "_pools", [pool for pool in module._pools if pool in pools])
-    assert len(module._pools) == 3
+    monkeypatch.setattr(forks, "_methods", {})
+    monkeypatch.setattr(forks, "_functions", [])
+    pools = [Line() for _ in range(3)]
     before = [pool.lock for pool in pools]
-    module._renew_in_child()
+    forks._run_in_child()
     assert all(pool.lock is not lock for pool, lock in zip(pools, before, strict=True))

@@ -546,13 +546,13 @@ def test_a_stream_that_was_closed_in_a_child_says_so(use):
 
 PROGRAM = """
 import os, sys
-from speedmetal.backends.forks import close_in_children, drain_at_end
+from speedmetal.backends.forks import call_in_children, drain_at_end
 
 class Device:
     is_closed = False
     def __init__(self, name):
         self.name = name
-        close_in_children(self)
+        call_in_children(self.close_in_child)
         drain_at_end(self)
     def close_in_child(self):
         self.is_closed = True

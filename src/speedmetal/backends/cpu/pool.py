@@ -28,6 +28,7 @@ from speedmetal.backends.cpu.jit import (
     load,
     prepare_for_loading,
 )
+from speedmetal.backends.forks import call_in_children
 from speedmetal.errors import UserInputError
 from speedmetal.system.digest import blake2b
 from speedmetal.system.disk_cache import default_cache
@@ -94,7 +95,7 @@ class ThreadPool:
         self._closed = False
         self._renew()
         self._finalizer = weakref.finalize(self, _shut_down, self._code, self._workers)
-        _pools.add(self)
+        call_in_children(self._renew)
 
     def parallel_for(self, entry: int, arguments: int | bytes, groups: int, chunk: int) -> None:
         """Runs ``entry(arguments, begin, end)`` until it has been given each of the groups once.
@@ -209,20 +210,16 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-_pools: weakref.WeakSet[ThreadPool] = weakref.WeakSet()
 _default_pool: ThreadPool | None = None
 _default_pool_lock = threading.Lock()
 
 
-def _renew_in_child() -> None:
+def _renew_default_pool_lock() -> None:
     global _default_pool_lock  # noqa: PLW0603 - it may have been held when the process forked
     _default_pool_lock = threading.Lock()
-    for pool in _pools:
-        pool._renew()  # noqa: SLF001 - a part of the class that the system calls
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_in_child)
+call_in_children(_renew_default_pool_lock)
 
 
 def _usable_processors() -> int:

@@ -21,7 +21,7 @@ from collections import deque
 from typing import Any, NoReturn
 
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError, Library
-from speedmetal.backends.forks import close_in_children, forked_message
+from speedmetal.backends.forks import call_in_children, forked_message
 from speedmetal.backends.waiting import Waiting
 from speedmetal.errors import DeviceError, KernelError
 
@@ -60,7 +60,7 @@ class Context(Waiting):
         self._native = library.handle("cuDevicePrimaryCtxRetain", device)
         with self:
             self.stream = library.handle("cuStreamCreate", _STREAM_NON_BLOCKING)
-        close_in_children(self)
+        call_in_children(self.close_in_child)
 
     def __enter__(self) -> Library:
         if self.problem:

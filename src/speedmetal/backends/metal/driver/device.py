@@ -12,7 +12,7 @@ from speedmetal.backends.device import Buffer, BuildOptions, Device, Program
 from speedmetal.backends.forks import (
     EXIT_SECONDS,
     ForkedLock,
-    close_in_children,
+    call_in_children,
     drain_at_end,
     keep_forever,
 )
@@ -76,7 +76,7 @@ class MetalDevice(Device):
         policy = policy or (EXACT if bridge.is_simulated else CACHING)
         self.pool = BufferPool(bridge, self.native, self.queues, name, policy)
         self.queue = self.new_queue()
-        close_in_children(self)
+        call_in_children(self.close_in_child)
         drain_at_end(self)
 
     # --- What it is ----------------------------------------------------------------------------
