@@ -10,7 +10,8 @@ import numpy as np
 
 from speedmetal import passes
 from speedmetal.backends.cpu.address import address_of
-from speedmetal.backends.cpu.codegen.printer import print_kernel
+from speedmetal.backends.cpu.codegen.decisions.rows import Rows
+from speedmetal.backends.cpu.codegen.printer import ANY_ROWS, print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.backends.cpu.driver import SLOT_BYTES, CpuProgram
 from speedmetal.backends.cpu.jit import compile_object, vector_unit
@@ -32,14 +33,14 @@ class IrProgram:
     Args:
         kernel: As the front end would write it.
         unit: How to write it; None: as for this processor.
-        linear: Whether vectors are cut from the linear thread index.
+        rows: What is known of its threadgroups' rows.
     """
 
     def __init__(
-        self, kernel: ir.Kernel, *, unit: VectorUnit | None = None, linear: bool = False
+        self, kernel: ir.Kernel, *, unit: VectorUnit | None = None, rows: Rows = ANY_ROWS
     ) -> None:
         self.kernel = kernel
-        text = print_kernel(prepare_kernel(kernel), unit=unit or vector_unit(), linear=linear)
+        text = print_kernel(prepare_kernel(kernel), unit=unit or vector_unit(), rows=rows)
         self._program = CpuProgram(compile_object(text))
 
     def run(
@@ -61,10 +62,10 @@ def run_ir(
     grid: tuple[int, ...] = (1,),
     threads: tuple[int, ...] = (1,),
     unit: VectorUnit | None = None,
-    linear: bool = False,
+    rows: Rows = ANY_ROWS,
 ) -> None:
     """Compile a kernel and run it once."""
-    IrProgram(kernel, unit=unit, linear=linear).run(*arguments, grid=grid, threads=threads)
+    IrProgram(kernel, unit=unit, rows=rows).run(*arguments, grid=grid, threads=threads)
 
 
 def _pack_argument(parameter: ir.Variable | ir.Array, argument: Any) -> bytes:

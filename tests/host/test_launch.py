@@ -547,11 +547,11 @@ def test_everything_that_changes_the_code_changes_its_place_on_disk(monkeypatch,
     ]
     cpu = sm.device("cpu")
     options = [BuildOptions(), BuildOptions(variant="linear"), BuildOptions(math_mode="fast")]
-    keys = [pipeline._disk_key(cpu, s, o)[0] for s in kinds for o in options]
+    keys = [pipeline._entry_key(pipeline._disk_key(cpu, s)[0], o) for s in kinds for o in options]
     assert "" not in keys
     assert len(set(keys)) == len(keys)
     again = replace(base, source=PythonSource(fresh(3).function))
-    assert pipeline._disk_key(cpu, again, BuildOptions())[0] == keys[0]
+    assert pipeline._entry_key(pipeline._disk_key(cpu, again)[0], BuildOptions()) == keys[0]
 
 
 # --- Debugging -------------------------------------------------------------------------------

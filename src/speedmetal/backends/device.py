@@ -270,8 +270,7 @@ class BuildOptions:
     """What a kernel's code depends on besides the kernel.
 
     Args:
-        variant: One of the device's ``variants``; kernels that use no simdgroups are the same in
-            all of them.
+        variant: One of the device's ``variants``.
         math_mode: ``"safe"`` or ``"fast"``; only where the target has ``has_math_modes``.
     """
 
@@ -302,7 +301,7 @@ class Device(ABC):
     host_copy_bytes: int = 0
     """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
     variants: tuple[str, ...] = ("",)
-    """Ways to form simdgroups, the usual one first, where sizes decide which code does it."""
+    """Codes that a kernel may have, of which a launch's sizes decide; the usual one first."""
     default_threads: tuple[int, int]
     """Threads of a threadgroup, where nobody states them: of kernels without and with loops."""
     limits: DeviceLimits
@@ -369,6 +368,15 @@ class Device(ABC):
             threads: Threads of a threadgroup; None: not stated, at most the grid's along each axis.
         """
         return self.variants[0]
+
+    def equal_variants(self, kernel: Kernel, variant: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Those of ``variants``, this one among them, for which a kernel has the same code.
+
+        Args:
+            kernel: As it comes from the passes.
+            variant: That it was built for.
+        """
+        return self.variants
 
     @cached_property
     @abstractmethod

@@ -25,7 +25,7 @@ class KernelMetadata:
     Args:
         written: The parameters that it writes to, by number.
         has_loops: Whether the work of a thread may be long.
-        uses_simdgroups: Whether it can tell which threads form a simdgroup.
+        variants: Of the device, those that the code does for.
         threadgroup_memory_bytes: Bytes of the threadgroup arrays with constant shapes.
         sites: The asserts and prints that it may report.
         sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
@@ -33,23 +33,24 @@ class KernelMetadata:
 
     written: frozenset[int]
     has_loops: bool
-    uses_simdgroups: bool
+    variants: tuple[str, ...]
     threadgroup_memory_bytes: int
     sites: ReportSites
     sized_arrays: tuple[SizedArray, ...] = ()
 
 
-def metadata_of(facts: KernelFacts, name: str) -> KernelMetadata:
+def metadata_of(facts: KernelFacts, name: str, variants: tuple[str, ...]) -> KernelMetadata:
     """Of what is known of a kernel, that which a launch needs.
 
     Args:
         facts: Of the kernel as it goes to the printer.
         name: The user's name of it, for messages.
+        variants: Of the device, those that the code does for.
     """
     return KernelMetadata(
         facts.written,
         facts.has_loops,
-        facts.tells_simdgroups,
+        variants,
         facts.threadgroup_bytes,
         facts.report_sites(name),
         facts.sized_arrays,
@@ -62,7 +63,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
     record = {
         "written": sorted(metadata.written),
         "has_loops": metadata.has_loops,
-        "uses_simdgroups": metadata.uses_simdgroups,
+        "variants": metadata.variants,
         "threadgroup_memory_bytes": metadata.threadgroup_memory_bytes,
         "kernel": sites.kernel,
         "debug": sites.debug,
@@ -96,7 +97,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
     metadata = KernelMetadata(
         frozenset(record["written"]),
         record["has_loops"],
-        record["uses_simdgroups"],
+        tuple(record["variants"]),
         record["threadgroup_memory_bytes"],
         sites,
         tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
@@ -144,28 +145,45 @@ def _compile_for(
     device: Device, specialisation: Specialisation, options: BuildOptions
 ) -> CompiledKernel:
     name = specialisation.source.name
-    key, known_dependencies = _disk_key(device, specialisation, options)
-    stored = default_cache().get(key) if key else None
-    if stored is not None:
-        with suppress(InternalError, ValueError, LookupError):  # a bad entry is as good as none
-            metadata, code = unpack_entry(stored)
-            return CompiledKernel(device.load(code, name), metadata, known_dependencies)
+    key, known_dependencies = _disk_key(device, specialisation)
+    if key:
+        for metadata, code in _stored_entries(device, key, options):
+            with suppress(InternalError):  # a bad entry is as good as none
+                return CompiledKernel(device.load(code, name), metadata, known_dependencies)
     from speedmetal.ir import analysis
 
     kernel, dependencies = lower(specialisation, device.kind)
-    metadata = metadata_of(analysis.facts(kernel), name)
+    variants = device.equal_variants(kernel, options.variant)
+    metadata = metadata_of(analysis.facts(kernel), name, variants)
     with _stage(f"building for {device.name}", name):
         code = device.build(kernel, options)
         compiled = CompiledKernel(device.load(code, name), metadata, dependencies)
     if key:
-        default_cache().put(key, pack_entry(compiled.metadata, code))
+        default_cache().put(_entry_key(key, options), pack_entry(compiled.metadata, code))
     return compiled
 
 
-def _disk_key(
-    device: Device, specialisation: Specialisation, options: BuildOptions
-) -> tuple[str, tuple[Dependency, ...]]:
-    """The key of the code on disk, found without parsing, and the names that it depends on.
+def _stored_entries(
+    device: Device, key: str, options: BuildOptions
+) -> Iterator[tuple[KernelMetadata, bytes]]:
+    """What is on disk that does for these options, made for them or for an equal variant."""
+    others = (variant for variant in device.variants if variant != options.variant)
+    for variant in (options.variant, *others):
+        stored = default_cache().get(_entry_key(key, replace(options, variant=variant)))
+        if stored is None:
+            continue
+        with suppress(ValueError, LookupError):  # damaged
+            metadata, code = unpack_entry(stored)
+            if options.variant in metadata.variants:
+                yield metadata, code
+
+
+def _entry_key(key: str, options: BuildOptions) -> str:
+    return f"{key} {options}"
+
+
+def _disk_key(device: Device, specialisation: Specialisation) -> tuple[str, tuple[Dependency, ...]]:
+    """The key of a kernel's codes on disk, found without parsing, and the names it depends on.
 
     The key is empty where there is none, or the cache is off.
     """
@@ -180,6 +198,6 @@ def _disk_key(
         return "", ()
     parts = (
         *(device.kind, device.identity, package_identity(), fingerprint.digest()),
-        *(specialisation.debug, specialisation.index_type, options),
+        *(specialisation.debug, specialisation.index_type),
     )
     return " ".join(map(str, parts)), tuple(fingerprint.dependencies)

@@ -194,9 +194,7 @@ class Launcher:
             if len(self.compiled) >= _COMPILED_KEPT:
                 self.compiled.clear()
             known = pipeline.compile_for(device, specialisation, options)
-            # Without simdgroups the same code does for all sizes.
-            same = (variant,) if known.metadata.uses_simdgroups else device.variants
-            for each in same:
+            for each in known.metadata.variants:
                 self.compiled[device, specialisation, replace(options, variant=each)] = known
         return known
 

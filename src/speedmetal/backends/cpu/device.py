@@ -26,10 +26,11 @@ from speedmetal.backends.device import (
 from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
+    from speedmetal.backends.cpu.codegen.decisions.rows import Rows
     from speedmetal.ir.nodes import Kernel
 
-LINEAR = "linear"
-"""The variant whose simdgroups go on from row to row; in the usual one each row begins its own."""
+_FEWEST_EIGHTS = 64
+"""Rows of 8 or 24 threads, for fewer of which vectors of 8 are not worth code of their own."""
 
 
 class CpuDevice(Device):
@@ -46,7 +47,7 @@ class CpuDevice(Device):
     shares_host_memory = True
     takes_numpy_arrays = True
     host_copy_bytes = 1 << 16
-    variants = ("", LINEAR)
+    variants = ("", "linear", "whole", "eights", "linear eights")
     # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
     default_threads = (1024, 256)
     # Metal's limits of every Apple GPU (Metal feature set tables), so that what runs here has a
@@ -97,21 +98,41 @@ class CpuDevice(Device):
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cpu.codegen.printer import print_kernel
         from speedmetal.backends.cpu.jit import compile_object, prepare_for_loading, vector_unit
-        from speedmetal.ir.analysis import facts
 
-        linear = options.variant == LINEAR and facts(kernel).tells_simdgroups
-        text = print_kernel(kernel, unit=vector_unit(), linear=linear)
+        text = print_kernel(kernel, unit=vector_unit(), rows=_rows_of(options.variant))
         return prepare_for_loading(compile_object(text))
 
     def variant_for(self, grid: Triple, threads: Triple | None) -> str:
-        """Where a threadgroup may have several rows that are not made of whole simdgroups: linear.
+        """What is known of the rows of threadgroups, as words; see `Rows` of the code generator.
 
-        >>> CpuDevice().variant_for((100, 8, 1), None)
-        'linear'
+        Where a threadgroup may have several rows that are not made of whole simdgroups, simdgroups
+        go on from row to row: ``linear``. Threads that are not stated fill rows as far as they go,
+        or up to one of ``default_threads``.
+
+        >>> cpu = CpuDevice()
+        >>> cpu.variant_for((100, 8, 1), None), cpu.variant_for((2**20, 1, 1), (256, 1, 1))
+        ('linear', 'whole')
+        >>> cpu.variant_for((2**20, 1, 1), (8, 1, 1)), cpu.variant_for((100, 1, 1), None)
+        ('eights', '')
         """
         x, *rest = threads or grid
-        is_ragged = x % SIMDGROUP_SIZE != 0 or grid[0] % SIMDGROUP_SIZE != 0
-        return LINEAR if rest != [1, 1] and is_ragged else ""
+        row = min(x, grid[0])
+        if row % SIMDGROUP_SIZE == 0 and grid[0] % SIMDGROUP_SIZE == 0:
+            return "whole"
+        words = [] if rest == [1, 1] else ["linear"]
+        if row in (8, 24) and grid[0] % row == 0:
+            rows = grid[0] // row * grid[1] * grid[2]
+            words += ["eights"] if rows >= _FEWEST_EIGHTS else []
+        return " ".join(words)
+
+    def equal_variants(self, kernel: Kernel, variant: str) -> tuple[str, ...]:
+        from speedmetal.backends.cpu.codegen.decisions.rows import cut_rows
+        from speedmetal.backends.cpu.jit import vector_unit
+
+        unit = vector_unit()
+        wanted = cut_rows(kernel, unit, _rows_of(variant))
+        every = self.variants
+        return tuple(v for v in every if cut_rows(kernel, unit, _rows_of(v)) == wanted)
 
     def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
         from speedmetal.backends.cpu.driver import CpuProgram
@@ -128,6 +149,12 @@ class CpuDevice(Device):
         values[0] = address_of(words)
         run(values)
         deliver(words)
+
+
+def _rows_of(variant: str) -> Rows:
+    from speedmetal.backends.cpu.codegen.decisions.rows import Rows
+
+    return Rows(**dict.fromkeys(variant.split(), True))
 
 
 class _Bytes:

@@ -19,7 +19,8 @@ import speedmetal as sm
 def test_rows_that_are_not_made_of_whole_simdgroups_need_code_of_their_own(
     grid, threads, is_ragged
 ):
-    assert sm.device("cpu").variant_for(grid, threads) == ("linear" if is_ragged else "")
+    words = sm.device("cpu").variant_for(grid, threads).split()
+    assert ("linear" in words) == is_ragged
 
 
 @sm.kernel

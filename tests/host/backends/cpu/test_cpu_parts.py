@@ -8,7 +8,8 @@ from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions import costs
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import VARYING, LaneStrides
-from speedmetal.backends.cpu.codegen.decisions.plan import SIMDGROUP_LANES, plan_kernel
+from speedmetal.backends.cpu.codegen.decisions.plan import plan_kernel
+from speedmetal.backends.cpu.codegen.decisions.rows import Rows
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
 from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
@@ -19,6 +20,7 @@ from speedmetal.backends.cpu.codegen.threadgroups.rooms import Rooms
 from speedmetal.backends.cpu.codegen.threads.exits import Exits, Loop
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512, NEON
+from speedmetal.intrinsics.record import SIMDGROUP_LANES
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 
@@ -57,24 +59,24 @@ def scaled(name: str = "scaled", *, reads: bool = False) -> Builder:
 
 def test_vectors_are_as_wide_as_the_unit_or_a_simdgroup():
     b = scaled()
-    plans = [plan_kernel(b.kernel(), unit, linear=False) for unit in (AVX512, AVX2)]
+    plans = [plan_kernel(b.kernel(), unit) for unit in (AVX512, AVX2)]
     assert [plan.lanes for plan in plans] == [16, 8]
     b.let("lane", b.position("thread_index_in_simdgroup", None))
-    assert plan_kernel(b.kernel(), AVX2, linear=False).lanes == SIMDGROUP_LANES
+    assert plan_kernel(b.kernel(), AVX2).lanes == SIMDGROUP_LANES
 
 
 def test_a_kernel_is_flat_where_no_barrier_cuts_it():
     b = scaled()
-    assert plan_kernel(b.kernel(), AVX512, linear=False).is_flat
+    assert plan_kernel(b.kernel(), AVX512).is_flat
     b.emit(b.barrier("threadgroup", Space.DEVICE), *scaled().statements)
-    plan = plan_kernel(b.kernel(), AVX512, linear=False)
+    plan = plan_kernel(b.kernel(), AVX512)
     assert not plan.is_flat
     assert len(plan.pieces) == 3
 
 
 def test_arrays_are_streamed_to_that_are_only_written_by_units_that_can():
     def streamed(b: Builder, unit=AVX512) -> list[str]:
-        return [array.name for array in plan_kernel(b.kernel(), unit, linear=False).streamable]
+        return [array.name for array in plan_kernel(b.kernel(), unit).streamable]
 
     assert streamed(scaled()) == ["v"]
     assert streamed(scaled(reads=True)) == []
@@ -84,11 +86,12 @@ def test_arrays_are_streamed_to_that_are_only_written_by_units_that_can():
 @pytest.mark.parametrize(("linear", "stride"), [(False, 1), (True, VARYING)])
 def test_positions_are_steps_apart_in_rows_alone(linear, stride):
     b = scaled()
-    plan = plan_kernel(b.kernel(), AVX512, linear=linear)
+    b.let("lane", b.position("thread_index_in_simdgroup", None))
+    plan = plan_kernel(b.kernel(), AVX512, Rows(linear=linear))
     assigned = b.statements[0]
     assert isinstance(assigned, ir.Assign)
     assert plan.strides.of[assigned.variable] == stride
-    assert plan.positions == {("thread_position_in_grid", 0)}
+    assert ("thread_position_in_grid", 0) in plan.positions
 
 
 def test_a_few_assignments_are_cheaper_than_a_branch_and_a_load_is_not():

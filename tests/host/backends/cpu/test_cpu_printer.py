@@ -10,6 +10,7 @@ import pytest
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal import passes
+from speedmetal.backends.cpu.codegen.decisions.rows import Rows
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512
 from speedmetal.backends.cpu.jit import Effort, assembly, compile_object
@@ -43,7 +44,7 @@ def test_llvm_accepts_every_kernel(name, unit):
     "name", [n for n, k in KERNELS.items() if facts(prepared(k())).tells_simdgroups]
 )
 def test_llvm_accepts_vectors_cut_from_the_linear_index(name):
-    text = print_kernel(prepared(KERNELS[name]()), linear=True)
+    text = print_kernel(prepared(KERNELS[name]()), rows=Rows(linear=True))
     assert compile_object(text, effort=Effort.SHORT)
 
 

@@ -15,7 +15,8 @@ multiple of 32.
 
 from __future__ import annotations
 
-from speedmetal.backends.cpu.codegen.decisions.plan import plan_kernel
+from speedmetal.backends.cpu.codegen.decisions.plan import ANY_ROWS, plan_kernel
+from speedmetal.backends.cpu.codegen.decisions.rows import Rows
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter, Module
 from speedmetal.backends.cpu.codegen.threadgroups.kernels import KernelCode
 from speedmetal.backends.cpu.codegen.threads.functions import Functions
@@ -25,17 +26,17 @@ from speedmetal.ir.nodes import Kernel
 ENTRY = "sm_entry"
 
 
-def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, linear: bool = False) -> str:
+def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, rows: Rows = ANY_ROWS) -> str:
     """The LLVM text of a kernel.
 
     Args:
         kernel: After all passes for the CPU.
         unit: The processor's.
-        linear: Whether vectors are cut from the linear thread index (see above); needed where
+        rows: What is known of the launch's. They must be linear (see above) where
             ``facts(kernel).tells_simdgroups`` and a threadgroup's rows, at an edge of the grid too,
             are no multiple of 32 threads, unless it is one row.
     """
-    plan = plan_kernel(kernel, unit, linear=linear)
+    plan = plan_kernel(kernel, unit, rows)
     module = Module()
     functions = Functions(module, unit)
     emit = Emitter(module)

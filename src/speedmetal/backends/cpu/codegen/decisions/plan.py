@@ -19,10 +19,11 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
     all_pieces,
     pieces_of,
 )
+from speedmetal.backends.cpu.codegen.decisions.rows import Cutting, Rows, cut_rows
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.intrinsics.record import SIMDGROUP_LANES, Varies
+from speedmetal.intrinsics.record import Varies
 from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import (
     Array,
@@ -36,6 +37,7 @@ from speedmetal.ir.ranges import Ranges, range_of_type
 from speedmetal.ir.types import Space
 
 AXES = range(3)
+ANY_ROWS = Rows()
 
 Position = tuple[str, int | None]
 """The name of an intrinsic, and the axis where it has axes."""
@@ -47,8 +49,7 @@ class Plan:
 
     Args:
         kernel: To be written.
-        lanes: Threads of a vector.
-        linear: Whether vectors are cut from the linear thread index.
+        cutting: Of rows into vectors.
         pieces: The runs, and the control flow that threadgroups take at once.
         strides: How variables vary over the lanes.
         positions: That the kernel asks for.
@@ -56,12 +57,16 @@ class Plan:
     """
 
     kernel: Kernel
-    lanes: int
-    linear: bool
+    cutting: Cutting
     pieces: tuple[Piece, ...]
     strides: LaneStrides
     positions: frozenset[Position]
     streamable: tuple[Array, ...]
+
+    @property
+    def lanes(self) -> int:
+        """Threads of a vector."""
+        return self.cutting.lanes
 
     @property
     def is_flat(self) -> bool:
@@ -69,15 +74,16 @@ class Plan:
         return len(self.pieces) == 1 and isinstance(self.pieces[0], BarrierRegion)
 
 
-def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
+def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan:
     """Decide how to write a kernel.
 
     Args:
         kernel: After all passes for the CPU.
         unit: The processor's.
-        linear: Whether vectors are cut from the linear thread index.
+        rows: What is known of the launch's.
     """
-    position_stride = _position_strides(linear=linear)
+    cutting = cut_rows(kernel, unit, rows)
+    position_stride = _position_strides(linear=cutting.linear)
     pieces = pieces_of(kernel.body, _streaming_loops(kernel, position_stride))
     every = list(all_pieces(pieces))
     given: dict[Variable, Stride] = {
@@ -92,8 +98,7 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, *, linear: bool) -> Plan:
     )
     return Plan(
         kernel,
-        SIMDGROUP_LANES if facts(kernel).tells_simdgroups else unit.lanes,
-        linear,
+        cutting,
         pieces,
         strides,
         _positions_of(kernel),

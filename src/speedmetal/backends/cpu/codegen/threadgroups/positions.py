@@ -37,7 +37,7 @@ class Positions:
         self._conversions = conversions
         self._arithmetic = arithmetic
         self._used = plan.positions
-        self._linear = plan.linear
+        self._linear = plan.cutting.linear
         self.index = plan.kernel.index_type
         self.index_type = register_type(self.index)
         self._at: dict[Position, Value] = {}

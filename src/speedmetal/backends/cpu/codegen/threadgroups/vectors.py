@@ -36,7 +36,7 @@ class Vectors:
         self._active = active
         self._positions = positions
         self._arrays = arrays
-        self._linear = plan.linear
+        self._cutting = plan.cutting
         self._is_flat = plan.is_flat
         self._number = ""  # slot
 
@@ -50,7 +50,7 @@ class Vectors:
         emit, extent, kind = self._emit, self._positions.extent, self._positions.index_type
         self._number = emit.slot("i64", "vector")
         emit.do(f"store i64 0, ptr {self._number}")
-        if self._linear:
+        if self._cutting.linear:
             self._each_in_row(write, self._positions.total, None, None, twice=twice)
             return
         with (
@@ -63,6 +63,10 @@ class Vectors:
         self, write: WriteVector, size: str, y: str | None, z: str | None, *, twice: bool
     ) -> None:
         emit, kind, lanes = self._emit, self._positions.index_type, self._lanes.count
+        if self._cutting.is_whole:
+            with emit.counting(kind, "0", size, lanes) as x:
+                self._one(write, x, y, z, None)
+            return
         if not twice:
             with emit.counting(kind, "0", size, lanes) as x:
                 self._one(write, x, y, z, self._lanes_below(x, size))
