@@ -32,7 +32,7 @@ class Writer:
         self.emit = Emitter(Module())
         self.lanes = Lanes(self.emit, 4)
         self.active = ActiveLanes(self.emit, self.lanes)
-        self.conversions = Conversions(self.emit, self.lanes)
+        self.conversions = Conversions(self.emit, self.lanes, AVX512)
         self.arithmetic = Arithmetic(self.emit, self.lanes, self.conversions)
 
     @property

@@ -18,6 +18,8 @@ class VectorUnit:
         has_streaming_stores: Whether whole lines can be stored without being read first (x86's
             ``movnt``, with ``sfence`` at the end).
         has_scaling: Whether an instruction multiplies by powers of 2, in a vector of 512 bits.
+        has_half_arithmetic: Whether vectors of float16 are computed with as they are.
+        has_saturation: Whether a vector of floats converted to integers saturates, NaN being 0.
         has_root_estimate: Whether an instruction estimates 1 / sqrt(x) to 14 bits, in a vector.
     """
 
@@ -26,6 +28,8 @@ class VectorUnit:
     has_streaming_stores: bool
     has_root_estimate: bool = False
     has_scaling: bool = False
+    has_half_arithmetic: bool = False
+    has_saturation: bool = False
 
 
 AVX512 = VectorUnit(
@@ -33,7 +37,13 @@ AVX512 = VectorUnit(
 )
 AVX2 = VectorUnit(8, has_masks=False, has_streaming_stores=True)
 # Two registers: enough work is in flight, and few are spilled.
-NEON = VectorUnit(8, has_masks=False, has_streaming_stores=False)
+NEON = VectorUnit(
+    8,
+    has_masks=False,
+    has_streaming_stores=False,
+    has_half_arithmetic=True,
+    has_saturation=True,
+)
 
 
 def unit_for(features: Collection[str]) -> VectorUnit:

@@ -11,15 +11,24 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     vector_type,
 )
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
+from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.dtypes import DType
+
+# Integers of as many bits have all their values in the type.
+_EXACT_BITS = {dtypes.float32: 24, dtypes.float64: 53}
 
 
 class Conversions:
-    """Writes conversions. Owns nothing; asks how values are held."""
+    """Writes conversions. Owns nothing; asks how values are held and what the processor has."""
 
-    def __init__(self, emit: Emitter, lanes: Lanes) -> None:
+    def __init__(self, emit: Emitter, lanes: Lanes, unit: VectorUnit) -> None:
         self._emit = emit
         self._lanes = lanes
+        self._unit = unit
+
+    def of_lanes(self, count: int) -> Conversions:
+        """The same for vectors of another number of lanes."""
+        return Conversions(self._emit, Lanes(self._emit, count), self._unit)
 
     # --- bfloat16, held as bits
 
@@ -161,9 +170,12 @@ class Conversions:
         return self._lanes.result(text, dtypes.float32, lanes)
 
     def _float_to_integer(self, value: Value, target: DType) -> Value:
+        """What does not fit becomes the nearest that does, and NaN becomes 0."""
         if value.type is dtypes.float16:
             value = self._cast(value, "fpext", dtypes.float32)
         lanes = self._lanes.width(value)
+        if lanes and not self._unit.has_saturation:
+            return self._saturated(value, target, lanes)
         source, wanted = register_type(value.dtype), register_type(target)
         name = "fptosi" if target.is_signed else "fptoui"
         text = self._emit.call(
@@ -172,6 +184,43 @@ class Conversions:
             (vector_type(source, lanes), self._lanes.operand(value, lanes)),
         )
         return self._lanes.result(text, target, lanes)
+
+    def _saturated(self, value: Value, target: DType, lanes: int) -> Value:
+        """`_float_to_integer` by steps for a whole vector.
+
+        LLVM's own ``fptosi.sat`` goes lane by lane on x86. Lanes for which ``fptosi`` has no value
+        are chosen away from after it.
+        """
+        source, wide = value.dtype, target if target.bits >= 32 else dtypes.int32
+        kind, integers = (vector_type(register_type(t), lanes) for t in (source, wide))
+        condition = vector_type("i1", lanes)
+        x = self._lanes.vector(value)
+        least = self._lanes.literal(float(target.minimum), source, lanes)
+        above = self._emit.let(f"fcmp ogt {kind} {x}, {least}")
+        # NaN becomes the least, as in x86's `max`: for unsigned types that is 0 already.
+        kept = self._emit.let(f"select {condition} {above}, {kind} {x}, {kind} {least}")
+        has_greatest = target.bits <= _EXACT_BITS[source]
+        if has_greatest:
+            greatest = self._lanes.literal(float(target.maximum), source, lanes)
+            below = self._emit.let(f"fcmp olt {kind} {kept}, {greatest}")
+            kept = self._emit.let(f"select {condition} {below}, {kind} {kept}, {kind} {greatest}")
+        name = "fptosi" if wide.is_signed else "fptoui"
+        text = self._emit.let(f"{name} {kind} {kept} to {integers}")
+        if target.is_signed:
+            number = self._emit.let(f"fcmp ord {kind} {x}, {x}")
+            zero = self._lanes.literal(0, wide, lanes)
+            text = self._emit.let(
+                f"select {condition} {number}, {integers} {text}, {integers} {zero}"
+            )
+        if not has_greatest:
+            limit = self._lanes.literal(float(target.maximum + 1), source, lanes)
+            beyond = self._emit.let(f"fcmp oge {kind} {x}, {limit}")
+            greatest = self._lanes.literal(target.maximum, wide, lanes)
+            text = self._emit.let(
+                f"select {condition} {beyond}, {integers} {greatest}, {integers} {text}"
+            )
+        result = self._lanes.result(text, wide, lanes)
+        return result if wide is target else self._cast(result, "trunc", target)
 
     def _integer_to_float(self, value: Value, target: DType) -> Value:
         operation = "sitofp" if value.dtype.is_signed else "uitofp"

@@ -29,6 +29,8 @@ _FORMATS = {
     dtypes.float64: (52, 1023, 6755399441055744.0),
 }
 
+_ROUNDINGS = frozenset({"llvm.floor", "llvm.ceil", "llvm.trunc", "llvm.roundeven"})
+
 
 def _bits_of(number: float, dtype: DType) -> int:
     """The bits of a float as an integer."""
@@ -62,6 +64,8 @@ class Mathematics:
             return self._OWN[spelling](self, *given)
         wide = tuple(self._conversions.widened(value) for value in given)
         lanes = self._lanes.width(*wide)
+        if spelling in _ROUNDINGS and not self._unit.has_half_arithmetic:
+            wide = tuple(map(self._kept_wide, wide))
         operands = (self._lanes.operand(value, lanes) for value in wide)
         text = self._lanes.intrinsic(spelling, register_type(wide[0].dtype), lanes, *operands)
         result = self._lanes.result(text, wide[0].type, lanes)
@@ -70,6 +74,18 @@ class Mathematics:
         if isinstance(node.type, DType) and node.type is not result.type:  # a count of bits
             return self._conversions.convert(result, node.type)
         return result
+
+    def _kept_wide(self, value: Value) -> Value:
+        """Keeps LLVM from rounding as float16 what was converted from it.
+
+        It would take an instruction for each lane alone.
+        """
+        lanes = self._lanes.width(value)
+        if not lanes or value.dtype is not dtypes.float32:
+            return value
+        given = self._lanes.vector(value)
+        text = self._lanes.intrinsic("llvm.arithmetic.fence", "float", lanes, given)
+        return self._lanes.result(text, value.type, lanes)
 
     def _absolute(self, value: Value) -> Value:
         dtype = value.dtype

@@ -36,7 +36,7 @@ class Matrices:
         self._conversions = conversions
         self._addresses = addresses
         # For a moment, the elements are the lanes of a vector of 64.
-        self._of_elements = Conversions(emit, Lanes(emit, MATRIX_ELEMENTS))
+        self._of_elements = conversions.of_lanes(MATRIX_ELEMENTS)
 
     def operation(self, arguments: tuple[Value, ...]) -> Value:
         """The result of a matrix intrinsic on its operands, which tell the three apart."""

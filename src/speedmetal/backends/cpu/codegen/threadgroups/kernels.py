@@ -92,7 +92,7 @@ class KernelCode:
     def __init__(
         self, emit: Emitter, plan: Plan, functions: FunctionTable, unit: VectorUnit
     ) -> None:
-        values = value_parts(emit, plan.lanes)
+        values = value_parts(emit, plan.lanes, unit)
         lanes, active = values.lanes, values.active
         conversions, arithmetic = values.conversions, values.arithmetic
         positions = Positions(emit, lanes, conversions, arithmetic, plan)

@@ -71,7 +71,7 @@ class Functions:
         emit = Emitter(self._module)
         given = dict(zip(function.parameters, strides, strict=True))
         inside = LaneStrides([((), function.body)], given, _no_position)
-        values = value_parts(emit, lanes)
+        values = value_parts(emit, lanes, self._unit)
         parts = expression_parts(values, inside, self, self._unit, _no_position)
         code = statement_part(values, parts, inside, self._unit, None)
         parameters = []

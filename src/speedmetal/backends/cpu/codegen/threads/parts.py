@@ -56,15 +56,16 @@ class ExpressionParts:
     exits: Exits
 
 
-def value_parts(emit: Emitter, count: int) -> ValueParts:
+def value_parts(emit: Emitter, count: int, unit: VectorUnit) -> ValueParts:
     """The parts for one function of the module.
 
     Args:
         emit: Of the function.
         count: Lanes of a vector; 0 in functions of uniform values alone.
+        unit: The processor's.
     """
     lanes = Lanes(emit, count)
-    conversions = Conversions(emit, lanes)
+    conversions = Conversions(emit, lanes, unit)
     arithmetic = Arithmetic(emit, lanes, conversions)
     return ValueParts(emit, lanes, ActiveLanes(emit, lanes), conversions, arithmetic)
 
