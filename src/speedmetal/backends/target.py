@@ -38,6 +38,9 @@ class Target:
         assemble: Machine code's text from the target's text.
         source_language: Pygments' name of the text's language.
         assembly_language: Pygments' name of the language of machine code's text.
+        replaces_thread_arrays: Whether small thread arrays go to the printer as variables
+            (:mod:`speedmetal.passes.scalar_replacement`); not where the compiler of the target's
+            text puts them into registers itself.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Target:
     assemble: Callable[[str], str]
     source_language: str
     assembly_language: str
+    replaces_thread_arrays: bool = False
 
     def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
         """How the target says an intrinsic on operands of a type."""

@@ -10,6 +10,7 @@ from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
 from speedmetal.passes.lowering import CompileFunction, TargetWords, lower_intrinsics
 from speedmetal.passes.nesting import limit_nesting
+from speedmetal.passes.scalar_replacement import replace_thread_arrays
 from speedmetal.passes.thread_memory import check_thread_memory
 
 
@@ -33,6 +34,8 @@ def run(kernel: Kernel, *, target: TargetWords, compile_function: CompileFunctio
     kernel = drop_asserts(kernel)
     kernel = contract(kernel)
     kernel = lower_intrinsics(kernel, target, compile_function)
+    if target.replaces_thread_arrays:
+        kernel = replace_thread_arrays(kernel)
     kernel = limit_nesting(kernel)
     verify(kernel, "the passes")
     return kernel

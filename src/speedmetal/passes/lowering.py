@@ -27,6 +27,10 @@ class TargetWords(Protocol):
     def name(self) -> str:
         """For messages."""
 
+    @property
+    def replaces_thread_arrays(self) -> bool:
+        """Whether small thread arrays become variables."""
+
     def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
         """How it says an intrinsic on operands of a type."""
 

@@ -33,4 +33,5 @@ TARGET = Target(
     assemble=_assemble,
     source_language="llvm",
     assembly_language="gas",
+    replaces_thread_arrays=True,
 )

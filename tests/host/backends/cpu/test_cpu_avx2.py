@@ -69,7 +69,7 @@ def test_the_other_process_writes_code_for_avx2() -> None:
 
 def test_the_language_is_the_same(run_tests: Callable[..., None]) -> None:
     """Operators, control flow, memory, barriers, atomics and collectives."""
-    suites = ("integers", "control_flow", "memory", "atomics", "simdgroups")
+    suites = ("integers", "control_flow", "memory", "thread_arrays", "atomics", "simdgroups")
     # Of the collectives one type each: they differ by instructions, not by how they are written.
     chosen = "not metal and (not simdgroups or int32 or votes or divergent or matrices or first)"
     files = (f"conformance/test_conformance_{suite}.py" for suite in suites)

@@ -166,7 +166,7 @@ PATTERNS = {
         ret void
     """,
     "waiting": """
-        {tile} = alloca float, i64 64, align 64
+        {tile} = alloca [64 x float], align 64
         icmp ule i64 ..., 65536                         ;; places of variables: on the stack, or not
         call ptr @malloc
         %t.all.{t} = getelementptr i8, ptr              ;; t and total have a place for each vector

@@ -66,6 +66,18 @@ class Emitter:
         self._slots.append(f"  {name} = alloca {kind}, align 64")
         return name
 
+    def room(self, kind: str, count: str, hint: str) -> str:
+        """Room for several on the stack, from here on.
+
+        Args:
+            kind: LLVM's type of an item.
+            count: How many, a number or an i64. A number becomes part of the type: LLVM takes apart
+                no allocation that counts.
+            hint: For the room's name.
+        """
+        several = f"{kind}, i64 {count}" if count.startswith("%") else f"[{count} x {kind}]"
+        return self.let(f"alloca {several}, align 64", hint)
+
     def product(self, left: str, right: str) -> str:
         """The product of two i64, each a number or a name."""
         if not left.startswith("%") and not right.startswith("%"):

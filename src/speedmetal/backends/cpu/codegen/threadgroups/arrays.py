@@ -69,7 +69,7 @@ class OwnArrays:
     def _room(self, array: Array, count: str) -> str:
         element = memory_type(array.type.dtype)
         if array.type.space is Space.THREADGROUP:
-            return self._emit.let(f"alloca {element}, i64 {count}, align 64", array.name)
+            return self._emit.room(element, count, array.name)
         vectors = "1" if self._is_flat else self._positions.vector_count()
         lanes = self._lanes.count
         kind, size = vector_type(element, lanes), array.type.dtype.itemsize * lanes

@@ -35,11 +35,11 @@ class Rooms:
         size = emit.product(count, str(size_bytes))
         if not size.startswith("%"):
             is_small = int(size) <= _STACK_BYTES
-            return self._on_stack(kind, count, hint) if is_small else self._on_heap(size)
+            return emit.room(kind, count, hint) if is_small else self._on_heap(size)
         near, far, made = (emit.label(n) for n in ("stack", "heap", "made"))
         emit.branch(emit.let(f"icmp ule i64 {size}, {_STACK_BYTES}"), near, far)
         emit.start(near)
-        stack = self._on_stack(kind, count, hint)
+        stack = emit.room(kind, count, hint)
         emit.jump(made)
         emit.start(far)
         heap = self._on_heap(size)
@@ -48,9 +48,6 @@ class Rooms:
         block = emit.let(f"phi ptr [ null, %{near} ], [ {self._blocks.pop()}, %{far} ]")
         self._blocks.append(block)  # free(null) does nothing
         return emit.let(f"phi ptr [ {stack}, %{near} ], [ {heap}, %{far} ]", hint)
-
-    def _on_stack(self, kind: str, count: str, hint: str) -> str:
-        return self._emit.let(f"alloca {kind}, i64 {count}, align {ALIGNMENT}", hint)
 
     def _on_heap(self, size: str) -> str:
         more = self._emit.let(f"add i64 {size}, {ALIGNMENT - 1}")
