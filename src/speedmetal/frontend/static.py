@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -10,13 +11,19 @@ from speedmetal.errors import UserInputError
 
 _EXPECTED = "an int, a bool, a float or a tuple of them"
 
+KINDS = (int, bool, float, tuple)
+"""The types that a value can have, and that an annotation can ask for: ``static[int]``."""
 
-class static:  # noqa: N801 - a word of the kernel language, as static_range is
+_Kind = TypeVar("_Kind")
+
+
+class static(Generic[_Kind]):  # noqa: N801 - a word of the kernel language, as static_range is
     """A number, or a tuple of numbers, that a kernel is given as a compile-time constant.
 
     A kernel is compiled once for each value; equal numbers of different types (``1``, ``True``,
     ``1.0``) are different values. As the annotation of a kernel's parameter (``size: sm.static``)
-    it makes the plain numbers that are passed there compile-time constants.
+    it makes the plain numbers that are passed there compile-time constants; ``sm.static[int]``
+    does so for ints and refuses others, as ``[bool]``, ``[float]`` and ``[tuple]`` do for theirs.
 
     Args:
         value: An int, a bool, a float, NumPy's too (they become Python's), or a tuple of them.
@@ -33,14 +40,17 @@ class static:  # noqa: N801 - a word of the kernel language, as static_range is
     __slots__ = ("key", "value")
 
     value: Any
-    key: tuple[Any, ...]
+    key: str  # tells 1, True and 1.0 apart, and 0.0 from -0.0; its hash is kept, for launches
 
     def __init__(self, value: Any) -> None:
-        is_tuple = type(value) is tuple
-        items = tuple(_number(item, value) for item in (value if is_tuple else (value,)))
-        object.__setattr__(self, "value", items if is_tuple else items[0])
-        # What tells 1, True and 1.0 apart, and 0.0 from -0.0; cheap to hash at a launch.
-        object.__setattr__(self, "key", (static, is_tuple, *map(_told_apart, items)))
+        if type(value) is tuple:
+            items = tuple(_number(item, value) for item in value)
+            is_known = all(map(operator.is_, items, value))
+            known: Any = value if is_known else items  # the same object: launches look for it
+        else:
+            known = _number(value, value)
+        object.__setattr__(self, "value", known)
+        object.__setattr__(self, "key", f"static({known!r})")
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"static values can not be changed: {name}")
@@ -52,9 +62,9 @@ class static:  # noqa: N801 - a word of the kernel language, as static_range is
         return hash(self.key)
 
     def __repr__(self) -> str:
-        return f"static({self.value!r})"
+        return self.key
 
-    def __reduce__(self) -> tuple[type[static], tuple[Any]]:
+    def __reduce__(self) -> tuple[type[static[Any]], tuple[Any]]:
         return static, (self.value,)
 
 
@@ -71,7 +81,3 @@ def _number(item: Any, given: Any) -> int | float:
         f"sm.static expected {_EXPECTED}, got {where}; give arrays and other values to the kernel"
         " directly, and functions, dtypes and strings too, which are static anyway"
     )
-
-
-def _told_apart(number: float) -> tuple[type, int | str]:
-    return type(number), number.hex() if isinstance(number, float) else number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, overload
 
 from speedmetal.backends.device import SIMDGROUP_SIZE, Device
@@ -137,9 +137,18 @@ class Kernel:
             CompileError: The kernel is wrong; nothing was launched.
             KernelError: A thread failed, at debug level 1 or 2.
         """
-        bound = arguments
+        bound: Sequence[Any] = arguments
         if named or len(arguments) != self._arity:
-            bound = self._bind_arguments(arguments, named)
+            bound = self._bind(arguments, named)
+        elif self._static:  # in one piece: this is all that an annotation costs a launch
+            bound = [*arguments]
+            for position, ints, others in self._static:
+                value = bound[position]
+                known = ints.get(value) if type(value) is int else others.get(id(value))
+                if known is None:
+                    bound = self._bind(arguments, named)
+                    break
+                bound[position] = known
         try:
             self._launch(bound, grid, groups, threads, debug, device)
         except SourceReplacedError:
@@ -199,6 +208,7 @@ class Kernel:
         """Take the function's parameters as they are now."""
         self._parameters = parameters_of(self.function, self.name)
         self._arity = self._parameters.arity
+        self._static = [(p.position, p.ints, p.others) for p in self._parameters.static]
         self._launcher = Launcher(self._source, self._parameters.names, debug=self._debug)
         self._launch = self._launcher.launch
 
@@ -209,15 +219,15 @@ class Kernel:
         self._take_parameters()
         return True
 
-    def _bind_arguments(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    def _bind(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Sequence[Any]:
         try:
-            return self._parameters.bind_arguments(arguments, named)
+            return self._parameters.bind(arguments, named)
         except LaunchError:
             if not self._look_again():
                 raise
-        return self._parameters.bind_arguments(arguments, named)
+        return self._parameters.bind(arguments, named)
 
-    def _check_receiver(self, arguments: tuple[Any, ...]) -> None:
+    def _check_receiver(self, arguments: Sequence[Any]) -> None:
         """Whether a method was called on what a kernel can be given.
 
         Raises:

@@ -77,7 +77,7 @@ class Launcher:
     # In one piece, because each call of a function costs a fortieth of the launch.
     def launch(
         self,
-        arguments: tuple[Any, ...],
+        arguments: Sequence[Any],
         grid: Any,
         groups: Any,
         threads: Any,
@@ -146,7 +146,7 @@ class Launcher:
         self,
         key: list[Any],
         values: list[Any],
-        arguments: tuple[Any, ...],
+        arguments: Sequence[Any],
         stated_sizes: tuple[Any, Any, Any],
         debug: int | None,
         stated_device: str | Device | None,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import sys
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from speedmetal.common.records import record
 from speedmetal.errors import LaunchError, UserInputError
-from speedmetal.frontend.signature import Argument, StaticArgument
-from speedmetal.frontend.static import static
+from speedmetal.frontend.signature import Argument, StaticArgument, with_article
+from speedmetal.frontend.static import KINDS, static
 
 OPTIONS = ("grid", "groups", "threads", "debug", "device")
 """What a launch says besides the kernel's arguments."""
@@ -31,6 +32,78 @@ _FOREIGN_OPTIONS = {
 _MISSING = inspect.Parameter.empty
 
 
+_WRAPPED_KEPT = 256
+"""Values of one static parameter that are remembered; beyond them all are forgotten."""
+
+
+class StaticParameter:
+    """A parameter whose annotation is ``static``: plain numbers given to it are wrapped.
+
+    Args:
+        position: Among the kernel's parameters.
+        where: The kernel and the parameter, for messages.
+        annotation: ``static``, or ``static[int]`` and the like.
+
+    Attributes:
+        ints: Those that were wrapped.
+        others: What else was wrapped, by the ``id`` of what it keeps: values may be equal that are
+            not the same for a kernel (1, True and 1.0; 0.0 and -0.0; (1,) and (True,)).
+    """
+
+    __slots__ = ("_kind", "_shown", "_where", "ints", "others", "position")
+
+    def __init__(self, position: int, where: str, annotation: Any) -> None:
+        self.position = position
+        self._where = where
+        self._kind: type | None = next(iter(get_args(annotation)), None)
+        self._shown = "static" if self._kind is None else f"static[{self._kind.__name__}]"
+        self.ints: dict[int, static[Any]] = {}
+        self.others: dict[int, static[Any]] = {}
+
+    def wrap(self, value: Any) -> static[Any] | StaticArgument:
+        """A value as a static one; remembered.
+
+        Raises:
+            LaunchError: It is no number and no tuple of numbers, or not of the annotation's type.
+        """
+        found = self._wrap(value)
+        if not isinstance(found, static):
+            return found
+        if len(self.ints) + len(self.others) >= _WRAPPED_KEPT:
+            self.ints.clear()
+            self.others.clear()
+        if type(value) is int:
+            self.ints[value] = found
+        elif found is value or found.value is value:  # else the id could become another's
+            self.others[id(value)] = found
+        return found
+
+    def _wrap(self, value: Any) -> static[Any] | StaticArgument:
+        if isinstance(value, Argument) and not isinstance(value, StaticArgument):
+            raise LaunchError(
+                f"{self._where} is {self._shown} by its annotation, got the type {value}; give a"
+                ' value, such as 16, or "static(16)"'
+            )
+        given = value.value if isinstance(value, StaticArgument) else value
+        try:
+            found: static[Any] = given if isinstance(given, static) else static(given)
+        except UserInputError as error:
+            if self._kind is None:
+                raise LaunchError(f"{self._where} is static by its annotation: {error}") from None
+            raise self._wrong_type(given) from None
+        if self._kind is not None and type(found.value) is not self._kind:
+            raise self._wrong_type(found.value)
+        return value if isinstance(value, StaticArgument) else found
+
+    def _wrong_type(self, given: Any) -> LaunchError:
+        assert self._kind is not None
+        return LaunchError(
+            f"{self._where} is {self._shown} by its annotation, got"
+            f" {with_article(type(given).__name__)}: {given!r}; give"
+            f" {with_article(self._kind.__name__)}, or write sm.static for values of any type"
+        )
+
+
 @record(eq=False)
 class Parameters:
     """What the arguments of a kernel's calls are bound to.
@@ -38,12 +111,12 @@ class Parameters:
     Args:
         kernel: Its name, for messages.
         all: In the order of its ``def``.
-        static: The positions of those whose annotation is ``static``.
+        static: Those whose annotation is ``static``.
     """
 
     kernel: str
     all: tuple[inspect.Parameter, ...]
-    static: tuple[int, ...] = ()
+    static: tuple[StaticParameter, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -51,27 +124,29 @@ class Parameters:
 
     @property
     def arity(self) -> int:
-        """How many arguments by position are a whole call; -1 where more is to be done.
+        """How many arguments by position are a whole call; -1 where some must have their name."""
+        return -1 if any(map(_is_keyword_only, self.all)) else len(self.all)
 
-        That is where some must have their name, or some are static by their annotation.
-        """
-        return -1 if self.static or any(map(_is_keyword_only, self.all)) else len(self.all)
-
-    def in_order(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    def in_order(self, arguments: tuple[Any, ...]) -> list[Any]:
         """One argument for each parameter, all of them given by position; defaults fill in.
 
+        Those that are static by their annotation are wrapped.
+
         Raises:
-            LaunchError: There are too few or too many.
+            LaunchError: There are too few or too many, or one cannot be static.
         """
         rest = self.all[len(arguments) :]
         missing = [parameter.name for parameter in rest if parameter.default is _MISSING]
         if missing or len(arguments) > len(self.all):
             raise self._wrong_count(len(arguments), missing)
-        return self._with_static([*arguments, *(parameter.default for parameter in rest)])
+        return self._wrap_static([*arguments, *(parameter.default for parameter in rest)])
 
-    def bind_arguments(
-        self, positional: tuple[Any, ...], named: Mapping[str, Any]
-    ) -> tuple[Any, ...]:
+    def _wrap_static(self, bound: list[Any]) -> list[Any]:
+        for parameter in self.static:
+            bound[parameter.position] = parameter.wrap(bound[parameter.position])
+        return bound
+
+    def bind(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
         """One argument for each parameter: by position, by name, or by default.
 
         Raises:
@@ -96,25 +171,7 @@ class Parameters:
                 f"kernel {self.kernel!r}: parameters behind the * in its def are given by name:"
                 f" {options}"
             )
-        return self._with_static(bound)
-
-    def _with_static(self, bound: list[Any]) -> tuple[Any, ...]:
-        """The arguments, the plain numbers wrapped where the annotation says ``static``."""
-        for position in self.static:
-            value = bound[position]
-            if isinstance(value, static | StaticArgument):
-                continue
-            where = f"kernel {self.kernel!r}: argument {self.all[position].name}"
-            if isinstance(value, Argument):
-                raise LaunchError(
-                    f"{where} is static by its annotation, got the type {value}; give a value,"
-                    ' such as 16, or "static(16)"'
-                )
-            try:
-                bound[position] = static(value)
-            except UserInputError as error:
-                raise LaunchError(f"{where} is static by its annotation: {error}") from None
-        return tuple(bound)
+        return self._wrap_static(bound)
 
     def _wrong_count(self, given: int, missing: list[str]) -> LaunchError:
         what = f"missing: {', '.join(missing)}" if missing else "remove the last ones"
@@ -174,21 +231,53 @@ def parameters_of(function: types.FunctionType, kernel: str) -> Parameters:
                 f" would not reach the parameter {parameter.name}; rename it. (By position, and"
                 " without a default, it may have this name.)"
             )
-    known = tuple(n for n, p in enumerate(parameters) if _is_static(p.annotation, function))
-    return Parameters(kernel, parameters, known)
+    known = [
+        StaticParameter(n, f"kernel {kernel!r}: argument {p.name}", annotation)
+        for n, p in enumerate(parameters)
+        if (annotation := _static_annotation(p, function, kernel)) is not None
+    ]
+    return Parameters(kernel, parameters, tuple(known))
 
 
-def static_names(function: types.FunctionType) -> tuple[str, ...]:
-    """The parameters whose annotation is ``static``."""
-    parameters = _signature(function).parameters
-    return tuple(n for n, p in parameters.items() if _is_static(p.annotation, function))
+def static_annotations(function: types.FunctionType) -> dict[str, Any]:
+    """The annotations that say ``static``, by the names of their parameters."""
+    found = {
+        name: _static_annotation(parameter, function, function.__name__)
+        for name, parameter in _signature(function).parameters.items()
+    }
+    return {name: annotation for name, annotation in found.items() if annotation is not None}
 
 
-def _is_static(annotation: Any, function: types.FunctionType) -> bool:
-    """Whether an annotation is ``static``; its text is looked up where it was not evaluated."""
-    if not isinstance(annotation, str):
-        return annotation is static
-    module, _, name = annotation.rpartition(".")
+def _static_annotation(
+    parameter: inspect.Parameter, function: types.FunctionType, kernel: str
+) -> Any:
+    """The annotation of a parameter where it is ``static`` or ``static[int]``, else None.
+
+    Its text is looked up where it was not evaluated.
+
+    Raises:
+        LaunchError: It is static of what no value can be.
+    """
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        text, _, kind = annotation.removesuffix("]").partition("[")
+        if not _is_static(text, function):
+            return None
+        named = function.__globals__.get(kind, getattr(builtins, kind, None))
+        allowed = named if named in KINDS else None
+        annotation = static[allowed] if kind else static  # type: ignore[valid-type]
+    elif annotation is not static and get_origin(annotation) is not static:
+        return None
+    if annotation is not static and get_args(annotation)[0] not in KINDS:
+        raise LaunchError(
+            f"kernel {kernel!r}: the annotation of {parameter.name} is {parameter.annotation};"
+            " static values are sm.static[int], [bool], [float] and [tuple], or sm.static for any"
+        )
+    return annotation
+
+
+def _is_static(text: str, function: types.FunctionType) -> bool:
+    module, _, name = text.rpartition(".")
     if not module:
         return function.__globals__.get(name) is static
     # Text of this name alone is looked up: nothing else is asked for an attribute.

@@ -18,9 +18,8 @@ from speedmetal.common.records import record
 from speedmetal.errors import CompileError, UserInputError
 from speedmetal.frontend.capture import Captured, capture
 from speedmetal.frontend.sources import give_source
-from speedmetal.frontend.static import static
 from speedmetal.frontend.wrapped import function_of
-from speedmetal.launch.parameters import static_names
+from speedmetal.launch.parameters import static_annotations
 
 _MAIN = "__main__"
 
@@ -54,7 +53,7 @@ class _Function:
         text: Its ``def``, or a lambda, at its line of the file.
         defaults: The defaults of its parameters, and those of keyword-only ones.
         names: What the names in it stand for.
-        static: Its parameters whose annotation is ``static``; no other annotation counts.
+        annotations: Those that say ``static``; no other annotation counts.
     """
 
     module: str
@@ -63,7 +62,7 @@ class _Function:
     text: str
     defaults: tuple[tuple[Any, ...], dict[str, Any]]
     names: dict[str, Any]
-    static: tuple[str, ...]
+    annotations: dict[str, Any]
 
 
 def reduce_kernel(kernel: Kernel) -> str | tuple[Any, ...]:
@@ -136,7 +135,7 @@ def _pack_function(
             {name: _pack_value(value, callers) for name, value in keyword_defaults.items()},
         ),
         names,
-        static_names(function),
+        static_annotations(function),
     )
 
 
@@ -222,7 +221,7 @@ def _unpack_function(packed: _Function) -> types.FunctionType:
     function = types.FunctionType(own, names, own.co_name, tuple(map(_unpack_value, positional)))
     by_name = {key: _unpack_value(value) for key, value in by_name.items()}
     function.__kwdefaults__ = by_name or None
-    function.__annotations__ = dict.fromkeys(packed.static, static)
+    function.__annotations__ = dict(packed.annotations)
     function.__module__, function.__qualname__ = packed.module, packed.name
     give_source(function, packed.text)
     return function
