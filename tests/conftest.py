@@ -20,19 +20,21 @@ pytest_plugins = ("tiers",)
 
 # Times of examples vary with the load of the machine and prove nothing about the code.
 # Where others wait for the answer, the same examples are tried every time.
+# How many there are, the tier chooses (`tiers.py`); ``HYPOTHESIS_PROFILE`` may.
 IS_CI = os.environ.get("CI") == "true"
-hypothesis.settings.register_profile("default", deadline=None, max_examples=60, derandomize=IS_CI)
+for profile, number in {"quick": 10, "default": 30, "nightly": 60}.items():
+    hypothesis.settings.register_profile(
+        profile, deadline=None, max_examples=number, derandomize=IS_CI
+    )
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=10, derandomize=IS_CI)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Kernels of tests are compiled for each run: a cache on disk would keep thousands that nobody
 # runs again. The tests of the cache turn it on for themselves.
 os.environ.setdefault("SPEEDMETAL_CACHE", "0")
 
 
-# Collecting tests makes a million objects that stay, and looking for garbage among them took a third
-# of its time. They are not looked at while they are made, nor afterwards in each full collection.
+# Collecting tests makes a million objects that stay; looking for garbage among them took a third of
+# the time. They are not looked at while they are made, nor afterwards in each full collection.
 gc.disable()
 
 

@@ -17,8 +17,8 @@ A test that is named (``file.py::test``) runs with all its combinations, whateve
 
 The sample of a test has every value of every parameter, and of any two parameters every pair of
 *classes* of values (`class_of`): integer types stand for each other, so that no square of types is
-run in full. For ``quick`` only pairs of types count. A sample is the same on every device and in
-every run.
+run in full. For ``quick`` only pairs of types count, and of the integer types of a sign one is
+enough. A sample is the same on every device and in every run.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ BEYOND_QUICK = (
 """What is of other devices, needs a browser or frameworks, or starts processes."""
 _BEYOND_QUICK = frozenset(str(ROOT / place) for place in BEYOND_QUICK)
 QUICK_DEVICES = ("cpu",)
-QUICK_PROFILE = "quick"
-"""Of Hypothesis: few examples."""
+EXAMPLES_SHARE = {"quick": 8, "default": 2, "nightly": 1}
+"""Of the examples that a law of Hypothesis states, each tier tries one in so many."""
 
 
 class Tier(enum.IntEnum):
@@ -76,8 +76,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "tier(name): the least tier in which the test runs")
     os.environ[VARIABLE] = config.getoption("--tier")  # of tests that tests start
-    if Tier.of(config) is Tier.QUICK:
-        hypothesis.settings.load_profile(QUICK_PROFILE)
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", os.environ[VARIABLE]))
+
+
+def examples(number: int) -> int:
+    """How many examples of a law the tier tries, where ``number`` are tried at night.
+
+    For ``@settings(max_examples=examples(100))`` in modules of tests.
+    """
+    return max(number // EXAMPLES_SHARE[os.environ[VARIABLE]], 5)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -156,7 +163,8 @@ def covering(wanted: list[set[Hashable]], seed: str) -> list[int]:
 def facts_of(parameters: Mapping[str, Any], tier: Tier) -> set[Hashable]:
     """What a sample must have of a combination of parameters: values, and pairs of classes."""
     own = {name: value for name, value in parameters.items() if name != "device"}
-    facts: set[Hashable] = {(name, id(value)) for name, value in own.items()}
+    alone = class_of if tier is Tier.QUICK else id
+    facts: set[Hashable] = {(name, alone(value)) for name, value in own.items()}
     for (a, x), (b, y) in itertools.combinations(own.items(), 2):
         if isinstance(x, DType) and isinstance(y, DType):
             widths = (x.bits > y.bits) - (x.bits < y.bits) if x.is_integer and y.is_integer else 0

@@ -19,6 +19,7 @@ import speedmetal as sm
 from speedmetal import dtypes
 from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.backends.device import Device
+from tiers import examples
 
 
 @pytest.fixture(params=["kernels", "host"])
@@ -160,7 +161,7 @@ def indices_of(shape: tuple[int, ...]) -> st.SearchStrategy:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_random_views_of_one_array_are_assigned_as_by_numpy(data: st.DataObject) -> None:
     device = sm.device("cpu")
     host = numbered(data.draw(npst.array_shapes(max_dims=3, max_side=6)), np.int16)

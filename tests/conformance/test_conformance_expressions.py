@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.launch.expressions import Expression, combine, of_array
+from tiers import examples
 
 # --- Kernels, as they are written for arrays ---------------------------------------------------
 
@@ -360,7 +361,7 @@ def one_by_one(tree, leaves, device):
 def test_fused_and_unfused_agree_bit_for_bit(device, dtype):
     leaves = arrays(device, (33,), (33,), (1,), dtype=dtype)
 
-    @settings(max_examples=12, deadline=None, derandomize=True)
+    @settings(max_examples=examples(12), deadline=None, derandomize=True)
     @given(trees())
     def law(tree):
         x = together(tree, leaves)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal import dtypes
+from tiers import examples
 
 ALL_INTEGERS = pytest.mark.parametrize("dtype", dtypes.INTEGERS, ids=str)
 
@@ -161,7 +162,7 @@ def test_formulas_of_edges_wrap(launch, dtype):
 def test_formulas_of_anything_wrap(launch, dtype):
     values = st.one_of(st.integers(dtype.minimum, dtype.maximum), st.sampled_from(edges(dtype)))
 
-    @settings(max_examples=15)
+    @settings(max_examples=examples(15))
     @given(st.lists(st.tuples(values, values), min_size=1, max_size=40))
     def law(pairs):
         check(launch, dtype, pairs)

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from strategies import ranges_near_ends
+from tiers import examples
 
 SIGNED = (np.int8, np.int16, np.int32, np.int64)
 UNSIGNED = (np.uint8, np.uint16, np.uint32, np.uint64)
 ROWS = 24  # more than a vector of the CPU has lanes
 TURNS = 8  # then the loop is left
 few_examples = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import speedmetal as sm
 
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
-MUTANTS = 1_000
+MUTANTS = 400
 MUTANTS_AT_NIGHT = 20_000
 SIGNATURE = "i32[:] f32[:] i32 f32 i32[:,:] f32[:,:] f32[:,:]"
 

@@ -29,9 +29,9 @@ from speedmetal.metal_simulator.settings import simulator_settings
 
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
 SEED_AT_NIGHT = SEED or datetime.now(UTC).toordinal()
-PROGRAMS = 750
+PROGRAMS = 250
 PROGRAMS_AT_NIGHT = 20_000
-SIMULATED_PROGRAMS = 100
+SIMULATED_PROGRAMS = 50
 PROGRAMS_OF_A_PART = 125
 ENDLESS_SECONDS = 900  # for a part, which takes 20: a program that has not ended by then never will
 SETTINGS = settings(

@@ -20,6 +20,7 @@ from speedmetal.errors import InternalError
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.analysis import formula_of
 from speedmetal.ir.size_expression import SizedArray, formula_from, reads_scalars
+from tiers import examples
 
 TYPES = (d.int32, d.int64, d.uint8, d.int16, d.uint32, d.uint64, d.float32, d.float64, d.float16)
 INTEGER_OPERATORS = (
@@ -104,7 +105,7 @@ def same(left: float, right: float) -> bool:
 
 @pytest.mark.tier("default")
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_host_computes_what_a_kernel_computes(data: st.DataObject) -> None:
     """Any expression of any types, over numbers, extents and the threadgroup's size."""
     dtype = data.draw(st.sampled_from(TYPES))

@@ -1,6 +1,7 @@
 """The public names: that each can be had, and that type checkers and editors see the same."""
 
 import ast
+import functools
 import inspect
 import os
 import re
@@ -20,6 +21,7 @@ GENERATOR = Path(__file__).parents[2] / "tools" / "generate_stub.py"
 LANGUAGE = {**TABLE, **constructs.TABLE}
 
 
+@functools.cache
 def definitions_of_the_stub():
     """The functions of the stub by their name; a name has several where it is overloaded."""
     found = {}

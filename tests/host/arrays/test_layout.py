@@ -26,6 +26,7 @@ from speedmetal.dtypes import (
     int32,
     int64,
 )
+from tiers import examples
 
 MEMORY = np.zeros(1 << 18, np.uint8)
 START = byte_bounds(MEMORY)[0]
@@ -197,14 +198,14 @@ def views(draw: st.DrawFn, max_steps: int = 3, max_side: int = 5) -> Pair:
 
 @pytest.mark.parametrize("step", STEPS)
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_each_step_from_any_view_is_numpys(step: Any, data: st.DataObject) -> None:
     pair = data.draw(views())
     step(data.draw, pair).check()
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_every_layout_of_a_chain_is_numpys(data: st.DataObject) -> None:
     pair = data.draw(contiguous())
     pair.check()
@@ -214,7 +215,7 @@ def test_every_layout_of_a_chain_is_numpys(data: st.DataObject) -> None:
 
 
 @given(contiguous(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_strides_and_offset_are_numpys_even_where_nothing_is_taken(
     pair: Pair, data: st.DataObject
 ) -> None:
@@ -225,7 +226,7 @@ def test_strides_and_offset_are_numpys_even_where_nothing_is_taken(
 
 
 @given(views(), views())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_overlap_is_numpys_shares_memory(one: Pair, other: Pair) -> None:
     expected = np.shares_memory(one.view, other.view)
     assert one.layout.overlaps(other.layout) == expected
@@ -233,7 +234,7 @@ def test_overlap_is_numpys_shares_memory(one: Pair, other: Pair) -> None:
 
 
 @given(st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 def test_overlap_of_sparse_views_of_any_strides_is_numpys(data: st.DataObject) -> None:
     """Strides that do not divide each other, elements at odd bytes: the search has to search."""
     one, other = (data.draw(scattered()) for _ in range(2))
@@ -256,7 +257,7 @@ terms = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 4)), max_size=4)
 
 
 @given(terms, st.integers(-3, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_solutions_of_sums_are_those_that_trying_all_finds(
     given_terms: list[tuple[int, int]], target: int
 ) -> None:
@@ -265,7 +266,7 @@ def test_solutions_of_sums_are_those_that_trying_all_finds(
 
 
 @given(terms)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_merged_terms_have_the_same_sums(given_terms: list[tuple[int, int]]) -> None:
     merged = merge_terms(given_terms)
     assert sums(merged) == sums(given_terms)
@@ -289,7 +290,7 @@ def test_a_search_out_of_steps_does_not_say_that_there_is_no_solution() -> None:
 
 
 @given(views(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_axes_merged_together_walk_over_the_same_elements(one: Pair, data: st.DataObject) -> None:
     """Of layouts of one shape, each in the order of its own elements, and as far as possible."""
     shape = one.layout.shape

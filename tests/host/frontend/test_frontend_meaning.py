@@ -19,6 +19,7 @@ from speedmetal.frontend import fixpoint
 from speedmetal.frontend.infer import infer_kernel
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.signature_text import parse_signature
+from tiers import examples
 
 
 class Pair(NamedTuple):
@@ -235,7 +236,7 @@ def floats(out, xs):
 
 @pytest.mark.tier("default")
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=8))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_floats_follow_python(values):
     xs = np.array(values, np.float32)
     out = np.zeros((len(values), 6), np.float32)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from python_reference import Pair, cases, check
 
 import speedmetal as sm
+from tiers import examples
 
 # ruff: noqa: B905, C419, FURB192, PLC3002, PLR0124
 # The functions are written as people write them, not as linters want it.
@@ -212,7 +213,7 @@ def test_python_gives_the_same(function, debug):
     check(function, debug)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=3, max_size=5))
 def test_constants_are_ordered_and_reduced_while_compiling(pairs):
     """What is known while compiling stays known: each result chooses the code."""

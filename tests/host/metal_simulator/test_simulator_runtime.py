@@ -17,6 +17,7 @@ from simulator_kernels import compile_kernels, device
 from speedmetal.errors import SimulationError, UserInputError
 from speedmetal.metal_simulator.execution import execute
 from speedmetal.metal_simulator.settings import ORDERS, Settings
+from tiers import examples
 
 TEXT = """
 KERNEL(note_order) { uint *order = BUFFER(uint, 0), *count = BUFFER(uint, 1); order[(*count)++] = I; }
@@ -328,7 +329,7 @@ def test_lanes_that_leave_a_loop_wait_behind_it(kernels, order):
     assert (together == sum(range(32))).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=32, max_size=32), st.sampled_from(ORDERS))
 def test_values_stay_through_the_next_exchange(kernels, counts, order):
     """However many exchanges each lane made alone before."""
@@ -429,7 +430,7 @@ def test_denormals_are_flushed_where_asked(kernels, fibers):
         assert np.float32(1e-40) * np.float32(0.5) > 0  # the caller's mode is as before
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_conversions_round_as_numpy_s(kernels, seed, flush):
     """Whatever the mode is for subnormal numbers."""

@@ -12,6 +12,7 @@ from speedmetal.compiler import pipeline
 from speedmetal.ir import nodes as ir
 from speedmetal.ir import walk
 from speedmetal.passes import nesting
+from tiers import examples
 
 LIMITS = (nesting.DEEPEST_BRANCH, nesting.DEEPEST_EXPRESSION)
 
@@ -103,7 +104,7 @@ def python_of(values):
 
 
 @given(values=st.lists(st.integers(0, 6), min_size=1, max_size=8))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @pytest.mark.parametrize("pair", [(2, 2), (3, 3), LIMITS], ids=str)
 def test_what_is_taken_apart_means_the_same(pair, values):
     with pytest.MonkeyPatch.context() as patch:

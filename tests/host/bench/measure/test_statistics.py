@@ -14,6 +14,7 @@ from scipy import stats
 
 from speedmetal.bench.measure import statistics
 from strategies import paired_samples, samples
+from tiers import examples
 
 factors = st.floats(min_value=1e-3, max_value=1e3)
 
@@ -285,7 +286,7 @@ def test_swapping_the_contenders_inverts_the_ratio(pair: tuple[np.ndarray, np.nd
     assert there.p_value == pytest.approx(back.p_value)
 
 
-@settings(max_examples=25)  # SciPy takes half a second for the test of few tied rounds
+@settings(max_examples=examples(25))  # SciPy takes half a second for the test of few tied rounds
 @given(paired_samples(min_size=2), st.data())
 def test_drift_that_both_share_does_not_change_the_ratio(
     pair: tuple[np.ndarray, np.ndarray], data: st.DataObject
@@ -300,7 +301,7 @@ def test_drift_that_both_share_does_not_change_the_ratio(
     )
 
 
-@settings(max_examples=25)  # SciPy takes half a second for the test of few tied rounds
+@settings(max_examples=examples(25))  # SciPy takes half a second for the test of few tied rounds
 @given(paired_samples(min_size=2), factors)
 def test_a_slower_contender_has_a_larger_ratio(
     pair: tuple[np.ndarray, np.ndarray], factor: float
