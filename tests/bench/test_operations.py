@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
 # MLX's compiler runs a C++ compiler, and JAX compiles every primitive of an eager call.
 FAST_MODES = (("numpy", "eager"), ("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
 SLOW_MODES = (("mlx", "compiled"), ("jax", "eager"))
+# By default of each kind of operation one; in their fast modes all of them are proved.
+OFTEN_IN_SLOW_MODES = {
+    *("sum", "argmax", "conv2d", "gather", "scatter_sum", "layer_norm_affine", "sigmoid", "chain5"),
+    *("matmul", "attention", "softmax", "sort", "cumsum", "max_pool2d", "lstm_cell", "rfft"),
+}
 BACKWARD_MODES = (("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
 # Each takes seconds.
 TORCH_COMPILED = (
@@ -36,10 +41,15 @@ TORCH_COMPILED = (
 QUICK_ELEMENTS = 1 << 22
 
 
-def _small(*, first_only: bool = False, backward: bool = False) -> list[Any]:
-    """Operations with small parameters, identified by name and number."""
+def _small(
+    *, first_only: bool = False, backward: bool = False, often: Collection[str] = OPERATIONS
+) -> list[Any]:
+    """Operations with small parameters, identified by name and number; all but some at night."""
+    nightly = [pytest.mark.tier("nightly")]
     return [
-        pytest.param(name, parameters, id=f"{name}-{number}")
+        pytest.param(
+            name, parameters, id=f"{name}-{number}", marks=[] if name in often else nightly
+        )
         for name, table in SMALL_PARAMETERS.items()
         if not backward or OPERATIONS[name].differentiable
         for number, parameters in enumerate(table[:1] if first_only else table)
@@ -89,6 +99,7 @@ def test_a_framework_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_small_parameters_cover_every_operation() -> None:
     """No operation escapes the proofs below."""
     assert sorted(SMALL_PARAMETERS) == sorted(OPERATIONS)
+    assert OPERATIONS.keys() >= OFTEN_IN_SLOW_MODES
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -172,7 +183,7 @@ def test_forward(
 
 
 @pytest.mark.parametrize(("framework", "mode"), SLOW_MODES)
-@pytest.mark.parametrize(("name", "parameters"), _small(first_only=True))
+@pytest.mark.parametrize(("name", "parameters"), _small(first_only=True, often=OFTEN_IN_SLOW_MODES))
 def test_forward_in_slow_modes(
     datasets: Datasets, name: str, parameters: dict[str, Any], framework: str, mode: str
 ) -> None:

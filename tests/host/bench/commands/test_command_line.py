@@ -25,6 +25,7 @@ from speedmetal.bench.record import (
     Status,
     Timing,
 )
+from speedmetal.bench.runner import device_ceilings
 from speedmetal.bench.store import RecordWriter, read_records
 
 SUITE = '[[case]]\noperation = "relu"\nshape = [64, 64]\n'
@@ -45,7 +46,8 @@ class Outcome:
 
 @pytest.fixture
 def speedmetal(monkeypatch, capfdbinary):
-    """Runs the console script's own entry point in this process."""
+    """Runs the console script's own entry point in this process, with ceilings in milliseconds."""
+    monkeypatch.setattr(device_ceilings, "CEILING_SECONDS", 0.003)
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["speedmetal", *map(str, arguments)])
@@ -193,7 +195,10 @@ def test_version(speedmetal) -> None:
         (("bench", "--precision", "tf23"), "unknown precision 'tf23'; did you mean tf32?"),
         (("bench", "--timing", "latancy"), "unknown timing 'latancy'; did you mean latency?"),
         (("bench", "--cache", "hot"), "unknown cache 'hot'"),
-        (("bench", "--budget", "soon"), "--budget: expected a duration above zero such as 90s"),
+        (
+            ("bench", "--frameworks", "numpy", "--budget", "soon"),
+            "--budget: expected a duration above zero such as 90s",
+        ),
         (("bench", "--frameworks", "numpy", "--case-timeout", "0"), "--case-timeout: expected"),
         (("bench", "--threads", "0"), "--threads: expected 1 to"),
         (("bench", "--sessions", "0"), "--sessions: expected at least 1, got 0"),
@@ -288,7 +293,9 @@ def test_a_run_is_recorded_reported_and_resumed(speedmetal, tiny_run: Path) -> N
 def test_a_run_never_overwrites_another(speedmetal, tiny_run: Path) -> None:
     """Proves that an existing record file is refused and left as it is."""
     before = tiny_run.read_bytes()
-    outcome = speedmetal("bench", "--suite", "tiny.toml", "--out", tiny_run)
+    outcome = speedmetal(
+        *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--out", tiny_run)
+    )
     assert outcome.status == 2
     assert "tiny.jsonl exists; give another --out, or --resume to continue it" in outcome.err
     assert tiny_run.read_bytes() == before

@@ -190,7 +190,7 @@ def coverage(cover: Cover, size: int, correlation: float, trials: int) -> float:
     ("size", "trials", "least"),
     [
         (20, 600, 0.92),
-        (40, 400, 0.90),
+        pytest.param(40, 400, 0.90, marks=pytest.mark.tier("nightly")),
         (100, 250, 0.90),
     ],
 )
