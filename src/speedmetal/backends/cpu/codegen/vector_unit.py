@@ -19,6 +19,8 @@ class VectorUnit:
             ``movnt``, with ``sfence`` at the end).
         has_scaling: Whether an instruction multiplies by powers of 2, in a vector of 512 bits.
         has_half_arithmetic: Whether vectors of float16 are computed with as they are.
+        permuted_registers: From how many registers an instruction picks lanes of 32 bits by running
+            numbers; 0 where none does.
         has_saturation: Whether a vector of floats converted to integers saturates, NaN being 0.
         has_root_estimate: Whether an instruction estimates 1 / sqrt(x) to 14 bits, in a vector.
     """
@@ -29,13 +31,19 @@ class VectorUnit:
     has_root_estimate: bool = False
     has_scaling: bool = False
     has_half_arithmetic: bool = False
+    permuted_registers: int = 0
     has_saturation: bool = False
 
 
 AVX512 = VectorUnit(
-    16, has_masks=True, has_streaming_stores=True, has_root_estimate=True, has_scaling=True
+    16,
+    has_masks=True,
+    has_streaming_stores=True,
+    has_root_estimate=True,
+    has_scaling=True,
+    permuted_registers=2,
 )
-AVX2 = VectorUnit(8, has_masks=False, has_streaming_stores=True)
+AVX2 = VectorUnit(8, has_masks=False, has_streaming_stores=True, permuted_registers=1)
 # Two registers: enough work is in flight, and few are spilled.
 NEON = VectorUnit(
     8,

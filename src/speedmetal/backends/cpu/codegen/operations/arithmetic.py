@@ -31,6 +31,11 @@ class Arithmetic:
         self._lanes = lanes
         self._conversions = conversions
 
+    def of_lanes(self, count: int) -> Arithmetic:
+        """The same for vectors of another number of lanes; 1 lane is a scalar."""
+        lanes = Lanes(self._emit, 0 if count == 1 else count)
+        return Arithmetic(self._emit, lanes, self._conversions.of_lanes(lanes.count))
+
     def binary(self, operator: str, left: Value, right: Value) -> Value:
         """An operator of BINARY on two values of one type."""
         dtype = left.dtype

@@ -17,9 +17,13 @@ from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     constant,
     constant_vector,
-    overload,
     register_type,
     vector_type,
+)
+from speedmetal.backends.cpu.codegen.operations.permutations import (
+    Permutations,
+    known_lanes,
+    source_lanes,
 )
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
@@ -32,6 +36,7 @@ _SCANS = {
     "prefix_exclusive_product": ("product", False),
 }
 _COMBINE = {"sum": "add", "product": "multiply", "and": "bit_and", "or": "bit_or", "xor": "bit_xor"}
+_INTEGERS = {16: dtypes.int16, 32: dtypes.int32, 64: dtypes.int64}
 
 
 class Collectives:
@@ -44,12 +49,14 @@ class Collectives:
         active: ActiveLanes,
         conversions: Conversions,
         arithmetic: Arithmetic,
+        permutations: Permutations,
     ) -> None:
         self._emit = emit
         self._lanes = lanes
         self._active = active
         self._conversions = conversions
         self._arithmetic = arithmetic
+        self._permutations = permutations
 
     def operation(self, exchange: Exchange, arguments: tuple[Value, ...]) -> Value:
         """The result of a collective intrinsic."""
@@ -80,34 +87,66 @@ class Collectives:
         rest = self._lanes.literal(neutral, value.dtype, self._lanes.count)
         return self._active.select(kind, self._lanes.vector(value), rest)
 
-    def _combine_lanes(self, operation: str, left: Value, right: Value) -> Value:
+    def _combine_lanes(
+        self, operation: str, left: Value, right: Value, arithmetic: Arithmetic | None = None
+    ) -> Value:
+        arithmetic = arithmetic or self._arithmetic
         if operation in ("min", "max"):
-            return self._arithmetic.extreme(operation, left, right)
+            return arithmetic.extreme(operation, left, right)
         if left.dtype.is_bool:
-            return self._arithmetic.logical(operation, left, right)
-        return self._arithmetic.binary(_COMBINE[operation], left, right)
-
-    def _shuffle_lanes(self, value: Value, other: Value, lanes: list[int]) -> Value:
-        """Lanes picked from two vectors, those of the second counted on from the first's."""
-        kind = vector_type(register_type(value.dtype), self._lanes.count)
-        numbers = constant_vector("i32", lanes)
-        picked = f"<{self._lanes.count} x i32> {numbers}"
-        a, b = self._lanes.vector(value), self._lanes.vector(other)
-        text = self._emit.let(f"shufflevector {kind} {a}, {kind} {b}, {picked}")
-        return Value(text, value.type, VARYING)
+            return arithmetic.logical(operation, left, right)
+        return arithmetic.binary(_COMBINE[operation], left, right)
 
     def _reduce_lanes(self, operation: str, value: Value, span: int) -> Value:
-        """Butterflies: the same order of operations on every machine."""
+        """By halves, the same order of operations on every machine: lanes 16 apart, 8, ... 1."""
         text = self._filled(value, self._neutral_element(operation, value.dtype))
         total = Value(text, value.type, VARYING)
-        distance = 1
-        while distance < span:
+        if operation in ("min", "max") and value.dtype.is_float:
+            numbers = self._to_ordered_integers(operation, total)
+            found = self._combine_all_lanes(operation, numbers, span)
+            return self._arithmetic.bitcast(self._turn_negatives(found), value.dtype)
+        return self._combine_all_lanes(operation, total, span)
+
+    def _combine_all_lanes(self, operation: str, total: Value, span: int) -> Value:
+        if span == self._lanes.count:
+            return self._reduce_whole(operation, total)
+        distance = span // 2
+        while distance:
             lanes = [lane ^ distance for lane in range(self._lanes.count)]
-            total = self._combine_lanes(operation, total, self._shuffle_lanes(total, total, lanes))
-            distance *= 2
-        if span < self._lanes.count:
-            return total
-        return Value(self._lanes.first(total), value.type, UNIFORM)
+            moved = self._permutations.pick(total, total, lanes)
+            total = self._combine_lanes(operation, total, moved)
+            distance //= 2
+        return total
+
+    def _reduce_whole(self, operation: str, total: Value) -> Value:
+        """As butterflies would, of which the first lane alone is wanted."""
+        count = self._lanes.count
+        while count > 1:
+            count //= 2
+            lower, upper = self._permutations.halves(total, count)
+            total = self._combine_lanes(operation, lower, upper, self._arithmetic.of_lanes(count))
+        return Value(total.text, total.type, UNIFORM)
+
+    def _to_ordered_integers(self, operation: str, value: Value) -> Value:
+        """Integers in the order of the floats, -0 before 0; NaN beyond the end that is sought.
+
+        An instruction compares two of them, where floats take six for the sake of NaN and -0.
+        """
+        kind = _INTEGERS[value.dtype.bits]
+        numbers = self._turn_negatives(self._arithmetic.bitcast(value, kind))
+        is_nan = self._arithmetic.compare("ne", value, value)
+        # Turned back, both ends are NaN.
+        end = kind.maximum if operation == "max" else kind.minimum
+        return self._arithmetic.select(is_nan, Value(str(end), kind, UNIFORM), numbers)
+
+    def _turn_negatives(self, numbers: Value) -> Value:
+        """Between a float's bits and an integer in the same order, either way."""
+        kind = numbers.dtype
+        bits, rest = (Value(str(n), kind, UNIFORM) for n in (kind.bits - 1, kind.maximum))
+        sign = self._arithmetic.binary("shift_right", numbers, bits)
+        return self._arithmetic.binary(
+            "bit_xor", numbers, self._arithmetic.binary("bit_and", sign, rest)
+        )
 
     def _scan(self, operation: str, inclusive: bool, value: Value) -> Value:  # noqa: FBT001
         neutral = self._neutral_element(operation, value.dtype)
@@ -128,7 +167,7 @@ class Collectives:
             lane - distance if lane >= distance else self._lanes.count + lane
             for lane in range(self._lanes.count)
         ]
-        return self._shuffle_lanes(value, fill, lanes)
+        return self._permutations.pick(value, fill, lanes)
 
     # --- votes
 
@@ -169,7 +208,7 @@ class Collectives:
         for distance in (1, 2):
             lanes = [lane ^ distance for lane in range(self._lanes.count)]
             total = self._arithmetic.binary(
-                "bit_or", total, self._shuffle_lanes(total, total, lanes)
+                "bit_or", total, self._permutations.pick(total, total, lanes)
             )
         return total
 
@@ -193,6 +232,9 @@ class Collectives:
 
     def _permute_lanes(self, operation: str, value: Value, operand: Value, span: int) -> Value:
         """Each lane takes the value of another in its span; out of the span it keeps its own."""
+        known = known_lanes(operand, self._lanes.count)
+        if known is not None:
+            return self._permutations.pick(value, value, source_lanes(operation, known, span))
         own = constant_vector("i32", range(self._lanes.count))
         kind = vector_type("i32", self._lanes.count)
         distance = self._lanes.vector(self._conversions.convert(operand, dtypes.int32))
@@ -206,23 +248,7 @@ class Collectives:
         inside = self._emit.let(f"icmp ult {kind} {from_base}, splat (i32 {span})")
         condition = self._lanes.mask_type
         lane = self._emit.let(f"select {condition} {inside}, {kind} {wanted}, {kind} {own}")
-        return self._gather_lanes(value, lane)
-
-    def _gather_lanes(self, value: Value, lanes: str) -> Value:
-        """``value[lanes[n]]`` in each lane n, by way of memory."""
-        count = self._lanes.count
-        element = register_type(value.dtype)
-        wide = Value(self._lanes.vector(value), value.type, VARYING)
-        kind = vector_type(element, count)
-        place = self._emit.slot(kind, "lanes")
-        self._emit.do(f"store {kind} {wide.text}, ptr {place}, align 64")
-        numbers = f"<{count} x i32> {lanes}"
-        pointers = self._emit.let(f"getelementptr {element}, ptr {place}, {numbers}")
-        name = f"llvm.masked.gather.{overload(element, count)}.v{count}p0"
-        target = (f"<{count} x ptr> align {value.dtype.bits // 8}", pointers)
-        every = (self._lanes.mask_type, "splat (i1 true)")
-        text = self._emit.call(kind, name, target, every, (kind, "poison"))
-        return Value(text, value.type, VARYING)
+        return self._permutations.gather(value, lane)
 
     _OF_SIMDGROUPS: ClassVar[dict[str, Callable[..., Value]]] = {
         "ballot": _ballot,

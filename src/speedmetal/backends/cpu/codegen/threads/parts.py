@@ -18,6 +18,7 @@ from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.loads_stores import Memory
 from speedmetal.backends.cpu.codegen.operations.mathematics import Mathematics
 from speedmetal.backends.cpu.codegen.operations.matrices import Matrices
+from speedmetal.backends.cpu.codegen.operations.permutations import Permutations
 from speedmetal.backends.cpu.codegen.operations.ranges import Ranges
 from speedmetal.backends.cpu.codegen.operations.single_lanes import SingleLanes
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
@@ -103,7 +104,7 @@ def expression_parts(
         Mathematics(emit, lanes, conversions, arithmetic, unit),
         addresses,
         memory,
-        Collectives(emit, lanes, active, conversions, arithmetic),
+        Collectives(emit, lanes, active, conversions, arithmetic, Permutations(emit, lanes, unit)),
         matrices,
         strides,
         functions,
