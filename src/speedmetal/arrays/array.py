@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.copying import assign, assign_host, copied, read_host, uploaded
+from speedmetal.arrays.copying import assign, assign_host, copy_elements, read_host, upload_elements
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
 from speedmetal.arrays.indexing import Index, checked_index
 from speedmetal.arrays.strided import HostArray, Strided
@@ -110,7 +110,7 @@ class Array(Strided):
             IndexError: An integer is outside, or there are too many.
             TypeError: Another kind of index.
         """
-        return self.viewed(self.elements[index])
+        return self.with_elements(self.elements[index])
 
     def __setitem__(self, index: Index | tuple[Index, ...], value: Any) -> None:
         """Write a number or an array, broadcast to the place and converted to this dtype.
@@ -130,7 +130,7 @@ class Array(Strided):
                 value = convert_on_host(self._host_value(value), self.layout.dtype)
             self.on_host()[checked_index(index)] = value
             return
-        target = self.viewed(self.elements[index])
+        target = self.with_elements(self.elements[index])
         if isinstance(value, Array):
             assign(target, value if value.device is self.device else value.to(self.device))
         else:
@@ -152,7 +152,7 @@ class Array(Strided):
     @property
     def T(self) -> Array:  # noqa: N802 - the array API's name
         """The view with the axes in reverse order."""
-        return self.viewed(self.elements.transpose())
+        return self.with_elements(self.elements.transpose())
 
     def transpose(self, *axes: Any) -> Array:
         """The view whose axis ``k`` is this array's ``axes[k]``; if none are given, reversed.
@@ -163,7 +163,7 @@ class Array(Strided):
         if not axes or axes == (None,):
             return self.T
         order = tuple(axes[0]) if len(axes) == 1 and np.iterable(axes[0]) else axes
-        return self.viewed(self.elements.transpose(order))
+        return self.with_elements(self.elements.transpose(order))
 
     def reshape(self, *shape: Any, copy: bool | None = None) -> Array:
         """The same elements, in C order, in another shape; one extent may be -1.
@@ -179,7 +179,7 @@ class Array(Strided):
         extents = tuple(shape[0]) if is_whole else shape
         elements = None if copy else self.elements.reshape(extents)
         if elements is not None:
-            return self.viewed(elements)
+            return self.with_elements(elements)
         if copy is False:
             raise ValueError(
                 f"strides {self.strides} of shape {self.shape} allow no view of shape {extents};"
@@ -189,7 +189,7 @@ class Array(Strided):
 
     def broadcast_to(self, shape: int | tuple[int, ...]) -> Array:
         """The read-only view of this shape, in which axes of extent 1 are repeated."""
-        return self.viewed(self.elements.broadcast_to(shape), is_readonly=True)
+        return self.with_elements(self.elements.broadcast_to(shape), is_readonly=True)
 
     def view(self, dtype: Any) -> Array:
         """The same bytes as elements of another dtype of the same size.
@@ -207,7 +207,7 @@ class Array(Strided):
                 f"view expected a dtype of {own.itemsize} bytes, as {own} has, got {wanted} of"
                 f" {wanted.itemsize}; astype converts"
             )
-        return self.viewed(self.elements.view(wanted))
+        return self.with_elements(self.elements.view(wanted))
 
     # --- Copies and conversions --------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class Array(Strided):
 
     def copy(self) -> Array:
         """A writable copy in C order, on the same device."""
-        return copied(self)
+        return copy_elements(self)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Array:
         """The elements converted to another dtype, on the device.
@@ -237,7 +237,7 @@ class Array(Strided):
         wanted = as_dtype(dtype)
         if wanted is self.layout.dtype:
             return self.copy() if copy else self
-        return copied(self, wanted)
+        return copy_elements(self, wanted)
 
     def to(self, device: str | Device) -> Array:
         """The array on a device: itself where it is there already, else a copy."""
@@ -370,7 +370,7 @@ class Array(Strided):
 
 def upload(host: HostArray, device: Device) -> Array:
     """A new array on ``device`` with a copy of ``host``, in C order."""
-    return uploaded(Array, host, device)
+    return upload_elements(Array, host, device)
 
 
 def _restore_array(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:

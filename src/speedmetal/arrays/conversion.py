@@ -32,14 +32,14 @@ def convert_on_host(host: HostArray, dtype: DType) -> HostArray:
     if host.dtype.kind == "c" and not dtype.is_complex:
         host = host.real
     if dtype.is_integer and (host.dtype.kind == "f" or host.dtype == _BFLOAT16):
-        return _saturated(host, dtype)
+        return _saturate(host, dtype)
     with np.errstate(over="ignore"):  # an infinity, as in a kernel
         if wanted == _BFLOAT16 and host.dtype.itemsize >= 4 and host.dtype != np.float32:
             host = _rounded_to_odd(host)
         return host.astype(wanted)
 
 
-def _saturated(host: HostArray, dtype: DType) -> HostArray:
+def _saturate(host: HostArray, dtype: DType) -> HostArray:
     floats = host.astype(np.float64) if host.dtype.itemsize < 8 else host
     with np.errstate(invalid="ignore"):  # what is outside is replaced
         cut = floats.astype(dtype.numpy)

@@ -65,7 +65,7 @@ def assign(target: Strided, source: Strided) -> None:
     Raises:
         ValueError: It cannot be broadcast.
     """
-    source = _stretched(source, target.elements.shape)
+    source = _broadcast(source, target.elements.shape)
     if not target.elements.size:
         return
     dtype = target.elements.dtype
@@ -73,16 +73,16 @@ def assign(target: Strided, source: Strided) -> None:
         target.on_host()[...] = convert_on_host(source.on_host(), dtype)
         return
     if not _can_convert(source, dtype):
-        source = _converted_by_host(source, dtype)
+        source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
-        source = copied(source)
+        source = copy_elements(source)
     if source.elements.dtype is dtype and (bits := _BITS.get(dtype)) is not None:
-        target, source = _viewed_as(target, bits), _viewed_as(source, bits)
+        target, source = _view_as(target, bits), _view_as(source, bits)
     # With its first use: what starts without a copy must not wait for it.
     from speedmetal.arrays.kernels.copy import copy
 
     to, of = _in_order_of_memory(target.elements, source.elements)
-    copy(target.viewed(to), source.viewed(of), grid=_grid(to.shape), debug=0)
+    copy(target.with_elements(to), source.with_elements(of), grid=_grid(to.shape), debug=0)
 
 
 def assign_host(target: Strided, host: HostArray) -> None:
@@ -103,7 +103,7 @@ def assign_host(target: Strided, host: HostArray) -> None:
     else:
         source = type(target).wrap(host, device)
         if source is None:
-            source = uploaded(type(target), convert_on_host(host, dtype), device)
+            source = upload_elements(type(target), convert_on_host(host, dtype), device)
         assign(target, source)
 
 
@@ -113,14 +113,14 @@ def _fill(target: Strided, value: HostArray) -> None:
     if not elements.size:
         return
     if (bits := _BITS.get(elements.dtype)) is not None:
-        target, value = _viewed_as(target, bits), value.view(bits.numpy)
+        target, value = _view_as(target, bits), value.view(bits.numpy)
     from speedmetal.arrays.kernels.copy import fill  # as above
 
     (place,) = _in_order_of_memory(target.elements)
-    fill(target.viewed(place), value[()], grid=_grid(place.shape), debug=0)
+    fill(target.with_elements(place), value[()], grid=_grid(place.shape), debug=0)
 
 
-def copied(source: _Array, dtype: DType | None = None) -> _Array:
+def copy_elements(source: _Array, dtype: DType | None = None) -> _Array:
     """The elements in new memory in C order, in another dtype where one is given."""
     fresh = type(source).allocate(
         source.elements.shape, dtype or source.elements.dtype, source.layout.device
@@ -135,14 +135,14 @@ def _can_convert(source: Strided, dtype: DType) -> bool:
     return dtypes[0] is dtype or float64 not in dtypes or source.layout.device.target.has_float64
 
 
-def _viewed_as(array: Strided, dtype: DType) -> Strided:
-    return array.viewed(array.elements.view(dtype))
+def _view_as(array: Strided, dtype: DType) -> Strided:
+    return array.with_elements(array.elements.view(dtype))
 
 
 # --- Layouts -------------------------------------------------------------------------------------
 
 
-def _stretched(source: Strided, shape: Shape) -> Strided:
+def _broadcast(source: Strided, shape: Shape) -> Strided:
     """An element for every place of this shape; extra axes of extent 1 in front go, as in NumPy.
 
     Raises:
@@ -154,7 +154,7 @@ def _stretched(source: Strided, shape: Shape) -> Strided:
     extra = max(elements.ndim - len(shape), 0)
     if elements.shape[:extra] == (1,) * extra:
         elements = elements.squeeze(range(extra))
-    return source.viewed(elements.broadcast_to(shape))
+    return source.with_elements(elements.broadcast_to(shape))
 
 
 def _may_overlap(target: Strided, source: Strided) -> bool:
@@ -206,13 +206,13 @@ def read_host(source: Strided) -> HostArray:
         return source.on_host().view()  # its own object: to set its shape changes no other
     elements = source.elements
     if elements.nbytes != source.buffer.size_bytes or not elements.is_c_contiguous:
-        source = copied(source)  # on the device, so that no other element is fetched
+        source = copy_elements(source)  # on the device, so that no other element is fetched
     content = np.empty(source.buffer.size_bytes, np.uint8)
     source.layout.device.copy_to_host(source.buffer, content)
     return source.in_bytes(content)
 
 
-def uploaded(cls: type[_Array], host: HostArray, device: Device) -> _Array:
+def upload_elements(cls: type[_Array], host: HostArray, device: Device) -> _Array:
     """A NumPy array of a dtype of ours as a new array on the device, in C order."""
     fresh = cls.allocate(host.shape, from_numpy(host.dtype), device)
     content = fresh.buffer.host
@@ -223,5 +223,7 @@ def uploaded(cls: type[_Array], host: HostArray, device: Device) -> _Array:
     return fresh
 
 
-def _converted_by_host(source: Strided, dtype: DType) -> Strided:
-    return uploaded(type(source), convert_on_host(read_host(source), dtype), source.layout.device)
+def _convert_by_host(source: Strided, dtype: DType) -> Strided:
+    return upload_elements(
+        type(source), convert_on_host(read_host(source), dtype), source.layout.device
+    )

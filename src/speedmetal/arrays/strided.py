@@ -69,7 +69,7 @@ class Strided(DeviceArray):
         elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
         return cls(buffer, elements, _launch_layout(elements, device, not host.flags.writeable))
 
-    def viewed(self, elements: Layout, *, is_readonly: bool = False) -> Self:
+    def with_elements(self, elements: Layout, *, is_readonly: bool = False) -> Self:
         """Other elements of the same buffer; read-only where these are, or if it is asked for."""
         own = self.layout
         layout = _launch_layout(elements, own.device, is_readonly or own.is_readonly)

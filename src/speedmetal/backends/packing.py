@@ -1,7 +1,7 @@
 """Arguments as bytes: what a launch passes to compiled code, packed the same way for every device.
 
 A backend lists what its code expects, in order: bytes that stay the same between launches of like
-sizes and shapes (:func:`packed`), and numbers that each launch gives (:class:`Number`). What
+sizes and shapes (:func:`pack_numbers`), and numbers that each launch gives (:class:`Number`). What
 :func:`packer` makes of the list joins the constant bytes once, and fills in the numbers.
 """
 
@@ -75,10 +75,10 @@ Pack = Callable[[list[Any]], bytes]
 """The bytes of a launch, from its values."""
 
 
-def packed(dtype: DType, *numbers: Any) -> bytes:
+def pack_numbers(dtype: DType, *numbers: Any) -> bytes:
     """Numbers of one type, without gaps, in the machine's byte order.
 
-    >>> packed(int32, 1, -1).hex()
+    >>> pack_numbers(int32, 1, -1).hex()
     '01000000ffffffff'
     """
     return struct.pack(f"={len(numbers)}{CODES[dtype]}", *numbers)

@@ -167,13 +167,13 @@ def _write(
     """Give a class its method: code for as many fields, with the names of its own."""
     places = {f"_{place}": field_name for place, field_name in enumerate(owner.__match_args__)}
 
-    def named(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def own_names(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple([places.get(v, v) if type(v) is str else v for v in values])
 
     own_code = code.replace(
-        co_names=named(code.co_names),
-        co_varnames=named(code.co_varnames),
-        co_consts=named(code.co_consts),
+        co_names=own_names(code.co_names),
+        co_varnames=own_names(code.co_varnames),
+        co_consts=own_names(code.co_consts),
         co_qualname=f"{owner.__qualname__}.{name}",
     )
     method = FunctionType(own_code, scope, name, defaults)
@@ -189,13 +189,13 @@ def _init_code(are_made: tuple[bool, ...], *, frozen: bool) -> CodeType:
     for name, is_made in zip(names, are_made, strict=True):
         value = f"{name}.make() if type({name}) is _Factory else {name}" if is_made else name
         lines.append(f"_set(self, '{name}', {value})" if frozen else f"self.{name} = {value}")
-    return _compiled("\n ".join(lines) + ("" if names else " pass"))
+    return _compile("\n ".join(lines) + ("" if names else " pass"))
 
 
 @cache
 def _equality_code(count: int) -> CodeType:
-    left, right = _listed("self", count), _listed("other", count)
-    return _compiled(
+    left, right = _fields_of("self", count), _fields_of("other", count)
+    return _compile(
         "def __eq__(self, other):\n"
         f" return {left} == {right} if type(other) is type(self) else NotImplemented"
     )
@@ -203,14 +203,14 @@ def _equality_code(count: int) -> CodeType:
 
 @cache
 def _hash_code(count: int) -> CodeType:
-    return _compiled(f"def __hash__(self): return hash({_listed('self', count)})")
+    return _compile(f"def __hash__(self): return hash({_fields_of('self', count)})")
 
 
-def _listed(instance: str, count: int) -> str:
+def _fields_of(instance: str, count: int) -> str:
     return f"({''.join(f'{instance}._{place}, ' for place in range(count))})"
 
 
-def _compiled(text: str) -> CodeType:
+def _compile(text: str) -> CodeType:
     module = compile(text, "<record>", "exec")
     return next(found for found in module.co_consts if isinstance(found, CodeType))
 

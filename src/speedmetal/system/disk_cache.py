@@ -211,28 +211,28 @@ def _cache(on: bool, stated_folder: str) -> DiskCache:  # noqa: FBT001 - a key, 
     if not on:
         return DiskCache(None)
     try:
-        return DiskCache(_stated(stated_folder) if stated_folder else _user_folder())
+        return DiskCache(_absolute_path(stated_folder) if stated_folder else _user_folder())
     except RuntimeError as error:
         # Neither HOME nor the system's list of users knows a home.
         _warn(str(error))
         return DiskCache(None)
 
 
-def _stated(folder: str) -> str:
+def _absolute_path(folder: str) -> str:
     """A folder that the environment names, wherever the process goes."""
-    return os.path.join(os.getcwd(), _expanded(folder))  # noqa: PTH109, PTH118 - without pathlib
+    return os.path.join(os.getcwd(), _expand_home(folder))  # noqa: PTH109, PTH118 - without pathlib
 
 
 def _user_folder() -> str:
     """Where the system keeps the user's caches; `platformdirs` takes 5 ms to say it."""
     if sys.platform == "darwin":
-        return _expanded("~/Library/Caches/speedmetal")
+        return _expand_home("~/Library/Caches/speedmetal")
     stated = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG Base Directory Specification: what is no absolute path is to be ignored.
-    return f"{stated if stated.startswith('/') else _expanded('~/.cache')}/speedmetal"
+    return f"{stated if stated.startswith('/') else _expand_home('~/.cache')}/speedmetal"
 
 
-def _expanded(path: str) -> str:
+def _expand_home(path: str) -> str:
     """A path with the user's home in the place of ``~``.
 
     Raises:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.backends.packing import CODES, Number, fit_number, packed, packer
+from speedmetal.backends.packing import CODES, Number, fit_number, pack_numbers, packer
 from speedmetal.dtypes import ALL, bfloat16, complex64
 
 DTYPES = [dtype for dtype in ALL if dtype is not complex64]
@@ -59,7 +59,7 @@ def test_packing_in_pieces_is_packing_as_a_whole(given_pieces, seed, in_order, r
 
 
 def test_values_that_nobody_asked_for_are_left_out():
-    pack = packer([packed(sm.int32, 5), Number(2, sm.int16)])
+    pack = packer([pack_numbers(sm.int32, 5), Number(2, sm.int16)])
     assert pack(["the mailbox", "an array", 7]) == struct.pack("=ih", 5, 7)
     assert packer([b"same"])([1, 2, 3]) == b"same"
 
@@ -68,7 +68,7 @@ def test_values_that_nobody_asked_for_are_left_out():
 def test_every_type_is_packed_as_numpy_stores_it(dtype):
     wanted = np.array([1], dtype.numpy).tobytes()
     one = 0x3F80 if dtype is bfloat16 else 1
-    assert packed(dtype, one) == packer([Number(0, dtype)])([one]) == wanted
+    assert pack_numbers(dtype, one) == packer([Number(0, dtype)])([one]) == wanted
     assert len(wanted) == dtype.itemsize
     assert np.asarray(1, ml_dtypes.bfloat16).view(np.uint16) == 0x3F80
 

@@ -16,7 +16,7 @@ import speedmetal as sm
 def copy(target: Any, source: Any) -> None:
     """Every element of the target becomes that of the source, in the target's dtype."""
     index = own_index(target)
-    target[index] = converted(source[index], source.dtype, target.dtype)
+    target[index] = convert(source[index], source.dtype, target.dtype)
 
 
 @sm.kernel
@@ -32,17 +32,17 @@ def own_index(array: Any) -> Any:
         return (x,)
     if array.ndim == 2:
         return (y, x)
-    return (*unravelled(z, array.shape[:-2]), y, x)
+    return (*unravel(z, array.shape[:-2]), y, x)
 
 
-def unravelled(position: Any, shape: Any) -> Any:
+def unravel(position: Any, shape: Any) -> Any:
     """The indices of the element that comes at this position in C order."""
     return tuple(
         position // math.prod(shape[axis + 1 :]) % shape[axis] for axis in range(len(shape))
     )
 
 
-def converted(value: Any, source: Any, target: Any) -> Any:
+def convert(value: Any, source: Any, target: Any) -> Any:
     """A number in another dtype; of a complex one the real part."""
     if source == target:
         return value

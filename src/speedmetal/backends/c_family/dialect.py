@@ -47,6 +47,6 @@ class Dialect:
     negations: dict[DType, str] = field(default_factory=dict)
 
     @property
-    def reserved(self) -> frozenset[str]:
+    def reserved_words(self) -> frozenset[str]:
         """Names that a variable, an array or a function cannot have."""
         return self.keywords | self.library

@@ -69,7 +69,7 @@ class ExpressionPrinter(OperatorPrinter):
         self.index_type = kernel.index_type
         self.overflow = Overflow(kernel)
         self.helpers = DevicePrelude(dialect)
-        self.names = Names(dialect.reserved)
+        self.names = Names(dialect.reserved_words)
         self.parameters: frozenset[Variable] = frozenset()
         """Scalar parameters that are read straight from the arguments."""
         self.functions = self.names

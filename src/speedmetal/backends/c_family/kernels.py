@@ -20,7 +20,7 @@ from speedmetal.ir.walk import assigned_variable, statements
 
 def entry_name(kernel: Kernel, dialect: Dialect) -> str:
     """The name of the kernel's entry in the printed source."""
-    taken = kernel.name in dialect.reserved or kernel.name in KEYWORDS
+    taken = kernel.name in dialect.reserved_words or kernel.name in KEYWORDS
     return f"{kernel.name}_kernel" if taken else kernel.name
 
 
@@ -67,7 +67,7 @@ class KernelPrinter(StatementPrinter):
         return lines
 
     def _name_everything(self) -> None:
-        self.names = Names(self.dialect.reserved | KEYWORDS | {self.entry})
+        self.names = Names(self.dialect.reserved_words | KEYWORDS | {self.entry})
         self.functions = self.names
         for function in self.kernel.functions:
             self.names.of(function, function.name)

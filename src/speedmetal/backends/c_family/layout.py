@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speedmetal.backends.device import ArrayParameter, Launch
-from speedmetal.backends.packing import Number, packed
+from speedmetal.backends.packing import Number, pack_numbers
 from speedmetal.dtypes import DType, find_dtype, int64
 from speedmetal.ir import analysis
 from speedmetal.ir.nodes import Array, Expression, Kernel, Statement, Variable
@@ -96,7 +96,7 @@ class ArgumentLayout:
             if field.source in (Source.SCALAR, Source.DISTANCE):
                 yield Number(field.parameter + 1, field.dtype)
             else:
-                yield packed(field.dtype, _resolve_field(field, launch))
+                yield pack_numbers(field.dtype, _resolve_field(field, launch))
         yield bytes(self.size - used)
 
 

@@ -16,7 +16,7 @@ from speedmetal.backends.device import (
     Program,
     ScalarParameter,
 )
-from speedmetal.backends.packing import ADDRESS, Number, packed, packer
+from speedmetal.backends.packing import ADDRESS, Number, pack_numbers, packer
 from speedmetal.dtypes import int64
 
 recorders: list[Callable[[float, float], None]] = []
@@ -91,14 +91,14 @@ class CpuProgram(Program):
 def _slots(launch: Launch) -> Iterator[bytes | Number]:
     """What compiled code expects: sizes, the mailbox's address, then the parameters."""
     sizes = launch.sizes
-    yield packed(int64, *sizes.grid, *sizes.threads, *sizes.groups)
+    yield pack_numbers(int64, *sizes.grid, *sizes.threads, *sizes.groups)
     yield Number(0, ADDRESS)
     for place, parameter in enumerate(launch.parameters, start=1):
         if isinstance(parameter, ScalarParameter):
             yield Number(place, parameter.dtype, SLOT_BYTES - parameter.dtype.itemsize)
         else:
             yield Number(place, ADDRESS)
-            yield packed(int64, *parameter.shape, *parameter.strides)
+            yield pack_numbers(int64, *parameter.shape, *parameter.strides)
 
 
 def _chunk(launch: Launch) -> int:

@@ -17,7 +17,7 @@ from speedmetal.errors import DeviceError
 from speedmetal.metal_simulator.api import sdk
 
 
-def expected() -> frozenset[str]:
+def expected_devices() -> frozenset[str]:
     """Devices whose absence is a problem: NVIDIA's where its driver finds a GPU."""
     names = {"cpu"}
     if sys.platform == "darwin":
@@ -46,7 +46,7 @@ def examine(task: Task) -> Finding:
         except DeviceError as error:
             reason = str(error.__cause__ or error)
             facts[name] = {"reason": reason}
-            if name in expected():
+            if name in expected_devices():
                 problems.append(f"device {name!r} is not available: {reason}")
         except Exception as error:  # noqa: BLE001 - the other devices are to be asked all the same
             facts[name] = {"reason": repr(error)}
