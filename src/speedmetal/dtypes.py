@@ -182,6 +182,15 @@ _BY_NAME = {name: d for d in ALL for name in (d.name, d.short)} | {"bool": bool_
 _BY_NUMPY = {d.numpy: d for d in ALL}
 
 
+def unsigned_of(dtype: DType) -> DType:
+    """The unsigned integer type of a type's width.
+
+    >>> unsigned_of(int16), unsigned_of(uint64)
+    (uint16, uint64)
+    """
+    return {8: uint8, 16: uint16, 32: uint32, 64: uint64}[dtype.bits]
+
+
 def find_dtype(name: str) -> DType:
     """The type with this name or short name.
 

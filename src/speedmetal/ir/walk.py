@@ -147,6 +147,18 @@ def assigned_variable(statement: Statement) -> Variable | None:
     return None
 
 
+def map_blocks(
+    statement: Statement, change: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]
+) -> Statement:
+    """The statement with each body inside it replaced by ``change(body)``."""
+    changed: dict[str, Any] = {}
+    for name in _BLOCK_FIELDS.get(type(statement), ()):
+        block = getattr(statement, name)
+        if (new := change(block)) != block:
+            changed[name] = new
+    return replace(statement, **changed) if changed else statement
+
+
 def map_operands(node: _Node, change: Callable[[Expression], Expression]) -> _Node:
     """The node with each direct operand replaced by ``change(operand)``."""
     changed: dict[str, Any] = {}

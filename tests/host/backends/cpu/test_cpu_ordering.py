@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import speedmetal as sm
 from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, LaneStrides
-from speedmetal.backends.cpu.codegen.decisions.ordering import may_stream, streaming_loops
+from speedmetal.backends.cpu.codegen.decisions.ordering import (
+    cut_into_blocks,
+    may_stream,
+    streaming_loops,
+)
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE
@@ -66,13 +72,22 @@ def scaled(c: Case) -> list[ir.Statement]:
     return [c.loop(c.sum(c.b.binary("subtract", c.b.add(c.t, c.n), scaled_counter)), step=1)]
 
 
+def down_rows(c: Case) -> list[ir.Statement]:
+    load = c.b.load(c.image, c.k, c.t)
+    return [c.loop(c.b.assign(c.total, c.b.add(c.total, load)), step=1)]
+
+
+def fills(c: Case) -> list[ir.Statement]:
+    return [c.loop(c.b.store(c.image, [c.k, c.t], 1.0), step=1)]
+
+
 def inside_shared_flow(c: Case) -> list[ir.Statement]:
     wait = c.b.barrier("threadgroup", Space.THREADGROUP)
     return [c.b.when(c.b.compare("gt", c.n, 3), [c.loop(c.sum(c.index())), wait])]
 
 
 STREAM: dict[str, Callable[[Case], list[ir.Statement]]] = {
-    f.__name__: f for f in (plain, through_a_variable, scaled, inside_shared_flow)
+    f.__name__: f for f in (plain, through_a_variable, scaled, down_rows, fills, inside_shared_flow)
 }
 
 
@@ -94,11 +109,6 @@ def neighbours(c: Case) -> list[ir.Statement]:
 
 def shared_by_lanes(c: Case) -> list[ir.Statement]:
     return [c.loop(c.sum(c.b.value(c.k)))]
-
-
-def down_rows(c: Case) -> list[ir.Statement]:
-    load = c.b.load(c.image, c.k, c.t)
-    return [c.loop(c.b.assign(c.total, c.b.add(c.total, load)), step=1)]
 
 
 def own_bounds(c: Case) -> list[ir.Statement]:
@@ -130,7 +140,7 @@ def from_threadgroup_memory(c: Case) -> list[ir.Statement]:
 DO_NOT: dict[str, Callable[[Case], list[ir.Statement]]] = {
     f.__name__: f
     for f in (
-        *(gathered, neighbours, shared_by_lanes, down_rows, own_bounds, leaves_early),
+        *(gathered, neighbours, shared_by_lanes, own_bounds, leaves_early),
         *(returns_before, in_divergent_flow, large, from_threadgroup_memory),
     )
 }
@@ -177,3 +187,54 @@ def test_what_threads_carry_through_such_loops_stays_their_own(threads):
             mine = mine if thread < 64 else []
             wanted = sum(mine) * 1000 + (mine[-1] if mine else -1) + len(mine) * 0.25
             assert out[group * threads + thread] == wanted
+
+
+def down_by(step: int, *, stores: bool):
+    @sm.kernel
+    def visits(x, out, start, stop, first):
+        t = sm.thread_position_in_grid().x
+        total = sm.int64(0)
+        for k in range(start, stop, step):
+            total = total * 3 + k + x[k - first, t]
+            if stores:
+                x[k - first, t] += 1
+        out[t] = total
+
+    return visits
+
+
+STEPS = {(n, stores): down_by(n, stores=stores) for n in (1, 3, -1, -7) for stores in (False, True)}
+INT32 = np.iinfo(np.int32)
+
+
+@given(
+    corner=st.sampled_from([INT32.min, INT32.max - 40, -20]),
+    begin=st.integers(0, 40),
+    end=st.integers(0, 40),
+    kind=st.sampled_from([*STEPS]),
+)
+def test_blocks_visit_what_the_range_has_in_its_order(corner, begin, end, kind):
+    step, stores = kind
+    x = np.zeros((41, 50), np.int32)
+    out = np.zeros(50, np.int64)
+    STEPS[kind](x, out, np.int32(corner + begin), np.int32(corner + end), np.int32(corner), grid=50)
+    total = 0
+    for k in range(corner + begin, corner + end, step):
+        total = total * 3 + k
+    wanted = (total + 2**63) % 2**64 - 2**63
+    assert (out == wanted).all()
+    assert x[:, 0].sum() == (len(range(begin, end, step)) if stores else 0)
+
+
+def test_rows_of_loops_are_taken_in_blocks():
+    b = Case()
+    b.b.emit(*down_rows(b))
+    kernel = b.b.kernel()
+    loop = kernel.body[-1]
+    cut, (outer,) = cut_into_blocks(kernel, {loop})
+    assert cut.body[-1] is outer
+    assert isinstance(outer, ir.For)
+    (inner,) = outer.body
+    assert isinstance(inner, ir.For)
+    assert (inner.counter, inner.step) == (loop.counter, loop.step)
+    assert outer.step.value > inner.step.value

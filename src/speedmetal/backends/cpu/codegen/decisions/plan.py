@@ -11,7 +11,11 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
     LaneStrides,
     Stride,
 )
-from speedmetal.backends.cpu.codegen.decisions.ordering import may_stream, streaming_loops
+from speedmetal.backends.cpu.codegen.decisions.ordering import (
+    cut_into_blocks,
+    may_stream,
+    streaming_loops,
+)
 from speedmetal.backends.cpu.codegen.decisions.regions import (
     BarrierRegion,
     Piece,
@@ -84,7 +88,8 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan
     """
     cutting = cut_rows(kernel, unit, rows)
     position_stride = _position_strides(linear=cutting.linear)
-    pieces = pieces_of(kernel.body, _streaming_loops(kernel, position_stride))
+    kernel, at_once = _take_at_once(kernel, position_stride)
+    pieces = pieces_of(kernel.body, at_once)
     every = list(all_pieces(pieces))
     given: dict[Variable, Stride] = {
         p: UNIFORM for p in kernel.parameters if isinstance(p, Variable)
@@ -138,13 +143,15 @@ def _wrapping(kernel: Kernel) -> Callable[[Expression], bool]:
     return may_wrap
 
 
-def _streaming_loops(
+def _take_at_once(
     kernel: Kernel, position_stride: Callable[[Call], Stride]
-) -> frozenset[Statement]:
+) -> tuple[Kernel, frozenset[Statement]]:
+    """The kernel and the loops of it that the threadgroup takes at once, cut into blocks."""
     if not may_stream(kernel):
-        return frozenset()
+        return kernel, frozenset()
     whole = LaneStrides([((), kernel.body)], {}, position_stride)
-    return streaming_loops(kernel, whole.stride)
+    loops = streaming_loops(kernel, whole.stride)
+    return cut_into_blocks(kernel, loops) if loops else (kernel, loops)
 
 
 def _positions_of(kernel: Kernel) -> frozenset[Position]:

@@ -10,7 +10,6 @@ from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType
 from speedmetal.ir import counting
 from speedmetal.ir.nodes import For
 
@@ -106,9 +105,4 @@ class Ranges:
         return compare("gt", select(rises, up, down), select(rises, step, back))
 
     def _to_unsigned_type(self, value: Value) -> Value:
-        return self._conversions.convert(value, _UNSIGNED[value.dtype.bits])
-
-
-_UNSIGNED: dict[int, DType] = {
-    dtype.bits: dtype for dtype in (dtypes.uint8, dtypes.uint16, dtypes.uint32, dtypes.uint64)
-}
+        return self._conversions.convert(value, dtypes.unsigned_of(value.dtype))
