@@ -127,8 +127,8 @@ def _in_blocks(loop: For) -> For:
     # width, and where it is more than a block, the block's end is in the type.
     unsigned = unsigned_of(dtype)
     near, far = (begin, loop.stop) if step.value > 0 else (loop.stop, begin)
-    ends = (Convert(end, unsigned, span) for end in (far, near))
-    distance = Binary("subtract", *ends, unsigned, span)
+    last, begun = Convert(far, unsigned, span), Convert(near, unsigned, span)
+    distance = Binary("subtract", last, begun, unsigned, span)
     is_far = Compare("gt", distance, Constant(abs(length), unsigned, span), bool_, span)
     end = Binary("add", begin, Constant(length, dtype, span), dtype, span)
     stop = Select(is_far, end, loop.stop, dtype, span)
