@@ -210,7 +210,7 @@ def cases_of(
 
 
 def make_case(entry: SuiteEntry, dtype: str, direction: str, precision: str) -> CaseSpec:
-    """The record's description of a case."""
+    """A suite's entry with one dtype, direction and precision, as a run records it."""
     operation = entry.operation
     work = operation.work(entry.parameters, ITEMSIZE[dtype])
     return CaseSpec(

@@ -76,7 +76,7 @@ class Fingerprint:
         self._kept: list[object] = []  # so that no two have one address
 
     def digest(self) -> str:
-        """Of everything that was added."""
+        """The digest of everything that was added, in hexadecimal."""
         return blake2b("\0".join(self._parts).encode(), digest_size=20).hexdigest()
 
     def add(self, value: Any) -> None:

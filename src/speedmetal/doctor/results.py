@@ -51,7 +51,7 @@ class Finding:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Finding:
-        """The finding that `as_json` gave."""
+        """The finding from the fields that :meth:`as_json` wrote."""
         return cls(**{**fields, "problems": tuple(fields["problems"])})
 
 

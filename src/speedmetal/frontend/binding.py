@@ -489,7 +489,7 @@ def close_loop(
 
 
 def fault_of(run: AbstractInterpreter, node: ast.AST, broken: Broken) -> Fault:
-    """What reading a broken name says."""
+    """The error of reading a name that has no one value here, with the line that is to blame."""
     if broken.message is None:
         return Fault(run.span(node), None)
     related = ((run.span(broken.node), broken.why),) if broken.node is not None else ()

@@ -19,7 +19,7 @@ from speedmetal.source import SourceSpan
 
 
 def leave(run: AbstractInterpreter, label: Label) -> None:
-    """Leave the label's region from here."""
+    """Go to the end of a label's region: set its flag, and break out of the loops in it."""
     label.exits.append(run.frame.env.changes_since(label.env))
     run.emit(SetFlag(label.flag, value=True))
     if len(run.open_loops) > label.depth:
@@ -32,7 +32,7 @@ def leave(run: AbstractInterpreter, label: Label) -> None:
 
 
 def _ask(run: AbstractInterpreter, flag: Flag) -> ir.Read:
-    """An expression that reads the flag."""
+    """Read a flag; its variable is made when somebody first asks for it."""
     if flag.variable is None:
         flag.variable = run.variable(flag.name, dtypes.bool_, flag.span)
     return ir.Read(flag.variable, flag.span)

@@ -165,7 +165,7 @@ class Order:
         return Aggregate((run.call_value(node, self.key, [item]), item))
 
     def item(self, keyed: Value) -> Value:
-        """The item without its key."""
+        """An item as the program has it, from what :meth:`add_key` made of it."""
         if self.key is None:
             return keyed
         assert isinstance(keyed, Aggregate)

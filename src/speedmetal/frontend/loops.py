@@ -54,7 +54,11 @@ def _is_counted(run: AbstractInterpreter) -> bool:
 
 
 def _require_constant_range(run: AbstractInterpreter, node: ast.For, bounds: Range) -> Static:
-    """A constant range, to be unrolled."""
+    """The bounds as a constant range.
+
+    Raises:
+        Fault: A bound is only known when the kernel runs.
+    """
     found = constant_range(bounds)
     if found is None:
         raise run.fault(

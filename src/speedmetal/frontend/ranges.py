@@ -53,7 +53,7 @@ class Course:
     turns: int | None = None
 
     def value(self, counter: ir.Read) -> ir.Expression:
-        """The variable's value in a turn."""
+        """The loop variable's value in the turn that a counter has reached."""
         if self.factor is None or self.offset is None:
             return counter
         modular = Modular(self.number.dtype, counter.span)
@@ -184,7 +184,7 @@ class _Counting:
 
     @property
     def modular(self) -> Modular:
-        """Arithmetic of the variable's type."""
+        """Arithmetic that wraps as the loop variable's type does."""
         return Modular(self.number.dtype, self.span)
 
     @property

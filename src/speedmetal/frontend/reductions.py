@@ -291,7 +291,7 @@ def _in_order(
 def _order_pair(
     run: AbstractInterpreter, comparison: str, left: Value, right: Value, span: SourceSpan
 ) -> tuple[Value, Value]:
-    """The two in order."""
+    """Two items of a sort, swapped where the comparison says that the right one comes first."""
     swaps = compare(run, comparison, right, left, span)
     if isinstance(swaps, Static):
         return (right, left) if swaps.value else (left, right)

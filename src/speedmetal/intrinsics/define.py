@@ -43,7 +43,7 @@ def elementwise(
     result: Result = Result.SAME,
     **more: Any,
 ) -> Intrinsic:
-    """A record of kind MATH."""
+    """The record of a function that is computed element by element."""
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.MATH,

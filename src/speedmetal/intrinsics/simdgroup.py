@@ -89,7 +89,7 @@ def _collective(
 
 
 def _family(family: str, threads: str) -> tuple[Intrinsic, ...]:
-    """What simdgroups and quads both have."""
+    """The reductions, shuffles and votes of simdgroups, or the same ones of quads."""
     reductions = tuple(
         _collective(
             family,

@@ -94,7 +94,7 @@ class Signature:
 
     @property
     def parameter(self) -> Parameter:
-        """What a caller sees of it."""
+        """What a call has to know of it to give its argument."""
         return Parameter(
             self.name,
             self.role,
@@ -261,7 +261,7 @@ class KernelReader:
             )
 
     def _index(self, found: dict[str, Attribute]) -> int:
-        """The stated index; -1: none."""
+        """The index in ``[[buffer(n)]]`` and the like; -1 where the parameter has none."""
         attribute = next((found[role] for role in _LIMITS if role in found), None)
         if attribute is None:
             return -1

@@ -25,7 +25,7 @@ class TargetWords(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The target's name, for messages."""
 
     @property
     def replaces_thread_arrays(self) -> bool:

@@ -89,7 +89,7 @@ class ArgumentLayout:
         )
 
     def pieces(self, launch: Launch) -> Iterator[bytes | Number]:
-        """What :func:`speedmetal.backends.packing.packer` makes the structure of."""
+        """The structure's bytes and numbers, for :func:`speedmetal.backends.packing.packer`."""
         used = 0
         for field in self.fields:
             used += field.dtype.itemsize

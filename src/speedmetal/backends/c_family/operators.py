@@ -76,7 +76,7 @@ class OperatorPrinter(ABC):
 
     @abstractmethod
     def as_type(self, dtype: DType, text: str) -> str:
-        """The same bits as another type."""
+        """The bits of a value read as a value of another type of that size."""
 
     def expression_text(self, node: Expression) -> str:
         """An expression that stands alone, or between parentheses or commas."""

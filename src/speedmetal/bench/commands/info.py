@@ -18,7 +18,7 @@ from speedmetal.bench.runner.probe import Availability, probe_all
 
 
 def execute(*, as_json: bool) -> int:
-    """Show what is here."""
+    """Print this machine, and every framework and device or why it is missing; the exit status."""
     machine = environment.read_machine()
     settings = Settings(environment.default_threads())
     available = probe_all(framework_names(), settings)

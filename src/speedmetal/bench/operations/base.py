@@ -228,13 +228,13 @@ def axis_problem(params: Params) -> str | None:
 
 
 def shape_without_axis(params: Params) -> list[int]:
-    """``shape`` without ``axis``."""
+    """The extents of a case's ``shape`` but for the one along its ``axis``."""
     axis = params["axis"] % len(params["shape"])
     return [n for i, n in enumerate(params["shape"]) if i != axis]
 
 
 def axis_label(params: Params) -> str:
-    """``dim=... axi=...``."""
+    """The label of a case with a shape and an axis, as published tables write it."""
     return f"{dims(params['shape'])} axi={params['axis']}"
 
 

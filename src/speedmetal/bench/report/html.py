@@ -50,7 +50,7 @@ class RunView:
 
 
 def render(records: Records, options: Options) -> str:
-    """The page."""
+    """The report as one HTML page that needs no network."""
     runs = figures_of(records, options)
     environment = jinja2.Environment(
         autoescape=True,

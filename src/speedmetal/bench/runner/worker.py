@@ -124,7 +124,7 @@ class ReferenceMaker:
         return DatasetMade(dataset)
 
     def forget(self) -> None:
-        """Nothing is kept between requests."""
+        """Do nothing: a reference maker keeps nothing between requests."""
 
 
 def _memory(device_peak: int | None) -> Memory:

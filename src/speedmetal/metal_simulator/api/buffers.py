@@ -257,7 +257,7 @@ class Buffer(Resource):
             ctypes.memmove(self.host_address, self.address, self.size)
 
     def fill(self, data: memoryview) -> None:
-        """First contents, on both sides."""
+        """Write the buffer's first contents to what the CPU sees and to what the GPU sees."""
         for address in {self.address, self.host_address}:
             ctypes.memmove(address, bytes(data), len(data))
 

@@ -55,7 +55,7 @@ class Recording(Protocol):
         """How a command refers to a buffer."""
 
     def note_encoder_end(self, encoder: CommandEncoder) -> None:
-        """Another encoder may begin."""
+        """Take note that the open encoder has ended, so that another may begin."""
 
 
 class CommandEncoder(Labelled):

@@ -74,7 +74,7 @@ class CompileOptions(Native):
         self._version = (version >> 16, version & 0xFFFF)
 
     def arguments(self) -> dict[str, Any]:
-        """How the compiler is called."""
+        """The options as keyword arguments of the simulator's compiler."""
         macros = self.properties["preprocessorMacros"] or {}
         return {
             "language_version": self._version,

@@ -128,7 +128,11 @@ class Native:
 
     @classmethod
     def create(cls, system: System) -> Self:
-        """What ``alloc().init()`` gives."""
+        """A new object, as ``alloc().init()`` makes it.
+
+        Raises:
+            MetalValidationError: Objects of this class are made by others.
+        """
         if not cls.CREATABLE:
             raise MetalValidationError(f"{cls.OWNER} is not made with alloc().init()")
         return cls(system)

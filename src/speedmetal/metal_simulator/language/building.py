@@ -113,7 +113,7 @@ _HEADER_OF = {Reading.SIMULATED: "simulated.h", Reading.CHECKED: "checked.h"}
 
 
 def flags_of(reading: Reading, *, fast_math: bool = False, check_races: bool = False) -> list[str]:
-    """The compiler's flags."""
+    """The flags with which clang compiles a program that is read in this way."""
     if reading is Reading.CHECKED:
         return [*_COMMON, *_CHECKED]
     flags = [*_SIMULATED, *_MACHINE_FLAGS[platform.machine()], *_COMMON]
@@ -126,7 +126,7 @@ def flags_of(reading: Reading, *, fast_math: bool = False, check_races: bool = F
 
 @functools.cache
 def headers_digest() -> str:
-    """Changes with the library's text."""
+    """A digest of the simulator's headers, for keys of what was compiled with them."""
     return _digest([*sorted(_HEADERS.glob("*.h")), _ABI])
 
 

@@ -93,7 +93,7 @@ def _operand_end(tokens: Tokens, index: int) -> int | None:
 
 
 def _name_end(tokens: Tokens, index: int) -> int:
-    """Behind ``metal::name<arguments>``."""
+    """The index of the token behind a qualified name with its template arguments."""
     index += 1
     while True:
         if tokens.word(index) == "::" and tokens.is_name(index + 1):

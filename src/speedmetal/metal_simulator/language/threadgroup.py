@@ -100,7 +100,7 @@ class Variables:
         )
 
     def _first_token(self, index: int) -> int:
-        """The first token of the declaration."""
+        """The index of a declaration's first token, its specifiers and attributes included."""
         tokens = self.tokens
         while True:
             if tokens.word(index - 1) in _SPECIFIERS:
@@ -200,7 +200,7 @@ class Variables:
         )
 
     def _type_end(self, begin: int, index: int) -> int:
-        """Behind the type's tokens."""
+        """The index of the token behind the type with which a declaration begins."""
         tokens = self.tokens
         cursor = begin
         has_name = False

@@ -272,7 +272,7 @@ class _Translator:
         return kernels[0] if len(kernels) == 1 else None
 
     def _stated_parameters(self, declaration: Declaration) -> tuple[int, int] | None:
-        """The parentheses at an instantiation's end."""
+        """The parentheses around the parameters that an explicit instantiation states."""
         end = declaration.end - 2
         while end > declaration.begin and self.tokens.word(end) == "]":
             end = self.tokens.partner[end] - 1

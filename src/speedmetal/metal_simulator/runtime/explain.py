@@ -73,11 +73,11 @@ class Explainer:
     # ---- parts of sentences
 
     def error(self, kind: str, message: str) -> SimulationError:
-        """An error of this kernel."""
+        """An error whose message begins with the kernel's name."""
         return SimulationError(kind, f"kernel {self.dispatch.name!r}: {message}")
 
     def line(self, code: Sequence[int]) -> str:
-        """`` (line 12)``, or nothing."""
+        """The line of the first code address that has one: `` (line 12)``, else nothing."""
         for address in code:
             found = lines.source_line(address) if address else None
             if found is not None:
@@ -85,7 +85,7 @@ class Explainer:
         return ""
 
     def buffer(self, index: int) -> str:
-        """``buffer 2 ('c')``."""
+        """A buffer with its argument's name, where that is known: ``buffer 2 ('c')``."""
         region = self.dispatch.buffers.get(index)
         return f"buffer {index} ({region.name!r})" if region and region.name else f"buffer {index}"
 

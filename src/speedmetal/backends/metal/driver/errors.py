@@ -196,7 +196,7 @@ def _compose_error(
 
 
 def _kernels(device: str, labels: Sequence[str]) -> str:
-    """Which kernels may have failed."""
+    """The part of a message that names the kernels, some or all, that may have failed."""
     if not labels:
         return f"on {device}, in a copy"
     names = list(dict.fromkeys(labels))
