@@ -124,6 +124,19 @@ def test_the_command_prints_what_the_function_returns(tmp_path, command):
 
 
 @pytest.mark.tier("default")
+def test_what_the_file_prints_is_no_code_and_its_neighbours_are_modules(tmp_path):
+    (tmp_path / "neighbour.py").write_text("WORD = 'from the file'\n")
+    printing = "from neighbour import WORD\nprint(WORD)\n"
+    (tmp_path / "kernels.py").write_text(printing + KERNELS)
+    done = subprocess.run(
+        [*COMMAND, f"{tmp_path / 'kernels.py'}:double", "f16[:]", "--target", "metal"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stderr == "from the file\n"
+    assert done.stdout.startswith("#include <metal_stdlib>")
+
+
+@pytest.mark.tier("default")
 @pytest.mark.parametrize("command", [COMMAND, OLD_COMMAND], ids=["new", "old"])
 def test_the_command_ends_with_status_2_where_the_input_is_wrong(tmp_path, command):
     done = subprocess.run(

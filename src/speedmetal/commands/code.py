@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 import sys
 from pathlib import Path
@@ -32,13 +33,23 @@ def execute(place: str, types: str, *, target: str, stage: str, debug: int) -> i
 
 
 def _kernel(place: str) -> Any:
-    """The kernel or function that ``FILE.py:NAME`` means; the file is run to define it."""
+    """The kernel or function that ``FILE.py:NAME`` means; the file is run to define it.
+
+    It is run as ``python FILE.py`` would run it, but for its ``__main__``, and but for what it
+    prints: that goes to the error stream, so that the output is the code alone.
+    """
     path, _, name = place.rpartition(":")
     if not path:
         raise UserInputError(f"expected FILE.py:KERNEL, got {place!r}")
     if not Path(path).is_file():
         raise UserInputError(f"there is no file {path!r}")
-    defined = runpy.run_path(path)
+    folder = str(Path(path).resolve().parent)
+    sys.path.insert(0, folder)  # its neighbours are modules for it
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            defined = runpy.run_path(path)
+    finally:
+        sys.path.remove(folder)
     if name not in defined:
         kernels = [known for known, value in defined.items() if isinstance(value, Kernel)]
         raise UnknownNameError("kernel", name, kernels)
