@@ -47,25 +47,31 @@ def _language() -> dict[str, object]:
 
 
 def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    value: object
-    if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-    elif name in _NAMESPACES:
-        value = import_module(_NAMESPACES[name])
-    elif name == "__all__":
-        value = sorted(["__version__", *_HOME, *_NAMESPACES, *_language()])
-    elif name.startswith("_"):  # what Python itself asks for must not import anything
+    if name.startswith("_") and name != "__all__":
+        # What Python itself asks for must not import anything.
         raise AttributeError(f"module 'speedmetal' has no attribute {name!r}")
-    elif _is_module(name):
-        # A module, asked for before it was imported. (`from speedmetal import compiler` asks here
-        # first; looking into the language's tables would import them for nothing.)
-        value = import_module(f"speedmetal.{name}")
-    else:
-        value = _from_language(name)
+    from speedmetal.common.garbage import rare_collections
+
+    with rare_collections():
+        value = _find(name)
     globals()[name] = value
     return value
+
+
+def _find(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _NAMESPACES:
+        return import_module(_NAMESPACES[name])
+    if name == "__all__":
+        return sorted(["__version__", *_HOME, *_NAMESPACES, *_language()])
+    if _is_module(name):
+        # A module, asked for before it was imported. (`from speedmetal import compiler` asks here
+        # first; looking into the language's tables would import them for nothing.)
+        return import_module(f"speedmetal.{name}")
+    return _from_language(name)
 
 
 def _is_module(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from speedmetal.backends.device import BuildOptions, Device, Program
 from speedmetal.backends.target import Target
 from speedmetal.backends.targets import find_target
+from speedmetal.common.garbage import rare_collections
 from speedmetal.common.records import record
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.metadata import KernelMetadata, metadata_of, pack_entry, unpack_entry
@@ -66,13 +67,14 @@ def _stage(name: str, kernel: str) -> Iterator[None]:
 
 
 def _with_room(function: Callable[[], _Result], kernel: str, place: SourceSpan) -> _Result:
-    """Run a stage on a stack that is deep enough for the kernel.
+    """Run a stage on a stack that is deep enough for the kernel, without looking for garbage.
 
     Raises:
         NestingError: No stack is deep enough.
     """
     try:
-        return with_room(function)
+        with rare_collections():
+            return with_room(function)
     except RecursionError:
         raise NestingError.at(kernel, place) from None
 
