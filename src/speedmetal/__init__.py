@@ -61,6 +61,8 @@ def __getattr__(name: str) -> object:
 def _find(name: str) -> object:
     from importlib import import_module
 
+    if name == "bfloat16":  # whoever asks for it may go on with np.dtype("bfloat16")
+        import_module("ml_dtypes")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     if name in _NAMESPACES:

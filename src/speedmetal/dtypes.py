@@ -9,10 +9,10 @@ integer) is an error.
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from speedmetal.common.records import record
@@ -64,6 +64,20 @@ class DType(LanguageValue):
 
     def __repr__(self) -> str:
         return self.name
+
+    def __getattr__(self, name: str) -> Any:
+        """NumPy's bfloat16, when it is first asked for: ``ml_dtypes`` takes 7 ms to import.
+
+        Python looks here for what is nowhere else: bfloat16's ``numpy`` until then.
+        """
+        if name != "numpy":
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=self)
+        import ml_dtypes
+
+        found = np.dtype(ml_dtypes.bfloat16)
+        object.__setattr__(self, "numpy", found)
+        return found
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, np.dtype):
@@ -160,7 +174,8 @@ uint16 = _dtype("uint16", "u16", Kind.UNSIGNED, 16)
 uint32 = _dtype("uint32", "u32", Kind.UNSIGNED, 32)
 uint64 = _dtype("uint64", "u64", Kind.UNSIGNED, 64)
 float16 = _dtype("float16", "f16", Kind.FLOAT, 16)
-bfloat16 = _dtype("bfloat16", "bf16", Kind.FLOAT, 16, ml_dtypes.bfloat16)
+bfloat16 = _dtype("bfloat16", "bf16", Kind.FLOAT, 16, np.void)
+object.__delattr__(bfloat16, "numpy")  # `__getattr__` finds it
 float32 = _dtype("float32", "f32", Kind.FLOAT, 32)
 float64 = _dtype("float64", "f64", Kind.FLOAT, 64)
 complex64 = _dtype("complex64", "c64", Kind.COMPLEX, 64)
@@ -179,7 +194,7 @@ DEFAULT_INT = int32
 DEFAULT_FLOAT = float32
 
 _BY_NAME = {name: d for d in ALL for name in (d.name, d.short)} | {"bool": bool_}
-_BY_NUMPY = {d.numpy: d for d in ALL}
+_BY_NUMPY = {d.numpy: d for d in ALL if d is not bfloat16}  # which joins when it is met
 
 
 def unsigned_of(dtype: DType) -> DType:
@@ -216,13 +231,31 @@ def from_numpy(dtype: Any) -> DType:
     float32
     """
     given = np.dtype(dtype)
-    try:
-        return _BY_NUMPY[given]
-    except KeyError:
+    if not is_supported(given):
         raise UserInputError(
             f"dtype {given} is not supported; supported are {', '.join(d.name for d in ALL)};"
             " convert with x.astype(...)"
-        ) from None
+        )
+    return _BY_NUMPY[given]
+
+
+def is_supported(dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy's ``dtype`` is one of ours (native byte order).
+
+    >>> is_supported(np.dtype(np.float32)), is_supported(np.dtype(np.longdouble))
+    (True, False)
+    """
+    if dtype in _BY_NUMPY:
+        return True
+    if not is_bfloat16_class(dtype.type):
+        return False
+    _BY_NUMPY[bfloat16.numpy] = bfloat16
+    return dtype in _BY_NUMPY  # not in another byte order
+
+
+def is_bfloat16_class(cls: type) -> bool:
+    """Whether a class is that of NumPy's bfloat16 numbers, which is there once it was imported."""
+    return cls is getattr(sys.modules.get("ml_dtypes"), "bfloat16", None)
 
 
 def as_dtype(dtype: Any) -> DType:
@@ -249,43 +282,48 @@ def as_dtype(dtype: Any) -> DType:
         ) from None
 
 
-# The standard's table, one row per left operand; None where no type holds both.
+# The standard's table, one row per left operand; None where no type holds both. The keys are names,
+# so that nothing asks for the hash of bfloat16, which is that of NumPy's.
 _ORDER = (int8, int16, int32, int64, uint8, uint16, uint32, uint64)
-_INTEGER_TABLE: dict[DType, tuple[DType | None, ...]] = {
-    int8: (int8, int16, int32, int64, int16, int32, int64, None),
-    int16: (int16, int16, int32, int64, int16, int32, int64, None),
-    int32: (int32, int32, int32, int64, int32, int32, int64, None),
-    int64: (int64, int64, int64, int64, int64, int64, int64, None),
-    uint8: (int16, int16, int32, int64, uint8, uint16, uint32, uint64),
-    uint16: (int32, int32, int32, int64, uint16, uint16, uint32, uint64),
-    uint32: (int64, int64, int64, int64, uint32, uint32, uint32, uint64),
-    uint64: (None, None, None, None, uint64, uint64, uint64, uint64),
+_INTEGER_TABLE: dict[str, tuple[DType | None, ...]] = {
+    "int8": (int8, int16, int32, int64, int16, int32, int64, None),
+    "int16": (int16, int16, int32, int64, int16, int32, int64, None),
+    "int32": (int32, int32, int32, int64, int32, int32, int64, None),
+    "int64": (int64, int64, int64, int64, int64, int64, int64, None),
+    "uint8": (int16, int16, int32, int64, uint8, uint16, uint32, uint64),
+    "uint16": (int32, int32, int32, int64, uint16, uint16, uint32, uint64),
+    "uint32": (int64, int64, int64, int64, uint32, uint32, uint32, uint64),
+    "uint64": (None, None, None, None, uint64, uint64, uint64, uint64),
 }
 _FLOAT_ORDER = (float16, bfloat16, float32, float64, complex64)
-_FLOAT_TABLE: dict[DType, tuple[DType | None, ...]] = {
-    float16: (float16, float32, float32, float64, complex64),
-    bfloat16: (float32, bfloat16, float32, float64, complex64),
-    float32: (float32, float32, float32, float64, complex64),
-    float64: (float64, float64, float64, float64, None),
-    complex64: (complex64, complex64, complex64, None, complex64),
+_FLOAT_TABLE: dict[str, tuple[DType | None, ...]] = {
+    "float16": (float16, float32, float32, float64, complex64),
+    "bfloat16": (float32, bfloat16, float32, float64, complex64),
+    "float32": (float32, float32, float32, float64, complex64),
+    "float64": (float64, float64, float64, float64, None),
+    "complex64": (complex64, complex64, complex64, None, complex64),
 }
 
 
 def _cells(
-    table: dict[DType, tuple[DType | None, ...]], columns: tuple[DType, ...]
-) -> dict[tuple[DType, DType], DType | None]:
+    table: dict[str, tuple[DType | None, ...]], columns: tuple[DType, ...]
+) -> dict[tuple[str, str], DType | None]:
     return {
-        (row, column): cell
+        (row, column.name): cell
         for row, cells in table.items()
         for column, cell in zip(columns, cells, strict=True)
     }
 
 
-_PROMOTION: dict[tuple[DType, DType], DType | None] = (
+def _both_orders(left: DType, right: DType) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (left.name, right.name), (right.name, left.name)
+
+
+_PROMOTION: dict[tuple[str, str], DType | None] = (
     _cells(_INTEGER_TABLE, _ORDER)
     | _cells(_FLOAT_TABLE, _FLOAT_ORDER)
-    | {pair: f for f in _FLOAT_ORDER for i in _ORDER for pair in ((f, i), (i, f))}
-    | {pair: d for d in ALL for pair in ((bool_, d), (d, bool_))}
+    | {pair: f for f in _FLOAT_ORDER for i in _ORDER for pair in _both_orders(f, i)}
+    | {pair: d for d in ALL for pair in _both_orders(bool_, d)}
 )
 
 
@@ -297,7 +335,7 @@ def promote(left: DType, right: DType) -> DType | None:
     >>> promote(int64, uint64) is None
     True
     """
-    return _PROMOTION[left, right]
+    return _PROMOTION[left.name, right.name]
 
 
 def kind_rank(dtype: DType) -> int:

@@ -43,11 +43,11 @@ COMPILING = (
 )
 NEVER = (
     *("speedmetal.backends.c_family", "speedmetal.bench", "speedmetal.doctor"),
-    *("speedmetal.metal_simulator", "platformdirs"),
+    *("speedmetal.metal_simulator", "ml_dtypes", "platformdirs"),
 )
 BUDGET = {
-    *("speedmetal", "ml_dtypes", "array", "atexit", "copy", "copyreg", "dataclasses", "errno"),
-    *("json", "mmap", "signal", "threading", "typing", "weakref"),
+    *("speedmetal", "array", "atexit", "copyreg", "errno", "gc", "mmap", "signal", "threading"),
+    *("typing", "weakref"),
 }
 """What a launch from disk may import beside NumPy, and what that imports: packages, by name."""
 
@@ -137,3 +137,51 @@ print(*sorted(sys.modules))
     modules = _modules(program, tmp_path / "cache")
     assert "speedmetal.arrays.copying" in modules
     assert not {"speedmetal.arrays.kernels", "speedmetal.launch", *COMPILING} & modules
+
+
+BFLOAT16 = """
+import sys
+import numpy as np
+import speedmetal as sm
+
+@sm.kernel
+def k(a, b):
+    i = sm.thread_position_in_grid().x
+    a[i] = a[i] + b
+
+a = np.ones(3, np.float32)
+k(a, 1.5, grid=3)
+assert "ml_dtypes" not in sys.modules
+assert sm.bfloat16 == np.dtype("bfloat16")
+assert hash(sm.bfloat16) == hash(np.dtype("bfloat16"))
+"""
+BFLOAT16_OF_OTHERS = """
+import sys
+import numpy as np
+import speedmetal as sm
+
+@sm.kernel
+def k(a, b):
+    i = sm.thread_position_in_grid().x
+    a[i] = a[i] + b
+
+k(np.ones(3, np.float32), np.float32(1), grid=3)
+import ml_dtypes
+a = np.ones(3, ml_dtypes.bfloat16)
+k(a, ml_dtypes.bfloat16(1.5), grid=3)
+assert a.tolist() == [2.5] * 3
+assert sm.asarray(a).dtype == "bfloat16"
+try:
+    k(a.view(a.dtype.newbyteorder()), 1, grid=3)
+except sm.LaunchError as error:
+    assert "foreign byte order" in str(error)
+else:
+    raise AssertionError("bytes in another order were taken")
+"""
+
+
+@pytest.mark.parametrize("program", [BFLOAT16, BFLOAT16_OF_OTHERS])
+def test_bfloat16_is_known_whenever_it_comes(tmp_path: Path, program: str) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(program)
+    _modules(file, tmp_path / "cache")

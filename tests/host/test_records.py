@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record, replace
 
 
 @record
@@ -40,8 +40,8 @@ class Notes:
     """What is written down."""
 
     title: str
-    lines: list[str] = dataclasses.field(default_factory=list)
-    marks: int = dataclasses.field(default=0)
+    lines: list[str] = field(default_factory=list)
+    marks: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,3 +200,18 @@ def test_parameters_are_those_of_a_dataclass():
         assert made.__dataclass_params__.frozen is frozen
         assert made.__match_args__ == tuple(field.name for field in dataclasses.fields(made))
     assert dataclasses.fields(Notes)[1].default_factory is list
+
+
+def test_replace_is_that_of_dataclasses():
+    assert replace(Point(1, 2), y=3) == Point(1, 3)
+    assert replace(Twin(1, 2), y=3) == Twin(1, 3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        replace(Point(1, 2), z=3)
+
+
+def test_a_field_of_dataclasses_is_refused():
+    with pytest.raises(TypeError, match="expected `field` of records, got that of dataclasses"):
+
+        @record
+        class Wrong:
+            x: list = dataclasses.field(default_factory=list)

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import DType, bfloat16
+from speedmetal.dtypes import DType, bfloat16, is_bfloat16_class
 
 HostArray = np.ndarray[Any, Any]
-
-_BFLOAT16 = bfloat16.numpy
 
 
 def convert_on_host(host: HostArray, dtype: DType) -> HostArray:
@@ -31,10 +29,10 @@ def convert_on_host(host: HostArray, dtype: DType) -> HostArray:
         return np.asarray(host != 0)
     if host.dtype.kind == "c" and not dtype.is_complex:
         host = host.real
-    if dtype.is_integer and (host.dtype.kind == "f" or host.dtype == _BFLOAT16):
+    if dtype.is_integer and (host.dtype.kind == "f" or is_bfloat16_class(host.dtype.type)):
         return _saturate(host, dtype)
     with np.errstate(over="ignore"):  # an infinity, as in a kernel
-        if wanted == _BFLOAT16 and host.dtype.itemsize >= 4 and host.dtype != np.float32:
+        if dtype is bfloat16 and host.dtype.itemsize >= 4 and host.dtype != np.float32:
             host = _rounded_to_odd(host)
         return host.astype(wanted)
 

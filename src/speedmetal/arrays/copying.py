@@ -20,16 +20,8 @@ from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import (
     DType,
-    bfloat16,
-    bool_,
-    float16,
-    float32,
     float64,
     from_numpy,
-    int8,
-    int16,
-    int32,
-    int64,
     uint8,
     uint16,
     uint32,
@@ -39,15 +31,15 @@ from speedmetal.dtypes import (
 _Array = TypeVar("_Array", bound=Strided)
 
 _BITS = {
-    bool_: uint8,
-    int8: uint8,
-    int16: uint16,
-    float16: uint16,
-    bfloat16: uint16,
-    int32: uint32,
-    float32: uint32,
-    int64: uint64,
-    float64: uint64,
+    "bool_": uint8,
+    "int8": uint8,
+    "int16": uint16,
+    "float16": uint16,
+    "bfloat16": uint16,
+    "int32": uint32,
+    "float32": uint32,
+    "int64": uint64,
+    "float64": uint64,
 }
 """As what elements are copied that keep their dtype, so that one kernel does for many. (complex64
 may lie at 4 bytes, where uint64 may not.)"""
@@ -76,7 +68,7 @@ def assign(target: Strided, source: Strided) -> None:
         source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
         source = copy_elements(source)
-    if source.elements.dtype is dtype and (bits := _BITS.get(dtype)) is not None:
+    if source.elements.dtype is dtype and (bits := _BITS.get(dtype.name)) is not None:
         target, source = _view_as(target, bits), _view_as(source, bits)
     # With its first use: what starts without a copy must not wait for it.
     from speedmetal.arrays.kernels.copy import copy
@@ -112,7 +104,7 @@ def _fill(target: Strided, value: HostArray) -> None:
     elements = target.elements
     if not elements.size:
         return
-    if (bits := _BITS.get(elements.dtype)) is not None:
+    if (bits := _BITS.get(elements.dtype.name)) is not None:
         target, value = _view_as(target, bits), value.view(bits.numpy)
     from speedmetal.arrays.kernels.copy import fill  # as above
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
+from speedmetal.dtypes import bfloat16, is_bfloat16_class
 from speedmetal.errors import UserInputError
 
 DEVICE_CPU = (1, 0)
 """DLPack's pair of device type (kDLCPU) and number."""
 
-_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _CODE_UNSIGNED, _CODE_BFLOAT = 1, 4  # DLDataTypeCode
 # Where DLTensor's `dtype` (code, bits: bytes; lanes) stands: behind a pointer, a device of two
 # int32 and an int32; in the versioned struct DLTensor itself follows 32 bytes.
@@ -39,7 +38,7 @@ def export_dlpack(view: np.ndarray[Any, Any], **options: Any) -> Any:
         view: What to share; kept alive by the capsule and by what is made of it.
         options: The protocol's ``max_version``, ``dl_device``, ``copy`` and ``stream``.
     """
-    if view.dtype != _BFLOAT16:
+    if not is_bfloat16_class(view.dtype.type):
         return view.__dlpack__(**options)
     capsule = view.view(np.uint16).__dlpack__(**options)
     _replace_code(capsule, _CODE_UNSIGNED, _CODE_BFLOAT)
@@ -63,7 +62,7 @@ def import_dlpack(source: Any) -> np.ndarray[Any, Any]:
         array = np.from_dlpack(producer)
     except (BufferError, RuntimeError, TypeError) as error:
         raise UserInputError(f"from_dlpack: {type(source).__name__}: {error}") from error
-    return array.view(_BFLOAT16) if producer.is_bfloat16 else array
+    return array.view(bfloat16.numpy) if producer.is_bfloat16 else array
 
 
 class _Producer:

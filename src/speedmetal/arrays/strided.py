@@ -17,11 +17,9 @@ from speedmetal.backends.device import (
     elements_fault,
     launch_layout,
 )
-from speedmetal.dtypes import ALL, DType, from_numpy
+from speedmetal.dtypes import DType, from_numpy, is_supported
 
 HostArray = np.ndarray[Any, Any]
-
-_SUPPORTED = frozenset(dtype.numpy for dtype in ALL)
 
 
 class Strided(DeviceArray):
@@ -59,7 +57,7 @@ class Strided(DeviceArray):
 
         It is read-only where that is.
         """
-        if host.dtype not in _SUPPORTED or elements_fault(host):
+        if not is_supported(host.dtype) or elements_fault(host):
             return None
         buffer = device.wrap(host)
         if buffer is None:

@@ -16,27 +16,17 @@ import numpy as np
 from speedmetal.common.records import record
 from speedmetal.dtypes import (
     DType,
-    bfloat16,
-    bool_,
     float16,
     float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
     uint64,
 )
 
-CODES: dict[DType, str] = {
-    bool_: "?", int8: "b", int16: "h", int32: "i", int64: "q",
-    uint8: "B", uint16: "H", uint32: "I", uint64: "Q",
-    float16: "e", bfloat16: "H", float32: "f", float64: "d",
+CODES = {
+    "bool_": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+    "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
+    "float16": "e", "bfloat16": "H", "float32": "f", "float64": "d",
 }  # fmt: skip
-"""How :mod:`struct` packs a number; a bfloat16 is given as its 16 bits, a bool is one byte."""
+"""How :mod:`struct` packs a number of each dtype; a bfloat16 is given as its 16 bits."""
 
 ADDRESS = uint64
 """The type of an address that is a number."""
@@ -81,7 +71,7 @@ def pack_numbers(dtype: DType, *numbers: Any) -> bytes:
     >>> pack_numbers(int32, 1, -1).hex()
     '01000000ffffffff'
     """
-    return struct.pack(f"={len(numbers)}{CODES[dtype]}", *numbers)
+    return struct.pack(f"={len(numbers)}{CODES[dtype.name]}", *numbers)
 
 
 def packer(pieces: Iterable[bytes | Number]) -> Pack:
@@ -99,7 +89,7 @@ def packer(pieces: Iterable[bytes | Number]) -> Pack:
             pending += piece
             continue
         constants += (pending, 0)
-        formats += (f"{len(pending)}s", CODES[piece.dtype] + f"{piece.padding}x")
+        formats += (f"{len(pending)}s", CODES[piece.dtype.name] + f"{piece.padding}x")
         numbers.append(piece)
         pending = b""
     if not numbers:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 RARE_THRESHOLD = 100_000
-"""New objects from one collection to the next, in place of the 700 or 2,000 that Python begins with.
+"""New objects from one collection to the next, in place of the 700 or 2,000 that Python sets.
 
 The imports and the compilation of a small kernel make some 40,000, nearly all of them modules,
 functions and nodes that stay. What is compiled for seconds is still collected now and then.

@@ -9,7 +9,6 @@ its own. Instances are made, compared and hashed as fast as those of dataclasses
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
 from functools import cache
 from reprlib import recursive_repr
 from types import CodeType, FunctionType
@@ -18,6 +17,53 @@ from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 _Class = TypeVar("_Class")
 
 _set = object.__setattr__
+
+
+class _Factory:
+    """Stands for a value that is made anew for each instance."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+def field(*, default_factory: Callable[[], Any]) -> Any:
+    """A field of a record whose default is made anew for each instance.
+
+    >>> @record
+    ... class Notes:
+    ...     lines: list[str] = field(default_factory=list)
+    >>> Notes()
+    Notes(lines=[])
+    """
+    return _Factory(default_factory)
+
+
+def replace(instance: _Class, /, **changes: Any) -> _Class:
+    """An instance like another of a record or a dataclass, with other values of some fields.
+
+    It is ``dataclasses.replace``, for records without what makes these dataclasses.
+
+    Raises:
+        TypeError: There is no such field.
+
+    >>> @record
+    ... class Point:
+    ...     x: float
+    ...     y: float
+    >>> replace(Point(1.0, 2.0), y=3.0)
+    Point(x=1.0, y=3.0)
+    """
+    cls: Any = type(instance)
+    if not hasattr(cls, "__record_is_frozen__"):
+        import dataclasses
+
+        changed: _Class = dataclasses.replace(instance, **changes)  # type: ignore[type-var]
+        return changed
+    for name in cls.__match_args__:
+        if name not in changes:
+            changes[name] = getattr(instance, name)
+    made: _Class = cls(**changes)
+    return made
 
 
 @overload
@@ -38,7 +84,7 @@ def record(
     """Make a class what ``@dataclass(frozen=True, slots=True)`` makes it.
 
     `dataclasses.fields`, `replace` and the like know it as a dataclass. It has no fields but its
-    own, and of what ``field`` may be told it knows defaults and their factories.
+    own; `field` gives one a default that is made anew.
 
     Args:
         cls: With annotated fields.
@@ -47,7 +93,7 @@ def record(
         weakref_slot: Whether there can be weak references to instances.
 
     Raises:
-        TypeError: A field without a default follows one that has one.
+        TypeError: A field without a default follows one that has one, or is one of ``dataclasses``.
 
     Example:
         >>> @record
@@ -78,6 +124,8 @@ def _make_record(
     defaults = {name: contents.pop(name) for name in names if name in contents}
     if tuple(defaults) != names[len(names) - len(defaults) :]:
         raise TypeError(f"{cls.__name__}: fields without defaults stand first")
+    if any(type(default).__module__ == "dataclasses" for default in defaults.values()):
+        raise TypeError(f"{cls.__name__}: expected `field` of records, got that of dataclasses")
     for name in ("__dict__", "__weakref__"):
         contents.pop(name, None)
     own = {
@@ -99,15 +147,23 @@ class _LikeDataclass:
         self._name = name
 
     def __get__(self, _instance: Any, cls: type) -> Any:
+        import dataclasses  # 2 ms, with what it imports
+
         owner = _owner(cls)
+        defaults = {
+            name: dataclasses.field(default_factory=value.make)
+            if isinstance(value, _Factory)
+            else value
+            for name, value in owner.__record_defaults__.items()
+        }
         contents = {
             "__doc__": "Fields.",  # where there is none, `dataclass` takes long to write one
             "__annotations__": owner.__annotations__,
-            **owner.__record_defaults__,
+            **defaults,
         }
         like = type(owner.__name__, (), contents)
         frozen = self._name == "__dataclass_params__" and owner.__record_is_frozen__
-        made: Any = dataclass(init=False, repr=False, eq=False, frozen=frozen)(like)
+        made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen)(like)
         found = getattr(made, self._name)
         setattr(owner, self._name, found)
         return found
@@ -128,7 +184,7 @@ def _owner(cls: type) -> Any:
 
 def _init(self: Any, /, *positional: Any, **named: Any) -> None:
     owner = _owner(type(self))
-    defaults = {name: _default(value) for name, value in owner.__record_defaults__.items()}
+    defaults = owner.__record_defaults__
     names = owner.__match_args__
     kinds = tuple([isinstance(defaults.get(name), _Factory) for name in names])
     code = _init_code(kinds, frozen=owner.__record_is_frozen__)
@@ -146,19 +202,6 @@ def _hash(self: Any) -> int:
     owner = _owner(type(self))
     found: int = _write(owner, "__hash__", _hash_code(len(owner.__match_args__)), {})(self)
     return found
-
-
-class _Factory:
-    """Stands for a value that is made anew for each instance."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-
-
-def _default(given: Any) -> Any:
-    if not isinstance(given, Field):
-        return given
-    return given.default if given.default is not MISSING else _Factory(given.default_factory)  # type: ignore[arg-type]
 
 
 def _write(
@@ -229,6 +272,8 @@ def _repr(self: Any) -> str:
 
 
 def _refuse_assignment(self: Any, name: str, *_: Any) -> NoReturn:
+    from dataclasses import FrozenInstanceError
+
     raise FrozenInstanceError(f"cannot assign to field {name!r} of a {type(self).__name__}")
 
 

@@ -15,7 +15,6 @@ import os
 import re
 import types
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from speedmetal.frontend.signature import (
     StaticArgument,
     TupleArgument,
     field_names,
+    is_dataclass,
     is_record_class,
     keywords_of,
     record_defaults,
@@ -124,10 +124,10 @@ class Fingerprint:
             self._parts.append(value.__name__)
         elif isinstance(value, type):
             self._add_class(value)
-        elif is_dataclass(value):
-            self.add(type(value))
-            for field in fields(value):
-                self.add(getattr(value, field.name))
+        elif is_dataclass(kind := type(value)):
+            self.add(kind)
+            for name in field_names(kind):
+                self.add(getattr(value, name))
         else:
             raise UnkeyableError(f"a {type(value).__name__}")
 

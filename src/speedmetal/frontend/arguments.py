@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import field
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.suggestions import suggest_names
 from speedmetal.frontend.values import Value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from speedmetal import dtypes
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.frontend.convert import as_complex, constant, implicit
 from speedmetal.frontend.frames import Env, Frame, Pin

@@ -65,10 +65,10 @@ def _wider(dtype: DType) -> str:
 
 
 _LARGEST_FLOATS = {
-    dtypes.float16: 65520.0,
-    dtypes.bfloat16: (2.0 - 2.0**-8) * 2.0**127,
-    dtypes.float32: (2.0 - 2.0**-24) * 2.0**127,
-    dtypes.float64: math.inf,
+    "float16": 65520.0,
+    "bfloat16": (2.0 - 2.0**-8) * 2.0**127,
+    "float32": (2.0 - 2.0**-24) * 2.0**127,
+    "float64": math.inf,
 }
 """Where rounding to a type becomes infinite: half a unit above its greatest number."""
 
@@ -78,7 +78,7 @@ def _to_float(value: float, dtype: DType, span: SourceSpan) -> float:
         number = float(value)
     except OverflowError:
         raise Fault(span, "the constant is too large for any float") from None
-    if abs(number) >= _LARGEST_FLOATS[dtype] and math.isfinite(number):
+    if abs(number) >= _LARGEST_FLOATS[dtype.name] and math.isfinite(number):
         raise Fault(
             span,
             f"the constant {number} is too large for {dtype.name}; write math.inf, or convert the"

@@ -7,11 +7,10 @@ the IR's tuples.
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.walk import expressions, operands
 from speedmetal.source import SourceSpan

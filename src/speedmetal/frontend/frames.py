@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.frontend.emit import Block, Flag
 from speedmetal.frontend.parse import Parsed
 from speedmetal.frontend.values import Value
@@ -106,7 +106,7 @@ class Pin:
     variable: Value
 
 
-@dataclass(slots=True, eq=False)  # to mypy, a record's function would be a method
+@dataclasses.dataclass(slots=True, eq=False)  # to mypy, a record's function would be a method
 class Frame:
     """A function that is being evaluated.
 
@@ -127,6 +127,6 @@ class Frame:
     parent: Frame | None = None
     label: Label | None = None
     result: Value | None = None  # of a return that ends the function on every way
-    loops: list[Loop | Unrolled] = field(default_factory=list)
-    pinned: dict[str, Pin] = field(default_factory=dict)
+    loops: list[Loop | Unrolled] = dataclasses.field(default_factory=list)
+    pinned: dict[str, Pin] = dataclasses.field(default_factory=dict)
     consumer: Consumer | None = None  # where the frame is a generator

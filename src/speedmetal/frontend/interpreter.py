@@ -10,10 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field
 from typing import Any, ClassVar
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError, Diagnostic, UserInputError
 from speedmetal.frontend.emit import (

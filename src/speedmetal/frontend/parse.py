@@ -10,10 +10,9 @@ import ast
 import sys
 import types
 import weakref
-from dataclasses import field
 from typing import Any
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.frontend.capture import Captured, FunctionNode, Source, capture
 

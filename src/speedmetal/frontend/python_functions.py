@@ -8,10 +8,10 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
+from speedmetal.common.records import replace
 from speedmetal.frontend import arithmetic, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.attributes import shape

@@ -8,10 +8,9 @@ variable is computed from it. That cannot go wrong where the range's own values 
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from speedmetal import dtypes
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType
 from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import (

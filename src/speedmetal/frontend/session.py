@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import field
 from typing import Any
 
 from speedmetal import dtypes
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.dtypes import DType
 from speedmetal.errors import Diagnostic
 from speedmetal.frontend.capture import Dependencies, Source

@@ -8,7 +8,6 @@ the leaves of its items, an expression the leaves of its structure, a static arg
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import types
 from abc import ABC, abstractmethod
@@ -137,6 +136,8 @@ def field_names(cls: Any) -> tuple[str, ...]:
     if issubclass(cls, tuple):
         names: tuple[str, ...] = getattr(cls, "_fields", ())
         return names
+    import dataclasses  # 2 ms, with what it imports; here, whoever made the class has it
+
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
@@ -151,11 +152,18 @@ def record_defaults(cls: Any) -> dict[str, Any]:
     if issubclass(cls, tuple):
         found: dict[str, Any] = getattr(cls, "_field_defaults", {})
         return found
+    import dataclasses  # as above
+
     return {
         field.name: field.default
         for field in dataclasses.fields(cls)
         if field.default is not dataclasses.MISSING
     }
+
+
+def is_dataclass(cls: type) -> bool:
+    """Whether a class is a dataclass, frozen or not."""
+    return hasattr(cls, "__dataclass_fields__")
 
 
 def is_record_class(cls: Any) -> bool:
@@ -287,7 +295,7 @@ def argument_type(value: Any, numbers: Numbers) -> Argument:
         return _array(value)
     if _is_static(value):
         return StaticArgument(dtypes.from_numpy(value) if isinstance(value, np.dtype) else value)
-    if dataclasses.is_dataclass(value):
+    if is_dataclass(type(value)):
         name = type(value).__name__
         raise UserInputError(
             f"a kernel can not take a {name}, because it is not frozen; write"

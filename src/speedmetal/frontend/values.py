@@ -9,10 +9,9 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType
 from speedmetal.frontend.signature import ExpressionArgument, field_names, with_article
 from speedmetal.intrinsics.record import Intrinsic

@@ -6,11 +6,10 @@ of the running program. Its *slot* is the join of everything that is bound to it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from speedmetal import dtypes
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType, beside_running_number, holds_all_values, kind_rank
 from speedmetal.frontend.signature import literal_dtype
 from speedmetal.frontend.values import (

@@ -120,12 +120,12 @@ def _zero_extend(call: str, width: int) -> str:
     return call.replace("{0}", f"(static_cast<unsigned int>({{0}}) & 0x{mask:x}u)")
 
 
-def _by_width(narrow: str, long: str) -> dict[tuple[str, Any], Spelling]:
-    spellings: dict[tuple[str, Any], Spelling] = {("cuda", d): long for d in _LONG}
+def _by_width(narrow: str, long: str) -> dict[tuple[str, str], Spelling]:
+    spellings: dict[tuple[str, str], Spelling] = {("cuda", d.name): long for d in _LONG}
     for dtype in _NARROW:
         call = _zero_extend(narrow, dtype.bits).replace("{width}", str(dtype.bits))
         call = call.replace("{spare}", str(32 - dtype.bits))
-        spellings["cuda", dtype] = "static_cast<{type}>(" + call + ")"
+        spellings["cuda", dtype.name] = "static_cast<{type}>(" + call + ")"
     return spellings
 
 
@@ -171,7 +171,7 @@ RECORDS = (
         "The high half of the exact product: ``(a * b) >> width`` without overflow.",
         _mulhi,
         ("@mulhi", "__mulhi", "mulhi"),
-        by_type={("cuda", dtype): spelling for dtype, spelling in _MULHI_CUDA.items()},
+        by_type={("cuda", dtype.name): spelling for dtype, spelling in _MULHI_CUDA.items()},
     ),
 )
 

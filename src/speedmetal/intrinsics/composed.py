@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from speedmetal.common.target_names import TARGETS
@@ -33,12 +32,12 @@ from speedmetal.intrinsics.reference import (
 _X = ("x",)
 _AB = ("a", "b")
 _BOTH = (math, np)
-_CPU_DOUBLE = ("cpu", float64)
-_CUDA_DOUBLE = ("cuda", float64)
+_CPU_DOUBLE = ("cpu", float64.name)
+_CUDA_DOUBLE = ("cuda", float64.name)
 _UNSIGNED = (uint8, uint16, uint32, uint64)
 
 
-def _doubles(function: Any) -> dict[tuple[str, Any], Any]:
+def _doubles(function: Any) -> dict[tuple[str, str], Any]:
     """The float64 function, for the targets that have float64."""
     return {_CPU_DOUBLE: function, _CUDA_DOUBLE: function}
 
@@ -69,7 +68,7 @@ def _ldexp(x: Any, exponent: Any) -> Any:
 
 def _nextafter(a: Any, b: Any) -> Any:
     dtype = common_type(a, b)
-    if dtype == ml_dtypes.bfloat16:
+    if dtype == bfloat16.numpy:
         result = np.asarray(_nextafter_bfloat(a, b))
     else:
         result = np.asarray(np.nextafter(np.asarray(a).astype(dtype), np.asarray(b).astype(dtype)))
@@ -78,7 +77,7 @@ def _nextafter(a: Any, b: Any) -> Any:
 
 def _nextafter_bfloat(a: Any, b: Any) -> Any:
     """NumPy's nextafter for bfloat16, whose ufunc ``ml_dtypes`` registers."""
-    dtype = np.dtype(ml_dtypes.bfloat16)
+    dtype = bfloat16.numpy
     return np.nextafter(np.asarray(a).astype(dtype), np.asarray(b).astype(dtype))
 
 
@@ -176,7 +175,7 @@ RECORDS = (
         accepts=NUMBERS,
         aliases=(np.sign,),
         by_type={
-            (target, dtype): numbers.sign_unsigned for target in TARGETS for dtype in _UNSIGNED
+            (target, dtype.name): numbers.sign_unsigned for target in TARGETS for dtype in _UNSIGNED
         },
     ),
     elementwise(
@@ -244,7 +243,7 @@ RECORDS = (
         wide=False,  # the neighbour depends on the type
         by_type=_doubles(numbers.nextafter_double)
         | {
-            (target, dtype): function
+            (target, dtype.name): function
             for target in TARGETS
             for dtype, function in (
                 (float16, numbers.nextafter_half),

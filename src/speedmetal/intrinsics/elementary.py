@@ -284,11 +284,11 @@ _CPU_BY_DOUBLE: dict[str, Spelling] = {"gamma": special.gamma_by_double}
 
 def _record(name: str, row: _Function) -> Intrinsic:
     single, double = _CPU[name]
-    by_type: dict[tuple[str, Any], Spelling] = {("cpu", float64): double}
+    by_type: dict[tuple[str, str], Spelling] = {("cpu", float64.name): double}
     if name in _CPU_BY_DOUBLE:
-        by_type["cpu", float32] = _CPU_BY_DOUBLE[name]
+        by_type["cpu", float32.name] = _CPU_BY_DOUBLE[name]
     if row.cuda is None:
-        by_type["cuda", float64] = double
+        by_type["cuda", float64.name] = double
     return elementwise(
         name,
         row.operands,

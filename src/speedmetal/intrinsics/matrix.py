@@ -34,7 +34,7 @@ def _matrix(
         matrix_operands=matrix_operands,
         tells_simdgroups=True,
         wide=False,
-        by_type={("metal", float64): _NO_DOUBLE},
+        by_type={("metal", float64.name): _NO_DOUBLE},
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Any
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
 
@@ -112,7 +111,7 @@ class Intrinsic(LanguageValue):
             (:func:`speedmetal.ir.types.greatest_index`).
         exchange: What a collective does; None for all else.
         wide: Computed in float32 where the operands are float16 or bfloat16.
-        by_type: Spellings of a target for operands of a type.
+        by_type: Spellings of a target for operands of a type, by their names.
     """
 
     name: str
@@ -135,12 +134,12 @@ class Intrinsic(LanguageValue):
     bounds: Callable[[int], tuple[int, int]] | None = None
     exchange: Exchange | None = None
     wide: bool = True
-    by_type: dict[tuple[str, DType], Spelling] = field(default_factory=dict)
+    by_type: dict[tuple[str, str], Spelling] = field(default_factory=dict)
 
     def spelling(self, target: str, dtype: DType | None = None) -> Spelling:
         """The spelling on a target, for operands of this type."""
-        if dtype is not None and (target, dtype) in self.by_type:
-            return self.by_type[target, dtype]
+        if dtype is not None and (target, dtype.name) in self.by_type:
+            return self.by_type[target, dtype.name]
         return self.spellings.get(target) or Unsupported("its record has no spelling for it")
 
     def is_one_exact_operation(self, dtype: DType | None) -> bool:

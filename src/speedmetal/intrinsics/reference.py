@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
+from speedmetal.dtypes import is_bfloat16_class
 from speedmetal.errors import UserInputError
-
-_SMALL_FLOATS = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
 
 def common_type(*operands: Any) -> np.dtype[Any]:
@@ -28,7 +26,7 @@ def common_type(*operands: Any) -> np.dtype[Any]:
     typed = [np.asarray(x).dtype for x in operands if not isinstance(x, bool | int | float)]
     if not typed:
         return np.dtype(np.float64)
-    floats = [dtype for dtype in typed if dtype.kind == "f" or dtype in _SMALL_FLOATS]
+    floats = [dtype for dtype in typed if dtype.kind == "f" or is_bfloat16_class(dtype.type)]
     if not floats:
         return np.dtype(np.float32)
     found = floats[0]

@@ -7,7 +7,7 @@ travel as float32, which holds all their values: sums and products are rounded o
 
 from __future__ import annotations
 
-from speedmetal.dtypes import DType, Kind, int64, uint64
+from speedmetal.dtypes import Kind, int64, uint64
 from speedmetal.intrinsics.define import INTEGERS, NUMBERS, spell_per_target
 from speedmetal.intrinsics.record import (
     QUAD_LANES,
@@ -66,9 +66,9 @@ def _collective(
     metal: Spelling = name if native_metal else f"@{name}"
     takes_truth = accepts == _TRUTH
     # Metal's simdgroup functions take values of up to 32 bits: the printer sends two halves.
-    by_type: dict[tuple[str, DType], Spelling] = {}
+    by_type: dict[tuple[str, str], Spelling] = {}
     if not takes_truth:
-        by_type = {("metal", dtype): f"@{name}" for dtype in (int64, uint64)}
+        by_type = {("metal", dtype.name): f"@{name}" for dtype in (int64, uint64)}
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.COLLECTIVE,

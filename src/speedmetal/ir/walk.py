@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, TypeVar
 
+from speedmetal.common.records import replace
 from speedmetal.ir.nodes import (
     Assert,
     Assign,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device
+from speedmetal.common.records import replace
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
 from speedmetal.errors import LaunchError

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import DeviceArray
 from speedmetal.backends.packing import bfloat16_bits
-from speedmetal.dtypes import bfloat16
+from speedmetal.dtypes import bfloat16, is_bfloat16_class
 from speedmetal.frontend.signature import (
     is_partial_class,
     is_record_class,
@@ -103,7 +102,6 @@ READERS: dict[type, Reader] = {
     bool: _read_number,
     complex: _read_complex,
     np.complex64: _read_complex,
-    ml_dtypes.bfloat16: _read_bfloat16,
     static: _read_known_argument,
     Expression: _read_expression,
 }
@@ -126,7 +124,7 @@ def reader_for(kind: type) -> Reader:
     elif issubclass(kind, np.ndarray):
         reader = _read_ndarray
     elif issubclass(kind, np.generic):
-        reader = _read_number
+        reader = _read_bfloat16 if is_bfloat16_class(kind) else _read_number
     elif issubclass(kind, tuple) or is_record_class(kind):
         reader = _read_record
     elif is_partial_class(kind):

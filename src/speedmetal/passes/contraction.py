@@ -6,9 +6,8 @@ and their compilers are told not to; so all targets give the same bits.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from speedmetal import dtypes
+from speedmetal.common.records import replace
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Binary, Call, Expression, Function, Invoke, Kernel, Unary

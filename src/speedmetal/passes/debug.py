@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from speedmetal.common.records import replace
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import Assert, Kernel, Statement
 

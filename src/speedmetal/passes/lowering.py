@@ -7,9 +7,9 @@ compiled once for its types in a process, and used by all kernels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Spelling, Unsupported

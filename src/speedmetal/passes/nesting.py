@@ -10,10 +10,10 @@ so that no result depends on it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeVar
 
 from speedmetal import dtypes
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import walk

@@ -52,7 +52,7 @@ def test_packing_in_pieces_is_packing_as_a_whole(given_pieces, seed, in_order, r
         place = next(left)
         values[place] = number_of(dtype, seed + place)
         pieces.append(Number(place, dtype, padding))
-        form += f"{CODES[dtype]}{padding}x"
+        form += f"{CODES[dtype.name]}{padding}x"
         whole.append(values[place])
     pack = packer(pieces)
     assert pack(values) == pack(values) == struct.pack(form, *whole)

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import field
 
 from speedmetal.backends.cpu.image import Image, round_up
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 
 
 class UnknownObjectError(Exception):

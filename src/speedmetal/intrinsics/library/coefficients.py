@@ -5,10 +5,10 @@ Each tuple starts with the highest power, as Horner's scheme wants it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from speedmetal.common.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Coefficients:
     """The polynomials of one float format."""
 

@@ -8,9 +8,9 @@ All split the argument as ``x = n * log(2) + r`` with n whole and |r| at most lo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.intrinsics.constructs import bitcast, select
 from speedmetal.intrinsics.exact import copysign, fabs, fma
 from speedmetal.intrinsics.library.formats import (
@@ -24,7 +24,7 @@ from speedmetal.intrinsics.library.formats import (
 from speedmetal.intrinsics.library.scaling import scale
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Range:
     """Limits and constants of an exponential of some base in some format.
 

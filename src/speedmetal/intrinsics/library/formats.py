@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType, float32, float64, int32, int64
 from speedmetal.intrinsics.constructs import bitcast, select
 from speedmetal.intrinsics.exact import fma
@@ -12,7 +12,7 @@ from speedmetal.intrinsics.library import coefficients
 from speedmetal.intrinsics.library.coefficients import Coefficients
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Format:
     """Numbers of an IEEE 754 binary format.
 

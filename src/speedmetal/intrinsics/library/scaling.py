@@ -48,7 +48,7 @@ scale = elementwise(
     _reference,
     spell_per_target("@scale", by_two_factors, by_two_factors),
     by_type={
-        ("cuda", float64): by_two_factors_double,
-        ("metal", float64): by_two_factors_double,
+        ("cuda", float64.name): by_two_factors_double,
+        ("metal", float64.name): by_two_factors_double,
     },
 )

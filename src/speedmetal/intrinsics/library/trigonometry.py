@@ -12,9 +12,9 @@ float64 from pieces of 1 / pi short enough for exact products, after M. Payne an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+from speedmetal.common.records import record
 from speedmetal.dtypes import float32, float64, int32
 from speedmetal.intrinsics.constructs import bitcast, select
 from speedmetal.intrinsics.exact import copysign, fabs, fma, isnan, maximum, minimum, rint, sqrt
@@ -31,7 +31,7 @@ from speedmetal.intrinsics.library.formats import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Turn:
     """A quarter or half turn, in three parts rounded down, and its inverse."""
 

@@ -14,9 +14,8 @@ varies is varying, unless everything that touches it is under that condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import field
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind, Varies
 from speedmetal.ir import counting, walk

@@ -9,7 +9,6 @@ barrier becomes a loop over the threadgroup's vectors. (Deep fission: Stratton, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import field
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import Path
 from speedmetal.common.records import record
@@ -43,7 +42,7 @@ class Shared:
     """Control flow (or an exit) that the whole threadgroup takes at once."""
 
     statement: Statement
-    bodies: tuple[tuple[Piece, ...], ...] = field(default=())
+    bodies: tuple[tuple[Piece, ...], ...] = ()
 
     @property
     def path(self) -> Path:

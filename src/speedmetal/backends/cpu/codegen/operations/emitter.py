@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field
 
-from speedmetal.common.records import record
+from speedmetal.common.records import field, record
 
 
 @record(frozen=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 
-import ml_dtypes
 import numpy as np
 
 from speedmetal import dtypes
@@ -75,7 +74,7 @@ def constant(value: float, dtype: DType) -> str:
     if dtype.is_integer:
         return str(int(value))
     if dtype is dtypes.bfloat16:
-        return str(int(np.array(value, ml_dtypes.bfloat16).view(np.uint16)))
+        return str(int(np.array(value, dtype.numpy).view(np.uint16)))
     if dtype is dtypes.float16:
         return f"0xH{int(np.array(value, np.float16).view(np.uint16)):04X}"
     with np.errstate(over="ignore"):
