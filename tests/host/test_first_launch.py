@@ -39,11 +39,11 @@ print(*sorted(sys.modules))
 COMPILING = (
     *("speedmetal.frontend.infer", "speedmetal.frontend.parse", "speedmetal.passes"),
     *("speedmetal.ir.nodes", "speedmetal.intrinsics", "speedmetal.backends.cpu.codegen.printer"),
-    *("speedmetal.backends.cpu.linker", "difflib", "pathlib"),
+    *("speedmetal.backends.cpu.linker", "pathlib"),
 )
 NEVER = (
     *("speedmetal.backends.c_family", "speedmetal.bench", "speedmetal.doctor"),
-    *("speedmetal.metal_simulator", "ml_dtypes", "platformdirs"),
+    *("speedmetal.metal_simulator", "difflib", "ml_dtypes", "platformdirs"),
 )
 BUDGET = {
     *("speedmetal", "array", "atexit", "copyreg", "errno", "gc", "mmap", "signal", "threading"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from speedmetal import dtypes
@@ -143,5 +142,8 @@ def suggest_names(name: str, visible: Iterable[str]) -> str:
         return f"; did you mean {FOREIGN[name]}?"
     names = sorted(set(visible))
     near = [other for other in names if other.lower() == name.lower()]
-    near = near or difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if not near:
+        import difflib  # for messages alone
+
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
