@@ -16,6 +16,7 @@ import numpy as np
 from speedmetal.common.records import record
 from speedmetal.dtypes import (
     DType,
+    bfloat16,
     float16,
     float32,
     uint64,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
 from speedmetal.backends.target import Target
 from speedmetal.backends.targets import find_target
 from speedmetal.common.garbage import rare_collections
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.metadata import KernelMetadata, metadata_of, pack_entry, unpack_entry
 from speedmetal.compiler.source import Specialisation
