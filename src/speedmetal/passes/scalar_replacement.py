@@ -59,8 +59,13 @@ from speedmetal.ir.nodes import (
 from speedmetal.ir.types import Space
 from speedmetal.passes.names import free_name, used_names
 
-MOST_ELEMENTS = 128
-"""The largest array that is replaced, in elements."""
+MOST_ELEMENTS = 256
+"""The largest array that is replaced, in elements.
+
+Measured on rows of a layer normalisation, Zen 4 with AVX-512: at 256 elements a kernel takes half
+the time that it takes in memory, though most are then spilled (under no mask), and compiles in half
+the time; at 512 it runs no faster.
+"""
 
 Body = tuple[Statement, ...]
 Element = tuple[Array, tuple[int, ...], int | None]
