@@ -1,11 +1,16 @@
-"""A stand-in for NVIDIA's driver: memory is the host's, kernels are loaded and do not run.
+"""A stand-in for NVIDIA's driver: memory is the host's, and streams do their work late.
 
-What is loaded must be machine code that has the entry; what is launched is kept to be looked at.
+What is loaded must be machine code that has the entry. Kernels do not run; a test that wants to see
+what they would do says so in Python. Everything else is as the driver has it: work is queued in its
+stream, and done, a piece at a time, when somebody asks whether a stream or an event is over. So
+whoever reads too early reads what was there before, and whoever frees or writes too early is seen.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +29,11 @@ MEMORY_BYTES = 1 << 30
 ARRAYS_OWN = ("copy", "fill")
 """Kernels that arrays launch by themselves, of which tests are not told."""
 CONTEXT = 0x1000
-STREAM = 0x2000
+FIRST_STREAM = 0x2000
+FREED = 0xDD
+"""What memory is filled with when it goes back."""
+AFTER_A_LOSS = ("cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuGetErrorName", "cuGetErrorString")
+"""What answers when the context has ended."""
 
 
 @dataclass
@@ -42,29 +51,74 @@ class Launched:
         return ctypes.string_at(self.parameters[number], size)
 
 
+class Fault(Exception):  # noqa: N818 - as the card has it
+    """Raised by what a test has a kernel do: it ends the context."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(eq=False)
+class Mark:
+    """Where an event was recorded, once."""
+
+    stream: int
+    reached_at: float | None = None
+
+
+def _nothing() -> None:
+    """What a wait does when it is over."""
+
+
+@dataclass(eq=False)
+class Work:
+    """A piece of a stream's work.
+
+    Attributes:
+        run: Does it.
+        touches: Address and size of all memory that it needs; None: of any.
+        waits_for: What must be reached before.
+    """
+
+    run: Callable[[], object] = _nothing
+    touches: tuple[tuple[int, int], ...] | None = ()
+    waits_for: Mark | None = None
+
+
 class DryDriver:
     """What ``ctypes.CDLL("libcuda.so.1")`` gives elsewhere.
 
     Attributes:
         launches: So far.
-        busy_polls: How many more times the stream says that it has not finished.
+        busy_polls: How many more times a stream or an event says that it is not over.
+        is_held: Whether no work is done at all.
+        is_eager: Whether work is done as soon as it can be.
         failures: The ``CUresult`` of the next calls of a function, by its name.
         calls: Names of the functions called so far.
         current: Contexts that are current, the innermost last.
-        on_launch: Called with each launch.
+        on_launch: Called with each launch, when the driver is asked for it; what it gives is
+            called when the kernel runs.
+        lost: What ended the context; 0 while it lives.
     """
 
     def __init__(self) -> None:
         self.launches: list[Launched] = []
         self.busy_polls = 0
+        self.is_held = self.is_eager = False
         self.failures: dict[str, list[int]] = {}
         self.calls: list[str] = []
         self.current: list[int] = []
         self.on_launch: Any = self.launches.append
+        self.lost = 0
         self.memory: dict[int, Any] = {}
+        self.host_memory: dict[int, Any] = {}
         self.modules: dict[int, bytes] = {}
         self.entries: dict[int, str] = {}
         self.dynamic_limit: dict[int, int] = {}
+        self.streams: dict[int, deque[Work]] = {}
+        self.events: dict[int, Mark | None] = {}
+        self.clock = 0.0
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("cu"):
@@ -73,11 +127,73 @@ class DryDriver:
 
         def call(*arguments: Any) -> int:
             self.calls.append(name)
+            if self.lost and name not in AFTER_A_LOSS:
+                return self.lost
             if failures := self.failures.get(name):
                 return failures.pop(0)
             return int(method(self, *arguments) or SUCCESS)
 
         return call
+
+    # --- The card ------------------------------------------------------------------------------
+
+    def _ask(self, stream: int, work: Work) -> None:
+        self._needs_context()
+        self.streams[stream].append(work)
+        while self.is_eager and not self.lost and self._does_some(stream):
+            pass
+
+    def _does_some(self, stream: int) -> bool:
+        """Do the next piece of a stream's work, or of the work that it waits for."""
+        queue = self.streams[stream]
+        if not queue or self.is_held:
+            return False
+        waits_for = queue[0].waits_for
+        if waits_for is not None and waits_for.reached_at is None:
+            return self._does_some(waits_for.stream)
+        work = queue.popleft()
+        self.clock += 1
+        try:
+            work.run()
+        except Fault as fault:
+            self.lost = fault.code
+        return True
+
+    def _poll(self, stream: int, is_over: Callable[[], bool]) -> int:
+        self._needs_context()
+        if self.busy_polls:
+            self.busy_polls -= 1
+            return NOT_READY
+        if not is_over():
+            self._does_some(stream)
+        return self.lost or (SUCCESS if is_over() else NOT_READY)
+
+    def _left(self) -> list[Work]:
+        return [work for queue in self.streams.values() for work in queue]
+
+    def _holds(self, known: dict[int, Any], address: int, size: int) -> bool:
+        return any(
+            begin <= address and address + size <= memory.ctypes.data + memory.size
+            for begin, memory in known.items()
+        )
+
+    def _new_memory(self, known: dict[int, Any], size: int) -> int:
+        memory = np.full(size + 256, 0xCD, np.uint8)
+        address = int(memory.ctypes.data) + -memory.ctypes.data % 256
+        known[address] = memory
+        return address
+
+    def _free(self, known: dict[int, Any], address: int) -> None:
+        self._needs_context()
+        memory = known.pop(address)
+        end = memory.ctypes.data + memory.size
+        for work in self._left():
+            assert work.touches is not None, "memory is freed before a launch that may need it"
+            for begin, size in work.touches:
+                assert end <= begin or begin + size <= address, "memory is freed before a copy"
+        memory[:] = FREED
+
+    # --- The driver ----------------------------------------------------------------------------
 
     def _needs_context(self) -> None:
         assert self.current[-1:] == [CONTEXT], "the context is not current"
@@ -115,39 +231,81 @@ class DryDriver:
     def _custreamcreate(self, found: Any, flags: int) -> None:
         assert flags == 1
         self._needs_context()
-        found._obj.value = STREAM
+        number = FIRST_STREAM + len(self.streams)
+        self.streams[number] = deque()
+        found._obj.value = number
 
     def _custreamquery(self, stream: Any) -> int:
-        assert stream.value == STREAM
+        return self._poll(stream.value, lambda: not self.streams[stream.value])
+
+    def _custreamwaitevent(self, stream: Any, event: Any, flags: int) -> None:
+        assert flags == 0
+        self._ask(stream.value, Work(waits_for=self.events[event.value]))
+
+    def _cueventcreate(self, found: Any, flags: int) -> None:
         self._needs_context()
-        if self.busy_polls:
-            self.busy_polls -= 1
+        assert flags in (0, 2)
+        number = 0x4000 + 2 * len(self.events) + (flags == 0)
+        self.events[number] = None
+        found._obj.value = number
+
+    def _cueventrecord(self, event: Any, stream: Any) -> None:
+        mark = self.events[event.value] = Mark(stream.value)
+
+        def reach() -> None:
+            mark.reached_at = self.clock
+
+        self._ask(stream.value, Work(reach))
+
+    def _cueventquery(self, event: Any) -> int:
+        mark = self.events[event.value]
+        if mark is None:
+            return SUCCESS
+        return self._poll(mark.stream, lambda: mark.reached_at is not None)
+
+    def _cueventelapsedtime(self, found: Any, begin: Any, end: Any) -> int:
+        """A millisecond for each piece of work."""
+        assert begin.value % 2 == end.value % 2 == 1, "an event that takes no time"
+        first, last = self.events[begin.value], self.events[end.value]
+        if first is None or last is None or None in (first.reached_at, last.reached_at):
             return NOT_READY
+        found._obj.value = last.reached_at - first.reached_at  # type: ignore[operator]
         return SUCCESS
 
     def _cumemalloc_v2(self, found: Any, size: int) -> int:
         self._needs_context()
         if size > MEMORY_BYTES:
             return OUT_OF_MEMORY
-        memory = np.full(size + 256, 0xCD, np.uint8)
-        address = memory.ctypes.data + -memory.ctypes.data % 256
-        self.memory[address] = memory
-        found._obj.value = address
+        found._obj.value = self._new_memory(self.memory, size)
         return SUCCESS
 
     def _cumemfree_v2(self, address: int) -> None:
+        self._free(self.memory, address)
+
+    def _cumemallochost_v2(self, found: Any, size: int) -> None:
         self._needs_context()
-        del self.memory[address]
+        found._obj.value = self._new_memory(self.host_memory, size)
+
+    def _cumemfreehost(self, address: int) -> None:
+        self._free(self.host_memory, address)
 
     def _cumemcpyhtodasync_v2(self, target: int, source: int, size: int, stream: Any) -> None:
-        assert stream.value == STREAM
-        self._needs_context()
-        ctypes.memmove(target, source, size)
+        self._copy(target, source, size, stream.value, on_card=target, of_host=source)
 
     def _cumemcpydtohasync_v2(self, target: int, source: int, size: int, stream: Any) -> None:
-        assert stream.value == STREAM
-        self._needs_context()
-        ctypes.memmove(target, source, size)
+        self._copy(target, source, size, stream.value, on_card=source, of_host=target)
+
+    def _copy(
+        self, target: int, source: int, size: int, stream: int, *, on_card: int, of_host: int
+    ) -> None:
+        assert self._holds(self.memory, on_card, size), "a copy outside the card's memory"
+        move = Work(lambda: ctypes.memmove(target, source, size), ((target, size), (source, size)))
+        self._ask(stream, move)
+        if not self._holds(self.host_memory, of_host, size):
+            is_busy = self.is_held or self.busy_polls > 0
+            assert not is_busy, "the driver waits here, without a limit"
+            while self.streams[stream] and not self.lost:
+                self._does_some(stream)
 
     def _cumoduleloaddata(self, found: Any, code: bytes) -> int:
         self._needs_context()
@@ -160,6 +318,7 @@ class DryDriver:
 
     def _cumoduleunload(self, module: Any) -> None:
         self._needs_context()
+        assert all(work.touches is not None for work in self._left()), "code is freed too early"
         del self.modules[module.value]
 
     def _cumodulegetfunction(self, found: Any, module: Any, name: bytes) -> int:
@@ -180,8 +339,6 @@ class DryDriver:
 
     def _culaunchkernel(self, entry: Any, *rest: Any) -> None:
         *sizes, dynamic, stream, parameters, extra = rest
-        self._needs_context()
-        assert stream.value == STREAM
         assert extra is None
         assert dynamic == 0 or dynamic <= self.dynamic_limit[entry.value]
         assert all(1 <= size <= ATTRIBUTES[5 + axis] for axis, size in enumerate(sizes[:3]))
@@ -189,8 +346,11 @@ class DryDriver:
         addresses = tuple(parameters)
         assert all(addresses)
         name = self.entries[entry.value]
+        run = None
         if name not in ARRAYS_OWN:
-            self.on_launch(Launched(name, tuple(sizes[:3]), tuple(sizes[3:]), dynamic, addresses))
+            asked = Launched(name, tuple(sizes[:3]), tuple(sizes[3:]), dynamic, addresses)
+            run = self.on_launch(asked)
+        self._ask(stream.value, Work(run or _nothing, None))
 
     def _cugeterrorname(self, code: int, text: Any) -> None:
         text._obj.value = f"CUDA_ERROR_{code}".encode()
@@ -201,5 +361,5 @@ class DryDriver:
 
 
 def dry_device(driver: DryDriver | None = None) -> CudaDevice:
-    """A device behind a driver that runs nothing."""
+    """A device behind a driver that runs no kernel."""
     return CudaDevice(Library(driver or DryDriver()))

@@ -20,6 +20,7 @@ from speedmetal.errors import DeviceError, UserInputError
 
 if TYPE_CHECKING:
     from speedmetal.backends.metal.driver.device import MetalDevice
+    from speedmetal.backends.stream_device import StreamDevice
     from speedmetal.backends.submission import Timing
 
 
@@ -111,8 +112,9 @@ class DeviceTime:
 def gpu_time(device: str | Device | None = None) -> Iterator[DeviceTime]:
     """Measure how long a device works on what it is asked for inside the block.
 
-    On a GPU that is the time of its command buffers, by its own clock: neither Python's work nor
-    the way to the GPU counts, but gaps between the launches of one command buffer do. On the CPU it
+    On a GPU that is the time of its command buffers, on NVIDIA's of what was submitted together, by
+    its own clock: neither Python's work nor the way to the GPU counts, but gaps between launches
+    that were submitted together do. On the CPU it
     is the wall time of the launches. What was asked for before is finished first, what is asked for
     inside is finished at the end.
 
@@ -138,14 +140,14 @@ def gpu_time(device: str | Device | None = None) -> Iterator[DeviceTime]:
         >>> measured.seconds > 0
         True
     """
-    from speedmetal.backends.metal.driver.device import MetalDevice
+    from speedmetal.backends.stream_device import StreamDevice
 
     measured = default_device() if device is None else find_device(device)
     result = DeviceTime()
     measured.synchronize()
     with ExitStack() as stack:
-        if isinstance(measured, MetalDevice):
-            stack.enter_context(_record_on_queues(measured, result))
+        if isinstance(measured, StreamDevice):
+            stack.enter_context(_record_on_streams(measured, result))
         else:
             stack.enter_context(_record_on_cpu(result))
         yield result
@@ -153,9 +155,9 @@ def gpu_time(device: str | Device | None = None) -> Iterator[DeviceTime]:
 
 
 @contextmanager
-def _record_on_queues(device: MetalDevice, result: DeviceTime) -> Iterator[None]:
-    """Take down every command buffer, and tell whoever did so before as well."""
-    before = [(queue, queue.recorder) for queue in device.queues]
+def _record_on_streams(device: StreamDevice, result: DeviceTime) -> Iterator[None]:
+    """Take down every batch, and tell whoever did so before as well."""
+    before = [(stream, stream.recorder) for stream in device.streams]
 
     def recorder_beside(other: Callable[[Timing], None] | None) -> Callable[[Timing], None]:
         def record(timing: Timing) -> None:
@@ -166,13 +168,13 @@ def _record_on_queues(device: MetalDevice, result: DeviceTime) -> Iterator[None]
 
         return record
 
-    for queue, other in before:
-        queue.recorder = recorder_beside(other)
+    for stream, other in before:
+        stream.recorder = recorder_beside(other)
     try:
         yield
     finally:
-        for queue, other in before:
-            queue.recorder = other
+        for stream, other in before:
+            stream.recorder = other
 
 
 @contextmanager

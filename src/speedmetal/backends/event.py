@@ -76,7 +76,8 @@ class Event(ABC, Generic[Command]):
             stream: Which.
             value: From :meth:`signal`; None: of the last signal.
         """
-        wanted = self._last if value is None else value
+        with self._lock:  # the last signal has been asked for, then
+            wanted = self._last if value is None else value
         stream.submit(self.wait_command(wanted), awaits=self)
 
     # --- The host ------------------------------------------------------------------------------

@@ -266,13 +266,17 @@ class Stream(Waiting, ABC, Generic[Command]):
         """Take from a finished submission what is of use, and let it go."""
         submission, batch.submission = batch.submission, None
         if submission is not None and failed:
-            batch.errors.append(submission.failure(batch.labels))
-        if submission is None or batch.errors:
+            error = submission.failure(batch.labels)
+            if error is not None:
+                batch.errors.append(error)
+        if submission is None or failed or batch.errors:
             # A device signals nothing that a failed submission would have signalled.
             for event, value in batch.signals:
                 event.ensure(value)
         if self.recorder is not None and submission is not None:
-            self.recorder(Timing(batch.serial, tuple(batch.labels), *submission.times()))
+            times = submission.times()
+            if times is not None:
+                self.recorder(Timing(batch.serial, tuple(batch.labels), *times))
         if batch.errors or batch.deliveries:
             self._finished.append(batch)
 
@@ -292,7 +296,7 @@ class Stream(Waiting, ABC, Generic[Command]):
         self._wait_for(self.open_serial - 1)
 
     def _wait_for(self, serial: int) -> None:
-        self.wait_until(lambda: self._is_completed(serial), self._labels_in_flight)
+        self.wait_until(lambda: self._is_completed(serial), self.labels_in_flight)
 
     def _is_completed(self, serial: int) -> bool:
         self.poll()
@@ -303,7 +307,8 @@ class Stream(Waiting, ABC, Generic[Command]):
                 event.poll()
         return False
 
-    def _labels_in_flight(self) -> list[str]:
+    def labels_in_flight(self) -> list[str]:
+        """The kernels that were submitted and not seen to end, in order."""
         return [label for batch in tuple(self._in_flight) for label in batch.labels]
 
     def collect_errors(self) -> list[Exception]:

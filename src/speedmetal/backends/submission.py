@@ -39,15 +39,17 @@ class Submission(Protocol[_Command_contra]):
     def status(self) -> Status:
         """How far the device is."""
 
-    def failure(self, labels: Sequence[str]) -> Exception:
-        """Why it failed.
+    def failure(self, labels: Sequence[str]) -> Exception | None:
+        """Why it failed; None: as one before it did, which was told.
 
         Args:
             labels: The kernels in it, in order.
         """
 
-    def times(self) -> tuple[float, float]:
-        """When it began and ended, in seconds on the device's clock."""
+    def times(self) -> tuple[float, float] | None:
+        """When it began and ended, in seconds on the device's clock; None: the device was not asked
+        to take them.
+        """
 
 
 @record

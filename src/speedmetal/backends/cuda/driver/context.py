@@ -1,12 +1,12 @@
-"""The context of one GPU, and the stream in which all of its work runs in the order of asking.
+"""The context of one GPU: what is made current around calls, and what can end it.
 
 **One context.** The GPU's primary context, which other libraries of the process use as well. It is
 made current around each group of calls, and what was current before is current again behind it, on
 whatever thread that is.
 
 **Lost contexts.** Some failures of kernels (an illegal address, a misaligned one) end the context:
-the driver answers every later call with the same error, whatever it is. The first call that meets
-one says what happened; all later ones that it happened, until the process ends.
+the driver answers every later call with the same error, whatever it is. The first one that meets it
+says what happened; all later ones that it happened, until the process ends.
 
 **Freeing.** Finalisers run on any thread, in the middle of anything, so they ask the driver for
 nothing: what they free is noted down, which is atomic, and freed before the next memory is made or
@@ -18,17 +18,16 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import deque
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
-from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError, Library
+from speedmetal.backends.cuda.driver.library import CudaError, Library
 from speedmetal.backends.forks import call_in_children, forked_message
-from speedmetal.backends.waiting import Waiting
+from speedmetal.backends.stream import Stream, finish_all
 from speedmetal.errors import DeviceError, KernelError
 
 _LOST = frozenset({214, 700, 702, 709, 710, *range(714, 720), 999})
 """Results after which the context can do nothing more (cuda.h: an illegal address, ...)."""
-_STREAM_NON_BLOCKING = 1
-_LABELS_KEPT = 16
 
 _FIND = (
     "to find the kernel, launch with debug=1, which checks indices, or call sm.synchronize() after"
@@ -36,7 +35,7 @@ _FIND = (
 )
 
 
-class Context(Waiting):
+class Context:
     """A GPU that can be talked to: ``with context:`` around calls of ``library``.
 
     Safe to use from several threads.
@@ -47,45 +46,43 @@ class Context(Waiting):
         name: Of the device, for messages.
 
     Attributes:
-        stream: The ``CUstream`` of all work.
+        library: The driver.
+        name: Of the device.
         problem: Why nothing can be done any more; empty as long as something can.
+        streams: Of the device, the first one first.
     """
 
     def __init__(self, library: Library, device: int, name: str) -> None:
-        super().__init__(name)
         self.library = library
+        self.name = name
         self.problem = ""
-        self._labels: deque[str] = deque(maxlen=_LABELS_KEPT)  # of launches since the last wait
+        self.streams: list[Stream[Any]] = []
         self._freed: deque[tuple[str, Any]] = deque()
         self._native = library.handle("cuDevicePrimaryCtxRetain", device)
-        with self:
-            self.stream = library.handle("cuStreamCreate", _STREAM_NON_BLOCKING)
         call_in_children(self.close_in_child)
 
-    def __enter__(self) -> Library:
+    def check(self) -> None:
+        """Refuse what is asked for in vain.
+
+        Raises:
+            DeviceError: Nothing can be done any more.
+        """
         if self.problem:
             raise DeviceError(self.problem)
+
+    def __enter__(self) -> Library:
+        self.check()
         self.library.call("cuCtxPushCurrent_v2", self._native)
         return self.library
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.library.result("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
-        if isinstance(error, CudaError) and error.code in _LOST:
-            self._lose(error.code)
+        if isinstance(error, CudaError) and is_lost(error.code):
+            failure = self.lose(error.code)
+            if failure is not None:
+                raise failure
 
-    def note_launch(self, kernel: str) -> None:
-        """Remember a launch, for messages."""
-        self._labels.append(kernel)
-
-    def wait(self) -> None:
-        """Wait until everything in the stream is done.
-
-        Raises:
-            KernelError: A kernel failed in a way that ends the context.
-            DeviceError: It has ended before, or the time limit is over.
-        """
-        self.wait_until(self._is_finished, lambda: self._labels)
-        self._labels.clear()
+    # --- Freeing -------------------------------------------------------------------------------
 
     def free_with(self, owner: object, function: str, handle: Any) -> None:
         """Free what the driver made some time after ``owner`` is gone.
@@ -110,34 +107,42 @@ class Context(Waiting):
         """Free what has no owner any more.
 
         Raises:
-            KernelError, DeviceError: As for waiting.
+            KernelError, DeviceError: The context is lost, or the time limit is over.
         """
         if not self._freed:
             return
         ready = [self._freed.popleft() for _ in range(len(self._freed))]
-        self.wait()
+        finish_all(self.streams)
         with self as library:
             for function, handle in ready:
                 library.call(function, handle)
 
-    def _is_finished(self) -> bool:
-        with self as library:
-            code = library.result("cuStreamQuery", self.stream)
-        if code not in (SUCCESS, NOT_READY):
-            self._lose(code)
-        return code == SUCCESS
+    # --- The end -------------------------------------------------------------------------------
 
-    def _lose(self, code: int) -> NoReturn:
-        """Say what ended the context; from now on nothing works."""
-        what = f"{self.library.meaning(code)}, in one of the launches of {self._kernels() or '?'}"
+    def lose(self, code: int, labels: Sequence[str] = ()) -> KernelError | None:
+        """Take note of what ended the context; from now on nothing works.
+
+        Args:
+            code: The driver's answer.
+            labels: Kernels that may have done it, beside those in flight.
+
+        Returns:
+            What happened, in full; None where it was told before.
+        """
+        if self.problem:
+            return None
+        running = [*labels, *(name for s in self.streams for name in s.labels_in_flight())]
+        names = ", ".join(map(repr, dict.fromkeys(running)))
+        what = f"{self.library.meaning(code)}, in one of the launches of {names or '?'}"
         end = f"the context of {self.name} is lost with all of its arrays: start the process again"
-        if not self.problem:
-            self.problem = f"{self.name} failed before: {what}; {end}"
-        raise KernelError(f"a kernel failed on {self.name}: {what}; {_FIND}; {end}")
-
-    def _kernels(self) -> str:
-        return ", ".join(map(repr, dict.fromkeys(self._labels)))
+        self.problem = f"{self.name} failed before: {what}; {end}"
+        return KernelError(f"a kernel failed on {self.name}: {what}; {_FIND}; {end}")
 
     def close_in_child(self) -> None:
         """Refuse any use from now on, in a forked child: the connection is the parent's."""
         self.problem = forked_message(self.name)
+
+
+def is_lost(code: int) -> bool:
+    """Whether an answer of the driver means that the context has ended."""
+    return code in _LOST

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speedmetal.backends.cuda.driver.commands import Copy, Mailbox, download, upload
 from speedmetal.backends.cuda.driver.context import Context
+from speedmetal.backends.cuda.driver.events import Event
 from speedmetal.backends.cuda.driver.library import Library
-from speedmetal.backends.cuda.driver.memory import Allocation, DevicePool
+from speedmetal.backends.cuda.driver.markers import Markers
+from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
+from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
-from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program
-from speedmetal.backends.forks import EXIT_SECONDS, drain_at_end
+from speedmetal.backends.device import Buffer, BuildOptions, DeviceLimits, Program
 from speedmetal.backends.pool import size_class
+from speedmetal.backends.stream import Stream
+from speedmetal.backends.stream_device import StreamDevice, Words
+from speedmetal.backends.stream_pool import Allocation
 from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
-
-Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 _LONGEST_NAME = 256
 _LONGEST_GRID = 2**32 - 1
@@ -36,17 +39,19 @@ _SHARED_BYTES_OPT_IN = 97
 _CAPABILITY = (75, 76)
 
 
-class CudaDevice(Device):
+class CudaDevice(StreamDevice):
     """One GPU.
 
-    Memory of deleted arrays is kept for later ones. Kernels run later than they are asked for, in
-    that order; those that may print or fail are waited for at once.
+    Memory of deleted arrays is kept for later ones. Kernels and copies run later than they are
+    asked for, in that order; what they report is delivered by ``synchronize``.
 
     Args:
         library: The driver.
 
     Attributes:
         context: The way to the GPU.
+        stream: Where kernels and copies run, in order.
+        staging: The host's memory that copies pass through.
         architecture: What kernels are compiled for: ``"sm_90"``.
 
     Raises:
@@ -65,7 +70,10 @@ class CudaDevice(Device):
         self._native = library.number("cuDeviceGet", 0)
         self._library = library
         self.context = Context(library, self._native, self.name)
+        self._markers = Markers(self.context)
+        self.stream = self.new_stream()
         self.pool = DevicePool(self.context)
+        self.staging = StagingPool(self.context)
         major, minor = map(self._attribute, _CAPABILITY)
         self.architecture = f"sm_{major}{minor}"
         x, y, z = map(self._attribute, _BLOCK_SIZES)
@@ -77,7 +85,7 @@ class CudaDevice(Device):
             (x, y, z),
             (gx, gy, gz),
         )
-        drain_at_end(self)
+        self.watch_process()
 
     def _attribute(self, number: int) -> int:
         return self._library.number("cuDeviceGetAttribute", number, self._native)
@@ -99,14 +107,34 @@ class CudaDevice(Device):
         }
         return json.dumps(facts, sort_keys=True)
 
-    @property
-    def time_limit_seconds(self) -> float | None:
-        """The longest that anything waits for the GPU; None: without limit, until Ctrl-C."""
-        return self.context.time_limit_seconds
+    # --- Streams -------------------------------------------------------------------------------
 
-    @time_limit_seconds.setter
-    def time_limit_seconds(self, limit: float | None) -> None:
-        self.context.time_limit_seconds = limit
+    @property
+    def streams(self) -> list[Stream[Any]]:
+        return self.context.streams
+
+    def new_stream(self) -> CudaStream:
+        """Another stream, which runs beside the others; order them with :meth:`new_event`."""
+        stream = CudaStream(self.context, self._markers)
+        stream.time_limit_seconds = self.time_limit_seconds
+        return stream
+
+    def new_event(self) -> Event:
+        """An event for the streams of this device."""
+        return Event(self.context, self._markers)
+
+    def synchronize(self) -> None:
+        """Wait for the GPU, and deliver what kernels reported.
+
+        Raises:
+            KernelError: A kernel failed since the last call; perhaps in a way that ends the
+                process's use of the GPU.
+            DeviceError: It did before, or the time limit is over.
+        """
+        super().synchronize()
+        self.context.check()
+        self.staging.collect()
+        self.context.free()
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -115,56 +143,65 @@ class CudaDevice(Device):
 
     def _allocate_block(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
         capacity = size_class(size_bytes)
-        block = self.pool.take(capacity, capacity, counted_bytes)
+        block = self.pool.take_or_wait(capacity, capacity, counted_bytes)
         if block is None:
             raise DeviceError(
                 f"{self.name} has no memory for {size_bytes} bytes;"
                 f" {self.memory_info().bytes_in_use} bytes are in use by arrays: delete some, or"
                 " use smaller ones"
             )
-        return Buffer(self, block.address, size_bytes, Allocation(block, self.pool), None)
+        return Buffer(
+            self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
+        )
 
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
-        if source.nbytes == 0:
-            return
-        with self.context as library:
-            library.call(
-                "cuMemcpyHtoDAsync_v2",
-                *(target.address, source.ctypes.data, source.nbytes, self.context.stream),
-            )
-        self.context.wait()  # the driver may read the host's memory until then
-
-    def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
-        if target.nbytes == 0:
-            return
-        with self.context as library:
-            library.call(
-                "cuMemcpyDtoHAsync_v2",
-                *(target.ctypes.data, source.address, target.nbytes, self.context.stream),
-            )
-        self.context.wait()
-
-    def synchronize(self) -> None:
-        """Wait for the GPU.
+        """Fill ``target``; a long copy waits for everything that was asked for before.
 
         Raises:
-            KernelError: A kernel failed in a way that ends the process's use of the GPU.
-            DeviceError: It did before, or the time limit is over.
+            KernelError, DeviceError: As for :meth:`synchronize`, where it waits.
         """
-        self.context.wait()
-        self.pool.collect()
-        self.context.free()
+        self.context.check()
+        size = source.nbytes
+        if size == 0:
+            return
+        if size > STAGING_BYTES:
+            self._copy_directly(upload(target.address, source.ctypes.data, size))
+            return
+        staging = self.staging.allocate(size)
+        staging.view()[:] = source.reshape(-1).view(np.uint8)
+        self.stream.submit(upload(target.address, staging.block.host_address, size))
+        self.stream.flush()
+
+    def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
+        """Fill ``target`` when everything that was asked for before is done.
+
+        Raises:
+            KernelError, DeviceError: As for :meth:`synchronize`.
+        """
+        self.context.check()
+        size = target.nbytes
+        if size == 0:
+            return
+        if size > STAGING_BYTES:
+            self._copy_directly(download(source.address, target.ctypes.data, size))
+            return
+        staging = self.staging.allocate(size)
+        self.stream.submit(download(source.address, staging.block.host_address, size))
+        self.synchronize()
+        target.reshape(-1).view(np.uint8)[:] = staging.view()
+
+    def _copy_directly(self, copy: Copy) -> None:
+        """Copy from or to memory of the host that is not page-locked."""
+        # The driver may wait for all that the stream does before, beyond any time limit: that is
+        # done by then.
+        self.synchronize()
+        self.stream.submit(copy)
+        self.synchronize()
 
     def empty_cache(self) -> None:
-        self.pool.trim()
+        for pool in (self.pool, self.staging):
+            pool.trim()
         self.context.free()
-
-    def drain(self) -> None:
-        """At the end of the process: let the GPU finish, and tell what failed."""
-        if not self.context.problem:
-            limit = self.time_limit_seconds
-            self.time_limit_seconds = EXIT_SECONDS if limit is None else min(limit, EXIT_SECONDS)
-            self.synchronize()
 
     # --- Kernels: what compiles is imported when something is compiled -------------------------
 
@@ -176,18 +213,19 @@ class CudaDevice(Device):
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load
 
-        return load(self.context, self.limits, code, kernel)
+        return load(self.context, self.stream, self.limits, code, kernel)
 
-    def run_with_mailbox(
-        self,
-        run: Callable[[list[Any]], None],
-        values: list[Any],
-        words: Words,
-        deliver: Callable[[Words], None],
-    ) -> None:
-        mailbox = self._allocate_block(words.nbytes, None)
-        self.copy_from_host(words, mailbox)
-        values[0] = mailbox.address
-        run(values)
-        self.copy_to_host(mailbox, words)
-        deliver(words)
+    def new_mailbox(self, words: Words) -> tuple[Mailbox, Words]:
+        size = words.nbytes
+        staging = self.staging.allocate(size)
+        content: Words = staging.view().view(np.uint32)
+        content[:] = words
+        memory = self._allocate_block(size, None)
+        host_address = staging.block.host_address
+        mailbox = Mailbox(
+            memory.address,
+            upload(memory.address, host_address, size),
+            download(memory.address, host_address, size),
+            memory,
+        )
+        return mailbox, content

@@ -1,78 +1,130 @@
-"""The GPU's memory: blocks from the driver, kept for reuse.
+"""The GPU's memory, and the host's that it copies from: blocks from the driver, kept for reuse.
 
-All work is done in one stream, in the order of asking. So a block that came back can be used again
-at once: what was asked of it before is done before.
+One stream does everything in the order of asking, so a block of the GPU that came back can be used
+again at once. What the host writes to waits for the copies out of it.
 """
 
 from __future__ import annotations
 
 import ctypes
+from abc import abstractmethod
+from typing import Any
 
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError
-from speedmetal.backends.pool import Block, CachingPool
+from speedmetal.backends.pool import size_class
+from speedmetal.backends.stream_pool import Allocation, StreamBlock, StreamPool
+from speedmetal.errors import DeviceError
 
 IDLE_FLOOR_BYTES = 256 << 20
 """So much may be idle however little arrays have used."""
 
+STAGING_BYTES = 4 << 20
+"""Up to so many bytes are copied through page-locked memory, without waiting."""
 
-class DeviceBlock(Block):
-    """Memory of the GPU.
+_IDLE_STAGING_BYTES = 64 << 20
+_STAGING_STEP_BYTES = 4096
+
+
+class DeviceBlock(StreamBlock):
+    """Memory of the GPU, or of the host, page-locked.
 
     Args:
-        address: Of its first byte, on the GPU.
+        address: Of its first byte.
         capacity_bytes: Its length.
+        host_address: The same, where it is the host's; else 0.
     """
 
     __slots__ = ("address",)
 
-    def __init__(self, address: int, capacity_bytes: int) -> None:
-        super().__init__(capacity_bytes, capacity_bytes)
+    def __init__(self, address: int, capacity_bytes: int, host_address: int) -> None:
+        super().__init__(capacity_bytes, capacity_bytes, host_address)
         self.address = address
 
 
-class Allocation:
-    """The owner of a block: it returns to the pool when this goes."""
-
-    __slots__ = ("_pool", "block")
-
-    def __init__(self, block: DeviceBlock, pool: DevicePool) -> None:
-        self.block = block
-        self._pool = pool
-
-    def __del__(self) -> None:
-        self._pool.returned.append(self.block)
-
-
-class DevicePool(CachingPool[int, DeviceBlock]):
-    """The memory of one GPU.
-
-    As much may be idle as arrays have had at once, at least `IDLE_FLOOR_BYTES`: other programs and
-    libraries use the GPU as well.
+class _DriversPool(StreamPool[int, DeviceBlock]):
+    """Memory that the driver makes.
 
     Args:
-        context: The way to it.
+        context: The way to the GPU.
     """
 
+    free_function: str
+
     def __init__(self, context: Context) -> None:
-        super().__init__()
+        super().__init__(context.name, context.streams)
         self._context = context
+
+    @abstractmethod
+    def new_block(self, capacity_bytes: int) -> DeviceBlock:
+        """A block from the driver, inside ``with context:``.
+
+        Raises:
+            CudaError: It makes none.
+        """
 
     def make(self, key: int, capacity_bytes: int) -> DeviceBlock | None:  # noqa: ARG002 - equal
         self._context.free()
-        address = ctypes.c_uint64()
         try:
-            with self._context as library:
-                library.call("cuMemAlloc_v2", ctypes.byref(address), capacity_bytes)
+            with self._context:
+                return self.new_block(capacity_bytes)
         except CudaError as error:
             if error.code != OUT_OF_MEMORY:
                 raise
             return None
-        return DeviceBlock(address.value, capacity_bytes)
 
     def discard(self, block: DeviceBlock) -> None:
-        self._context.free_later("cuMemFree_v2", block.address)
+        self._context.free_later(self.free_function, block.address)
+
+
+class DevicePool(_DriversPool):
+    """The memory of one GPU.
+
+    As much may be idle as arrays have had at once, at least `IDLE_FLOOR_BYTES`: other programs and
+    libraries use the GPU as well.
+    """
+
+    free_function = "cuMemFree_v2"
+
+    def new_block(self, capacity_bytes: int) -> DeviceBlock:
+        address = ctypes.c_uint64()
+        self._context.library.call("cuMemAlloc_v2", ctypes.byref(address), capacity_bytes)
+        return DeviceBlock(address.value, capacity_bytes, 0)
+
+    def is_seen_by_host(self, block: DeviceBlock) -> bool:  # noqa: ARG002 - none is
+        return False
 
     def idle_limit(self, peak_bytes: int) -> float:
         # Blocks are up to an eighth longer than what they are for.
         return max(peak_bytes + peak_bytes // 8, IDLE_FLOOR_BYTES)
+
+
+class StagingPool(_DriversPool):
+    """Page-locked memory of the host, through which copies pass."""
+
+    free_function = "cuMemFreeHost"
+
+    def new_block(self, capacity_bytes: int) -> DeviceBlock:
+        address: Any = self._context.library.handle("cuMemAllocHost_v2", capacity_bytes).value
+        return DeviceBlock(address, capacity_bytes, address)
+
+    def is_seen_by_host(self, block: DeviceBlock) -> bool:  # noqa: ARG002 - all are
+        return True
+
+    def idle_limit(self, peak_bytes: int) -> float:  # noqa: ARG002 - none of it is an array's
+        return _IDLE_STAGING_BYTES
+
+    def allocate(self, size_bytes: int) -> Allocation[DeviceBlock]:
+        """So many bytes of undefined content, for one copy.
+
+        Raises:
+            DeviceError: The host has not that much to lock.
+        """
+        capacity = size_class(size_bytes, _STAGING_STEP_BYTES, _STAGING_STEP_BYTES)
+        block = self.take_or_wait(capacity, capacity, None)
+        if block is None:
+            raise DeviceError(
+                f"{self._context.name}: the host has no {size_bytes} bytes to lock for a copy; see"
+                " how much memory is free, and the limit of locked memory (ulimit -l)"
+            )
+        return Allocation(block, size_bytes, self)

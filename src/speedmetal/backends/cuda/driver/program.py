@@ -1,15 +1,16 @@
-"""Kernels on the GPU: loaded, and note_launch."""
+"""Kernels on the GPU: loaded, and launched."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
+from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError
+from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program
 from speedmetal.backends.packing import ADDRESS, Number, packer
 from speedmetal.errors import InternalError, LaunchError
@@ -23,11 +24,14 @@ _MAX_DYNAMIC_BYTES = 8
 _POINTER_BYTES = 8
 
 
-def load(context: Context, limits: DeviceLimits, code: bytes, kernel: str) -> CudaProgram:
+def load(
+    context: Context, stream: CudaStream, limits: DeviceLimits, code: bytes, kernel: str
+) -> CudaProgram:
     """A program from what :func:`speedmetal.backends.cuda.driver.build.built` made.
 
     Args:
-        context: Where it will run.
+        context: Where it is loaded.
+        stream: Where it will run.
         limits: What one launch may ask for there.
         code: The bytes.
         kernel: The user's name of the kernel, for messages.
@@ -35,14 +39,15 @@ def load(context: Context, limits: DeviceLimits, code: bytes, kernel: str) -> Cu
     Raises:
         InternalError: The code is damaged, or made for another GPU.
     """
-    return CudaProgram(context, limits, unpacked(code), kernel)
+    return CudaProgram(context, stream, limits, unpacked(code), kernel)
 
 
 class CudaProgram(Program):
-    """A kernel that can be note_launch.
+    """A kernel that can be launched.
 
     Args:
-        context: Where it runs.
+        context: Where it is loaded.
+        stream: Where it runs.
         limits: What one launch may ask for there.
         code: The kernel.
         kernel: The user's name of it.
@@ -51,16 +56,17 @@ class CudaProgram(Program):
     def __init__(
         self,
         context: Context,
+        stream: CudaStream,
         limits: DeviceLimits,
         code: CudaCode,
         kernel: str,
     ) -> None:
         self._context = context
+        self._stream = stream
         self._device = context.name
         self._code = code
         self._kernel = kernel
         self._places = _places(code)
-        self._parameters = ctypes.c_void_p * len(self._places)
         self._allowed_bytes = limits.threadgroup_memory_bytes
         self._most_groups = limits.threadgroups
         self._context.free()
@@ -93,9 +99,17 @@ class CudaProgram(Program):
         # Where numbers decide on the lengths, each launch brings them.
         known = self._dynamic_bytes(lengths) if self._is_complete(lengths) else 0
 
+        entry, kernel, places = self._entry, self._kernel, self._places
+        check, launch_on_stream = self._context.check, self._stream.launch
+
         def run(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
+            check()
             dynamic = known if stated_lengths is None else self._dynamic_bytes(stated_lengths)
-            self._launch(sizes, dynamic, pack(values))
+            mailbox = values[0] or None
+            if mailbox is not None:
+                values = [mailbox.address, *values[1:]]
+            command = LaunchCommand(kernel, entry, sizes, dynamic, pack(values), places, mailbox)
+            launch_on_stream(command, kernel, 0, mailbox)
 
         return run
 
@@ -114,21 +128,6 @@ class CudaProgram(Program):
         yield from self._code.layout.pieces(launch)
         if self._code.has_mailbox:
             yield Number(0, ADDRESS)
-
-    def _launch(self, sizes: tuple[int, ...], dynamic_bytes: int, arguments: bytes) -> None:
-        memory = ctypes.create_string_buffer(arguments, len(arguments))
-        start = ctypes.addressof(memory)
-        parameters = self._parameters(*[start + place for place in self._places])
-        stream = self._context.stream
-        self._context.note_launch(self._kernel)
-        with self._context as library:
-            try:
-                library.call(
-                    "cuLaunchKernel", self._entry, *sizes, dynamic_bytes, stream, parameters, None
-                )
-            except CudaError as error:
-                error.add_note(f"in a launch of kernel {self._kernel!r}")
-                raise
 
     def _is_complete(self, lengths: Sequence[int]) -> bool:
         return len(lengths) == self._code.dynamic_bytes.count(0)

@@ -1,15 +1,7 @@
 """Device memory: Metal buffers, kept for reuse, and the host's views of them.
 
-Who owns what: an :class:`Allocation` holds a :class:`BufferBlock`, one ``MTLBuffer``, for as long
-as an array or a NumPy view of it lives. NumPy's views are made through its array interface, so that
-each has the allocation as its base: ``contents()`` alone keeps nothing alive. When the last of them
-goes, the block returns to its :class:`BufferPool` (:mod:`speedmetal.backends.pool` has the rules).
-
-**When a block may be used again.** Launches run later than they are asked for, and the host may
-write to a new array at once. So a block that comes back carries, for each queue, the number of the
-last batch that could have used it (``Queue.last_serial`` at that moment: everything asked of the
-queue so far), and waits in line until the queues have finished these. Reading these numbers is
-atomic and takes no lock, so that finalisers may do it.
+A block is one ``MTLBuffer``; :mod:`speedmetal.backends.stream_pool` says who owns it, and when it
+may be used again. The host's views keep it alive: ``contents()`` alone keeps nothing alive.
 
 **One array, one buffer.** Arrays do not share Metal buffers, not even small ones: an access outside
 an array is then outside its buffer, which Metal's validation and the simulator can see.
@@ -27,13 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.forks import ForkedLock
 from speedmetal.backends.metal.driver.bridge import Bridge
 from speedmetal.backends.metal.driver.queue import Queue
-from speedmetal.backends.pool import Block, CachingPool, size_class
+from speedmetal.backends.pool import size_class
+from speedmetal.backends.stream_pool import Allocation, Bytes, StreamBlock, StreamPool
 from speedmetal.errors import DeviceError, UnknownNameError
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 COPY_ALIGNMENT_BYTES = 4
 """Sizes and offsets of copies between buffers are multiples of it on macOS."""
@@ -83,70 +73,33 @@ def current_storage() -> Storage:
     return _storage.get()
 
 
-class BufferBlock(Block):
+class BufferBlock(StreamBlock):
     """One ``MTLBuffer``.
 
     Args:
         resource: The ``MTLBuffer`` itself.
-        address: The address of its bytes in the host's memory; 0 where the host has none.
+        host_address: The address of its bytes in the host's memory; 0 where the host has none.
         capacity_bytes: Its length.
         storage: Its storage mode.
         kept: The host's memory behind a buffer without a copy, which must live as long; such a
             block counts for nothing and is never reused.
-
-    Attributes:
-        serials: For each queue, the number of the last batch that could have used it, once it came
-            back.
     """
 
-    __slots__ = ("address", "kept", "resource", "serials", "storage")
-
-    serials: tuple[int, ...]
+    __slots__ = ("kept", "resource", "storage")
 
     def __init__(
         self,
         resource: Any,
-        address: int,
+        host_address: int,
         capacity_bytes: int,
         storage: Storage,
         kept: object = None,
     ) -> None:
         key = (storage, capacity_bytes) if kept is None else None
-        super().__init__(key, capacity_bytes if kept is None else 0)
+        super().__init__(key, capacity_bytes if kept is None else 0, host_address)
         self.resource = resource
-        self.address = address
         self.storage = storage
         self.kept = kept
-
-
-class Allocation:
-    """The owner of a block, which returns to the pool when the owner is freed.
-
-    NumPy takes it for an array of bytes, where the host sees them.
-    """
-
-    __slots__ = ("__array_interface__", "__weakref__", "_pool", "block")
-
-    __array_interface__: dict[str, Any]
-
-    def __init__(self, block: BufferBlock, size_bytes: int, pool: BufferPool) -> None:
-        self.block = block
-        self._pool = pool
-        if block.address:
-            self.__array_interface__ = {
-                "version": 3,
-                "shape": (size_bytes,),
-                "typestr": "|u1",
-                "data": (block.address, False),
-            }
-
-    def __del__(self) -> None:
-        self.block.serials = self._pool.last_serials()
-        self._pool.returned.append(self.block)
-
-    def view(self) -> Bytes:
-        """The host's bytes; the array keeps this object alive."""
-        return np.asarray(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +127,7 @@ EXACT = Policy(exact_size, reuses=False)
 """For the simulator: it fills new buffers with a pattern, and sees any access beyond their end."""
 
 
-class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
+class BufferPool(StreamPool[tuple[Storage, int], BufferBlock]):
     """The buffers of one device. Safe to use from several threads.
 
     Args:
@@ -185,8 +138,6 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
         policy: How it makes blocks.
     """
 
-    runs_later = True
-
     def __init__(
         self,
         bridge: Bridge,
@@ -196,7 +147,10 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
         policy: Policy,
     ) -> None:
         super().__init__(
-            reuses=policy.reuses, bytes_allowed=int(device.recommendedMaxWorkingSetSize())
+            name,
+            queues,
+            reuses=policy.reuses,
+            bytes_allowed=int(device.recommendedMaxWorkingSetSize()),
         )
         metal = bridge.Metal
         self._options = {
@@ -206,14 +160,14 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
         }
         self._bridge = bridge
         self._device = device
-        self._queues = queues
-        self._name = name
         self._capacity_of = policy.capacity_of
         self._longest = int(device.maxBufferLength())
 
     # --- Making --------------------------------------------------------------------------------
 
-    def allocate(self, size_bytes: int, mode: Storage, *, is_array: bool = False) -> Allocation:
+    def allocate(
+        self, size_bytes: int, mode: Storage, *, is_array: bool = False
+    ) -> Allocation[BufferBlock]:
         """A block of at least so many bytes, of undefined content, that nothing else uses.
 
         Args:
@@ -234,12 +188,7 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
             capacity = -(-capacity // COPY_ALIGNMENT_BYTES) * COPY_ALIGNMENT_BYTES
         capacity = min(capacity, self._longest)
         counted = size_bytes if is_array else None
-        block = self.take((mode, capacity), capacity, counted)
-        if block is None:
-            # What was returned is of use only when the GPU has finished with it.
-            for queue in self._queues:
-                queue.finish()
-            block = self.take((mode, capacity), capacity, counted)
+        block = self.take_or_wait((mode, capacity), capacity, counted)
         if block is None:
             raise self._out_of_memory(size_bytes)
         return Allocation(block, size_bytes, self)
@@ -254,7 +203,7 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
             address = 0 if mode is Storage.PRIVATE else _host_address(resource, capacity_bytes)
         return BufferBlock(resource, address, capacity_bytes, mode)
 
-    def wrap(self, host: Bytes) -> Allocation | None:
+    def wrap(self, host: Bytes) -> Allocation[BufferBlock] | None:
         """A buffer on memory of the host, without a copy; None where Metal cannot do that.
 
         Metal takes whole pages, from the first byte of one.
@@ -289,30 +238,8 @@ class BufferPool(CachingPool[tuple[Storage, int], BufferBlock]):
             " ones, or process the data in parts"
         )
 
-    # --- Waiting for the GPU -------------------------------------------------------------------
-
-    def last_serials(self) -> tuple[int, ...]:
-        """For each queue, the number of the last batch that was asked of it."""
-        return tuple([queue.last_serial for queue in self._queues])
-
-    def waits(self, block: BufferBlock) -> bool:
-        # What is used on the GPU alone, whose only queue keeps the order, need not wait.
-        return block.storage is not Storage.PRIVATE or len(self._queues) > 1
-
-    def poll(self) -> None:
-        for queue in self._queues:
-            queue.poll()
-
-    def is_over(self, block: BufferBlock) -> bool:
-        # A queue that came later than the block was returned cannot have used it.
-        return all(
-            queue.completed_serial >= serial
-            for queue, serial in zip(self._queues, block.serials, strict=False)
-        )
-
-    def renew_in_child(self) -> None:
-        """Refuse any use from now on."""
-        self.lock = ForkedLock(self._name)
+    def is_seen_by_host(self, block: BufferBlock) -> bool:
+        return block.storage is not Storage.PRIVATE
 
 
 def _host_address(resource: Any, size_bytes: int) -> int:

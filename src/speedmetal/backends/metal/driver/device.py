@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from speedmetal.backends.device import Buffer, BuildOptions, Device, Program
-from speedmetal.backends.forks import (
-    EXIT_SECONDS,
-    ForkedLock,
-    call_in_children,
-    drain_at_end,
-    keep_forever,
-)
+from speedmetal.backends.device import Buffer, BuildOptions, Program
+from speedmetal.backends.forks import keep_forever
 from speedmetal.backends.metal.driver.address import BufferAddress
 from speedmetal.backends.metal.driver.bridge import Bridge, pyobjc_bridge, simulated_bridge
 from speedmetal.backends.metal.driver.buffer_pool import (
     CACHING,
     COPY_ALIGNMENT_BYTES,
     EXACT,
-    Allocation,
     BufferPool,
-    Bytes,
     Policy,
     Storage,
     current_storage,
@@ -35,16 +26,15 @@ from speedmetal.backends.metal.driver.events import Event
 from speedmetal.backends.metal.driver.queue import Queue
 from speedmetal.backends.metal.target import TARGET
 from speedmetal.backends.pool import PoolInfo
-from speedmetal.backends.stream import MAILBOXES_PENDING, finish_all, raise_first
+from speedmetal.backends.stream_device import StreamDevice, Words
+from speedmetal.backends.stream_pool import Allocation, Bytes
 from speedmetal.ir.nodes import Kernel
-
-Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 STAGING_BYTES = 64 << 20
 """Copies to and from memory that the host does not see pass through buffers of this size."""
 
 
-class MetalDevice(Device):
+class MetalDevice(StreamDevice):
     """One GPU.
 
     Args:
@@ -76,8 +66,7 @@ class MetalDevice(Device):
         policy = policy or (EXACT if bridge.is_simulated else CACHING)
         self.pool = BufferPool(bridge, self.native, self.queues, name, policy)
         self.queue = self.new_queue()
-        call_in_children(self.close_in_child)
-        drain_at_end(self)
+        self.watch_process()
 
     # --- What it is ----------------------------------------------------------------------------
 
@@ -94,17 +83,11 @@ class MetalDevice(Device):
         """Whether new arrays are made in memory that host and GPU share: see ``storage``."""
         return current_storage() is Storage.SHARED
 
-    @property
-    def time_limit_seconds(self) -> float | None:
-        """The longest that anything waits for the GPU; None: without limit, until Ctrl-C."""
-        return self.queue.time_limit_seconds
-
-    @time_limit_seconds.setter
-    def time_limit_seconds(self, limit: float | None) -> None:
-        for queue in self.queues:
-            queue.time_limit_seconds = limit
-
     # --- Queues --------------------------------------------------------------------------------
+
+    @property
+    def streams(self) -> list[Queue]:
+        return self.queues
 
     def new_queue(self) -> Queue:
         """Another queue, which runs beside the others; order them with :meth:`new_event`."""
@@ -117,11 +100,6 @@ class MetalDevice(Device):
     def new_event(self) -> Event:
         """An event for the queues of this device."""
         return Event(self.bridge, self.native)
-
-    def synchronize(self) -> None:
-        finish_all(self.queues)
-        self.pool.collect()
-        raise_first([error for queue in self.queues for error in queue.collect_errors()])
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -222,43 +200,19 @@ class MetalDevice(Device):
 
         return load(self.context, self.queue, code, kernel)
 
-    def run_with_mailbox(
-        self,
-        run: Callable[[list[Any]], None],
-        values: list[Any],
-        words: Words,
-        deliver: Callable[[Words], None],
-    ) -> None:
-        """Launch a kernel that may print or fail; both reach the user in ``synchronize``.
-
-        Raises:
-            KernelError: Of an earlier launch, where so many have mailboxes that it had to wait;
-                nothing was launched then.
-        """
-        if self.queue.pending_deliveries >= MAILBOXES_PENDING:
-            self.synchronize()
+    def new_mailbox(self, words: Words) -> tuple[BufferAddress, Words]:
         allocation = self.pool.allocate(words.nbytes, Storage.SHARED)
         mailbox: Words = allocation.view().view(np.uint32)
         mailbox[:] = words
-        values[0] = BufferAddress(allocation.block.resource, 0)
-        self.queue.with_delivery(lambda: deliver(mailbox), lambda: run(values))
+        return BufferAddress(allocation.block.resource, 0), mailbox
 
-    # --- The end -------------------------------------------------------------------------------
+    # --- Forks -------------------------------------------------------------------------------
 
     def close_in_child(self) -> None:
-        """Refuse any use from now on, in a forked child."""
-        for queue in self.queues:
-            queue.close_in_child()
+        super().close_in_child()
         # Letting go of Metal's objects would talk to the parent's connection, so nothing here is
         # ever freed.
         keep_forever((self.context, self.pool, self.queues))
-
-    def drain(self) -> None:
-        """At the end of the process: let the GPU finish, print what kernels printed."""
-        if not isinstance(self.pool.lock, ForkedLock):
-            limit = self.time_limit_seconds
-            self.time_limit_seconds = EXIT_SECONDS if limit is None else min(limit, EXIT_SECONDS)
-            self.synchronize()
 
 
 def _block(buffer: Buffer) -> Any:
