@@ -299,13 +299,17 @@ class DryDriver:
         self, target: int, source: int, size: int, stream: int, *, on_card: int, of_host: int
     ) -> None:
         assert self._holds(self.memory, on_card, size), "a copy outside the card's memory"
-        move = Work(lambda: ctypes.memmove(target, source, size), ((target, size), (source, size)))
-        self._ask(stream, move)
-        if not self._holds(self.host_memory, of_host, size):
-            is_busy = self.is_held or self.busy_polls > 0
-            assert not is_busy, "the driver waits here, without a limit"
-            while self.streams[stream] and not self.lost:
-                self._does_some(stream)
+        ranges = ((target, size), (source, size))
+        if self._holds(self.host_memory, of_host, size):
+            self._ask(stream, Work(lambda: ctypes.memmove(target, source, size), ranges))
+            return
+        # Not page-locked: the driver waits for what the stream does before.
+        self._needs_context()
+        is_stuck = bool(self.streams[stream]) and (self.is_held or self.busy_polls > 0)
+        assert not is_stuck, "the driver waits here, without a limit"
+        while self.streams[stream] and not self.lost:
+            self._does_some(stream)
+        ctypes.memmove(target, source, size)
 
     def _cumoduleloaddata(self, found: Any, code: bytes) -> int:
         self._needs_context()
