@@ -380,19 +380,24 @@ def test_without_an_event_the_streams_have_no_order(device, driver, on):
     assert x.numpy()[0] == 0
 
 
-def test_a_stream_waits_for_the_first_signal_that_suffices(device, driver, on):
-    """Were it the last one, each would wait for the other."""
-    x, out = array(device, 1), array(device, 0)
+def test_a_stream_waits_for_the_first_signal_that_suffices(device, driver):
+    x, y = array(device, 1), array(device, 1)
     device.synchronize()
-    other, there, back = device.new_stream(), device.new_event(), device.new_event()
-    first = there.signal(device.stream)
-    back.signal(other)
-    back.wait(device.stream)
-    there.signal(device.stream)
-    there.wait(other, first)
-    on(other, out, x)
+    driver.is_held = True
+    other, event = device.new_stream(), device.new_event()
+    launch(device, x, x)
+    first = event.signal(device.stream)
+    event.wait(other, first)
+    launch(device, y, y)
+    event.signal(device.stream)
+    other.flush()
+    (wait,) = [work for work in driver.streams[other.native.value] if work.waits_for is not None]
+    driver.is_held = False
+    while wait.waits_for.reached_at is None:
+        event.value()
+    assert (floats_at(x.address)[0], floats_at(y.address)[0]) == (2, 1)
     device.synchronize()
-    assert out.numpy()[0] == 2
+    assert floats_at(y.address)[0] == 2
 
 
 def test_the_host_waits_for_a_stream(device, driver):
