@@ -31,9 +31,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 from speedmetal import dtypes
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (

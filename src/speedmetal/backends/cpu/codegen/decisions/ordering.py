@@ -12,9 +12,9 @@ Kennedy, "Optimizing Compilers for Modern Architectures", 2002.)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, Stride
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType, bool_, unsigned_of
 from speedmetal.intrinsics.record import Varies
 from speedmetal.ir import analysis, walk
