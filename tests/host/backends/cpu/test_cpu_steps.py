@@ -1,54 +1,67 @@
-"""Vectors whose lanes are steps apart, as positions are: these have code of their own."""
+"""Elements that are equally far apart are taken one by one, which a processor foresees."""
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cpu_programs import IrProgram
-from ir_builder import Builder
-from speedmetal import dtypes as d
-from speedmetal.dtypes import DType
-
-LANES = 37  # two vectors and a part of one, on every processor
-EDGES = [0, 1, -1, 2, 3, 7, 31, 32, 2**30, 2**31 - 2, 2**31 - 1, -(2**31), -(2**31) + 1]
+import speedmetal as sm
+from speedmetal.backends.cpu.codegen.operations.steps import MOST_STEPPING
 
 
-def wrapped(value: int, dtype: DType) -> int:
-    return (value - dtype.minimum) % (1 << dtype.bits) + dtype.minimum
+@sm.kernel
+def copy(source, target):
+    i = sm.thread_position_in_grid().x
+    target[i] = source[i]
 
 
-@pytest.mark.parametrize("index_type", [d.int32, d.int64], ids=str)
-@given(n=st.one_of(st.sampled_from(EDGES), st.integers(-(2**31), 2**31 - 1)))
-def test_operators_on_positions(index_type: DType, n: int) -> None:
-    """The steps wrap round where the numbers do."""
-    out = np.zeros((len(STEPS), LANES), index_type.numpy)
-    steps(index_type).run(out, n, grid=(LANES,), threads=(LANES,))
-    for row, (_, of) in zip(out.tolist(), STEPS, strict=True):
-        assert row == [wrapped(of(i, n, index_type), index_type) for i in range(LANES)]
+@sm.kernel
+def every_third(source, target):
+    i = sm.thread_position_in_grid().x
+    target[i] = source[3 * i]
 
 
-STEPS = (
-    (lambda b, i, n: b.add(i, n), lambda i, n, _: i + n),
-    (lambda b, i, n: b.binary("subtract", n, i), lambda i, n, _: n - i),
-    (lambda b, i, n: b.multiply(b.binary("subtract", i, n), 3), lambda i, n, _: (i - n) * 3),
-    (lambda b, i, n: b.multiply(-5, i), lambda i, n, _: -5 * i),
-    (lambda b, i, n: b.multiply(i, n), lambda i, n, _: i * n),
-    (lambda b, i, n: b.unary("negate", b.add(i, i)), lambda i, n, _: -2 * i),
-    (lambda b, i, n: b.binary("floor_divide", b.add(i, n), 4),
-     lambda i, n, dtype: wrapped(i + n, dtype) // 4),
-)  # fmt: skip
+@sm.kernel
+def chosen(source, target):
+    i = sm.thread_position_in_grid().x
+    target[i] = source[i * i]
 
 
-@functools.cache
-def steps(index_type: DType) -> IrProgram:
-    b = Builder("steps", index_type=index_type)
-    out, n = b.array("out", index_type, 2), b.scalar("n", index_type)
-    i = b.let("i", b.position("thread_position_in_grid"))
-    for row, (make, _) in enumerate(STEPS):
-        b.emit(b.store(out, [row, i], make(b, b.value(i), b.value(n))))
-    return IrProgram(b.kernel())
+@sm.kernel
+def many(source, target):
+    i = sm.thread_position_in_grid().x
+    total = 0.0
+    for n in sm.static_range(60):
+        total += source[n + 2 * i]
+    target[i] = total
+
+
+A, STEP = np.zeros(64, np.float32), np.zeros(64, np.float32)[::2]
+
+
+def gathers(kernel, *arguments) -> tuple[int, int]:
+    """Gathers and scatters of what is printed, for full vectors and for the rest of a row."""
+    text = sm.code(kernel, *arguments, target="cpu", stage="source")
+    return text.count("@llvm.masked.gather.v"), text.count("@llvm.masked.scatter.v")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arguments", "wanted"),
+    [
+        (copy, (A, A), (0, 0)),
+        (copy, (STEP, A), (1, 0)),  # in the rest of a row; and the declaration
+        (copy, (A, STEP), (0, 1)),
+        (every_third, (A, A), (1, 0)),
+        (chosen, (A, A), (2, 0)),
+    ],
+)
+def test_full_vectors_gather_only_what_lies_anywhere(kernel, arguments, wanted):
+    loads, stores = gathers(kernel, *arguments)
+    declared = (min(loads, 1), min(stores, 1))
+    assert (loads - declared[0], stores - declared[1]) == wanted
+
+
+def test_the_text_of_many_such_accesses_is_bounded():
+    text = sm.code(many, A, A, target="cpu", stage="source")
+    assert text.count("llvm.masked.gather.v") > 60 - MOST_STEPPING
+    assert text.count("= load float, ptr") <= MOST_STEPPING * 16

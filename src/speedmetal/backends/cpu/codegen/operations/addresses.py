@@ -39,6 +39,17 @@ class Address:
     stride: int | None
 
 
+@record
+class Stepping:
+    """Elements of all lanes, each ``step`` elements after that of the lane before.
+
+    Both are texts: the first lane's pointer, and an i64 that only the launch knows.
+    """
+
+    pointer: str
+    step: str
+
+
 class Addresses:
     """Writes the addresses of elements. Owns where each array is; asks for arithmetic."""
 
@@ -75,6 +86,22 @@ class Addresses:
             return Address(text, None)
         text = self._emit.let(f"getelementptr {kind}, ptr {pointer}, i64 {offset.text}")
         return Address(text, offset.stride)
+
+    def stepping(
+        self, array: Array, indices: tuple[Value, ...], part: int | None
+    ) -> Stepping | None:
+        """The elements of lanes that are neighbours along one axis, but no neighbours in memory.
+
+        None where they are not such.
+        """
+        along = [axis for axis, index in enumerate(indices) if not index.is_uniform]
+        if len(along) != 1 or (distance := indices[along[0]].stride) is None:
+            return None
+        first = (Value(index.text, index.type, UNIFORM) for index in indices)
+        pointer = self.address(array, tuple(first), part).pointer
+        halves = distance if part is None else 2 * distance
+        stride = self._storages[array].strides[along[0]]
+        return Stepping(pointer, self._emit.product(stride, str(halves)))
 
     def _half(self, offset: Value, part: int) -> Value:
         """Where one half of a complex number is, counted in halves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
-from speedmetal.backends.cpu.codegen.operations.addresses import Address, Addresses
+from speedmetal.backends.cpu.codegen.operations.addresses import Address, Addresses, Stepping
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     constant_vector,
@@ -13,6 +13,7 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     overload,
     vector_type,
 )
+from speedmetal.backends.cpu.codegen.operations.steps import Steps
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Array
@@ -35,6 +36,7 @@ class Memory:
         self._lanes = lanes
         self._active = active
         self._addresses = addresses
+        self._steps = Steps(emit, lanes.count)
         self._streamed: dict[Array, str] = {}
 
     # --- streaming
@@ -61,6 +63,9 @@ class Memory:
         if address.stride == 0 and not self._is_own(array):
             text = self._emit.let(f"load {element}, ptr {address.pointer}, align {align}")
             return self._lanes.loaded(text, dtype, 0)
+        at = self._stepping(array, indices, part, address)
+        if at is not None:
+            return self._lanes.loaded(self._steps.load(at, dtype, align), dtype, self._lanes.count)
         kind = vector_type(element, self._lanes.count)
         if address.stride == 1 and (self._active.mask is None or self._is_own(array)):
             # A thread's own array has room for every lane, active or not.
@@ -86,7 +91,10 @@ class Memory:
             return
         kind = vector_type(element, self._lanes.count)
         text = self._lanes.stored(value, self._lanes.count)
-        if address.stride == 1 and self._active.mask is None:
+        at = self._stepping(array, indices, part, address)
+        if at is not None:
+            self._steps.store(at, dtype, align, text)
+        elif address.stride == 1 and self._active.mask is None:
             self._store_all(array, address.pointer, kind, text, align)
         else:
             operation = "store" if address.stride == 1 else "scatter"
@@ -94,6 +102,20 @@ class Memory:
             self._call_masked_intrinsic(
                 operation, kind, dtype, (kind, text), target, self._active.operand()
             )
+
+    def _stepping(
+        self, array: Array, indices: tuple[Value, ...], part: int | None, address: Address
+    ) -> Stepping | None:
+        """The lanes' elements where they are equally far apart, and are taken one by one."""
+        if self._active.mask is not None or address.stride in (0, 1) or not self._lanes.count:
+            return None
+        if array.type.space is Space.THREAD:
+            return None
+        if address.stride is not None:
+            at: Stepping | None = Stepping(address.pointer, str(address.stride))
+        else:
+            at = self._addresses.stepping(array, indices, part)
+        return at if at is not None and self._steps.take() else None
 
     def _is_own(self, array: Array) -> bool:
         """Whether each lane has its own elements."""
