@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from speedmetal import dtypes as d
 from speedmetal.dtypes import DType
-from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics import find_intrinsic
 from speedmetal.intrinsics.record import Result
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType, MatrixType, Space, ValueType
@@ -143,7 +143,7 @@ class Builder:
         return ir.Extent(array, axis, self.index_type, NOWHERE)
 
     def call(self, name: str, *arguments: Value, axis: int | None = None) -> ir.Call:
-        record = TABLE[name]
+        record = find_intrinsic(name)
         values = tuple(map(self.value, arguments))
         types = {
             Result.BOOL: d.bool_,

@@ -526,26 +526,41 @@ def reverse_bits(x: Any) -> Any:
 def mulhi(a: Any, b: Any) -> Any:
     """The high half of the exact product: ``(a * b) >> width`` without overflow."""
 
-def simd_sum(x: Any) -> Any:
-    """The sum over the active threads; the order of a float sum is unspecified."""
+def simd_sum(x: Any, width: Any = 32) -> Any:
+    """The sum over the active threads; the order of a float sum is unspecified. `width` (a
+    constant: 2, 4, 8, 16 or 32) makes each group of so many neighbouring lanes reduce its own
+    values.
+    """
 
-def simd_product(x: Any) -> Any:
-    """The product over the active threads; order as in sum."""
+def simd_product(x: Any, width: Any = 32) -> Any:
+    """The product over the active threads; order as in sum. `width` (a constant: 2, 4, 8, 16 or
+    32) makes each group of so many neighbouring lanes reduce its own values.
+    """
 
-def simd_min(x: Any) -> Any:
-    """The least value of the active threads; a NaN among them gives NaN."""
+def simd_min(x: Any, width: Any = 32) -> Any:
+    """The least value of the active threads; a NaN among them gives NaN. `width` (a constant: 2,
+    4, 8, 16 or 32) makes each group of so many neighbouring lanes reduce its own values.
+    """
 
-def simd_max(x: Any) -> Any:
-    """The greatest value of the active threads; a NaN among them gives NaN."""
+def simd_max(x: Any, width: Any = 32) -> Any:
+    """The greatest value of the active threads; a NaN among them gives NaN. `width` (a constant:
+    2, 4, 8, 16 or 32) makes each group of so many neighbouring lanes reduce its own values.
+    """
 
-def simd_and(x: Any) -> Any:
-    """The bitwise and over the active threads."""
+def simd_and(x: Any, width: Any = 32) -> Any:
+    """The bitwise and over the active threads. `width` (a constant: 2, 4, 8, 16 or 32) makes
+    each group of so many neighbouring lanes reduce its own values.
+    """
 
-def simd_or(x: Any) -> Any:
-    """The bitwise or over the active threads."""
+def simd_or(x: Any, width: Any = 32) -> Any:
+    """The bitwise or over the active threads. `width` (a constant: 2, 4, 8, 16 or 32) makes each
+    group of so many neighbouring lanes reduce its own values.
+    """
 
-def simd_xor(x: Any) -> Any:
-    """The bitwise exclusive or over the active threads."""
+def simd_xor(x: Any, width: Any = 32) -> Any:
+    """The bitwise exclusive or over the active threads. `width` (a constant: 2, 4, 8, 16 or 32)
+    makes each group of so many neighbouring lanes reduce its own values.
+    """
 
 def simd_shuffle(x: Any, lane: Any) -> Any:
     """The value of the thread with that lane. Lanes are those of the simdgroup."""

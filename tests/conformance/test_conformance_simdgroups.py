@@ -127,6 +127,73 @@ def test_reductions_over_the_active_threads(launch, family, name, dtype):
         np.testing.assert_array_equal(found, wanted)
 
 
+WIDTHS = (2, 4, 8, 16, 32)
+PART_CASES = [case for case in COLLECTIVE_CASES if case.values[0] == "simd"]
+
+
+@functools.cache
+def over_parts(collective):
+    @sm.kernel
+    def kernel(x, active, out):
+        i = sm.thread_position_in_grid().x
+        if active[i]:
+            for n in sm.static_range(len(WIDTHS)):
+                out[n, i] = collective(x[i], width=WIDTHS[n])
+
+    return kernel
+
+
+@pytest.mark.parametrize(("family", "name", "dtype"), PART_CASES)
+@pytest.mark.divergent
+def test_reductions_over_parts_of_a_simdgroup(launch, family, name, dtype):
+    """Each group of lanes has its own result, of its active threads alone."""
+    kernel = over_parts(TABLE[f"{family}_{name}"])
+    for grid, threads, mask in GRIDS:
+        x = small_values(dtype, grid)
+        active = np.array([MASKS[mask](i) for i in range(grid)])
+        found = np.zeros((len(WIDTHS), grid), dtype.numpy)
+        launch(kernel, x, active, found, grid=grid, threads=threads)
+        wanted = np.zeros_like(found)
+        for row, width in zip(wanted, WIDTHS, strict=True):
+            for lanes in lanes_of(grid, threads, width):
+                own = [k for k in lanes if active[k]]
+                if own:
+                    row[own] = to_type(REDUCTIONS[name](exact(x[own], dtype)), dtype)
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_parts_of_complex_numbers(launch):
+    @sm.kernel
+    def sums(z, out):
+        i = sm.thread_position_in_grid().x
+        out[i] = sm.simd_sum(z[i], width=8)
+
+    z = (np.arange(40) + 1j * (np.arange(40) % 7)).astype(np.complex64)
+    found = np.zeros_like(z)
+    launch(sums, z, found, grid=40, threads=40)
+    np.testing.assert_array_equal(found, np.repeat(z.reshape(5, 8).sum(axis=1), 8))
+
+
+@sm.kernel
+def sum_where_parts_agree(a, out):
+    """A branch on what the lanes of a part agree on, but not those of a simdgroup."""
+    i = sm.thread_position_in_grid().x
+    if sm.simd_sum(a[i], width=8) > 10:
+        out[i] = sm.simd_sum(a[i], width=16)
+
+
+@pytest.mark.divergent
+def test_parts_do_not_agree_with_each_other(launch):
+    a = np.random.default_rng(4).integers(0, 4, 96).astype(np.int32)
+    found = np.zeros(96, np.int32)
+    launch(sum_where_parts_agree, a, found, grid=96, threads=96)
+    taken = np.repeat(a.reshape(-1, 8).sum(axis=1) > 10, 8)
+    assert taken.any()
+    assert not taken.all()
+    sums = np.repeat(np.where(taken, a, 0).reshape(-1, 16).sum(axis=1), 16)
+    np.testing.assert_array_equal(found, np.where(taken, sums, 0))
+
+
 PREFIXES = {
     "simd_prefix_inclusive_sum": (operator.add, 0, True),
     "simd_prefix_exclusive_sum": (operator.add, 0, False),
@@ -309,10 +376,28 @@ def test_every_collective_is_tested_here():
     assert collectives == tested
 
 
+@sm.kernel
+def extremes_of_parts(x, out):
+    i = sm.thread_position_in_grid().x
+    out[0, i] = sm.simd_min(x[i], width=8)
+    out[1, i] = sm.simd_max(x[i], width=8)
+
+
+def test_a_nan_in_a_part_gives_nan_there_alone(launch):
+    x = np.arange(48, dtype=np.float32)
+    x[[3, 37]] = np.nan, -np.nan
+    x[8:16] = -np.inf
+    found = np.zeros((2, 48), np.float32)
+    launch(extremes_of_parts, x, found, grid=48, threads=48)
+    parts = x.reshape(6, 8)
+    wanted = np.repeat([parts.min(axis=1), parts.max(axis=1)], 8, axis=1)
+    np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("name", ["simd_min", "simd_max", "quad_min", "quad_max"])
 def test_a_nan_among_the_threads_gives_nan(launch, name):
     x = np.arange(40, dtype=np.float32)
-    x[[3, 37]] = np.nan
+    x[[3, 37]] = np.nan, -np.nan
     found = np.zeros(40, np.float32)
     launch(masked(TABLE[name], sm.float32), x, np.ones(40, bool), found, grid=40, threads=40)
     width = FAMILIES[name[:4]]

@@ -18,6 +18,7 @@ from speedmetal.frontend.convert import (
     convert_expression,
     convert_operand,
     implicit,
+    static_int,
     truth,
     unwrap,
 )
@@ -32,7 +33,7 @@ from speedmetal.frontend.values import (
     describe,
 )
 from speedmetal.frontend.variable_types import NumberVariable
-from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result
+from speedmetal.intrinsics.record import SIMDGROUP_LANES, Intrinsic, IntrinsicKind, Result
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType
 from speedmetal.source import SourceSpan
@@ -45,8 +46,11 @@ def call_intrinsic(run: AbstractInterpreter, intrinsic: Intrinsic, arguments: Ar
         Fault: Wrong arguments.
     """
     span = run.span(arguments.node)
-    values = arguments.take(run, f"sm.{intrinsic.name}", " ".join(intrinsic.operands))
-    values = [unwrap(value, span) for value in values]
+    required, optional = " ".join(intrinsic.operands), "width" if intrinsic.parts else ""
+    given = arguments.take_some(run, f"sm.{intrinsic.name}", required, optional)
+    if intrinsic.parts and (width := given.pop()) is not None:
+        intrinsic = _of_width(intrinsic, width, span)
+    values = [unwrap(value, span) for value in given if value is not None]
     if intrinsic.kind is IntrinsicKind.POSITION:
         run.require_inlining()
         if intrinsic.axes:
@@ -55,6 +59,21 @@ def call_intrinsic(run: AbstractInterpreter, intrinsic: Intrinsic, arguments: Ar
     if intrinsic.kind is IntrinsicKind.MATRIX:
         return _matrix_call(run, intrinsic, values, span)
     return apply(run, intrinsic, values, span)
+
+
+def _of_width(intrinsic: Intrinsic, width: Value, span: SourceSpan) -> Intrinsic:
+    """The intrinsic over parts of a simdgroup that have so many lanes."""
+    found = static_int(width, span, f"width of sm.{intrinsic.name}")
+    if found == SIMDGROUP_LANES:
+        return intrinsic
+    if found not in intrinsic.parts:
+        raise Fault(
+            span,
+            f"expected a width of {', '.join(map(str, intrinsic.parts))} or {SIMDGROUP_LANES} for"
+            f" sm.{intrinsic.name}, found {found}; it is the number of neighbouring lanes that"
+            " share a result",
+        )
+    return intrinsic.parts[found]
 
 
 def apply(
@@ -101,7 +120,7 @@ def _numbers(
     run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
 ) -> tuple[NumberVariable, list[ir.Expression]]:
     """The common type of the operands, and the operands in it."""
-    name = f"sm.{intrinsic.name}"
+    name = f"sm.{intrinsic.public_name}"
     for value in values:
         if isinstance(as_number(run, value, span), Complex):
             raise Fault(span, f"{name} expects real numbers, found complex64; use its parts")
@@ -133,7 +152,7 @@ def _accepted_type(
         return NumberVariable(default, number.weak)
     kinds = " or ".join(sorted(kind.value for kind in intrinsic.accepts))
     found = " and ".join(describe(value) for value in values)
-    raise Fault(span, f"sm.{intrinsic.name} expects {kinds}, found {found}")
+    raise Fault(span, f"sm.{intrinsic.public_name} expects {kinds}, found {found}")
 
 
 def _result_type(run: AbstractInterpreter, intrinsic: Intrinsic, dtype: DType) -> DType:
@@ -151,7 +170,7 @@ def _on_parts(
 ) -> Value:
     """A collective on complex numbers, where it acts on each part alone."""
     if intrinsic.exchange is None or not intrinsic.exchange.takes_parts:
-        raise Fault(span, f"sm.{intrinsic.name} expects real numbers, found complex64")
+        raise Fault(span, f"sm.{intrinsic.public_name} expects real numbers, found complex64")
     number = values[0]
     assert isinstance(number, Complex)
     parts = []

@@ -22,9 +22,14 @@ TABLE: dict[str, Intrinsic] = {
 """Every intrinsic by its name."""
 
 
+_OF_PARTS: dict[str, Intrinsic] = {
+    part.name: part for record in TABLE.values() for part in record.parts.values()
+}
+
+
 def find_intrinsic(name: str) -> Intrinsic:
-    """The intrinsic of this name."""
-    return TABLE[name]
+    """The intrinsic of this name, which may be one that `width=` gives."""
+    return TABLE.get(name) or _OF_PARTS[name]
 
 
 copyreg.pickle(

@@ -67,7 +67,8 @@ class Exchange:
     """What a collective does.
 
     Args:
-        lanes: How many neighbours exchange values: 32, a simdgroup's, or 4, a quad's.
+        lanes: How many neighbours exchange values: 32, a simdgroup's, 4, a quad's, or those of
+            another part of a simdgroup.
         operation: The word for it that simdgroups and quads share: ``"sum"``, ``"shuffle_up"``.
         takes_parts: Whether the real and the imaginary part of a complex number may be exchanged
             each on its own.
@@ -110,6 +111,9 @@ class Intrinsic(LanguageValue):
         bounds: Of a position: its least and greatest value, from the greatest index of a launch
             (:func:`speedmetal.ir.types.greatest_index`).
         exchange: What a collective does; None for all else.
+        parts: Of a collective that takes ``width=``: what it is over parts of a simdgroup, by the
+            lanes of a part. What :data:`~speedmetal.intrinsics.TABLE` does not have is named after
+            it: ``simd_sum_8``.
         wide: Computed in float32 where the operands are float16 or bfloat16.
         by_type: Spellings of a target for operands of a type, by their names.
     """
@@ -133,6 +137,7 @@ class Intrinsic(LanguageValue):
     is_known_at_launch: bool = False
     bounds: Callable[[int], tuple[int, int]] | None = None
     exchange: Exchange | None = None
+    parts: Mapping[int, Intrinsic] = field(default_factory=dict)
     wide: bool = True
     by_type: dict[tuple[str, str], Spelling] = field(default_factory=dict)
 
@@ -148,13 +153,22 @@ class Intrinsic(LanguageValue):
         return not self.ulp and all(isinstance(word, str) for word in words)
 
     @property
+    def public_name(self) -> str:
+        """Its name in ``speedmetal``, which a simdgroup and its parts share.
+
+        ``simd_sum`` of ``simd_sum_8``.
+        """
+        return self.name.removesuffix(f"_{self.exchange.lanes}") if self.exchange else self.name
+
+    @property
     def arity(self) -> int:
         return len(self.operands)
 
     @property
     def calls(self) -> tuple[str, ...]:
         """The ways that it can be called, of which there is one: ``("fma(a, b, c)",)``."""
-        return (f"{self.name}({', '.join(self.operands)})",)
+        options = (f"width={SIMDGROUP_LANES}",) if self.parts else ()
+        return (f"{self.name}({', '.join((*self.operands, *options))})",)
 
     def __repr__(self) -> str:
         return f"<intrinsic {self.name}>"
@@ -163,7 +177,7 @@ class Intrinsic(LanguageValue):
     def __doc__(self) -> str:  # type: ignore[override]
         return f"{self.calls[0]}\n\n{self.meaning}"
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call the reference, outside a kernel, on numbers and NumPy arrays.
 
         Raises:
@@ -171,4 +185,4 @@ class Intrinsic(LanguageValue):
         """
         if self.kind is IntrinsicKind.MATH:
             check_host_operands(self.name, arguments)
-        return self.reference(*arguments)
+        return self.reference(*arguments, **options)

@@ -111,7 +111,7 @@ def one_by_one(function: Callable[..., float]) -> Callable[..., Any]:
 def refuse_outside_kernel(name: str) -> Callable[..., Any]:
     """The reference of what has no meaning for a single thread: an error that says so."""
 
-    def refuse(*_operands: Any) -> Any:
+    def refuse(*_operands: Any, **_options: Any) -> Any:
         raise UserInputError(
             f"{name} is defined only inside a kernel; call it in a function decorated with"
             " @sm.kernel or in a function that one calls"

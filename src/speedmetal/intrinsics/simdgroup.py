@@ -1,11 +1,14 @@
 """Exchange among the threads of a simdgroup (32 threads) or of a quad (4 neighbours).
 
-All act over the *active* threads, those that reach the call together. What an inactive thread
-would have given does not count in reductions, and is unspecified in shuffles. float16 and bfloat16
-travel as float32, which holds all their values: sums and products are rounded once, at the end.
+Reductions act over other powers of two of neighbours, too. All act over the *active* threads,
+those that reach the call together. What an inactive thread would have given does not count in
+reductions, and is unspecified in shuffles. float16 and bfloat16 travel as float32, which holds all
+their values: sums and products are rounded once, at the end.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from speedmetal.dtypes import Kind, int64, uint64
 from speedmetal.intrinsics.define import INTEGERS, NUMBERS, spell_per_target
@@ -47,6 +50,12 @@ _SHUFFLES = {
 }
 
 _LANES = {"simd": SIMDGROUP_LANES, "quad": QUAD_LANES}
+_PARTS = (2, 8, 16)
+"""Lanes of the parts of a simdgroup that are no quads."""
+_WIDTH = (
+    "`width` (a constant: 2, 4, 8, 16 or 32) makes each group of so many neighbouring lanes reduce"
+    " its own values."
+)
 
 
 def _collective(
@@ -60,9 +69,16 @@ def _collective(
     takes_parts: bool = False,
     result: Result = Result.SAME,
     native_metal: bool = True,
+    part: int = 0,
+    parts: Mapping[int, Intrinsic] | None = None,
 ) -> Intrinsic:
-    """A record; `agree` says that all who exchange get one result, whatever each gives."""
-    name, lanes = f"{family}_{operation}", _LANES[family]
+    """A record; `agree` says that all who exchange get one result, whatever each gives.
+
+    `part` is the lanes of a part of a simdgroup, 0 for the family's own; `parts` is what it is over
+    those.
+    """
+    name = f"{family}_{operation}_{part}" if part else f"{family}_{operation}"
+    lanes = part or _LANES[family]
     metal: Spelling = name if native_metal else f"@{name}"
     takes_truth = accepts == _TRUTH
     # Metal's simdgroup functions take values of up to 32 bits: the printer sends two halves.
@@ -72,7 +88,7 @@ def _collective(
     return Intrinsic(
         name=name,
         kind=IntrinsicKind.COLLECTIVE,
-        # Quads of a simdgroup agree each on their own.
+        # Parts of a simdgroup agree each on their own.
         varies=Varies.SIMDGROUPS if agree and lanes == SIMDGROUP_LANES else Varies.THREADS,
         operands=operands,
         accepts=accepts,
@@ -84,26 +100,42 @@ def _collective(
         united=(0,) if agree else (),
         tells_simdgroups=True,
         exchange=Exchange(lanes, operation, takes_parts),
+        parts=parts or {},
         by_type=by_type,
     )
 
 
-def _family(family: str, threads: str) -> tuple[Intrinsic, ...]:
-    """The reductions, shuffles and votes of simdgroups, or the same ones of quads."""
-    reductions = tuple(
-        _collective(
-            family,
-            operation,
-            ("x",),
-            accepts,
-            meaning,
-            agree=True,
-            takes_parts=operation == "sum",
-            # Metal leaves NaN in its min and max unspecified.
-            native_metal=operation not in {"min", "max"},
-        )
-        for operation, (meaning, accepts) in _REDUCTIONS.items()
+def _reduction(
+    family: str,
+    operation: str,
+    *,
+    part: int = 0,
+    parts: Mapping[int, Intrinsic] | None = None,
+) -> Intrinsic:
+    meaning, accepts = _REDUCTIONS[operation]
+    return _collective(
+        family,
+        operation,
+        ("x",),
+        accepts,
+        f"{meaning} {_WIDTH}" if parts else meaning,
+        agree=True,
+        takes_parts=operation == "sum",
+        # Metal leaves NaN in its min and max unspecified, and has no parts but quads.
+        native_metal=operation not in {"min", "max"} and not part,
+        part=part,
+        parts=parts,
     )
+
+
+def _simdgroup_reduction(operation: str, of_quads: Intrinsic) -> Intrinsic:
+    parts = {lanes: _reduction("simd", operation, part=lanes) for lanes in _PARTS}
+    parts[QUAD_LANES] = of_quads
+    return _reduction("simd", operation, parts=dict(sorted(parts.items())))
+
+
+def _shuffles_and_votes(family: str, threads: str) -> tuple[Intrinsic, ...]:
+    """The shuffles and votes of simdgroups, or the same ones of quads."""
     shuffles = tuple(
         _collective(
             family,
@@ -147,11 +179,14 @@ def _family(family: str, threads: str) -> tuple[Intrinsic, ...]:
             result=Result.BOOL,
         ),
     )
-    return reductions + shuffles + votes
+    return shuffles + votes
 
+
+_OF_QUADS = tuple(_reduction("quad", operation) for operation in _REDUCTIONS)
 
 RECORDS = (
-    *_family("simd", "simdgroup"),
+    *map(_simdgroup_reduction, _REDUCTIONS, _OF_QUADS),
+    *_shuffles_and_votes("simd", "simdgroup"),
     *(
         _collective("simd", name, ("x",), NUMBERS, text, takes_parts=name.endswith("sum"))
         for name, text in _PREFIXES.items()
@@ -173,5 +208,6 @@ RECORDS = (
         "Whether the thread is the active one of lowest lane.",
         result=Result.BOOL,
     ),
-    *_family("quad", "quad"),
+    *_OF_QUADS,
+    *_shuffles_and_votes("quad", "quad"),
 )

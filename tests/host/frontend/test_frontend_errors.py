@@ -100,6 +100,22 @@ def missing_argument(a):
     a[0] = sm.simd_shuffle(a[0])
 
 
+def width_of_no_part(a):
+    a[0] = sm.simd_sum(a[0], width=12)
+
+
+def width_known_too_late(a, n):
+    a[0] = sm.simd_sum(a[0], width=n)
+
+
+def width_of_a_shuffle(a):
+    a[0] = sm.simd_shuffle_xor(a[0], 1, width=8)
+
+
+def bits_of_floats_of_a_part(a):
+    a[0] = sm.simd_and(a[0], width=8)
+
+
 def too_many_arguments(a):
     a[0] = square(a[0], 2)
 
@@ -238,6 +254,10 @@ CASES = {
     size_known_too_late: "f32[:]",
     index_out_of_range: "f32[:]",
     missing_argument: "f32[:]",
+    width_of_no_part: "f32[:]",
+    width_known_too_late: "f32[:] i32",
+    width_of_a_shuffle: "f32[:]",
+    bits_of_floats_of_a_part: "f32[:]",
     too_many_arguments: "f32[:]",
     wrong_keyword: "f32[:]",
     atomic_on_floats: "f32[:]",

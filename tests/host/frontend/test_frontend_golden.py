@@ -234,6 +234,7 @@ def collectives(a):
     if sm.simd_any(other > 0) and sm.simd_all(total):
         a[lane] = sm.simd_prefix_exclusive_sum(a[lane])
     a[0] = sm.simd_ballot(total > 1).bit_count()
+    a[1] = sm.simd_sum(a[lane], width=8) + sm.simd_min(total, width=4) + sm.simd_sum(1, width=32)
 
 
 def evaluation_order(a, h):

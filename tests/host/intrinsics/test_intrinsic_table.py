@@ -9,7 +9,7 @@ import pytest
 from speedmetal.common.target_names import TARGETS
 from speedmetal.dtypes import ALL, float32, float64
 from speedmetal.errors import UserInputError
-from speedmetal.intrinsics import TABLE, by_object
+from speedmetal.intrinsics import TABLE, by_object, find_intrinsic
 from speedmetal.intrinsics.record import Intrinsic, IntrinsicKind, Result, Unsupported, Varies
 
 RECORDS = pytest.mark.parametrize("record", TABLE.values(), ids=TABLE)
@@ -41,6 +41,25 @@ def test_a_record_says_how_its_results_vary(record):
     assert {*record.united, *record.scalar_operands} <= {*range(record.arity)}
     assert record.matrix_operands in ((), tuple(range(record.arity)))
     assert bool(record.matrix_operands) <= (kind is IntrinsicKind.MATRIX)
+
+
+@RECORDS
+def test_parts_of_a_simdgroup_are_records_of_their_own(record):
+    assert bool(record.parts) == (record.united == (0,) and record.calls[0].endswith("width=32)"))
+    for lanes, part in record.parts.items():
+        exchange, whole = part.exchange, record.exchange
+        assert exchange.lanes == lanes
+        assert (exchange.operation, exchange.takes_parts) == (whole.operation, whole.takes_parts)
+        assert part.public_name in (record.name, record.name.replace("simd", "quad"))
+        assert find_intrinsic(part.name) is part
+        assert part.varies is Varies.THREADS
+        assert part.tells_simdgroups
+        assert (part.accepts, part.united, part.calls) == (
+            record.accepts,
+            record.united,
+            (f"{part.name}(x)",),
+        )
+        assert all(part.spelling(target) for target in TARGETS)
 
 
 def test_a_record_cannot_leave_out_how_its_results_vary():

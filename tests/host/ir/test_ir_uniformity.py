@@ -66,6 +66,7 @@ def test_a_collective_unites_the_threads_of_a_simdgroup(b):
     i = b.statements[0].variable
     b.let("sum", b.call("simd_sum", i))
     b.let("quad", b.call("quad_sum", i))
+    b.let("part", b.call("simd_sum_16", i))
     b.let("first", b.call("simd_is_first"))
     b.let("lane_1", b.call("simd_broadcast", i, 1))
     b.let("lane_i", b.call("simd_broadcast", i, i))
@@ -74,6 +75,7 @@ def test_a_collective_unites_the_threads_of_a_simdgroup(b):
         "i": DIVERGENT,
         "sum": UNIFORM,
         "quad": DIVERGENT,
+        "part": DIVERGENT,
         "first": UNKNOWN,
         "lane_1": UNIFORM,
         "lane_i": DIVERGENT,

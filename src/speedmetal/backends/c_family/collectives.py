@@ -14,7 +14,7 @@ from speedmetal.backends.c_family.device_prelude import (
     least_literal,
 )
 from speedmetal.dtypes import DType, bool_, int32, uint32
-from speedmetal.intrinsics.record import Exchange
+from speedmetal.intrinsics.record import QUAD_LANES, SIMDGROUP_LANES, Exchange
 
 _COMBINE = {
     "sum": "+",
@@ -45,8 +45,10 @@ class Primitives:
         lowest: A format: the number of the lowest bit of a word that is not 0.
         shuffle: A format with the value and the lane: the value of another lane.
         ballot: A format with a predicate: a bit for each lane where it is true.
-        full_reduction, full_prefix: Lines for a simdgroup of which all 32 lanes take part, or
-            empty: formats with ``{combined}``, of ``other`` and ``x``.
+        shuffle_xor: A format with the value and an expression: the value of the lane whose number
+            is the thread's own, exclusive or the expression.
+        full_prefix: Lines for a simdgroup of which all 32 lanes take part, or empty: a format with
+            ``{combined}``, of ``other`` and ``x``.
     """
 
     context: str
@@ -55,7 +57,7 @@ class Primitives:
     lowest: str
     shuffle: str
     ballot: str
-    full_reduction: str = ""
+    shuffle_xor: str
     full_prefix: str = ""
 
 
@@ -72,7 +74,9 @@ class Collectives:
         own_name = f"{'quadgroup' if quad else 'simdgroup'}_{operation}"
         if operation in _COMBINE:
             assert dtype is not None
-            body = self._reduction(operation, dtype, quad=quad)
+            body = self._reduction(operation, dtype, exchange.lanes)
+            if exchange.lanes not in (SIMDGROUP_LANES, QUAD_LANES):
+                own_name += f"_{exchange.lanes}"
         elif operation.startswith("prefix"):
             assert dtype is not None
             body = self._prefix(operation, dtype)
@@ -127,33 +131,36 @@ class Collectives:
         infinity = dialect.double_infinity if dtype.bits == 64 else dialect.infinity
         return infinity if operation == "min" else f"-{infinity}"
 
-    def _reduction(self, operation: str, dtype: DType, *, quad: bool) -> str:
+    def _reduction(self, operation: str, dtype: DType, lanes: int) -> str:
+        """By halves, where all lanes take part; else lane after lane."""
         t, word = self._helpers.type(dtype), self._helpers.type(uint32)
         combined = self._combine_values(operation, dtype, "result", "other")
-        lines = self._begin(lane=quad)
-        if quad:
+        is_part = lanes < SIMDGROUP_LANES
+        lines = [
+            *self._begin(lane=is_part),
+            "if (active == 0xffffffff) {",
+            f"    for (int offset = {lanes // 2}; offset > 0; offset /= 2) {{",
+            f"        {t} other = {t}({self._given.shuffle_xor.format('x', 'offset')});",
+            f"        x = {self._combine_values(operation, dtype, 'x', 'other')};",
+            "    }",
+            "    return x;",
+            "}",
+            f"{t} result = {self._identity(operation, dtype)};",
+        ]
+        if is_part:
             lines += [
-                f"{t} result = {self._identity(operation, dtype)};",
-                f"for ({word} k = 0; k < 4; ++k) {{",
-                f"    {word} source = (lane & ~3u) + k;",
+                f"for ({word} k = 0; k < {lanes}; ++k) {{",
+                f"    {word} source = (lane & ~{lanes - 1}u) + k;",
                 f"    {t} other = {self._shuffle_lanes(dtype, 'source')};",
                 f"    if ((active >> source & 1) != 0) result = {combined};",
-                "}",
-                "return result;",
             ]
-            return "\n".join(lines)
-        if self._given.full_reduction:
-            full = self._combine_values(operation, dtype, "x", "other")
-            lines += self._given.full_reduction.format(type=t, combined=full).splitlines()
-        lines += [
-            f"{t} result = {self._identity(operation, dtype)};",
-            f"for ({word} rest = active; rest != 0; rest &= rest - 1) {{",
-            f"    {t} other = {self._shuffle_lanes(dtype, self._given.lowest.format('rest'))};",
-            f"    result = {combined};",
-            "}",
-            "return result;",
-        ]
-        return "\n".join(lines)
+        else:
+            lines += [
+                f"for ({word} rest = active; rest != 0; rest &= rest - 1) {{",
+                f"    {t} other = {self._shuffle_lanes(dtype, self._given.lowest.format('rest'))};",
+                f"    result = {combined};",
+            ]
+        return "\n".join([*lines, "}", "return result;"])
 
     def _prefix(self, operation: str, dtype: DType) -> str:
         _, reach, combine = operation.split("_")

@@ -311,6 +311,9 @@ def collectives(dtype: DType, prefix: str) -> ir.Kernel:
         b.emit(b.store(target, [b.add(i, number)], stored))
     if prefix == "quad":
         return b.kernel()
+    for lanes, name in ((8, "simd_sum"), (16, "simd_max")):
+        part = b.let(f"{name}_{lanes}", b.call(TABLE[name].parts[lanes].name, value))
+        b.emit(b.store(out, [b.add(i, number + lanes)], part))
     odd, inner = b.variable("odd", dtype), b.variable("inner", dtype)
     last = b.variable("last", dtype)
     b.emit(

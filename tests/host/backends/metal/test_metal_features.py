@@ -91,6 +91,13 @@ def test_every_collective_and_matrix_intrinsic_is_in_the_table():
     assert {w for w in words if w.startswith(("simd_", "quad_"))} <= collectives
 
 
+def test_parts_of_a_simdgroup_need_what_the_whole_needs():
+    def part(a):
+        a[0] = sm.simd_sum(a[0], width=8)
+
+    assert "simdgroup reductions" in used(part, "f32[:]")
+
+
 def test_a_word_belongs_to_one_feature():
     words = [word for feature in FEATURES for word in feature.words]
     assert len(words) == len(set(words))

@@ -10,6 +10,13 @@ __device__ inline unsigned int lane_index() {
 static __device__ inline float quadgroup_sum(uint32 mask, float x) {
     uint32 active = mask;
     uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 2; offset > 0; offset /= 2) {
+            float other = float(__shfl_xor_sync(mask, x, offset));
+            x = x + other;
+        }
+        return x;
+    }
     float result = float(0);
     for (uint32 k = 0; k < 4; ++k) {
         uint32 source = (lane & ~3u) + k;
@@ -22,6 +29,13 @@ static __device__ inline float quadgroup_sum(uint32 mask, float x) {
 static __device__ inline float quadgroup_product(uint32 mask, float x) {
     uint32 active = mask;
     uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 2; offset > 0; offset /= 2) {
+            float other = float(__shfl_xor_sync(mask, x, offset));
+            x = x * other;
+        }
+        return x;
+    }
     float result = float(1);
     for (uint32 k = 0; k < 4; ++k) {
         uint32 source = (lane & ~3u) + k;
@@ -39,6 +53,13 @@ static __device__ inline float minimum(float a, float b) {
 static __device__ inline float quadgroup_min(uint32 mask, float x) {
     uint32 active = mask;
     uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 2; offset > 0; offset /= 2) {
+            float other = float(__shfl_xor_sync(mask, x, offset));
+            x = minimum(x, other);
+        }
+        return x;
+    }
     float result = __int_as_float(0x7f800000);
     for (uint32 k = 0; k < 4; ++k) {
         uint32 source = (lane & ~3u) + k;
@@ -56,6 +77,13 @@ static __device__ inline float maximum(float a, float b) {
 static __device__ inline float quadgroup_max(uint32 mask, float x) {
     uint32 active = mask;
     uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 2; offset > 0; offset /= 2) {
+            float other = float(__shfl_xor_sync(mask, x, offset));
+            x = maximum(x, other);
+        }
+        return x;
+    }
     float result = -__int_as_float(0x7f800000);
     for (uint32 k = 0; k < 4; ++k) {
         uint32 source = (lane & ~3u) + k;

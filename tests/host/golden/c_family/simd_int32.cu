@@ -277,6 +277,44 @@ static __device__ inline bool simdgroup_is_first(uint32 mask) {
     return lane == __ffs(active) - 1;
 }
 
+static __device__ inline int simdgroup_sum_8(uint32 mask, int x) {
+    uint32 active = mask;
+    uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 4; offset > 0; offset /= 2) {
+            int other = int(__shfl_xor_sync(mask, x, offset));
+            x = int(uint32(x) + uint32(other));
+        }
+        return x;
+    }
+    int result = int(0);
+    for (uint32 k = 0; k < 8; ++k) {
+        uint32 source = (lane & ~7u) + k;
+        int other = __shfl_sync(mask, x, source);
+        if ((active >> source & 1) != 0) result = int(uint32(result) + uint32(other));
+    }
+    return result;
+}
+
+static __device__ inline int simdgroup_max_16(uint32 mask, int x) {
+    uint32 active = mask;
+    uint32 lane = lane_index();
+    if (active == 0xffffffff) {
+        for (int offset = 8; offset > 0; offset /= 2) {
+            int other = int(__shfl_xor_sync(mask, x, offset));
+            x = maximum(x, other);
+        }
+        return x;
+    }
+    int result = (-2147483647 - 1);
+    for (uint32 k = 0; k < 16; ++k) {
+        uint32 source = (lane & ~15u) + k;
+        int other = __shfl_sync(mask, x, source);
+        if ((active >> source & 1) != 0) result = maximum(result, other);
+    }
+    return result;
+}
+
 struct Arguments {
     int grid_x;
     int grid_y;
@@ -348,6 +386,10 @@ extern "C" __global__ void __launch_bounds__(1024) simd_of_int32(
     out[i + 20] = r20;
     bool r21 = simdgroup_is_first(simdgroup_mask);
     votes[i + 21] = uint32(r21);
+    int simd_sum_8 = simdgroup_sum_8(simdgroup_mask, value);
+    out[i + 29] = simd_sum_8;
+    int simd_max_16 = simdgroup_max_16(simdgroup_mask, value);
+    out[i + 37] = simd_max_16;
     uint32 branch_mask = __ballot_sync(simdgroup_mask, value > 1);
     if (value > 1) {
         int odd = simdgroup_sum(branch_mask, value);

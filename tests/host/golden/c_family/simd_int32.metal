@@ -31,6 +31,46 @@ static inline uint simdgroup_ballot(uint lane, bool predicate) {
     return uint(simd_vote::vote_t(simd_ballot(predicate)));
 }
 
+static inline int simdgroup_sum_8(uint lane, int x) {
+    uint active = uint(simd_vote::vote_t(simd_ballot(true)));
+    if (active == 0xffffffff) {
+        for (int offset = 4; offset > 0; offset /= 2) {
+            int other = int(simd_shuffle_xor(x, ushort(offset)));
+            x = int(uint(x) + uint(other));
+        }
+        return x;
+    }
+    int result = int(0);
+    for (uint k = 0; k < 8; ++k) {
+        uint source = (lane & ~7u) + k;
+        int other = simd_shuffle(x, ushort(source));
+        if ((active >> source & 1) != 0) result = int(uint(result) + uint(other));
+    }
+    return result;
+}
+
+static inline int maximum(int a, int b) {
+    return a > b ? a : b;
+}
+
+static inline int simdgroup_max_16(uint lane, int x) {
+    uint active = uint(simd_vote::vote_t(simd_ballot(true)));
+    if (active == 0xffffffff) {
+        for (int offset = 8; offset > 0; offset /= 2) {
+            int other = int(simd_shuffle_xor(x, ushort(offset)));
+            x = maximum(x, other);
+        }
+        return x;
+    }
+    int result = (-2147483647 - 1);
+    for (uint k = 0; k < 16; ++k) {
+        uint source = (lane & ~15u) + k;
+        int other = simd_shuffle(x, ushort(source));
+        if ((active >> source & 1) != 0) result = maximum(result, other);
+    }
+    return result;
+}
+
 struct Arguments {
     int grid_x;
     int grid_y;
@@ -88,6 +128,10 @@ kernel void simd_of_int32(
     out[i + 20] = r20;
     bool r21 = simd_is_first();
     votes[i + 21] = uint(r21);
+    int simd_sum_8 = simdgroup_sum_8(thread_index_in_simdgroup, value);
+    out[i + 29] = simd_sum_8;
+    int simd_max_16 = simdgroup_max_16(thread_index_in_simdgroup, value);
+    out[i + 37] = simd_max_16;
     if (value > 1) {
         int odd = int(simd_sum(uint(value)));
         out[i] = odd;

@@ -65,13 +65,6 @@ _INDEX_TEXTS = {
     "threads_per_simdgroup": Text("32", PRIMARY),
 }
 _HARDWARE = {"threadgroup_position_in_grid": "blockIdx", "threadgroups_per_grid": "gridDim"}
-_FULL_REDUCTION = """if (active == 0xffffffff) {{
-    for (int offset = 16; offset > 0; offset /= 2) {{
-        {type} other = {type}(__shfl_xor_sync(mask, x, offset));
-        x = {combined};
-    }}
-    return x;
-}}"""
 _FULL_PREFIX = """if (active == 0xffffffff) {{
     for (unsigned int offset = 1; offset < 32; offset *= 2) {{
         {type} other = {type}(__shfl_up_sync(mask, x, offset));
@@ -85,8 +78,8 @@ _PRIMITIVES = Primitives(
     lane="lane_index()",
     lowest="__ffs({0}) - 1",
     shuffle="__shfl_sync(mask, {0}, {1})",
+    shuffle_xor="__shfl_xor_sync(mask, {0}, {1})",
     ballot="__ballot_sync(mask, {0})",
-    full_reduction=_FULL_REDUCTION,
     full_prefix=_FULL_PREFIX,
 )
 

@@ -32,7 +32,7 @@ from speedmetal.backends.metal.codegen.spellings import (
 from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint32
 from speedmetal.errors import CompileError, Diagnostic, InternalError
 from speedmetal.intrinsics import TABLE
-from speedmetal.intrinsics.record import Exchange
+from speedmetal.intrinsics.record import SIMDGROUP_LANES, Exchange
 from speedmetal.ir.nodes import (
     Array,
     Assign,
@@ -52,8 +52,8 @@ _MEMORY = {
     Space.DEVICE: "mem_flags::mem_device",
     Space.THREADGROUP: "mem_flags::mem_threadgroup",
 }
-_SMALL_SHUFFLE = "simd_shuffle({0}, ushort({1}))"
-_LONG_SHUFFLE = "shuffle_long({0}, ushort({1}))"
+_SMALL_SHUFFLES = ("simd_shuffle({0}, ushort({1}))", "simd_shuffle_xor({0}, ushort({1}))")
+_LONG_SHUFFLES = ("shuffle_long({0}, ushort({1}))", "shuffle_long({0}, ushort(lane ^ {1}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,14 @@ class MetalPrinter(KernelPrinter):
     def _own_collective(self, node: Call, dtype: DType, arguments: list[str]) -> Text:
         exchange = node.intrinsic.exchange
         assert exchange is not None
-        if exchange.operation in _EXTREMA and dtype.bits < 64:
+        is_part = exchange.lanes < SIMDGROUP_LANES and not exchange.is_of_quads
+        if exchange.operation in _EXTREMA and dtype.bits < 64 and not is_part:
             return Text(f"{self._extremum(exchange, dtype)}({arguments[0]})", PRIMARY)
         if dtype.bits == 64:
             t = self.helpers.type(dtype)
             self.helpers.function("shuffle_long", t, f"{t} x, ushort lane", _LONG_BODY.format(t))
-        shuffle = _LONG_SHUFFLE if dtype.bits == 64 else _SMALL_SHUFFLE
-        function = Collectives(self.helpers, _primitives(shuffle)).function(exchange, dtype)
+        shuffles = _LONG_SHUFFLES if dtype.bits == 64 else _SMALL_SHUFFLES
+        function = Collectives(self.helpers, _primitives(*shuffles)).function(exchange, dtype)
         lane = self._attribute(_LANE)
         return Text(f"{function}({', '.join([lane, *arguments])})", PRIMARY)
 
@@ -343,13 +344,14 @@ halves.y = simd_shuffle(halves.y, lane);
 return as_type<{0}>(halves);"""
 
 
-def _primitives(shuffle: str) -> Primitives:
+def _primitives(shuffle: str, shuffle_xor: str) -> Primitives:
     return Primitives(
         context="uint lane",
         active="uint(simd_vote::vote_t(simd_ballot(true)))",
         lane="lane",
         lowest="ctz({0})",
         shuffle=shuffle,
+        shuffle_xor=shuffle_xor,
         ballot="uint(simd_vote::vote_t(simd_ballot({0})))",
     )
 

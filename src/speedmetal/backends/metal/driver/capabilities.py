@@ -19,6 +19,7 @@ from speedmetal.backends.metal.codegen.spellings import NATIVE_ATOMICS
 from speedmetal.backends.metal.driver.bridge import Version
 from speedmetal.dtypes import bfloat16, float32, int64, uint64
 from speedmetal.errors import Diagnostic, UserInputError
+from speedmetal.intrinsics import TABLE
 from speedmetal.ir.nodes import Array, Atomic, Call, Expression, Kernel, Statement
 from speedmetal.ir.types import MatrixType, Space
 from speedmetal.source import SourceSpan
@@ -190,6 +191,12 @@ FEATURES = (
 
 _BY_NAME = {feature.name: feature for feature in FEATURES}
 _BY_WORD = {word: feature for feature in FEATURES for word in feature.words}
+_BY_WORD |= {
+    part.name: _BY_WORD[record.name]
+    for record in TABLE.values()
+    for part in record.parts.values()
+    if part.name not in _BY_WORD
+}
 
 
 # --- What a kernel uses --------------------------------------------------------------------------
