@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
+import speedmetal as sm
 from cpu_programs import prepare_kernel
 from ir_builder import Builder
 from speedmetal import dtypes as d
@@ -110,3 +112,58 @@ def test_the_sources_of_a_shuffle() -> None:
     assert of("shuffle_up", 2) == [0, 1, 0, 1, 2, 3, 4, 5]
     assert of("shuffle_up", -1) == of("shuffle_down", 1) == [1, 2, 3, 4, 5, 6, 7, 7]
     assert of("shuffle_down", 1 << 31) == own
+
+
+# --- Blocks transposed in registers
+
+
+def with_item(items: tuple, n: int, item: object) -> tuple:
+    return (*items[:n], item, *items[n + 1 :])
+
+
+def transposed(rows: tuple) -> tuple:
+    """Row k of a block is ``rows[k]`` in as many lanes; so are its columns afterwards."""
+    lane = sm.thread_index_in_simdgroup()
+    for distance in DISTANCES:
+        is_upper = lane & distance != 0
+        for k in sm.static_range(BLOCK):
+            if k & distance == 0:
+                low, high = rows[k], rows[k | distance]
+                moved = sm.simd_shuffle_xor(high, distance)
+                rows = with_item(rows, k, sm.select(is_upper, moved, low))
+                moved = sm.simd_shuffle_xor(low, distance)
+                rows = with_item(rows, k | distance, sm.select(is_upper, high, moved))
+    return rows
+
+
+BLOCK = 8
+DISTANCES = (4, 2, 1)
+
+
+@sm.kernel
+def transpose_blocks(a, out):
+    """Four blocks of 8x8 side by side."""
+    lane = sm.thread_index_in_simdgroup()
+    rows = transposed(tuple(a[k, lane] for k in sm.static_range(BLOCK)))
+    for k in sm.static_range(BLOCK):
+        out[k, lane] = rows[k]
+
+
+def test_blocks_are_transposed_in_registers() -> None:
+    a = np.arange(8 * 32, dtype=np.float32).reshape(8, 32)
+    out = np.zeros_like(a)
+    transpose_blocks(a, out, grid=32, threads=32)
+    blocks = a.reshape(8, 4, 8).transpose(2, 1, 0)
+    np.testing.assert_array_equal(out, blocks.reshape(8, 32))
+
+
+@pytest.mark.skipif(vector_unit() is NEON, reason="the words are those of x86")
+def test_a_block_is_transposed_by_few_shuffles() -> None:
+    """As by hand: two vectors into one, for each row and distance; some take AVX2 two steps."""
+    text = sm.code(transpose_blocks, "f32[:,:] f32[:,:]", target="cpu", stage="assembly")
+    whole = text[text.index("sm_entry:") :]
+    shuffles = re.findall(r"\tv(?:unpck|shuf|perm|blend|insert|mov\w+\t%zmm\d+, %zmm\d+ {)", whole)
+    registers = 32 // vector_unit().lanes
+    at_best = registers * BLOCK * len(DISTANCES)
+    assert 0 < len(shuffles) <= (at_best if vector_unit() is AVX512 else at_best * 3 // 2)
+    assert "gather" not in whole
