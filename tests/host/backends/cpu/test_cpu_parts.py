@@ -14,6 +14,7 @@ from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.arithmetic import Arithmetic
 from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter, Module
+from speedmetal.backends.cpu.codegen.operations.select_chains import SelectChains
 from speedmetal.backends.cpu.codegen.operations.single_lanes import SingleLanes
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threadgroups.rooms import Rooms
@@ -33,7 +34,8 @@ class Writer:
         self.lanes = Lanes(self.emit, 4)
         self.active = ActiveLanes(self.emit, self.lanes)
         self.conversions = Conversions(self.emit, self.lanes, AVX512)
-        self.arithmetic = Arithmetic(self.emit, self.lanes, self.conversions)
+        chains = SelectChains(self.emit)
+        self.arithmetic = Arithmetic(self.emit, self.lanes, self.conversions, chains)
 
     @property
     def lines(self) -> list[str]:
@@ -169,7 +171,7 @@ def strides_of(b: Builder) -> LaneStrides:
 def test_fixed_values_outlive_a_vector_and_bound_ones_do_not(w):
     b = Builder("variables")
     fixed, bound = b.let("fixed", 1), b.let("bound", 2)
-    variables = Variables(w.emit, w.lanes, w.active, strides_of(b))
+    variables = Variables(w.emit, w.lanes, w.active, strides_of(b), SelectChains(w.emit))
     variables.fix(fixed, Value("%f", d.int32))
     variables.bind(bound, Value("%b", d.int32))
     variables.forget()

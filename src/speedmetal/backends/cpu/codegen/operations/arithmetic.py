@@ -7,6 +7,7 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARY
 from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import register_type, vector_type
+from speedmetal.backends.cpu.codegen.operations.select_chains import SelectChains
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
 
@@ -26,10 +27,13 @@ _LARGEST_EXACT_IN_DOUBLE = 32  # bits: a quotient of two such integers is told f
 class Arithmetic:
     """Writes operators. Owns nothing; asks how values are held and converted."""
 
-    def __init__(self, emit: Emitter, lanes: Lanes, conversions: Conversions) -> None:
+    def __init__(
+        self, emit: Emitter, lanes: Lanes, conversions: Conversions, chains: SelectChains
+    ) -> None:
         self._emit = emit
         self._lanes = lanes
         self._conversions = conversions
+        self._chains = chains
 
     def of_lanes(self, count: int) -> Arithmetic:
         """The same for vectors of another number of lanes; 1 lane is a scalar."""
@@ -226,7 +230,8 @@ class Arithmetic:
         a, b = self._lanes.operand(when_true, lanes), self._lanes.operand(when_false, lanes)
         chooser = "i1" if condition.is_uniform else vector_type("i1", lanes)
         text = self._emit.let(f"select {chooser} {condition.text}, {kind} {a}, {kind} {b}")
-        return self._lanes.result(text, when_true.type, lanes)
+        selected = self._lanes.result(text, when_true.type, lanes)
+        return self._chains.extend(selected, lanes, when_true, when_false)
 
     def extreme(self, which: str, left: Value, right: Value) -> Value:
         """The lesser or greater of two values; NaN where one is NaN."""

@@ -20,6 +20,7 @@ from speedmetal.backends.cpu.codegen.operations.mathematics import Mathematics
 from speedmetal.backends.cpu.codegen.operations.matrices import Matrices
 from speedmetal.backends.cpu.codegen.operations.permutations import Permutations
 from speedmetal.backends.cpu.codegen.operations.ranges import Ranges
+from speedmetal.backends.cpu.codegen.operations.select_chains import SelectChains
 from speedmetal.backends.cpu.codegen.operations.single_lanes import SingleLanes
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threads.exits import Exits
@@ -40,6 +41,7 @@ class ValueParts:
     active: ActiveLanes
     conversions: Conversions
     arithmetic: Arithmetic
+    chains: SelectChains
 
 
 @record
@@ -67,8 +69,9 @@ def value_parts(emit: Emitter, count: int, unit: VectorUnit) -> ValueParts:
     """
     lanes = Lanes(emit, count)
     conversions = Conversions(emit, lanes, unit)
-    arithmetic = Arithmetic(emit, lanes, conversions)
-    return ValueParts(emit, lanes, ActiveLanes(emit, lanes), conversions, arithmetic)
+    chains = SelectChains(emit)
+    arithmetic = Arithmetic(emit, lanes, conversions, chains)
+    return ValueParts(emit, lanes, ActiveLanes(emit, lanes), conversions, arithmetic, chains)
 
 
 def expression_parts(
@@ -89,7 +92,7 @@ def expression_parts(
     """
     emit, lanes, active = values.emit, values.lanes, values.active
     conversions, arithmetic = values.conversions, values.arithmetic
-    variables = Variables(emit, lanes, active, strides)
+    variables = Variables(emit, lanes, active, strides, values.chains)
     singles = SingleLanes(emit, lanes, conversions)
     addresses = Addresses(emit, lanes, conversions, arithmetic)
     memory = Memory(emit, lanes, active, addresses)

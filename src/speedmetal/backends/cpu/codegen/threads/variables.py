@@ -12,6 +12,7 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.operations.select_chains import SelectChains
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.ir.nodes import Variable
 
@@ -23,12 +24,18 @@ class Variables:
     """
 
     def __init__(
-        self, emit: Emitter, lanes: Lanes, active: ActiveLanes, strides: LaneStrides
+        self,
+        emit: Emitter,
+        lanes: Lanes,
+        active: ActiveLanes,
+        strides: LaneStrides,
+        chains: SelectChains,
     ) -> None:
         self._emit = emit
         self._lanes = lanes
         self._active = active
         self._strides = strides
+        self._chains = chains
         self._fixed: dict[Variable, Value] = {}
         self._bound: dict[Variable, Value] = {}
         self._slots: dict[Variable, str] = {}
@@ -79,6 +86,7 @@ class Variables:
         slot, stride = self.slot_of(variable), self.stride_of(variable)
         kind = value_type(variable.type, self._lanes.count if stride is VARYING else 0)
         text = self._emit.let(f"load {kind}, ptr {slot}", variable.name)
+        self._chains.carry(slot, text)
         return Value(text, variable.type, stride)
 
     def assign(self, variable: Variable, value: Value, path: Path) -> None:
@@ -98,6 +106,7 @@ class Variables:
         slot, lanes = self.slot_of(variable), self.lanes_of(variable)
         kind = value_type(variable.type, lanes)
         text = self._lanes.operand(value, lanes)
+        self._chains.carry(text, slot)
         if lanes and self._active.mask is not None and left_behind(variable, path):
             before = self._emit.let(f"load {kind}, ptr {slot}")
             text = self._active.select(kind, text, before)
