@@ -38,7 +38,8 @@ class Arithmetic:
     def of_lanes(self, count: int) -> Arithmetic:
         """The same for vectors of another number of lanes; 1 lane is a scalar."""
         lanes = Lanes(self._emit, 0 if count == 1 else count)
-        return Arithmetic(self._emit, lanes, self._conversions.of_lanes(lanes.count))
+        conversions = self._conversions.of_lanes(lanes.count)
+        return Arithmetic(self._emit, lanes, conversions, self._chains)
 
     def binary(self, operator: str, left: Value, right: Value) -> Value:
         """An operator of BINARY on two values of one type."""
