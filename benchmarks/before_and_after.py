@@ -21,7 +21,7 @@ import numpy as np
 from side_by_side import page
 from side_by_side.cases import CASES, Case
 from side_by_side.contender import contender_of
-from side_by_side.rounds import Effort, Entry, prepare, sample, speed_ratio
+from side_by_side.rounds import SEED, Effort, Entry, prepare, sample, speed_ratio
 from side_by_side.small_cases import ADDITION
 from side_by_side.worker import Worker, store
 
@@ -29,7 +29,6 @@ from speedmetal.bench.environment import default_threads, read_conditions
 
 HERE = Path(__file__).parents[1]
 LIMIT_SECONDS = 90.0
-SEED = 20240531
 
 
 def main() -> None:

@@ -15,22 +15,19 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from side_by_side import page
-from side_by_side.cases import CASES, Case
-from side_by_side.contender import FRAMEWORKS, contender_of
+from side_by_side.cases import CASES
+from side_by_side.contender import FRAMEWORKS
 from side_by_side.results import Result, report
-from side_by_side.rounds import Effort, Entry, prepare, sample
-from side_by_side.worker import Worker, WorkerFailedError, store
+from side_by_side.rounds import Effort, measure_case
+from side_by_side.worker import Worker
 
 from speedmetal.bench.environment import default_threads, read_conditions
 
 QUICK = Effort(rounds=10, seconds=2.0)
 LIMIT_SECONDS = 90.0  # for one answer of a worker: torch.compile is the slowest
-SEED = 20240531
 
 
 def main() -> None:
@@ -38,6 +35,7 @@ def main() -> None:
     options = _options()
     load = read_conditions().load
     start = time.perf_counter()
+    effort = QUICK if options.quick else Effort()
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(options.log or Path(scratch) / "workers.log")
         workers = [
@@ -47,7 +45,7 @@ def main() -> None:
         ]
         try:
             results = [
-                run_case(case, workers, QUICK if options.quick else Effort(), Path(scratch))
+                Result(case, tuple(measure_case(case, workers, effort, Path(scratch))))
                 for case in CASES
                 if not options.cases or case.name in options.cases
             ]
@@ -71,54 +69,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=default_threads())
     parser.add_argument("--log", help="file for what the frameworks print")
     return parser.parse_args()
-
-
-def run_case(case: Case, workers: Sequence[Worker], effort: Effort, scratch: Path) -> Result:
-    """Prepare, prove and time all contenders of a case."""
-    print(f"{case.name}:", end=" ", flush=True, file=sys.stderr)
-    start = time.perf_counter()
-    generator = np.random.default_rng(SEED)
-    inputs = case.inputs(generator)
-    store(scratch, inputs, case.reference(inputs))
-    entries: list[Entry] = []
-    for worker in workers:
-        entries += _entries(case, worker, scratch)
-    prepared = time.perf_counter()
-    sample(entries, effort, generator)
-    print(
-        f"{prepared - start:.0f} s to prepare, {time.perf_counter() - prepared:.0f} s of samples",
-        file=sys.stderr,
-    )
-    return Result(case, tuple(entries))
-
-
-def _entries(case: Case, worker: Worker, scratch: Path) -> list[Entry]:
-    """A framework's contenders of a case, prepared; or one that says why there are none."""
-    try:
-        variants = worker.ask("variants", case.name)
-        worker.ask("begin", case.name, str(scratch))
-    except WorkerFailedError as error:
-        return [Entry(contender_of(worker.framework, ""), worker, failure=str(error))]
-    entries = []
-    for variant, missing in variants.items():
-        entry = Entry(contender_of(worker.framework, variant), worker, failure=missing)
-        if not missing:
-            prepare(entry)
-        entries.append(entry)
-        if not worker.is_running:
-            _begin_again(worker, case, scratch, entries)
-    return entries
-
-
-def _begin_again(worker: Worker, case: Case, scratch: Path, entries: Sequence[Entry]) -> None:
-    """After the process has ended a new one takes over, which knows nothing yet."""
-    try:
-        worker.ask("begin", case.name, str(scratch))
-    except WorkerFailedError:
-        return
-    for entry in entries:
-        if not entry.failure:
-            prepare(entry)
 
 
 if __name__ == "__main__":

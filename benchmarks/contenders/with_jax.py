@@ -81,7 +81,7 @@ def black_scholes(spot: Array, strike: Array, years: Array) -> tuple[Array, Arra
     return call, call + present - spot
 
 
-def _jit(function: Callable[..., Any]) -> Prepare:
+def jit(function: Callable[..., Any]) -> Prepare:
     def prepare(inputs: Inputs) -> Ready:
         compiled = jax.jit(function)
         arrays = [jax.block_until_ready(jnp.asarray(array)) for array in inputs.values()]
@@ -95,21 +95,21 @@ def _fetch(result: Any) -> tuple[Any, ...]:
     return tuple(np.atleast_1d(np.asarray(array)) for array in results)
 
 
-_BLAS = {"reference: its own GEMM": _jit(jnp.matmul)}
+_BLAS = {"reference: its own GEMM": jit(jnp.matmul)}
 TABLE: Table = {
-    "addition": {"jit": _jit(jnp.add)},
-    "copy": {"jit": _jit(jnp.copy)},
-    "elementwise": {"jit": _jit(elementwise)},
-    "mandelbrot": {"jit": _jit(mandelbrot), "jit, vmap of while_loop": _jit(mandelbrot_for_each)},
-    "nbody": {"jit": _jit(nbody)},
-    "stencil": {"jit": _jit(stencil)},
-    "black_scholes": {"jit": _jit(black_scholes)},
-    "histogram": {"jit, bincount": _jit(lambda image: jnp.bincount(image, length=BINS))},
+    "addition": {"jit": jit(jnp.add)},
+    "copy": {"jit": jit(jnp.copy)},
+    "elementwise": {"jit": jit(elementwise)},
+    "mandelbrot": {"jit": jit(mandelbrot), "jit, vmap of while_loop": jit(mandelbrot_for_each)},
+    "nbody": {"jit": jit(nbody)},
+    "stencil": {"jit": jit(stencil)},
+    "black_scholes": {"jit": jit(black_scholes)},
+    "histogram": {"jit, bincount": jit(lambda image: jnp.bincount(image, length=BINS))},
     "matmul_512": _BLAS,
     "matmul_1024": _BLAS,
-    "reduction": {"jit": _jit(jnp.sum)},
+    "reduction": {"jit": jit(jnp.sum)},
     "scan": {
-        "jit, cumsum": _jit(jnp.cumsum),
-        "jit, associative_scan": _jit(lambda x: jax.lax.associative_scan(jnp.add, x)),
+        "jit, cumsum": jit(jnp.cumsum),
+        "jit, associative_scan": jit(lambda x: jax.lax.associative_scan(jnp.add, x)),
     },
 }

@@ -74,22 +74,24 @@ def black_scholes(spot: Tensor, strike: Tensor, years: Tensor) -> tuple[Tensor, 
     return call, call + present - spot
 
 
-def _fetch(result: Any) -> tuple[Any, ...]:
+def fetch(result: Any) -> tuple[Any, ...]:
     results = result if isinstance(result, tuple) else (result,)
     return tuple(np.atleast_1d(tensor.numpy()) for tensor in results)
 
 
-def _eager(function: Callable[..., Any]) -> Prepare:
+def on_tensors(function: Callable[..., Any]) -> Prepare:
+    """A function of the inputs as tensors, on their memory."""
+
     def prepare(inputs: Inputs) -> Ready:
         tensors = [torch.from_numpy(array) for array in inputs.values()]
-        return Ready(lambda: function(*tensors), _fetch)
+        return Ready(lambda: function(*tensors), fetch)
 
     return prepare
 
 
-def _both(function: Callable[..., Any]) -> dict[str, Prepare | str]:
+def both(function: Callable[..., Any]) -> dict[str, Prepare | str]:
     compiled = torch.compile(function, dynamic=False, fullgraph=True)
-    return {"eager": _eager(function), "compile": _eager(compiled)}
+    return {"eager": on_tensors(function), "compile": on_tensors(compiled)}
 
 
 def _elementwise_out(inputs: Inputs) -> Ready:
@@ -102,36 +104,36 @@ def _elementwise_out(inputs: Inputs) -> Ready:
         torch.sin(b, out=c)
         return c.exp_().add_(square)
 
-    return Ready(run, _fetch, (c.numpy(),))
+    return Ready(run, fetch, (c.numpy(),))
 
 
 def _copy(inputs: Inputs) -> Ready:
     source = torch.from_numpy(inputs["a"])
     target = torch.empty_like(source)
-    return Ready(lambda: target.copy_(source), _fetch, (target.numpy(),))
+    return Ready(lambda: target.copy_(source), fetch, (target.numpy(),))
 
 
 def _addition(inputs: Inputs) -> Ready:
     a, b = torch.from_numpy(inputs["a"]), torch.from_numpy(inputs["b"])
     c = torch.empty_like(a)
-    return Ready(lambda: torch.add(a, b, out=c), _fetch, (c.numpy(),))
+    return Ready(lambda: torch.add(a, b, out=c), fetch, (c.numpy(),))
 
 
-_BLAS = {"reference: BLAS": _eager(torch.matmul)}
+_BLAS = {"reference: BLAS": on_tensors(torch.matmul)}
 TABLE: Table = {
-    "addition": {**_both(torch.add), "eager": _addition},
+    "addition": {**both(torch.add), "eager": _addition},
     "copy": {"copy_": _copy},
-    "elementwise": {**_both(elementwise), "eager": _elementwise_out},
+    "elementwise": {**both(elementwise), "eager": _elementwise_out},
     "mandelbrot": {
         "eager": "not timed: 1600 passes over memory, about two seconds a call",
-        "compile": _eager(_mandelbrot(torch.compile(orbit_steps, dynamic=False))),
+        "compile": on_tensors(_mandelbrot(torch.compile(orbit_steps, dynamic=False))),
     },
-    "nbody": _both(nbody),
-    "stencil": _both(stencil),
-    "black_scholes": _both(black_scholes),
-    "histogram": {"bincount": _eager(lambda image: torch.bincount(image, minlength=BINS))},
+    "nbody": both(nbody),
+    "stencil": both(stencil),
+    "black_scholes": both(black_scholes),
+    "histogram": {"bincount": on_tensors(lambda image: torch.bincount(image, minlength=BINS))},
     "matmul_512": _BLAS,
     "matmul_1024": _BLAS,
-    "reduction": _both(torch.sum),
-    "scan": _both(lambda x: torch.cumsum(x, 0)),
+    "reduction": both(torch.sum),
+    "scan": both(lambda x: torch.cumsum(x, 0)),
 }

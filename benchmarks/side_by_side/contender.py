@@ -62,26 +62,29 @@ class Contender:
 
 @dataclass(frozen=True)
 class FrameworkRecord:
-    """A framework: its name, the module with its table, and its distributions."""
+    """A framework: its name, its distributions, the folders that have a module with its table."""
 
     name: str
-    module: str
     packages: tuple[str, ...]
+    folders: tuple[str, ...] = ("contenders",)
 
     def table(self) -> Table:
         """The framework's table; imports the framework."""
-        table: Table = importlib.import_module(self.module).TABLE
+        table: dict[str, Mapping[str, Prepare | str]] = {}
+        for folder in self.folders:
+            table |= importlib.import_module(f"{folder}.with_{self.name}").TABLE
         return table
 
 
+_WITH_HARD_CASES = ("contenders", "contenders.hard")
 FRAMEWORKS = (
-    FrameworkRecord("speedmetal", "contenders.with_speedmetal", ("speedmetal", "llvmlite")),
-    FrameworkRecord("numba", "contenders.with_numba", ("numba",)),
-    FrameworkRecord("numpy", "contenders.with_numpy", ("numpy", "scipy")),
-    FrameworkRecord("torch", "contenders.with_torch", ("torch",)),
-    FrameworkRecord("jax", "contenders.with_jax", ("jax", "jaxlib")),
-    FrameworkRecord("warp", "contenders.with_warp", ("warp-lang",)),
-    FrameworkRecord("mlx", "contenders.with_mlx", ("mlx", "mlx-cpu")),
+    FrameworkRecord("speedmetal", ("speedmetal", "llvmlite"), _WITH_HARD_CASES),
+    FrameworkRecord("numba", ("numba",)),
+    FrameworkRecord("numpy", ("numpy", "scipy"), _WITH_HARD_CASES),
+    FrameworkRecord("torch", ("torch",), _WITH_HARD_CASES),
+    FrameworkRecord("jax", ("jax", "jaxlib"), _WITH_HARD_CASES),
+    FrameworkRecord("warp", ("warp-lang",)),
+    FrameworkRecord("mlx", ("mlx", "mlx-cpu")),
 )
 REFERENCE_PREFIX = "reference: "  # of a variant that is no peer
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from side_by_side.contender import Contender, Kind
-from side_by_side.worker import Worker, WorkerFailedError
+from side_by_side.cases import Case
+from side_by_side.contender import Contender, Kind, contender_of
+from side_by_side.worker import Worker, WorkerFailedError, store
 from speedmetal.bench.measure.calibrate import calls_for
 from speedmetal.bench.measure.statistics import Ratio, Summary, paired_ratio, summarise
 
 SAMPLE_NANOSECONDS = 10_000_000
 LEAST_SAMPLES = 3
+SEED = 20240531
 WAKE_BELOW_SECONDS = 0.1  # a longer call wakes threads and fills caches by itself
 REST_SECONDS = 2e-3  # other frameworks' threads fall asleep
 
@@ -68,6 +72,61 @@ def prepare(entry: Entry) -> None:
         entry.failure = str(error)
     else:
         entry.first_seconds, entry.call_seconds = times
+
+
+def measure_case(
+    case: Case, workers: Sequence[Worker], effort: Effort, scratch: Path
+) -> list[Entry]:
+    """Prepare, prove and time all contenders of a case.
+
+    Args:
+        case: Which one.
+        workers: The frameworks' processes.
+        effort: Of the sampling.
+        scratch: An empty folder, for the inputs and the reference.
+    """
+    print(f"{case.name}:", end=" ", flush=True, file=sys.stderr)
+    start = time.perf_counter()
+    generator = np.random.default_rng(SEED)
+    inputs = case.inputs(generator)
+    store(scratch, inputs, case.reference(inputs))
+    entries = [entry for worker in workers for entry in entries_of(case, worker, scratch)]
+    prepared = time.perf_counter()
+    sample(entries, effort, generator)
+    print(
+        f"{prepared - start:.0f} s to prepare, {time.perf_counter() - prepared:.0f} s of samples",
+        file=sys.stderr,
+    )
+    return entries
+
+
+def entries_of(case: Case, worker: Worker, scratch: Path) -> list[Entry]:
+    """A framework's contenders of a case, prepared; or one that says why there are none."""
+    try:
+        variants = worker.ask("variants", case.name)
+        worker.ask("begin", case.name, str(scratch))
+    except WorkerFailedError as error:
+        return [Entry(contender_of(worker.framework, ""), worker, failure=str(error))]
+    entries = []
+    for variant, missing in variants.items():
+        entry = Entry(contender_of(worker.framework, variant), worker, failure=missing)
+        if not missing:
+            prepare(entry)
+        entries.append(entry)
+        if not worker.is_running:
+            _begin_again(worker, case, scratch, entries)
+    return entries
+
+
+def _begin_again(worker: Worker, case: Case, scratch: Path, entries: Sequence[Entry]) -> None:
+    """After the process has ended a new one takes over, which knows nothing yet."""
+    try:
+        worker.ask("begin", case.name, str(scratch))
+    except WorkerFailedError:
+        return
+    for entry in entries:
+        if not entry.failure:
+            prepare(entry)
 
 
 def sample(entries: Sequence[Entry], effort: Effort, generator: np.random.Generator) -> None:

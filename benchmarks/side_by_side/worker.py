@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import itertools
 import multiprocessing as mp
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,14 @@ from numpy.typing import NDArray
 
 from side_by_side.cases import CASES
 from side_by_side.contender import FRAMEWORKS, Ready, spoil
+from side_by_side.hard_cases import HARD_CASES
 from side_by_side.small_cases import ADDITION
 
 Arrays = dict[str, NDArray[Any]]
 
-_CASE = {case.name: case for case in (*CASES, ADDITION)}
+_LATER_CALLS = 3  # beside a first one
+
+_CASE = {case.name: case for case in (*CASES, *HARD_CASES, ADDITION)}
 _FRAMEWORK = {framework.name: framework for framework in FRAMEWORKS}
 
 # Memory that one call has freed serves the next: without this, every new array of 64 MiB is fetched
@@ -85,6 +90,7 @@ class Worker:
         limit_seconds: For an answer.
         log: File for what the process prints.
         source: Folder from which the process imports speedmetal; None: this one's.
+        variables: More of the process's environment.
     """
 
     def __init__(
@@ -94,10 +100,11 @@ class Worker:
         limit_seconds: float,
         log: Path,
         source: Path | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.framework = framework
         self._source = source
-        self._environment = environment(threads)
+        self._environment = {**environment(threads), **variables}
         self._limit_seconds = limit_seconds
         self._log = log
         self._process: mp.process.BaseProcess | None = None
@@ -170,6 +177,12 @@ class _Bench:
         self._reference: tuple[Any, ...] = ()
         self._last: Any = None
 
+    def origin(self) -> str:
+        """Where the process has its speedmetal from."""
+        import speedmetal
+
+        return str(speedmetal.__file__)
+
     def variants(self, case: str) -> dict[str, str]:
         """The variants of a case, each with the reason why it is missing, or ""."""
         cells = self._record.table().get(case, {})
@@ -197,6 +210,22 @@ class _Bench:
         start = time.perf_counter()
         ready.call()
         return first, warm_up(ready.call, time.perf_counter() - start)
+
+    def preparation(self, variant: str) -> float:
+        """What the first call of a variant takes longer than a later one: it compiles.
+
+        The time is that of the processor, of all threads: other work on the machine counts less.
+        """
+        cell = self._record.table()[self._case][variant]
+        assert not isinstance(cell, str)
+        ready = cell(self._inputs)
+        spoil(ready.written)
+        ticks = [time.process_time()]
+        for _ in range(1 + _LATER_CALLS):
+            ready.call()
+            ticks.append(time.process_time())
+        first, *later = (after - before for before, after in itertools.pairwise(ticks))
+        return max(0.0, first - min(later))
 
     def sample(self, variant: str, calls: int, wake_calls: int) -> int:
         """Nanoseconds of so many calls; calls before them fill caches and wake threads."""
