@@ -42,7 +42,7 @@ LIMIT_SECONDS = 90.0  # for one answer of a worker: torch.compile is the slowest
 THREADS = 2
 PEERS = ("torch", "jax", "numpy")
 COPY = next(case for case in CASES if case.name == "copy")
-EFFORT, QUICK = Effort(rounds=20, seconds=4.0), Effort(rounds=4, seconds=0.5)
+EFFORT, QUICK = Effort(rounds=20, seconds=3.0), Effort(rounds=4, seconds=0.5)
 COMPILATIONS, QUICK_COMPILATIONS = 3, 1
 NOTHING = "—"
 
