@@ -25,6 +25,7 @@ from fuzz_expressions import (
 )
 from hypothesis import strategies as st
 
+TILE = 3  # elements of a thread array whose indices are all constants
 OUTPUTS = 4  # results of each kind that a thread can write
 SHARED_SIZE = 32  # elements of the threadgroup array; at least the threads of a threadgroup
 
@@ -358,6 +359,7 @@ class Writer(Expressions):
             self._scope.ints += [Int("i", THREADS), Int("s", 9)]
             self._scope.floats.append(Float("w", 4.0, 2))
             self._thread_array()
+            self._tile()
             for _ in range(self._choose(3)):
                 self._assign_int(0)
                 self._assign_float(0)
@@ -386,6 +388,18 @@ class Writer(Expressions):
         with self._block(f"for k in range({THREAD_ARRAY}):"):
             self._line(f"{name}[k] = {self._folded(self._int(1), VARIABLE_INT + 1).text}")
         self._scope.arrays.append(name)
+
+    def _tile(self) -> None:
+        """A thread array whose indices are all constants: each element is a variable of its own."""
+        if not self._choose(2):
+            return
+        name = self._name("m")
+        self._line(f"{name} = sm.thread_array(({TILE},), sm.int32)")
+        with self._block(f"for k in sm.static_range({TILE}):"):
+            self._line(f"{name}[k] = {self._folded(self._int(1), VARIABLE_INT + 1).text}")
+        elements = [f"{name}[{k}]" for k in range(TILE)]
+        self._scope.assigned_ints += elements
+        self._scope.ints += [Int(element, VARIABLE_INT) for element in elements]
 
     def _phases(self) -> None:
         """Stretches of work between barriers, which all threads reach."""
