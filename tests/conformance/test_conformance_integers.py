@@ -273,6 +273,48 @@ def test_conversions(launch, device, source, targets):
                 assert all(same(one, wanted) for one in both), (value, target, both, wanted)
 
 
+@sm.kernel
+def clamped_conversions(x, out):
+    """Of floats that are known to fit, or known on one side; then a branch on one of them."""
+    i = sm.thread_position_in_grid().x
+    value = x[i]
+    near = min(max(value, -100.5), 100.5)
+    out[0, i] = np.rint(near * 1.25).astype(sm.int8)
+    out[1, i] = near.astype(sm.int32)
+    out[2, i] = np.clip(value, 0, 255).astype(sm.uint8)
+    out[3, i] = max(value, -7.5).astype(sm.int32)
+    out[4, i] = min(value, 7.5).astype(sm.int64)
+    out[5, i] = (near * 2.0).astype(sm.int8)
+    if value > 50.0:
+        part = min(value, 90.0).astype(sm.int16)
+        if part > 60:
+            out[6, i] = part
+
+
+def test_conversions_of_clamped_floats(launch):
+    ends = [-100.5, 100.5, -7.5, 7.5, 0.0, -0.0, 255.0, 255.9, 256.0, 50.0, 63.5, 90.0, 1e30, -1e30]
+    x = np.array([*ends, math.nan, math.inf, -math.inf, *range(-130, 131, 7)], np.float32)
+    found = np.zeros((7, x.size), np.int64)
+    launch(clamped_conversions, x, found, grid=x.size)
+
+    def cut(values, dtype):
+        kept = np.clip(np.trunc(values.astype(np.float64)), dtype.minimum, dtype.maximum)
+        return [0 if v != v else int(v) for v in kept]  # noqa: PLR0124
+
+    near = np.clip(x, np.float32(-100.5), np.float32(100.5))
+    part = np.array(cut(np.minimum(x, 90), sm.int16))
+    np.testing.assert_array_equal(found[0], cut(np.rint(near * np.float32(1.25)), sm.int8))
+    np.testing.assert_array_equal(found[1], cut(near, sm.int32))
+    np.testing.assert_array_equal(found[2], cut(np.clip(x, 0, 255), sm.uint8))
+    np.testing.assert_array_equal(found[3], cut(np.maximum(x, -7.5), sm.int32))
+    small = np.abs(np.nan_to_num(x, posinf=0)) < 1e18  # beyond, float64 tells no int64
+    np.testing.assert_array_equal(
+        found[4][small], np.array(cut(np.minimum(x, 7.5), sm.int64))[small]
+    )
+    np.testing.assert_array_equal(found[5], cut(near * 2, sm.int8))
+    np.testing.assert_array_equal(found[6], np.where((x > 50) & (part > 60), part, 0))
+
+
 def same(found: float, wanted: float) -> bool:
     """Equal with the sign of a zero; NaN is equal to NaN."""
     if found != found:  # noqa: PLR0124 - true of NaN alone

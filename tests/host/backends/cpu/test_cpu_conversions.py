@@ -74,6 +74,26 @@ def test_small_unsigned_integers_take_two_bounds_and_no_more() -> None:
     )
 
 
+def test_what_is_known_to_fit_is_not_looked_at() -> None:
+    """But for NaN. Idle lanes may hold what does not fit: that is no poison afterwards."""
+    b = Builder("clamped")
+    out, a = b.array("out", d.int32), b.array("a", d.float32)
+    i = b.let("i", b.position("thread_position_in_grid"))
+    x = b.let("x", b.call("minimum", b.call("maximum", b.load(a, i), -87.0), 88.0))
+    b.emit(b.store(out, [i], b.convert(b.call("rint", x), d.int32)))
+    assert_follows(
+        print_kernel(prepare_kernel(b.kernel()), unit=AVX512),
+        """
+        {x} = call <16 x float> @llvm.roundeven
+        not: fcmp o
+        {cut} = fptosi <16 x float> {x} to
+        {number} = fcmp ord ... {x}, {x}
+        {some} = select ... {number}, ... {cut}
+        freeze <16 x i32> {some}
+        """,
+    )
+
+
 def test_a_processor_that_saturates_is_asked_to() -> None:
     text = print_kernel(mapped(d.float32, d.int32), unit=NEON)
     assert "@llvm.fptosi.sat.v8i32.v8f32" in text

@@ -13,6 +13,7 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.dtypes import DType
+from speedmetal.ir.float_bounds import ANYTHING, Interval
 
 # Integers of as many bits have all their values in the type.
 _EXACT_BITS = {dtypes.float32: 24, dtypes.float64: 53}
@@ -68,21 +69,26 @@ class Conversions:
 
     # --- conversion
 
-    def convert(self, value: Value, target: DType) -> Value:  # noqa: PLR0911 - a case each
-        """The value as another type, as :class:`~speedmetal.ir.nodes.Convert` says."""
+    def convert(  # noqa: PLR0911 - a case each
+        self, value: Value, target: DType, bounds: Interval = ANYTHING
+    ) -> Value:
+        """The value as another type, as :class:`~speedmetal.ir.nodes.Convert` says.
+
+        ``bounds`` is where a float that is not NaN is known to lie.
+        """
         source = value.dtype
         if source is target:
             return value
         if target.is_bool:
             return self._is_nonzero(value)
         if source is dtypes.bfloat16:
-            return self.convert(self.widened(value), target)
+            return self.convert(self.widened(value), target, bounds)
         if target is dtypes.bfloat16:
             return self.narrowed(self._to_float32(value))
         if source.is_float and target.is_float:
             return self._float_to_float(value, target)
         if source.is_float:
-            return self._float_to_integer(value, target)
+            return self._float_to_integer(value, target, bounds)
         if target.is_float:
             return self._integer_to_float(value, target)
         return self._integer_to_integer(value, target)
@@ -169,13 +175,13 @@ class Conversions:
         text = self._emit.let(f"bitcast {wide} {chosen} to {single}")
         return self._lanes.result(text, dtypes.float32, lanes)
 
-    def _float_to_integer(self, value: Value, target: DType) -> Value:
+    def _float_to_integer(self, value: Value, target: DType, bounds: Interval) -> Value:
         """What does not fit becomes the nearest that does, and NaN becomes 0."""
         if value.type is dtypes.float16:
             value = self._cast(value, "fpext", dtypes.float32)
         lanes = self._lanes.width(value)
         if lanes and not self._unit.has_saturation:
-            return self._saturated(value, target, lanes)
+            return self._saturated(value, target, lanes, bounds)
         source, wanted = register_type(value.dtype), register_type(target)
         name = "fptosi" if target.is_signed else "fptoui"
         text = self._emit.call(
@@ -185,8 +191,8 @@ class Conversions:
         )
         return self._lanes.result(text, target, lanes)
 
-    def _saturated(self, value: Value, target: DType, lanes: int) -> Value:
-        """`_float_to_integer` by steps for a whole vector.
+    def _saturated(self, value: Value, target: DType, lanes: int, bounds: Interval) -> Value:
+        """`_float_to_integer` by steps for a whole vector; none for what the bounds exclude.
 
         LLVM's own ``fptosi.sat`` goes lane by lane on x86. Lanes for which ``fptosi`` has no value
         are chosen away from after it.
@@ -194,13 +200,15 @@ class Conversions:
         source, wide = value.dtype, target if target.bits >= 32 else dtypes.int32
         kind, integers = (vector_type(register_type(t), lanes) for t in (source, wide))
         condition = vector_type("i1", lanes)
-        x = self._lanes.vector(value)
-        least = self._lanes.literal(float(target.minimum), source, lanes)
-        above = self._emit.let(f"fcmp ogt {kind} {x}, {least}")
-        # NaN becomes the least, as in x86's `max`: for unsigned types that is 0 already.
-        kept = self._emit.let(f"select {condition} {above}, {kind} {x}, {kind} {least}")
+        x = kept = self._lanes.vector(value)
+        # It makes 0 of NaN for unsigned types, and so has always something to do there.
+        if not target.is_signed or bounds.least <= target.minimum - 1:
+            least = self._lanes.literal(float(target.minimum), source, lanes)
+            above = self._emit.let(f"fcmp ogt {kind} {x}, {least}")
+            kept = self._emit.let(f"select {condition} {above}, {kind} {x}, {kind} {least}")
+        is_open = bounds.greatest >= target.maximum + 1
         has_greatest = target.bits <= _EXACT_BITS[source]
-        if has_greatest:
+        if is_open and has_greatest:
             greatest = self._lanes.literal(float(target.maximum), source, lanes)
             below = self._emit.let(f"fcmp olt {kind} {kept}, {greatest}")
             kept = self._emit.let(f"select {condition} {below}, {kind} {kept}, {kind} {greatest}")
@@ -212,13 +220,16 @@ class Conversions:
             text = self._emit.let(
                 f"select {condition} {number}, {integers} {text}, {integers} {zero}"
             )
-        if not has_greatest:
+        if is_open and not has_greatest:
             limit = self._lanes.literal(float(target.maximum + 1), source, lanes)
             beyond = self._emit.let(f"fcmp oge {kind} {x}, {limit}")
             greatest = self._lanes.literal(target.maximum, wide, lanes)
             text = self._emit.let(
                 f"select {condition} {beyond}, {integers} {greatest}, {integers} {text}"
             )
+        if bounds != ANYTHING:
+            # Idle lanes may hold anything: what became of it must not reach a branch as poison.
+            text = self._emit.let(f"freeze {integers} {text}")
         result = self._lanes.result(text, wide, lanes)
         return result if wide is target else self._cast(result, "trunc", target)
 

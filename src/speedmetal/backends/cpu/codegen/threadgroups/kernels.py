@@ -27,6 +27,7 @@ from speedmetal.backends.cpu.codegen.threads.parts import (
 )
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
+from speedmetal.ir.float_bounds import FloatBounds
 from speedmetal.ir.nodes import Array
 
 STREAMED_BYTES = 32 << 20
@@ -95,8 +96,9 @@ class KernelCode:
         values = value_parts(emit, plan.lanes, unit)
         lanes, active = values.lanes, values.active
         conversions, arithmetic = values.conversions, values.arithmetic
+        bounds = FloatBounds(plan.kernel.parameters, plan.kernel.body)
         positions = Positions(emit, lanes, conversions, arithmetic, plan)
-        parts = expression_parts(values, plan.strides, functions, unit, positions.value)
+        parts = expression_parts(values, plan.strides, bounds, functions, unit, positions.value)
         variables, expressions, exits = parts.variables, parts.expressions, parts.exits
         reporting = Reporting(
             emit, lanes, active, conversions, parts.singles, expressions, exits, positions, plan

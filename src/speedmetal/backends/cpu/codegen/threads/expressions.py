@@ -24,7 +24,9 @@ from speedmetal.backends.cpu.codegen.operations.mathematics import Mathematics
 from speedmetal.backends.cpu.codegen.operations.matrices import Matrices
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
+from speedmetal.dtypes import DType
 from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.ir.float_bounds import ANYTHING, FloatBounds
 from speedmetal.ir.nodes import (
     Binary,
     Bitcast,
@@ -65,6 +67,7 @@ class Expressions:
 
     Args:
         strides: How the variables vary.
+        bounds: Where the body's floats lie.
         functions: The module's functions.
         position: The value of a position intrinsic.
     """
@@ -83,6 +86,7 @@ class Expressions:
         collectives: Collectives,
         matrices: Matrices,
         strides: LaneStrides,
+        bounds: FloatBounds,
         functions: FunctionTable,
         position: Callable[[Call], Value],
     ) -> None:
@@ -98,6 +102,7 @@ class Expressions:
         self._collectives = collectives
         self._matrices = matrices
         self._strides = strides
+        self._bounds = bounds
         self._functions = functions
         self._position = position
 
@@ -140,7 +145,11 @@ class Expressions:
         value = self.evaluate(node.operand)
         if value.stride not in (UNIFORM, VARYING) and self._strides.stride(node) is VARYING:
             value = self._lanes.varying(value)
-        return self._conversions.convert(value, node.type)
+        source = node.operand.type
+        assert isinstance(source, DType)
+        is_cut = source.is_float and node.type.is_integer
+        bounds = self._bounds.of(node.operand) if is_cut else ANYTHING
+        return self._conversions.convert(value, node.type, bounds)
 
     def _bitcast(self, node: Bitcast) -> Value:
         return self._arithmetic.bitcast(self.evaluate(node.operand), node.type)

@@ -21,6 +21,7 @@ from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.common.records import record
 from speedmetal.errors import InternalError
 from speedmetal.ir import walk
+from speedmetal.ir.float_bounds import FloatBounds
 from speedmetal.ir.nodes import Call, For, Function, If, Statement, While
 
 _INLINED_EXPRESSIONS = 60
@@ -71,8 +72,9 @@ class Functions:
         emit = Emitter(self._module)
         given = dict(zip(function.parameters, strides, strict=True))
         inside = LaneStrides([((), function.body)], given, _no_position)
+        bounds = FloatBounds(function.parameters, function.body)
         values = value_parts(emit, lanes, self._unit)
-        parts = expression_parts(values, inside, self, self._unit, _no_position)
+        parts = expression_parts(values, inside, bounds, self, self._unit, _no_position)
         code = statement_part(values, parts, inside, self._unit, None)
         parameters = []
         for number, (variable, stride) in enumerate(given.items()):

@@ -29,6 +29,7 @@ from speedmetal.backends.cpu.codegen.threads.statements import Reports, Statemen
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.common.records import record
+from speedmetal.ir.float_bounds import FloatBounds
 from speedmetal.ir.nodes import Call
 
 
@@ -77,6 +78,7 @@ def value_parts(emit: Emitter, count: int, unit: VectorUnit) -> ValueParts:
 def expression_parts(
     values: ValueParts,
     strides: LaneStrides,
+    bounds: FloatBounds,
     functions: FunctionTable,
     unit: VectorUnit,
     position: Callable[[Call], Value],
@@ -86,6 +88,7 @@ def expression_parts(
     Args:
         values: Of the function.
         strides: How the variables vary.
+        bounds: Where the body's floats lie.
         functions: The module's functions.
         unit: The processor's.
         position: The value of a position intrinsic.
@@ -110,6 +113,7 @@ def expression_parts(
         Collectives(emit, lanes, active, conversions, arithmetic, Permutations(emit, lanes, unit)),
         matrices,
         strides,
+        bounds,
         functions,
         position,
     )
