@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speedmetal.backends.device import BuildOptions, Device, Program
@@ -12,6 +13,7 @@ from speedmetal.backends.targets import find_target
 from speedmetal.common.garbage import rare_collections
 from speedmetal.common.records import record, replace
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
+from speedmetal.compiler.long_compiles import warn_if_long
 from speedmetal.compiler.metadata import KernelMetadata, metadata_of, pack_entry, unpack_entry
 from speedmetal.compiler.source import Specialisation
 from speedmetal.errors import CompileError, InternalError, NestingError, SpeedmetalError
@@ -153,14 +155,18 @@ def _compile_for(
                 return CompiledKernel(device.load(code, name), metadata, known_dependencies)
     from speedmetal.ir import analysis
 
+    start = perf_counter()
     kernel, dependencies = lower(specialisation, device.kind)
     variants = device.equal_variants(kernel, options.variant)
     metadata = metadata_of(analysis.facts(kernel), name, variants)
     with _stage(f"building for {device.name}", name):
         code = device.build(kernel, options)
         compiled = CompiledKernel(device.load(code, name), metadata, dependencies)
+    seconds = perf_counter() - start
     if key:
         default_cache().put(_entry_key(key, options), pack_entry(compiled.metadata, code))
+    # Once the code is kept: a filter may make the warning an error.
+    warn_if_long(kernel, name, seconds)
     return compiled
 
 
