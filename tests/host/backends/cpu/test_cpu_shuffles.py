@@ -99,6 +99,18 @@ def test_extremes_of_floats_are_found_as_integers(name: str) -> None:
     assert "@llvm.maximum" not in text
 
 
+@pytest.mark.parametrize("name", ["quad_any", "quad_all", "quad_ballot"])
+def test_quads_vote_by_the_bits_of_the_simdgroup(name: str) -> None:
+    b = Builder("votes")
+    out, a = b.array("out", d.uint32), b.array("a", d.int32)
+    i = b.let("i", b.position("thread_position_in_grid"))
+    found = b.let("found", b.call(name, b.compare("gt", b.load(a, i), 0)))
+    b.emit(b.store(out, [i], b.convert(found, d.uint32)))
+    text = print_kernel(prepare_kernel(b.kernel()), unit=AVX512)
+    assert re.search(r"bitcast <32 x i1> %t\d+ to i32", text)
+    assert "<32 x i32> <i32 1, i32 0" not in text  # no lanes change places
+
+
 def test_the_sources_of_a_shuffle() -> None:
     def of(operation: str, operand: int, span: int = 8) -> list[int]:
         return source_lanes(operation, [operand] * 8, span)

@@ -79,7 +79,7 @@ class Collectives:
             return dtype.maximum if operation == "min" else dtype.minimum
         if operation == "product":
             return 1
-        return -1 if operation == "and" and not dtype.is_bool else float(operation == "and")
+        return -1 if operation == "and" else 0
 
     def _filled(self, value: Value, neutral: float) -> str:
         """The value's lanes, idle ones replaced."""
@@ -93,8 +93,6 @@ class Collectives:
         arithmetic = arithmetic or self._arithmetic
         if operation in ("min", "max"):
             return arithmetic.extreme(operation, left, right)
-        if left.dtype.is_bool:
-            return arithmetic.logical(operation, left, right)
         return arithmetic.binary(_COMBINE[operation], left, right)
 
     def _reduce_lanes(self, operation: str, value: Value, span: int) -> Value:
@@ -171,10 +169,10 @@ class Collectives:
 
     # --- votes
 
-    def _votes(self, predicate: Value) -> str:
-        """The active lanes in which a predicate holds, as bits."""
+    def _votes(self, predicate: Value, idle: int = 0) -> str:
+        """The lanes in which a predicate holds, as bits; what idle ones count as is given."""
         kind = self._lanes.mask_type
-        text = self._filled(predicate, 0)
+        text = self._filled(predicate, idle)
         return self._emit.let(f"bitcast {kind} {text} to {self._lanes.bits_type}")
 
     def _ballot(self, predicate: Value) -> Value:
@@ -194,23 +192,37 @@ class Collectives:
         first = self._lanes.splat("i64", self._active.first())
         return Value(self._emit.let(f"icmp eq {kind} {numbers}, {first}"), dtypes.bool_, VARYING)
 
-    def _quad_vote(self, operation: str, predicate: Value) -> Value:
-        return self._reduce_lanes(operation, predicate, QUAD_LANES)
+    def _quad_any(self, predicate: Value) -> Value:
+        return self._to_lanes(self._any_of_quads(self._votes(predicate)))
+
+    def _quad_all(self, predicate: Value) -> Value:
+        """No active lane of the quad votes against it."""
+        bits = self._lanes.bits_type
+        against = self._emit.let(f"xor {bits} {self._votes(predicate, idle=1)}, -1")
+        return self._to_lanes(self._emit.let(f"xor {bits} {self._any_of_quads(against)}, -1"))
+
+    def _any_of_quads(self, votes: str) -> str:
+        """All four bits of each quad that has one."""
+        bits, found = self._lanes.bits_type, votes
+        for distance in (1, 2):
+            above = self._emit.let(f"lshr {bits} {found}, {distance}")
+            found = self._emit.let(f"or {bits} {found}, {above}")
+        lowest = self._emit.let(f"and {bits} {found}, {0x11111111}")
+        return self._emit.let(f"mul {bits} {lowest}, 15")
+
+    def _to_lanes(self, bits: str) -> Value:
+        text = self._emit.let(f"bitcast {self._lanes.bits_type} {bits} to {self._lanes.mask_type}")
+        return Value(text, dtypes.bool_, VARYING)
 
     def _quad_ballot(self, predicate: Value) -> Value:
-        """Each lane's bit at its place in the quad, summed over the quad."""
-        bits = constant_vector("i32", [1 << (n % QUAD_LANES) for n in range(self._lanes.count)])
-        kind = vector_type("i32", self._lanes.count)
-        text = self._filled(predicate, 0)
-        condition = self._lanes.mask_type
-        own = self._emit.let(f"select {condition} {text}, {kind} {bits}, {kind} zeroinitializer")
-        total = Value(own, dtypes.uint32, VARYING)
-        for distance in (1, 2):
-            lanes = [lane ^ distance for lane in range(self._lanes.count)]
-            total = self._arithmetic.binary(
-                "bit_or", total, self._permutations.pick(total, total, lanes)
-            )
-        return total
+        """The simdgroup's votes, shifted to each lane's quad."""
+        count = self._lanes.count
+        kind = vector_type("i32", count)
+        votes = self._lanes.splat("i32", self._votes(predicate))
+        firsts = constant_vector("i32", [n - n % QUAD_LANES for n in range(count)])
+        own = self._emit.let(f"lshr {kind} {votes}, {firsts}")
+        text = self._emit.let(f"and {kind} {own}, splat (i32 15)")
+        return Value(text, dtypes.uint32, VARYING)
 
     # --- permutations
 
@@ -260,6 +272,6 @@ class Collectives:
     }
     _OF_QUADS: ClassVar[dict[str, Callable[..., Value]]] = {
         "ballot": _quad_ballot,
-        "any": lambda self, p: self._quad_vote("or", p),
-        "all": lambda self, p: self._quad_vote("and", p),
+        "any": _quad_any,
+        "all": _quad_all,
     }
