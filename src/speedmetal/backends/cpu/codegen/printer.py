@@ -45,5 +45,5 @@ def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, rows: Rows = ANY_
     body = f"{head} {{\n{emit.body()}\n}}"
     declarations = "\n".join(module.declarations.values())
     title = f"; kernel {kernel.name}, {plan.lanes} threads a vector"
-    parts = (title, *functions.texts(), body, declarations)
+    parts = (title, *functions.texts(body), declarations)
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -14,13 +14,15 @@ class ActiveLanes:
     """Owns the mask of the active lanes; asks how many lanes there are.
 
     ``mask`` is None where all are active. Whoever writes control flow sets it, and sets it back;
-    whoever writes what lanes do reads it.
+    whoever writes what lanes do reads it. ``in_tail`` says that this is the last, partial
+    vector of a row: it has a text of its own, and runs once where full ones run many times.
     """
 
     def __init__(self, emit: Emitter, lanes: Lanes) -> None:
         self._emit = emit
         self._lanes = lanes
         self.mask: str | None = None
+        self.in_tail = False
 
     # --- as an operand
 

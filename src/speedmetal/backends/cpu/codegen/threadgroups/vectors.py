@@ -78,7 +78,9 @@ class Vectors:
         tail, done = emit.label("tail"), emit.label("row.end")
         emit.branch(emit.let(f"icmp ne {kind} {rest}, 0"), tail, done)
         emit.start(tail)
+        self._active.in_tail = True
         self._one(write, full, y, z, self._lanes_below(full, size))
+        self._active.in_tail = False
         emit.jump(done)
         emit.start(done)
 

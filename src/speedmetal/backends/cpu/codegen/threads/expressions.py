@@ -53,8 +53,17 @@ class FunctionTable(Protocol):
     A protocol: what makes functions writes their bodies, whose expressions call functions.
     """
 
-    def name_of(self, function: Function, strides: tuple[Stride, ...], lanes: int) -> str:
-        """The name of the LLVM function for operands of these shapes."""
+    def name_of(
+        self, function: Function, strides: tuple[Stride, ...], lanes: int, *, in_tail: bool
+    ) -> str:
+        """The name of the LLVM function for operands of these shapes.
+
+        Args:
+            function: That is called.
+            strides: Of its operands.
+            lanes: Of the call.
+            in_tail: Whether the call stands in the text of partial vectors.
+        """
 
     def takes_mask(self, function: Function) -> bool:
         """Whether it has the active lanes as a last operand."""
@@ -170,7 +179,7 @@ class Expressions:
         given = self.evaluate_all(node.arguments)
         lanes = self._lanes.width(*given)
         strides: tuple[Stride, ...] = tuple(UNIFORM if v.is_uniform else VARYING for v in given)
-        name = self._functions.name_of(function, strides, lanes)
+        name = self._functions.name_of(function, strides, lanes, in_tail=self._active.in_tail)
         arguments = [
             f"{value_type(v.type, 0 if v.is_uniform else lanes)} "
             f"{v.text if v.is_uniform else self._lanes.vector(v)}"

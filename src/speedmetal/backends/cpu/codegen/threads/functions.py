@@ -1,7 +1,9 @@
 """Functions of scalars as LLVM functions: one for each shape of the operands.
 
 Small ones are inlined always, because the call would spill every vector register; large ones that
-are called often are not, to keep compile time in proportion to the program.
+are called often are not, to keep compile time in proportion to the program. In the text of partial
+vectors, which seldom runs, none but the small ones are inlined where that makes several copies: so
+each call in the text of full vectors costs one copy, not two.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ from speedmetal.ir.nodes import Call, For, Function, If, Statement, While
 
 _INLINED_EXPRESSIONS = 60
 _INLINED_CALLS = 4
+_INLINED_IN_ALL = 700  # expressions of all copies of a function
+_CALLED_IN_TAILS = 4  # calls, from which one function for them is less than so many copies
+_SMALL_IN_TAILS = 20  # expressions
+_TAIL = ".tail"
 
 
 @record(frozen=False)
@@ -34,6 +40,19 @@ class _Variant:
     text: str
     size: int
     calls: int = 0
+    calls_in_tails: int = 0
+
+    @property
+    def is_inlined(self) -> bool:
+        if self.size <= _INLINED_EXPRESSIONS or self.calls <= _INLINED_CALLS:
+            return True
+        return self.size * self.calls <= _INLINED_IN_ALL
+
+    @property
+    def is_called_in_tails(self) -> bool:
+        """Whether tails call a function of their own, where full vectors have copies."""
+        often = self.calls_in_tails >= _CALLED_IN_TAILS
+        return often and self.is_inlined and self.size > _SMALL_IN_TAILS
 
 
 class Functions:
@@ -44,7 +63,9 @@ class Functions:
         self._module = module
         self._variants: dict[tuple[Function, tuple[Stride, ...], int], _Variant] = {}
 
-    def name_of(self, function: Function, strides: tuple[Stride, ...], lanes: int) -> str:
+    def name_of(
+        self, function: Function, strides: tuple[Stride, ...], lanes: int, *, in_tail: bool
+    ) -> str:
         key = (function, strides, lanes)
         if key not in self._variants:
             shape = "".join("v" if s is VARYING else "u" for s in strides)
@@ -53,20 +74,28 @@ class Functions:
             self._variants[key] = _Variant(name, "", size)
             self._variants[key].text = self._text(function, strides, lanes, name)
         variant = self._variants[key]
+        if in_tail:
+            variant.calls_in_tails += 1
+            return variant.name + _TAIL
         variant.calls += 1
         return variant.name
 
     def takes_mask(self, function: Function) -> bool:
         return _has_control_flow(function.body)
 
-    def texts(self) -> list[str]:
-        """The functions' text, callees first."""
+    def texts(self, body: str) -> list[str]:
+        """The functions' text, callees first, and the kernel's, which calls them."""
         result = []
         for variant in self._variants.values():
-            small = variant.size <= _INLINED_EXPRESSIONS or variant.calls <= _INLINED_CALLS
-            attribute = "alwaysinline" if small else "noinline"
+            attribute = "alwaysinline" if variant.is_inlined else "noinline"
             result.append(variant.text.replace("#inlining", attribute))
-        return result
+            head, tail_head = f"@{variant.name}(", f"@{variant.name}{_TAIL}("
+            if variant.is_called_in_tails:
+                tail = variant.text.replace(head, tail_head, 1)
+                result.append(tail.replace("#inlining", "noinline"))
+            elif variant.calls_in_tails:
+                body = body.replace(tail_head, head)
+        return [*result, body]
 
     def _text(self, function: Function, strides: tuple[Stride, ...], lanes: int, name: str) -> str:
         emit = Emitter(self._module)
