@@ -248,6 +248,17 @@ class _Bench:
             raise ValueError(f"wrong result: {fault}")
 
 
+def _cause(error: Exception) -> str:
+    r"""The line that says what is wrong: in a compiler's message, the first one with "error:".
+
+    >>> _cause(ValueError("1 error in kernel 'k'\n\nfile.py:3:5: error: there is no x"))
+    'there is no x'
+    """
+    lines = str(error).strip().splitlines() or [""]
+    told = next((line for line in lines if ": error: " in line), lines[0])
+    return told.split(": error: ")[-1][:200]
+
+
 def _serve(framework: str, pipe: Connection, log: str) -> None:
     with Path(log).open("a") as file:  # compilers write to the file descriptors themselves
         os.dup2(file.fileno(), 1)
@@ -266,6 +277,5 @@ def _serve(framework: str, pipe: Connection, log: str) -> None:
                 import traceback
 
                 traceback.print_exc()
-            text = str(error).strip().splitlines() or [""]
-            answer = (False, f"{type(error).__name__}: {text[0][:200]}")
+            answer = (False, f"{type(error).__name__}: {_cause(error)}")
         pipe.send(answer)

@@ -192,11 +192,15 @@ def _sum_down_rows(inputs: Inputs) -> Ready:
     return _launch(columns.sum_down_rows, (a, b), np.empty_like(a), grid=a.shape[1])
 
 
-def _transposed_sum(inputs: Inputs) -> Ready:
-    a, b = inputs["a"], inputs["b"]
-    return _launch(
-        arithmetic.sum_of_matrices, (a.T, b), np.empty_like(b), grid=b.shape[::-1]
-    )  # x counts columns
+def _transposed_sum(threads: tuple[int, int] | None) -> Prepare:
+    """A thread for each element, in threadgroups of this shape; None: as they are chosen."""
+
+    def prepare(inputs: Inputs) -> Ready:
+        a, b = inputs["a"], inputs["b"]
+        sizes = {"grid": b.shape[::-1], "threads": threads}  # x counts columns
+        return _launch(arithmetic.sum_of_matrices, (a.T, b), np.empty_like(b), **sizes)
+
+    return prepare
 
 
 def _copy_by(step: int) -> Prepare:
@@ -295,7 +299,10 @@ TABLE: Table = {
     "argmax_rows": {"": _argmax_rows},
     "argmax_columns": {"": _argmax_columns},
     "sum_down_rows": {"": _sum_down_rows},
-    "transposed_sum": {"": _transposed_sum},
+    "transposed_sum": {
+        "threadgroups in rows": _transposed_sum(None),
+        "threadgroups of 16 x 16": _transposed_sum((16, 16)),
+    },
     "strided_copy": {"": _copy_by(2)},
     "reversed_copy": {"": _copy_by(-1)},
     "sort_16": {"": _sort},
