@@ -114,6 +114,14 @@ def _column_sums(inputs: Inputs) -> Arrays:
     return (inputs["x"].sum(0, dtype=np.float64),)
 
 
+def _positive(count: int) -> Callable[[np.random.Generator], dict[str, Array]]:
+    return lambda generator: {"x": generator.random(count, np.float32)}
+
+
+def _sum_of_all(inputs: Inputs) -> Arrays:
+    return (inputs["x"].sum(dtype=np.float64, keepdims=True),)
+
+
 def _argmax(axis: int) -> Callable[[Inputs], Arrays]:
     return lambda inputs: (inputs["x"].argmax(axis).astype(np.int32),)
 
@@ -287,6 +295,12 @@ def _column_cases(part: Part) -> list[Case]:
         shaped("column_sums", "sums of columns, 4096 x 1024", part(4096, 256), 1024),
         shaped("column_sums_wide", "sums of columns, 64 x 2^20", 64, part(1 << 20)),
         shaped("column_sums_narrow", "sums of columns, 2^20 x 16", part(1 << 20), 16),
+        Case(
+            *("sum_of_all", "sum of 2^24, 256 threads in steps"),
+            *(_positive(part(ELEMENTS)), _sum_of_all),
+            relative=1e-4,
+            traffic_bytes=4 * part(ELEMENTS),
+        ),
         Case(
             *("argmax_rows", "argmax of rows, 8192 x 1024"),
             *(_normal(x=(part(8192, 64), 1024)), _argmax(1)),

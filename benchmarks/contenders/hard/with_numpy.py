@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from side_by_side.contender import Inputs, Prepare, Ready, Table, in_place
 from side_by_side.hard_cases import EPSILON, SUMMED, TABLE_ROWS, softmax
 
+from contenders.with_numpy import TABLE as SIMPLER
 from contenders.with_numpy import returns
 
 Array = NDArray[Any]
@@ -91,6 +92,7 @@ TABLE: Table = {
     "column_sums": _COLUMN_SUMS,
     "column_sums_wide": _COLUMN_SUMS,
     "column_sums_narrow": _COLUMN_SUMS,
+    "sum_of_all": SIMPLER["reduction"],
     "argmax_rows": _one(lambda x: x.argmax(1)),
     "argmax_columns": _one(lambda x: x.argmax(0)),
     "sum_down_rows": _ufunc(np.add),

@@ -8,6 +8,7 @@ from side_by_side.hard_cases import EPSILON, SUMMED, TABLE_COLUMNS, TABLE_ROWS
 from torch import Tensor
 from torch.nn import functional
 
+from contenders.with_torch import TABLE as SIMPLER
 from contenders.with_torch import both, fetch, on_tensors
 
 
@@ -73,6 +74,7 @@ TABLE: Table = {
     "column_sums": _COLUMN_SUMS,
     "column_sums_wide": _COLUMN_SUMS,
     "column_sums_narrow": _COLUMN_SUMS,
+    "sum_of_all": SIMPLER["reduction"],
     "argmax_rows": {"eager": _argmax(1)},
     "argmax_columns": {"eager": _argmax(0)},
     "sum_down_rows": {"eager": on_tensors(torch.add)},

@@ -24,6 +24,7 @@ from contenders.hard.with_speedmetal import (
     rows,
     windows,
 )
+from contenders.with_speedmetal import TABLE as SIMPLER
 from contenders.with_speedmetal import elementwise
 
 Array = NDArray[Any]
@@ -296,6 +297,7 @@ TABLE: Table = {
         "vectors in registers": _column_sums_by_vectors,
     },
     "column_sums_narrow": {"": _column_sums(ROWS_OF_A_PART)},
+    "sum_of_all": SIMPLER["reduction"],
     "argmax_rows": {"": _argmax_rows},
     "argmax_columns": {"": _argmax_columns},
     "sum_down_rows": {"": _sum_down_rows},
