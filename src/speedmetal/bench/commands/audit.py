@@ -72,7 +72,7 @@ def _load_or_measure(
         None,
         resume=False,
     )
-    return bench.measure(bench.options_of(request))
+    return bench.measure(request)
 
 
 def _operations(cells: tuple[PublishedCell, ...], wanted: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.report import FORMATS, Options
 from speedmetal.bench.runner.plan import choose_contenders
 from speedmetal.bench.runner.probe import probe_all
-from speedmetal.bench.runner.run import RunOptions, run
+from speedmetal.bench.runner.run import Observer, RunOptions, run
 from speedmetal.bench.store import Records, read_records
 from speedmetal.bench.suites import cases_of, load_suite
 from speedmetal.errors import SpeedmetalError, UnknownNameError, UserInputError
@@ -76,14 +76,23 @@ def execute(
 ) -> int:
     """Run a suite and show what came out."""
     request = make_request(given, out, resume=resume)
-    options = options_of(request)
-    records, interrupted = _run(options, quiet=quiet or as_json)
-    if records is not None:
+    records, interrupted = _run(request, quiet=quiet or as_json)
+    if records is not None and (records.cases or not interrupted):
         _show(records, request, quiet=quiet, as_json=as_json)
     if interrupted:
-        _print(f"stopped; {options.out} is whole. To continue:\n  {request.command(resume=True)}")
+        _print(_farewell(records, request))
         return EXIT_INTERRUPTED
     return 0
+
+
+def _farewell(records: Records | None, request: Request) -> str:
+    """What an interrupted run leaves, and how it is continued."""
+    if records is None or not records.runs:
+        return "stopped; nothing was measured yet"
+    continued = f"To continue:\n  {request.command(resume=True)}"
+    if not records.cases:
+        return f"stopped before a case was finished. {continued}"
+    return f"stopped; {request.out} is whole. {continued}"
 
 
 def make_request(given: Mapping[str, Any], out: str | None, *, resume: bool) -> Request:
@@ -116,8 +125,8 @@ def _default_out(suite: str) -> Path:
     return Path("runs") / f"{Path(suite).stem}-{moment}.jsonl"
 
 
-def options_of(request: Request) -> RunOptions:
-    """Turn the words into a run.
+def options_of(request: Request, observer: Observer) -> RunOptions:
+    """Turn the words into a run; the observer is told of the search for frameworks.
 
     Raises:
         UserInputError: Something is unknown, out of range, or nobody can take part.
@@ -133,6 +142,7 @@ def options_of(request: Request) -> RunOptions:
         precision=request["precision"],
     )
     wanted = names(request["frameworks"]) or framework_names()
+    observer.phase("", f"looking for {', '.join(wanted)}")
     available = probe_all(wanted, settings)
     contenders = choose_contenders(available, names(request["devices"]), names(request["modes"]))
     budget = seconds("--budget", request["budget"]) or _default_budget(request, len(contenders))
@@ -176,22 +186,22 @@ def _check_choices(request: Request) -> None:
         raise UserInputError(f"--seed: expected at least 0, got {request['seed']}")
 
 
-def measure(options: RunOptions) -> Records | None:
+def measure(request: Request) -> Records | None:
     """Run with a progress display; what was measured, also where it was interrupted."""
-    records, _ = _run(options, quiet=False)
+    records, _ = _run(request, quiet=False)
     return records
 
 
-def _run(options: RunOptions, *, quiet: bool) -> tuple[Records | None, bool]:
+def _run(request: Request, *, quiet: bool) -> tuple[Records | None, bool]:
     """Run to the end or to an interruption; the records are there in both cases."""
     display = _display(quiet=quiet)
     # A polite end is the same as Ctrl-C: workers are stopped, the file is whole.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with display:
-            return run(options, display), False
+            return run(options_of(request, display), display), False
     except KeyboardInterrupt:
-        return _partial(options.out), True
+        return _partial(request.out), True
     finally:
         signal.signal(signal.SIGTERM, previous)
 

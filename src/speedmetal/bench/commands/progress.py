@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from typing import Self
 
@@ -25,6 +27,7 @@ from speedmetal.bench.report.notation import seconds
 from speedmetal.bench.report.terminal import running_table
 
 SHOWN_CASES = 6  # in the running table
+SILENCE_SECONDS = 5.0  # after as long without a line, plain progress tells what is going on
 
 
 class QuietProgress:
@@ -50,15 +53,37 @@ class QuietProgress:
 
 
 class PlainProgress(QuietProgress):
-    """A line a case, on standard error: for logs and pipes."""
+    """A line a case, on standard error: for logs and pipes.
+
+    What is going on in between is told only where it takes long: nobody should have to guess
+    whether a silent run waits, works or hangs.
+    """
 
     def __init__(self) -> None:
         self._total = 0
         self._done = 0
+        self._phase = "starting"
+        self._started = self._last_line = time.monotonic()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._watcher is not None:
+            self._watcher.join()
 
     def start_run(self, cases: int, done: int) -> None:
         self._total, self._done = cases, done
         self._print(f"{cases} cases" + (f", {done} done before" if done else ""))
+
+    def phase(self, case: str, text: str) -> None:
+        self._phase = f"{case}: {text}" if case else text
 
     def finish_case(self, records: Sequence[CaseRecord]) -> None:
         self._done += 1
@@ -69,8 +94,19 @@ class PlainProgress(QuietProgress):
     def message(self, text: str) -> None:
         self._print(text)
 
+    def _watch(self) -> None:
+        while not self._ended.wait(max(0.0, self._silence_left())):
+            if self._silence_left() <= 0:
+                elapsed = time.monotonic() - self._started
+                self._print(f"  after {elapsed:.0f} s: {self._phase}")
+
+    def _silence_left(self) -> float:
+        return self._last_line + SILENCE_SECONDS - time.monotonic()
+
     def _print(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
+        with self._lock:  # two threads speak
+            self._last_line = time.monotonic()
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the display
 
 
 class LiveProgress(QuietProgress):

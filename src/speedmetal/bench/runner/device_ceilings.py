@@ -62,7 +62,7 @@ def measure_ceilings(
     measured: dict[str, dict[str, CeilingsMeasured]] = {c.device: {} for c in contenders}
     seen = set()
     for contender in contenders:
-        on_phase(f"measuring ceilings with {contender.key}")
+        on_phase(f"measuring this machine's ceilings with {contender.key}")
         # A framework's second mode reaches no more, and may compile for each size.
         is_first = (contender.framework, contender.device) not in seen
         seen.add((contender.framework, contender.device))
@@ -75,6 +75,7 @@ def measure_ceilings(
             on_failure(contender, f"ceilings could not be measured: {error.reason}")
             continue
         measured[contender.device][contender.key] = answer
+    on_phase("measuring this machine's ceilings with plain copies and reads")
     return {
         device: _combine_ceilings(answers, _host_points(sizes, settings.threads, device), settings)
         for device, answers in measured.items()

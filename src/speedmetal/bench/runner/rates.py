@@ -15,8 +15,10 @@ from speedmetal.bench.runner.finished import ATTEMPTS, peek_seconds, unfinished_
 from speedmetal.bench.runner.protocol import CeilingsMeasured, MeasureCeilings
 from speedmetal.errors import SpeedmetalError
 
-PRODUCT_SIZES = (256, 1024, 2048)
-SLOW_PRODUCT_SECONDS = 0.5  # a larger product would not be worth its time
+PRODUCT_SIZES = (256, 512, 1024, 2048)
+# Seven calls are made of each size. A product that takes longer is bound by its arithmetic long
+# before (NumPy's of float16 is a plain loop, at 0.6 GFLOP/s): a larger one would show no more.
+LONGEST_PRODUCT_SECONDS = 0.25
 
 
 class UnfinishedError(SpeedmetalError):
@@ -56,12 +58,11 @@ class RateMeter:
     def _product_rate(self, dtype: str) -> float:
         best = 0.0
         for size in PRODUCT_SIZES:
-            a, b = (self._on_device((size, size), dtype) for _ in range(2))
             work = ceilings.product_flops(size)
-            rate = self._rate(self._adapter.product, work, a, b)
-            best = max(best, rate)
-            if work / rate > SLOW_PRODUCT_SECONDS:
+            if work > LONGEST_PRODUCT_SECONDS * best > 0:
                 break
+            a, b = (self._on_device((size, size), dtype) for _ in range(2))
+            best = max(best, self._rate(self._adapter.product, work, a, b))
         return best
 
     def _on_device(self, shape: tuple[int, ...], dtype: str) -> Tensor:

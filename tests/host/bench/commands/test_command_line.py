@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from speedmetal import cli
+from speedmetal.bench.commands import bench, progress
 from speedmetal.bench.frameworks import FRAMEWORKS
 from speedmetal.bench.record import (
     CaseRecord,
@@ -26,6 +28,7 @@ from speedmetal.bench.record import (
     Timing,
 )
 from speedmetal.bench.runner import device_ceilings
+from speedmetal.bench.runner import run as run_module
 from speedmetal.bench.store import RecordWriter, read_records
 
 SUITE = '[[case]]\noperation = "relu"\nshape = [64, 64]\n'
@@ -317,6 +320,104 @@ def test_plain_progress_is_a_line_a_case(speedmetal, tmp_path, monkeypatch) -> N
     assert "[1/1] ReLU / dim=64x64: numpy:cpu:eager " in outcome.err
     assert "speedmetal report runs/tiny-" in outcome.err
     assert len(list(Path("runs").glob("tiny-*.jsonl"))) == 1
+
+
+def test_every_step_before_the_first_case_is_named(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that progress knows what is going on from the search for frameworks on."""
+    steps: list[str] = []
+
+    class Noting(progress.PlainProgress):
+        def phase(self, case: str, text: str) -> None:
+            steps.append(f"{case}: {text}" if case else text)
+
+    monkeypatch.setattr(bench, "PlainProgress", Noting)
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(SUITE)
+    speedmetal("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
+    assert steps[:6] == [
+        "looking for numpy",
+        "starting workers",
+        "measuring this machine's ceilings with numpy:cpu:eager",
+        "measuring this machine's ceilings with plain copies and reads",
+        "ReLU / dim=64x64: making inputs and reference",
+        "ReLU / dim=64x64: proving numpy:cpu:eager",
+    ]
+
+
+class Listening:
+    """A standard error that lets a test wait for a text."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._written = threading.Condition()
+
+    def write(self, text: str) -> None:
+        with self._written:
+            self.text += text
+            self._written.notify_all()
+
+    def flush(self) -> None:
+        """Do nothing: all is there already."""
+
+    def hears(self, text: str) -> bool:
+        with self._written:
+            return self._written.wait_for(lambda: text in self.text, timeout=60.0)
+
+
+def test_what_takes_long_is_told_without_a_terminal(monkeypatch) -> None:
+    """Proves that a step of a case that does not come to its end is told, and told again."""
+    heard = Listening()
+    monkeypatch.setattr(sys, "stderr", heard)
+    monkeypatch.setattr(progress, "SILENCE_SECONDS", 0.01)
+    with progress.PlainProgress() as display:
+        display.start_run(2, 0)
+        display.phase("ReLU / dim=64x64", "proving numpy:cpu:eager")
+        assert heard.hears(" s: ReLU / dim=64x64: proving numpy:cpu:eager\n")
+        display.phase("ReLU / dim=64x64", "round 7")
+        assert heard.hears(" s: ReLU / dim=64x64: round 7\n")
+    assert heard.text.startswith("2 cases\n  after ")
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_measured_before_an_interruption_is_shown(
+    speedmetal, tiny_run: Path, monkeypatch
+) -> None:
+    """Proves that Ctrl-C ends with status 130, the results so far, and how to go on."""
+    before = tiny_run.read_bytes()
+    monkeypatch.setattr(bench, "run", interrupt)
+    outcome = speedmetal("bench", "--out", tiny_run, "--resume")
+    assert outcome.status == 130
+    assert "ReLU" in outcome.out
+    assert outcome.err.endswith(
+        "stopped; tiny.jsonl is whole. To continue:\n  speedmetal bench --out tiny.jsonl --resume\n"
+    )
+    assert tiny_run.read_bytes() == before
+
+
+def test_an_interruption_before_the_first_result(speedmetal, tiny_run: Path, monkeypatch) -> None:
+    """Proves that Ctrl-C while the ceilings are measured shows no empty tables; the run goes on."""
+    monkeypatch.setattr(run_module, "measure_ceilings", interrupt)
+    outcome = speedmetal(
+        *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--out", "new.jsonl")
+    )
+    assert (outcome.status, outcome.out) == (130, "")
+    assert outcome.err.endswith(
+        "stopped before a case was finished. To continue:\n"
+        "  speedmetal bench --out new.jsonl --resume\n"
+    )
+
+
+def test_an_interruption_of_the_search_for_frameworks(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that Ctrl-C before there is a file ends as politely."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "probe_all", interrupt)
+    outcome = speedmetal("bench", "--frameworks", "numpy")
+    assert (outcome.status, outcome.out) == (130, "")
+    assert outcome.err == "stopped; nothing was measured yet\n"
+    assert not any(tmp_path.iterdir())
 
 
 # -- Report --------------------------------------------------------------------------------------
