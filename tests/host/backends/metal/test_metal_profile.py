@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -97,15 +98,28 @@ def test_overlapping_spans_count_once(spans):
 # --- Names ---------------------------------------------------------------------------------------
 
 
+@contextmanager
+def busy(device):
+    """What is launched first stays in execution until the end: the rest is collected meanwhile."""
+    device.bridge.simulation.configure(hang=True)
+    try:
+        yield
+    finally:
+        device.bridge.simulation.configure(hang=False)
+
+
 def test_names_are_in_the_record():
+    """Proves that launches are recorded under their labels, and that labels part batches."""
     device = sm.device("metal-sim")
     a = sm.zeros(8, device=device)
-    with sm.profile.gpu_time(device) as measured:
+    with sm.profile.gpu_time(device) as measured, busy(device):
+        double(a, grid=8)
         double(a, grid=8)
         with sm.profile.label("step"), sm.profile.label("forward"):
             double(a, grid=8)
             double(a, grid=8)
     assert [span.kernels for span in measured.spans] == [
+        ("double",),
         ("double",),
         ("step/forward/double", "step/forward/double"),
     ]
