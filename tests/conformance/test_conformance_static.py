@@ -74,7 +74,7 @@ def test_tuples(device):
 
 def test_tiles_of_the_documentation(device):
     text = LANGUAGE.read_text()
-    start = text.index("@sm.kernel\ndef matmul(a, b, c, size: sm.static)")
+    start = text.index("@sm.kernel\ndef matmul(a, b, c, size: sm.static[int])")
     text = text[start : text.index("```", start)]
     definition, _, use = text.partition("\n\n")
     call = use.strip().splitlines()[-1]  # with arrays of this device instead of those above it
