@@ -378,6 +378,16 @@ class Device(ABC):
         """
         return self.variants
 
+    def suitable_threads(self, kernel: Kernel) -> Triple | None:  # noqa: ARG002 - as above
+        """Threads of a threadgroup along each axis, at most, that suit a kernel; None: any do.
+
+        They are taken where nobody states any.
+
+        Args:
+            kernel: As it comes from the passes.
+        """
+        return None
+
     @cached_property
     @abstractmethod
     def identity(self) -> str:

@@ -26,6 +26,8 @@ class KernelMetadata:
         written: The parameters that it writes to, by number.
         has_loops: Whether the work of a thread may be long.
         variants: Of the device, those that the code does for.
+        threads: Of a threadgroup along each axis, at most, that suit the kernel where nobody states
+            any; None where no shape is better than others.
         threadgroup_memory_bytes: Bytes of the threadgroup arrays with constant shapes.
         sites: The asserts and prints that it may report.
         sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
@@ -34,23 +36,31 @@ class KernelMetadata:
     written: frozenset[int]
     has_loops: bool
     variants: tuple[str, ...]
+    threads: tuple[int, int, int] | None
     threadgroup_memory_bytes: int
     sites: ReportSites
     sized_arrays: tuple[SizedArray, ...] = ()
 
 
-def metadata_of(facts: KernelFacts, name: str, variants: tuple[str, ...]) -> KernelMetadata:
+def metadata_of(
+    facts: KernelFacts,
+    name: str,
+    variants: tuple[str, ...],
+    threads: tuple[int, int, int] | None,
+) -> KernelMetadata:
     """Of what is known of a kernel, that which a launch needs.
 
     Args:
         facts: Of the kernel as it goes to the printer.
         name: The user's name of it, for messages.
         variants: Of the device, those that the code does for.
+        threads: Of a threadgroup, that suit the kernel on the device.
     """
     return KernelMetadata(
         facts.written,
         facts.has_loops,
         variants,
+        threads,
         facts.threadgroup_bytes,
         facts.report_sites(name),
         facts.sized_arrays,
@@ -64,6 +74,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
         "written": sorted(metadata.written),
         "has_loops": metadata.has_loops,
         "variants": metadata.variants,
+        "threads": metadata.threads,
         "threadgroup_memory_bytes": metadata.threadgroup_memory_bytes,
         "kernel": sites.kernel,
         "debug": sites.debug,
@@ -98,6 +109,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
         frozenset(record["written"]),
         record["has_loops"],
         tuple(record["variants"]),
+        record["threads"],
         record["threadgroup_memory_bytes"],
         sites,
         _parse_sized_arrays(record["sized_arrays"]),

@@ -158,7 +158,8 @@ def _compile_for(
     start = perf_counter()
     kernel, dependencies = lower(specialisation, device.kind)
     variants = device.equal_variants(kernel, options.variant)
-    metadata = metadata_of(analysis.facts(kernel), name, variants)
+    threads = device.suitable_threads(kernel)
+    metadata = metadata_of(analysis.facts(kernel), name, variants, threads)
     with _stage(f"building for {device.name}", name):
         code = device.build(kernel, options)
         compiled = CompiledKernel(device.load(code, name), metadata, dependencies)

@@ -205,7 +205,7 @@ class Launcher:
         allowed = compiled.program.threads_per_threadgroup
         flat, looping = device.default_threads
         most = min(allowed, looping if compiled.metadata.has_loops else flat)
-        sizes = geometry.sizes(most)
+        sizes = geometry.sizes(most, compiled.metadata.threads)
         if sizes.group_size > allowed:
             raise LaunchError(
                 f"kernel {self.source.name!r}: {sizes.group_size} threads per threadgroup"

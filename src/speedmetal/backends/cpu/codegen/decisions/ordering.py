@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, Stride
+from speedmetal.backends.cpu.codegen.decisions.slopes import Slopes
 from speedmetal.common.records import replace
 from speedmetal.dtypes import DType, bool_, unsigned_of
 from speedmetal.intrinsics.record import Varies
 from speedmetal.ir import analysis, walk
 from speedmetal.ir.nodes import (
     Assert,
-    Assign,
     Barrier,
     Binary,
     Break,
@@ -140,7 +140,7 @@ class _Search:
     def __init__(self, kernel: Kernel, stride_of: Callable[[Expression], Stride]) -> None:
         self._agreed = analysis.facts(kernel).uniformities(Varies.THREADGROUPS)
         self._stride_of = stride_of
-        self._definitions = _definitions(kernel)
+        self._slopes = Slopes(kernel)
         self.found: list[Statement] = []
 
     def block(self, body: tuple[Statement, ...]) -> None:
@@ -168,8 +168,12 @@ class _Search:
         axis = access.array.type.unit_axis
         if axis is None:
             return False
+
+        def is_counter(expression: Expression) -> bool:
+            return isinstance(expression, Read) and expression.variable is loop.counter
+
         strides = [self._stride_of(index) for index in access.indices]
-        slopes = [self._slope(index, loop.counter) for index in access.indices]
+        slopes = [self._slopes.of(index, is_counter) for index in access.indices]
         along = slopes.pop(axis)
         if strides.pop(axis) != 1 or any(stride != UNIFORM for stride in strides):
             return False
@@ -178,43 +182,6 @@ class _Search:
         if any(slopes) or not isinstance(loop.step, Constant):
             return bool(along) or any(slopes)
         return abs(along * loop.step.value) * access.array.type.dtype.itemsize >= _LINE_BYTES
-
-    def _slope(  # noqa: PLR0911 - a case each
-        self, expression: Expression, counter: Variable
-    ) -> int | None:
-        """By how much a value grows where the counter grows by 1; None where that is unknown."""
-        match expression:
-            case Read(variable) if variable is counter:
-                return 1
-            case Read(variable):
-                value = self._definitions.get(variable)
-                return 0 if value is None else self._slope(value, counter)
-            case Convert(operand):
-                return self._slope(operand, counter)
-            case Binary("add" | "subtract" as operator, left, right):
-                first, second = self._slope(left, counter), self._slope(right, counter)
-                if first is None or second is None:
-                    return None
-                return first + second if operator == "add" else first - second
-            case Binary("multiply", factor, Constant(value)):
-                return _scale_slope(self._slope(factor, counter), value)
-            case Binary("multiply", Constant(value), factor):
-                return _scale_slope(self._slope(factor, counter), value)
-        slopes = (self._slope(operand, counter) for operand in walk.operands(expression))
-        return 0 if all(slope == 0 for slope in slopes) else None
-
-
-def _scale_slope(slope: int | None, factor: float) -> int | None:
-    return None if slope is None else slope * int(factor)
-
-
-def _definitions(kernel: Kernel) -> dict[Variable, Expression]:
-    """The values of the variables that are assigned in one place."""
-    found: dict[Variable, list[Expression]] = {}
-    for statement in walk.statements(kernel.body):
-        if isinstance(statement, Assign):
-            found.setdefault(statement.variable, []).append(statement.value)
-    return {variable: values[0] for variable, values in found.items() if len(values) == 1}
 
 
 def _device_accesses(loop: For) -> list[Load | Store]:

@@ -24,6 +24,7 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
     pieces_of,
 )
 from speedmetal.backends.cpu.codegen.decisions.rows import Cutting, Rows, cut_rows
+from speedmetal.backends.cpu.codegen.decisions.transposes import TransposedLoad, transposed_loads
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -58,6 +59,7 @@ class Plan:
         strides: How variables vary over the lanes.
         positions: That the kernel asks for.
         streamable: The arrays that may be streamed to, where they are large.
+        transposed: The loads that are taken in blocks, of kernels that are a single run.
     """
 
     kernel: Kernel
@@ -66,6 +68,7 @@ class Plan:
     strides: LaneStrides
     positions: frozenset[Position]
     streamable: tuple[Array, ...]
+    transposed: tuple[TransposedLoad, ...]
 
     @property
     def lanes(self) -> int:
@@ -109,6 +112,9 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan
         _positions_of(kernel),
         tuple(filter(_is_streamable, facts(kernel).only_stored))
         if unit.has_streaming_stores
+        else (),
+        transposed_loads(kernel)
+        if len(pieces) == 1 and isinstance(pieces[0], BarrierRegion)
         else (),
     )
 

@@ -16,7 +16,7 @@ from speedmetal.backends.cpu.codegen.operations.llvm_text import (
 from speedmetal.backends.cpu.codegen.operations.steps import Steps
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.dtypes import DType
-from speedmetal.ir.nodes import Array
+from speedmetal.ir.nodes import Array, Load
 from speedmetal.ir.types import Space
 
 STREAMED_ALIGNMENT = 16
@@ -24,7 +24,7 @@ STREAMED_ALIGNMENT = 16
 
 
 class Memory:
-    """Writes loads and stores. Owns which arrays are streamed to.
+    """Writes loads and stores. Owns which arrays are streamed to, and what was loaded early.
 
     Asks where elements are, and which lanes are active.
     """
@@ -38,6 +38,7 @@ class Memory:
         self._addresses = addresses
         self._steps = Steps(emit, lanes.count)
         self._streamed: dict[Array, str] = {}
+        self._vectors: dict[Load, str] = {}
 
     # --- streaming
 
@@ -52,6 +53,25 @@ class Memory:
     def streams(self) -> bool:
         """Whether any array may be streamed to."""
         return bool(self._streamed)
+
+    # --- what has been loaded before
+
+    def place_vector(self, load: Load, pointer: str) -> None:
+        """From here on, a load finds its lanes' elements side by side there."""
+        self._vectors[load] = pointer
+
+    def forget_vectors(self) -> None:
+        self._vectors.clear()
+
+    def find_vector(self, load: Load) -> Value | None:
+        """What a load finds that has been made before; None where it is to be made."""
+        pointer = self._vectors.get(load)
+        if pointer is None:
+            return None
+        dtype = load.array.type.dtype
+        kind = vector_type(memory_type(dtype), self._lanes.count)
+        text = self._emit.let(f"load {kind}, ptr {pointer}")
+        return self._lanes.loaded(text, dtype, self._lanes.count)
 
     # --- loads and stores
 

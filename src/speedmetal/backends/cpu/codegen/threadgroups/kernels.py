@@ -13,6 +13,7 @@ from speedmetal.backends.cpu.codegen.threadgroups import arguments
 from speedmetal.backends.cpu.codegen.threadgroups.arguments import Arguments
 from speedmetal.backends.cpu.codegen.threadgroups.arrays import OwnArrays
 from speedmetal.backends.cpu.codegen.threadgroups.barrier_control_flow import BarrierControlFlow
+from speedmetal.backends.cpu.codegen.threadgroups.blocks import Blocks
 from speedmetal.backends.cpu.codegen.threadgroups.places import Places
 from speedmetal.backends.cpu.codegen.threadgroups.positions import Positions
 from speedmetal.backends.cpu.codegen.threadgroups.reporting import Reporting
@@ -109,7 +110,8 @@ class KernelCode:
             emit, lanes, conversions, parts.addresses, expressions, positions, rooms, plan
         )
         places = Places(emit, lanes, variables, positions, rooms, plan)
-        vectors = Vectors(emit, lanes, active, positions, arrays, plan)
+        blocks = Blocks(emit, lanes, parts.addresses, expressions, parts.memory, plan)
+        vectors = Vectors(emit, lanes, active, positions, arrays, blocks, plan)
         runs = Runs(emit, lanes, active, variables, statements, exits, vectors, places, plan)
         self._emit = emit
         self._plan = plan

@@ -10,6 +10,7 @@ from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import vector_type
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threadgroups.arrays import OwnArrays
+from speedmetal.backends.cpu.codegen.threadgroups.blocks import Blocks
 from speedmetal.backends.cpu.codegen.threadgroups.positions import Positions
 
 WriteVector = Callable[[str], None]
@@ -29,9 +30,11 @@ class Vectors:
         active: ActiveLanes,
         positions: Positions,
         arrays: OwnArrays,
+        blocks: Blocks,
         plan: Plan,
     ) -> None:
         self._emit = emit
+        self._blocks = blocks
         self._lanes = lanes
         self._active = active
         self._positions = positions
@@ -53,27 +56,62 @@ class Vectors:
         if self._cutting.linear:
             self._each_in_row(write, self._positions.total, None, None, twice=twice)
             return
+        with emit.counting(kind, "0", extent[2], 1) as z:
+            in_blocks = self._each_in_blocks(write, z) if self._blocks.is_needed else None
+            with emit.counting(kind, "0", extent[1], 1) as y:
+                begin = "0"
+                if in_blocks is not None:
+                    is_done = emit.let(f"icmp slt {kind} {y}, {in_blocks[1]}")
+                    begin = emit.let(f"select i1 {is_done}, {kind} {in_blocks[0]}, {kind} 0")
+                self._each_in_row(write, extent[0], y, z, twice=twice, begin=begin)
+
+    def _each_in_blocks(self, write: WriteVector, z: str) -> tuple[str, str]:
+        """Write a loop over blocks of vectors, and over each block's rows.
+
+        Returns:
+            How far the blocks go, along x and y.
+        """
+        emit, kind, lanes = self._emit, self._positions.index_type, self._lanes.count
+        ends = [self._whole_vectors(self._positions.extent[axis]) for axis in (0, 1)]
         with (
-            emit.counting(kind, "0", extent[2], 1) as z,
-            emit.counting(kind, "0", extent[1], 1) as y,
+            emit.counting(kind, "0", ends[1], lanes) as first,
+            emit.counting(kind, "0", ends[0], lanes) as x,
         ):
-            self._each_in_row(write, extent[0], y, z, twice=twice)
+            self._positions.place_vector(x, first, z)
+            self._blocks.fetch()
+            with emit.counting(kind, "0", str(lanes), 1) as row:
+                self._blocks.begin_row(f"{kind} {row}")
+                self._one(write, x, emit.let(f"add {kind} {first}, {row}"), z, None)
+            self._blocks.leave()
+        return ends[0], ends[1]
+
+    def _whole_vectors(self, size: str) -> str:
+        """So many of some threads as are whole vectors."""
+        kind = self._positions.index_type
+        return self._emit.let(f"and {kind} {size}, {-self._lanes.count}")
 
     def _each_in_row(
-        self, write: WriteVector, size: str, y: str | None, z: str | None, *, twice: bool
+        self,
+        write: WriteVector,
+        size: str,
+        y: str | None,
+        z: str | None,
+        *,
+        twice: bool,
+        begin: str = "0",
     ) -> None:
         emit, kind, lanes = self._emit, self._positions.index_type, self._lanes.count
         if self._cutting.is_whole:
-            with emit.counting(kind, "0", size, lanes) as x:
+            with emit.counting(kind, begin, size, lanes) as x:
                 self._one(write, x, y, z, None)
             return
         if not twice:
-            with emit.counting(kind, "0", size, lanes) as x:
+            with emit.counting(kind, begin, size, lanes) as x:
                 self._one(write, x, y, z, self._lanes_below(x, size))
             return
-        rest = emit.let(f"and {kind} {size}, {lanes - 1}")
-        full = emit.let(f"sub {kind} {size}, {rest}")
-        with emit.counting(kind, "0", full, lanes) as x:
+        full = self._whole_vectors(size)
+        rest = emit.let(f"sub {kind} {size}, {full}")
+        with emit.counting(kind, begin, full, lanes) as x:
             self._one(write, x, y, z, None)
         tail, done = emit.label("tail"), emit.label("row.end")
         emit.branch(emit.let(f"icmp ne {kind} {rest}, 0"), tail, done)

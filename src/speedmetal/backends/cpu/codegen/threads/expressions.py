@@ -164,6 +164,9 @@ class Expressions:
         return self._arithmetic.bitcast(self.evaluate(node.operand), node.type)
 
     def _load(self, node: Load) -> Value:
+        known = self._memory.find_vector(node)
+        if known is not None:
+            return known
         return self._memory.load(node.array, self.evaluate_all(node.indices), node.part)
 
     def _extent(self, node: Extent) -> Value:
