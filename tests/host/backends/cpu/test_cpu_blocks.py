@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cpu_programs import prepare_kernel
 from hypothesis import given
 from hypothesis import strategies as st
-from ir_builder import Builder
 
 import speedmetal as sm
+from cpu_programs import prepare_kernel
+from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions.transposes import transposed_loads
 

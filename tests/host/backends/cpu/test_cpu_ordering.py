@@ -25,13 +25,18 @@ from speedmetal.source import NOWHERE
 
 def found(b: Builder) -> int:
     """How many loops of a kernel stream."""
+    return len(loops_of(b))
+
+
+def loops_of(b: Builder) -> dict[ir.Statement, int]:
+    """The loops of a kernel that stream, with the iterations of a block."""
     kernel = b.kernel()
 
     def position(call: ir.Call) -> int:
         return 1 if call.intrinsic.name.startswith("thread_") else UNIFORM
 
     shapes = LaneStrides([((), kernel.body)], {}, position)
-    return len(streaming_loops(kernel, shapes.stride)) if may_stream(kernel) else 0
+    return streaming_loops(kernel, shapes.stride) if may_stream(kernel) else {}
 
 
 class Case:
@@ -231,10 +236,23 @@ def test_rows_of_loops_are_taken_in_blocks():
     b.b.emit(*down_rows(b))
     kernel = b.b.kernel()
     loop = kernel.body[-1]
-    cut, (outer,) = cut_into_blocks(kernel, {loop})
+    cut, (outer,) = cut_into_blocks(kernel, {loop: 8})
     assert cut.body[-1] is outer
     assert isinstance(outer, ir.For)
     (inner,) = outer.body
     assert isinstance(inner, ir.For)
     assert (inner.counter, inner.step) == (loop.counter, loop.step)
     assert outer.step.value > inner.step.value
+
+
+def test_blocks_of_loops_along_rows_are_single_iterations():
+    """Then the vectors of a threadgroup read one stretch of memory, as processors foresee it."""
+    c = Case()
+    c.b.emit(*plain(c))
+    assert [*loops_of(c.b).values()] == [1]
+    c = Case()
+    c.b.emit(*down_rows(c))
+    loading = [*loops_of(c.b).values()]
+    c = Case()
+    c.b.emit(*fills(c))
+    assert loading[0] > [*loops_of(c.b).values()][0] > 1

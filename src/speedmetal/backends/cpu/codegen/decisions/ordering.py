@@ -11,7 +11,7 @@ Kennedy, "Optimizing Compilers for Modern Architectures", 2002.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, Stride
 from speedmetal.backends.cpu.codegen.decisions.slopes import Slopes
@@ -48,14 +48,19 @@ _LARGEST_BODY = 60
 
 _LINE_BYTES = 64
 
-_LOADING_ITERATIONS = 8
-"""Iterations that a vector goes through before the next one does, where it loads alone.
+_ALONG_ROWS = 1
+"""Iterations that a vector goes through before the next one does, where they lead along a row.
+
+The vectors of one iteration read one stretch of memory, as processors foresee it.
+"""
+_LOADING_DOWN_ROWS = 8
+"""The same where each iteration loads from another row.
 
 Measured on two cores of a Sapphire Rapids, the column sums of 64 x 2^20 float32: 24.6 ms vector by
 vector; in blocks of 1, 2, 4, 8 and 16 iterations 25.4, 18.6, 17.3, 12.2 and 13.4 ms (NumPy: 31).
 """
-_STORING_ITERATIONS = 2
-"""The same where it stores too, to a row of its own in each: then few rows are to be open at once.
+_STORING_DOWN_ROWS = 2
+"""The same where each iteration stores to another row: then few rows are to be open at once.
 
 As above, the sum of two arrays: 196 ms vector by vector, in blocks 38, 39, 52, 194 and 200 ms.
 """
@@ -70,22 +75,24 @@ def may_stream(kernel: Kernel) -> bool:
 
 def streaming_loops(
     kernel: Kernel, stride_of: Callable[[Expression], Stride]
-) -> frozenset[Statement]:
+) -> dict[Statement, int]:
     """The loops of a kernel that are better taken by a whole threadgroup at once.
+
+    With each goes the number of iterations in a block, through which a vector goes without waiting.
 
     Args:
         kernel: To be printed.
         stride_of: How an expression's value varies over the lanes of a vector.
     """
     if kernel.debug or any(isinstance(s, Return | Assert) for s in walk.statements(kernel.body)):
-        return frozenset()
+        return {}
     search = _Search(kernel, stride_of)
     search.block(kernel.body)
-    return frozenset(search.found)
+    return search.found
 
 
 def cut_into_blocks(
-    kernel: Kernel, loops: Collection[Statement]
+    kernel: Kernel, loops: Mapping[Statement, int]
 ) -> tuple[Kernel, frozenset[Statement]]:
     """The kernel with each of its loops cut into blocks of iterations, and the loops over blocks.
 
@@ -101,14 +108,14 @@ def cut_into_blocks(
     def change_one(statement: Statement) -> Statement:
         if statement in loops:
             assert isinstance(statement, For)
-            made.append(_in_blocks(statement))
+            made.append(_in_blocks(statement, loops[statement]))
             return made[-1]
         return walk.map_blocks(statement, change)
 
     return replace(kernel, body=change(kernel.body)), frozenset(made)
 
 
-def _in_blocks(loop: For) -> For:
+def _in_blocks(loop: For, iterations: int) -> For:
     """A loop over blocks around a loop over the iterations of each.
 
     A loop whose step only the running program knows has one iteration a block: which way it goes
@@ -116,9 +123,9 @@ def _in_blocks(loop: For) -> For:
     """
     step, dtype, span = loop.step, loop.counter.type, loop.span
     assert isinstance(dtype, DType)
-    stores = any(isinstance(access, Store) for access in _device_accesses(loop))
-    iterations = _STORING_ITERATIONS if stores else _LOADING_ITERATIONS
     if not isinstance(step, Constant) or abs(step.value) * iterations > dtype.maximum:
+        return loop
+    if iterations == 1:
         return loop
     length = int(step.value) * iterations
     first = Variable(f"{loop.counter.name}_block", dtype, span)
@@ -141,33 +148,35 @@ class _Search:
         self._agreed = analysis.facts(kernel).uniformities(Varies.THREADGROUPS)
         self._stride_of = stride_of
         self._slopes = Slopes(kernel)
-        self.found: list[Statement] = []
+        self.found: dict[Statement, int] = {}
 
     def block(self, body: tuple[Statement, ...]) -> None:
         """Look at the loops that the whole threadgroup reaches at once."""
         for statement in body:
-            if isinstance(statement, For) and self._streams(statement):
-                self.found.append(statement)
+            if isinstance(statement, For) and (iterations := self._iterations(statement)):
+                self.found[statement] = iterations
             elif any(isinstance(s, Barrier) for s in walk.statements((statement,))):
                 for inner in walk.blocks(statement):
                     self.block(inner)
 
-    def _streams(self, loop: For) -> bool:
+    def _iterations(self, loop: For) -> int:
+        """Of a block of a loop that is taken at once; 0 for other loops."""
         inside = list(walk.statements(loop.body))
         if any(isinstance(s, Break | Continue | Barrier | For | While) for s in inside):
-            return False
+            return 0
         if walk.size(loop.body) > _LARGEST_BODY:
-            return False
+            return 0
         bounds = (self._agreed.of(b) for b in (loop.start, loop.stop, loop.step))
         if any(uniformity is not Uniformity.UNIFORM for uniformity in bounds):
-            return False
-        return any(self._goes_through_memory(access, loop) for access in _device_accesses(loop))
+            return 0
+        found = [self._iterations_for(access, loop) for access in _device_accesses(loop)]
+        return min(filter(None, found), default=0)
 
-    def _goes_through_memory(self, access: Load | Store, loop: For) -> bool:
-        """Whether lanes are at neighbours, and the next iteration goes on to another line."""
+    def _iterations_for(self, access: Load | Store, loop: For) -> int:
+        """Of a block, where lanes are at neighbours and an iteration goes on to another line."""
         axis = access.array.type.unit_axis
         if axis is None:
-            return False
+            return 0
 
         def is_counter(expression: Expression) -> bool:
             return isinstance(expression, Read) and expression.variable is loop.counter
@@ -176,12 +185,14 @@ class _Search:
         slopes = [self._slopes.of(index, is_counter) for index in access.indices]
         along = slopes.pop(axis)
         if strides.pop(axis) != 1 or any(stride != UNIFORM for stride in strides):
-            return False
+            return 0
         if along is None or any(slope is None for slope in slopes):
-            return False
-        if any(slopes) or not isinstance(loop.step, Constant):
-            return bool(along) or any(slopes)
-        return abs(along * loop.step.value) * access.array.type.dtype.itemsize >= _LINE_BYTES
+            return 0
+        if any(slopes):
+            return _STORING_DOWN_ROWS if isinstance(access, Store) else _LOADING_DOWN_ROWS
+        step = loop.step.value if isinstance(loop.step, Constant) else _LINE_BYTES
+        is_far = abs(along * step) * access.array.type.dtype.itemsize >= _LINE_BYTES
+        return _ALONG_ROWS if is_far else 0
 
 
 def _device_accesses(loop: For) -> list[Load | Store]:

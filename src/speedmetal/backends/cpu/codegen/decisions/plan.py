@@ -157,7 +157,7 @@ def _take_at_once(
         return kernel, frozenset()
     whole = LaneStrides([((), kernel.body)], {}, position_stride)
     loops = streaming_loops(kernel, whole.stride)
-    return cut_into_blocks(kernel, loops) if loops else (kernel, loops)
+    return cut_into_blocks(kernel, loops) if loops else (kernel, frozenset())
 
 
 def _positions_of(kernel: Kernel) -> frozenset[Position]:
