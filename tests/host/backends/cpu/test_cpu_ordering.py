@@ -255,4 +255,5 @@ def test_blocks_of_loops_along_rows_are_single_iterations():
     loading = [*loops_of(c.b).values()]
     c = Case()
     c.b.emit(*fills(c))
-    assert loading[0] > [*loops_of(c.b).values()][0] > 1
+    (storing,) = loops_of(c.b).values()
+    assert loading[0] > storing > 1
