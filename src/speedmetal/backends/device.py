@@ -378,6 +378,11 @@ class Device(ABC):
         """
         return self.variants
 
+    @property
+    def fewest_groups(self) -> int:
+        """Threadgroups that keep it busy: no shape that suits a kernel is chosen for fewer."""
+        return 0
+
     def suitable_threads(self, kernel: Kernel) -> Triple | None:  # noqa: ARG002 - as above
         """Threads of a threadgroup along each axis, at most, that suit a kernel; None: any do.
 

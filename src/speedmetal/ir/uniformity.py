@@ -61,12 +61,18 @@ class Uniformities:
         written: The parameters that it changes or accesses atomically.
         within: The threads that are compared: those of a threadgroup (`Varies.THREADGROUPS`: what
             varies between threadgroups alone is uniform) or of a simdgroup (`Varies.SIMDGROUPS`).
+        of_rows: Whether only threads with the same y and z are compared.
     """
 
     def __init__(
-        self, body: tuple[Statement, ...], written: Collection[Array], within: Varies
+        self,
+        body: tuple[Statement, ...],
+        written: Collection[Array],
+        within: Varies,
+        *,
+        of_rows: bool = False,
     ) -> None:
-        self._written, self._within = written, within
+        self._written, self._within, self._of_rows = written, within, of_rows
         self._variables: dict[Variable, Uniformity] = {}
         self._reached: dict[Statement, Uniformity] = {}
         self._left: dict[For | While, Uniformity] = {}  # in what order threads leave loops
@@ -120,6 +126,8 @@ class Uniformities:
 
     def _of_call(self, call: Call) -> Uniformity:
         intrinsic, arguments = call.intrinsic, call.arguments
+        if self._of_rows and call.axis:
+            return Uniformity.UNIFORM
         if intrinsic.varies <= self._within:
             united = intrinsic.united
             return self._of_all(a for n, a in enumerate(arguments) if n not in united)

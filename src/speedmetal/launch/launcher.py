@@ -206,6 +206,8 @@ class Launcher:
         flat, looping = device.default_threads
         most = min(allowed, looping if compiled.metadata.has_loops else flat)
         sizes = geometry.sizes(most, compiled.metadata.threads)
+        if sizes.group_count < device.fewest_groups:
+            sizes = geometry.sizes(most)
         if sizes.group_size > allowed:
             raise LaunchError(
                 f"kernel {self.source.name!r}: {sizes.group_size} threads per threadgroup"

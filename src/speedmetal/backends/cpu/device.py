@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from speedmetal.backends.cpu.codegen.decisions.rows import Rows
     from speedmetal.ir.nodes import Kernel
 
-_BLOCKS_OF_THREADS = (16, 64, 1)
-"""For kernels that take loads in blocks, of 16 rows of threads. Measured on both a Zen 4 and a
-Sapphire Rapids, ``a.T + b`` of 2048 x 2048: the best of seven shapes."""
 _FEWEST_EIGHTS = 64
 """Rows of 8 or 24 threads, for fewer of which vectors of 8 are not worth code of their own."""
 
@@ -138,9 +135,15 @@ class CpuDevice(Device):
         return tuple(v for v in every if cut_rows(kernel, unit, _rows_of(v)) == wanted)
 
     def suitable_threads(self, kernel: Kernel) -> Triple | None:
-        from speedmetal.backends.cpu.codegen.decisions.transposes import transposed_loads
+        from speedmetal.backends.cpu.codegen.decisions.plan import suitable_threads
 
-        return _BLOCKS_OF_THREADS if transposed_loads(kernel) else None
+        return suitable_threads(kernel)
+
+    @property
+    def fewest_groups(self) -> int:
+        from speedmetal.backends.cpu.pool import default_threads
+
+        return 2 * default_threads()
 
     def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
         from speedmetal.backends.cpu.driver import CpuProgram

@@ -109,3 +109,23 @@ def test_a_transposed_sum_of_large_arrays(threads):
     out = np.zeros((257, 333), np.float32)
     in_place(a.T, out, grid=(333, 257), threads=threads)
     assert (out == a.T + 1).all()
+
+
+@sm.kernel
+def width_of_group(x, out):
+    i = sm.thread_position_in_grid().x
+    total = 0.0
+    for row in range(x.shape[0]):
+        total += x[row, i]
+    out[i] = total * 0.0 + sm.threads_per_threadgroup().x
+
+
+def test_long_rows_are_chosen_only_where_there_is_work_for_all_cores():
+    cpu = sm.device("cpu")
+    for size in (1 << 12, 1 << 20):
+        out = np.zeros(size, np.float32)
+        width_of_group(np.zeros((3, size), np.float32), out, grid=size)
+        busy = size // 1024 >= cpu.fewest_groups
+        assert out[0] == (1024 if busy else 256)
+    width_of_group(np.zeros((3, 1 << 20), np.float32), out, grid=1 << 20, threads=128)
+    assert out[0] == 128

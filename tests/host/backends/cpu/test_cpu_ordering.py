@@ -23,20 +23,21 @@ from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE
 
 
-def found(b: Builder) -> int:
+def found(b: Builder, *, by_rows: bool = False) -> int:
     """How many loops of a kernel stream."""
-    return len(loops_of(b))
+    return len(loops_of(b, by_rows=by_rows))
 
 
-def loops_of(b: Builder) -> dict[ir.Statement, int]:
+def loops_of(b: Builder, *, by_rows: bool = False) -> dict[ir.Statement, int]:
     """The loops of a kernel that stream, with the iterations of a block."""
     kernel = b.kernel()
 
     def position(call: ir.Call) -> int:
-        return 1 if call.intrinsic.name.startswith("thread_") else UNIFORM
+        is_along_x = call.intrinsic.name.startswith("thread_") and not call.axis
+        return 1 if is_along_x else UNIFORM
 
     shapes = LaneStrides([((), kernel.body)], {}, position)
-    return streaming_loops(kernel, shapes.stride) if may_stream(kernel) else {}
+    return streaming_loops(kernel, shapes.stride, by_rows=by_rows) if may_stream(kernel) else {}
 
 
 class Case:
@@ -156,6 +157,41 @@ def test_other_loops_do_not(name):
     c = Case()
     c.b.emit(*DO_NOT[name](c))
     assert found(c.b) == 0
+
+
+def test_bounds_that_differ_between_rows_are_no_matter_where_rows_go_by_themselves():
+    c = Case()
+    y = c.b.let("y", c.b.position("thread_position_in_threadgroup", 1))
+    c.b.emit(c.loop(c.sum(c.b.add(c.index(), y)), start=y))
+    assert found(c.b) == 0
+    assert found(c.b, by_rows=True) == 1
+    lane = Case()
+    lane.b.emit(*own_bounds(lane))
+    assert found(lane.b, by_rows=True) == 0
+
+
+@pytest.mark.parametrize("threads", [(16, 4), (33, 5, 2), (1, 7), (64, 1, 3)])
+def test_rows_with_bounds_of_their_own_keep_their_values(threads):
+    @sm.kernel
+    def sums(x, out):
+        i, j, k = sm.thread_position_in_grid()
+        total = 0
+        for row in range(j, x.shape[0] - k):
+            total = total * 3 + x[row, i]
+        doubled = total * 2
+        for row in range(k, j):
+            doubled += x[row, i]
+        out[k, j, i] = doubled
+
+    x = np.arange(23 * 70, dtype=np.int32).reshape(23, 70) % 11
+    out = np.zeros((4, 9, 70), np.int32)
+    sums(x, out, grid=(70, 9, 4), threads=threads)
+    for k in range(4):
+        for j in range(9):
+            total = np.zeros(70, np.int32)
+            for row in range(j, 23 - k):
+                total = total * 3 + x[row]
+            assert (out[k, j] == total * 2 + x[k:j].sum(0)).all()
 
 
 def test_with_checks_no_loop_streams():

@@ -41,7 +41,7 @@ from speedmetal.ir.nodes import (
     While,
 )
 from speedmetal.ir.types import Space
-from speedmetal.ir.uniformity import Uniformity
+from speedmetal.ir.uniformity import Uniformities, Uniformity
 
 _LARGEST_BODY = 60
 """Expressions: in larger bodies, the order of memory accesses matters less."""
@@ -74,19 +74,20 @@ def may_stream(kernel: Kernel) -> bool:
 
 
 def streaming_loops(
-    kernel: Kernel, stride_of: Callable[[Expression], Stride]
+    kernel: Kernel, stride_of: Callable[[Expression], Stride], *, by_rows: bool
 ) -> dict[Statement, int]:
-    """The loops of a kernel that are better taken by a whole threadgroup at once.
+    """The loops of a kernel that are better taken by a whole threadgroup at once, or by a row.
 
     With each goes the number of iterations in a block, through which a vector goes without waiting.
 
     Args:
         kernel: To be printed.
         stride_of: How an expression's value varies over the lanes of a vector.
+        by_rows: Whether each row of the threadgroup takes them by itself.
     """
     if kernel.debug or any(isinstance(s, Return | Assert) for s in walk.statements(kernel.body)):
         return {}
-    search = _Search(kernel, stride_of)
+    search = _Search(kernel, stride_of, by_rows=by_rows)
     search.block(kernel.body)
     return search.found
 
@@ -100,6 +101,8 @@ def cut_into_blocks(
         kernel: To be printed.
         loops: Found by `streaming_loops`.
     """
+    if not loops:
+        return kernel, frozenset()
     made: list[Statement] = []
 
     def change(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
@@ -144,8 +147,11 @@ def _in_blocks(loop: For, iterations: int) -> For:
 
 
 class _Search:
-    def __init__(self, kernel: Kernel, stride_of: Callable[[Expression], Stride]) -> None:
-        self._agreed = analysis.facts(kernel).uniformities(Varies.THREADGROUPS)
+    def __init__(
+        self, kernel: Kernel, stride_of: Callable[[Expression], Stride], *, by_rows: bool
+    ) -> None:
+        stored = analysis.facts(kernel).stored
+        self._agreed = Uniformities(kernel.body, stored, Varies.THREADGROUPS, of_rows=by_rows)
         self._stride_of = stride_of
         self._slopes = Slopes(kernel)
         self.found: dict[Statement, int] = {}

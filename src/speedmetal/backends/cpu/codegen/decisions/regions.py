@@ -73,7 +73,7 @@ def all_pieces(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
 
 class _Cutter:
     def __init__(self, body: tuple[Statement, ...], shared: Collection[Statement]) -> None:
-        self._waits = {s for s in walk.statements(body) if _is_barrier(s)} | set(shared)
+        self._waits = {s for s in walk.statements(body) if is_threadgroup_barrier(s)} | set(shared)
         every = list(walk.statements(body))
         waiting = [n for n, s in enumerate(every) if s in self._waits]
         last = waiting[-1] if waiting else -1
@@ -110,7 +110,8 @@ class _Cutter:
         return in_shared_loop and _leaves_loop(statement)
 
 
-def _is_barrier(statement: Statement) -> bool:
+def is_threadgroup_barrier(statement: Statement) -> bool:
+    """Whether all threads of a threadgroup wait there."""
     return isinstance(statement, Barrier) and statement.scope == "threadgroup"
 
 

@@ -83,7 +83,7 @@ class BarrierControlFlow:
             end: Label of what follows it.
         """
         self._group_end = end
-        self._write(pieces)
+        self._vectors.each_row(lambda: self._write(pieces))
 
     def _write(self, pieces: tuple[Piece, ...]) -> None:
         for piece in pieces:

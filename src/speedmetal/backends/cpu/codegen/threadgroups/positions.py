@@ -45,6 +45,8 @@ class Positions:
         self._threads: list[str] = []
         self._groups: list[str] = []
         self._origin: list[Value] = []  # of the threadgroup, in the grid
+        self._by_rows = plan.by_rows
+        self._first_row = ("0", "0")
         self._vectors = ""
         self.extent: list[str] = []
         """Threads of the threadgroup along x, y and z: fewer at an edge of the grid."""
@@ -87,12 +89,17 @@ class Positions:
         self._at["threads_per_simdgroup", None] = self._number(SIMDGROUP_LANES)
 
     def vector_count(self) -> str:
-        """Vectors of a threadgroup, at most: the rows' vectors, or those of all threads; an i64."""
+        """Vectors that live on together, at most, an i64.
+
+        Those of a threadgroup's rows, or of all its threads; of one row where rows go alone.
+        """
         if not self._vectors:
             product = self._emit.product
             x, y, z = (self._as_int64(text) for text in self._threads)
             if self._linear:
                 x, y, z = product(x, product(y, z)), "1", "1"
+            elif self._by_rows:
+                y, z = "1", "1"
             up = self._emit.let(f"add i64 {x}, {self._lanes.count - 1}")
             each = self._emit.let(f"sdiv i64 {up}, {self._lanes.count}")
             self._vectors = product(product(each, y), z)
@@ -135,12 +142,16 @@ class Positions:
 
     # --- a vector
 
+    def begin_row(self, y: str, z: str) -> None:
+        """From here on, code is for a row of the threadgroup alone."""
+        self._first_row = (y, z)
+
     def place_first_vector(self) -> None:
-        """The positions of the threadgroup's first threads."""
+        """The positions of the first threads: of the threadgroup, or of the row that began."""
         if self._linear:
             self.place_vector("0", None, None)
         else:
-            self.place_vector("0", "0", "0")
+            self.place_vector("0", *self._first_row)
 
     def place_vector(self, x: str, y: str | None, z: str | None) -> None:
         """The positions of a vector's threads.

@@ -41,10 +41,27 @@ class Vectors:
         self._arrays = arrays
         self._cutting = plan.cutting
         self._is_flat = plan.is_flat
+        self._by_rows = plan.by_rows
+        self._row: tuple[str, str] | None = None  # y and z, where rows go by themselves
         self._number = ""  # slot
 
+    def each_row(self, write: Callable[[], None]) -> None:
+        """Write what a threadgroup does, or each of its rows where those go by themselves."""
+        if not self._by_rows:
+            write()
+            return
+        emit, extent, kind = self._emit, self._positions.extent, self._positions.index_type
+        with (
+            emit.counting(kind, "0", extent[2], 1) as z,
+            emit.counting(kind, "0", extent[1], 1) as y,
+        ):
+            self._row = (y, z)
+            self._positions.begin_row(y, z)
+            write()
+            self._row = None
+
     def each(self, write: WriteVector, *, twice: bool) -> None:
-        """Write a loop over all vectors.
+        """Write a loop over all vectors, of the threadgroup or of the row that is being written.
 
         Args:
             write: Writes what a vector does.
@@ -55,6 +72,9 @@ class Vectors:
         emit.do(f"store i64 0, ptr {self._number}")
         if self._cutting.linear:
             self._each_in_row(write, self._positions.total, None, None, twice=twice)
+            return
+        if self._row is not None:
+            self._each_in_row(write, extent[0], *self._row, twice=twice)
             return
         with emit.counting(kind, "0", extent[2], 1) as z:
             in_blocks = self._each_in_blocks(write, z) if self._blocks.is_needed else None
