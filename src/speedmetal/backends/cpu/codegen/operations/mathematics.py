@@ -132,7 +132,9 @@ class Mathematics:
         """``1 / sqrt(x)``: an estimate of 14 bits and a step of Newton's, where there is one.
 
         The step's error is ``3/8 * 2**-28`` and its roundings: below 1.5 units in the last place.
-        It gives NaN for 0 and infinity, where the estimate is right.
+        For 0 and infinity the estimate, infinity and 0, is right, and what it leaves is NaN. That
+        is taken as 1 (the minimum of two where the second stands for NaN is one instruction, while
+        a mask costs two): half as much again of such an estimate is the estimate.
         """
         lanes = self._lanes.width(value)
         dtype = value.dtype
@@ -150,10 +152,11 @@ class Mathematics:
         one, half = self._lanes.literal(1.0, dtype, lanes), self._lanes.literal(0.5, dtype, lanes)
         rest = self._lanes.intrinsic("llvm.fma", "float", lanes, opposite, y, one)
         halved = self._emit.let(f"fmul {kind} {y}, {half}")
-        better = self._lanes.intrinsic("llvm.fma", "float", lanes, halved, rest, y)
-        at_end = self._emit.let(f"fcmp uno {kind} {rest}, {rest}")
-        choice = f"<{lanes} x i1> {at_end}, {kind} {y}, {kind} {better}"
-        return self._lanes.result(self._emit.let(f"select {choice}"), dtype, lanes)
+        known = self._emit.let(f"fcmp olt {kind} {rest}, {one}")
+        choice = f"<{lanes} x i1> {known}, {kind} {rest}, {kind} {one}"
+        step = self._emit.let(f"select {choice}")
+        better = self._lanes.intrinsic("llvm.fma", "float", lanes, halved, step, y)
+        return self._lanes.result(better, dtype, lanes)
 
     def _scale(self, value: Value, shifted: Value) -> Value:
         """``x * 2**n`` where ``shifted`` is n added to 1.5 * 2**(fraction's bits)."""
