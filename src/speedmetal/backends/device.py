@@ -369,8 +369,8 @@ class Device(ABC):
         """
         return self.variants[0]
 
-    def equal_variants(self, kernel: Kernel, variant: str) -> tuple[str, ...]:  # noqa: ARG002
-        """Those of ``variants``, this one among them, for which a kernel has the same code.
+    def variants_served(self, kernel: Kernel, variant: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Those of ``variants``, this one among them, that a kernel's code for this one does for.
 
         Args:
             kernel: As it comes from the passes.

@@ -157,7 +157,7 @@ def _compile_for(
 
     start = perf_counter()
     kernel, dependencies = lower(specialisation, device.kind)
-    variants = device.equal_variants(kernel, options.variant)
+    variants = device.variants_served(kernel, options.variant)
     threads = device.suitable_threads(kernel)
     metadata = metadata_of(analysis.facts(kernel), name, variants, threads)
     with _stage(f"building for {device.name}", name):
@@ -174,7 +174,7 @@ def _compile_for(
 def _stored_entries(
     device: Device, key: str, options: BuildOptions
 ) -> Iterator[tuple[KernelMetadata, bytes]]:
-    """What is on disk that does for these options, made for them or for an equal variant."""
+    """What is on disk that does for these options, made for them or for another variant."""
     others = (variant for variant in device.variants if variant != options.variant)
     for variant in (options.variant, *others):
         stored = default_cache().get(_entry_key(key, replace(options, variant=variant)))

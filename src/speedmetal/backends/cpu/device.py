@@ -47,7 +47,7 @@ class CpuDevice(Device):
     shares_host_memory = True
     takes_numpy_arrays = True
     host_copy_bytes = 1 << 16
-    variants = ("", "linear", "whole", "eights", "linear eights")
+    variants = ("", "linear", "whole", "eights", "linear eights", "sixteens", "linear sixteens")
     # Without loops: few, long runs. With them: threadgroups for all cores from small grids as well.
     default_threads = (1024, 256)
     # Metal's limits of every Apple GPU (Metal feature set tables), so that what runs here has a
@@ -114,6 +114,8 @@ class CpuDevice(Device):
         ('linear', 'whole')
         >>> cpu.variant_for((2**20, 1, 1), (8, 1, 1)), cpu.variant_for((100, 1, 1), None)
         ('eights', '')
+        >>> cpu.variant_for((2**10, 2**10, 1), (16, 16, 1))
+        'linear sixteens'
         """
         x, *rest = threads or grid
         row = min(x, grid[0])
@@ -123,16 +125,17 @@ class CpuDevice(Device):
         if row in (8, 24) and grid[0] % row == 0:
             rows = grid[0] // row * grid[1] * grid[2]
             words += ["eights"] if rows >= _FEWEST_EIGHTS else []
+        elif row % 16 == 0 and grid[0] % 16 == 0:
+            words.append("sixteens")
         return " ".join(words)
 
-    def equal_variants(self, kernel: Kernel, variant: str) -> tuple[str, ...]:
-        from speedmetal.backends.cpu.codegen.decisions.rows import cut_rows
+    def variants_served(self, kernel: Kernel, variant: str) -> tuple[str, ...]:
+        from speedmetal.backends.cpu.codegen.decisions.rows import cut_rows, does_for
         from speedmetal.backends.cpu.jit import vector_unit
 
-        unit = vector_unit()
-        wanted = cut_rows(kernel, unit, _rows_of(variant))
-        every = self.variants
-        return tuple(v for v in every if cut_rows(kernel, unit, _rows_of(v)) == wanted)
+        cuttings = {v: cut_rows(kernel, vector_unit(), _rows_of(v)) for v in self.variants}
+        code = cuttings[variant]
+        return tuple(v for v, rows in cuttings.items() if does_for(code, rows, kernel))
 
     def suitable_threads(self, kernel: Kernel) -> Triple | None:
         from speedmetal.backends.cpu.codegen.decisions.plan import suitable_threads

@@ -23,6 +23,7 @@ _CHEAP_STATEMENTS = 4
 _TWICE_WRITTEN_UNDER_MASK = 150  # expressions
 _TWICE_WRITTEN_AROUND_MASK = 250
 _TWICE_WRITTEN_WITH_CALLEES = 2500  # expressions, where LLVM puts callees in the place of calls
+_WORTH_CODE_OF_ITS_OWN = 60  # expressions, with callees
 # LLVM has no instructions for these: it calls the C library for each lane.
 _LIBRARY_CALLS = frozenset({"llvm.pow", "llvm.sin", "llvm.cos", "llvm.tan"})
 
@@ -42,6 +43,11 @@ def is_cheap(body: Body) -> bool:
 def has_full_vectors(body: Body) -> bool:
     """Whether a run is worth a text for full vectors, and one for what is left of a row."""
     return _may_be_written_twice(body, _TWICE_WRITTEN_AROUND_MASK)
+
+
+def gains_from_whole_rows(body: Body) -> bool:
+    """Whether launches of whole rows get code of their own, without what is left of a row."""
+    return walk.size_with_callees(body) >= _WORTH_CODE_OF_ITS_OWN
 
 
 def gains_from_full_vectors(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from speedmetal.backends.cpu.codegen.decisions import costs
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
     UNIFORM,
     VARYING,
@@ -23,6 +24,7 @@ from speedmetal.backends.cpu.codegen.decisions.regions import (
     all_pieces,
     is_threadgroup_barrier,
     pieces_of,
+    runs_beside_loops,
 )
 from speedmetal.backends.cpu.codegen.decisions.rows import Cutting, Rows, cut_rows
 from speedmetal.backends.cpu.codegen.decisions.transposes import TransposedLoad, transposed_loads
@@ -52,6 +54,7 @@ Sapphire Rapids, ``a.T + b`` of 2048 x 2048: the best of seven shapes."""
 _LONG_ROWS = (1024, 1, 1)
 """For kernels with loops down rows, of each of which a threadgroup takes a stretch. Measured on the
 same, the column sums of 64 x 2^20: 7.3 and 11 ms, with 256 threads 10 and 12."""
+_OF_THREADS = {"thread_position_in_grid", "thread_position_in_threadgroup"}
 
 Position = tuple[str, int | None]
 """The name of an intrinsic, and the axis where it has axes."""
@@ -65,6 +68,7 @@ class Plan:
         kernel: To be written.
         cutting: Of rows into vectors.
         pieces: The runs, and the control flow that threadgroups take at once.
+        written_twice: The runs with a text for full vectors, and one for what is left of a row.
         strides: How variables vary over the lanes.
         positions: That the kernel asks for.
         streamable: The arrays that may be streamed to, where they are large.
@@ -75,6 +79,7 @@ class Plan:
     kernel: Kernel
     cutting: Cutting
     pieces: tuple[Piece, ...]
+    written_twice: frozenset[BarrierRegion]
     strides: LaneStrides
     positions: frozenset[Position]
     streamable: tuple[Array, ...]
@@ -90,6 +95,11 @@ class Plan:
     def is_flat(self) -> bool:
         """Whether the kernel is a single run: nothing lives on from one to another."""
         return len(self.pieces) == 1 and isinstance(self.pieces[0], BarrierRegion)
+
+    @property
+    def asks_rows(self) -> bool:
+        """Whether a thread's y or z matters, more than the number of its row in the threadgroup."""
+        return any(name in _OF_THREADS and axis != 0 for name, axis in self.positions)
 
 
 def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan:
@@ -122,6 +132,7 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan
         kernel,
         cutting,
         pieces,
+        _written_twice(pieces, unit),
         strides,
         _positions_of(kernel),
         tuple(filter(_is_streamable, facts(kernel).only_stored))
@@ -143,6 +154,18 @@ def suitable_threads(kernel: Kernel) -> tuple[int, int, int] | None:
     if any(iterations > 1 for iterations in loops.values()):
         return _LONG_ROWS
     return _BLOCKS if by_rows and transposed_loads(kernel) else None
+
+
+def _written_twice(pieces: tuple[Piece, ...], unit: VectorUnit) -> frozenset[BarrierRegion]:
+    """The runs in which time may be lost by a mask, and that are not too long."""
+    once = runs_beside_loops(pieces) if unit.has_masks else frozenset()
+    return frozenset(
+        piece
+        for piece in all_pieces(pieces)
+        if isinstance(piece, BarrierRegion)
+        and piece not in once
+        and costs.has_full_vectors(piece.statements)
+    )
 
 
 # --- how positions and other values vary

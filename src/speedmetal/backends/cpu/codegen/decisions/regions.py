@@ -71,6 +71,32 @@ def all_pieces(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
                 yield from all_pieces(body)
 
 
+def runs_beside_loops(pieces: tuple[Piece, ...]) -> frozenset[BarrierRegion]:
+    """The runs that a vector goes through once, while it goes through others many times.
+
+    They have no loop and are in none, in a kernel that has one.
+    """
+    once = (piece for piece in _outside_loops(pieces) if isinstance(piece, BarrierRegion))
+    short = frozenset(piece for piece in once if not _has_loop(piece.statements))
+    has_loops = any(
+        _has_loop(piece.statements if isinstance(piece, BarrierRegion) else (piece.statement,))
+        for piece in all_pieces(pieces)
+    )
+    return short if has_loops else frozenset()
+
+
+def _outside_loops(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
+    for piece in pieces:
+        yield piece
+        if isinstance(piece, Shared) and not isinstance(piece.statement, For | While):
+            for body in piece.bodies:
+                yield from _outside_loops(body)
+
+
+def _has_loop(body: tuple[Statement, ...]) -> bool:
+    return any(isinstance(statement, For | While) for statement in walk.statements(body))
+
+
 class _Cutter:
     def __init__(self, body: tuple[Statement, ...], shared: Collection[Statement]) -> None:
         self._waits = {s for s in walk.statements(body) if is_threadgroup_barrier(s)} | set(shared)

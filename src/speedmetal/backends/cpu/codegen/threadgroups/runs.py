@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from speedmetal.backends.cpu.codegen.decisions import costs
 from speedmetal.backends.cpu.codegen.decisions.plan import Plan
 from speedmetal.backends.cpu.codegen.decisions.regions import BarrierRegion
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
@@ -59,6 +58,7 @@ class Runs:
         self._vectors = vectors
         self._places = places
         self._strides = plan.strides
+        self._written_twice = plan.written_twice
 
     def write(self, run: BarrierRegion) -> None:
         own, changed = self._places.touched_by(run), self._places.changed_by(run)
@@ -68,7 +68,7 @@ class Runs:
             self._statements.block(run.statements, run.path)
             self.leave(entered, changed, number)
 
-        self._vectors.each(write, twice=costs.has_full_vectors(run.statements))
+        self._vectors.each(write, twice=run in self._written_twice)
 
     def enter(self, variables: Iterable[Variable], number: str) -> Entered:
         """Begin a vector's code.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from speedmetal.backends.cpu.codegen.decisions.plan import Plan
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
@@ -43,6 +44,7 @@ class Vectors:
         self._is_flat = plan.is_flat
         self._by_rows = plan.by_rows
         self._row: tuple[str, str] | None = None  # y and z, where rows go by themselves
+        self._asks_rows = plan.asks_rows
         self._number = ""  # slot
 
     def each_row(self, write: Callable[[], None]) -> None:
@@ -50,15 +52,29 @@ class Vectors:
         if not self._by_rows:
             write()
             return
-        emit, extent, kind = self._emit, self._positions.extent, self._positions.index_type
-        with (
-            emit.counting(kind, "0", extent[2], 1) as z,
-            emit.counting(kind, "0", extent[1], 1) as y,
-        ):
+        with self._counting_rows() as (y, z):
             self._row = (y, z)
             self._positions.begin_row(y, z)
             write()
             self._row = None
+
+    @contextmanager
+    def _counting_rows(self) -> Iterator[tuple[str, str]]:
+        """Write loops over the rows of a threadgroup around what is written meanwhile.
+
+        Yields y and z; the number of the row and 0, where nothing tells these from each other.
+        """
+        emit, extent, kind = self._emit, self._positions.extent, self._positions.index_type
+        if not self._asks_rows:
+            rows = emit.let(f"mul {kind} {extent[1]}, {extent[2]}")
+            with emit.counting(kind, "0", rows, 1) as row:
+                yield row, "0"
+            return
+        with (
+            emit.counting(kind, "0", extent[2], 1) as z,
+            emit.counting(kind, "0", extent[1], 1) as y,
+        ):
+            yield y, z
 
     def each(self, write: WriteVector, *, twice: bool) -> None:
         """Write a loop over all vectors, of the threadgroup or of the row that is being written.
@@ -76,13 +92,15 @@ class Vectors:
         if self._row is not None:
             self._each_in_row(write, extent[0], *self._row, twice=twice)
             return
+        if not self._blocks.is_needed:
+            with self._counting_rows() as (y, z):
+                self._each_in_row(write, extent[0], y, z, twice=twice)
+            return
         with emit.counting(kind, "0", extent[2], 1) as z:
-            in_blocks = self._each_in_blocks(write, z) if self._blocks.is_needed else None
+            in_blocks = self._each_in_blocks(write, z)
             with emit.counting(kind, "0", extent[1], 1) as y:
-                begin = "0"
-                if in_blocks is not None:
-                    is_done = emit.let(f"icmp slt {kind} {y}, {in_blocks[1]}")
-                    begin = emit.let(f"select i1 {is_done}, {kind} {in_blocks[0]}, {kind} 0")
+                is_done = emit.let(f"icmp slt {kind} {y}, {in_blocks[1]}")
+                begin = emit.let(f"select i1 {is_done}, {kind} {in_blocks[0]}, {kind} 0")
                 self._each_in_row(write, extent[0], y, z, twice=twice, begin=begin)
 
     def _each_in_blocks(self, write: WriteVector, z: str) -> tuple[str, str]:
