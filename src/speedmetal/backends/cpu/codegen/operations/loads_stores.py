@@ -7,6 +7,7 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.addresses import Address, Addresses, Stepping
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
+from speedmetal.backends.cpu.codegen.operations.known_loads import KnownLoads
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     constant_vector,
     memory_type,
@@ -39,6 +40,7 @@ class Memory:
         self._steps = Steps(emit, lanes.count)
         self._streamed: dict[Array, str] = {}
         self._vectors: dict[Load, str] = {}
+        self.known = KnownLoads(active)
 
     # --- streaming
 
@@ -77,6 +79,13 @@ class Memory:
 
     def load(self, array: Array, indices: tuple[Value, ...], part: int | None) -> Value:
         """The elements at the lanes' indices; idle lanes read nothing."""
+        value = self.known.find(array, indices, part)
+        if value is None:
+            value = self._load(array, indices, part)
+            self.known.keep(array, indices, part, value)
+        return value
+
+    def _load(self, array: Array, indices: tuple[Value, ...], part: int | None) -> Value:
         dtype = dtypes.float32 if part is not None else array.type.dtype
         address = self._addresses.address(array, indices, part)
         element, align = memory_type(dtype), _alignment(dtype)

@@ -10,6 +10,7 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import LaneStrides, 
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import value_type
+from speedmetal.backends.cpu.codegen.operations.loads_stores import Memory
 from speedmetal.backends.cpu.codegen.operations.ranges import Ranges
 from speedmetal.backends.cpu.codegen.operations.values import Lanes, Value
 from speedmetal.backends.cpu.codegen.threads.branches import WriteBlock
@@ -33,6 +34,7 @@ class Loops:
         active: ActiveLanes,
         variables: Variables,
         expressions: Expressions,
+        memory: Memory,
         ranges: Ranges,
         exits: Exits,
         strides: LaneStrides,
@@ -43,6 +45,7 @@ class Loops:
         self._active = active
         self._variables = variables
         self._expressions = expressions
+        self._memory = memory
         self._ranges = ranges
         self._exits = exits
         self._strides = strides
@@ -54,6 +57,7 @@ class Loops:
         head, body = self._emit.label("head"), self._emit.label("body")
         self._emit.jump(head)
         self._emit.start(head)
+        self._memory.known.forget()  # the iteration before may have changed it
         self._load_live(loop)
         self._admit(loop, self._expressions.evaluate(node.condition), body)
         self._body(loop, path)
@@ -74,6 +78,7 @@ class Loops:
         head, body = self._emit.label("head"), self._emit.label("body")
         self._emit.jump(head)
         self._emit.start(head)
+        self._memory.known.forget()  # the iteration before may have changed it
         self._load_live(loop)
         text = self._emit.let(f"load {kind}, ptr {slot}", counter.name)
         value = Value(text, counter.type, self._variables.stride_of(counter))

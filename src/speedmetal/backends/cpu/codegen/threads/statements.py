@@ -41,6 +41,9 @@ from speedmetal.ir.nodes import (
     While,
 )
 
+# An assert and a print change no array; but what they evaluate may not be evaluated every time.
+_CHANGES_MEMORY = (Store, MatrixStore, Atomic, Barrier, Assert, Print)
+
 
 class Reports(Protocol):
     """What only kernels have. A protocol: functions have none of it."""
@@ -90,18 +93,24 @@ class Statements:
         self._reports = reports
         self._branches = Branches(emit, active, expressions, memory, unit, self.block)
         self._loops = Loops(
-            emit, lanes, active, variables, expressions, ranges, exits, strides, self.block
+            emit, lanes, active, variables, expressions, memory, ranges, exits, strides, self.block
         )
 
     # --- blocks
 
     def block(self, body: tuple[Statement, ...], path: Path) -> None:
         """Write a body. Afterwards the mask is the one before, less lanes that left."""
+        with self._memory.known.block():
+            self._block(body, path)
+
+    def _block(self, body: tuple[Statement, ...], path: Path) -> None:
         emit, active = self._emit, self._active
         entry = active.mask
         end = ""
         for number, statement in enumerate(body):
             self._STATEMENTS[type(statement)](self, statement, path)
+            if isinstance(statement, _CHANGES_MEMORY):
+                self._memory.known.forget()
             if isinstance(statement, Break | Continue | Return):
                 break
             if not self._exits.loses_lanes(statement):
