@@ -190,6 +190,15 @@ kernel void plain(device float* out) {{ out[0] = 1; }}
 """
 
 
+def test_no_program_is_loaded_twice():
+    """Code is never unloaded; what the request asks for else gives another program."""
+    program = compile_source(CONSTANTS)
+    assert compile_source(CONSTANTS) is program
+    others = ({"check_races": True}, {"fast_math": True}, {"constants": {0: True}})
+    programs = [program, *(compile_source(CONSTANTS, **other) for other in others)]
+    assert len(set(map(id, programs))) == 4
+
+
 def test_function_constants():
     program = compile_source(CONSTANTS)
     doubled = FunctionConstant("doubled", 0, "bool", is_required=True)

@@ -40,6 +40,7 @@ from speedmetal.system.disk_cache import default_cache
 _ELEMENTS = ("float", "half", "int", "uint", "short", "ushort")
 _ACCESSES = ("sample", "read", "write", "read_write")
 _AT_ONCE = 64  # functions of a text that are compiled together; of more, each for itself
+_loaded: dict[str, Program] = {}  # by key; code is never unloaded, so none is loaded twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def compile_source(
     include_folders: Sequence[str | Path] = (),
     functions: Sequence[str] | None = None,
 ) -> Program:
-    """Compile a text for the processor; the result is kept on disk.
+    """Compile a text for the processor; the result is kept in this process, and on disk.
 
     Args:
         source: The text.
@@ -180,10 +181,12 @@ def _program(request: _Request) -> Program:
     included = ""
     if request.include_folders:  # what is there may change without the text changing
         included = request.preprocess_source(toolchain).text
-    content = default_cache().get_or_build(
-        request.key(toolchain, included), lambda: _compile_request(request, toolchain)
-    )
-    return _load_program(request, content)
+    key = request.key(toolchain, included)
+    if key not in _loaded:
+        content = default_cache().get_or_build(key, lambda: _compile_request(request, toolchain))
+        program = _load_program(request, content)
+        _loaded.setdefault(key, program)  # another thread may have been first
+    return _loaded[key]
 
 
 @dataclass(frozen=True)
