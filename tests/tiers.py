@@ -111,7 +111,7 @@ def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collecto
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests of the tier, in their order."""
     tier = Tier.of(config)
-    if any("::" in argument for argument in config.args):
+    if _names_tests(config):
         return
     in_tier = [item for item in items if least_tier(item) <= tier]
     chosen = set(in_tier if tier is Tier.NIGHTLY else sample_items(in_tier, tier))
@@ -179,6 +179,15 @@ def class_of(value: Any) -> Hashable:
     if isinstance(value, DType) and value.is_integer:
         return "signed" if value.is_signed else "unsigned"
     return id(value)
+
+
+def runs_all_combinations(config: pytest.Config) -> bool:
+    """Whether tests run with all their parameters: at night, and where they were named."""
+    return Tier.of(config) is Tier.NIGHTLY or _names_tests(config)
+
+
+def _names_tests(config: pytest.Config) -> bool:
+    return any("::" in argument for argument in config.args)
 
 
 def _names(config: pytest.Config, path: Path) -> bool:

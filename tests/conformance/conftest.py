@@ -5,6 +5,8 @@
 
 In the simulator a test whose kernels use threadgroup memory, barriers or simdgroups runs four
 times: with threads in their order, in reverse, and in a random one, then built to look for races.
+By default each process does the last, which compiles every kernel once more, for one of the types
+that a test has: barriers do not depend on them. `nightly`, or naming the test, does it for all.
 No barrier may be missed by a thread, and threads of a simdgroup may not part at a collective, but
 in tests that are marked `divergent`, which do so on purpose.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ import pytest
 from guarded_memory import guarded
 
 import speedmetal as sm
+from speedmetal.dtypes import DType
 from speedmetal.metal_simulator.language import building
 from speedmetal.metal_simulator.settings import simulator_settings
+from tiers import parameters_of, runs_all_combinations
 
 SIMULATOR = "metal-sim"
 # What Metal GPUs cannot do; tests of it are skipped there, with what the compiler says.
@@ -30,11 +34,9 @@ METAL_LACKS = re.compile(
     r"(float64|atomic \w+ of u?int64|\w+ of float64) is not available on Metal GPUs"
     r"|simdgroup matrices of float64 are not available on Metal GPUs"
 )
-RERUNS: tuple[dict[str, Any], ...] = (
-    {"order": "reverse"},
-    {"order": "random", "seed": 1},
-    {"check_races": True},
-)
+ORDERS: tuple[dict[str, Any], ...] = ({"order": "reverse"}, {"order": "random", "seed": 1})
+RACES: dict[str, Any] = {"check_races": True}
+searched_for_races: set[Hashable] = set()  # tests with their parameters, but for types
 
 
 def _devices() -> tuple[str, ...]:
@@ -150,6 +152,16 @@ class Observer:
         self.parted += execution.mixed_collectives + execution.partial_collectives
 
 
+def _reruns(item: pytest.Function) -> tuple[dict[str, Any], ...]:
+    """How the simulator runs the test again."""
+    parameters = parameters_of(item).items()
+    others = ((name, id(value)) for name, value in parameters if not isinstance(value, DType))
+    case = (item.nodeid.partition("[")[0], *others)
+    is_first = case not in searched_for_races
+    searched_for_races.add(case)
+    return (*ORDERS, RACES) if is_first or runs_all_combinations(item.config) else ORDERS
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     device = pyfuncitem.funcargs.get("device")
@@ -162,7 +174,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
         if observer.depends_on_order:
             names = pyfuncitem._fixtureinfo.argnames
             arguments = {name: pyfuncitem.funcargs[name] for name in names}
-            for changes in RERUNS:
+            for changes in _reruns(pyfuncitem):
                 with simulator_settings(**changes):
                     pyfuncitem.obj(**arguments)
     if not is_divergent:
