@@ -85,6 +85,7 @@ FRAMEWORKS = (
     FrameworkRecord("jax", ("jax", "jaxlib"), _WITH_HARD_CASES),
     FrameworkRecord("warp", ("warp-lang",)),
     FrameworkRecord("mlx", ("mlx", "mlx-cpu")),
+    FrameworkRecord("drjit", ("drjit",)),
 )
 REFERENCE_PREFIX = "reference: "  # of a variant that is no peer
 
