@@ -45,7 +45,7 @@ from speedmetal.ir.report_sites import POSITIONS_LEVEL, AssertSite, PrintSite, R
 from speedmetal.ir.size_expression import CALL, Formula, SizedArray
 from speedmetal.ir.types import Space
 from speedmetal.ir.uniformity import Uniformities
-from speedmetal.ir.walk import expressions, operands, statements
+from speedmetal.ir.walk import expressions, operands, size_with_callees, statements
 
 _DIVERGENCE = "threads of a threadgroup disagree"
 _DIVERGENCE_REASON = (
@@ -119,6 +119,11 @@ class KernelFacts:
     def reports_positions(self) -> bool:
         """Whether failures tell the thread, and threads that part round a barrier are reported."""
         return self.debug >= POSITIONS_LEVEL
+
+    @cached_property
+    def size_with_callees(self) -> int:
+        """How much text it is once every call in it is replaced by the function's body."""
+        return size_with_callees(self.body)
 
     @cached_property
     def sites(self) -> dict[Statement, int]:

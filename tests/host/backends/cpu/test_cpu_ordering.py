@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from cpu_programs import prepare_kernel
 from ir_builder import Builder
 from speedmetal import dtypes as d
+from speedmetal.backends.cpu.codegen.decisions import plan
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, LaneStrides
 from speedmetal.backends.cpu.codegen.decisions.ordering import (
     cut_into_blocks,
     may_stream,
     streaming_loops,
 )
+from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.source import NOWHERE
@@ -192,6 +195,22 @@ def test_rows_with_bounds_of_their_own_keep_their_values(threads):
             for row in range(j, 23 - k):
                 total = total * 3 + x[row]
             assert (out[k, j] == total * 2 + x[k:j].sum(0)).all()
+
+
+def test_a_compile_looks_for_such_loops_once(monkeypatch):
+    """The threads that suit a kernel depend on them, and then what is printed."""
+    c, asked = Case(), []
+    c.b.emit(*plain(c))
+    kernel = prepare_kernel(c.b.kernel())
+
+    def find(*arguments, **options):
+        asked.append(arguments)
+        return streaming_loops(*arguments, **options)
+
+    monkeypatch.setattr(plan, "streaming_loops", find)
+    plan.suitable_threads(kernel)
+    print_kernel(kernel)
+    assert len(asked) == 1
 
 
 def test_with_checks_no_loop_streams():

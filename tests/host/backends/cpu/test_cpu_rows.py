@@ -16,6 +16,7 @@ from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions.rows import Rows, cut_rows, does_for
 from speedmetal.backends.cpu.codegen.printer import print_kernel
 from speedmetal.backends.cpu.codegen.vector_unit import AVX2, AVX512
+from speedmetal.ir import analysis
 from speedmetal.ir import nodes as ir
 from speedmetal.launch.geometry import LaunchGeometry
 
@@ -86,6 +87,14 @@ def test_code_for_any_rows_serves_whole_ones_where_it_has_full_vectors():
     assert not does_for(anyhow, whole, long)  # it has a mask in each statement
     eights = cut_rows(kernel, AVX512, Rows(eights=True))
     assert not does_for(anyhow, eights, kernel)  # vectors are not as long
+
+
+def test_a_compile_counts_expressions_once_for_all_variants(monkeypatch):
+    asked = []
+    count = analysis.size_with_callees
+    monkeypatch.setattr(analysis, "size_with_callees", lambda body: asked.append(0) or count(body))
+    sm.device("cpu").variants_served(prepare_kernel(doubled(20).kernel()), "")
+    assert len(asked) == 1
 
 
 def test_rows_of_eight_are_vectors_of_eight():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.dtypes import DType
 from speedmetal.ir import walk
+from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import (
     Array,
     Assign,
@@ -14,6 +15,7 @@ from speedmetal.ir.nodes import (
     Call,
     Expression,
     Invoke,
+    Kernel,
     Load,
     Statement,
     Store,
@@ -45,9 +47,9 @@ def has_full_vectors(body: Body) -> bool:
     return _may_be_written_twice(body, _TWICE_WRITTEN_AROUND_MASK)
 
 
-def gains_from_whole_rows(body: Body) -> bool:
+def gains_from_whole_rows(kernel: Kernel) -> bool:
     """Whether launches of whole rows get code of their own, without what is left of a row."""
-    return walk.size_with_callees(body) >= _WORTH_CODE_OF_ITS_OWN
+    return facts(kernel).size_with_callees >= _WORTH_CODE_OF_ITS_OWN
 
 
 def gains_from_full_vectors(

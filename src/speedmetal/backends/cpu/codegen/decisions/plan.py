@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 
 from speedmetal.backends.cpu.codegen.decisions import costs
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
@@ -113,9 +113,7 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan
     cutting = cut_rows(kernel, unit, rows)
     position_stride = _position_strides(linear=cutting.linear)
     by_rows = not cutting.linear and _may_go_by_rows(kernel)
-    kernel, at_once = cut_into_blocks(
-        kernel, _loops_at_once(kernel, position_stride, by_rows=by_rows)
-    )
+    kernel, at_once = cut_into_blocks(kernel, _loops_at_once(kernel, linear=cutting.linear))
     pieces = pieces_of(kernel.body, at_once)
     every = list(all_pieces(pieces))
     given: dict[Variable, Stride] = {
@@ -149,11 +147,10 @@ def suitable_threads(kernel: Kernel) -> tuple[int, int, int] | None:
     Args:
         kernel: After all passes for the CPU.
     """
-    by_rows = _may_go_by_rows(kernel)
-    loops = _loops_at_once(kernel, _position_strides(linear=False), by_rows=by_rows)
+    loops = _loops_at_once(kernel, linear=False)
     if any(iterations > 1 for iterations in loops.values()):
         return _LONG_ROWS
-    return _BLOCKS if by_rows and transposed_loads(kernel) else None
+    return _BLOCKS if _may_go_by_rows(kernel) and transposed_loads(kernel) else None
 
 
 def _written_twice(pieces: tuple[Piece, ...], unit: VectorUnit) -> frozenset[BarrierRegion]:
@@ -203,13 +200,18 @@ def _may_go_by_rows(kernel: Kernel) -> bool:
     return not any(map(is_threadgroup_barrier, walk.statements(kernel.body)))
 
 
-def _loops_at_once(
-    kernel: Kernel, position_stride: Callable[[Call], Stride], *, by_rows: bool
-) -> dict[Statement, int]:
-    """The loops that the threadgroup takes at once, with the iterations of a block."""
+@lru_cache(maxsize=1)  # a compile asks for the kernel's threads, then for its plan
+def _loops_at_once(kernel: Kernel, *, linear: bool) -> Mapping[Statement, int]:
+    """The loops that the threadgroup takes at once, with the iterations of a block.
+
+    Args:
+        kernel: To be printed.
+        linear: Whether vectors are cut from the linear thread index.
+    """
     if not may_stream(kernel):
         return {}
-    whole = LaneStrides([((), kernel.body)], {}, position_stride)
+    whole = LaneStrides([((), kernel.body)], {}, _position_strides(linear=linear))
+    by_rows = not linear and _may_go_by_rows(kernel)
     return streaming_loops(kernel, whole.stride, by_rows=by_rows)
 
 

@@ -64,8 +64,8 @@ def cut_rows(kernel: Kernel, unit: VectorUnit, rows: Rows) -> Cutting:
     if rows.eights and unit.lanes > NARROW_LANES:
         return Cutting(NARROW_LANES, linear=False, is_whole=True)
     is_whole = rows.whole or rows.sixteens or (rows.eights and unit.lanes == NARROW_LANES)
-    gains = costs.gains_from_whole_rows(kernel.body)
-    return Cutting(unit.lanes, linear=False, is_whole=is_whole and gains)
+    gains = is_whole and costs.gains_from_whole_rows(kernel)
+    return Cutting(unit.lanes, linear=False, is_whole=gains)
 
 
 def does_for(code: Cutting, rows: Cutting, kernel: Kernel) -> bool:
