@@ -213,6 +213,13 @@ def test_a_compile_looks_for_such_loops_once(monkeypatch):
     assert len(asked) == 1
 
 
+def test_no_strides_are_found_for_loops_that_are_too_long(monkeypatch):
+    c = Case()
+    c.b.emit(*large(c))
+    monkeypatch.setattr(plan, "LaneStrides", None)
+    assert plan.suitable_threads(prepare_kernel(c.b.kernel())) is None
+
+
 def test_with_checks_no_loop_streams():
     """A thread that fails leaves; the others go on."""
     c = Case(debug=1)

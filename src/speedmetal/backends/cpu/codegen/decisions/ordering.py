@@ -12,6 +12,7 @@ Kennedy, "Optimizing Compilers for Modern Architectures", 2002.)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, Stride
 from speedmetal.backends.cpu.codegen.decisions.slopes import Slopes
@@ -147,14 +148,24 @@ def _in_blocks(loop: For, iterations: int) -> For:
 
 
 class _Search:
+    """What takes a walk through the kernel is found when a loop is short enough to ask for it."""
+
     def __init__(
         self, kernel: Kernel, stride_of: Callable[[Expression], Stride], *, by_rows: bool
     ) -> None:
-        stored = analysis.facts(kernel).stored
-        self._agreed = Uniformities(kernel.body, stored, Varies.THREADGROUPS, of_rows=by_rows)
+        self._kernel = kernel
+        self._by_rows = by_rows
         self._stride_of = stride_of
-        self._slopes = Slopes(kernel)
         self.found: dict[Statement, int] = {}
+
+    @cached_property
+    def _agreed(self) -> Uniformities:
+        body, stored = self._kernel.body, analysis.facts(self._kernel).stored
+        return Uniformities(body, stored, Varies.THREADGROUPS, of_rows=self._by_rows)
+
+    @cached_property
+    def _slopes(self) -> Slopes:
+        return Slopes(self._kernel)
 
     def block(self, body: tuple[Statement, ...]) -> None:
         """Look at the loops that the whole threadgroup reaches at once."""

@@ -210,9 +210,16 @@ def _loops_at_once(kernel: Kernel, *, linear: bool) -> Mapping[Statement, int]:
     """
     if not may_stream(kernel):
         return {}
-    whole = LaneStrides([((), kernel.body)], {}, _position_strides(linear=linear))
+
+    @cache  # found when a loop is short enough to ask for it
+    def whole() -> LaneStrides:
+        return LaneStrides([((), kernel.body)], {}, _position_strides(linear=linear))
+
+    def stride(expression: Expression) -> Stride:
+        return whole().stride(expression)
+
     by_rows = not linear and _may_go_by_rows(kernel)
-    return streaming_loops(kernel, whole.stride, by_rows=by_rows)
+    return streaming_loops(kernel, stride, by_rows=by_rows)
 
 
 def _positions_of(kernel: Kernel) -> frozenset[Position]:
