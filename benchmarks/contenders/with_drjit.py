@@ -17,6 +17,8 @@ from drjit.llvm import Float, UInt
 from side_by_side.cases import HEAT_RATE, RATE, SIDE, VOLATILITY
 from side_by_side.contender import Inputs, Prepare, Ready, Table
 
+if not dr.has_backend(dr.JitBackend.LLVM):  # it would end the process later
+    raise ImportError("Dr.Jit finds no LLVM from version 15: name it in DRJIT_LIBLLVM_PATH")
 dr.set_thread_count(int(os.environ["OMP_NUM_THREADS"]))  # the calling one included
 
 
