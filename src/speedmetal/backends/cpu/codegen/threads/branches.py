@@ -47,8 +47,6 @@ class Branches:
         condition = self._expressions.evaluate(node.condition)
         if condition.is_uniform:
             self._branch(node, condition.text, path)
-        elif costs.is_cheap(node.body) and costs.is_cheap(node.orelse):
-            self._both(node, condition.text, path)
         else:
             self._masked(node, condition.text, path)
 
@@ -72,28 +70,24 @@ class Branches:
         then = active.narrowed(condition)
         return then, active.narrowed(active.opposite(condition)) if node.orelse else ""
 
-    def _both(self, node: If, condition: str, path: Path) -> None:
-        """Without a branch: cheaper than the question whether there is a lane for it."""
-        entry = self._active.mask
-        masks = self._masks(node, condition)
-        for number, body in enumerate((node.body, node.orelse)):
-            if body:
-                self._active.mask = masks[number]
-                self._block(body, (*path, (node, number)))
-                self._active.mask = entry
-
     def _masked(self, node: If, condition: str, path: Path) -> None:
+        """Skip each part where no lane goes there, but for one that costs less than to ask."""
         entry = self._active.mask
         masks = self._masks(node, condition)
         for number, body in enumerate((node.body, node.orelse)):
+            inside = (*path, (node, number))
             if not body:
                 continue
-            some, join = self._emit.label("some"), self._emit.label("join")
-            self._emit.branch(self._active.any_of(masks[number]), some, join)
-            self._emit.start(some)
-            self.under_mask(masks[number], entry, body, (*path, (node, number)))
-            self._emit.jump(join)
-            self._emit.start(join)
+            if costs.is_cheap(body):
+                self._active.mask = masks[number]
+                self._block(body, inside)
+            else:
+                some, join = self._emit.label("some"), self._emit.label("join")
+                self._emit.branch(self._active.any_of(masks[number]), some, join)
+                self._emit.start(some)
+                self.under_mask(masks[number], entry, body, inside)
+                self._emit.jump(join)
+                self._emit.start(join)
             self._active.mask = entry
 
     # --- for some lanes, and where that is worth it for all lanes as well
