@@ -103,7 +103,8 @@ def _columns(x: Array, right: Array) -> Made:
     made, expected = _strided_arguments(
         x, right, x.shape[0], np.zeros((1, 2)), np.array([[x.shape[0], x.shape[1]]]), x.shape[1]
     )
-    return {**made, 6: np.int32(0), 10: np.uint64(1), 11: np.int64(0)}, expected
+    made |= {2: np.uint64(x.shape[0]), 6: np.int32(0), 10: np.uint64(1), 11: np.int64(0)}
+    return made, expected
 
 
 @case(
