@@ -143,7 +143,7 @@ def _column_reduce() -> Made:
 def _column_reduce_long() -> Made:
     x = floats(500, 8)
     made, expected = _columns(x, x.min(0))
-    return {**made, 11: np.uint64(1)}, expected
+    return {**made, 3: np.uint64(x.shape[1]), 11: np.uint64(1)}, expected
 
 
 @case("start of a reduction", REDUCE, "init_reduce<float, Min<float>>", 60, 32)
