@@ -214,3 +214,14 @@ def test_rooms_of_unknown_size_are_chosen_when_the_kernel_runs(w):
     assert "alloca <4 x i32>, i64 %count" in text
     assert "@malloc" in text
     assert text.count("phi ptr") == 2
+
+
+@pytest.mark.parametrize(("rows", "is_streamed"), [(1, True), (4, True), (16, False)])
+def test_arrays_of_which_many_rows_are_open_at_once_are_not_streamed_to(rows, is_streamed):
+    b = Builder("rows")
+    v = b.array("v", d.float32, rank=2)
+    i = b.let("i", b.position("thread_position_in_grid"))
+    for row in range(rows):
+        b.emit(b.store(v, [row, i], 2.0), b.store(v, [row, b.add(i, 64)], 3.0))
+    streamable = plan_kernel(b.kernel(), AVX512).streamable
+    assert [array.name for array in streamable] == (["v"] if is_streamed else [])

@@ -37,9 +37,12 @@ from speedmetal.ir.analysis import facts
 from speedmetal.ir.nodes import (
     Array,
     Call,
+    Constant,
     Expression,
     Kernel,
+    Read,
     Statement,
+    Store,
     Variable,
 )
 from speedmetal.ir.ranges import Ranges, range_of_type
@@ -47,6 +50,8 @@ from speedmetal.ir.types import Space
 
 AXES = range(3)
 ANY_ROWS = Rows()
+
+_ROWS_STREAMED_TO = 4
 
 _BLOCKS = (16, 64, 1)
 """For kernels that take loads in blocks, of 16 rows of threads. Measured on both a Zen 4 and a
@@ -133,7 +138,7 @@ def plan_kernel(kernel: Kernel, unit: VectorUnit, rows: Rows = ANY_ROWS) -> Plan
         _written_twice(pieces, unit),
         strides,
         _positions_of(kernel),
-        tuple(filter(_is_streamable, facts(kernel).only_stored))
+        tuple(a for a in facts(kernel).only_stored if _is_streamable(a, kernel))
         if unit.has_streaming_stores
         else (),
         () if at_once or not by_rows else transposed_loads(kernel),
@@ -232,8 +237,33 @@ def _positions_of(kernel: Kernel) -> frozenset[Position]:
 # --- streaming
 
 
-def _is_streamable(array: Array) -> bool:
-    """Whether an array that is stored to alone lies in memory row after row."""
+def _is_streamable(array: Array, kernel: Kernel) -> bool:
+    """Whether an array that is stored to alone lies in memory row after row, of which few are open.
+
+    A line that is streamed to goes to memory at once, where each row has another page open.
+    Measured on a Zen 4, 16 rows of 2^20 float32, a line of each at a time: 11.8 ms streamed to, 6.6
+    by the caches.
+    """
     kind = array.type
     has_rows = kind.rank > 0 and kind.unit_axis == kind.rank - 1
-    return kind.space is Space.DEVICE and has_rows and not kind.dtype.is_bool
+    if kind.space is not Space.DEVICE or not has_rows or kind.dtype.is_bool:
+        return False
+    return len(_rows_stored_to(array, kernel)) <= _ROWS_STREAMED_TO
+
+
+def _rows_stored_to(array: Array, kernel: Kernel) -> set[tuple[object, ...]]:
+    """The indices of an array's rows in the stores to it, as far as they are told apart."""
+    return {
+        tuple(map(_told_apart, statement.indices[:-1]))
+        for statement in walk.statements(kernel.body)
+        if isinstance(statement, Store) and statement.array is array
+    }
+
+
+def _told_apart(index: Expression) -> object:
+    match index:
+        case Constant(value):
+            return value
+        case Read(variable):
+            return variable
+    return index
