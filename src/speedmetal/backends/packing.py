@@ -69,6 +69,7 @@ Pack = Callable[[list[Any]], bytes]
 def pack_numbers(dtype: DType, *numbers: Any) -> bytes:
     """Numbers of one type, without gaps, in the machine's byte order.
 
+    >>> from speedmetal.dtypes import int32
     >>> pack_numbers(int32, 1, -1).hex()
     '01000000ffffffff'
     """
