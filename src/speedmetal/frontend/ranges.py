@@ -29,8 +29,6 @@ from speedmetal.ir import nodes as ir
 from speedmetal.ir.counting import may_be_zero
 from speedmetal.source import SourceSpan
 
-_UNSIGNED = {32: dtypes.uint32, 64: dtypes.uint64}
-
 
 @record
 class Course:
@@ -189,7 +187,7 @@ class _Counting:
     @property
     def sizes(self) -> Modular:
         """Arithmetic of distances between the variable's values."""
-        return Modular(_UNSIGNED[self.number.dtype.bits], self.span)
+        return Modular(dtypes.unsigned_of(self.number.dtype), self.span)
 
     def course(self, *, backwards: bool) -> Course:
         is_mirrored = self._may_fall() and not self.number.dtype.is_signed

@@ -127,9 +127,9 @@ def _in_blocks(loop: For, iterations: int) -> For:
     """
     step, dtype, span = loop.step, loop.counter.type, loop.span
     assert isinstance(dtype, DType)
-    if not isinstance(step, Constant) or abs(step.value) * iterations > dtype.maximum:
+    if iterations == 1 or not isinstance(step, Constant):
         return loop
-    if iterations == 1:
+    if abs(step.value) * iterations > dtype.maximum:
         return loop
     length = int(step.value) * iterations
     first = Variable(f"{loop.counter.name}_block", dtype, span)

@@ -103,6 +103,11 @@ class Addresses:
         stride = self._storages[array].strides[along[0]]
         return Stepping(pointer, self._emit.product(stride, str(halves)))
 
+    def of_lane(self, at: Stepping, element: str, lane: int) -> str:
+        """The pointer to one lane's element; ``element`` is LLVM's type of it."""
+        offset = self._emit.product(at.step, str(lane))
+        return self._emit.let(f"getelementptr {element}, ptr {at.pointer}, i64 {offset}")
+
     def _half(self, offset: Value, part: int) -> Value:
         """Where one half of a complex number is, counted in halves."""
         doubled = self._arithmetic.binary("multiply", offset, Value("2", dtypes.int64, UNIFORM))

@@ -37,7 +37,7 @@ class Memory:
         self._lanes = lanes
         self._active = active
         self._addresses = addresses
-        self._steps = Steps(emit, lanes.count)
+        self._steps = Steps(emit, lanes.count, addresses)
         self._streamed: dict[Array, str] = {}
         self._vectors: dict[Load, str] = {}
         self.known = KnownLoads(active)

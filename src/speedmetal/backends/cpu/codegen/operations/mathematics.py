@@ -13,7 +13,6 @@ from speedmetal.backends.cpu.codegen.operations.conversions import Conversions
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
     constant,
-    constant_vector,
     register_type,
     value_type,
 )
@@ -196,22 +195,12 @@ class Mathematics:
             parts.append(
                 self._emit.call(kind, f"llvm.x86.avx512.mask.scalef.{suffix}.512", *operands)
             )
-        while len(parts) > 1:
-            width *= 2
-            half, picked = value_type(dtype, width // 2), constant_vector("i32", range(width))
-            parts = [
-                self._emit.let(f"shufflevector {half} {a}, {half} {b}, <{width} x i32> {picked}")
-                for a, b in zip(parts[::2], parts[1::2], strict=True)
-            ]
-        return parts[0]
+        return self._lanes.join(register_type(dtype), parts, width)
 
     def _part(self, text: str, dtype: DType, lanes: int, start: int, width: int) -> str:
         if width == lanes:
             return text
-        picked = constant_vector("i32", range(start, start + width))
-        whole = value_type(dtype, lanes)
-        kinds = f"{whole} {text}, {whole} poison, <{width} x i32> {picked}"
-        return self._emit.let(f"shufflevector {kinds}")
+        return self._lanes.part(register_type(dtype), text, start, width, lanes)
 
     def _is_nan(self, value: Value) -> Value:
         return self._arithmetic.compare("ne", value, value)

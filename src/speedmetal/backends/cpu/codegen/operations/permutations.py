@@ -5,7 +5,6 @@ from __future__ import annotations
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, VARYING
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import (
-    constant_vector,
     overload,
     register_type,
     vector_type,
@@ -59,7 +58,8 @@ class Permutations:
         """Lanes picked from two vectors, those of the second counted on from the first's."""
         a, b = self._lanes.vector(value), self._lanes.vector(other)
         element = register_type(value.dtype)
-        return Value(self._shuffle(element, a, b, lanes), value.type, VARYING)
+        text = self._lanes.shuffle(element, a, b, lanes, self._lanes.count)
+        return Value(text, value.type, VARYING)
 
     def halves(self, value: Value, count: int) -> tuple[Value, Value]:
         """The halves of a vector of any width: ``count`` lanes each, or a scalar for one."""
@@ -71,7 +71,7 @@ class Permutations:
             )
             return Value(first, value.type, UNIFORM), Value(second, value.type, UNIFORM)
         lower, upper = (
-            self._part(element, value.text, start, count, 2 * count) for start in (0, count)
+            self._lanes.part(element, value.text, start, count, 2 * count) for start in (0, count)
         )
         return Value(lower, value.type, VARYING), Value(upper, value.type, VARYING)
 
@@ -81,26 +81,6 @@ class Permutations:
         if self._unit.permuted_registers:
             return self._gather_words(wide, lanes)
         return self._gather_from_memory(wide, lanes)
-
-    # --- vectors of any width
-
-    def _shuffle(self, element: str, a: str, b: str, lanes: list[int], count: int = 0) -> str:
-        kind = vector_type(element, count or self._lanes.count)
-        picked = f"<{len(lanes)} x i32> {constant_vector('i32', lanes)}"
-        return self._emit.let(f"shufflevector {kind} {a}, {kind} {b}, {picked}")
-
-    def _part(self, element: str, text: str, start: int, count: int, whole: int) -> str:
-        return self._shuffle(element, text, "poison", list(range(start, start + count)), whole)
-
-    def _joined(self, element: str, parts: list[str], count: int) -> str:
-        while len(parts) > 1:
-            every = list(range(2 * count))
-            parts = [
-                self._shuffle(element, a, b, every, count)
-                for a, b in zip(parts[::2], parts[1::2], strict=True)
-            ]
-            count *= 2
-        return parts[0]
 
     # --- by running numbers
 
@@ -139,9 +119,9 @@ class Permutations:
         """32 lanes of i32, each picked by its number: each register from all registers."""
         width, count = self._unit.lanes, self._lanes.count
         starts = range(0, count, width)
-        given = [self._part("i32", text, start, width, count) for start in starts]
-        numbers = [self._part("i32", lanes, start, width, count) for start in starts]
-        return self._joined("i32", [self._register(given, number) for number in numbers], width)
+        given = [self._lanes.part("i32", text, start, width, count) for start in starts]
+        numbers = [self._lanes.part("i32", lanes, start, width, count) for start in starts]
+        return self._lanes.join("i32", [self._register(given, number) for number in numbers], width)
 
     def _register(self, given: list[str], numbers: str) -> str:
         """One register's lanes: picked from one or two registers at once, and chosen between."""

@@ -9,7 +9,7 @@ by lane (NumPy: 1.6), with a step of 5 28 and 3.3 ms; softmax over 8 columns 14.
 
 from __future__ import annotations
 
-from speedmetal.backends.cpu.codegen.operations.addresses import Stepping
+from speedmetal.backends.cpu.codegen.operations.addresses import Addresses, Stepping
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
 from speedmetal.backends.cpu.codegen.operations.llvm_text import memory_type, vector_type
 from speedmetal.dtypes import DType
@@ -24,11 +24,13 @@ class Steps:
     Args:
         emit: Of the function.
         lanes: Of a vector.
+        addresses: Asked where a lane's element is.
     """
 
-    def __init__(self, emit: Emitter, lanes: int) -> None:
+    def __init__(self, emit: Emitter, lanes: int, addresses: Addresses) -> None:
         self._emit = emit
         self._lanes = lanes
+        self._addresses = addresses
         self._left = MOST_STEPPING
 
     def take(self) -> bool:
@@ -48,7 +50,7 @@ class Steps:
         kind = vector_type(element, self._lanes)
         text = "poison"
         for lane in range(self._lanes):
-            pointer = self._pointer(at, element, lane)
+            pointer = self._addresses.of_lane(at, element, lane)
             one = self._emit.let(f"load {element}, ptr {pointer}, align {align}")
             text = self._emit.let(f"insertelement {kind} {text}, {element} {one}, i64 {lane}")
         return text
@@ -65,10 +67,6 @@ class Steps:
         element = memory_type(dtype)
         kind = vector_type(element, self._lanes)
         for lane in range(self._lanes):
-            pointer = self._pointer(at, element, lane)
+            pointer = self._addresses.of_lane(at, element, lane)
             one = self._emit.let(f"extractelement {kind} {text}, i64 {lane}")
             self._emit.do(f"store {element} {one}, ptr {pointer}, align {align}")
-
-    def _pointer(self, at: Stepping, element: str, lane: int) -> str:
-        offset = self._emit.product(at.step, str(lane))
-        return self._emit.let(f"getelementptr {element}, ptr {at.pointer}, i64 {offset}")

@@ -115,6 +115,29 @@ class Lanes:
         kind = vector_type(register_type(dtype), self.count)
         return self._emit.let(f"extractelement {kind} {vector}, i64 {lane}")
 
+    # --- lanes of vectors of any width
+
+    def shuffle(self, element: str, left: str, right: str, picked: list[int], count: int) -> str:
+        """Lanes picked from two vectors of so many, those of the second counted on."""
+        kind = vector_type(element, count)
+        places = f"<{len(picked)} x i32> {constant_vector('i32', picked)}"
+        return self._emit.let(f"shufflevector {kind} {left}, {kind} {right}, {places}")
+
+    def part(self, element: str, text: str, start: int, count: int, whole: int) -> str:
+        """So many lanes of a vector of ``whole``, from ``start`` on."""
+        return self.shuffle(element, text, "poison", list(range(start, start + count)), whole)
+
+    def join(self, element: str, parts: list[str], count: int) -> str:
+        """One vector of a power of two of vectors, of ``count`` lanes each."""
+        while len(parts) > 1:
+            every = list(range(2 * count))
+            parts = [
+                self.shuffle(element, a, b, every, count)
+                for a, b in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            count *= 2
+        return parts[0]
+
     # --- in memory a boolean is a byte
 
     def loaded(self, text: str, dtype: DType, lanes: int) -> Value:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from speedmetal.backends.cpu.codegen.decisions.plan import Plan
 from speedmetal.backends.cpu.codegen.operations.addresses import Addresses
 from speedmetal.backends.cpu.codegen.operations.emitter import Emitter
-from speedmetal.backends.cpu.codegen.operations.llvm_text import (
-    constant_vector,
-    memory_type,
-    vector_type,
-)
+from speedmetal.backends.cpu.codegen.operations.llvm_text import memory_type, vector_type
 from speedmetal.backends.cpu.codegen.operations.loads_stores import Memory
 from speedmetal.backends.cpu.codegen.operations.values import Lanes
 from speedmetal.backends.cpu.codegen.threads.expressions import Expressions
@@ -48,19 +44,18 @@ class Blocks:
         """Load the block whose first vector has been placed."""
         for each in self._loads:
             array, count = each.load.array, self._lanes.count
-            kind = vector_type(memory_type(array.type.dtype), count)
+            element = memory_type(array.type.dtype)
+            kind = vector_type(element, count)
             if each.load not in self._rooms:
                 self._rooms[each.load] = self._emit.slot(f"[{count} x {kind}]", "block")
             at = self._addresses.stepping(array, self._expressions.evaluate_all(each.indices), None)
             assert at is not None
             rows = []
             for lane in range(count):
-                offset = self._emit.product(at.step, str(lane))
-                element = memory_type(array.type.dtype)
-                pointer = self._emit.let(f"getelementptr {element}, ptr {at.pointer}, i64 {offset}")
+                pointer = self._addresses.of_lane(at, element, lane)
                 align = array.type.dtype.itemsize
                 rows.append(self._emit.let(f"load {kind}, ptr {pointer}, align {align}"))
-            for number, text in enumerate(self._transpose(rows, kind)):
+            for number, text in enumerate(self._transpose(rows, element)):
                 where = f"ptr {self._rooms[each.load]}, i64 {number}"
                 pointer = self._emit.let(f"getelementptr {kind}, {where}")
                 self._emit.do(f"store {kind} {text}, ptr {pointer}")
@@ -80,7 +75,7 @@ class Blocks:
         """What follows is outside of blocks."""
         self._memory.forget_vectors()
 
-    def _transpose(self, rows: list[str], kind: str) -> list[str]:
+    def _transpose(self, rows: list[str], element: str) -> list[str]:
         """Columns of a square of vectors: halves of halves are exchanged, a power of two apart."""
         count = len(rows)
         distance = 1
@@ -92,11 +87,7 @@ class Blocks:
                 lower, upper = rows[first], rows[second]
                 low = [n if not n & distance else count + n - distance for n in range(count)]
                 high = [n + distance if not n & distance else count + n for n in range(count)]
-                rows[first] = self._shuffle(kind, lower, upper, low)
-                rows[second] = self._shuffle(kind, lower, upper, high)
+                rows[first] = self._lanes.shuffle(element, lower, upper, low, count)
+                rows[second] = self._lanes.shuffle(element, lower, upper, high, count)
             distance *= 2
         return rows
-
-    def _shuffle(self, kind: str, left: str, right: str, lanes: list[int]) -> str:
-        picked = f"<{len(lanes)} x i32> {constant_vector('i32', lanes)}"
-        return self._emit.let(f"shufflevector {kind} {left}, {kind} {right}, {picked}")
