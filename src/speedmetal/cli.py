@@ -128,8 +128,16 @@ def bench(
         str | None,
         typer.Option(help="warm, or cold (inputs beyond the cache).  [default: warm]"),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="default (as each framework's allocator does), or kept (freed memory is kept)."
+            "  [default: default]"
+        ),
+    ] = None,
     sessions: Annotated[
-        int | None, typer.Option(help="Repeat all in fresh processes.  [default: 1]")
+        int | None,
+        typer.Option(help="Times that every framework is started anew.  [default: 3]"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads, for every framework.  [default: all cores]")
@@ -182,6 +190,7 @@ def bench(
             "precision": precision,
             "timing": timing,
             "cache": cache,
+            "memory": memory,
             "sessions": sessions,
             "threads": threads,
             "budget": budget,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -20,9 +20,14 @@ from speedmetal.bench.store import Records
 
 EQUIVALENCE = 0.02  # an interval inside +-2 % means "equivalent"
 SIGNIFICANCE = 0.05
+# Of two runs, which share no rounds: of their regressions, which end a command with status 1.
+RUN_SIGNIFICANCE = 0.02
+LEAST_CONTROLS = 3  # below it nobody knows how far equal contenders are apart
+MANY_CONTROLS = 20  # from as many on, their quantile says it; fewer need a distribution
 # A result may exceed a ceiling by this factor before it is called implausible: the ceilings are
 # measured on the same noisy machine as the results.
 CEILING_SLACK = 1.5
+TWO_PROCESS_SCHEMA = 2  # before it both labels of a control shared a process
 
 
 class Verdict(StrEnum):
@@ -36,26 +41,38 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The A/A control of a session: one contender compared with itself in every case.
+    """What the A/A controls of a run say: a contender compared with itself.
 
-    ``relative`` is the deviation from 1 that 95 % of the control ratios stay within; no verdict
-    smaller than it is given. ``called_different`` counts controls whose 95 % interval leaves out 1
-    and is not inside the equivalence band.
+    ``relative`` is the deviation from 1 that 95 % of the ratios of equal contenders stay within,
+    taken over as many sessions as the run has; no verdict smaller than it is given.
+    ``called_different`` counts controls whose 95 % interval leaves out 1 and is not inside the
+    equivalence band; ``pairs`` is the number of controls.
     """
 
     relative: float
     pairs: int
     called_different: int
+    two_processes: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are enough controls, each in two processes, for any verdict."""
+        return self.two_processes and self.pairs >= LEAST_CONTROLS
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One case, one contender against another."""
+    """One case, one contender against another, over all sessions of both.
+
+    ``case`` and ``against`` are the last records of either; ``note`` says why there is no verdict,
+    where it is not the interval's width.
+    """
 
     case: CaseRecord
     against: CaseRecord
     ratio: Ratio
     verdict: Verdict
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +108,10 @@ def _summary(samples: tuple[int, ...], calls: int) -> Summary:
     return statistics.summarise(np.asarray(samples, np.float64) / (1e9 * calls))
 
 
-def ratio_of(record: CaseRecord, against: CaseRecord) -> Ratio | None:
-    """Paired ratio of times, ``record`` over ``against``, over their common rounds.
+def common_rounds(
+    record: CaseRecord, against: CaseRecord
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Times of two contenders in their common rounds.
 
     None where either has no time, or where they were not sampled in common rounds.
     """
@@ -102,10 +121,16 @@ def ratio_of(record: CaseRecord, against: CaseRecord) -> Ratio | None:
         return None
     top = dict(zip(record.timing.rounds, seconds_per_call(record.timing), strict=True))
     bottom = dict(zip(against.timing.rounds, seconds_per_call(against.timing), strict=True))
-    common = tuple(sorted(top.keys() & bottom.keys()))
+    common = sorted(top.keys() & bottom.keys())
     if not common:
         return None
-    return _paired_ratio(tuple(top[r] for r in common), tuple(bottom[r] for r in common))
+    return tuple(top[r] for r in common), tuple(bottom[r] for r in common)
+
+
+def ratio_of(record: CaseRecord, against: CaseRecord) -> Ratio | None:
+    """Paired ratio of times in one session, ``record`` over ``against``; None without rounds."""
+    rounds = common_rounds(record, against)
+    return None if rounds is None else _paired_ratio(*rounds)
 
 
 @lru_cache(maxsize=8192)
@@ -113,12 +138,13 @@ def _paired_ratio(top: tuple[float, ...], bottom: tuple[float, ...]) -> Ratio:
     return statistics.paired_ratio(top, bottom)
 
 
-def verdict_of(ratio: Ratio, noise: float = 0.0, *, significant: bool = True) -> Verdict:
+def verdict_of(ratio: Ratio, noise: float | None = 0.0, *, significant: bool = True) -> Verdict:
     """Verdict on the numerator of a ratio of times.
 
     Args:
         ratio: Time over time, with its interval.
-        noise: The session's noise floor (relative); a smaller deviation is undecided.
+        noise: The run's noise floor (relative); a smaller deviation is undecided, and everything
+            is where the floor is not known (None).
         significant: Whether the check test agrees (after adjustment over the table).
 
     Example:
@@ -127,6 +153,8 @@ def verdict_of(ratio: Ratio, noise: float = 0.0, *, significant: bool = True) ->
         >>> verdict_of(Ratio(ratio=1.0, low=0.99, high=1.01, rounds=20, p_value=0.5)).value
         'equivalent'
     """
+    if noise is None or ratio.rounds < statistics.LEAST_ROUNDS:
+        return Verdict.UNDECIDED
     if ratio.low >= 1 / (1 + EQUIVALENCE) and ratio.high <= 1 + EQUIVALENCE:
         return Verdict.EQUIVALENT if noise <= EQUIVALENCE else Verdict.UNDECIDED
     excludes_one = ratio.high < 1 or ratio.low > 1
@@ -152,35 +180,78 @@ def control_ratio(record: CaseRecord) -> Ratio | None:
 
 
 def noise_floor(records: Iterable[CaseRecord]) -> NoiseFloor:
-    """The noise floor of the given records' A/A controls; 0 with no pairs where there is none."""
-    ratios = [ratio for record in records if (ratio := control_ratio(record)) is not None]
-    if not ratios:
+    """The noise floor of a run's A/A controls; 0 with no pairs where there is none.
+
+    A case's controls are averaged over its sessions, as its ratios are. Of many cases the 95 %
+    quantile of their deviations is the floor; few are taken for normally distributed, and the
+    floor is Student's quantile times their root mean square.
+    """
+    records = list(records)
+    controls = [(r, ratio) for r in records if (ratio := control_ratio(r)) is not None]
+    if not controls:
         return NoiseFloor(0.0, 0, 0)
-    deviations = [abs(float(np.log(ratio.ratio))) for ratio in ratios]
-    different = sum(verdict_of(r) in (Verdict.FASTER, Verdict.SLOWER) for r in ratios)
-    return NoiseFloor(float(np.expm1(np.quantile(deviations, 0.95))), len(ratios), different)
+    sessions = len({r.session for r in records})
+    by_case: dict[str, list[float]] = defaultdict(list)
+    for record, ratio in controls:
+        by_case[record.case.key].append(float(np.log(ratio.ratio)))
+    # A case whose controls are of fewer sessions deviates more than one of all would.
+    deviations = [abs(np.mean(d)) * np.sqrt(len(d) / sessions) for d in by_case.values()]
+    everything = np.concatenate([np.asarray(d) for d in by_case.values()])
+    floor = float(np.quantile(deviations, statistics.CONFIDENCE))
+    if len(deviations) < MANY_CONTROLS:
+        spread = float(np.sqrt(np.mean(everything**2) / sessions))
+        floor = max(floor, statistics.student_quantile(everything.size) * spread)
+    different = sum(verdict_of(r) in (Verdict.FASTER, Verdict.SLOWER) for _, r in controls)
+    in_two = all(record.schema_version >= TWO_PROCESS_SCHEMA for record, _ in controls)
+    return NoiseFloor(float(np.expm1(floor)), len(controls), different, in_two)
+
+
+def noise_floors(records: Iterable[CaseRecord]) -> dict[str, NoiseFloor]:
+    """Noise floors by run."""
+    runs: dict[str, list[CaseRecord]] = defaultdict(list)
+    for record in records:
+        runs[record.run_id].append(record)
+    return {run: noise_floor(members) for run, members in runs.items()}
+
+
+# -- Contenders of one run -------------------------------------------------------------------
+
+
+_Key = tuple[str, str, str]  # run, case, contender
 
 
 def compare_with_baseline(records: Sequence[CaseRecord], baseline: str) -> list[Comparison]:
     """Every contender against the baseline contender, case by case, over common rounds.
 
-    Verdicts respect the noise floor of each session and a Benjamini-Hochberg adjustment over the
-    whole table. Cases with fewer than 6 common rounds rest on their interval alone.
+    Verdicts respect the noise floor of the run and a Benjamini-Hochberg adjustment over the whole
+    table.
 
     Args:
         records: Cases of one run.
         baseline: A contender's key, ``"numpy:cpu:eager"``.
     """
-    floors = noise_floors(records)
-    bases = {_place(record): record for record in records if record.contender.key == baseline}
-    pairs = [
-        (record, bases[_place(record)], ratio)
-        for record in records
-        if _place(record) in bases and record.contender.key != baseline
-        for ratio in [ratio_of(record, bases[_place(record)])]
-        if ratio is not None
-    ]
-    return _judge(pairs, floors)
+    bases = {_place(r): r for r in records if r.contender.key == baseline}
+    pairs: dict[_Key, list[tuple[CaseRecord, CaseRecord]]] = defaultdict(list)
+    for record in records:
+        base = bases.get(_place(record))
+        if base is None or record.contender.key == baseline or common_rounds(record, base) is None:
+            continue
+        pairs[record.run_id, record.case.key, record.contender.key].append((record, base))
+    return compare_pairs(list(pairs.values()), noise_floors(records))
+
+
+def compare_pairs(
+    pairs: Sequence[Sequence[tuple[CaseRecord, CaseRecord]]], floors: Mapping[str, NoiseFloor]
+) -> list[Comparison]:
+    """Compare the first of each pair with the second, over the sessions that a list of pairs has.
+
+    Args:
+        pairs: Per comparison one pair of each session, sampled in common rounds.
+        floors: Noise floors by run.
+    """
+    ratios = _ratios(pairs)
+    found = [(*members[-1], ratio) for members, ratio in zip(pairs, ratios, strict=True)]
+    return _judge(found, floors, SIGNIFICANCE)
 
 
 def _place(record: CaseRecord) -> tuple[str, str, str]:
@@ -188,57 +259,165 @@ def _place(record: CaseRecord) -> tuple[str, str, str]:
     return record.run_id, record.case.key, record.group
 
 
-def noise_floors(records: Iterable[CaseRecord]) -> dict[tuple[str, int], NoiseFloor]:
-    """Noise floors by run and session."""
-    sessions: dict[tuple[str, int], list[CaseRecord]] = defaultdict(list)
-    for record in records:
-        sessions[record.run_id, record.session].append(record)
-    return {key: noise_floor(members) for key, members in sessions.items()}
+def _ratios(pairs: Sequence[Sequence[tuple[CaseRecord, CaseRecord]]]) -> list[Ratio]:
+    """The ratio of each list of pairs, one of each session.
+
+    What varies between sessions is estimated for all together, as three say little by themselves.
+    """
+    logs = [[_log_ratios(*pair) for pair in members] for members in pairs]
+    single = {i for i, sessions in enumerate(logs) if len(sessions) == 1}
+    several = [i for i in range(len(logs)) if i not in single]
+    centres = statistics.moderate([_centre(tuple(logs[i])) for i in several])
+    found: dict[int, Ratio] = {i: _one_session(logs[i][0]) for i in single}
+    for i, centre in zip(several, centres, strict=True):
+        ratio = statistics.ratio_of_centre(centre, sum(len(session) for session in logs[i]))
+        found[i] = replace(ratio, sessions=len(logs[i]))
+    return [found[i] for i in range(len(logs))]
+
+
+_Logs = tuple[float, ...]
+
+
+def _log_ratios(record: CaseRecord, against: CaseRecord) -> _Logs:
+    rounds = common_rounds(record, against)
+    assert rounds is not None  # whoever asks has looked
+    return tuple(float(value) for value in np.log(np.divide(*rounds)))
+
+
+@lru_cache(maxsize=8192)
+def _centre(sessions: tuple[_Logs, ...]) -> statistics.Centre:
+    return statistics.centre_of(sessions)
+
+
+def _one_session(logs: _Logs) -> Ratio:
+    return _paired_ratio(tuple(np.exp(logs)), (1.0,) * len(logs))
 
 
 def _judge(
     pairs: Sequence[tuple[CaseRecord, CaseRecord, Ratio]],
-    floors: Mapping[tuple[str, int], NoiseFloor],
+    floors: Mapping[str, NoiseFloor],
+    significance: float,
 ) -> list[Comparison]:
-    tested = [ratio.p_value if ratio.rounds >= 6 else None for _, _, ratio in pairs]
-    adjusted = iter(statistics.adjust_p_values([p for p in tested if p is not None]))
+    enough = [ratio.rounds >= statistics.LEAST_ROUNDS for _, _, ratio in pairs]
+    tested = [ratio.p_value for (_, _, ratio), ok in zip(pairs, enough, strict=True) if ok]
+    adjusted = iter(statistics.adjust_p_values(tested))
     comparisons = []
-    for (record, against, ratio), p_value in zip(pairs, tested, strict=True):
-        # Too few rounds for the test: the (wide) Student interval decides alone.
-        significant = p_value is None or next(adjusted) < SIGNIFICANCE
-        noise = max(
-            (
-                floors[key].relative
-                for key in ((r.run_id, r.session) for r in (record, against))
-                if key in floors
-            ),
-            default=0.0,
-        )
-        verdict = verdict_of(ratio, noise, significant=bool(significant))
-        comparisons.append(Comparison(record, against, ratio, verdict))
+    for (record, against, ratio), ok in zip(pairs, enough, strict=True):
+        significant = bool(ok and next(adjusted) < significance)
+        own = [floors[r.run_id] for r in (record, against) if r.run_id in floors]
+        known = bool(own) and all(floor.is_known for floor in own)
+        noise = max((floor.relative for floor in own), default=0.0) if known else None
+        note = ""
+        if not ok:
+            note = f"fewer than {statistics.LEAST_ROUNDS} rounds"
+        elif not known:
+            note = "the noise floor is not known: too few controls in two processes"
+        verdict = verdict_of(ratio, noise, significant=significant)
+        comparisons.append(Comparison(record, against, ratio, verdict, note))
     return comparisons
+
+
+# -- Two runs --------------------------------------------------------------------------------
 
 
 def compare_runs(before: Records, after: Records) -> list[Comparison]:
     """The same cases and contenders in two runs; ratios are after over before.
 
-    The runs shared no rounds, so intervals are of independent samples, and the larger noise floor
-    of the two sessions bounds the verdicts.
+    The runs shared no rounds, so what varies between the sessions of each bounds the ratio: where
+    both have one session, nothing is known of it, and every verdict is undecided. Where the machine
+    itself was faster or slower in one of the runs, by its own yardsticks, intervals are wider by
+    that much.
     """
-    floors = {**noise_floors(before.cases), **noise_floors(after.cases)}
-    earlier = {(r.case.key, r.contender.key): r for r in before.cases if r.status.has_time}
-    pairs = []
-    for record in after.cases:
-        base = earlier.get((record.case.key, record.contender.key))
-        if base is None or not record.status.has_time:
-            continue
-        assert record.timing is not None  # has_time says so
-        assert base.timing is not None
-        ratio = statistics.unpaired_ratio(
-            seconds_per_call(record.timing), seconds_per_call(base.timing)
+    earlier, later = _sessions_of(before), _sessions_of(after)
+    common = [key for key in later if key in earlier]
+    centres = [
+        statistics.difference(
+            _centre(_session_logs(later[key])), _centre(_session_logs(earlier[key]))
         )
-        pairs.append((record, base, ratio))
-    return _judge(pairs, floors)
+        for key in common
+    ]
+    drift = machine_drift(before.cases, after.cases)
+    widened = [_widen(centre, drift) for centre in statistics.moderate(centres)]
+    pairs = []
+    for key, centre in zip(common, widened, strict=True):
+        rounds = min(_rounds(later[key]), _rounds(earlier[key]))
+        pairs.append((later[key][-1], earlier[key][-1], statistics.ratio_of_centre(centre, rounds)))
+    floors = {**noise_floors(before.cases), **noise_floors(after.cases)}
+    found = _judge(pairs, floors, RUN_SIGNIFICANCE)
+    return [
+        replace(one, verdict=Verdict.UNDECIDED, note=ONE_SESSION) if centre.freedom <= 0 else one
+        for one, centre in zip(found, widened, strict=True)
+    ]
+
+
+ONE_SESSION = (
+    "each run started every contender once: what differs between processes cannot be told from a"
+    " change; run with --sessions 3"
+)
+
+
+def _sessions_of(records: Records) -> dict[tuple[str, str], list[CaseRecord]]:
+    """Timed records by case and contender, one of each session: the last."""
+    kept = {
+        (r.run_id, r.session, r.case.key, r.contender.key): r
+        for r in records.cases
+        if r.status.has_time and r.timing is not None
+    }
+    found: dict[tuple[str, str], list[CaseRecord]] = defaultdict(list)
+    for (_, _, case, contender), record in kept.items():
+        found[case, contender].append(record)
+    return found
+
+
+def _session_logs(records: Sequence[CaseRecord]) -> tuple[_Logs, ...]:
+    return tuple(
+        tuple(float(value) for value in np.log(seconds_per_call(record.timing)))
+        for record in records
+        if record.timing is not None
+    )
+
+
+def time_interval(records: Sequence[CaseRecord]) -> statistics.Interval:
+    """Seconds per call over several sessions: the geometric mean of their medians, with 95 %.
+
+    Args:
+        records: One of each session, each with a time.
+    """
+    interval = _centre(_session_logs(records)).interval()
+    edges = (np.exp(np.clip(edge, -700.0, 700.0)) for edge in (interval.low, interval.high))
+    return statistics.Interval(float(np.exp(interval.estimate)), *(float(edge) for edge in edges))
+
+
+def _rounds(records: Sequence[CaseRecord]) -> int:
+    return sum(len(r.timing.samples_nanoseconds) for r in records if r.timing is not None)
+
+
+def _widen(centre: statistics.Centre, drift: float) -> statistics.Centre:
+    return replace(centre, variance=centre.variance + drift**2 * centre.sessions)
+
+
+def machine_drift(before: Iterable[CaseRecord], after: Iterable[CaseRecord]) -> float:
+    """How much slower the machine itself was in the second of two runs (a log-ratio).
+
+    By the yardsticks beside each case: fixed work of the coordinator, which no framework changes.
+    0.0 where either run has none.
+    """
+    first, second = _yardsticks(before), _yardsticks(after)
+    common = first.keys() & second.keys()
+    logs = [np.median(np.log(second[k])) - np.median(np.log(first[k])) for k in common]
+    return float(np.mean(logs)) if logs else 0.0
+
+
+def _yardsticks(records: Iterable[CaseRecord]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        if record.conditions is not None:
+            for kind, nanoseconds in record.conditions.yardstick_nanoseconds.items():
+                found[kind].append(max(nanoseconds, 1))
+    return found
+
+
+# -- Ceilings --------------------------------------------------------------------------------
 
 
 def best_bandwidth(points: Sequence[CopyPoint], working_set: int) -> float:

@@ -11,12 +11,14 @@ fact is ``""``, ``0`` or None, as its description says.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 _CPUS = Path("/sys/devices/system/cpu")
 _DEVICES = Path("/sys/devices")
 _DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
+_LOAD = Path("/proc/loadavg")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _COMMAND_TIMEOUT_SECONDS = 5.0
@@ -88,7 +91,7 @@ class Machine:
 class Reading:
     """The machine at one moment; None where it cannot be read."""
 
-    load: float | None = None  # 1-minute load average
+    load: float | None = None  # other processes that want to run; else the last minute's mean
     frequency_mhz: float | None = None  # mean over the cores
     temperature_celsius: float | None = None  # of the hottest part of the processor
 
@@ -174,8 +177,41 @@ def read_conditions() -> Reading:
     return Reading(_load(), _frequency_mhz(), _temperature_celsius())
 
 
-def conditions_between(before: Reading, after: Reading) -> Conditions:
-    """The record's form of two readings, taken before and after a case."""
+_YARDSTICK_BYTES = 4 << 20
+_YARDSTICK_TRIALS = 5
+
+
+def yardsticks() -> dict[str, int]:
+    """Nanoseconds of fixed work: hashing 4 MiB (arithmetic), and copying them (memory).
+
+    The least of five trials each, about 15 ms in all. No framework has a part in it, so what
+    changes in it between two runs is the machine.
+    """
+    source = bytearray(_YARDSTICK_BYTES)
+    target = bytearray(_YARDSTICK_BYTES)
+
+    def copy() -> None:
+        target[:] = source
+
+    return {
+        "hash": _least_nanoseconds(lambda: hashlib.sha256(source)),
+        "copy": _least_nanoseconds(copy),
+    }
+
+
+def _least_nanoseconds(work: Callable[[], object]) -> int:
+    times = []
+    for _ in range(_YARDSTICK_TRIALS):
+        start = time.perf_counter_ns()
+        work()
+        times.append(time.perf_counter_ns() - start)
+    return min(times)
+
+
+def conditions_between(
+    before: Reading, after: Reading, yardstick_nanoseconds: Mapping[str, int] = {}
+) -> Conditions:
+    """The record's form of two readings, taken before and after a case, and of yardsticks."""
     return Conditions(
         load_before=before.load,
         load_after=after.load,
@@ -183,6 +219,7 @@ def conditions_between(before: Reading, after: Reading) -> Conditions:
         frequency_after_mhz=after.frequency_mhz,
         temperature_before_celsius=before.temperature_celsius,
         temperature_after_celsius=after.temperature_celsius,
+        yardstick_nanoseconds=dict(yardstick_nanoseconds),
     )
 
 
@@ -190,6 +227,11 @@ def available_memory_bytes() -> int:
     """Memory that can be taken now without swapping, within the limits of control groups."""
     room = [max(0, limit - used) for limit, used in _cgroup_memory()]
     return min([int(psutil.virtual_memory().available), *room])
+
+
+def can_keep_memory() -> bool:
+    """Whether the C library can be told to keep what is freed: glibc can, by its variables."""
+    return platform.libc_ver()[0] == "glibc"
 
 
 def default_threads() -> int:
@@ -203,6 +245,54 @@ def default_threads() -> int:
         return psutil.cpu_count(logical=False) or os.cpu_count() or 1
     cores = len({_core_of(cpu) for cpu in allowed})
     return max(1, min([cores, *_cgroup_cpus()]))
+
+
+def equal_processors(count: int) -> list[int]:
+    """Processors on which equal work takes equally long, one of each physical core.
+
+    Of chips with two kinds of cores, those with the highest clock; of machines with several
+    packages, those of one, if it has ``count``: memory is nearer to one package than to another.
+
+    Args:
+        count: How many are needed at least.
+
+    Returns:
+        Their numbers in order; none where the system lets no process choose (macOS).
+    """
+    allowed = _allowed_cpus()
+    if not allowed or not hasattr(os, "sched_setaffinity"):
+        return []
+    by_core: dict[tuple[str, str, str], int] = {}
+    for cpu in sorted(allowed):
+        by_core.setdefault(_core_of(cpu), cpu)
+    chosen = list(by_core.items())
+    for kind in (lambda item: _highest_clock(item[1]), lambda item: item[0][0]):
+        best = max(kind(item) for item in chosen)
+        alike = [item for item in chosen if kind(item) == best]
+        chosen = alike if len(alike) >= count else chosen
+    return [cpu for _, cpu in chosen] if len(chosen) >= count else sorted(allowed)
+
+
+def _highest_clock(cpu: int) -> str:
+    return _text(_CPUS / f"cpu{cpu}" / "cpufreq" / "cpuinfo_max_freq").zfill(9)
+
+
+def waiting_processes() -> float | None:
+    """How many threads want to run at this moment, this one not counted; None if not told.
+
+    Asked between two turns, when no worker computes, it is the load of other programs. Where the
+    moment's number is not told (macOS), the mean of the last minute stands for it.
+    """
+    text = _text(_LOAD).split()
+    if len(text) < 4:
+        return _load()
+    return float(max(0, _number(text[3].partition("/")[0]) - 1))
+
+
+def clock_mhz(processor: int) -> float | None:
+    """The present clock of one processor, read cheaply; None where it is not told."""
+    kilohertz = _number(_text(_CPUS / f"cpu{processor}" / "cpufreq" / "scaling_cur_freq"))
+    return kilohertz / 1000 if kilohertz else None
 
 
 # -- The parts of a machine ------------------------------------------------------------------

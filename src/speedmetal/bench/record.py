@@ -6,6 +6,9 @@ be recomputed and never contradicts its samples.
 
 Schema history:
     1: first version.
+    2: samples carry their CPU time, page faults, context switches, the load and the clock of the
+       processor; the A/A control comes from a second process; the memory policy is recorded.
+       "unconverged" is no status any more: such records are read as "ok".
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Status(StrEnum):
     """How one case ended on one contender."""
 
-    OK = "ok"  # proved and timed to the wanted precision
-    UNCONVERGED = "unconverged"  # proved and timed, the interval is wider than wanted
+    OK = "ok"  # proved and timed; how well the time is known is a figure of its own
     WRONG = "wrong"  # the proof failed; no time is given
-    IMPLAUSIBLE = "implausible"  # faster than the machine can be; not a result
+    IMPLAUSIBLE = "implausible"  # faster than the machine can be, or timed by a bad clock
+    UNFAIR = "unfair"  # right, but it took from the others, or remembered its results
     UNSUPPORTED = "unsupported"  # the framework cannot do it, for the stated reason
     OUT_OF_MEMORY = "oom"
     TIMEOUT = "timeout"
@@ -35,7 +38,11 @@ class Status(StrEnum):
     @property
     def has_time(self) -> bool:
         """Whether a record of this status carries a time that may be reported."""
-        return self in (Status.OK, Status.UNCONVERGED)
+        return self is Status.OK
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        return cls.OK if value == "unconverged" else None  # schema 1
 
 
 class CaseSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,12 +133,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         throughput:  results = [call() for k]; force(results)
         samples.append(clock() - start)
 
-    ``control_nanoseconds`` holds the A/A control: the same contender sampled a second time in the
-    same rounds under another label (empty for all contenders but one of a case).
+    ``control_nanoseconds`` holds the A/A control: a second process of the same contender, sampled
+    in the same rounds under another label (empty for all contenders but one of a session; in
+    schema 1 the same process). What was read beside each sample has a list of its own, in the order
+    of the samples; it is empty where the system does not tell.
     """
 
     mode: str  # "latency" | "throughput"
     cache: str  # "warm" | "cold"
+    memory: str = "default"  # "default": as the framework ships it | "kept": freed memory is kept
     calls_per_sample: int
     samples_nanoseconds: list[int]  # wall time of whole samples
     rounds: list[int]  # the round of each sample
@@ -139,6 +149,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     first_call_nanoseconds: int  # compile, JIT and warm-up included
     input_sets: int = 1  # cold: how many sets of inputs the calls rotate over
     device_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    cpu_nanoseconds: list[int] = msgspec.field(default_factory=list)  # of all threads
+    page_faults: list[int] = msgspec.field(default_factory=list)
+    context_switches: list[int] = msgspec.field(default_factory=list)  # that it did not ask for
+    load: list[float] = msgspec.field(default_factory=list)  # other processes that wanted to run
+    frequency_mhz: list[float] = msgspec.field(default_factory=list)
     control_nanoseconds: list[int] = msgspec.field(default_factory=list)
     control_rounds: list[int] = msgspec.field(default_factory=list)
     converged: bool = False
@@ -162,6 +177,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     frequency_after_mhz: float | None = None
     temperature_before_celsius: float | None = None
     temperature_after_celsius: float | None = None
+    # Fixed work of the coordinator, by its kind: how fast the machine itself was.
+    yardstick_nanoseconds: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="case"):

@@ -6,7 +6,6 @@ is collected over all device tables of a file and held against paired ratios mea
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from statistics import median
 from speedmetal.bench import compare
 from speedmetal.bench.audit.published import PublishedCell
 from speedmetal.bench.audit.tables import ROUNDING
-from speedmetal.bench.compare import NoiseFloor, Verdict
-from speedmetal.bench.measure import statistics
+from speedmetal.bench.compare import Comparison, Verdict
 from speedmetal.bench.measure.statistics import Ratio
 from speedmetal.bench.record import CaseRecord
 from speedmetal.bench.store import Records
@@ -179,7 +177,7 @@ class _Measured:
     first: str
     second: str
     on_other_device: bool
-    ratios: tuple[tuple[Ratio, float], ...] = ()  # with the noise floor of their session
+    pairs: tuple[tuple[CaseRecord, CaseRecord], ...] = ()  # one of each session
     obstacle: str = ""
 
 
@@ -191,27 +189,17 @@ def check(published: Iterable[Conclusion], records: Records) -> tuple[Conclusion
 
     Sides of a pair that this machine's records lack are replaced by the same framework and mode
     on the CPU, both sides together, so that no GPU is ever compared with a CPU in its place.
-    A verdict needs the interval, the session's noise floor, a test adjusted over the whole table,
-    and the agreement of all sessions.
+    A verdict needs the interval over all sessions, the run's noise floor, and a test adjusted over
+    the whole table.
     """
     cases = records.cases
     floors = compare.noise_floors(cases)
     index = _published_cases(cases)
     # A contender that never gave a time is not here, whatever its records say.
     here = {record.contender.key for record in cases if record.status.has_time}
-    measured = [_measure(conclusion, index, here, floors) for conclusion in published]
-    # A test that had too few rounds to speak must not weigh on the others.
-    tested = [r.p_value for m in measured for r, _ in m.ratios if _is_tested(r)]
-    adjusted = iter(statistics.adjust_p_values(tested))
-    p_values = [
-        [float(next(adjusted)) if _is_tested(ratio) else 1.0 for ratio, _ in m.ratios]
-        for m in measured
-    ]
-    return tuple(_outcome(m, own) for m, own in zip(measured, p_values, strict=True))
-
-
-def _is_tested(ratio: Ratio) -> bool:
-    return ratio.rounds >= ROUNDS_FOR_TEST
+    measured = [_measure(conclusion, index, here) for conclusion in published]
+    compared = iter(compare.compare_pairs([m.pairs for m in measured if m.pairs], floors))
+    return tuple(_outcome(m, next(compared) if m.pairs else None) for m in measured)
 
 
 def _published_cases(cases: Iterable[CaseRecord]) -> _Index:
@@ -226,12 +214,7 @@ def _published_cases(cases: Iterable[CaseRecord]) -> _Index:
     return index
 
 
-def _measure(
-    conclusion: Conclusion,
-    index: _Index,
-    here: set[str],
-    floors: Mapping[tuple[str, int], NoiseFloor],
-) -> _Measured:
+def _measure(conclusion: Conclusion, index: _Index, here: set[str]) -> _Measured:
     columns = (_COLUMNS[conclusion.first], _COLUMNS[conclusion.second])
     other = not all(column.key in here for column in columns)
     first, second = (column.fallback_key if other else column.key for column in columns)
@@ -244,14 +227,12 @@ def _measure(
     for key, side in zip((first, second), sides, strict=True):
         if not any(record.status.has_time for record in side):
             return _with_obstacle(blank, _why_no_time(key, side))
-    ratios = tuple(
-        (ratio, max(_floor(floors, record), _floor(floors, against)))
-        for record, against in _most_alike(product(*sides))
-        if (ratio := compare.ratio_of(record, against)) is not None
+    pairs = tuple(
+        pair for pair in _most_alike(product(*sides)) if compare.common_rounds(*pair) is not None
     )
-    if not ratios:
+    if not pairs:
         return _with_obstacle(blank, f"{first} and {second} were not sampled in common rounds")
-    return _Measured(conclusion, first, second, other, ratios)
+    return _Measured(conclusion, first, second, other, pairs)
 
 
 def _with_obstacle(measured: _Measured, obstacle: str) -> _Measured:
@@ -288,21 +269,14 @@ def _times_like_published(record: CaseRecord) -> bool:
     return timing is not None and (timing.mode, timing.cache) == ("latency", "warm")
 
 
-def _floor(floors: Mapping[tuple[str, int], NoiseFloor], record: CaseRecord) -> float:
-    floor = floors.get((record.run_id, record.session))
-    return floor.relative if floor else 0.0
-
-
-def _outcome(measured: _Measured, p_values: Sequence[float]) -> ConclusionCheck:
+def _outcome(measured: _Measured, comparison: Comparison | None) -> ConclusionCheck:
     claim = measured.conclusion.claim
-    ratio = _over_sessions([ratio for ratio, _ in measured.ratios])
     reason = measured.obstacle
-    if measured.obstacle:
+    if comparison is None:
         outcome = Outcome.NOT_MEASURABLE
     else:
-        verdict = _common_verdict(measured, p_values)
-        outcome = _compare_claim(claim, verdict)
-        reason = f"{measured.first} is {_in_words(verdict)} {measured.second}"
+        outcome = _compare_claim(claim, comparison.verdict)
+        reason = f"{measured.first} is {_in_words(comparison.verdict)} {measured.second}"
     if measured.on_other_device and not measured.obstacle:
         reason = f"{reason}; {ON_OTHER_DEVICE}"
     return ConclusionCheck(
@@ -311,7 +285,7 @@ def _outcome(measured: _Measured, p_values: Sequence[float]) -> ConclusionCheck:
         reason,
         measured.first,
         measured.second,
-        ratio,
+        comparison.ratio if comparison else None,
         measured.on_other_device,
     )
 
@@ -323,27 +297,6 @@ def _in_words(verdict: Verdict) -> str:
         Verdict.EQUIVALENT: "within 2 % of",
         Verdict.UNDECIDED: "not told apart from",
     }[verdict]
-
-
-def _common_verdict(measured: _Measured, p_values: Sequence[float]) -> Verdict:
-    verdicts = set()
-    for (ratio, noise), p_value in zip(measured.ratios, p_values, strict=True):
-        # With fewer rounds no test can speak; the interval decides alone, as in every comparison.
-        significant = not _is_tested(ratio) or p_value < compare.SIGNIFICANCE
-        verdicts.add(compare.verdict_of(ratio, noise, significant=significant))
-    return verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED
-
-
-def _over_sessions(ratios: Sequence[Ratio]) -> Ratio | None:
-    if not ratios:
-        return None
-    return Ratio(
-        ratio=math.exp(median(math.log(ratio.ratio) for ratio in ratios)),
-        low=min(ratio.low for ratio in ratios),
-        high=max(ratio.high for ratio in ratios),
-        rounds=sum(ratio.rounds for ratio in ratios),
-        p_value=max(ratio.p_value for ratio in ratios),
-    )
 
 
 def _compare_claim(claim: Claim, verdict: Verdict) -> Outcome:

@@ -36,9 +36,17 @@ DEFAULTS: Mapping[str, Any] = {
     "precision": "ieee",
     "timing": "latency",
     "cache": "warm",
-    "sessions": 1,
+    "memory": "default",
+    "sessions": 3,
     "case_timeout": "8m",
     "seed": 0,
+}
+
+
+_CHOICES = {
+    "timing": ("latency", "throughput"),
+    "cache": ("warm", "cold"),
+    "memory": ("default", "kept"),
 }
 
 
@@ -133,7 +141,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
     """
     _check_choices(request)
     threads = int(request["threads"] or environment.default_threads())
-    settings = Settings(threads, request["precision"])
+    settings = Settings(threads, request["precision"], request["memory"])
     cases = cases_of(
         load_suite(request["suite"]),
         operations=names(request["ops"]),
@@ -169,11 +177,11 @@ def _default_budget(request: Request, contenders: int) -> float | None:
     per_contender = BUDGET_SECONDS.get(request["suite"])
     if per_contender is None:
         return None
-    return per_contender * contenders * int(request["sessions"])
+    return per_contender * contenders
 
 
 def _check_choices(request: Request) -> None:
-    for option, valid in (("timing", ("latency", "throughput")), ("cache", ("warm", "cold"))):
+    for option, valid in _CHOICES.items():
         if request[option] not in valid:
             raise UnknownNameError(option, request[option], valid)
     cores = environment.default_threads()
@@ -182,6 +190,11 @@ def _check_choices(request: Request) -> None:
         raise UserInputError(f"--threads: expected 1 to {cores} (the cores here), got {threads}")
     if int(request["sessions"]) < 1:
         raise UserInputError(f"--sessions: expected at least 1, got {request['sessions']}")
+    if request["memory"] == "kept" and not environment.can_keep_memory():
+        raise UserInputError(
+            "--memory kept: the C library here cannot be told to keep freed memory (glibc can);"
+            " leave it out"
+        )
     if int(request["seed"]) < 0:
         raise UserInputError(f"--seed: expected at least 0, got {request['seed']}")
 

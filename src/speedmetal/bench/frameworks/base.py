@@ -47,11 +47,14 @@ class Settings:
     Args:
         threads: CPU threads that a framework may use.
         precision: ``"ieee"``, or ``"tf32"`` where matrix units may round float32 inputs.
+        memory: ``"default"``: memory that is freed goes back as the framework's allocator has it;
+            ``"kept"``: the C library keeps it for the next call.
         scratch: A folder that is removed after the run, for what a framework caches on disk.
     """
 
     threads: int
     precision: str = "ieee"
+    memory: str = "default"
     scratch: str = ""
 
 

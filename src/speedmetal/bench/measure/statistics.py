@@ -3,7 +3,9 @@
 Everything is a pure function of its samples; the bootstrap is seeded, so a figure that is computed
 twice from the same record is the same figure.
 
-Sources: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013;
+Sources: T. Kalibera and R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013
+(hierarchical resampling, of processes and then of their rounds); G. Smyth, "Linear models and
+empirical Bayes methods", Stat. Appl. Genet. Mol. Biol. 3 (2004) (few repetitions of many cases);
 A. Abedi and T. Brecht, "Conducting repeatable experiments in highly variable cloud computing
 environments", ICPE 2017 (interleaved trials); L. Bulej et al., "Duet benchmarking", ICPE 2020
 (paired ratios); D. Politis and J. Romano, "A circular block-resampling procedure for stationary
@@ -12,6 +14,7 @@ data", 1992.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,7 @@ RESAMPLES = 2000
 # Below this many samples the bootstrap of a median only repeats the samples' own range, which
 # covers less than it says; Student's t over the logarithms is used instead.
 BOOTSTRAP_MINIMUM = 8
+LEAST_ROUNDS = 6  # below it no test is significant, and no verdict is given
 OUTLIER_FENCE = 3.0  # in interquartile ranges, Tukey's "far out"
 
 Floats = NDArray[np.float64]
@@ -59,13 +63,18 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of two contenders' times over their common rounds (dimensionless)."""
+    """The ratio of two contenders' times over their common rounds (dimensionless).
+
+    ``p_value`` is that of Wilcoxon's signed-rank test over the rounds of one session, of Student's
+    test over several sessions; 1.0 where there are too few rounds.
+    """
 
     ratio: float
     low: float
     high: float
     rounds: int
-    p_value: float  # Wilcoxon signed rank; 1.0 where there are too few rounds for it
+    p_value: float
+    sessions: int = 1
 
     @property
     def log_half_width(self) -> float:
@@ -138,10 +147,7 @@ def bootstrap_tail(samples: int) -> float:
 def _student_half_width(data: Floats) -> float:
     if data.size < 2:
         return float("inf")
-    from scipy import special  # a light part of SciPy; scipy.stats takes a second to import
-
-    quantile = float(special.stdtrit(data.size - 1, 1 - (1 - CONFIDENCE) / 2))
-    return quantile * float(np.std(data, ddof=1)) / float(np.sqrt(data.size))
+    return student_quantile(data.size - 1) * float(np.std(data, ddof=1)) / float(np.sqrt(data.size))
 
 
 def summarise(seconds: ArrayLike, seed: int = 0) -> Summary:
@@ -203,6 +209,149 @@ def paired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) ->
     )
 
 
+def student_quantile(freedom: float) -> float:
+    """The factor of a two-sided 95 % interval by Student's t."""
+    from scipy import special  # a light part of SciPy; scipy.stats takes a second to import
+
+    return float(special.stdtrit(freedom, 1 - (1 - CONFIDENCE) / 2))
+
+
+@dataclass(frozen=True)
+class Centre:
+    """A mean over sessions of the medians over rounds, and how far it may be off.
+
+    ``variance`` is that of one session's median, ``freedom`` its degrees of freedom: the figures
+    of several cases are taken together by :func:`moderate`.
+    """
+
+    mean: float
+    variance: float
+    freedom: float
+    sessions: float  # the variance of the mean is variance / sessions
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.sqrt(self.variance / self.sessions))
+
+    def interval(self) -> Interval:
+        """95 % interval by Student's t; infinite without degrees of freedom."""
+        if self.freedom <= 0:
+            return Interval(self.mean, -np.inf, np.inf)
+        reach = student_quantile(self.freedom) * self.standard_error
+        return Interval(self.mean, self.mean - reach, self.mean + reach)
+
+    def p_value(self) -> float:
+        """Two-sided, of the mean being zero."""
+        from scipy import special
+
+        if self.freedom <= 0:
+            return 1.0
+        error = max(self.standard_error, 1e-12)
+        return float(2 * special.stdtr(self.freedom, -abs(self.mean) / error))
+
+
+def centre_of(sessions: Sequence[ArrayLike], seed: int = 0) -> Centre:
+    """Centre of values in two levels: sessions (fresh processes), and rounds in each.
+
+    The variance comes from a hierarchical bootstrap: sessions are drawn with replacement, in each
+    drawn one blocks of its rounds. Of S sessions it shows (S - 1) / S of the variance between
+    them, which is made up for.
+
+    Args:
+        sessions: Values by session, each of shape ``(rounds,)``; at least one session with one
+            round.
+        seed: Of the bootstrap.
+    """
+    data = [np.asarray(values, np.float64) for values in sessions]
+    mean = float(np.mean([np.median(values) for values in data]))
+    count = len(data)
+    if count == 1:
+        return Centre(mean, 0.0, 0.0, 1)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    medians = np.stack([bootstrap_medians(v, seed + i) for i, v in enumerate(data)])
+    drawn = generator.integers(0, count, (RESAMPLES, count))
+    resample = generator.integers(0, RESAMPLES, (RESAMPLES, count))
+    means = medians[drawn, resample].mean(axis=1)
+    variance = float(np.var(means)) * count * count / (count - 1)
+    return Centre(mean, variance, count - 1, count)
+
+
+def difference(first: Centre, second: Centre) -> Centre:
+    """Centre of the difference of two independent ones, whose variances are taken together.
+
+    Without a degree of freedom on either side, it has none.
+    """
+    freedom = first.freedom + second.freedom
+    pooled = (first.freedom * first.variance + second.freedom * second.variance) / max(freedom, 1)
+    sessions = 1 / (1 / first.sessions + 1 / second.sessions)
+    return Centre(first.mean - second.mean, pooled, freedom, sessions)
+
+
+LEAST_VARIANCE = 1e-8  # of a logarithm: a clock's resolution lets nobody be better than 0.01 %
+MOST_PRIOR_FREEDOM = 30.0
+
+
+def moderate(centres: Sequence[Centre]) -> list[Centre]:
+    """The centres with each variance drawn towards what is usual among them.
+
+    Three sessions tell little of one case's variance, but many cases tell what is usual, and how
+    much cases differ in it. With d the degrees of freedom of a variance s^2, and d0, s0^2 those of
+    the prior that fits all (the moments of log s^2), the result is
+    (d s^2 + d0 s0^2) / (d + d0) with d + d0 degrees of freedom.
+
+    Source: G. Smyth (2004), sections 3 and 6.2. Fewer than 5 centres are left as they are.
+    """
+    known = [c for c in centres if c.freedom > 0]
+    if len(known) < 5:
+        return list(centres)
+    prior, freedom = _fit_prior(known)
+    return [
+        Centre(
+            c.mean,
+            (c.freedom * c.variance + freedom * prior) / (c.freedom + freedom),
+            c.freedom + freedom,
+            c.sessions,
+        )
+        if c.freedom > 0
+        else c
+        for c in centres
+    ]
+
+
+def _fit_prior(centres: Sequence[Centre]) -> tuple[float, float]:
+    """Variance and degrees of freedom of the prior that fits the centres' variances."""
+    from scipy import optimize, special
+
+    variances = np.maximum([c.variance for c in centres], LEAST_VARIANCE)
+    halves = np.array([c.freedom for c in centres], np.float64) / 2
+    logs = np.log(variances) - special.digamma(halves) + np.log(halves)
+    excess = float(np.var(logs, ddof=1) - np.mean(special.polygamma(1, halves)))
+    lowest = float(special.polygamma(1, MOST_PRIOR_FREEDOM / 2))
+    if excess <= lowest:
+        freedom = MOST_PRIOR_FREEDOM
+    else:
+
+        def beyond(half: float) -> float:
+            return float(special.polygamma(1, half)) - excess
+
+        freedom = 2 * float(optimize.brentq(beyond, 1e-3, MOST_PRIOR_FREEDOM / 2))
+    half = freedom / 2
+    return float(np.exp(np.mean(logs) + special.digamma(half) - np.log(half))), freedom
+
+
+def ratio_of_centre(centre: Centre, rounds: int) -> Ratio:
+    """The ratio whose logarithm a centre is."""
+    interval = centre.interval()
+    return Ratio(
+        ratio=float(np.exp(interval.estimate)),
+        low=float(np.exp(max(interval.low, -700.0))),
+        high=float(np.exp(min(interval.high, 700.0))),
+        rounds=rounds,
+        p_value=centre.p_value() if rounds >= LEAST_ROUNDS else 1.0,
+        sessions=round(centre.freedom) + 1,
+    )
+
+
 def wilcoxon(differences: Floats) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test; 1.0 for fewer than 6 differences.
 
@@ -218,32 +367,6 @@ def wilcoxon(differences: Floats) -> float:
     has_ties = np.unique(np.abs(differences)).size < differences.size or not differences.all()
     method = "asymptotic" if has_ties else "auto"
     return float(stats.wilcoxon(differences, method=method).pvalue)
-
-
-def unpaired_ratio(numerator: ArrayLike, denominator: ArrayLike, seed: int = 0) -> Ratio:
-    """Ratio of medians of two independent series, with its 95 % bootstrap interval.
-
-    For two runs that shared no rounds; the p-value is Mann-Whitney's.
-    """
-    top, bottom = np.log(np.asarray(numerator, float)), np.log(np.asarray(denominator, float))
-    centre = float(np.median(top) - np.median(bottom))
-    if min(top.size, bottom.size) < BOOTSTRAP_MINIMUM:
-        half = float(np.hypot(_student_half_width(top), _student_half_width(bottom)))
-        low, high = centre - half, centre + half
-    else:
-        spread = bootstrap_medians(top, seed) - bootstrap_medians(bottom, seed + 1)
-        tail = bootstrap_tail(min(top.size, bottom.size))
-        low, high = (float(edge) for edge in np.quantile(spread, [tail, 1 - tail]))
-    from scipy import stats
-
-    p_value = float(stats.mannwhitneyu(top, bottom).pvalue)
-    return Ratio(
-        ratio=float(np.exp(centre)),
-        low=float(np.exp(max(low, -700.0))),
-        high=float(np.exp(min(high, 700.0))),
-        rounds=int(min(top.size, bottom.size)),
-        p_value=p_value,
-    )
 
 
 def adjust_p_values(p_values: ArrayLike) -> Floats:

@@ -3,9 +3,8 @@
 Where a run has several sessions, a row combines them:
 
 - A later record of one session, case and contender supersedes an earlier one (a resumed run).
-- Times are medians over the sessions; intervals are the hull of the sessions' intervals.
-- The ratio is exp(median over sessions of log(ratio)), its interval the hull.
-- A verdict holds where all sessions agree on it, else it is "undecided".
+- Times are geometric means over the sessions of the medians over rounds, ratios likewise; their
+  intervals and verdicts are those of :mod:`speedmetal.bench.compare`.
 - The status is the gravest of the sessions; a session that was skipped counts only where
   there is no other. A row whose status has no time gives none, though one session may have it.
 """
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.bench import compare
-from speedmetal.bench.compare import CeilingShare, Comparison, Verdict
+from speedmetal.bench.compare import CeilingShare, Comparison
 from speedmetal.bench.measure.statistics import Summary
 from speedmetal.bench.record import CaseRecord, CaseSpec, CeilingRecord, Status
 from speedmetal.bench.report.options import Options
@@ -36,11 +35,11 @@ Figures = dict[str, Any]
 _GRAVITY = (
     Status.WRONG,
     Status.IMPLAUSIBLE,
+    Status.UNFAIR,
     Status.CRASH,
     Status.OUT_OF_MEMORY,
     Status.TIMEOUT,
     Status.UNSUPPORTED,
-    Status.UNCONVERGED,
     Status.OK,
     Status.SKIPPED,
 )
@@ -79,6 +78,7 @@ class Row:
     reason: str
     timing_mode: str = ""
     cache: str = ""
+    memory_policy: str = ""
     calls_per_sample: int | None = None
     median: float | None = None
     low: float | None = None
@@ -97,6 +97,7 @@ class Row:
     ratio_high: float | None = None
     ratio_rounds: int | None = None
     verdict: str = ""
+    verdict_note: str = ""  # why there is none, where it is not the interval's width
     bound: str = ""
     ceiling_seconds: float | None = None
     ceiling_share: float | None = None
@@ -180,22 +181,26 @@ def default_baseline(cases: Iterable[CaseRecord]) -> str:
 
 
 def ceilings_for(record: CaseRecord, ceilings: Iterable[CeilingRecord]) -> CeilingRecord | None:
-    """The ceilings measured in a record's own session on its device.
+    """The ceilings measured in a record's own session on its device, or else in its run.
 
     One device can have two names (a GPU that two frameworks call differently): where no ceilings
     carry the contender's name of it, those to which the contender itself contributed are taken.
     """
-    session = [c for c in ceilings if (c.run_id, c.session) == (record.run_id, record.session)]
-    named = [c for c in session if c.device == record.contender.device]
-    shared = [c for c in session if record.contender.key in c.call_floor_seconds]
-    return next(iter(reversed(named or shared)), None)
+    run = [c for c in ceilings if c.run_id == record.run_id]
+    own = [c for c in run if c.session == record.session]
+    for known in (own, run):
+        named = [c for c in known if c.device == record.contender.device]
+        shared = [c for c in known if record.contender.key in c.call_floor_seconds]
+        if named or shared:
+            return (named or shared)[-1]
+    return None
 
 
 def _run_figures(
     run_id: str, cases: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord], baseline: str
 ) -> RunFigures:
     comparisons = {
-        (c.case.session, c.case.case.key, c.case.contender.key): c
+        (c.case.case.key, c.case.contender.key): c
         for c in compare.compare_with_baseline(cases, baseline)
     }
     contenders = tuple(dict.fromkeys(record.contender.key for record in cases))
@@ -206,14 +211,14 @@ def _run_figures(
     for case_key, by_contender in results.items():
         for contender in (key for key in contenders if key in by_contender):
             members = by_contender[contender]
-            found = [comparisons.get((r.session, case_key, contender)) for r in members]
-            rows.append(_row(members, [c for c in found if c], ceilings, baseline))
+            comparison = comparisons.get((case_key, contender))
+            rows.append(_row(members, comparison, ceilings, baseline))
     return RunFigures(run_id, baseline, contenders, tuple(rows), tuple(cases))
 
 
 def _row(
     members: Sequence[CaseRecord],
-    comparisons: Sequence[Comparison],
+    comparison: Comparison | None,
     ceilings: Sequence[CeilingRecord],
     baseline: str,
 ) -> Row:
@@ -226,7 +231,7 @@ def _row(
     row = dataclasses.replace(row, **_time_figures(tried), **_shares(tried, ceilings))
     if row.contender == baseline:
         return dataclasses.replace(row, verdict=BASELINE)
-    return dataclasses.replace(row, **_ratio(comparisons))
+    return dataclasses.replace(row, **_ratio(comparison)) if comparison else row
 
 
 def _identity(case: CaseSpec, tried: Sequence[CaseRecord], status: Status, baseline: str) -> Row:
@@ -288,9 +293,7 @@ def _time_figures(tried: Sequence[CaseRecord]) -> Figures:
         "timing_mode": timings[-1].mode,
         "cache": timings[-1].cache,
         "calls_per_sample": timings[-1].calls_per_sample,
-        "median": middle(lambda s: s.median),
-        "low": min(s.low for s in summaries),
-        "high": max(s.high for s in summaries),
+        **_time_interval(tried, summaries),
         "minimum": min(s.minimum for s in summaries),
         "p10": middle(lambda s: s.p10),
         "p90": middle(lambda s: s.p90),
@@ -298,8 +301,18 @@ def _time_figures(tried: Sequence[CaseRecord]) -> Figures:
         "samples": sum(s.samples for s in summaries),
         "outliers": sum(s.outliers for s in summaries),
         "autocorrelation": middle(lambda s: s.autocorrelation),
-        "first_call": float(np.median([t.first_call_nanoseconds for t in timings])) / 1e9,
+        # Later sessions find what the framework has kept on the disk in the first.
+        "first_call": timings[0].first_call_nanoseconds / 1e9,
+        "memory_policy": timings[-1].memory,
     }
+
+
+def _time_interval(tried: Sequence[CaseRecord], summaries: Sequence[Summary]) -> Figures:
+    if len(summaries) == 1:
+        only = summaries[0]
+        return {"median": only.median, "low": only.low, "high": only.high}
+    interval = compare.time_interval(tried)
+    return {"median": interval.estimate, "low": interval.low, "high": interval.high}
 
 
 def _shares(tried: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord]) -> Figures:
@@ -322,18 +335,15 @@ def _shares(tried: Sequence[CaseRecord], ceilings: Sequence[CeilingRecord]) -> F
     return result
 
 
-def _ratio(comparisons: Sequence[Comparison]) -> Figures:
-    if not comparisons:
-        return {}
-    ratios = [c.ratio for c in comparisons]
-    verdicts = {c.verdict for c in comparisons}
-    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED
+def _ratio(comparison: Comparison) -> Figures:
+    ratio = comparison.ratio
     return {
-        "ratio": float(np.exp(np.median([np.log(r.ratio) for r in ratios]))),
-        "ratio_low": min(r.low for r in ratios),
-        "ratio_high": max(r.high for r in ratios),
-        "ratio_rounds": sum(r.rounds for r in ratios),
-        "verdict": verdict.value,
+        "ratio": ratio.ratio,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "ratio_rounds": ratio.rounds,
+        "verdict": comparison.verdict.value,
+        "verdict_note": comparison.note,
     }
 
 

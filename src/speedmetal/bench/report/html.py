@@ -120,15 +120,14 @@ def _tiles(run: RunFigures) -> list[Tile]:
     timed = sum(row.has_time for row in run.rows)
     decided = sum(row.verdict in ("faster", "slower", "equivalent") for row in run.rows)
     compared = sum(row.ratio is not None for row in run.rows)
-    floors = [entry.floor for entry in summaries.session_floors(run) if entry.floor.pairs]
+    floor = summaries.run_floor(run)
     tiles = [
         Tile(str(len({row.case_key for row in run.rows})), "cases"),
         Tile(str(len(run.contenders)), "contenders"),
         Tile(f"{timed} / {len(run.rows)}", "results proved and timed"),
         Tile(f"{decided} / {compared}", "comparisons decided"),
-        Tile(str(len(summaries.session_floors(run))), "sessions"),
+        Tile(str(len({record.session for record in run.cases})), "sessions"),
     ]
-    if floors:
-        worst = max(floor.relative for floor in floors)
-        tiles.append(Tile(f"±{worst:.2%}", "noise floor (A/A control)"))
+    if floor.is_known:
+        tiles.append(Tile(f"±{floor.relative:.2%}", "noise floor (A/A control)"))
     return tiles

@@ -168,6 +168,5 @@ def _controls(run: RunFigures) -> list[dict[str, Any]]:
 
 
 def _floor_edges(run: RunFigures) -> list[float]:
-    floors = [entry.floor for entry in summaries.session_floors(run) if entry.floor.pairs]
-    widest = max((floor.relative for floor in floors), default=0.0)
-    return [1 + widest, 1 / (1 + widest)] if floors else []
+    floor = summaries.run_floor(run)
+    return [1 + floor.relative, 1 / (1 + floor.relative)] if floor.pairs else []

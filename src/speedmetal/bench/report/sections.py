@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from speedmetal.bench.compare import Verdict
-from speedmetal.bench.record import EnvironmentRecord, Status
+from speedmetal.bench.record import EnvironmentRecord
 from speedmetal.bench.report import notation, summaries
 from speedmetal.bench.report.figures import Row, RunFigures
 from speedmetal.bench.store import Records
@@ -131,14 +131,10 @@ def _result(row: Row) -> tuple[Cell, ...]:
     if not row.has_time:
         blank = Cell("")
         return (contender, Cell(row.status, row.status), *[blank] * 7)
-    open_question = row.status == Status.UNCONVERGED
     return (
         contender,
         Cell(notation.seconds(row.median)),
-        Cell(
-            notation.plus_minus(row.median, row.low, row.high),
-            row.status if open_question else "muted",
-        ),
+        Cell(notation.plus_minus(row.median, row.low, row.high), "muted"),
         Cell(notation.ratio(row.ratio), row.verdict),
         Cell(notation.interval(row.ratio_low, row.ratio_high), "muted"),
         Cell(row.verdict or notation.MISSING, row.verdict),
@@ -184,23 +180,25 @@ def families(run: RunFigures) -> Section:
 
 
 def floors(run: RunFigures) -> Section:
-    """The A/A control of every session."""
-    rows = [
-        (
-            Cell(str(entry.session)),
-            Cell(f"±{entry.floor.relative:.2%}" if entry.floor.pairs else notation.MISSING),
-            Cell(str(entry.floor.pairs)),
-            Cell(str(entry.floor.called_different)),
-        )
-        for entry in summaries.session_floors(run)
-    ]
+    """The A/A control of the run."""
+    floor = summaries.run_floor(run)
+    row = (
+        Cell(f"±{floor.relative:.2%}" if floor.is_known else "not known"),
+        Cell(str(floor.pairs)),
+        Cell(str(floor.called_different)),
+    )
+    remark = (
+        "Two processes of one contender in the same rounds; 95 % of the ratios of equal contenders"
+        " stay within the noise floor, and no verdict is given below it."
+    )
+    if not floor.is_known:
+        remark = "Too few controls in two processes: every verdict is undecided."
     return Section(
         heading="Noise floor (A/A control)",
-        columns=("session", "noise floor", "controls", "called different"),
-        rows=tuple(rows),
-        numeric=("session", "noise floor", "controls", "called different"),
-        remark="A contender against itself in the same rounds; 95 % of these ratios stay within"
-        " the noise floor, and no verdict is given below it.",
+        columns=("noise floor", "controls", "called different"),
+        rows=(row,),
+        numeric=("noise floor", "controls", "called different"),
+        remark=remark,
     )
 
 

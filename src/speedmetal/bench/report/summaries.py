@@ -36,15 +36,6 @@ class FamilySummary:
 
 
 @dataclass(frozen=True)
-class SessionFloor:
-    """The A/A control of one session."""
-
-    run_id: str
-    session: int
-    floor: NoiseFloor
-
-
-@dataclass(frozen=True)
 class Control:
     """The A/A control of one case."""
 
@@ -83,10 +74,9 @@ def _family_summary(family: str, contender: str, rows: Sequence[Row]) -> FamilyS
     )
 
 
-def session_floors(run: RunFigures) -> list[SessionFloor]:
-    """The noise floor of each session of a run."""
-    floors = compare.noise_floors(run.cases)
-    return [SessionFloor(run_id, session, floor) for (run_id, session), floor in floors.items()]
+def run_floor(run: RunFigures) -> NoiseFloor:
+    """The noise floor of a run."""
+    return compare.noise_floor(run.cases)
 
 
 def controls(run: RunFigures) -> list[Control]:

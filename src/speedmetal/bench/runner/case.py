@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from speedmetal.bench import environment
 from speedmetal.bench.compare import ceiling_share, seconds_per_call
-from speedmetal.bench.measure import statistics
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Operation
 from speedmetal.bench.record import (
@@ -25,10 +24,13 @@ from speedmetal.bench.record import (
     CeilingRecord,
     Conditions,
     Contender,
+    Memory,
     Status,
     Timing,
 )
-from speedmetal.bench.runner import plan
+from speedmetal.bench.runner import plan, terms
+from speedmetal.bench.runner.datasets import KeptDatasets
+from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import (
     Dataset,
@@ -40,13 +42,11 @@ from speedmetal.bench.runner.protocol import (
     Prepared,
 )
 from speedmetal.bench.runner.rounds import (
+    CONTROL_BELOW_SECONDS,
+    LEAST_SAMPLES,
     Precision,
+    Sampling,
     Series,
-    choose_control,
-    fail_hopeless,
-    is_precise,
-    plan_quotas,
-    sample_rounds,
 )
 from speedmetal.bench.suites import ITEMSIZE, reason_against
 
@@ -68,10 +68,13 @@ class Measuring:
     environment: str
     timing_mode: str
     cache: str
+    memory: str
     precision: Precision
+    placement: Placement
     scratch: Path
     memory_scratch: Path | None  # a folder in memory, where the system has such
     cache_bytes: int
+    kept: KeptDatasets
     seed: int = 0
 
 
@@ -82,8 +85,9 @@ class CaseMeasurement:
     Args:
         measuring: The run's settings.
         case: What to compute.
-        number: The case's number in the run; the A/A control moves on with it.
+        number: The case's number in the run.
         workers: By contender key.
+        control: A second worker of the contender of that key: the A/A control. None without.
         reference: The worker that makes data.
         ceilings: By device; empty before they are known.
         budget: The run's time.
@@ -95,6 +99,7 @@ class CaseMeasurement:
     case: CaseSpec
     number: int
     workers: Mapping[str, WorkerProcess]
+    control: tuple[str, WorkerProcess] | None
     reference: WorkerProcess
     ceilings: Mapping[str, CeilingRecord]
     budget: plan.Budget
@@ -117,7 +122,7 @@ class CaseMeasurement:
         try:
             return self._run_cohorts(contenders, data, second)
         finally:
-            _remove_files([data, second])
+            self.measuring.kept.keep_or_remove(self.case.key, [data, second])
 
     def skip(self, contenders: Sequence[Contender], reason: str) -> list[CaseRecord]:
         """Records of a case that is not attempted."""
@@ -126,6 +131,10 @@ class CaseMeasurement:
     # -- data --------------------------------------------------------------------------------
 
     def _make_data(self) -> tuple[Dataset, Dataset]:
+        kept = self.measuring.kept.find(self.case.key)
+        if kept is not None:
+            data, second = kept
+            return data, second
         operation = OPERATIONS[self.case.operation]
         self._data_folder = self._choose_data_folder()
         try:
@@ -216,20 +225,28 @@ class CaseMeasurement:
                 series.append(one)
             if record is not None:
                 records.append(record)
-        allowance = max(0.0, share_seconds - (time.monotonic() - start))
-        fail_hopeless(series)
-        plan_quotas([s for s in series if s.failure is None], allowance, self.measuring.precision)
-        generator = np.random.default_rng([self.measuring.seed, self.number])
-        sample_rounds(
-            series,
-            self.measuring.precision,
-            allowance,
-            generator,
-            choose_control(series, self.number),
-            lambda n: self.on_phase(f"round {n}"),
+        series += self._prepare_control(series, data, second, group)
+        target = max((_sample_nanoseconds(c.device) for c in contenders), default=0)
+        sampling = Sampling(
+            series=series,
+            precision=self.measuring.precision,
+            placement=self.measuring.placement,
+            target_nanoseconds=target,
+            generator=np.random.default_rng(
+                [self.measuring.seed, self.number, self.measuring.session]
+            ),
+            on_round=lambda n: self.on_phase(f"round {n}"),
         )
-        conditions = environment.conditions_between(before, environment.read_conditions())
-        records += [self._finish(one, series, group, conditions) for one in series]
+        sampling.run(max(0.0, share_seconds - (time.monotonic() - start)))
+        conditions = environment.conditions_between(
+            before, environment.read_conditions(), environment.yardsticks()
+        )
+        controls = {id(one.control_of): one for one in series if one.control_of is not None}
+        records += [
+            self._finish(one, controls.get(id(one)), group, conditions)
+            for one in series
+            if one.control_of is None
+        ]
         order = {c.key: i for i, c in enumerate(contenders)}
         return sorted(records, key=lambda record: order[record.contender.key])
 
@@ -238,7 +255,31 @@ class CaseMeasurement:
     def _prepare(
         self, contender: Contender, data: Dataset, second: Dataset, group: str
     ) -> tuple[Series | None, CaseRecord | None]:
-        worker = self.workers[contender.key]
+        return self._prepare_worker(self.workers[contender.key], contender, data, second, group)
+
+    def _prepare_control(
+        self, series: Sequence[Series], data: Dataset, second: Dataset, group: str
+    ) -> list[Series]:
+        """The second process of one of the series, where it takes part and is not slow."""
+        for one in series:
+            is_slow = one.turn_seconds > CONTROL_BELOW_SECONDS
+            if self.control is None or one.contender.key != self.control[0] or is_slow:
+                continue
+            self.on_phase(f"proving a second process of {one.contender.key}")
+            twin, _ = self._prepare_worker(self.control[1], one.contender, data, second, group)
+            if twin is not None:
+                twin.control_of = one
+                return [twin]
+        return []
+
+    def _prepare_worker(
+        self,
+        worker: WorkerProcess,
+        contender: Contender,
+        data: Dataset,
+        second: Dataset,
+        group: str,
+    ) -> tuple[Series | None, CaseRecord | None]:
         account = self.budget.account()
         request = Prepare(
             case=self.case,
@@ -246,7 +287,6 @@ class CaseMeasurement:
             second=second,
             timing_mode=self.measuring.timing_mode,
             cache=self.measuring.cache,
-            target_nanoseconds=SAMPLE_NANOSECONDS.get(contender.device, GPU_SAMPLE_NANOSECONDS),
             cache_bytes=self.measuring.cache_bytes,
         )
         start = time.monotonic()
@@ -265,62 +305,82 @@ class CaseMeasurement:
         return Series(contender, worker, account, prepared), None
 
     def _finish(
-        self, one: Series, series: Sequence[Series], group: str, conditions: Conditions
+        self, one: Series, control: Series | None, group: str, conditions: Conditions
     ) -> CaseRecord:
-        memory = None
-        if one.failure is None or one.failure.is_alive:
-            request = Finish(verify=one.failure is None and one.wakes)
-            with contextlib.suppress(WorkerFailedError):  # its samples are good all the same
-                finished = one.worker.ask(request, Finished, FINISH_SECONDS)
-                memory = finished.memory
-                if not finished.verified:
-                    one.fail_verification()
-        status, reason = self._status(one, series)
+        memory = self._end(one)
+        if control is not None:
+            self._end(control)
+        status, reason = self._status(one)
         record = self._record(one.contender, status, reason, group=group)
-        timing = self._timing(one, converged=status is Status.OK) if status.has_time else None
+        timing = self._timing(one, control) if status.has_time else None
         record = replace(
             record,
             check=one.prepared.check,
             timing=timing,
             memory=memory,
             conditions=conditions,
-            notes=[*one.notes, *one.prepared.notes],
+            notes=[*one.notes, *one.prepared.notes, *self._remarks(one)],
         )
         return self._gate(record)
 
-    def _status(self, one: Series, series: Sequence[Series]) -> tuple[Status, str]:
-        enough = len(one.nanoseconds) >= 3
+    def _end(self, one: Series) -> Memory | None:
+        """Let the worker forget the case, after a last look at its results."""
+        if one.failure is None or one.failure.is_alive:
+            request = Finish(verify=one.failure is None and one.wakes)
+            with contextlib.suppress(WorkerFailedError):  # its samples are good all the same
+                finished = one.worker.ask(request, Finished, FINISH_SECONDS)
+                if finished.failure:
+                    one.fail(Status.WRONG, finished.failure)
+                return finished.memory
+        return None
+
+    def _status(self, one: Series) -> tuple[Status, str]:
+        enough = len(one.samples) >= LEAST_SAMPLES
         if one.failure is not None and not (one.failure.status is Status.TIMEOUT and enough):
             return one.failure.status, one.failure.reason
         if not enough:
-            return Status.SKIPPED, f"only {len(one.nanoseconds)} samples fitted into the budget"
-        wanted = self.measuring.precision.half_width
-        if len(one.nanoseconds) >= statistics.BOOTSTRAP_MINIMUM:
-            if is_precise(one, series, self.measuring.precision):
-                return Status.OK, ""
-            return Status.UNCONVERGED, (
-                f"after {len(one.nanoseconds)} samples the interval is wider than"
-                f" {wanted:.0%} either way"
-            )
-        return Status.UNCONVERGED, (
-            f"{len(one.nanoseconds)} samples: one takes {one.turn_seconds:.3g} s, more did not fit"
-            " into its share of the time"
-        )
+            return Status.SKIPPED, f"only {len(one.samples)} samples fitted into the budget"
+        clock = terms.slow_clock(one.turns)
+        if clock:
+            return Status.IMPLAUSIBLE, clock
+        breach = terms.breach(one.turns)
+        if breach:
+            return Status.UNFAIR, breach
+        return Status.OK, ""
 
-    def _timing(self, one: Series, *, converged: bool) -> Timing:
+    def _remarks(self, one: Series) -> list[str]:
+        """What a reader should know of how it was sampled."""
+        remarks = [terms.lateness(one.turns)]
+        # The caller waits for its pool, and is not counted where it does nothing else.
+        if one.prepared.busy_threads > self.measuring.placement.threads + 1:
+            remarks.append(
+                f"{one.prepared.busy_threads} of its threads compute, where"
+                f" {self.measuring.placement.threads} are allowed"
+            )
+        return [remark for remark in remarks if remark]
+
+    def _timing(self, one: Series, control: Series | None) -> Timing:
+        samples = one.samples
         return Timing(
             mode=self.measuring.timing_mode,
             cache=self.measuring.cache,
-            calls_per_sample=one.prepared.calls_per_sample,
+            memory=self.measuring.memory,
+            calls_per_sample=one.calls,
             samples_nanoseconds=one.nanoseconds,
             rounds=one.rounds,
             positions=one.positions,
             first_call_nanoseconds=one.prepared.first_call_nanoseconds,
             input_sets=one.prepared.input_sets,
-            device_nanoseconds=one.device_nanoseconds,
-            control_nanoseconds=one.control_nanoseconds,
-            control_rounds=one.control_rounds,
-            converged=converged,
+            device_nanoseconds=[
+                s.device_nanoseconds for s in samples if s.device_nanoseconds is not None
+            ],
+            cpu_nanoseconds=[s.cpu_nanoseconds for s in samples],
+            page_faults=[s.page_faults for s in samples],
+            context_switches=[s.context_switches for s in samples],
+            load=one.load,
+            frequency_mhz=one.frequency_mhz,
+            control_nanoseconds=control.nanoseconds if control else [],
+            control_rounds=control.rounds if control else [],
             wake_call=one.wakes,
         )
 
@@ -357,12 +417,10 @@ class CaseMeasurement:
         )
 
 
+def _sample_nanoseconds(device: str) -> int:
+    return SAMPLE_NANOSECONDS.get(device, GPU_SAMPLE_NANOSECONDS)
+
+
 def utc_now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _remove_files(datasets: Sequence[Dataset]) -> None:
-    for dataset in datasets:
-        for file in (*dataset.inputs, *dataset.outputs, *dataset.cotangents):
-            Path(file.path).unlink(missing_ok=True)

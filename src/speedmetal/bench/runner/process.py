@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from speedmetal.bench import environment
 from speedmetal.bench.frameworks import find_framework
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import Contender, Status
@@ -37,13 +38,24 @@ class WorkerFailedError(SpeedmetalError):
         self.is_alive = is_alive
 
 
+# The GNU C library gives large blocks back to the system when they are freed, and each of their
+# pages is cleared again at its next use. With these it never does.
+KEPT_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 46),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
+
 def worker_environment(settings: Settings) -> dict[str, str]:
     """Variables that make every framework use the same number of threads, and sleep when idle.
 
-    A pool that spins while it waits would take a core from the worker whose turn it is.
+    A pool that spins while it waits would take a core from the worker whose turn it is. The memory
+    policy is the same for all, too.
     """
     threads = str(settings.threads)
     return {
+        **(KEPT_MEMORY if settings.memory == "kept" else {}),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
@@ -76,9 +88,12 @@ class WorkerProcess:
         self.hello: Hello | None = None
 
     @classmethod
-    def of(cls, contender: Contender, settings: Settings, log_folder: Path) -> WorkerProcess:
-        """The worker of a contender."""
-        log = log_folder / f"{contender.key.replace(':', '-').replace('/', '-')}.log"
+    def of(
+        cls, contender: Contender, settings: Settings, log_folder: Path, label: str = ""
+    ) -> WorkerProcess:
+        """A worker of a contender; ``label`` tells two of them apart."""
+        name = f"{contender.key}{label}".replace(":", "-").replace("/", "-")
+        log = log_folder / f"{name}.log"
         return cls(contender.framework, contender.device, contender.mode, settings, log)
 
     @classmethod
@@ -126,9 +141,9 @@ class WorkerProcess:
         """
         if not hasattr(os, "sched_setaffinity"):
             return
-        allowed = sorted(os.sched_getaffinity(0))
+        threads = self._settings.threads
         with contextlib.suppress(OSError):  # it is already gone; the next read will say so
-            os.sched_setaffinity(pid, allowed[: self._settings.threads])
+            os.sched_setaffinity(pid, environment.equal_processors(threads)[:threads])
 
     def ask(self, request: Request, kind: type[_R], timeout_seconds: float) -> _R:
         """Send a request and wait for its answer.

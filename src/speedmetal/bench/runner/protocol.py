@@ -68,7 +68,6 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     second: Dataset
     timing_mode: str
     cache: str
-    target_nanoseconds: int
     cache_bytes: int
 
 
@@ -82,23 +81,37 @@ class Prepared(msgspec.Struct, frozen=True, tag=True):
     check: Check | None = None
     first_call_nanoseconds: int = 0
     call_nanoseconds: int = 0
-    calls_per_sample: int = 1
+    busy_threads: int = 1  # threads that had a tenth or more of the calls' CPU time
     input_sets: int = 1
     notes: list[str] = []
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):
-    """Take one sample now. ``verify`` asks whether the last result is still the proved one."""
+    """Take one sample now, on these processors (anywhere where there are none).
+
+    ``verify`` asks whether the last result is still the proved one.
+    """
 
     calls: int
     wake: bool
     verify: bool
+    processors: list[int] = []
 
 
 class Sampled(msgspec.Struct, frozen=True, tag=True):
+    """A sample, what the process used during it, and how long the whole turn took in it.
+
+    ``failure`` says what is wrong with the last result; "" where it was right or not looked at.
+    """
+
     nanoseconds: int
+    turn_nanoseconds: int
     device_nanoseconds: int | None = None
-    verified: bool = True
+    cpu_nanoseconds: int = 0
+    page_faults: int = 0
+    context_switches: int = 0
+    idle_cpu_nanoseconds: int = 0  # CPU time since the end of the last turn
+    failure: str = ""
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
@@ -111,8 +124,10 @@ class Finish(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
+    """``failure`` says what is wrong with the last call's result, as in :class:`Sampled`."""
+
     memory: Memory
-    verified: bool = True
+    failure: str = ""
 
 
 class MeasureCeilings(msgspec.Struct, frozen=True, tag=True):

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from speedmetal.bench.measure import statistics
+from speedmetal.bench import environment
+from speedmetal.bench.measure import calibrate, statistics
 from speedmetal.bench.record import Contender, Status
+from speedmetal.bench.runner import terms
+from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.plan import TimeAccount
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import Prepared, Sample, Sampled
@@ -18,57 +21,103 @@ LEAST_SAMPLES = 3
 WAKE_BELOW_SECONDS = 0.1  # a longer call wakes clocks and fills caches by itself
 CONTROL_BELOW_SECONDS = 0.2  # the A/A control repeats somebody's samples: not a slow one's
 TURN_SECONDS = 1e-3  # what passing the turn costs, for planning
-VERIFY_EVERY = 16
+# A contender cannot tell which of its results will be looked at.
+VERIFY_SHARE = 1 / 8
+# Samples that are thrown away: from them the calls of a sample are found, beside the others and
+# on the processors of a round, where the calls of a warm-up say too little.
+PILOT_ROUNDS = 3
+PILOT_BELOW_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Precision:
-    """When to stop: rounds at least and at most, and the wanted half-width of log-ratios."""
+    """When to stop: rounds at least and at most, and the wanted half-width of log-ratios.
 
-    least_rounds: int = 20
+    All three are of a whole run; :meth:`of_session` is the part of one of its sessions.
+    """
+
+    least_rounds: int = 21
     most_rounds: int = 200
     half_width: float = 0.02
+
+    def of_session(self, sessions: int) -> Precision:
+        """What each of several sessions must reach, so that all together reach this."""
+        return Precision(
+            least_rounds=max(statistics.LEAST_ROUNDS, -(-self.least_rounds // sessions)),
+            most_rounds=max(statistics.LEAST_ROUNDS, -(-self.most_rounds // sessions)),
+            half_width=self.half_width * sessions**0.5,
+        )
 
 
 @dataclass
 class Series:
-    """One contender's samples of a case, as they come in."""
+    """The samples of one process in a case, as they come in.
+
+    ``control_of`` is set for a second process of a contender that takes part already.
+    """
 
     contender: Contender
     worker: WorkerProcess
     account: TimeAccount
     prepared: Prepared
-    nanoseconds: list[int] = field(default_factory=list)
-    device_nanoseconds: list[int] = field(default_factory=list)
+    control_of: Series | None = None
+    calls: int = 1
+    samples: list[Sampled] = field(default_factory=list)
+    turns: list[terms.Turn] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
-    control_nanoseconds: list[int] = field(default_factory=list)
-    control_rounds: list[int] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
+    frequency_mhz: list[float] = field(default_factory=list)
     quota: int = LEAST_SAMPLES
     failure: WorkerFailedError | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
+    def nanoseconds(self) -> list[int]:
+        """Wall time of each sample."""
+        return [sample.nanoseconds for sample in self.samples]
+
+    @property
     def call_seconds(self) -> float:
+        """Time of a call: the least of the samples so far, or what the warm-up took."""
+        if self.samples:
+            return min(self.nanoseconds) / (1e9 * self.calls)
         return self.prepared.call_nanoseconds / 1e9
 
     @property
     def wakes(self) -> bool:
-        return self.call_seconds < WAKE_BELOW_SECONDS
+        return self.prepared.call_nanoseconds / 1e9 < WAKE_BELOW_SECONDS
 
     @property
     def turn_seconds(self) -> float:
-        """What one turn costs, in seconds, by the calibration."""
-        calls = self.prepared.calls_per_sample + (1 if self.wakes else 0)
-        return calls * self.call_seconds + TURN_SECONDS
+        """What one turn costs, in seconds: as it was, or by the calibration."""
+        if self.turns:
+            return float(np.median([turn.seconds for turn in self.turns]))
+        return (self.calls + (1 if self.wakes else 0)) * self.call_seconds + TURN_SECONDS
 
     def wants_more(self) -> bool:
-        return self.failure is None and len(self.nanoseconds) < self.quota
+        return self.failure is None and len(self.samples) < self.quota
 
-    def fail_verification(self) -> None:
-        self.failure = WorkerFailedError(
-            Status.WRONG, "a timed call gave another result than the proved one", is_alive=True
-        )
+    def fail(self, status: Status, reason: str) -> None:
+        """End the series; its process can go on with another case."""
+        self.failure = WorkerFailedError(status, reason, is_alive=True)
+
+    def forget_samples(self) -> None:
+        """Begin anew: what was sampled so far only showed how to sample."""
+        for values in (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz):
+            values.clear()
+
+
+def plan_calls(series: Sequence[Series], target_nanoseconds: int) -> None:
+    """Set the calls of a sample, the same for all whose calls take about as long.
+
+    A sample of many calls hides what a sample of few shows, so contenders of one magnitude are
+    sampled alike.
+    """
+    for group in calibrate.magnitudes([one.call_seconds for one in series]):
+        quickest = min(series[i].call_seconds for i in group)
+        for i in group:
+            series[i].calls = calibrate.calls_for(target_nanoseconds, quickest)
 
 
 def plan_quotas(series: Sequence[Series], allowance_seconds: float, precision: Precision) -> None:
@@ -76,7 +125,7 @@ def plan_quotas(series: Sequence[Series], allowance_seconds: float, precision: P
 
     A slow contender leaves after its three samples and does not cost the others their rounds.
     """
-    share = allowance_seconds / max(len(series) + 1, 1)  # one more: the control
+    share = allowance_seconds / max(len(series), 1)
     for one in series:
         affordable = int(share / one.turn_seconds)
         one.quota = min(precision.most_rounds, max(LEAST_SAMPLES, affordable))
@@ -87,79 +136,116 @@ def fail_hopeless(series: Sequence[Series]) -> None:
     for one in series:
         needed = LEAST_SAMPLES * one.turn_seconds
         if needed > one.account.left_seconds:
-            one.failure = WorkerFailedError(
+            one.fail(
                 one.account.status,
                 f"one call takes {one.call_seconds:.3g} s; {LEAST_SAMPLES} samples do not fit into"
                 f" what is left ({one.account.left_seconds:.3g} s) of the case's time limit"
                 f" ({one.account.limit_seconds:.3g} s); raise {one.account.option}",
-                is_alive=True,
             )
 
 
-def sample_rounds(
-    series: Sequence[Series],
-    precision: Precision,
-    allowance_seconds: float,
-    generator: np.random.Generator,
-    control: Series | None,
-    on_round: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Sample in rounds of random order until all ratios are precise, or quotas or time run out.
+@dataclass
+class Sampling:
+    """The rounds of one group of processes.
 
-    Failures are noted in the series; the others go on.
+    Args:
+        series: Who takes part.
+        precision: When to stop.
+        placement: The processors of each round.
+        target_nanoseconds: What a sample lasts at least.
+        generator: Of the orders.
+        on_round: Told how many rounds there were.
     """
-    deadline = time.monotonic() + allowance_seconds
-    for round_number in range(precision.most_rounds):
-        turns = [(one, False) for one in series if one.wants_more()]
-        if control is not None and control.wants_more():
-            turns.append((control, True))
-        if not turns or not any(one.wants_more() for one in series):
-            break
-        for position, index in enumerate(generator.permutation(len(turns))):
-            one, is_control = turns[index]
-            _take_turn(one, round_number, position, is_control=is_control)
-        on_round(round_number + 1)
-        is_late = time.monotonic() > deadline
-        if is_late and round_number + 1 >= LEAST_SAMPLES:
-            break
-        # Every fifth round: the check costs little, but not nothing.
-        enough = round_number + 1 >= precision.least_rounds and round_number % 5 == 4
-        if enough and all(is_precise(one, series, precision) for one in series):
-            break
 
+    series: Sequence[Series]
+    precision: Precision
+    placement: Placement
+    target_nanoseconds: int
+    generator: np.random.Generator
+    on_round: Callable[[int], None] = lambda _: None
 
-def _take_turn(one: Series, round_number: int, position: int, *, is_control: bool) -> None:
-    if one.failure is not None:
-        return
-    request = Sample(
-        calls=one.prepared.calls_per_sample,
-        wake=one.wakes,
+    def run(self, allowance_seconds: float) -> None:
+        """Sample until all ratios are precise, or quotas or time run out.
+
+        Failures are noted in the series; the others go on.
+        """
+        deadline = time.monotonic() + allowance_seconds
+        plan_calls(self.series, self.target_nanoseconds)
+        fail_hopeless(self.series)
+        self._run_pilot()
+        standing = [one for one in self.series if one.failure is None]
+        left = deadline - time.monotonic()
+        plan_quotas(standing, left, self.precision)
+        for number in range(self.precision.most_rounds):
+            if not any(one.wants_more() for one in self.series if one.control_of is None):
+                break
+            self._take_round(number)
+            self.on_round(number + 1)
+            if time.monotonic() > deadline and number + 1 >= LEAST_SAMPLES:
+                break
+            # Every third round: the check costs little, but not nothing.
+            enough = number + 1 >= self.precision.least_rounds and number % 3 == 2
+            if enough and all(is_precise(one, self.series, self.precision) for one in self.series):
+                break
+
+    def _run_pilot(self) -> None:
+        quick = [one for one in self.series if one.turn_seconds < PILOT_BELOW_SECONDS]
+        if not quick:
+            return
+        for number in range(PILOT_ROUNDS):
+            self._take_round(number, only=quick)
+        plan_calls([one for one in quick if one.samples], self.target_nanoseconds)
+        for one in quick:
+            one.forget_samples()
+
+    def _take_round(self, number: int, only: Sequence[Series] | None = None) -> None:
+        takers = [one for one in only or self.series if one.wants_more() or only]
+        state = (environment.waiting_processes(), self.placement.clock_mhz(number))
+        for position, index in enumerate(self.generator.permutation(len(takers))):
+            one = takers[index]
+            if one.failure is None and self._take_turn(one, number):
+                one.rounds.append(number)
+                one.positions.append(position)
+                _note_state(one, *state)
+
+    def _take_turn(self, one: Series, number: int) -> bool:
         # A slow one is not called once more at the end (see case.py): all its samples are verified.
-        verify=(round_number % VERIFY_EVERY == 0 or not one.wakes) and not is_control,
-    )
-    start = time.monotonic()
-    try:
-        sampled = one.worker.ask(request, Sampled, max(one.account.left_seconds, 1.0))
-    except WorkerFailedError as error:
-        if error.status is Status.TIMEOUT and len(one.nanoseconds) >= LEAST_SAMPLES:
-            one.notes.append(f"stopped early: {error.reason}")
-            one.quota = 0
-        one.failure = error
-        return
-    finally:
-        one.account.used_seconds += time.monotonic() - start
-    if not sampled.verified:
-        one.fail_verification()
-        return
-    if is_control:
-        one.control_nanoseconds.append(sampled.nanoseconds)
-        one.control_rounds.append(round_number)
-        return
-    one.nanoseconds.append(sampled.nanoseconds)
-    one.rounds.append(round_number)
-    one.positions.append(position)
-    if sampled.device_nanoseconds is not None:
-        one.device_nanoseconds.append(sampled.device_nanoseconds)
+        verify = not one.wakes or self.generator.random() < VERIFY_SHARE
+        request = Sample(
+            calls=one.calls,
+            wake=one.wakes,
+            verify=verify,
+            processors=self.placement.of_round(number, one.prepared.busy_threads),
+        )
+        start = time.monotonic_ns()
+        try:
+            sampled = one.worker.ask(request, Sampled, max(one.account.left_seconds, 1.0))
+        except WorkerFailedError as error:
+            if error.status is Status.TIMEOUT and len(one.samples) >= LEAST_SAMPLES:
+                one.notes.append(f"stopped early: {error.reason}")
+                one.quota = 0
+            one.failure = error
+            return False
+        finally:
+            taken = time.monotonic_ns() - start
+            one.account.used_seconds += taken / 1e9
+        turn = terms.Turn(start, taken, sampled, one.calls, is_verified=verify)
+        one.turns.append(turn)
+        broken = turn.clock_failure()
+        if sampled.failure:
+            one.fail(Status.WRONG, sampled.failure)
+        elif broken:
+            one.fail(Status.IMPLAUSIBLE, broken)
+        else:
+            one.samples.append(sampled)
+        return one.failure is None
+
+
+def _note_state(one: Series, load: float | None, frequency: float | None) -> None:
+    if load is not None:
+        one.load.append(load)
+    if frequency is not None:
+        one.frequency_mhz.append(frequency)
 
 
 def is_precise(one: Series, series: Sequence[Series], precision: Precision) -> bool:
@@ -168,9 +254,13 @@ def is_precise(one: Series, series: Sequence[Series], precision: Precision) -> b
     The baseline is the first that is still being sampled; it is itself precise where its own
     median is, or where there is another to compare with.
     """
-    if one.failure is not None:
+    if one.failure is not None or one.control_of is not None:
         return True
-    partners = [s for s in series if s is not one and s.failure is None and s.nanoseconds]
+    partners = [
+        s
+        for s in series
+        if s is not one and s.control_of is None and s.failure is None and s.samples
+    ]
     logs = _log_ratios(one, partners[0]) if partners else np.log(one.nanoseconds)
     return statistics.quick_half_width(logs) <= precision.half_width
 
@@ -180,9 +270,3 @@ def _log_ratios(one: Series, other: Series) -> statistics.Floats:
     theirs = dict(zip(other.rounds, other.nanoseconds, strict=True))
     common = sorted(mine.keys() & theirs.keys())
     return np.log([mine[r] / theirs[r] for r in common])
-
-
-def choose_control(series: Sequence[Series], number: int) -> Series | None:
-    """Whose samples are taken twice: another one in each case, but never a slow one."""
-    quick = [s for s in series if s.failure is None and s.turn_seconds < CONTROL_BELOW_SECONDS]
-    return quick[number % len(quick)] if quick else None

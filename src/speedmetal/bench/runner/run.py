@@ -31,7 +31,9 @@ from speedmetal.bench.record import (
     Status,
 )
 from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now
+from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import measure_ceilings, working_sets
+from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.plan import Budget, expected_seconds
 from speedmetal.bench.runner.process import (
     WorkerFailedError,
@@ -61,7 +63,7 @@ class RunOptions:
         case_timeout_seconds: Of one contender in one case.
         timing_mode: ``"latency"`` or ``"throughput"``.
         cache: ``"warm"`` or ``"cold"``.
-        sessions: How often all is repeated in fresh processes.
+        sessions: How often every contender is started anew, each time for all cases.
         precision: When a case is sampled enough.
         seed: Of inputs and orders.
         resume: Continue the file's run: cases that have a result or a status are left out.
@@ -79,7 +81,7 @@ class RunOptions:
     case_timeout_seconds: float = 240.0
     timing_mode: str = "latency"
     cache: str = "warm"
-    sessions: int = 1
+    sessions: int = 3
     precision: Precision = field(default_factory=Precision)
     seed: int = 0
     resume: bool = False
@@ -176,6 +178,7 @@ def _identity(options: RunOptions) -> dict[str, object]:
         "precision": options.settings.precision,
         "timing_mode": options.timing_mode,
         "cache": options.cache,
+        "memory": options.settings.memory,
         "seed": options.seed,
     }
 
@@ -191,6 +194,9 @@ class _Execution:
     memory_scratch: Path | None
     run_id: str
     done: _Done
+    control: tuple[str, WorkerProcess] | None = None  # of the present session
+    ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by device
+    kept: KeptDatasets = field(default_factory=KeptDatasets)
 
     def run(self) -> None:
         options = self.options
@@ -263,23 +269,29 @@ class _Execution:
     def _run_session(self, session: int) -> None:
         with self._workers() as (workers, reference):
             started = self._start(workers, session)
+            self._start_control(started, session)
             record = self._environment_record(started)
             self.writer.append([record])
-            ceilings = self._measure_ceilings(workers, started, session, record)
+            # Of the machine, not of a session: they are measured once.
+            if not self.ceilings:
+                self.ceilings = self._measure_ceilings(workers, started, session, record)
             measuring = Measuring(
                 run_id=self.run_id,
                 session=session,
                 environment=record.key,
                 timing_mode=self.options.timing_mode,
                 cache=self.options.cache,
-                precision=self.options.precision,
+                memory=self.options.settings.memory,
+                precision=self.options.precision.of_session(self.options.sessions),
+                placement=Placement.here(self.options.settings.threads),
                 scratch=self.scratch,
                 memory_scratch=self.memory_scratch,
                 cache_bytes=self.machine.last_level_cache_bytes,
+                kept=self.kept,
                 seed=self.options.seed,
             )
-            records = self._run_cases(session, measuring, workers, reference, started, ceilings)
-            self._check_sizes(records, ceilings, session)
+            records = self._run_cases(measuring, workers, reference, started, self.ceilings)
+            self._check_sizes(records, self.ceilings, session)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[tuple[dict[str, WorkerProcess], WorkerProcess]]:
@@ -295,6 +307,7 @@ class _Execution:
         finally:
             for worker in (*workers.values(), reference):
                 worker.kill()
+            self._end_control()
 
     def _start(self, workers: dict[str, WorkerProcess], session: int) -> dict[Contender, Hello]:
         """Start the workers; who cannot start gets a finding now and a record in every case."""
@@ -310,6 +323,22 @@ class _Execution:
                 self._find("unavailable", f"{contender.key}: {error.reason}", session)
         return started
 
+    def _end_control(self) -> None:
+        if self.control is not None:
+            self.control[1].kill()
+        self.control = None
+
+    def _start_control(self, started: Collection[Contender], session: int) -> None:
+        """A second process of one contender, another one's in each session: the A/A control."""
+        contenders = [c for c in self.options.contenders if c in started]
+        if not contenders:
+            return
+        contender = contenders[(session - 1) % len(contenders)]
+        worker = WorkerProcess.of(contender, self.options.settings, self.scratch, "-control")
+        self.control = (contender.key, worker)
+        with contextlib.suppress(WorkerFailedError):  # then there is no floor, and no verdict
+            worker.start()
+
     def _environment_record(self, started: dict[Contender, Hello]) -> EnvironmentRecord:
         settings = dict(worker_environment(self.options.settings))
         for contender, hello in started.items():
@@ -323,7 +352,6 @@ class _Execution:
 
     def _run_cases(
         self,
-        session: int,
         measuring: Measuring,
         workers: dict[str, WorkerProcess],
         reference: WorkerProcess,
@@ -332,9 +360,12 @@ class _Execution:
     ) -> list[CaseRecord]:
         # The cheap ones first: where the budget ends, it cuts the few that take longest, and what
         # the others left is theirs.
-        pending = sorted(self._pending(session), key=lambda item: expected_seconds(item[1]))
+        pending = sorted(
+            self._pending(measuring.session), key=lambda item: expected_seconds(item[1])
+        )
         everything: list[CaseRecord] = []
         contenders = self.options.contenders
+        session = measuring.session
         for index, (number, case) in enumerate(pending):
             cases_left = len(pending) - index + len(pending) * (self.options.sessions - session)
             measurement = CaseMeasurement(
@@ -342,6 +373,7 @@ class _Execution:
                 case=case,
                 number=number,
                 workers=workers,
+                control=self.control,
                 reference=reference,
                 ceilings=ceilings,
                 budget=self.budget,

@@ -12,7 +12,7 @@ import numpy as np
 
 from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Adapter, Function, Tensor
-from speedmetal.bench.measure import calibrate, clock
+from speedmetal.bench.measure import affinity, calibrate, clock
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
@@ -86,13 +86,14 @@ class Task:
             return Prepared(Status.WRONG, check.failure, check)
         self._add_cold_inputs()
         call = self._calls()
-        warm = calibrate.warm_up(lambda: self._adapter.force(call()), call_seconds)
+        with affinity.BusyThreads() as busy:
+            warm = calibrate.warm_up(lambda: self._adapter.force(call()), call_seconds)
         return Prepared(
             Status.OK,
             check=check,
             first_call_nanoseconds=round(first_seconds * 1e9),
             call_nanoseconds=round(warm * 1e9),
-            calls_per_sample=calibrate.calls_for(self._request.target_nanoseconds, warm),
+            busy_threads=busy.count,
             input_sets=len(self._input_sets),
         )
 
@@ -235,6 +236,7 @@ class Task:
 
     def sample(self, request: Sample) -> Sampled:
         """Take one sample and let go of what it made."""
+        affinity.stay_on(request.processors)
         call = self._calls()
         if request.wake:
             self._adapter.force(call())
@@ -244,19 +246,29 @@ class Task:
             else clock.time_latency
         )
         timed = timing(call, self._adapter.force, request.calls, self._clock)
-        verified = not request.verify or self._still_right(timed.outputs)
-        return Sampled(timed.nanoseconds, timed.device_nanoseconds, verified)
+        failure = self._failure_of(timed.outputs) if request.verify else ""
+        return Sampled(
+            nanoseconds=timed.nanoseconds,
+            turn_nanoseconds=timed.nanoseconds,  # the worker knows how long the whole turn took
+            device_nanoseconds=timed.device_nanoseconds,
+            cpu_nanoseconds=timed.usage.cpu_nanoseconds,
+            page_faults=timed.usage.page_faults,
+            context_switches=timed.usage.context_switches,
+            failure=failure,
+        )
 
-    def verify(self) -> bool:
-        """Whether one more call gives the proved result: what is right at first may not stay so."""
+    def verify(self) -> str:
+        """What is wrong with the result of one more call: what is right may not stay so."""
         _, outputs = self._time_call()
-        return self._still_right(outputs)
+        return self._failure_of(outputs)
 
-    def _still_right(self, outputs: Sequence[Tensor]) -> bool:
+    def _failure_of(self, outputs: Sequence[Tensor]) -> str:
         hosts, _ = self._time_read(outputs)
         assert self._proved is not None  # samples come after the proof
         tolerance = proof.tolerance_of(self._operation, self._case).largest
-        return self._proved.matches(hosts, 2 * tolerance)
+        if self._proved.matches(hosts, 2 * tolerance):
+            return ""
+        return "a timed call gave another result than the proved one"
 
     def close(self) -> None:
         """Let go of the case's memory."""

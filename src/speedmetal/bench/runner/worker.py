@@ -18,9 +18,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 import psutil
+from msgspec.structs import replace
 
 from speedmetal.bench.frameworks import find_framework
 from speedmetal.bench.frameworks.base import Adapter, Settings
+from speedmetal.bench.measure import clock
 from speedmetal.bench.record import Memory, Status
 from speedmetal.bench.runner import protocol
 from speedmetal.bench.runner.failure import status_of_exception
@@ -38,6 +40,7 @@ from speedmetal.bench.runner.protocol import (
     Reply,
     Request,
     Sample,
+    Sampled,
 )
 
 REFERENCE = "reference"  # the framework name of the worker that makes data
@@ -54,20 +57,28 @@ class Worker:
         self._mode = mode
         self._make_task = Task
         self._task: Task | None = None
+        self._used_at_end: int | None = None  # CPU time when the last turn ended
 
     def answer(self, request: Request) -> Reply:
         if isinstance(request, Prepare):
             return self._prepare(request)
         if isinstance(request, Sample):
-            assert self._task is not None, "a sample was asked for before its case was prepared"
-            sampled = self._task.sample(request)
-            self._adapter.end_turn()
-            return sampled
+            return self._sample(request)
         if isinstance(request, Finish):
             return self._finish(verify=request.verify)
         if isinstance(request, MeasureCeilings):
             return self._measure_ceilings(request)
         raise TypeError(f"a worker cannot answer {type(request).__name__}")
+
+    def _sample(self, request: Sample) -> Sampled:
+        assert self._task is not None, "a sample was asked for before its case was prepared"
+        begun, used = clock.now_nanoseconds(), clock.Usage.now().cpu_nanoseconds
+        sampled = self._task.sample(request)
+        self._adapter.end_turn()
+        ended = clock.Usage.now().cpu_nanoseconds
+        idle, self._used_at_end = used - (self._used_at_end or used), ended
+        turn = clock.now_nanoseconds() - begun
+        return replace(sampled, turn_nanoseconds=turn, idle_cpu_nanoseconds=idle)
 
     def _prepare(self, request: Prepare) -> Prepared:
         case = request.case
@@ -81,13 +92,13 @@ class Worker:
         return prepared
 
     def _finish(self, *, verify: bool = False) -> Finished:
-        verified = not verify or self._task is None or self._task.verify()
+        failure = self._task.verify() if verify and self._task is not None else ""
         # The peak is read before the allocator's count starts anew.
         device_peak = self._adapter.device_peak_bytes()
         if self._task is not None:
             self._task.close()
             self._task = None
-        return Finished(_memory(device_peak), verified)
+        return Finished(_memory(device_peak), failure)
 
     def forget(self) -> None:
         """After a failure: drop the case, whatever state it is in."""

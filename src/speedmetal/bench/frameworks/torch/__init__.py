@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from speedmetal.bench.frameworks.base import Framework, Settings
 
 
 def _fresh_folder(settings: Settings) -> str:
-    parent = settings.scratch or tempfile.gettempdir()
-    return str(Path(parent) / f"speedmetal-inductor-{uuid.uuid4().hex}")
+    """A folder of this run alone; its later sessions find there what its first one compiled."""
+    if settings.scratch:
+        return str(Path(settings.scratch) / "inductor")
+    return tempfile.mkdtemp(prefix="speedmetal-inductor-")
 
 
 def _environment(settings: Settings) -> Mapping[str, str]:
@@ -21,7 +22,7 @@ def _environment(settings: Settings) -> Mapping[str, str]:
         # Compile in the process itself: a pool of compilers would still be running while others
         # are timed.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        # A fresh cache per process: a first call is a first call, whatever ran last week.
+        # A fresh cache per run: a first call is a first call, whatever ran last week.
         "TORCHINDUCTOR_CACHE_DIR": _fresh_folder(settings),
         "PYTORCH_ENABLE_MPS_FALLBACK": "0",  # a CPU fallback would be timed as the GPU
     }

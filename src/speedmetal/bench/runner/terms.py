@@ -1,0 +1,115 @@
+"""The terms that are the same for all: an honest clock, and nothing between one's turns.
+
+The coordinator has a clock of its own. It cannot see how long a sample took, but no sample takes
+longer than its turn, and a process that tells the truth knows about as well as the coordinator how
+long the turn was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from speedmetal.bench.runner.protocol import Sampled
+
+# How far two honest clocks may be apart in a turn: the message's way, and a busy machine.
+CLOCK_SLACK = 1.02
+CLOCK_SLACK_NANOSECONDS = 2_000_000
+# A clock is called slow where three of four turns took this much longer than it says.
+SLOW_CLOCK = 1.2
+SLOW_CLOCK_NANOSECONDS = 300_000
+TURNS_FOR_A_CLOCK = 6
+# Cores that a process may use between its turns: pools that go to sleep, memory that is freed.
+IDLE_CORES = 0.5
+LEAST_IDLE_SECONDS = 0.05
+# A turn ends late that takes this much longer than its calls.
+LATE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn, as the coordinator and its worker saw it."""
+
+    start_nanoseconds: int  # by the coordinator's clock
+    taken_nanoseconds: int  # likewise
+    sampled: Sampled
+    calls: int
+    is_verified: bool
+
+    @property
+    def seconds(self) -> float:
+        return self.taken_nanoseconds / 1e9
+
+    @property
+    def late_seconds(self) -> float:
+        """What it took beyond its calls, one untimed call among them."""
+        expected = self.sampled.nanoseconds * (1 + 1 / self.calls)
+        return max(0.0, (self.taken_nanoseconds - expected) / 1e9)
+
+    def clock_failure(self) -> str:
+        """Why this one sample cannot be true; "" where it can."""
+        sample = self.sampled.nanoseconds
+        if sample <= 0:
+            return (
+                f"the clock of its process stands still or runs backwards: a sample of {self.calls}"
+                f" calls took {sample} ns by it"
+            )
+        if sample > CLOCK_SLACK * self.taken_nanoseconds + CLOCK_SLACK_NANOSECONDS:
+            return (
+                f"the clock of its process is wrong: a sample took {sample / 1e9:.3g} s by it, in a"
+                f" turn that ended after {self.seconds:.3g} s"
+            )
+        return ""
+
+
+def slow_clock(turns: Sequence[Turn]) -> str:
+    """Why the clock of a process cannot be believed; "" where it can."""
+    if len(turns) < TURNS_FOR_A_CLOCK:
+        return ""
+    mine = np.array([turn.taken_nanoseconds for turn in turns], np.float64)
+    its = np.array([max(turn.sampled.turn_nanoseconds, 1) for turn in turns], np.float64)
+    factor = float(np.quantile(mine / its, 0.25))
+    beyond = float(np.quantile(mine - its, 0.25))
+    if factor < SLOW_CLOCK or beyond < SLOW_CLOCK_NANOSECONDS:
+        return ""
+    return (
+        f"the clock of its process is slow: turns take {factor:.2g} times as long by the"
+        " coordinator's clock"
+    )
+
+
+def use_between_turns(turns: Sequence[Turn]) -> float:
+    """Cores that a process kept busy between its turns; 0.0 where it cannot be told."""
+    gaps = [
+        later.start_nanoseconds - earlier.start_nanoseconds - earlier.taken_nanoseconds
+        for earlier, later in pairwise(turns)
+    ]
+    used = [turn.sampled.idle_cpu_nanoseconds for turn in turns[1:]]
+    total = sum(gaps) / 1e9
+    return sum(used) / 1e9 / total if total > LEAST_IDLE_SECONDS else 0.0
+
+
+def breach(turns: Sequence[Turn]) -> str:
+    """What a process did that its turns do not allow; "" where it kept to them."""
+    cores = use_between_turns(turns)
+    if cores <= IDLE_CORES:
+        return ""
+    return f"it computed between its turns, on {cores:.1f} cores: the others were slowed by it"
+
+
+def lateness(turns: Sequence[Turn]) -> str:
+    """What to tell of a contender whose turns end late; "" where they do not."""
+    quiet = [turn for turn in turns if not turn.is_verified]
+    if len(quiet) < TURNS_FOR_A_CLOCK:
+        return ""
+    late = float(np.median([turn.late_seconds for turn in quiet]))
+    share = float(np.median([turn.late_seconds / turn.seconds for turn in quiet]))
+    if late < LATE_SECONDS or share < 0.5:
+        return ""
+    return (
+        f"its turns end {late:.2g} s after its calls; the time is taken from its own samples, not"
+        " from the others'"
+    )
