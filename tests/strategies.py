@@ -170,7 +170,7 @@ case_records = st.builds(
     memory=st.none() | memories,
     conditions=st.none() | conditions,
     notes=st.lists(texts(), max_size=3),
-)
+).filter(lambda record: record.timing is not None or not record.status.has_time)
 
 # Powers of two: sizes of all magnitudes are equally likely.
 working_sets = st.integers(min_value=0, max_value=40).map(lambda power: 2**power)

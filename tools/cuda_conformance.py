@@ -2,7 +2,7 @@
 
     python tools/cuda_conformance.py FOLDER [--jobs N] [--seconds S] [what else pytest is given]
 
-It needs NVIDIA's driver, NVRTC, NumPy, ml_dtypes, pytest, pytest-timeout, pytest-xdist and
+It needs NVIDIA's driver, NVRTC, NumPy, ml_dtypes, msgspec, pytest, pytest-timeout, pytest-xdist and
 hypothesis; LLVM it does not need. ``FOLDER/cuda.txt`` says where it ran, how many tests passed, and
 why the others did not; ``FOLDER/cuda.xml`` is pytest's record. The exit status is 0 where there is
 a GPU and no test failed.

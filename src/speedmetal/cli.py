@@ -7,6 +7,7 @@ Nothing heavy is imported before a command runs, so that help is there at once.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -373,6 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: What was typed after ``speedmetal``; by default, what this process was given.
     """
+    _open_closed_streams()
     try:
         app(arguments, prog_name="speedmetal")
     except UserInputError as error:
@@ -382,6 +384,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `speedmetal report ... | head`
         sys.stderr.close()
         sys.exit(0)
+
+
+def _open_closed_streams() -> None:
+    """Point standard streams that were closed (``>&-``) at the null device.
+
+    The next file to be opened, a record file perhaps, would take their descriptors, and what is
+    printed would go into it.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest descriptor that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _fail(error: Exception, status: int) -> None:

@@ -18,6 +18,7 @@ from typing import IO, Self, TypeVar
 
 import filelock
 import msgspec
+from msgspec.structs import replace
 
 from speedmetal.bench.record import (
     SCHEMA_VERSION,
@@ -27,6 +28,8 @@ from speedmetal.bench.record import (
     FindingRecord,
     Record,
     RunRecord,
+    Status,
+    Timing,
 )
 from speedmetal.errors import StoreError, UserInputError
 
@@ -97,7 +100,34 @@ def decode_line(line: bytes) -> Record:
             f"schema version {version} is newer than {SCHEMA_VERSION};"
             " upgrade speedmetal to read it"
         )
-    return record
+    return _withdraw_impossible(record) if isinstance(record, CaseRecord) else record
+
+
+def _withdraw_impossible(record: CaseRecord) -> CaseRecord:
+    """The record, as implausible where no figure can be computed from its samples.
+
+    Here, because everybody who computes figures reads records first.
+    """
+    reason = _reason_against(record.timing) if record.status.has_time else ""
+    return replace(record, status=Status.IMPLAUSIBLE, reason=reason) if reason else record
+
+
+def _reason_against(timing: Timing | None) -> str:
+    """Why these samples are no times; "" where they are."""
+    if timing is None or not timing.samples_nanoseconds:
+        return "the record has no samples"
+    if timing.calls_per_sample < 1:
+        return f"a sample of {timing.calls_per_sample} calls is no time of a call"
+    for samples, rounds, kind in (
+        (timing.samples_nanoseconds, timing.rounds, "samples"),
+        (timing.control_nanoseconds, timing.control_rounds, "samples of the control"),
+    ):
+        if len(samples) != len(rounds):
+            return f"the record has {len(samples)} {kind} and {len(rounds)} rounds of them"
+    least = min([*timing.samples_nanoseconds, *timing.control_nanoseconds])
+    if least > 0:
+        return ""
+    return f"a sample took {least} ns: the clock {'stood still' if least == 0 else 'went back'}"
 
 
 class _Header(msgspec.Struct):

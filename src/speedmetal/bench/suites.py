@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ BUILT_IN = {
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 DIRECTIONS = ("forward", "backward")
 ITEMSIZE = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
+LARGEST_COUNT = (1 << 63) - 1  # that a record can hold
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,16 @@ class Suite:
 
 @dataclass(frozen=True)
 class SuiteEntry:
-    """One operation with parameters; ``dtypes`` overrides the run's where it is given."""
+    """One operation with parameters; ``dtypes`` overrides the run's where it is given.
+
+    ``place`` is where it stands in a suite file, ``"FILE:LINE"``.
+    """
 
     operation: Operation
     parameters: Mapping[str, Any]
     published: bool = False
     dtypes: tuple[str, ...] | None = None
+    place: str = ""
 
 
 def load_suite(name: str) -> Suite:
@@ -117,9 +123,12 @@ class _FileReader:
             if re.match(r"\s*\[\[\s*case\s*\]\]", line)
         ]
 
-    def _error(self, index: int, key: str | None, message: str) -> SuiteFileError:
+    def _start(self, index: int) -> int:
         # An inline array of tables has no headers: the file's first line must do.
-        start = self._starts[index] if index < len(self._starts) else 1
+        return self._starts[index] if index < len(self._starts) else 1
+
+    def _error(self, index: int, key: str | None, message: str) -> SuiteFileError:
+        start = self._start(index)
         line = start if key is None else _line_of_key(self._text, start - 1, key)
         return SuiteFileError(self._path, line, message)
 
@@ -140,7 +149,8 @@ class _FileReader:
             raise self._error(index, "dtypes", message)
         self._check_parameters(index, operation, values)
         published = any(c.published and dict(c.parameters) == values for c in operation.cases)
-        return SuiteEntry(operation, values, published, tuple(dtypes) if dtypes else None)
+        place = f"{self._path}:{self._start(index)}"
+        return SuiteEntry(operation, values, published, tuple(dtypes) if dtypes else None, place)
 
     def _check_parameters(self, index: int, operation: Operation, values: dict[str, Any]) -> None:
         for key in values:
@@ -155,9 +165,19 @@ class _FileReader:
             if not parameter.is_valid(values[key]):
                 message = f"{key}: expected {parameter.expected}, got {values[key]!r}"
                 raise self._error(index, key, message)
+            if not all(abs(n) <= LARGEST_COUNT for n in _integers(values[key])):
+                message = f"{key}: expected integers below 2**63, got {values[key]!r}"
+                raise self._error(index, key, message)
         problem = operation.problem(values)
         if problem:
             raise self._error(index, problem.partition(":")[0], problem)
+
+
+def _integers(value: Any) -> list[int]:
+    """The integers of a parameter's value: itself, or those of a list, however nested."""
+    if isinstance(value, list):
+        return [number for item in value for number in _integers(item)]
+    return [value] if isinstance(value, int) else []
 
 
 def _is_list_of(value: Any, allowed: Sequence[str]) -> bool:
@@ -171,8 +191,9 @@ def cases_of(
     dtypes: Sequence[str] = ("float32",),
     directions: Sequence[str] = ("forward",),
     precision: str = "ieee",
+    on_repeated: Callable[[str], None] = lambda _: None,
 ) -> list[CaseSpec]:
-    """The cases of a suite, filtered and multiplied by dtypes and directions.
+    """The cases of a suite, filtered and multiplied by dtypes and directions; each of them once.
 
     Args:
         suite: The suite.
@@ -180,6 +201,7 @@ def cases_of(
         dtypes: Of the inputs; an entry's own list goes first.
         directions: ``"forward"``, ``"backward"`` or both.
         precision: Numeric mode of float32 matrix units.
+        on_repeated: Told of each case that is there more than once.
 
     Raises:
         UnknownNameError: An operation, dtype or direction does not exist.
@@ -194,19 +216,28 @@ def cases_of(
             if name not in valid:
                 raise UnknownNameError(kind, name, valid)
     wanted = {find_operation(name).name for name in operations}
-    cases = [
-        make_case(entry, dtype, direction, precision)
-        for entry in suite.entries
-        if not wanted or entry.operation.name in wanted
-        for dtype in entry.dtypes or dtypes
-        for direction in directions
-    ]
+    cases: dict[str, CaseSpec] = {}
+    places: dict[str, str] = {}
+    for entry in suite.entries:
+        if wanted and entry.operation.name not in wanted:
+            continue
+        for dtype, direction in product(
+            dict.fromkeys(entry.dtypes or dtypes), dict.fromkeys(directions)
+        ):
+            case = make_case(entry, dtype, direction, precision)
+            if case.key in cases:
+                on_repeated(
+                    f"{entry.place}: {case.label} is the same case as at {places[case.key]};"
+                    " it is measured once"
+                )
+                continue
+            cases[case.key], places[case.key] = case, entry.place
     if not cases:
         raise UserInputError(
             f"suite {suite.name} has no case of {', '.join(operations) or 'any operation'};"
             f" it has {', '.join(sorted({e.operation.name for e in suite.entries}))}"
         )
-    return cases
+    return list(cases.values())
 
 
 def make_case(entry: SuiteEntry, dtype: str, direction: str, precision: str) -> CaseSpec:
@@ -230,7 +261,7 @@ def make_case(entry: SuiteEntry, dtype: str, direction: str, precision: str) -> 
 
 def _clamp_count(count: int) -> int:
     """A count that a record can hold; shapes beyond it exist in suite files alone."""
-    return min(count, (1 << 63) - 1)
+    return min(count, LARGEST_COUNT)
 
 
 def reason_against(case: CaseSpec) -> str | None:

@@ -17,8 +17,19 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from speedmetal.bench.record import SCHEMA_VERSION, FindingRecord, Record, RunRecord
+from speedmetal.bench.record import (
+    SCHEMA_VERSION,
+    CaseRecord,
+    CaseSpec,
+    Contender,
+    FindingRecord,
+    Record,
+    RunRecord,
+    Status,
+    Timing,
+)
 from speedmetal.bench.store import BadLine, RecordWriter, decode_line, read_records
 from speedmetal.errors import StoreError, UserInputError
 from strategies import records
@@ -215,6 +226,66 @@ def test_a_newer_schema_says_so_also_where_its_shape_is_another(record: dict[str
     """Proves that the cause is named, a newer version, not its consequence in some field."""
     with pytest.raises(msgspec.ValidationError, match=re.escape(NEWER)):
         decode_line(newer(record))
+
+
+# -- Samples that are no times -------------------------------------------------------------------
+
+IMPOSSIBLE = {
+    "a clock that stood still": (
+        {"samples_nanoseconds": [5, 0, 5]},
+        "a sample took 0 ns: the clock stood still",
+    ),
+    "a clock that went back": (
+        {"samples_nanoseconds": [5, -7, 0]},
+        "a sample took -7 ns: the clock went back",
+    ),
+    "a control whose clock stood still": (
+        {"control_nanoseconds": [0], "control_rounds": [0]},
+        "a sample took 0 ns: the clock stood still",
+    ),
+    "samples of no call": ({"calls_per_sample": 0}, "a sample of 0 calls is no time of a call"),
+    "no samples": ({"samples_nanoseconds": [], "rounds": []}, "the record has no samples"),
+    "a sample without a round": (
+        {"rounds": [0, 1]},
+        "the record has 3 samples and 2 rounds of them",
+    ),
+}
+
+
+def timed(**changes: Any) -> CaseRecord:
+    """A timed record of three samples, with other values in its timing."""
+    timing: dict[str, Any] = {
+        "mode": "latency",
+        "cache": "warm",
+        "calls_per_sample": 1,
+        "samples_nanoseconds": [5, 6, 5],
+        "rounds": [0, 1, 2],
+        "positions": [0, 0, 0],
+        "first_call_nanoseconds": 9,
+    }
+    return CaseRecord(
+        run_id="r",
+        session=1,
+        time_utc="2025-03-04T05:06:07Z",
+        case=CaseSpec(operation="o", title="O", family="f", arguments="a", parameters={}),
+        contender=Contender(framework="numpy", device="cpu", mode="eager"),
+        environment="e",
+        group="g",
+        status=Status.OK,
+        timing=Timing(**(timing | changes)),
+    )
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_samples_that_are_no_times_are_no_result(name: str, tmp_path: Path) -> None:
+    """Proves that a record which no figure can be computed from is read as implausible, with the
+    reason, and loses none of what it holds; and that the others stay as they are."""
+    changes, reason = IMPOSSIBLE[name]
+    strange, sound = timed(**changes), timed()
+    with RecordWriter(tmp_path / "run.jsonl") as writer:
+        writer.append([strange, sound])
+    found = read_records(tmp_path / "run.jsonl").cases
+    assert found == [replace(strange, status=Status.IMPLAUSIBLE, reason=reason), sound]
 
 
 def test_a_missing_file_is_an_error_of_the_user(tmp_path: Path) -> None:

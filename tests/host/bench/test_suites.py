@@ -81,6 +81,11 @@ WRONG_FILES = {
         4,
         "count: expected an integer of at least 1, got 0",
     ),
+    "a size that no record holds": (
+        '[[case]]\noperation = "relu"\nshape = [2, 9223372036854775808]\n',
+        3,
+        "shape: expected integers below 2**63, got [2, 9223372036854775808]",
+    ),
     "a missing parameter": (
         '# a comment\n[[case]]\noperation = "softmax"\nshape = [8, 16]\n',
         2,
@@ -261,6 +266,24 @@ def test_cases_are_multiplied_by_dtypes_and_directions(suite: Suite) -> None:
     assert len({case.key for case in cases}) == 6
     assert cases[0].bytes_minimum == 2 * 8 * 16 * 2
     assert cases[2].bytes_minimum == 2 * 8 * 16 * 4
+
+
+def test_a_case_that_is_there_twice_is_told_and_taken_once(file: Path) -> None:
+    """Proves that cases are the same by what they compute, in whatever words, and where both
+    stand."""
+    file.write_text(
+        '[[case]]\noperation = "relu"\nshape = [8]\n\n'
+        '[[case]]\noperation = "sum"\nshape = [8]\naxis = 0\n\n'
+        '[[case]]\noperation = "ReLU"\nshape = [8]\ndtypes = ["float32", "float16"]\n'
+    )
+    told: list[str] = []
+    cases = cases_of(load_suite(str(file)), dtypes=["float32", "float32"], on_repeated=told.append)
+    assert [case.label for case in cases] == [
+        "ReLU / dim=8",
+        "Sum / dim=8 axi=0",
+        "ReLU / dim=8 float16",
+    ]
+    assert told == [f"{file}:10: ReLU / dim=8 is the same case as at {file}:1; it is measured once"]
 
 
 def test_operations_filter_by_name_or_title(suite: Suite) -> None:

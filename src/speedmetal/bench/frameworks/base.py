@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -71,7 +71,8 @@ class Framework:
     """What can be said of a framework without importing it.
 
     Args:
-        name: As in ``--frameworks``.
+        name: As in ``--frameworks``. Other packages' frameworks are called by their entry point,
+            or by their ``module:NAME``.
         adapter: ``"module:class"`` of its adapter.
         packages: Distributions whose versions are recorded; the first is the framework's own.
         modes: Modes that it has, ``"eager"`` and ``"compiled"``.
@@ -215,20 +216,25 @@ class DeviceClock(ABC):
         """Put the second mark, wait for it, and return the time between them."""
 
 
-def load_framework(path: str) -> Framework:
+def load_framework(path: str, name: str = "") -> Framework:
     """A framework from ``"package.module:NAME"``: how other packages add theirs.
+
+    Args:
+        path: Where it is.
+        name: What it is called here, whatever it calls itself: a name by which workers and
+            continued runs find it again. By default, the path.
 
     Raises:
         UserInputError: There is no such module or name, or it is no Framework.
     """
-    module_name, _, name = path.partition(":")
+    module_name, _, attribute = path.partition(":")
     try:
-        framework = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
+        framework = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # a module of somebody else's may raise anything
         raise UserInputError(
-            f"cannot load framework {path!r}: {error};"
+            f"cannot load framework {path!r}: {type(error).__name__}: {error};"
             " expected package.module:NAME of a speedmetal Framework"
         ) from error
     if not isinstance(framework, Framework):
         raise UserInputError(f"{path!r} is a {type(framework).__name__}, expected a Framework")
-    return framework
+    return replace(framework, name=name or path)

@@ -14,6 +14,8 @@ _MEMORY_WORDS = (
     "bad_alloc",
     "failed to allocate",
     "not enough memory",
+    "larger than the maximum possible size",  # NumPy, of an array beyond the address space
+    "maximum allowed dimension exceeded",
 )
 _UNSUPPORTED_WORDS = (
     "not implemented for",

@@ -18,6 +18,7 @@ import msgspec
 from speedmetal.bench.frameworks import find_framework
 from speedmetal.bench.frameworks.base import Device, Framework, Settings
 from speedmetal.bench.runner.process import worker_environment
+from speedmetal.errors import UnknownNameError, UserInputError
 
 PROBE_SECONDS = 120.0
 _MARK = "speedmetal-probe:"
@@ -48,8 +49,16 @@ def probe(name: str, settings: Settings) -> Availability:
 
     Raises:
         UnknownNameError: There is none of this name.
+        UserInputError: A ``module:NAME`` cannot be loaded.
     """
-    framework = find_framework(name)
+    try:
+        framework = find_framework(name)
+    except UserInputError as error:
+        if isinstance(error, UnknownNameError) or ":" in name:
+            raise
+        # Nobody asked for what another package brings: the others can be measured all the same.
+        nothing = Framework(name=name, adapter="", packages=(), modes=(), default_modes=())
+        return Availability(nothing, "", (), str(error))
     version = _version(framework)
     environment = {
         **os.environ,

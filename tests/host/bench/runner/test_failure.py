@@ -32,6 +32,14 @@ SAID = [
     (XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"), OOM),
     (RuntimeError("std::bad_alloc"), OOM),
     (OSError(12, "Cannot allocate memory"), OOM),
+    (
+        ValueError(
+            "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible"
+            " size."
+        ),
+        OOM,
+    ),
+    (ValueError("Maximum allowed dimension exceeded"), OOM),
     (RuntimeError("\"sort_stable\" not implemented for 'Half'"), UNSUPPORTED),
     (NotImplementedError("The operator 'aten::x' is not implemented on MPS"), UNSUPPORTED),
     (ValueError("[conv] float64 is not supported on the GPU"), UNSUPPORTED),
