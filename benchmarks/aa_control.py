@@ -1,39 +1,47 @@
-"""How often does the benchmark call a contender different from itself?
+"""How often does the benchmark call equal things different, and does it find true differences?
 
-Samples pairs of equal contenders through the very rounds that a run uses, and counts verdicts.
-Two designs: one worker process under two labels, as the control of every run, and two worker
-processes, which adds what differs between processes (memory layout above all).
+Whole runs, each from scratch: NumPy, NumPy once more, and NumPy with 5, 10 and 30 % more work, as
+five contenders of five cases. Asked are
 
-    python benchmarks/aa_control.py --pairs 120
+- the verdicts within each run: equal contenders, and the planted differences;
+- ``compare`` of each run with the next one: the same contender (nothing has changed), and NumPy
+  with the slower NumPys in its place (a regression of known size).
+
+Beside the runs, ``--load`` processes of other work want the same processors.
+
+    python benchmarks/aa_control.py run --runs 101 --load 2 --out aa/load2
+    python benchmarks/aa_control.py tell aa/load0 aa/load2 aa/load4
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Sequence
+import contextlib
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
-from speedmetal.bench import environment
-from speedmetal.bench.compare import Verdict, verdict_of
+from speedmetal.bench import compare, environment
+from speedmetal.bench.commands.compare import find_regressions
+from speedmetal.bench.commands.progress import QuietProgress
+from speedmetal.bench.compare import Verdict
 from speedmetal.bench.frameworks.base import Settings
-from speedmetal.bench.measure.statistics import Ratio, paired_ratio
 from speedmetal.bench.operations import find_operation
 from speedmetal.bench.record import CaseSpec, Contender
-from speedmetal.bench.runner.process import WorkerProcess
-from speedmetal.bench.runner.protocol import (
-    DatasetMade,
-    Finish,
-    Finished,
-    MakeDataset,
-    Prepare,
-    Prepared,
-)
-from speedmetal.bench.runner.rounds import Precision, Series, TimeAccount, sample_rounds
+from speedmetal.bench.runner import run as run_module
+from speedmetal.bench.runner.run import RunOptions, run
+from speedmetal.bench.store import Records, read_records
 from speedmetal.bench.suites import SuiteEntry, make_case
 
+FOLDER = Path(__file__).parent
 CASES = (
     ("matmul", {"a": [256, 256], "b": [256, 256]}),
     ("softmax", {"shape": [256, 512], "axis": -1}),
@@ -41,85 +49,173 @@ CASES = (
     ("relu", {"shape": [128, 16, 1024]}),
     ("sort", {"shape": [64, 1024], "axis": 1}),
 )
-CONTENDER = Contender(framework="numpy", device="cpu", mode="eager")
-ROUNDS = 40
+NUMPY = Contender(framework="numpy", device="cpu", mode="eager")
+AGAIN = replace(NUMPY, framework="equal_numpy:AGAIN")
+SLOWER = {
+    percent: replace(NUMPY, framework=f"equal_numpy:SLOWER_{percent}") for percent in (5, 10, 30)
+}
+THRESHOLD_PERCENT = 5.0
+# Half of it computes in the caches, half goes through memory, as other programs do.
+SPIN = "while True: sum(range(10000))"
+STREAM = "import numpy as np\nx = np.ones(1 << 23)\nwhile True: x += 1\n"  # 64 MiB
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=120, help="pairs per design")
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run", help="make runs")
+    runner.add_argument("--runs", type=int, default=101)
+    runner.add_argument("--load", type=int, default=0, help="processes of other work")
+    runner.add_argument("--sessions", type=int, default=3)
+    runner.add_argument("--budget", type=float, default=15.0, help="seconds of a run")
+    runner.add_argument("--first", type=int, default=0, help="number of the first run")
+    runner.add_argument("--out", type=Path, required=True)
+    teller = commands.add_parser("tell", help="make the tables")
+    teller.add_argument("folders", type=Path, nargs="+")
     arguments = parser.parse_args()
-    threads = environment.default_threads()
-    print(f"{environment.read_machine().chip}, {threads} threads; {ROUNDS} rounds a pair\n")
-    print("| design | pairs | called different at 95 % | median deviation | 95 % stay within |")
-    print("| --- | --- | --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as scratch:
-        settings = Settings(threads, scratch=scratch)
-        for name, processes in (("one process, two labels", 1), ("two processes", 2)):
-            ratios = sample_design(processes, arguments.pairs, settings, Path(scratch))
-            print(row(name, ratios), flush=True)
+    if arguments.command == "run":
+        with other_work(arguments.load):
+            for number in range(arguments.first, arguments.first + arguments.runs):
+                one_run(number, arguments)
+    else:
+        tell(arguments.folders)
 
 
-def sample_design(processes: int, pairs: int, settings: Settings, scratch: Path) -> list[Ratio]:
-    """Ratios of all pairs; every case in turn, each with fresh inputs."""
-    workers = [WorkerProcess.of(CONTENDER, settings, scratch) for _ in range(processes)]
-    reference = WorkerProcess.reference(settings, scratch)
-    generator = np.random.default_rng(0)
+@contextlib.contextmanager
+def other_work(processes: int) -> Iterator[None]:
+    """Other processes, as long as the ``with`` lasts."""
+    work = [
+        subprocess.Popen([sys.executable, "-c", SPIN if i % 2 == 0 else STREAM])
+        for i in range(processes)
+    ]
     try:
-        return [
-            sample_pair(workers, reference, CASES[i % len(CASES)], i, scratch, generator)
-            for i in range(pairs)
-        ]
+        yield
     finally:
-        for worker in (*workers, reference):
-            worker.kill()
+        for process in work:
+            process.kill()
 
 
-def sample_pair(
-    workers: Sequence[WorkerProcess],
-    reference: WorkerProcess,
-    what: tuple[str, dict[str, object]],
-    seed: int,
-    scratch: Path,
-    generator: np.random.Generator,
-) -> Ratio:
-    case = make_case(SuiteEntry(find_operation(what[0]), what[1]), "float32", "forward", "ieee")
-    series = [prepare(worker, reference, case, seed, scratch) for worker in workers]
-    control = series[0] if len(series) == 1 else None
-    precision = Precision(least_rounds=ROUNDS, most_rounds=ROUNDS)
-    for one in series:
-        one.quota = ROUNDS
-    sample_rounds(series, precision, 120.0, generator, control)
-    for worker in workers:
-        worker.ask(Finish(), Finished, 60.0)
-    second = series[1].nanoseconds if control is None else control.control_nanoseconds
-    return paired_ratio(series[0].nanoseconds, second)
-
-
-def prepare(
-    worker: WorkerProcess, reference: WorkerProcess, case: CaseSpec, seed: int, scratch: Path
-) -> Series:
-    first, second = (
-        reference.ask(
-            MakeDataset(case, 1000 * seed + n, str(scratch), True, False), DatasetMade, 60.0
-        ).dataset
-        for n in (1, 2)
+def one_run(number: int, arguments: argparse.Namespace) -> None:
+    """One run from scratch; its records are the file ``NUMBER.jsonl``."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
+    sys.path.insert(0, str(FOLDER))
+    run_module.measure_ceilings = lambda *_, **__: {}
+    run(
+        RunOptions(
+            suite="equal",
+            cases=[_case(name, parameters) for name, parameters in CASES],
+            contenders=[NUMPY, AGAIN, *SLOWER.values()],
+            settings=Settings(environment.default_threads()),
+            out=arguments.out / f"{number:04d}.jsonl",
+            budget_seconds=arguments.budget,
+            sessions=arguments.sessions,
+            seed=number,
+        ),
+        QuietProgress(),
     )
-    request = Prepare(case, first, second, "latency", "warm", 1_000_000, 0)
-    prepared = worker.ask(request, Prepared, 60.0)
-    assert prepared.status == "ok", prepared.reason
-    return Series(CONTENDER, worker, TimeAccount(600.0), prepared)
 
 
-def row(name: str, ratios: Sequence[Ratio]) -> str:
-    different = [verdict_of(ratio, significant=ratio.p_value < 0.05) for ratio in ratios]
-    called = sum(verdict in (Verdict.FASTER, Verdict.SLOWER) for verdict in different)
-    deviations = np.abs(np.log([ratio.ratio for ratio in ratios]))
-    return (
-        f"| {name} | {len(ratios)} | {called} ({called / len(ratios):.1%})"
-        f" | {np.expm1(np.median(deviations)):.2%}"
-        f" | {np.expm1(np.quantile(deviations, 0.95)):.2%} |"
+def _case(name: str, parameters: dict[str, object]) -> CaseSpec:
+    return make_case(SuiteEntry(find_operation(name), parameters), "float32", "forward", "ieee")
+
+
+# -- Telling ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """Verdicts on one kind of pair."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    deviations: list[float] = field(default_factory=list)
+    half_widths: list[float] = field(default_factory=list)
+
+    def add(self, comparison: compare.Comparison) -> None:
+        self.verdicts[comparison.verdict] += 1
+        self.deviations.append(float(np.log(comparison.ratio.ratio)))
+        self.half_widths.append(comparison.ratio.log_half_width)
+
+    @property
+    def count(self) -> int:
+        return sum(self.verdicts.values())
+
+    @property
+    def different(self) -> int:
+        return self.verdicts[Verdict.FASTER] + self.verdicts[Verdict.SLOWER]
+
+
+def tell(folders: Sequence[Path]) -> None:
+    """Print both tables."""
+    print(
+        "| other work | where | pairs | called different | found slower by 5 % | 10 % | 30 % |"
+        " median deviation | 95 % stay within | interval, median | ended with status 1 |"
     )
+    print("| --- |" + " ---: |" * 10)
+    for folder in folders:
+        runs = [read_records(path) for path in sorted(folder.glob("*.jsonl"))]
+        print(_within(folder.name, runs), flush=True)
+        print(_between(folder.name, runs), flush=True)
+
+
+def _within(name: str, runs: Sequence[Records]) -> str:
+    equal, slower = Tally(), {percent: Tally() for percent in SLOWER}
+    for records in runs:
+        for comparison in compare.compare_with_baseline(records.cases, NUMPY.key):
+            key = comparison.case.contender.key
+            if key == AGAIN.key:
+                equal.add(comparison)
+            for percent, contender in SLOWER.items():
+                if key == contender.key:
+                    slower[percent].add(comparison)
+    return _row(name, "one run", equal, slower, "")
+
+
+def _between(name: str, runs: Sequence[Records]) -> str:
+    equal, slower = Tally(), {percent: Tally() for percent in SLOWER}
+    ended = 0
+    for before, after in pairwise(runs):
+        base = _only(before, NUMPY, "before")
+        same = compare.compare_runs(base, _only(after, NUMPY, "after"))
+        for comparison in same:
+            equal.add(comparison)
+        ended += bool(find_regressions(same, THRESHOLD_PERCENT))
+        for percent, contender in SLOWER.items():
+            for comparison in compare.compare_runs(base, _only(after, contender, "after")):
+                slower[percent].add(comparison)
+    pairs = len(runs) - 1
+    return _row(name, "two runs", equal, slower, f"{ended} of {pairs} ({ended / pairs:.1%})")
+
+
+def _only(records: Records, contender: Contender, label: str) -> Records:
+    """A run as if it had this contender alone, under NumPy's name.
+
+    A run of one contender has its control in every session. Here another NumPy has it in two of
+    the three: those stay, under names that the other run does not have.
+    """
+
+    def name(key: Contender) -> Contender:
+        if key.key == contender.key:
+            return NUMPY
+        return replace(key, framework=f"{key.framework} {label}")
+
+    return Records(tuple(replace(r, contender=name(r.contender)) for r in records.cases))
+
+
+def _row(name: str, where: str, equal: Tally, slower: dict[int, Tally], ended: str) -> str:
+    deviations = np.abs(equal.deviations)
+    found = [f"{t.verdicts[Verdict.SLOWER] / max(t.count, 1):.0%}" for t in slower.values()]
+    cells = [
+        name,
+        where,
+        str(equal.count),
+        f"{equal.different} ({equal.different / max(equal.count, 1):.1%})",
+        *found,
+        f"{np.expm1(np.median(deviations)):.1%}",
+        f"{np.expm1(np.quantile(deviations, 0.95)):.1%}",
+        f"±{np.expm1(np.median(equal.half_widths)):.1%}",
+        ended,
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

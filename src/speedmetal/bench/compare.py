@@ -22,8 +22,8 @@ EQUIVALENCE = 0.02  # an interval inside +-2 % means "equivalent"
 SIGNIFICANCE = 0.05
 # Of two runs, which share no rounds: of their regressions, which end a command with status 1.
 RUN_SIGNIFICANCE = 0.02
+CONTROL_ROUNDS = 3  # of a control in one session; what it deviates by chance counts as well
 LEAST_CONTROLS = 3  # below it nobody knows how far equal contenders are apart
-MANY_CONTROLS = 20  # from as many on, their quantile says it; fewer need a distribution
 # A result may exceed a ceiling by this factor before it is called implausible: the ceilings are
 # measured on the same noisy machine as the results.
 CEILING_SLACK = 1.5
@@ -172,7 +172,7 @@ def control_ratio(record: CaseRecord) -> Ratio | None:
     first = dict(zip(timing.rounds, timing.samples_nanoseconds, strict=True))
     second = dict(zip(timing.control_rounds, timing.control_nanoseconds, strict=True))
     common = tuple(sorted(first.keys() & second.keys()))
-    if len(common) < statistics.BOOTSTRAP_MINIMUM:
+    if len(common) < CONTROL_ROUNDS:
         return None
     return _paired_ratio(
         tuple(float(first[r]) for r in common), tuple(float(second[r]) for r in common)
@@ -182,25 +182,21 @@ def control_ratio(record: CaseRecord) -> Ratio | None:
 def noise_floor(records: Iterable[CaseRecord]) -> NoiseFloor:
     """The noise floor of a run's A/A controls; 0 with no pairs where there is none.
 
-    A case's controls are averaged over its sessions, as its ratios are. Of many cases the 95 %
-    quantile of their deviations is the floor; few are taken for normally distributed, and the
-    floor is Student's quantile times their root mean square.
+    What two processes of one contender differ by, beyond what their rounds say, is taken for normal
+    with a spread that is the same in all cases (:func:`~statistics.spread_beyond`); 95 % of it,
+    averaged over the run's sessions, is the floor. A case whose own rounds scatter widely weighs
+    little: its ratios have wide intervals anyway.
     """
     records = list(records)
     controls = [(r, ratio) for r in records if (ratio := control_ratio(r)) is not None]
     if not controls:
         return NoiseFloor(0.0, 0, 0)
     sessions = len({r.session for r in records})
-    by_case: dict[str, list[float]] = defaultdict(list)
-    for record, ratio in controls:
-        by_case[record.case.key].append(float(np.log(ratio.ratio)))
-    # A case whose controls are of fewer sessions deviates more than one of all would.
-    deviations = [abs(np.mean(d)) * np.sqrt(len(d) / sessions) for d in by_case.values()]
-    everything = np.concatenate([np.asarray(d) for d in by_case.values()])
-    floor = float(np.quantile(deviations, statistics.CONFIDENCE))
-    if len(deviations) < MANY_CONTROLS:
-        spread = float(np.sqrt(np.mean(everything**2) / sessions))
-        floor = max(floor, statistics.student_quantile(everything.size) * spread)
+    spread = statistics.spread_beyond(
+        [float(np.log(ratio.ratio)) for _, ratio in controls],
+        [ratio.log_half_width / statistics.NORMAL_QUANTILE for _, ratio in controls],
+    )
+    floor = statistics.NORMAL_QUANTILE * spread / float(np.sqrt(sessions))
     different = sum(verdict_of(r) in (Verdict.FASTER, Verdict.SLOWER) for _, r in controls)
     in_two = all(record.schema_version >= TWO_PROCESS_SCHEMA for record, _ in controls)
     return NoiseFloor(float(np.expm1(floor)), len(controls), different, in_two)
@@ -270,8 +266,8 @@ def _ratios(pairs: Sequence[Sequence[tuple[CaseRecord, CaseRecord]]]) -> list[Ra
     centres = statistics.moderate([_centre(tuple(logs[i])) for i in several])
     found: dict[int, Ratio] = {i: _one_session(logs[i][0]) for i in single}
     for i, centre in zip(several, centres, strict=True):
-        ratio = statistics.ratio_of_centre(centre, sum(len(session) for session in logs[i]))
-        found[i] = replace(ratio, sessions=len(logs[i]))
+        rounds = sum(len(session) for session in logs[i])
+        found[i] = statistics.ratio_of_centre(centre, rounds, len(logs[i]))
     return [found[i] for i in range(len(logs))]
 
 
@@ -341,7 +337,9 @@ def compare_runs(before: Records, after: Records) -> list[Comparison]:
     pairs = []
     for key, centre in zip(common, widened, strict=True):
         rounds = min(_rounds(later[key]), _rounds(earlier[key]))
-        pairs.append((later[key][-1], earlier[key][-1], statistics.ratio_of_centre(centre, rounds)))
+        sessions = min(len(later[key]), len(earlier[key]))
+        ratio = statistics.ratio_of_centre(centre, rounds, sessions)
+        pairs.append((later[key][-1], earlier[key][-1], ratio))
     floors = {**noise_floors(before.cases), **noise_floors(after.cases)}
     found = _judge(pairs, floors, RUN_SIGNIFICANCE)
     return [

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 MAXIMUM_WARM_CALLS = 50
-WARM_SECONDS = 0.2
+# The pilot rounds and the untimed call before each sample warm up as well.
+WARM_SECONDS = 0.05
 TREND = 0.02  # warm: the last five calls are within this of each other's halves
 MOST_DOUBLINGS = 17  # 131,072 calls
 
@@ -15,7 +16,7 @@ MOST_DOUBLINGS = 17  # 131,072 calls
 def warm_up(call: Callable[[], object], first_seconds: float) -> float:
     """Call until the last five times show no trend; returns seconds per call.
 
-    Bounded by 50 calls and 0.2 s; a call that takes longer than that by itself is warm after the
+    Bounded by 50 calls and 0.05 s; a call that takes longer than that by itself is warm after the
     one that the proof made, and is not repeated.
 
     Args:

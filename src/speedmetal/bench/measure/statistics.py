@@ -287,6 +287,43 @@ def difference(first: Centre, second: Centre) -> Centre:
     return Centre(first.mean - second.mean, pooled, freedom, sessions)
 
 
+NORMAL_QUANTILE = 1.959964  # of a two-sided 95 % interval
+CAUTION = 0.2  # the spread is not underestimated in four of five tables
+
+
+def spread_beyond(deviations: ArrayLike, standard_errors: ArrayLike) -> float:
+    """Standard deviation of what is left of deviations from zero beyond their own errors.
+
+    With d_i ~ N(0, s^2 + e_i^2), the s for which sum of d_i^2 / (s^2 + e_i^2) is the 20 % quantile
+    of its chi-squared distribution: an upper limit, the higher the fewer deviations there are.
+    0.0 where their own errors explain them.
+
+    Source: R. Paule and J. Mandel, J. Res. Natl. Bur. Stand. 87 (1982), with a confidence limit.
+
+    Args:
+        deviations: Of equal things; shape ``(n,)``, n at least 1.
+        standard_errors: Of each of them.
+
+    Example:
+        >>> spread_beyond([0.1, -0.1, 0.1, -0.1], [1.0, 1.0, 1.0, 1.0])
+        0.0
+        >>> 0.1 < spread_beyond([0.1, -0.1, 0.1, -0.1], [0.0, 0.0, 0.0, 0.0]) < 0.2
+        True
+    """
+    from scipy import optimize, special
+
+    squares = np.square(np.asarray(deviations, np.float64))
+    errors = np.square(np.minimum(np.asarray(standard_errors, np.float64), 1e3)) + LEAST_VARIANCE
+    wanted = float(special.chdtri(squares.size, 1 - CAUTION))
+
+    def excess(spread: float) -> float:
+        return float(np.sum(squares / (spread**2 + errors))) - wanted
+
+    if excess(0.0) <= 0:
+        return 0.0
+    return float(optimize.brentq(excess, 0.0, 2 * float(np.sqrt(squares.sum() / wanted)) + 1e-3))
+
+
 LEAST_VARIANCE = 1e-8  # of a logarithm: a clock's resolution lets nobody be better than 0.01 %
 MOST_PRIOR_FREEDOM = 30.0
 
@@ -339,7 +376,7 @@ def _fit_prior(centres: Sequence[Centre]) -> tuple[float, float]:
     return float(np.exp(np.mean(logs) + special.digamma(half) - np.log(half))), freedom
 
 
-def ratio_of_centre(centre: Centre, rounds: int) -> Ratio:
+def ratio_of_centre(centre: Centre, rounds: int, sessions: int) -> Ratio:
     """The ratio whose logarithm a centre is."""
     interval = centre.interval()
     return Ratio(
@@ -348,7 +385,7 @@ def ratio_of_centre(centre: Centre, rounds: int) -> Ratio:
         high=float(np.exp(min(interval.high, 700.0))),
         rounds=rounds,
         p_value=centre.p_value() if rounds >= LEAST_ROUNDS else 1.0,
-        sessions=round(centre.freedom) + 1,
+        sessions=sessions,
     )
 
 

@@ -340,7 +340,7 @@ class CaseMeasurement:
             return one.failure.status, one.failure.reason
         if not enough:
             return Status.SKIPPED, f"only {len(one.samples)} samples fitted into the budget"
-        clock = terms.slow_clock(one.turns)
+        clock = terms.wrong_clock(one.turns)
         if clock:
             return Status.IMPLAUSIBLE, clock
         breach = terms.breach(one.turns)

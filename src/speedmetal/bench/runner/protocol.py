@@ -99,13 +99,13 @@ class Sample(msgspec.Struct, frozen=True, tag=True):
 
 
 class Sampled(msgspec.Struct, frozen=True, tag=True):
-    """A sample, what the process used during it, and how long the whole turn took in it.
+    """A sample, and what the process used during it.
 
     ``failure`` says what is wrong with the last result; "" where it was right or not looked at.
     """
 
     nanoseconds: int
-    turn_nanoseconds: int
+    clock_nanoseconds: int = 0  # what the worker's clock says at the end of the turn
     device_nanoseconds: int | None = None
     cpu_nanoseconds: int = 0
     page_faults: int = 0

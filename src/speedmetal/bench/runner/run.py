@@ -30,6 +30,7 @@ from speedmetal.bench.record import (
     RunRecord,
     Status,
 )
+from speedmetal.bench.runner import unrest
 from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now
 from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import measure_ceilings, working_sets
@@ -197,6 +198,7 @@ class _Execution:
     control: tuple[str, WorkerProcess] | None = None  # of the present session
     ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by device
     kept: KeptDatasets = field(default_factory=KeptDatasets)
+    measured: list[CaseRecord] = field(default_factory=list)
 
     def run(self) -> None:
         options = self.options
@@ -208,9 +210,15 @@ class _Execution:
         self.writer.append([self._run_record()])
         for framework, reason in options.unavailable.items():
             self._find("unavailable", f"{framework}: {reason}", 0)
+        self._tell_machine(unrest.at_start())
         for session in range(1, options.sessions + 1):
             if self._pending(session):
                 self._run_session(session)
+        self._tell_machine(unrest.at_end(self.measured))
+
+    def _tell_machine(self, message: str) -> None:
+        if message:
+            self._find("machine", message, 0)
 
     def _run_record(self) -> RunRecord:
         options = self.options
@@ -291,6 +299,7 @@ class _Execution:
                 seed=self.options.seed,
             )
             records = self._run_cases(measuring, workers, reference, started, self.ceilings)
+            self.measured += records
             self._check_sizes(records, self.ceilings, session)
 
     @contextlib.contextmanager

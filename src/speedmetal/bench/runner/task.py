@@ -249,7 +249,6 @@ class Task:
         failure = self._failure_of(timed.outputs) if request.verify else ""
         return Sampled(
             nanoseconds=timed.nanoseconds,
-            turn_nanoseconds=timed.nanoseconds,  # the worker knows how long the whole turn took
             device_nanoseconds=timed.device_nanoseconds,
             cpu_nanoseconds=timed.usage.cpu_nanoseconds,
             page_faults=timed.usage.page_faults,
