@@ -43,6 +43,7 @@ from speedmetal.bench.runner.process import (
 )
 from speedmetal.bench.runner.protocol import Hello
 from speedmetal.bench.runner.rounds import Precision
+from speedmetal.bench.runner.scratch import scratch_folder
 from speedmetal.bench.store import Records, RecordWriter, read_records
 from speedmetal.errors import UserInputError
 
@@ -114,15 +115,15 @@ def run(options: RunOptions, observer: Observer) -> Records:
     done, run_id = _done_before(options)
     with (
         RecordWriter(options.out) as writer,
-        tempfile.TemporaryDirectory(prefix="speedmetal-", ignore_cleanup_errors=True) as scratch,
+        scratch_folder(tempfile.gettempdir()) as scratch,
         _memory_folder() as memory_scratch,
     ):
-        settings = replace(options.settings, scratch=scratch)
+        settings = replace(options.settings, scratch=str(scratch))
         execution = _Execution(
             replace(options, settings=settings),
             observer,
             writer,
-            Path(scratch),
+            scratch,
             memory_scratch,
             run_id,
             done,
@@ -137,10 +138,8 @@ def _memory_folder() -> Iterator[Path | None]:
     if not os.access(MEMORY_FILE_SYSTEM, os.W_OK):
         yield None
         return
-    with tempfile.TemporaryDirectory(
-        prefix="speedmetal-", dir=MEMORY_FILE_SYSTEM, ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+    with scratch_folder(MEMORY_FILE_SYSTEM) as folder:
+        yield folder
 
 
 _Done = set[tuple[int, str, str]]  # session, case key, contender key
