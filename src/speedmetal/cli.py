@@ -136,6 +136,13 @@ def bench(
             "  [default: default]"
         ),
     ] = None,
+    ceilings: Annotated[
+        str | None,
+        typer.Option(
+            help="kept (what this machine reaches is measured once a day), or fresh."
+            "  [default: kept]"
+        ),
+    ] = None,
     sessions: Annotated[
         int | None,
         typer.Option(help="Times that every framework is started anew.  [default: 3]"),
@@ -192,6 +199,7 @@ def bench(
             "timing": timing,
             "cache": cache,
             "memory": memory,
+            "ceilings": ceilings,
             "sessions": sessions,
             "threads": threads,
             "budget": budget,

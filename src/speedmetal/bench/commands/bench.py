@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timing": "latency",
     "cache": "warm",
     "memory": "default",
+    "ceilings": "kept",
     "sessions": 3,
     "case_timeout": "8m",
     "seed": 0,
@@ -47,6 +48,7 @@ _CHOICES = {
     "timing": ("latency", "throughput"),
     "cache": ("warm", "cold"),
     "memory": ("default", "kept"),
+    "ceilings": ("kept", "fresh"),
 }
 
 
@@ -170,6 +172,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         command=request.command(resume=request.resume),
         arguments={**request.stored, **request.given},
         unavailable={a.framework.name: a.reason for a in available if not a.is_available},
+        fresh_ceilings=request["ceilings"] == "fresh",
     )
 
 

@@ -423,4 +423,9 @@ def _sample_nanoseconds(device: str) -> int:
 
 def utc_now() -> str:
     """The time in UTC, ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return utc_of(time.time())
+
+
+def utc_of(seconds: float) -> str:
+    """A time in seconds since 1970 in UTC, ISO 8601, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,18 +1,27 @@
-"""Ceilings of each device: the best of everybody who computes on it."""
+"""Ceilings of each device: the best of everybody who computes on it.
+
+They are taken rate by rate, the cheap ones first, so that they can end at any of them: without the
+rates of small arrays, results in a cache would seem faster than the machine. What was measured in
+the last day is not measured again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.measure.ceilings import host_bandwidth
-from speedmetal.bench.record import Contender, CopyPoint
+from speedmetal.bench.record import Contender, CopyPoint, EnvironmentRecord
+from speedmetal.bench.runner.kept_rates import KeptRates, Rates, key_of
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import CeilingsMeasured, MeasureCeilings
 
-CEILING_SECONDS = 0.1  # per rate; a run of six contenders spends about ten seconds on them
+CEILING_SECONDS = 0.1  # per rate
 CEILING_TIMEOUT_SECONDS = 120.0
+PLAIN = "plain copies and reads"
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class DeviceCeilings:
     read: list[CopyPoint]
     flops_per_second: dict[str, float]
     call_floor_seconds: dict[str, float]
+    measured_at: float  # the oldest of them, in seconds since 1970
 
 
 def working_sets(last_level_cache_bytes: int) -> list[int]:
@@ -39,79 +49,141 @@ def working_sets(last_level_cache_bytes: int) -> list[int]:
     return [*sizes, largest]
 
 
-def measure_ceilings(
-    workers: Mapping[str, WorkerProcess],
-    contenders: Collection[Contender],
-    sizes: Sequence[int],
-    dtypes: Sequence[str],
-    settings: Settings,
-    on_phase: Callable[[str], None],
-    on_failure: Callable[[Contender, str], None],
-) -> dict[str, DeviceCeilings]:
-    """Ceilings by device.
+@dataclass
+class CeilingMeter:
+    """Measures ceilings, and remembers them.
 
     Args:
         workers: By contender key.
-        contenders: Those that were started.
-        sizes: Working sets in bytes.
+        sizes: Working sets in bytes, the smallest first.
         dtypes: Of the matrix products.
         settings: The run's.
+        environment: The run's.
+        kept: What other runs measured.
+        limit_seconds: How long all of it may take.
         on_phase: Told what is going on.
         on_failure: Told who could not be measured, and why; the others count.
     """
-    measured: dict[str, dict[str, CeilingsMeasured]] = {c.device: {} for c in contenders}
-    seen = set()
-    for contender in contenders:
-        on_phase(f"measuring this machine's ceilings with {contender.key}")
-        # A framework's second mode reaches no more, and may compile for each size.
-        is_first = (contender.framework, contender.device) not in seen
-        seen.add((contender.framework, contender.device))
-        request = MeasureCeilings(
-            list(sizes) if is_first else [], list(dtypes) if is_first else [], CEILING_SECONDS
+
+    workers: Mapping[str, WorkerProcess]
+    sizes: Sequence[int]
+    dtypes: Sequence[str]
+    settings: Settings
+    environment: EnvironmentRecord
+    kept: KeptRates
+    limit_seconds: float
+    on_phase: Callable[[str], None]
+    on_failure: Callable[[Contender, str], None]
+    missing: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def measure(self, contenders: Sequence[Contender]) -> dict[str, DeviceCeilings]:
+        """Ceilings by device; ``missing`` says what there was no time for.
+
+        Args:
+            contenders: Those that were started.
+        """
+        deadline = time.monotonic() + self.limit_seconds
+        measured: dict[str, dict[str, Rates]] = {c.device: {} for c in contenders}
+        seen = set()
+        for number, contender in enumerate(contenders):
+            # A framework's second mode reaches no more, and may compile for each size.
+            is_first = (contender.framework, contender.device) not in seen
+            seen.add((contender.framework, contender.device))
+            share = (deadline - time.monotonic()) / (len(contenders) - number + 1)
+            try:
+                rates = self._rates_of(contender, share, everything=is_first)
+            except WorkerFailedError as error:
+                self.on_failure(contender, f"ceilings could not be measured: {error.reason}")
+                continue
+            measured[contender.device][contender.key] = rates
+        if "cpu" in measured:  # no framework may be needed for what plain copies reach
+            measured["cpu"][PLAIN] = self._plain_rates(deadline - time.monotonic())
+        return {device: self._combine(rates) for device, rates in measured.items()}
+
+    def _rates_of(self, contender: Contender, limit_seconds: float, *, everything: bool) -> Rates:
+        worker = self.workers[contender.key]
+
+        def ask(sizes: list[int], dtypes: list[str]) -> CeilingsMeasured:
+            request = MeasureCeilings(sizes, dtypes, CEILING_SECONDS)
+            return worker.ask(request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS)
+
+        sizes, dtypes = (self.sizes, self.dtypes) if everything else ((), ())
+        return self._complete(contender, ask, sizes, dtypes, limit_seconds)
+
+    def _plain_rates(self, limit_seconds: float) -> Rates:
+        def ask(sizes: list[int], _: list[str]) -> CeilingsMeasured:
+            copied, was_read = host_bandwidth(self.settings.threads, sizes[0], CEILING_SECONDS)
+            point = partial(CopyPoint, working_set_bytes=sizes[0])
+            return CeilingsMeasured(
+                [point(bytes_per_second=copied)], [point(bytes_per_second=was_read)], {}, 0.0
+            )
+
+        return self._complete(None, ask, self.sizes, (), limit_seconds)
+
+    def _complete(
+        self,
+        contender: Contender | None,
+        ask: Callable[[list[int], list[str]], CeilingsMeasured],
+        sizes: Sequence[int],
+        dtypes: Sequence[str],
+        limit_seconds: float,
+    ) -> Rates:
+        """What is kept of one contender, and what is not kept but wanted, as far as time goes."""
+        name = contender.key if contender else PLAIN
+        key = key_of(self.environment, contender, CEILING_SECONDS)
+        found = self.kept.find(key)
+        rates = found or Rates.none_yet()
+        there = {point.working_set_bytes for point in rates.answer.copy}
+        steps: list[tuple[list[int], list[str]]] = [
+            *(([size], []) for size in sizes if size not in there),
+            *(([], [dtype]) for dtype in dtypes if dtype not in rates.dtypes),
+        ]
+        if not steps and found is None:
+            steps = [([], [])]  # the call floor alone
+        if steps:
+            self.on_phase(f"measuring this machine's ceilings (kept for a day): {name}")
+        deadline = time.monotonic() + limit_seconds
+        last = 0.0  # the next step takes at least as long
+        for number, (step_sizes, step_dtypes) in enumerate(steps):
+            start = time.monotonic()
+            if number and start + last > deadline:
+                self.missing.append(f"{name}: {_list_steps(steps[number:])}")
+                break
+            rates = rates.joined(ask(step_sizes, step_dtypes), step_dtypes)
+            last = time.monotonic() - start
+        self.used.add(key)
+        if steps:
+            self.kept.keep(key, rates)
+        return rates
+
+    def _combine(self, measured: Mapping[str, Rates]) -> DeviceCeilings:
+        rates: dict[str, float] = {}
+        answers = {name: one.answer for name, one in measured.items()}
+        for answer in answers.values():
+            for dtype, rate in answer.flops_per_second.items():
+                key = f"{dtype}/{self.settings.precision}"
+                rates[key] = max(rates.get(key, 0.0), rate)
+        return DeviceCeilings(
+            copy=_best_points(answer.copy for answer in answers.values()),
+            read=_best_points(answer.read for answer in answers.values()),
+            flops_per_second=rates,
+            call_floor_seconds={
+                name: answer.call_floor_seconds for name, answer in answers.items() if name != PLAIN
+            },
+            measured_at=min((one.measured_at for one in measured.values()), default=time.time()),
         )
-        try:
-            answer = workers[contender.key].ask(request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS)
-        except WorkerFailedError as error:
-            on_failure(contender, f"ceilings could not be measured: {error.reason}")
-            continue
-        measured[contender.device][contender.key] = answer
-    on_phase("measuring this machine's ceilings with plain copies and reads")
-    return {
-        device: _combine_ceilings(answers, _host_points(sizes, settings.threads, device), settings)
-        for device, answers in measured.items()
-    }
 
 
-_Points = tuple[list[CopyPoint], list[CopyPoint]]
+def _list_steps(steps: Sequence[tuple[list[int], list[str]]]) -> str:
+    """Steps for people: ``"32 MiB, 256 MiB, products of float32"``."""
+    sizes = [_binary_size(size) for step_sizes, _ in steps for size in step_sizes]
+    products = [f"products of {dtype}" for _, dtypes in steps for dtype in dtypes]
+    return ", ".join([*sizes, *products]) or "one call"
 
 
-def _host_points(sizes: Sequence[int], threads: int, device: str) -> _Points:
-    """What plain copies and reads on all threads reach: no framework may be needed for it."""
-    copy: list[CopyPoint] = []
-    read: list[CopyPoint] = []
-    if device != "cpu":
-        return copy, read
-    for size in sizes:
-        copied, was_read = host_bandwidth(threads, size, CEILING_SECONDS)
-        copy.append(CopyPoint(working_set_bytes=size, bytes_per_second=copied))
-        read.append(CopyPoint(working_set_bytes=size, bytes_per_second=was_read))
-    return copy, read
-
-
-def _combine_ceilings(
-    answers: Mapping[str, CeilingsMeasured], host: _Points, settings: Settings
-) -> DeviceCeilings:
-    rates: dict[str, float] = {}
-    for answer in answers.values():
-        for dtype, rate in answer.flops_per_second.items():
-            key = f"{dtype}/{settings.precision}"
-            rates[key] = max(rates.get(key, 0.0), rate)
-    return DeviceCeilings(
-        copy=_best_points([*(answer.copy for answer in answers.values()), host[0]]),
-        read=_best_points([*(answer.read for answer in answers.values()), host[1]]),
-        flops_per_second=rates,
-        call_floor_seconds={key: a.call_floor_seconds for key, a in answers.items()},
-    )
+def _binary_size(size: int) -> str:
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
 
 
 def _best_points(curves: Iterable[Sequence[CopyPoint]]) -> list[CopyPoint]:

@@ -159,6 +159,8 @@ class Budget:
     CONTENDER_SHARE = 0.25
     # Kept back while cases are left: the dearest ones come last, and small overdrafts add up.
     RESERVED_SHARES = 2
+    # Of the whole budget, for what the machine reaches.
+    CEILING_SHARE = 0.15
 
     @property
     def left_seconds(self) -> float:
@@ -169,6 +171,13 @@ class Budget:
     @property
     def is_spent(self) -> bool:
         return self.left_seconds <= 0
+
+    @property
+    def ceiling_seconds(self) -> float:
+        """What the ceilings may take."""
+        if self.total_seconds is None:
+            return float("inf")
+        return self.CEILING_SHARE * self.total_seconds
 
     def case_seconds(self, cases_left: int) -> float:
         """What one case may take, preparation included."""

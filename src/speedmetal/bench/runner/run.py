@@ -31,9 +31,10 @@ from speedmetal.bench.record import (
     Status,
 )
 from speedmetal.bench.runner import unrest
-from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now
+from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now, utc_of
 from speedmetal.bench.runner.datasets import KeptDatasets
-from speedmetal.bench.runner.device_ceilings import measure_ceilings, working_sets
+from speedmetal.bench.runner.device_ceilings import CeilingMeter, working_sets
+from speedmetal.bench.runner.kept_rates import KeptRates
 from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.plan import Budget, expected_seconds
 from speedmetal.bench.runner.process import (
@@ -72,6 +73,7 @@ class RunOptions:
         command: As the user typed it, for the record.
         arguments: The options that the user gave, from which a continuation takes its own.
         unavailable: Framework -> why it does not take part.
+        fresh_ceilings: Measure what the machine reaches, whatever was measured in the last day.
     """
 
     suite: str
@@ -90,6 +92,7 @@ class RunOptions:
     command: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    fresh_ceilings: bool = False
 
 
 class Observer(Protocol):
@@ -300,6 +303,7 @@ class _Execution:
             records = self._run_cases(measuring, workers, reference, started, self.ceilings)
             self.measured += records
             self._check_sizes(records, self.ceilings, session)
+            self._forget_beaten_rates(records, session)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[tuple[dict[str, WorkerProcess], WorkerProcess]]:
@@ -422,22 +426,27 @@ class _Execution:
         session: int,
         record: EnvironmentRecord,
     ) -> dict[str, CeilingRecord]:
-        measured = measure_ceilings(
-            workers,
-            started,
-            working_sets(self.machine.last_level_cache_bytes),
-            sorted({case.dtype for case in self.options.cases}),
-            self.options.settings,
+        self.meter = CeilingMeter(
+            workers=workers,
+            sizes=working_sets(self.machine.last_level_cache_bytes),
+            dtypes=sorted({case.dtype for case in self.options.cases}),
+            settings=self.options.settings,
+            environment=record,
+            kept=KeptRates(fresh=self.options.fresh_ceilings),
+            limit_seconds=self.budget.ceiling_seconds,
             on_phase=partial(self.observer.phase, ""),
             on_failure=lambda contender, reason: self._find(
                 "ceilings", f"{contender.key}: {reason}", session, contender.key
             ),
         )
+        measured = self.meter.measure([c for c in self.options.contenders if c in started])
+        if self.meter.missing:
+            self._find("ceilings", self._shortage(self.meter), session)
         ceilings = {
             device: CeilingRecord(
                 run_id=self.run_id,
                 session=session,
-                time_utc=utc_now(),
+                time_utc=utc_of(found.measured_at),
                 environment=record.key,
                 device=device,
                 copy=found.copy,
@@ -449,3 +458,23 @@ class _Execution:
         }
         self.writer.append(ceilings.values())
         return ceilings
+
+    def _shortage(self, meter: CeilingMeter) -> str:
+        return (
+            f"the budget of {self.options.budget_seconds:.3g} s leaves {meter.limit_seconds:.3g} s"
+            f" ({self.budget.CEILING_SHARE:.0%}) for this machine's ceilings; not measured:"
+            f" {'; '.join(meter.missing)}. Shares of ceilings lack them; the next run goes on with"
+            " them, a longer --budget measures all at once"
+        )
+
+    def _forget_beaten_rates(self, records: Sequence[CaseRecord], session: int) -> None:
+        """Rates that a result beats may have been measured on a busier machine, a while ago."""
+        if any(r.status is Status.IMPLAUSIBLE and r.timing is not None for r in records):
+            for key in self.meter.used:
+                self.meter.kept.forget(key)
+            self._find(
+                "ceilings",
+                "results are faster than the rates measured here; these are not kept: if the"
+                " machine was busy then, the next run measures better ones",
+                session,
+            )

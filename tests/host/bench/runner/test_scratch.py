@@ -1,4 +1,4 @@
-"""Scratch folders: nothing is left of a run that was killed, and nothing is taken from a live one."""
+"""Scratch folders: nothing is left of a run that was killed, and a live one keeps its own."""
 
 from __future__ import annotations
 
@@ -45,11 +45,16 @@ def owner(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 def test_a_folder_goes_with_its_run(tmp_path: Path) -> None:
     """Proves that it is private while it is there, and removed when its run ends, by an exception
     as well."""
-    with pytest.raises(KeyboardInterrupt), scratch_folder(tmp_path) as folder:
-        assert folder.stat().st_mode & 0o77 == 0
-        (folder / "deep").mkdir()
-        (folder / "deep" / "data").touch()
-        raise KeyboardInterrupt
+
+    def use_and_fail() -> None:
+        with scratch_folder(tmp_path) as folder:
+            assert folder.stat().st_mode & 0o77 == 0
+            (folder / "deep").mkdir()
+            (folder / "deep" / "data").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use_and_fail()
     assert not any(tmp_path.iterdir())
 
 

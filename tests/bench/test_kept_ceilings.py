@@ -1,0 +1,170 @@
+"""What the machine reaches: measured once a day, within a share of the budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from planted import Silent, case_of, measure
+
+from speedmetal.bench import compare
+from speedmetal.bench.frameworks.base import Settings
+from speedmetal.bench.record import CeilingRecord, Status
+from speedmetal.bench.runner import device_ceilings, kept_rates
+from speedmetal.bench.runner.plan import Budget
+from speedmetal.bench.store import Records
+
+RELU = case_of("relu", shape=[32, 32])
+
+
+class Listening(Silent):
+    """Keeps the steps of a run as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phases: list[str] = []
+
+    def phase(self, case: str, text: str) -> None:
+        self.phases.append(text)
+
+    @property
+    def measured(self) -> list[str]:
+        """Whose rates were measured."""
+        start = "measuring this machine's ceilings (kept for a day): "
+        return [text.removeprefix(start) for text in self.phases if text.startswith(start)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    """Measures one case on NumPy, in a file of its own; who was measured, and the records."""
+    runs = iter(range(100))
+
+    def make(**options: object) -> tuple[list[str], Records]:
+        observer = Listening()
+        options = {"sessions": 1} | options
+        names = options.pop("names", ["HONEST"])
+        records = measure(tmp_path / f"{next(runs)}.jsonl", [RELU], names, observer, **options)
+        return observer.measured, records
+
+    return make
+
+
+HONEST, PLAIN = "planted:HONEST:cpu:eager", device_ceilings.PLAIN
+
+
+def ceilings(records: Records) -> dict[str, object]:
+    (record,) = records.ceilings
+    return {
+        name: getattr(record, name)
+        for name in CeilingRecord.__struct_fields__
+        if name not in ("run_id", "environment")
+    }
+
+
+def test_another_run_measures_nothing_again(run) -> None:
+    """Proves that a second run takes over every rate and the time at which it was measured."""
+    measured, first = run()
+    assert measured == [HONEST, PLAIN]
+    measured, second = run()
+    assert measured == []
+    assert ceilings(second) == ceilings(first)
+    assert len(first.ceilings[0].copy) == 3
+
+
+def test_who_is_new_is_measured(run) -> None:
+    """Proves that rates are kept by contender: one more costs only its own."""
+    run()
+    measured, _ = run(names=["HONEST", "SLOW_CELL"])
+    assert measured == ["planted:SLOW_CELL:cpu:eager"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fresh_ceilings": True},
+        {"settings": Settings(1, "ieee", "kept")},
+    ],
+    ids=["fresh", "memory"],
+)
+def test_kept_rates_are_of_the_same_terms(run, options: dict[str, object]) -> None:
+    """Proves that another memory policy has rates of its own, and that fresh ones can be had."""
+    run()
+    assert run(**options)[0] == [HONEST, PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("function", "value"), [("platform.node", "another"), ("sys.prefix", "/another")]
+)
+def test_rates_of_another_place_are_not_trusted(
+    run, monkeypatch: pytest.MonkeyPatch, function: str, value: str
+) -> None:
+    """Proves that neither another machine with the same home folder nor another Python
+    environment takes them over."""
+    run()
+    replacement = (lambda: value) if function == "platform.node" else value
+    monkeypatch.setattr(f"speedmetal.bench.runner.kept_rates.{function}", replacement)
+    assert run()[0] == [HONEST, PLAIN]
+
+
+def test_rates_are_kept_for_a_day(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that old rates are measured anew, and those from the future as well."""
+    run()
+    now = kept_rates.time.time()
+    for moment in (now + kept_rates.KEPT_SECONDS + 1, now - 3600):
+        monkeypatch.setattr(kept_rates.time, "time", lambda moment=moment: moment)
+        assert run()[0] == [HONEST, PLAIN]
+
+
+def test_damaged_rates_are_measured_anew(run, cache: Path) -> None:
+    """Proves that a cache file that was altered is no fault."""
+    run()
+    for path in cache.iterdir():
+        path.write_bytes(path.read_bytes()[:-3])
+    assert run()[0] == [HONEST, PLAIN]
+
+
+def test_no_cache_is_no_fault(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that a run without a cache folder measures its rates, and warns of nothing."""
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "0")
+    assert run()[0] == run()[0] == [HONEST, PLAIN]
+
+
+def test_ceilings_shrink_with_the_budget(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that a budget which pays for little leaves the rates of large arrays out and says
+    which, and that the next run measures them alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Budget, "CEILING_SHARE", 0.0)
+        measured, short = run(budget_seconds=60.0)
+    assert measured == [HONEST, PLAIN]
+    assert [len(record.copy) for record in short.ceilings] == [1]
+    (finding,) = short.findings
+    assert finding.kind == "ceilings"
+    assert finding.message == (
+        "the budget of 60 s leaves 0 s (0%) for this machine's ceilings; not measured:"
+        f" {HONEST}: 1 MiB, 16 MiB, products of float32; {PLAIN}: 1 MiB, 16 MiB. Shares of ceilings"
+        " lack them; the next run goes on with them, a longer --budget measures all at once"
+    )
+    assert short.cases[0].status is Status.OK
+    measured, whole = run()
+    assert measured == [HONEST, PLAIN]
+    assert [len(record.copy) for record in whole.ceilings] == [3]
+    assert not whole.findings
+
+
+def test_rates_that_a_result_beats_are_not_kept(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that what was measured on a busy machine does not spoil a whole day."""
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "CEILING_SLACK", 0.0)  # every result is beyond the ceilings
+        _, beaten = run()
+    assert beaten.cases[0].status is Status.IMPLAUSIBLE
+    assert "are faster than the rates measured here" in beaten.findings[-1].message
+    assert run()[0] == [HONEST, PLAIN]
