@@ -211,12 +211,8 @@ class Sampling:
     def _take_turn(self, one: Series, number: int) -> bool:
         # A slow one is not called once more at the end (see case.py): all its samples are verified.
         verify = not one.wakes or self.generator.random() < VERIFY_SHARE
-        request = Sample(
-            calls=one.calls,
-            wake=one.wakes,
-            verify=verify,
-            processors=self.placement.of_round(number, one.prepared.busy_threads),
-        )
+        processors = self.placement.of_round(number, one.prepared.busy_threads)
+        request = Sample(calls=one.calls, wake=one.wakes, verify=verify, processors=processors)
         start = time.monotonic_ns()
         try:
             sampled = one.worker.ask(request, Sampled, max(one.account.left_seconds, 1.0))
@@ -229,7 +225,7 @@ class Sampling:
         finally:
             taken = time.monotonic_ns() - start
             one.account.used_seconds += taken / 1e9
-        turn = terms.Turn(start, taken, sampled, one.calls, is_verified=verify)
+        turn = terms.Turn(start, taken, sampled, one.calls, verify, len(processors))
         one.turns.append(turn)
         broken = turn.clock_failure()
         if sampled.failure:

@@ -17,6 +17,7 @@ from speedmetal.bench.runner.protocol import Sampled
 # How far two honest clocks may be apart in a turn: the message's way, and a busy machine.
 CLOCK_SLACK = 1.02
 CLOCK_SLACK_NANOSECONDS = 2_000_000
+CPU_SLACK = 1.1
 # Two clocks are held against each other over at least this long; a busy machine can deliver an
 # answer this much late.
 CLOCK_SPAN_SECONDS = 0.2
@@ -39,6 +40,7 @@ class Turn:
     sampled: Sampled
     calls: int
     is_verified: bool
+    processors: int = 0  # that it had; 0 where it may have had any
 
     @property
     def seconds(self) -> float:
@@ -66,6 +68,14 @@ class Turn:
             return (
                 f"the clock of its process is wrong: a sample took {sample / 1e9:.3g} s by it, in a"
                 f" turn that ended after {self.seconds:.3g} s"
+            )
+        used = self.sampled.cpu_nanoseconds
+        if self.processors and used > (
+            CPU_SLACK * self.processors * sample + CLOCK_SLACK_NANOSECONDS
+        ):
+            return (
+                f"the clock of its process is wrong: {used / 1e9:.3g} s on {self.processors}"
+                f" processors within {sample / 1e9:.3g} s"
             )
         return ""
 
