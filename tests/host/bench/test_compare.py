@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
@@ -18,6 +19,7 @@ from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
     CeilingRecord,
+    Conditions,
     Contender,
     CopyPoint,
     Status,
@@ -214,50 +216,165 @@ def test_a_summary_is_in_seconds_per_call() -> None:
 # -- Tables --------------------------------------------------------------------------------------
 
 
-def verdicts(records: Sequence[CaseRecord]) -> dict[tuple[str, str], Verdict]:
-    found = compare.compare_with_baseline(records, BASELINE)
-    return {(c.case.group, c.case.contender.key): c.verdict for c in found}
+def case_number(number: int) -> dict[str, Any]:
+    return {"parameters": {"n": number}}
+
+
+def controlled(samples: Sequence[float], control: Sequence[float], **changes: Any) -> CaseRecord:
+    timed = {
+        "control_nanoseconds": [round(c) for c in control],
+        "control_rounds": list(range(len(control))),
+    }
+    return record(samples, timed=timed, **changes)
+
+
+def controls(factor: float = 1.001, count: int = 4, **changes: Any) -> list[CaseRecord]:
+    """Cases of the baseline alone, whose second process takes ``factor`` times as long."""
+    return [
+        controlled(
+            [MILLISECOND] * 10,
+            [MILLISECOND * factor] * 10,
+            contender=BASELINE,
+            case=case_number(-1 - index),
+            **changes,
+        )
+        for index in range(count)
+    ]
+
+
+def compared(
+    records: Sequence[CaseRecord], control_factor: float = 1.001
+) -> dict[tuple[int, str], compare.Comparison]:
+    """Comparisons by the case's number and the contender, in a run whose controls are at hand."""
+    table = [*records, *controls(control_factor)]
+    found = compare.compare_with_baseline(table, BASELINE)
+    return {(c.case.case.parameters["n"], c.case.contender.key): c for c in found}
+
+
+def verdicts(
+    records: Sequence[CaseRecord], control_factor: float = 1.001
+) -> dict[tuple[int, str], Verdict]:
+    return {key: c.verdict for key, c in compared(records, control_factor).items()}
 
 
 def test_every_contender_is_compared_with_the_baseline_of_its_own_group() -> None:
-    """Proves the pairs of a table: groups do not mix, the baseline is not its own contender, and
-    a case without the baseline is left out."""
+    """Proves the pairs of a table: groups and cases do not mix, the baseline is not its own
+    contender, and a case without the baseline is left out."""
     table = [
         record(noisy(1), contender=BASELINE),
         record(noisy(2, centre=2 * MILLISECOND)),
         record(noisy(3, centre=MILLISECOND / 2), contender="jax:cpu:compiled"),
-        record(noisy(4, centre=8 * MILLISECOND), contender=BASELINE, group="h"),
-        record(noisy(5, centre=2 * MILLISECOND), group="h"),
-        record(noisy(6), group="without a baseline"),
-        record(None, group="h", contender="mlx:cpu:eager", status=Status.UNSUPPORTED),
+        record(noisy(4, centre=8 * MILLISECOND), contender=BASELINE, case=case_number(2)),
+        record(noisy(5, centre=2 * MILLISECOND), case=case_number(2)),
+        record(noisy(9), contender=BASELINE, case=case_number(2), group="of memory"),
+        record(noisy(6), case=case_number(3)),
+        record(None, case=case_number(2), contender="mlx:cpu:eager", status=Status.UNSUPPORTED),
     ]
     assert verdicts(table) == {
-        ("g", "torch:cpu:eager"): Verdict.SLOWER,
-        ("g", "jax:cpu:compiled"): Verdict.FASTER,
-        ("h", "torch:cpu:eager"): Verdict.FASTER,
+        (1, "torch:cpu:eager"): Verdict.SLOWER,
+        (1, "jax:cpu:compiled"): Verdict.FASTER,
+        (2, "torch:cpu:eager"): Verdict.FASTER,
     }
     comparison = compare.compare_with_baseline(table, BASELINE)[0]
     assert comparison.against is table[0]
     assert comparison.case is table[1]
 
 
-def test_the_noise_floor_of_the_session_blocks_a_smaller_difference() -> None:
-    """Proves that the same 10 % is a verdict in a quiet session and none in a noisy one."""
-
-    def table(control_factor: float) -> list[CaseRecord]:
-        base = noisy(1, spread=0.002)
-        control = {
-            "control_nanoseconds": [round(s * control_factor) for s in base],
-            "control_rounds": list(range(len(base))),
-        }
-        return [
-            record(base, contender=BASELINE, timed=control),
-            record(noisy(2, centre=1.1 * MILLISECOND, spread=0.002)),
+def sessions(
+    factors: Sequence[float],
+    *,
+    seed: int = 0,
+    rounds: int = 7,
+    spread: float = 0.01,
+    **changes: Any,
+) -> list[CaseRecord]:
+    """A contender and the baseline in as many sessions as factors: so much slower in each."""
+    found = []
+    for session, factor in enumerate(factors, 1):
+        place = {"session": session, "group": f"g{session}", **changes}
+        draw = 100 * seed + 2 * session
+        found += [
+            record(noisy(draw, rounds, spread=spread), contender=BASELINE, **place),
+            record(noisy(draw + 1, rounds, factor * MILLISECOND, spread), **place),
         ]
+    return found
 
-    key = ("g", "torch:cpu:eager")
-    assert verdicts(table(1.01))[key] is Verdict.SLOWER
-    assert verdicts(table(1.30))[key] is Verdict.UNDECIDED
+
+TORCH = (1, "torch:cpu:eager")
+
+
+def test_several_sessions_give_one_comparison() -> None:
+    """Proves that three sessions are one line of the table: their mean of log-ratios, all rounds
+    of all of them, and the last records of either."""
+    table = sessions([1.2, 1.3, 1.4])
+    ((key, found),) = compared(table).items()
+    assert key == TORCH
+    assert found.ratio.ratio == pytest.approx((1.2 * 1.3 * 1.4) ** (1 / 3), rel=0.01)
+    assert (found.ratio.rounds, found.ratio.sessions) == (21, 3)
+    assert found.case is table[-1]
+    assert found.against is table[-2]
+    # Student's t with two degrees of freedom, of the three log-ratios.
+    logs = np.log([1.2, 1.3, 1.4])
+    reach = 4.303 * np.std(logs, ddof=1) / math.sqrt(3)
+    assert found.ratio.log_half_width == pytest.approx(reach, rel=0.15)
+
+
+def test_what_differs_between_sessions_bounds_the_ratio() -> None:
+    """Proves that 10 % in every session is a verdict, and -20 %, 10 % and 40 % is none, however
+    many rounds each session has."""
+    agreeing = sessions([1.1, 1.1, 1.1], rounds=60)
+    disagreeing = sessions([0.8, 1.1, 1.4], rounds=60)
+    assert verdicts(agreeing)[TORCH] is Verdict.SLOWER
+    assert verdicts(disagreeing)[TORCH] is Verdict.UNDECIDED
+
+
+def test_sessions_that_disagree_are_not_excused_by_others() -> None:
+    """Proves that one case whose processes differ by half keeps that doubt among 30 cases that
+    know nothing of it, which lend it their narrow intervals no more than a wide one."""
+    quiet = [
+        one
+        for number in range(2, 32)
+        for one in sessions([1.1, 1.1, 1.1], seed=number, case=case_number(number))
+    ]
+    found = verdicts([*sessions([0.8, 0.82, 1.3]), *quiet])
+    assert found.pop(TORCH) is Verdict.UNDECIDED
+    assert set(found.values()) == {Verdict.SLOWER}
+
+
+def test_the_noise_floor_of_the_run_blocks_a_smaller_difference() -> None:
+    """Proves that the same 10 % is a verdict in a quiet run and none in a noisy one."""
+    table = [
+        record(noisy(1, spread=0.002), contender=BASELINE),
+        record(noisy(2, centre=1.1 * MILLISECOND, spread=0.002)),
+    ]
+    assert verdicts(table, 1.01)[TORCH] is Verdict.SLOWER
+    assert verdicts(table, 1.30)[TORCH] is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("made", "decides"),
+    [
+        (controls(count=3), True),
+        (controls(count=2), False),
+        ([], False),
+        (controls(schema_version=1), False),  # both labels of a control shared a process
+        ([*controls(count=3), *controls(count=1, schema_version=1)], False),
+        (controls(run_id="another"), False),
+    ],
+)
+def test_no_verdict_where_the_floor_is_not_known(made: list[CaseRecord], *, decides: bool) -> None:
+    """Proves that three controls, each in two processes and of the same run, are needed for any
+    verdict, be it of a ratio of 3 or of equality, and that the note says so."""
+    table = [
+        record(noisy(1, spread=0.002), contender=BASELINE),
+        record(noisy(2, centre=3 * MILLISECOND, spread=0.002)),
+        record(noisy(3, spread=0.002), contender="jax:cpu:eager"),
+    ]
+    found = compare.compare_with_baseline([*table, *made], BASELINE)
+    expected = [Verdict.SLOWER, Verdict.EQUIVALENT] if decides else [Verdict.UNDECIDED] * 2
+    assert [c.verdict for c in found] == expected
+    note = "" if decides else "the noise floor is not known: too few controls in two processes"
+    assert {c.note for c in found} == {note}
 
 
 def test_a_difference_among_many_tests_must_be_significant_after_adjustment() -> None:
@@ -267,29 +384,30 @@ def test_a_difference_among_many_tests_must_be_significant_after_adjustment() ->
         record([100_000] * 8, contender=BASELINE),
         record([110_000 + 10 * n for n in range(8)]),
     ]
-    assert verdicts(pair)["g", "torch:cpu:eager"] is Verdict.SLOWER
+    assert verdicts(pair)[TORCH] is Verdict.SLOWER
     ties = []
     for index in range(40):
-        group = f"tie {index}"
-        ties.append(record(noisy(2 * index, spread=0.05), contender=BASELINE, group=group))
-        ties.append(record(noisy(2 * index + 1, spread=0.05), group=group))
-    found = verdicts([*pair, *ties])
-    assert found["g", "torch:cpu:eager"] is Verdict.UNDECIDED
+        case = case_number(2 + index)
+        ties.append(record(noisy(2 * index, spread=0.05), contender=BASELINE, case=case))
+        ties.append(record(noisy(2 * index + 1, spread=0.05), case=case))
+    assert verdicts([*pair, *ties])[TORCH] is Verdict.UNDECIDED
 
 
-def test_few_rounds_rest_on_their_interval_alone() -> None:
-    """Proves that 5 rounds, too few for the test, still give a verdict where it is clear, that
-    the p-values of others stay with their own comparison, and that 5 ties give none."""
-    clear = [1.0, 1.001, 1.002, 1.001, 1.0]
+def test_no_verdict_with_fewer_than_six_rounds() -> None:
+    """Proves that 5 rounds, which no test finds significant, decide nothing however clear, and say
+    why; that 6 do; and that the p-values of others stay with their own comparison."""
+    clear = [1.0, 1.001, 1.002, 1.001, 1.0, 1.001]
     table = [
-        record([MILLISECOND * f for f in clear], contender=BASELINE),
-        record([2 * MILLISECOND * f for f in reversed(clear)]),
-        record(noisy(1, 5, spread=0.2), contender=BASELINE, group="ties"),
-        record(noisy(2, 5, spread=0.2), group="ties"),
-        record(noisy(3), contender=BASELINE, group="many"),
-        record(noisy(4, centre=3 * MILLISECOND), group="many"),
+        record([MILLISECOND * f for f in clear[:5]], contender=BASELINE),
+        record([2 * MILLISECOND * f for f in reversed(clear[:5])]),
+        record([MILLISECOND * f for f in clear], contender=BASELINE, case=case_number(2)),
+        record([2 * MILLISECOND * f for f in reversed(clear)], case=case_number(2)),
+        record(noisy(3), contender=BASELINE, case=case_number(3)),
+        record(noisy(4, centre=3 * MILLISECOND), case=case_number(3)),
     ]
-    assert list(verdicts(table).values()) == [Verdict.SLOWER, Verdict.UNDECIDED, Verdict.SLOWER]
+    found = compared(table).values()
+    assert [c.verdict for c in found] == [Verdict.UNDECIDED, Verdict.SLOWER, Verdict.SLOWER]
+    assert [c.note for c in found] == ["fewer than 6 rounds", "", ""]
 
 
 def test_a_single_round_decides_nothing() -> None:
@@ -307,26 +425,63 @@ def test_no_records_make_an_empty_table() -> None:
 # -- Noise floors --------------------------------------------------------------------------------
 
 
-def controlled(samples: Sequence[float], control: Sequence[float], **changes: Any) -> CaseRecord:
-    timed = {
-        "control_nanoseconds": [round(c) for c in control],
-        "control_rounds": list(range(len(control))),
-    }
-    return record(samples, timed=timed, **changes)
-
-
-def test_the_noise_floor_is_the_95th_percentile_of_control_deviations() -> None:
+def test_the_noise_floor_of_many_controls_is_the_95th_percentile_of_their_deviations() -> None:
     """Proves the figure on known deviations, to both sides of 1."""
     deviations = [0.001 * n for n in range(21)]
     records = [
-        controlled([1e9] * 10, [1e9 * math.exp(d if n % 2 else -d)] * 10)
+        controlled([1e9] * 10, [1e9 * math.exp(d if n % 2 else -d)] * 10, case=case_number(n))
         for n, d in enumerate(deviations)
     ]
     floor = compare.noise_floor(records)
-    assert floor.pairs == 21
+    assert (floor.pairs, floor.two_processes, floor.is_known) == (21, True, True)
     assert floor.relative == pytest.approx(math.expm1(0.019), rel=1e-6)
     # Exact series have intervals of no width: all but those within 2 % of 1 differ.
     assert floor.called_different == 1
+
+
+def test_the_noise_floor_of_few_controls_is_taken_from_a_distribution() -> None:
+    """Proves that 4 controls of 1 %, whose largest says little, give Student's quantile of 4
+    degrees of freedom times 1 %, by hand: 2.776 %."""
+    deviations = [0.01, -0.01, 0.01, -0.01]
+    records = [
+        controlled([1e9] * 10, [1e9 * math.exp(d)] * 10, case=case_number(n))
+        for n, d in enumerate(deviations)
+    ]
+    assert compare.noise_floor(records).relative == pytest.approx(math.expm1(0.02776), rel=1e-3)
+    # One that is far out is in the floor all the same.
+    far = controlled([1e9] * 10, [1.5e9] * 10, case=case_number(9))
+    assert compare.noise_floor([*records, far]).relative > 0.4
+
+
+def test_controls_of_several_sessions_are_averaged_as_ratios_are() -> None:
+    """Proves that a case's controls of three sessions count together: +3 %, -3 % and 0 % cancel,
+    as they do in a ratio, and three times 3 % do not."""
+
+    def table(logs: Sequence[float], cases: int = 30) -> list[CaseRecord]:
+        return [
+            controlled([1e9] * 10, [1e9 * math.exp(log)] * 10, case=case_number(n), session=session)
+            for n in range(cases)
+            for session, log in enumerate(logs, 1)
+        ]
+
+    assert compare.noise_floor(table([0.03, -0.03, 0.0])).relative == pytest.approx(0, abs=1e-6)
+    every = compare.noise_floor(table([0.03, 0.03, 0.03]))
+    assert (every.pairs, every.relative) == (90, pytest.approx(math.expm1(0.03), rel=1e-6))
+    # Few cases: 9 controls of root mean square sqrt(6) %, over three sessions.
+    few = compare.noise_floor(table([0.03, -0.03, 0.0], cases=3))
+    expected = 2.262 * 0.03 * math.sqrt(2 / 3) / math.sqrt(3)
+    assert few.relative == pytest.approx(math.expm1(expected), rel=1e-3)
+
+
+def test_a_control_of_one_session_deviates_more_than_ratios_of_three() -> None:
+    """Proves that where each case has its control in one of three sessions, the floor is that of
+    three: smaller by the root of three."""
+    records = [
+        controlled([1e9] * 10, [1e9 * math.exp(0.03)] * 10, case=case_number(n), session=n % 3)
+        for n in range(30)
+    ]
+    expected = math.expm1(0.03 / math.sqrt(3))
+    assert compare.noise_floor(records).relative == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_controls_give_no_floor() -> None:
@@ -351,16 +506,12 @@ def test_a_control_is_paired_by_round() -> None:
     assert (found.low, found.high) == pytest.approx((0.5, 0.5))
 
 
-def test_floors_are_kept_by_run_and_session() -> None:
-    """Proves that a noisy session does not silence a quiet one."""
-    quiet = controlled([100_000] * 10, [101_000] * 10, session=1)
-    noisy_ = controlled([100_000] * 10, [150_000] * 10, session=2)
-    other = controlled([100_000] * 10, [120_000] * 10, run_id="other")
-    floors = compare.noise_floors([quiet, noisy_, other])
+def test_floors_are_kept_by_run() -> None:
+    """Proves that a noisy run does not silence a quiet one."""
+    floors = compare.noise_floors([*controls(1.01, 20), *controls(1.2, 20, run_id="other")])
     assert {key: round(floor.relative, 3) for key, floor in floors.items()} == {
-        ("run", 1): 0.01,
-        ("run", 2): 0.5,
-        ("other", 1): 0.2,
+        "run": 0.01,
+        "other": 0.2,
     }
 
 
@@ -394,49 +545,153 @@ def run_of(*members: CaseRecord) -> Records:
     return Records(members)
 
 
+def run_in_sessions(
+    seed: int,
+    centres: dict[int, float],
+    *,
+    run_id: str = "run",
+    contender: str = "torch:cpu:eager",
+    control_factor: float = 1.001,
+    spread: float = 0.01,
+    **changes: Any,
+) -> list[CaseRecord]:
+    """Three sessions of the cases of these numbers and times, and controls."""
+    members = [
+        record(
+            noisy(1000 * seed + 10 * number + session, 7, centre, spread),
+            contender=contender,
+            case=case_number(number),
+            session=session,
+            group=f"{run_id}{session}",
+            run_id=run_id,
+            **changes,
+        )
+        for session in (1, 2, 3)
+        for number, centre in centres.items()
+    ]
+    return [*members, *controls(control_factor, run_id=run_id)]
+
+
+LEVEL = dict.fromkeys(range(1, 6), MILLISECOND)
+
+
+def by_number(found: Sequence[compare.Comparison]) -> dict[int, compare.Comparison]:
+    return {n: c for c in found if (n := c.case.case.parameters["n"]) > 0}
+
+
 def test_two_runs_are_matched_by_case_and_contender() -> None:
-    """Proves after over before, and that what only one run has, or has no time, is left out."""
-    other_case = {"parameters": {"n": 2}}
+    """Proves after over before, over three sessions of each, and that what only one run has, or
+    has no time, is left out."""
     before = run_of(
-        record(noisy(1), group="x"),
-        record(noisy(2), case=other_case),
+        *run_in_sessions(1, LEVEL),
         record(noisy(3), contender="jax:cpu:eager"),
         record(noisy(4), contender="mlx:cpu:eager", status=Status.WRONG),
     )
     after = run_of(
-        record(noisy(5, centre=2 * MILLISECOND), run_id="later", group="y"),
-        record(noisy(6, centre=MILLISECOND / 2), run_id="later", case=other_case),
+        *run_in_sessions(2, LEVEL | {1: 2 * MILLISECOND, 2: MILLISECOND / 2}, run_id="later"),
         record(None, run_id="later", contender="jax:cpu:eager", status=Status.CRASH),
         record(noisy(7), run_id="later", contender="mlx:cpu:eager"),
         record(noisy(8), run_id="later", contender="cupy:cuda:eager"),
     )
+    found = by_number(compare.compare_runs(before, after))
+    assert found.keys() == LEVEL.keys()
+    assert found[1].verdict is Verdict.SLOWER
+    assert found[2].verdict is Verdict.FASTER
+    assert {found[n].verdict for n in (3, 4, 5)} <= {Verdict.EQUIVALENT, Verdict.UNDECIDED}
+    assert [found[n].ratio.ratio for n in (1, 2)] == pytest.approx([2, 0.5], rel=0.02)
+    assert found[1].ratio.rounds == 21
+    assert (found[1].case.run_id, found[1].against.run_id) == ("later", "run")
+    assert found[1].case.session == found[1].against.session == 3
+
+
+def test_runs_of_one_session_decide_nothing() -> None:
+    """Proves that a run that started every contender once says nothing of what differs between
+    processes: each comparison is undecided and tells what to do, though 30 rounds each agree."""
+    before = run_of(record(noisy(1)), *controls())
+    later = {"run_id": "later"}
+    after = run_of(record(noisy(5, centre=2 * MILLISECOND), **later), *controls(**later))
     found = compare.compare_runs(before, after)
-    assert [c.verdict for c in found] == [Verdict.SLOWER, Verdict.FASTER]
-    assert [c.ratio.ratio for c in found] == pytest.approx([2, 0.5], rel=0.02)
-    assert found[0].case is after.cases[0]
-    assert found[0].against is before.cases[0]
+    assert {(c.verdict, c.note) for c in found} == {(Verdict.UNDECIDED, compare.ONE_SESSION)}
+    assert compare.ONE_SESSION == (
+        "each run started every contender once: what differs between processes cannot be told from"
+        " a change; run with --sessions 3"
+    )
+    assert found[0].ratio.ratio == pytest.approx(2, rel=0.02)
+
+
+def test_three_sessions_speak_for_the_other_run_too() -> None:
+    """Proves that a run of one session can be compared with one of three, at a wider interval than
+    two of three have."""
+    three, other = run_in_sessions(1, LEVEL), run_in_sessions(2, LEVEL, run_id="later")
+    both = by_number(compare.compare_runs(run_of(*three), run_of(*other)))
+    once = [r for r in other if r.session == 1]
+    mixed = by_number(compare.compare_runs(run_of(*three), run_of(*once)))
+    assert all(c.note == "" for c in mixed.values())
+    assert all(mixed[n].ratio.log_half_width > both[n].ratio.log_half_width for n in both)
 
 
 def test_the_larger_floor_of_two_runs_bounds_the_verdict() -> None:
     """Proves that either run's noise withholds a verdict on a smaller difference."""
-    samples, slower = noisy(1, spread=0.002), noisy(2, centre=1.1 * MILLISECOND, spread=0.002)
-    for loud in ("before", "after"):
-        factors = {"before": 1.01, "after": 1.01, loud: 1.3}
-        found = compare.compare_runs(
-            run_of(controlled(samples, [s * factors["before"] for s in samples])),
-            run_of(controlled(slower, [s * factors["after"] for s in slower], run_id="later")),
-        )
-        assert [c.verdict for c in found] == [Verdict.UNDECIDED], loud
-    quiet = compare.compare_runs(run_of(record(samples)), run_of(record(slower, run_id="later")))
-    assert [c.verdict for c in quiet] == [Verdict.SLOWER]
+    slower = dict.fromkeys(LEVEL, 1.1 * MILLISECOND)
+
+    def verdicts_between(before: float, after: float) -> set[Verdict]:
+        first = run_in_sessions(1, LEVEL, control_factor=before, spread=0.002)
+        second = run_in_sessions(2, slower, control_factor=after, run_id="later", spread=0.002)
+        found = by_number(compare.compare_runs(run_of(*first), run_of(*second)))
+        return {c.verdict for c in found.values()}
+
+    assert verdicts_between(1.001, 1.001) == {Verdict.SLOWER}
+    assert verdicts_between(1.3, 1.001) == {Verdict.UNDECIDED}
+    assert verdicts_between(1.001, 1.3) == {Verdict.UNDECIDED}
 
 
 def test_a_run_compared_with_itself_finds_nothing() -> None:
     """Proves ratio 1 and no verdict of a difference for a file against itself."""
-    run = run_of(*(record(noisy(n), case={"parameters": {"n": n}}) for n in range(5)))
+    run = run_of(*run_in_sessions(1, LEVEL))
     found = compare.compare_runs(run, run)
-    assert [c.ratio.ratio for c in found] == [1.0] * 5
+    assert [c.ratio.ratio for c in found] == pytest.approx([1.0] * 9)
     assert {c.verdict for c in found} <= {Verdict.EQUIVALENT, Verdict.UNDECIDED}
+
+
+def with_yardsticks(records: Sequence[CaseRecord], factor: float) -> list[CaseRecord]:
+    """The machine itself takes ``factor`` times as long for fixed work."""
+    yardsticks = {"hash": round(2e6 * factor), "copy": round(1e6 * factor)}
+    conditions = Conditions(yardstick_nanoseconds=yardsticks)
+    return [msgspec.structs.replace(r, conditions=conditions) for r in records]
+
+
+def test_a_machine_that_drifted_widens_the_intervals() -> None:
+    """Proves that 10 % is a verdict where the machine's own work took as long in both runs, and
+    none where that took 10 % longer too; that the drift is told by its median; and that without
+    yardsticks there is none."""
+    first = run_in_sessions(1, LEVEL, spread=0.002)
+    slower = dict.fromkeys(LEVEL, 1.1 * MILLISECOND)
+    second = run_in_sessions(2, slower, run_id="later", spread=0.002)
+    before = with_yardsticks(first, 1.0)
+    steady, drifted = with_yardsticks(second, 1.0), with_yardsticks(second, 1.1)
+    assert compare.machine_drift(before, drifted) == pytest.approx(math.log(1.1), rel=1e-6)
+    assert compare.machine_drift(before, steady) == 0.0
+    assert compare.machine_drift(before, second) == 0.0
+    widths = []
+    for after, verdict in ((steady, Verdict.SLOWER), (drifted, Verdict.UNDECIDED)):
+        found = by_number(compare.compare_runs(run_of(*before), run_of(*after)))
+        assert {c.verdict for c in found.values()} == {verdict}
+        widths.append(found[1].ratio.log_half_width)
+    # The drift is an error of the ratio itself: more sessions do not average it out.
+    assert widths[1] > 1.9 * math.log(1.1) > widths[0]
+
+
+def test_time_over_sessions_is_the_geometric_mean_of_their_medians() -> None:
+    """Proves the centre by hand, in seconds per call, and Student's interval around it."""
+    times = [1e9, 2e9, 4e9]
+    members = [
+        record([t] * 7, session=n, timed={"calls_per_sample": 2}) for n, t in enumerate(times)
+    ]
+    interval = compare.time_interval(members)
+    assert interval.estimate == pytest.approx(1.0)
+    reach = 4.303 * math.log(2) / math.sqrt(3)
+    assert math.log(interval.high) == pytest.approx(reach, rel=1e-3)
+    assert math.log(interval.low) == pytest.approx(-reach, rel=1e-3)
 
 
 # -- Ceilings ------------------------------------------------------------------------------------

@@ -36,8 +36,18 @@ def claim(first, second, faster=3):
     return Conclusion("Softmax", ARGUMENTS, first, second, 0.5, faster, 0, 0)
 
 
-def record(key, microseconds, *, session=1, mode="latency", status=Status.OK, reason="", **case):
-    """A record whose samples scatter by 0.2 % around a time."""
+def record(
+    key,
+    microseconds,
+    *,
+    session=1,
+    mode="latency",
+    status=Status.OK,
+    reason="",
+    control_factor=None,
+    **case,
+):
+    """A record whose samples scatter by 0.2 % around a time, with a control where it has one."""
     framework, device, contender_mode = key.split(":")
     samples = [int(microseconds * 1000 * (1 + 0.002 * (n % 3 - 1))) for n in range(ROUNDS)]
     timing = Timing(
@@ -48,6 +58,8 @@ def record(key, microseconds, *, session=1, mode="latency", status=Status.OK, re
         rounds=list(range(ROUNDS)),
         positions=[0] * ROUNDS,
         first_call_nanoseconds=1,
+        control_nanoseconds=[int(control_factor * t) for t in samples] if control_factor else [],
+        control_rounds=list(range(ROUNDS)) if control_factor else [],
     )
     spec = {"operation": "softmax", "title": "Softmax", "family": "f", "arguments": ARGUMENTS}
     return CaseRecord(
@@ -64,8 +76,13 @@ def record(key, microseconds, *, session=1, mode="latency", status=Status.OK, re
     )
 
 
-def outcome(conclusion, *records):
-    (only,) = check([conclusion], Records(tuple(records)))
+def outcome(conclusion, *records, control_factor=1.001):
+    """The outcome in a run with three controls, in cases that nothing was published of."""
+    controls = [
+        record("numpy:cpu:eager", 100, arguments=f"n={n}", control_factor=control_factor)
+        for n in range(3)
+    ]
+    (only,) = check([conclusion], Records((*records, *controls)))
     return only
 
 
@@ -183,16 +200,18 @@ def test_undecided_where_sessions_disagree():
 
 
 def test_undecided_below_the_noise_floor():
-    """A control that deviates by 30 % hides a difference of 5 %."""
-    first = record("mlx:cpu:eager", 95)
-    control = [int(1.3 * t) for t in first.timing.samples_nanoseconds]
-    fields = {name: getattr(first.timing, name) for name in first.timing.__struct_fields__}
-    fields |= {"control_nanoseconds": control, "control_rounds": list(range(ROUNDS))}
-    record_fields = {name: getattr(first, name) for name in first.__struct_fields__}
-    noisy = CaseRecord(**{**record_fields, "timing": Timing(**fields)})
-    against = record("torch:cpu:eager", 100)
-    assert outcome(CPU, first, against).outcome is Outcome.HOLDS
-    assert outcome(CPU, noisy, against).outcome is Outcome.UNDECIDED
+    """Controls that deviate by 30 % hide a difference of 5 %."""
+    pair = record("mlx:cpu:eager", 95), record("torch:cpu:eager", 100)
+    assert outcome(CPU, *pair).outcome is Outcome.HOLDS
+    assert outcome(CPU, *pair, control_factor=1.3).outcome is Outcome.UNDECIDED
+
+
+def test_undecided_without_a_noise_floor():
+    """A run without controls decides nothing, whatever the difference."""
+    pair = record("mlx:cpu:eager", 50), record("torch:cpu:eager", 100)
+    (found,) = check([CPU], Records(pair))
+    assert found.outcome is Outcome.UNDECIDED
+    assert found.ratio.ratio == pytest.approx(0.5)
 
 
 def test_latency_is_preferred():

@@ -82,12 +82,15 @@ def environment(**changes: object) -> EnvironmentRecord:
     return EnvironmentRecord(**(facts | changes))
 
 
-def record(seconds: float, operation: str, env: EnvironmentRecord) -> CaseRecord:
-    """A timed record whose 30 samples lie within 1 % around a time."""
-    samples = [round(seconds * 1e9 * (1 + 0.01 * ((i * 7) % 5 - 2) / 2)) for i in range(30)]
+def record(
+    seconds: float, operation: str, env: EnvironmentRecord, session: int, run_id: str
+) -> CaseRecord:
+    """A timed record whose 10 samples, and those of its control, lie within 1 % around a time."""
+    scale = 1 + 0.0005 * session
+    samples = [round(seconds * 1e9 * scale * (1 + 0.005 * (i * 7 % 5 - 2))) for i in range(10)]
     return CaseRecord(
-        run_id="run",
-        session=1,
+        run_id=run_id,
+        session=session,
         time_utc="2026-01-01T00:00:00+00:00",
         case=CaseSpec(
             operation=operation,
@@ -98,7 +101,7 @@ def record(seconds: float, operation: str, env: EnvironmentRecord) -> CaseRecord
         ),
         contender=Contender(framework="numpy", device="cpu", mode="eager"),
         environment=env.key,
-        group=operation,
+        group=f"{operation} {session}",
         status=Status.OK,
         check=Check(
             max_absolute=0.0,
@@ -117,19 +120,20 @@ def record(seconds: float, operation: str, env: EnvironmentRecord) -> CaseRecord
             cache="warm",
             calls_per_sample=1,
             samples_nanoseconds=samples,
-            rounds=list(range(30)),
-            positions=[0] * 30,
+            rounds=list(range(10)),
+            positions=[0] * 10,
             first_call_nanoseconds=samples[0],
-            converged=True,
+            control_nanoseconds=samples[::-1],
+            control_rounds=list(range(10)),
         ),
     )
 
 
 def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
-    """A record file with one case per operation."""
+    """A record file with one case per operation, each in three sessions."""
     env = environment(**changes)
     start = RunRecord(
-        run_id="run",
+        run_id=path.stem,
         time_utc="2026-01-01T00:00:00+00:00",
         suite="s",
         command="speedmetal bench",
@@ -137,7 +141,11 @@ def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
         speedmetal_version="0",
     )
     records: list[Record] = [start, env]
-    records += [record(time, operation, env) for operation, time in seconds.items()]
+    records += [
+        record(time, operation, env, session, path.stem)
+        for session in (1, 2, 3)
+        for operation, time in seconds.items()
+    ]
     with RecordWriter(path) as writer:
         writer.append(records)
     return path
@@ -280,7 +288,7 @@ def tiny_run(measured, tmp_path, monkeypatch) -> Path:
 def test_a_run_is_recorded_reported_and_resumed(speedmetal, tiny_run: Path) -> None:
     """Proves the main path: run, report in every format, and resume with nothing left to do."""
     cases = read_records(tiny_run).cases
-    assert [c.status.has_time for c in cases] == [True]
+    assert [c.status.has_time for c in cases] == [True] * 3
 
     for suffix in ("md", "csv", "parquet", "html"):
         outcome = speedmetal("report", tiny_run, "--out", f"report.{suffix}")
@@ -290,7 +298,7 @@ def test_a_run_is_recorded_reported_and_resumed(speedmetal, tiny_run: Path) -> N
 
     outcome = speedmetal("bench", "--out", tiny_run, "--resume")
     assert outcome.status == 0
-    assert [c.case.key for c in read_records(tiny_run).cases] == [cases[0].case.key]
+    assert read_records(tiny_run).cases == cases
 
 
 def test_a_run_never_overwrites_another(speedmetal, tiny_run: Path) -> None:
@@ -311,13 +319,15 @@ def test_json_prints_the_records(speedmetal, tiny_run: Path) -> None:
 
 
 def test_plain_progress_is_a_line_a_case(speedmetal, tmp_path, monkeypatch) -> None:
-    """Proves that without a terminal each case is one line on standard error."""
+    """Proves that without a terminal each case of each session is one line on standard error."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.toml").write_text(SUITE)
     outcome = speedmetal(
         *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
     )
-    assert "[1/1] ReLU / dim=64x64: numpy:cpu:eager " in outcome.err
+    lines = [line for line in outcome.err.splitlines() if line.startswith("[")]
+    start = "ReLU / dim=64x64: numpy:cpu:eager "
+    assert [line.partition(start)[0] for line in lines] == ["[1/3] ", "[2/3] ", "[3/3] "]
     assert "speedmetal report runs/tiny-" in outcome.err
     assert len(list(Path("runs").glob("tiny-*.jsonl"))) == 1
 
@@ -430,7 +440,7 @@ def test_report_names_bad_lines_and_uses_the_rest(speedmetal, tmp_path) -> None:
         file.write('{"type":"case","sch')
     outcome = speedmetal("report", path)
     assert outcome.status == 0
-    assert "line 4: " in outcome.err
+    assert "line 6: " in outcome.err
     assert "the rest is used" in outcome.err
     assert "Relu" in outcome.out
 
@@ -545,7 +555,7 @@ def test_statuses_without_a_time_are_not_compared(speedmetal, tmp_path) -> None:
     """Proves that a record without a time is left out of a comparison."""
     before = store(tmp_path / "a.jsonl", {"relu": 1e-3, "sum": 1e-3})
     env = environment()
-    failed = replace(record(1e-3, "sum", env), status=Status.WRONG, timing=None)
+    failed = replace(record(1e-3, "sum", env, 1, "b"), status=Status.WRONG, timing=None)
     after = store(tmp_path / "b.jsonl", {"relu": 1e-3})
     with RecordWriter(after) as writer:
         writer.append([failed])

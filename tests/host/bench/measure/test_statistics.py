@@ -343,32 +343,6 @@ def test_a_ratio_needs_common_rounds(top: list[float], bottom: list[float]) -> N
     )
 
 
-@given(samples(2, 20), samples(2, 20))
-def test_an_unpaired_ratio_is_the_ratio_of_geometric_medians(
-    top: np.ndarray, bottom: np.ndarray
-) -> None:
-    """Proves centre and p-value against NumPy and SciPy, and that the interval holds the centre."""
-    ratio = statistics.unpaired_ratio(top, bottom)
-    expected = np.exp(np.median(np.log(top)) - np.median(np.log(bottom)))
-    assert ratio.ratio == pytest.approx(expected)
-    assert ratio.low <= ratio.ratio <= ratio.high
-    assert ratio.p_value == pytest.approx(
-        stats.mannwhitneyu(np.log(top), np.log(bottom)).pvalue, nan_ok=True
-    )
-
-
-def test_an_unpaired_ratio_is_wider_than_a_paired_one_under_drift() -> None:
-    """Proves that independent series do not get the precision that only pairing earns."""
-    generator = np.random.default_rng(6)
-    machine = generator.lognormal(sigma=0.3, size=40)
-    top, bottom = (machine * generator.lognormal(sigma=0.01, size=40) for _ in "ab")
-    paired, unpaired = (
-        function(top, bottom).log_half_width
-        for function in (statistics.paired_ratio, statistics.unpaired_ratio)
-    )
-    assert unpaired > 5 * paired
-
-
 # -- Tests ---------------------------------------------------------------------------------------
 
 

@@ -30,9 +30,14 @@ def record(seconds: float = 1e-3, **rest: object) -> CaseRecord:
     return synthetic.case_record(seconds=seconds, **values)  # type: ignore[arg-type]
 
 
+def controls() -> list[CaseRecord]:
+    """Controls of other cases, from which the noise floor of the run is known."""
+    return [record(contender=TORCH, case=CASES[n], seed=n, control=True) for n in (1, 2, 3)]
+
+
 def rows_of(*records: CaseRecord, baseline: str | None = None) -> dict[str, Row]:
-    (run,) = figures_of(Records(records), Options(baseline=baseline))
-    return {row.contender: row for row in run.rows}
+    (run,) = figures_of(Records((*records, *controls())), Options(baseline=baseline))
+    return {row.contender: row for row in run.rows if row.case_key == CASES[0].key}
 
 
 def test_a_row_agrees_with_the_comparison_it_comes_from() -> None:
@@ -40,25 +45,34 @@ def test_a_row_agrees_with_the_comparison_it_comes_from() -> None:
     base, other = record(contender=TORCH, seed=1), record(4e-4)
     row = rows_of(base, other)[MLX.key]
     summary = compare.summary_of(other)
-    (comparison,) = compare.compare_with_baseline([base, other], TORCH.key)
+    (comparison,) = compare.compare_with_baseline([base, other, *controls()], TORCH.key)
     assert summary is not None
     assert (row.median, row.low, row.high) == (summary.median, summary.low, summary.high)
     assert row.ratio == pytest.approx(comparison.ratio.ratio, rel=1e-12)
     assert (row.ratio_low, row.ratio_high) == (comparison.ratio.low, comparison.ratio.high)
-    assert (row.verdict, row.ratio_rounds) == ("faster", 24)
+    assert (row.verdict, row.ratio_rounds, row.verdict_note) == ("faster", 24, "")
 
 
-def test_sessions_combine_by_the_median_of_log_ratios() -> None:
-    """Three sessions with ratios near 0.4, 0.5 and 0.8 give the middle one and the hull."""
+def test_a_row_without_a_verdict_says_why() -> None:
+    """Two rounds of three sessions are no six: the note of the comparison is the row's."""
+    row = rows_of(record(contender=TORCH, seed=1, rounds=5), record(4e-4, rounds=5))[MLX.key]
+    assert (row.verdict, row.verdict_note) == ("undecided", "fewer than 6 rounds")
+
+
+def test_sessions_combine_by_the_mean_of_log_ratios() -> None:
+    """Three sessions with ratios near 0.4, 0.5 and 0.45 give one, with the interval and verdict of
+    compare, and a time whose interval is that of compare too."""
     bases = [record(contender=TORCH, session=s, seed=s) for s in range(3)]
-    others = [record(f * 1e-3, session=s, seed=s + 9) for s, f in enumerate((0.4, 0.8, 0.5))]
+    others = [record(f * 1e-3, session=s, seed=s + 9) for s, f in enumerate((0.4, 0.5, 0.45))]
     row = rows_of(*bases, *others)[MLX.key]
     ratios = [compare.ratio_of(o, b) for o, b in zip(others, bases, strict=True)]
     values = [r.ratio for r in ratios if r]
-    assert row.ratio == pytest.approx(np.exp(np.median(np.log(values))))
-    assert row.ratio_low == min(r.low for r in ratios if r)
-    assert row.ratio_high == max(r.high for r in ratios if r)
+    assert row.ratio == pytest.approx(np.exp(np.mean(np.log(values))))
+    (comparison,) = compare.compare_with_baseline([*bases, *others, *controls()], TORCH.key)
+    assert (row.ratio_low, row.ratio_high) == (comparison.ratio.low, comparison.ratio.high)
     assert (row.sessions, row.samples, row.verdict) == (3, 72, "faster")
+    time = compare.time_interval(others)
+    assert (row.median, row.low, row.high) == (time.estimate, time.low, time.high)
 
 
 def test_sessions_that_disagree_leave_the_verdict_open() -> None:
@@ -113,7 +127,7 @@ def test_default_baseline_is_the_first_with_most_results() -> None:
 def test_an_unknown_baseline_is_named_with_the_valid_ones() -> None:
     """The error gives the contenders that the file has."""
     with pytest.raises(UnknownNameError) as caught:
-        rows_of(record(), baseline="mlx:gpu:eagr")
+        figures_of(Records((record(),)), Options(baseline="mlx:gpu:eagr"))
     assert str(caught.value) == (
         "unknown contender 'mlx:gpu:eagr'; did you mean mlx:gpu:eager?"
         " Valid contenders: mlx:gpu:eager"
@@ -133,7 +147,16 @@ def test_ceilings_of_a_device_with_two_names() -> None:
     assert mps.device == "mps"
     assert ceilings_for(record(contender=mps), [cpu, gpu]) is gpu
     assert ceilings_for(record(), [cpu, gpu]) is gpu
-    assert ceilings_for(record(session=1), [cpu, gpu]) is None
+    # Ceilings are of the machine, and may have been measured in another session of the run.
+    assert ceilings_for(record(session=1), [cpu, gpu]) is gpu
+    assert ceilings_for(record(run_id="another"), [cpu, gpu]) is None
+
+
+def test_ceilings_of_the_own_session_go_before_those_of_the_run() -> None:
+    """A session that measured them anew is held against its own."""
+    first, second = synthetic.ceilings(0, "gpu"), synthetic.ceilings(1, "gpu")
+    assert ceilings_for(record(session=0), [first, second]) is first
+    assert ceilings_for(record(session=1), [second, first]) is second
 
 
 def test_columns_are_the_rows_fields() -> None:

@@ -11,7 +11,7 @@ from speedmetal.bench.report.summaries import (
     family_summaries,
     latest_ceilings,
     main_memory_bandwidth,
-    session_floors,
+    run_floor,
     status_counts,
 )
 
@@ -48,10 +48,10 @@ def test_verdicts_of_a_family_sum_to_its_cases(figures: RunFigures) -> None:
     assert losses["mlx:gpu:eager"] == 2
 
 
-def test_every_session_has_its_noise_floor(figures: RunFigures) -> None:
-    """One control a case and session."""
-    floors = session_floors(figures)
-    assert [(f.session, f.floor.pairs) for f in floors] == [(0, 8), (1, 8)]
+def test_a_run_has_one_noise_floor(figures: RunFigures) -> None:
+    """One control a case and session, which all count."""
+    floor = run_floor(figures)
+    assert (floor.pairs, floor.is_known) == (16, True)
     assert len(controls(figures)) == 16
 
 
