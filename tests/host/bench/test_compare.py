@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from speedmetal.bench import compare
 from speedmetal.bench.compare import NoiseFloor, Verdict
@@ -425,70 +426,72 @@ def test_no_records_make_an_empty_table() -> None:
 # -- Noise floors --------------------------------------------------------------------------------
 
 
-def test_the_noise_floor_of_many_controls_is_the_95th_percentile_of_their_deviations() -> None:
-    """Proves the figure on known deviations, to both sides of 1."""
-    deviations = [0.001 * n for n in range(21)]
-    records = [
-        controlled([1e9] * 10, [1e9 * math.exp(d if n % 2 else -d)] * 10, case=case_number(n))
-        for n, d in enumerate(deviations)
-    ]
+def exact_control(log: float, **changes: Any) -> CaseRecord:
+    """A control that takes exp(log) times as long in every round: its rounds excuse nothing."""
+    return controlled([1e9] * 10, [1e9 * math.exp(log)] * 10, **changes)
+
+
+def floor_by_hand(deviations: Sequence[float], sessions: int = 1) -> float:
+    """1.96 times the upper limit of the spread of deviations that have no errors of their own."""
+    squares = np.square(deviations).sum()
+    return math.expm1(1.959964 * math.sqrt(squares / chi2.ppf(0.2, len(deviations)) / sessions))
+
+
+@pytest.mark.parametrize("count", [3, 4, 40])
+def test_the_noise_floor_is_an_upper_limit_of_what_processes_differ_by(count: int) -> None:
+    """Proves the figure on known deviations to both sides of 1, which is the higher the fewer
+    controls there are."""
+    deviations = [0.01 * (-1) ** n for n in range(count)]
+    records = [exact_control(d, case=case_number(n)) for n, d in enumerate(deviations)]
     floor = compare.noise_floor(records)
-    assert (floor.pairs, floor.two_processes, floor.is_known) == (21, True, True)
-    assert floor.relative == pytest.approx(math.expm1(0.019), rel=1e-6)
-    # Exact series have intervals of no width: all but those within 2 % of 1 differ.
-    assert floor.called_different == 1
+    assert (floor.pairs, floor.two_processes, floor.is_known) == (count, True, True)
+    assert floor.relative == pytest.approx(floor_by_hand(deviations), rel=1e-3)
+    assert math.expm1(1.96 * 0.01) < floor.relative < 1.8 * math.expm1(1.96 * 0.01)
 
 
-def test_the_noise_floor_of_few_controls_is_taken_from_a_distribution() -> None:
-    """Proves that 4 controls of 1 %, whose largest says little, give Student's quantile of 4
-    degrees of freedom times 1 %, by hand: 2.776 %."""
-    deviations = [0.01, -0.01, 0.01, -0.01]
-    records = [
-        controlled([1e9] * 10, [1e9 * math.exp(d)] * 10, case=case_number(n))
-        for n, d in enumerate(deviations)
+def test_controls_that_leave_out_1_are_counted() -> None:
+    """Proves ``called_different``: exact series have intervals of no width, so that all but those
+    within 2 % of 1 differ."""
+    records = [exact_control(d, case=case_number(n)) for n, d in enumerate((0.01, 0.03, -0.05))]
+    assert compare.noise_floor(records).called_different == 2
+
+
+def test_what_the_rounds_explain_is_not_in_the_noise_floor() -> None:
+    """Proves that equal processes have no floor however noisy their rounds, as their ratios have
+    wide intervals anyway, and that a quiet case tells what a noisy one cannot."""
+
+    def noisy_control(number: int, process: float) -> CaseRecord:
+        control = noisy(2 * number + 1, 30, MILLISECOND * math.exp(process), spread=0.1)
+        return controlled(noisy(2 * number, 30, spread=0.1), control, case=case_number(number))
+
+    equal = [noisy_control(number, 0.0) for number in range(20)]
+    ratios = [found for one in equal if (found := compare.control_ratio(one)) is not None]
+    unexcused = floor_by_hand([math.log(found.ratio) for found in ratios])
+    assert compare.noise_floor(equal).relative < 0.7 * unexcused
+    different = [noisy_control(number, 0.2 * (-1) ** number) for number in range(20)]
+    assert compare.noise_floor(different).relative > math.expm1(1.96 * 0.18)
+
+
+def test_the_noise_floor_is_that_of_ratios_over_all_sessions() -> None:
+    """Proves that the floor of a run of three sessions is smaller by the root of three, be the
+    controls of each case in one session or in all of them."""
+    each = [exact_control(0.03, case=case_number(n), session=n % 3) for n in range(30)]
+    assert compare.noise_floor(each).relative == pytest.approx(
+        floor_by_hand([0.03] * 30, 3), rel=1e-3
+    )
+    every = [
+        exact_control(0.03, case=case_number(n), session=session)
+        for n in range(10)
+        for session in (1, 2, 3)
     ]
-    assert compare.noise_floor(records).relative == pytest.approx(math.expm1(0.02776), rel=1e-3)
-    # One that is far out is in the floor all the same.
-    far = controlled([1e9] * 10, [1.5e9] * 10, case=case_number(9))
-    assert compare.noise_floor([*records, far]).relative > 0.4
-
-
-def test_controls_of_several_sessions_are_averaged_as_ratios_are() -> None:
-    """Proves that a case's controls of three sessions count together: +3 %, -3 % and 0 % cancel,
-    as they do in a ratio, and three times 3 % do not."""
-
-    def table(logs: Sequence[float], cases: int = 30) -> list[CaseRecord]:
-        return [
-            controlled([1e9] * 10, [1e9 * math.exp(log)] * 10, case=case_number(n), session=session)
-            for n in range(cases)
-            for session, log in enumerate(logs, 1)
-        ]
-
-    assert compare.noise_floor(table([0.03, -0.03, 0.0])).relative == pytest.approx(0, abs=1e-6)
-    every = compare.noise_floor(table([0.03, 0.03, 0.03]))
-    assert (every.pairs, every.relative) == (90, pytest.approx(math.expm1(0.03), rel=1e-6))
-    # Few cases: 9 controls of root mean square sqrt(6) %, over three sessions.
-    few = compare.noise_floor(table([0.03, -0.03, 0.0], cases=3))
-    expected = 2.262 * 0.03 * math.sqrt(2 / 3) / math.sqrt(3)
-    assert few.relative == pytest.approx(math.expm1(expected), rel=1e-3)
-
-
-def test_a_control_of_one_session_deviates_more_than_ratios_of_three() -> None:
-    """Proves that where each case has its control in one of three sessions, the floor is that of
-    three: smaller by the root of three."""
-    records = [
-        controlled([1e9] * 10, [1e9 * math.exp(0.03)] * 10, case=case_number(n), session=n % 3)
-        for n in range(30)
-    ]
-    expected = math.expm1(0.03 / math.sqrt(3))
-    assert compare.noise_floor(records).relative == pytest.approx(expected, rel=1e-6)
+    assert compare.noise_floor(every).relative == compare.noise_floor(each).relative
 
 
 def test_no_controls_give_no_floor() -> None:
-    """Proves the empty case, and that controls of fewer than 8 rounds are not used."""
+    """Proves the empty case, and that controls of fewer than 3 rounds are not used."""
     assert compare.noise_floor([record([100] * 10)]) == NoiseFloor(0.0, 0, 0)
-    assert compare.noise_floor([controlled([100] * 7, [200] * 7)]) == NoiseFloor(0.0, 0, 0)
-    assert compare.noise_floor([controlled([100] * 8, [200] * 8)]).pairs == 1
+    assert compare.noise_floor([controlled([100] * 2, [200] * 2)]) == NoiseFloor(0.0, 0, 0)
+    assert compare.noise_floor([controlled([100] * 3, [200] * 3)]).pairs == 1
     assert compare.control_ratio(record(None)) is None
 
 
@@ -509,9 +512,9 @@ def test_a_control_is_paired_by_round() -> None:
 def test_floors_are_kept_by_run() -> None:
     """Proves that a noisy run does not silence a quiet one."""
     floors = compare.noise_floors([*controls(1.01, 20), *controls(1.2, 20, run_id="other")])
-    assert {key: round(floor.relative, 3) for key, floor in floors.items()} == {
-        "run": 0.01,
-        "other": 0.2,
+    assert {key: floor.relative for key, floor in floors.items()} == {
+        "run": pytest.approx(floor_by_hand([math.log(1.01)] * 20), rel=1e-3),
+        "other": pytest.approx(floor_by_hand([math.log(1.2)] * 20), rel=1e-3),
     }
 
 

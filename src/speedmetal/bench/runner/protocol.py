@@ -105,7 +105,8 @@ class Sampled(msgspec.Struct, frozen=True, tag=True):
     """
 
     nanoseconds: int
-    clock_nanoseconds: int = 0  # what the worker's clock says at the end of the turn
+    begun_nanoseconds: int = 0  # what the worker's clock says at the start of the turn
+    clock_nanoseconds: int = 0  # and at its end
     device_nanoseconds: int | None = None
     cpu_nanoseconds: int = 0
     page_faults: int = 0

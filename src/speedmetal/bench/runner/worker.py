@@ -72,13 +72,16 @@ class Worker:
 
     def _sample(self, request: Sample) -> Sampled:
         assert self._task is not None, "a sample was asked for before its case was prepared"
-        used = clock.Usage.now().cpu_nanoseconds
+        begun, used = clock.now_nanoseconds(), clock.Usage.now().cpu_nanoseconds
         sampled = self._task.sample(request)
         self._adapter.end_turn()
         ended = clock.Usage.now().cpu_nanoseconds
         idle, self._used_at_end = used - (self._used_at_end or used), ended
         return replace(
-            sampled, clock_nanoseconds=clock.now_nanoseconds(), idle_cpu_nanoseconds=idle
+            sampled,
+            begun_nanoseconds=begun,
+            clock_nanoseconds=clock.now_nanoseconds(),
+            idle_cpu_nanoseconds=idle,
         )
 
     def _prepare(self, request: Prepare) -> Prepared:

@@ -31,7 +31,7 @@ ANYWHERE = Placement((), threads=1)
 
 
 def sampled(nanoseconds: int, **changes: Any) -> Sampled:
-    return Sampled(nanoseconds, nanoseconds, **changes)
+    return Sampled(nanoseconds, **changes)
 
 
 class FakeWorker:
