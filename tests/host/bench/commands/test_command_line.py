@@ -28,7 +28,6 @@ from speedmetal.bench.record import (
     Timing,
 )
 from speedmetal.bench.runner import device_ceilings
-from speedmetal.bench.runner import run as run_module
 from speedmetal.bench.store import RecordWriter, read_records
 
 SUITE = '[[case]]\noperation = "relu"\nshape = [64, 64]\n'
@@ -347,8 +346,8 @@ def test_every_step_before_the_first_case_is_named(speedmetal, tmp_path, monkeyp
     assert steps[:6] == [
         "looking for numpy",
         "starting workers",
-        "measuring this machine's ceilings with numpy:cpu:eager",
-        "measuring this machine's ceilings with plain copies and reads",
+        "measuring this machine's ceilings (kept for a day): numpy:cpu:eager",
+        "measuring this machine's ceilings (kept for a day): plain copies and reads",
         "ReLU / dim=64x64: making inputs and reference",
         "ReLU / dim=64x64: proving numpy:cpu:eager",
     ]
@@ -409,7 +408,7 @@ def test_what_was_measured_before_an_interruption_is_shown(
 
 def test_an_interruption_before_the_first_result(speedmetal, tiny_run: Path, monkeypatch) -> None:
     """Proves that Ctrl-C while the ceilings are measured shows no empty tables; the run goes on."""
-    monkeypatch.setattr(run_module, "measure_ceilings", interrupt)
+    monkeypatch.setattr(device_ceilings.CeilingMeter, "measure", interrupt)
     outcome = speedmetal(
         *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--out", "new.jsonl")
     )
