@@ -1,7 +1,9 @@
 """The charts of the HTML report as Vega-Lite specifications.
 
-The specifications hold no data: the page fills the named data sets, so that one filter acts on
-all charts. No text of a record is ever part of an expression.
+The specifications hold neither data nor colours nor sizes: the page fills the named data sets, so
+that one filter acts on all charts; replaces the names of colours by the theme's; and gives each
+``"container"`` the width that the reader's window has. No text of a record is ever part of an
+expression.
 """
 
 from __future__ import annotations
@@ -11,48 +13,20 @@ from typing import Any
 
 import altair as alt
 
+from speedmetal.bench.report import notation
+
 Spec = dict[str, Any]
 
-# Okabe and Ito's palette ("Color Universal Design", 2008), without black and its pale yellow,
-# then darker companions for more than six contenders.
-PALETTE = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#7f7f7f",
-    "#6a3d9a",
-    "#8c6d31",
-    "#17607a",
-)
+COLOURS = 10  # that the page's style sheet has for contenders, after which they start again
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-
-# Blue to orange: safe for every kind of colour vision.
-FASTEST, FAST, EVEN, SLOW, SLOWEST = "#08519c", "#7fb2dd", "#f4f4f2", "#fdae61", "#b35806"
-_HEAT_LIMIT = 3  # factor 8 and beyond get the full colour
-# Kinds of cells that carry no decided ratio, with their fill.
-CELL_KINDS = {
-    "equivalent": "#d9eadf",
-    "undecided": "#c9c9c9",
-    "baseline": "#ffffff",
-    "no time": "#f3dede",
-    "no common rounds": "#ececec",
-}
-_INK, _INK_ON_DARK = "#1c1c1c", "#ffffff"
-_TICKS = 8
+_TICKS = 6
+_AXIS_ROOM = 58  # of every vertical axis, so that charts below one another stand in line
+FIT = "container"
 
 
-def _tick_label(text: str) -> str:
-    """An expression for the labels of a logarithmic axis: 1, 2 and 5 of each decade only."""
-    mantissa = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
-    return f"indexof([1, 2, 5], {mantissa}) >= 0 ? {text} : ''"
-
-
-_SECONDS = _tick_label("format(datum.value, '~s') + 's'")
-_PREFIXED = _tick_label("format(datum.value, '~s')")
-_PLAIN = _tick_label("format(datum.value, '~r')")
+def colour(name: str) -> str:
+    """The name of a colour of the page's style sheet."""
+    return f"var(--{name})"
 
 
 def specifications(contenders: Sequence[str]) -> dict[str, Spec]:
@@ -62,42 +36,133 @@ def specifications(contenders: Sequence[str]) -> dict[str, Spec]:
         contenders: Keys in the order of the colours.
     """
     charts = {
-        "heat": _heat(contenders),
-        "sizes": _sizes(contenders),
+        "spread": _spread(contenders, _log("x", "time of a call", _SECONDS), "exp(datum.value)"),
+        "spreadRelative": _spread(
+            contenders, _linear("x", "time / median of the contender", ".3~f"), "datum.value"
+        ),
+        "rounds": _rounds(contenders),
+        "sizesBytes": _sizes(
+            contenders, _log("size", "bytes that must move", _BYTES, base=2), "bytesText"
+        ),
+        "sizesFlops": _sizes(
+            contenders, _log("size", "floating-point operations", _FLOP), "flopsText"
+        ),
         "roofline": _roofline(contenders),
-        "samples": _samples(contenders),
         "controls": _controls(),
+        "machine": _machine(),
     }
     return {name: _specification(chart) for name, chart in charts.items()}
 
 
 def _specification(chart: Any) -> Spec:
-    spec: Spec = chart.to_dict()
+    # Altair knows the width of single charts alone to be the container's.
+    spec: Spec = chart.to_dict(validate=False)
     # The page brings its own colours; and the schema's address is of no use without a network.
     spec.pop("config", None)
     spec.pop("$schema", None)
     return spec
 
 
+# ---- axes ------------------------------------------------------------------------------------
+
+
+def _with_units(units: Sequence[tuple[float, str]]) -> str:
+    """An expression for an axis's labels: each value in its natural unit."""
+    *larger, (scale, unit) = units
+    text = _scaled(scale, unit)
+    for scale, unit in reversed(larger):
+        # Ticks may miss the unit they stand for by a rounding error.
+        text = f"datum.value >= {scale * (1 - 1e-9)!r} ? {_scaled(scale, unit)} : {text}"
+    return text
+
+
+def _scaled(scale: float, unit: str) -> str:
+    return f"format(datum.value / {scale!r}, '.3~r') + ' {unit}'"
+
+
+def _decimal(unit: str) -> list[tuple[float, str]]:
+    return [(scale, f"{prefix}{unit}") for scale, prefix in notation.DECIMAL_UNITS]
+
+
+def _few(text: str) -> str:
+    """On a logarithmic axis: 1, 2 and 5 of each decade only."""
+    mantissa = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
+    return f"indexof([1, 2, 5], {mantissa}) >= 0 ? ({text}) : ''"
+
+
+# Lines of a logarithmic grid between the powers of ten are faint.
+_DECADES_ONLY = {
+    "condition": {"test": "abs(log(datum.value) / LN10 % 1) < 1e-6", "value": 0.8},
+    "value": 0.3,
+}
+_SECONDS = _few(_with_units(notation.SECOND_UNITS))
+_BYTES = _with_units([*notation.BINARY_UNITS, (1.0, "B")])
+_FLOP = _few(_with_units(_decimal("FLOP")))
+_FLOP_RATE = _few(_with_units(_decimal("FLOP/s")))
+_PLAIN = _few("format(datum.value, '~r')")
+
+
+def _log(field: str, title: str | None, label: str, base: int = 10) -> Spec:
+    """The arguments of a channel with a logarithmic scale."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": alt.Scale(type="log", base=base, nice=False, padding=12),
+        "axis": alt.Axis(
+            title=title,
+            labelExpr=label,
+            tickCount=_TICKS,
+            labelOverlap="greedy",
+            labelSeparation=8,
+            gridOpacity=_DECADES_ONLY,
+        ),
+    }
+
+
+def _linear(field: str, title: str, form: str, scale: Any = None) -> Spec:
+    """The arguments of a channel with a linear scale, which need not begin at nought."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": scale or alt.Scale(zero=False, nice=False, padding=10),
+        "axis": alt.Axis(title=title, format=form, tickCount=_TICKS, labelOverlap="greedy"),
+    }
+
+
+def _upright(channel: Spec) -> Any:
+    """A vertical channel whose axis is as broad as every other's."""
+    axis = channel["axis"].copy()
+    axis.minExtent = axis.maxExtent = _AXIS_ROOM
+    return alt.Y(**{**channel, "axis": axis})
+
+
+# ---- what charts share -----------------------------------------------------------------------
+
+
 def _data(name: str) -> Any:
     return alt.NamedData(name=name)
 
 
-def _colour(contenders: Sequence[str]) -> Any:
-    colours = [PALETTE[i % len(PALETTE)] for i in range(len(contenders))]
+def _colour(contenders: Sequence[str], *, legend: bool = True) -> Any:
     return alt.Color(
         "contender:N",
-        scale=alt.Scale(domain=list(contenders), range=colours),
-        legend=_legend(),
+        scale=_contender_scale(contenders),
+        legend=_legend() if legend else None,
     )
 
 
+def _contender_scale(contenders: Sequence[str]) -> Any:
+    names = [colour(f"contender-{place % COLOURS + 1}") for place in range(len(contenders))]
+    return alt.Scale(domain=list(contenders), range=names)
+
+
 def _legend() -> Any:
-    return alt.Legend(title=None, orient="top", columns=6, labelLimit=260, symbolOpacity=1)
+    # How many stand side by side is for the page to say, which knows its width.
+    return alt.Legend(title=None, orient="top", labelLimit=260, symbolOpacity=1)
 
 
 def _shape(contenders: Sequence[str]) -> Any:
-    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(contenders))]
+    shapes = [SHAPES[place % len(SHAPES)] for place in range(len(contenders))]
     # The same domain as the colour, so that both share one legend.
     return alt.Shape(
         "contender:N",
@@ -107,165 +172,121 @@ def _shape(contenders: Sequence[str]) -> Any:
 
 
 def _tooltip(*fields: tuple[str, str]) -> list[Any]:
-    return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields]
+    return [alt.Tooltip(field=field, type="nominal", title=title) for field, title in fields]
 
 
 _RESULT = (
-    ("label", "case"),
+    ("name", "case"),
     ("contender", "contender"),
     ("timeText", "median"),
     ("ratioText", "ratio to baseline"),
     ("verdict", "verdict"),
     ("shareText", "share of ceiling"),
-    ("status", "status"),
-    ("reason", "reason"),
 )
 
 
-def _heat(contenders: Sequence[str]) -> Any:
-    base = alt.Chart(_data("rows")).encode(
-        x=alt.X(
-            "contender:N",
-            sort=list(contenders),
-            axis=alt.Axis(title=None, orient="top", labelAngle=0, labelLimit=130, domain=False),
+def _points(base: Any, contenders: Sequence[str], *more: tuple[str, str]) -> Any:
+    """A point a result, in its contender's colour; grey inside where the verdict is open."""
+    return base.mark_point(filled=True, size=44, strokeWidth=1.6, cursor="pointer").encode(
+        stroke=alt.Stroke("contender:N", scale=_contender_scale(contenders), legend=_legend()),
+        fill=alt.condition(
+            "datum.verdict === 'undecided'",
+            alt.value(colour("undecided")),
+            alt.Fill("contender:N", scale=_contender_scale(contenders), legend=_legend()),
         ),
-        y=alt.Y(
-            "label:N",
-            sort=None,
-            axis=alt.Axis(title=None, labelLimit=420, ticks=False, domain=False, labelPadding=8),
-        ),
-        tooltip=_tooltip(*_RESULT),
+        shape=_shape(contenders),
+        tooltip=_tooltip(*_RESULT, *more),
     )
-    decided = (
-        base.mark_rect(stroke=EVEN, strokeWidth=1, cursor="pointer")
-        .transform_filter("datum.kind === 'decided'")
-        .encode(
-            color=alt.Color(
-                "log2:Q",
-                scale=alt.Scale(
-                    domain=[-_HEAT_LIMIT, -1, 0, 1, _HEAT_LIMIT],
-                    range=[FASTEST, FAST, EVEN, SLOW, SLOWEST],
-                    clamp=True,
-                    interpolate="lab",
-                ),
-                legend=alt.Legend(
-                    title="time / baseline",
-                    orient="top",
-                    gradientLength=220,
-                    values=[-3, -2, -1, 0, 1, 2, 3],
-                    labelExpr="format(pow(2, datum.value), '~r')",
-                ),
-            )
+
+
+# ---- one case --------------------------------------------------------------------------------
+
+
+def _spread(contenders: Sequence[str], x: Spec, back: str) -> Any:
+    """For each contender its density above its samples, a lane a session, and its interval.
+
+    Args:
+        contenders: Keys in the order of the colours.
+        x: The channel of the values.
+        back: An expression for the value of which the data's field ``place``, in which the
+            density is taken, is a function.
+    """
+    hidden = alt.Y(
+        field="y", type="quantitative", axis=None, scale=alt.Scale(domain=[-1, 1], nice=False)
+    )
+    base = alt.Chart().encode(color=_colour(contenders, legend=False))
+    density = (
+        base.transform_filter("datum.kind === 'sample'")
+        .transform_density(
+            "place", as_=["value", "density"], groupby=["contender"], steps=160, minsteps=60
         )
+        .transform_joinaggregate(peak="max(density)", groupby=["contender"])
+        .transform_calculate(x=back, y="0.06 + 0.9 * datum.density / datum.peak", floor="0.06")
+        .mark_area(opacity=0.45, interpolate="monotone")
+        .encode(x=alt.X(**x), y=hidden, y2="floor:Q")
     )
-    others = (
-        base.mark_rect(stroke=EVEN, strokeWidth=1, cursor="pointer")
-        .transform_filter("datum.kind !== 'decided'")
+    samples = (
+        base.transform_filter("datum.kind === 'sample'")
+        .mark_point(filled=True, size=13, opacity=0.55)
         .encode(
-            fill=alt.Fill(
-                "kind:N",
-                scale=alt.Scale(domain=list(CELL_KINDS), range=list(CELL_KINDS.values())),
-                legend=alt.Legend(title="other cells", orient="top", symbolType="square"),
-            )
-        )
-    )
-    hatched = (
-        base.mark_rect(stroke="#b04a4a", strokeDash=[3, 3], filled=False, strokeWidth=1)
-        .transform_filter("datum.kind === 'no time'")
-        .encode(tooltip=alt.value(None))
-    )
-    text = base.mark_text(fontSize=11, cursor="pointer").encode(
-        text="cell:N",
-        color=alt.condition(
-            "datum.kind === 'decided' && (datum.log2 < -1.4 || datum.log2 > 2.1)",
-            alt.value(_INK_ON_DARK),
-            alt.value(_INK),
-        ),
-    )
-    layers = alt.layer(decided, others, hatched, text)
-    return layers.properties(width=alt.Step(124), height=alt.Step(21))
-
-
-def _log(field: str, title: str | None, label: str) -> dict[str, Any]:
-    return {
-        "shorthand": f"{field}:Q",
-        "scale": alt.Scale(type="log", nice=False, padding=12),
-        "axis": alt.Axis(title=title, labelExpr=label, tickCount=_TICKS, labelOverlap="greedy"),
-    }
-
-
-def _sizes(contenders: Sequence[str]) -> Any:
-    base = alt.Chart().encode(
-        x=alt.X(**_log("size", None, _PREFIXED)),
-        y=alt.Y(**_log("median", None, _SECONDS)),
-        color=_colour(contenders),
-    )
-    # Several cases can have one size; the line joins the middles of their medians.
-    line = base.mark_line(opacity=0.35, strokeWidth=1.2).encode(
-        y=alt.Y(aggregate="median", **_split_shorthand(_log("median", None, _SECONDS)))
-    )
-    bars = base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
-    points = base.mark_point(filled=True, size=38, opacity=0.9, cursor="pointer").encode(
-        shape=_shape(contenders), tooltip=_tooltip(*_RESULT)
-    )
-    return (
-        alt.layer(line, bars, points, data=_data("timed"))
-        .properties(width=248, height=170)
-        .facet(
-            facet=alt.Facet("title:N", sort=None, header=alt.Header(title=None, labelFontSize=12)),
-            columns=4,
-            bounds="flush",
-            spacing={"row": 62, "column": 52},
-        )
-        .resolve_scale(x="independent", y="independent")
-    )
-
-
-def _split_shorthand(log: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of :func:`_log` with a plain field, for an encoding with an aggregate."""
-    field, _, kind = log["shorthand"].partition(":")
-    rest = {name: value for name, value in log.items() if name != "shorthand"}
-    return {"field": field, "type": {"Q": "quantitative"}[kind], **rest}
-
-
-def _roofline(contenders: Sequence[str]) -> Any:
-    x = alt.X(**_log("intensity", "FLOP per byte (least traffic)", _PLAIN))
-    y = alt.Y(**_log("flopRate", "FLOP/s", _PREFIXED))
-    roofs = (
-        alt.Chart(_data("roofs"))
-        .mark_line(color="#8a8a8a", strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=y,
-            detail="roof:N",
-            strokeDash=alt.StrokeDash(
-                "device:N", legend=alt.Legend(title="measured ceilings", orient="right")
+            x=alt.X(**x),
+            y=hidden,
+            tooltip=_tooltip(
+                ("contender", "contender"),
+                ("session", "session"),
+                ("round", "round"),
+                ("timeText", "time of a call"),
+                ("relativeText", "of its median"),
             ),
         )
     )
-    names = (
-        alt.Chart(_data("roofNames"))
-        .mark_text(align="right", dy=-7, fontSize=10, color="#8a8a8a")
-        .encode(x=x, y=y, text="roof:N")
+    medians = base.transform_filter("datum.kind === 'median'")
+    interval = medians.mark_rect(opacity=0.25).encode(
+        x=alt.X(field="low", type="quantitative"),
+        x2="high:Q",
+        y=alt.value(0),
+        y2=alt.value(_STRIP_HEIGHT),
     )
-    points = (
-        alt.Chart(_data("work"))
-        .mark_point(filled=True, size=50, opacity=0.85, cursor="pointer")
-        .encode(
-            x=x,
-            y=y,
-            color=_colour(contenders),
-            shape=_shape(contenders),
-            tooltip=_tooltip(*_RESULT, ("rateText", "rate")),
+    middle = medians.mark_rule(strokeWidth=1.5).encode(
+        x=alt.X(**x),
+        color=alt.value(colour("ink")),
+        tooltip=_tooltip(
+            ("contender", "contender"), ("timeText", "median"), ("ratioText", "ratio to baseline")
+        ),
+    )
+    header = alt.Header(
+        title=None,
+        orient="top",
+        labelAnchor="start",
+        labelAngle=0,
+        labelAlign="left",
+        labelPadding=2,
+        labelLimit=320,
+    )
+    return (
+        alt.layer(density, interval, samples, middle, data=_data("spread"))
+        .properties(width=FIT, height=_STRIP_HEIGHT)
+        .facet(
+            row=alt.Row("contender:N", sort=list(contenders), header=header),
+            spacing=6,
         )
     )
-    return alt.layer(roofs, names, points).properties(width="container", height=430)
 
 
-def _samples(contenders: Sequence[str]) -> Any:
+_STRIP_HEIGHT = 58
+
+
+def _rounds(contenders: Sequence[str]) -> Any:
+    """Samples in the order of the rounds, and below them the machine's load and clock."""
+    x = alt.X(
+        field="place",
+        type="quantitative",
+        axis=alt.Axis(title=None, labels=False, ticks=False, grid=False),
+        scale=alt.Scale(nice=False, padding=8),
+    )
     base = alt.Chart(_data("samples")).encode(
-        x=alt.X("place:Q", axis=alt.Axis(title="round"), scale=alt.Scale(nice=False, padding=8)),
-        y=alt.Y(**_log("seconds", "seconds per call", _SECONDS)),
+        x=x,
+        y=_upright(_log("seconds", "time of a call", _SECONDS)),
         color=_colour(contenders),
     )
     line = base.mark_line(opacity=0.25, strokeWidth=1).encode(detail="series:N")
@@ -275,39 +296,135 @@ def _samples(contenders: Sequence[str]) -> Any:
             ("contender", "contender"),
             ("session", "session"),
             ("round", "round"),
-            ("timeText", "per call"),
-            ("relative", "of its median"),
+            ("timeText", "time of a call"),
+            ("relativeText", "of its median"),
         ),
     )
-    starts = alt.Chart(_data("sessions")).encode(x="place:Q")
-    rules = starts.mark_rule(strokeDash=[4, 4], color="#8a8a8a")
-    names = starts.mark_text(align="left", dx=4, dy=8, fontSize=10, color="#8a8a8a").encode(
+    starts = alt.Chart(_data("sessions")).encode(x=x)
+    rules = starts.mark_rule(strokeDash=[4, 4], color=colour("soft"))
+    names = starts.mark_text(align="left", dx=4, dy=8, fontSize=10, color=colour("soft")).encode(
         y=alt.value(0), text="name:N"
     )
-    return alt.layer(rules, names, line, points).properties(width="container", height=330)
+    samples = alt.layer(rules, names, line, points).properties(width=FIT, height=270)
+    return alt.vconcat(samples, *_state(x, "round"), spacing=12).resolve_scale(
+        x="shared", color="independent", shape="independent"
+    )
+
+
+# ---- the machine -----------------------------------------------------------------------------
+
+
+def _state(x: Any, where: str) -> list[Any]:
+    """Load and clock over any horizontal channel; the page leaves out what has no data."""
+    channels = (
+        ("load", _linear("value", "load", "~r", alt.Scale(zero=True, nice=True))),
+        ("clock", _linear("value", "clock (GHz)", ".3~r")),
+    )
+    charts = []
+    for name, channel in channels:
+        channel["axis"].tickCount = 3
+        base = alt.Chart(_data(name)).encode(
+            x=x,
+            y=_upright(channel),
+            tooltip=_tooltip(
+                ("name", "case"), ("session", "session"), (where, where), ("text", name)
+            ),
+        )
+        line = base.mark_line(strokeWidth=1, opacity=0.5, color=colour(name))
+        points = base.mark_point(filled=True, size=16, opacity=0.9, color=colour(name))
+        layers = alt.layer(line.encode(detail="session:N"), points)
+        charts.append(layers.properties(name=name, width=FIT, height=64))
+    return charts
+
+
+def _machine() -> Any:
+    x = alt.X(
+        field="minute",
+        type="quantitative",
+        axis=alt.Axis(title="minutes since the first case", tickCount=_TICKS, format="~r"),
+        scale=alt.Scale(nice=False, padding=8),
+    )
+    return alt.vconcat(*_state(x, "minute"), spacing=12).resolve_scale(x="shared")
+
+
+# ---- all cases -------------------------------------------------------------------------------
+
+
+def _sizes(contenders: Sequence[str], size: Spec, text: str) -> Any:
+    median = _log("median", None, _SECONDS)
+    size["axis"].title = None
+    base = alt.Chart().encode(x=alt.X(**size), y=alt.Y(**median))
+    coloured = base.encode(color=_colour(contenders))
+    # Several cases can have one size; the line joins the middles of their medians.
+    line = coloured.mark_line(opacity=0.35, strokeWidth=1.2).encode(
+        y=alt.Y(aggregate="median", **median)
+    )
+    bars = coloured.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
+    points = _points(base, contenders, (text, "size"))
+    return (
+        alt.layer(line, bars, points, data=_data("timed"))
+        .properties(width=FIT, height=170)
+        .facet(
+            facet=alt.Facet(
+                "series:N",
+                sort=None,
+                header=alt.Header(title=None, labelFontSize=12, labelAnchor="start"),
+            ),
+            columns=4,
+            bounds="flush",
+            spacing={"row": 58, "column": 66},
+        )
+        .resolve_scale(x="independent", y="independent")
+    )
+
+
+def _roofline(contenders: Sequence[str]) -> Any:
+    x = alt.X(**_log("intensity", "FLOP per byte (least traffic)", _PLAIN))
+    y = _upright(_log("flopRate", None, _FLOP_RATE))
+    roofs = (
+        alt.Chart(_data("roofs"))
+        .mark_line(color=colour("soft"), strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=y,
+            detail="roof:N",
+            strokeDash=alt.StrokeDash(
+                "device:N", legend=alt.Legend(title="measured ceilings", orient="bottom")
+            ),
+        )
+    )
+    names = (
+        alt.Chart(_data("roofNames"))
+        .mark_text(align="right", dy=-7, fontSize=10, color=colour("soft"))
+        .encode(x=x, y=y, text="roof:N")
+    )
+    points = _points(alt.Chart(_data("work")).encode(x=x, y=y), contenders, ("rateText", "rate"))
+    return alt.layer(roofs, names, points).properties(width=FIT, height=400)
 
 
 def _controls() -> Any:
     x = alt.X(
-        "place:Q",
-        axis=alt.Axis(title="case, in the order measured", tickMinStep=1),
+        field="place",
+        type="quantitative",
+        axis=alt.Axis(title="control, in the order measured", tickMinStep=1, format="~r"),
         scale=alt.Scale(zero=False, nice=False, padding=10),
     )
-    y_axis = alt.Axis(title="time / time of itself", format=".3~f")
     base = alt.Chart(_data("controls")).encode(
         x=x,
-        tooltip=_tooltip(("label", "case"), ("session", "session"), ("ratioText", "ratio")),
+        tooltip=_tooltip(("name", "case"), ("session", "session"), ("text", "ratio")),
     )
-    scale = alt.Scale(zero=False, nice=False, padding=10)
-    bars = base.mark_rule(color="#0072b2", opacity=0.5).encode(
-        y=alt.Y("low:Q", axis=y_axis, scale=scale), y2="high:Q"
+    # A ratio and its inverse are equally far from 1.
+    scale = alt.Scale(type="log", nice=False, padding=10)
+    y = _linear("ratio", "time / time of itself", ".3~f", scale)
+    bars = base.mark_rule(color=colour("accent"), opacity=0.5).encode(
+        y=_upright({**y, "field": "low"}), y2="high:Q"
     )
-    points = base.mark_point(filled=True, size=26, color="#0072b2", opacity=1).encode(
-        y=alt.Y("ratio:Q", axis=y_axis, scale=scale)
+    points = base.mark_point(filled=True, size=26, color=colour("accent"), opacity=1).encode(
+        y=_upright(y)
     )
     band = (
         alt.Chart(_data("floors"))
-        .mark_rule(strokeDash=[5, 4], color="#d55e00")
-        .encode(y=alt.Y("edge:Q", axis=y_axis, scale=scale))
+        .mark_rule(strokeDash=[5, 4], color=colour("slower"))
+        .encode(y=_upright({**y, "field": "edge"}))
     )
-    return alt.layer(band, bars, points).properties(width="container", height=200)
+    return alt.layer(band, bars, points).properties(width=FIT, height=200)

@@ -16,16 +16,29 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from speedmetal.bench.report import charts, notation, sections, summaries
+from speedmetal.bench.operations.words import count
+from speedmetal.bench.report import charts, notation, sections, summaries, summary
 from speedmetal.bench.report.figures import RunFigures, figures_of
 from speedmetal.bench.report.options import Options
 from speedmetal.bench.report.page_data import page_data
 from speedmetal.bench.report.sections import Section
-from speedmetal.bench.report.summaries import FamilySummary
+from speedmetal.bench.report.summary import Standing
 from speedmetal.bench.store import Records
 
 _PAGE = Path(__file__).with_name("page")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that the page's script uses
+SIZES = {
+    "bytes": "bytes that must move (each input once, each output once)",
+    "flops": "floating-point operations",
+}
+MEMORY_POLICIES = {
+    "default": "default (as each framework ships it)",
+    "kept": "kept (freed memory is used again)",
+}
+CACHE_POLICIES = {
+    "warm": "warm (the same inputs again and again)",
+    "cold": "cold (inputs that no cache holds)",
+}
 _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -43,9 +56,11 @@ class RunView:
 
     run_id: str
     baseline: str
+    conclusions: tuple[str, ...]
+    notices: tuple[str, ...]
     lines: tuple[str, ...]
     tiles: tuple[Tile, ...]
-    overall: tuple[FamilySummary, ...]
+    standings: tuple[Standing, ...]
     sections: tuple[Section, ...]
 
 
@@ -60,7 +75,7 @@ def render(records: Records, options: Options) -> str:
         lstrip_blocks=True,
     )
     data = page_data(records, runs)
-    contenders = data["contenders"]
+    specs = charts.specifications(data["contenders"])
     return environment.get_template("report.html.j2").render(
         title=options.title,
         views=[_view(records, run) for run in runs],
@@ -69,7 +84,11 @@ def render(records: Records, options: Options) -> str:
         css=_own_text("report.css"),
         script=_own_text("report.js"),
         library=_library(),
-        data=script_json({**data, "specs": charts.specifications(contenders)}),
+        sizes=[(size, text) for size, text in SIZES.items() if data["sized"][size]],
+        has_roofs=bool(data["roofs"]),
+        has_machine=bool(data["machine"]),
+        stride=data["stride"],
+        data=script_json({**data, "specs": specs}),
     )
 
 
@@ -105,29 +124,66 @@ def _view(records: Records, run: RunFigures) -> RunView:
         sections.ceilings(records, run),
         sections.environments(records, run),
     )
-    overall = [s for s in summaries.family_summaries(run) if s.family == summaries.ALL_FAMILIES]
+    told = summary.summarise_run(records, run)
     return RunView(
         run_id=run.run_id,
         baseline=run.baseline,
-        lines=tuple(sections.description(records, run)),
+        conclusions=told.sentences,
+        notices=told.loads,
+        lines=(*machines(records, run), *sections.description(records, run), policies(run)),
         tiles=tuple(_tiles(run)),
-        overall=tuple(overall),
+        standings=told.standings,
         sections=tuple(section for section in found if section.rows or section.empty),
     )
 
 
-def _tiles(run: RunFigures) -> list[Tile]:
-    timed = sum(row.has_time for row in run.rows)
-    decided = sum(row.verdict in ("faster", "slower", "equivalent") for row in run.rows)
-    compared = sum(row.ratio is not None for row in run.rows)
-    floor = summaries.run_floor(run)
-    tiles = [
-        Tile(str(len({row.case_key for row in run.rows})), "cases"),
-        Tile(str(len(run.contenders)), "contenders"),
-        Tile(f"{timed} / {len(run.rows)}", "results proved and timed"),
-        Tile(f"{decided} / {compared}", "comparisons decided"),
-        Tile(str(len({record.session for record in run.cases})), "sessions"),
+def machines(records: Records, run: RunFigures) -> list[str]:
+    """The machine, or the machines where a run was continued on another."""
+    found = [
+        ", ".join(
+            filter(
+                None,
+                (
+                    environment.chip,
+                    count(environment.cores, "core"),
+                    notation.size(environment.memory_bytes),
+                    environment.system,
+                ),
+            )
+        )
+        for environment in sections.environments_of(records, run)
     ]
-    if floor.is_known:
-        tiles.append(Tile(f"±{floor.relative:.2%}", "noise floor (A/A control)"))
+    return [f"machine: {text}" for text in dict.fromkeys(found)]
+
+
+def policies(run: RunFigures) -> str:
+    """What was asked of the memory and the caches, whatever was measured."""
+    asked = (
+        ("memory", MEMORY_POLICIES, {row.memory_policy for row in run.rows}),
+        ("cache", CACHE_POLICIES, {row.cache for row in run.rows}),
+    )
+    told = (
+        f"{name}: {' and '.join(names.get(policy, policy) for policy in sorted(found - {''}))}"
+        for name, names, found in asked
+        if found - {""}
+    )
+    return "; ".join(told)
+
+
+def _tiles(run: RunFigures) -> list[Tile]:
+    rows = run.rows
+    timed = sum(row.has_time for row in rows)
+    compared = [row for row in rows if row.ratio is not None]
+    decided = sum(row.verdict in ("faster", "slower", "equivalent") for row in compared)
+    floor = summaries.run_floor(run)
+    counted = (
+        (len({row.case_key for row in rows}), "case"),
+        (len(run.contenders), "contender"),
+        (len({record.session for record in run.cases}), "session"),
+    )
+    tiles = [Tile(*count(number, noun).split(" ", 1)) for number, noun in counted]
+    tiles.append(Tile(f"{timed} / {len(rows)}", "results proved and timed"))
+    tiles.append(Tile(f"{decided} / {len(compared)}", "comparisons decided"))
+    known = f"±{floor.relative:.2%}" if floor.is_known else "not known"
+    tiles.append(Tile(known, "noise floor (A/A control)"))
     return tiles

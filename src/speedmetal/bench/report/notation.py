@@ -10,9 +10,10 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 RATIO_EDGE = 1e4
 SPREAD_EDGE = 10.0
 WHOLE_PERCENTS_FROM = 0.1
-_SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_DECIMAL_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_BINARY_UNITS = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+# From the largest to the smallest: the scale of a unit, and how it is written.
+SECOND_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+DECIMAL_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+BINARY_UNITS = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 
 
 def digits(value: float) -> str:
@@ -37,7 +38,7 @@ def seconds(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    for scale, unit in _SECOND_UNITS:
+    for scale, unit in SECOND_UNITS:
         if value >= scale:
             return f"{digits(value / scale)} {unit}"
     return f"{digits(value * 1e9)} ns"
@@ -81,6 +82,30 @@ def percent(value: float | None) -> str:
     return f"{value:.1%}" if abs(value) < WHOLE_PERCENTS_FROM else f"{value:.0%}"
 
 
+def error(value: float | None) -> str:
+    """An error, relative or absolute, with two digits.
+
+    Example:
+        >>> error(1.25e-6), error(0.0)
+        ('1.2e-06', '0')
+    """
+    if value is None:
+        return MISSING
+    return f"{value:.1e}" if value else "0"
+
+
+def number(value: float | None) -> str:
+    """A count or a mean of counts; whole where it is whole.
+
+    Example:
+        >>> number(24), number(1.25), number(12345.6), number(None) == MISSING
+        ('24', '1.25', '12346', True)
+    """
+    if value is None:
+        return MISSING
+    return f"{value:.0f}" if value == round(value) else digits(value)
+
+
 def rate(value: float | None, unit: str) -> str:
     """A rate with its decimal prefix.
 
@@ -90,7 +115,7 @@ def rate(value: float | None, unit: str) -> str:
     """
     if value is None:
         return MISSING
-    for scale, prefix in _DECIMAL_UNITS:
+    for scale, prefix in DECIMAL_UNITS:
         if value >= scale:
             return f"{digits(value / scale)} {prefix}{unit}"
     return f"{digits(value)} {unit}"
@@ -105,7 +130,7 @@ def size(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    for scale, unit in _BINARY_UNITS:
+    for scale, unit in BINARY_UNITS:
         if value >= scale:
             return f"{digits(value / scale)} {unit}"
     return f"{value:.0f} B"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 
 from speedmetal.bench.record import (
@@ -295,3 +296,52 @@ def large_records(cases: int = 91, rounds: int = 200) -> Records:
                 )
             )
     return Records(tuple(parts), (), "large.jsonl")
+
+
+def with_machine_state(record: CaseRecord) -> CaseRecord:
+    """The record with a load that rises by one a round and a clock that falls, both by round."""
+    if record.timing is None:
+        return record
+    rounds = record.timing.rounds
+    timed = msgspec.structs.replace(
+        record.timing,
+        cpu_nanoseconds=[value * 3 // 2 for value in record.timing.samples_nanoseconds],
+        page_faults=[2 * record.timing.calls_per_sample] * len(rounds),
+        context_switches=[number % 2 for number in rounds],
+        load=[float(number) for number in rounds],
+        frequency_mhz=[3200.0 - 10 * number for number in rounds],
+    )
+    return msgspec.structs.replace(record, timing=timed)
+
+
+def in_words() -> CaseRecord:
+    """A result of a case whose parameters are those of a real operation."""
+    case = _case(
+        "GroupNorm",
+        "normalisation",
+        "dim=8x32x64 grp=8",
+        8 * 32 * 64,
+        operation="group_norm",
+        parameters={"shape": [8, 32, 64], "groups": 8},
+    )
+    return case_record(case, CONTENDERS[0][0], 1e-4)
+
+
+def with_machine(records: Records) -> Records:
+    """The record file with the machine's state beside every sample."""
+    changed = (
+        with_machine_state(record) if isinstance(record, CaseRecord) else record
+        for record in records.records
+    )
+    return Records(tuple(changed), records.bad_lines, records.source)
+
+
+def loaded() -> FindingRecord:
+    """A machine on which other processes ran."""
+    return FindingRecord(
+        run_id=RUN,
+        session=0,
+        time_utc=TIME,
+        kind="machine",
+        message="load 3.1 from other processes on 2 cores: ratios below 1.3 will not be decided",
+    )

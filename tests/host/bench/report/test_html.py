@@ -1,5 +1,6 @@
 """The page in a real browser: charts, filters, sorting, samples; no request, no injected script."""
 
+import html as html_module
 import json
 import math
 import re
@@ -14,7 +15,8 @@ from synthetic import CASES, CONTENDERS
 
 from speedmetal.bench.measure import statistics
 from speedmetal.bench.record import CaseRecord, Status
-from speedmetal.bench.report import FORMATS, Options
+from speedmetal.bench.report import FORMATS, Options, notation, summary
+from speedmetal.bench.report.figures import figures_of
 from speedmetal.bench.report.html import script_json
 from speedmetal.bench.store import Records
 
@@ -31,7 +33,7 @@ FLAGS = (
     "--window-size=1400,1000",
 )
 ATTACK = "<script>window.attacked = true</script><img src=x onerror='window.attacked = true'>"
-CHARTS = ("heat", "sizes", "roofline", "samples", "controls")
+CHARTS = ("spread", "rounds", "sizes", "roofline", "controls", "machine")
 
 needs_browser = pytest.mark.skipif(
     not (CHROMIUM.exists() and DRIVER.exists()), reason="needs chromium and chromedriver"
@@ -57,10 +59,33 @@ def page(records: Records, title: str = "speedmetal benchmark") -> str:
     return rendered
 
 
+def copies() -> list[CaseRecord]:
+    """Two sizes without floating-point work, in too few rounds for a verdict."""
+    return [
+        synthetic.case_record(
+            msgspec.structs.replace(
+                CASES[0],
+                operation="copy",
+                title="Copy",
+                family="data movement",
+                arguments=f"dim={size}",
+                parameters={"shape": [size]},
+                bytes_minimum=8 * size,
+            ),
+            contender,
+            1e-9 * size * factor,
+            rounds=3,
+        )
+        for size in (10_000, 1_000_000)
+        for contender, factor in CONTENDERS[:2]
+    ]
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
-    records = synthetic.records(extra=(attack_record(), attack_record(Status.UNFAIR)))
-    return page(records, title=f"run {ATTACK}")
+    extra = (*copies(), synthetic.loaded(), attack_record(), attack_record(Status.UNFAIR))
+    records = synthetic.records(extra=extra)
+    return page(synthetic.with_machine(records), title=f"run {ATTACK}")
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +138,34 @@ def column(script: Callable[..., Any], number: int) -> list[str]:
     return found
 
 
-def marks(driver: Any, chart: str, role: str) -> int:
-    """How many marks a chart shows, once it has settled."""
+def marks(driver: Any, chart: str) -> int:
+    """How many points a chart shows, once it has settled."""
     count: int = driver.execute_async_script(
-        "const [chart, role, done] = arguments; setTimeout(() => done(document.querySelectorAll("
-        "`#chart-${chart} .mark-${role}.role-mark path, #chart-${chart} .mark-${role}.role-mark"
-        " text`).length), 400)",
+        "const [chart, done] = arguments; setTimeout(() => done(document.querySelectorAll("
+        "`#chart-${chart} .mark-symbol.role-mark path`).length), 400)",
         chart,
-        role,
     )
     return count
+
+
+def heat_cells(script: Callable[..., Any]) -> list[tuple[str, str]]:
+    """Kind and text of the heat map's cells."""
+    return [
+        (kind, text)
+        for kind, text in script(
+            "return [...document.querySelectorAll('#heat td[data-case]')]"
+            ".map((cell) => [cell.className.match(/cell-(\\w+)/)[1], cell.textContent])"
+        )
+    ]
+
+
+def settle(driver: Any) -> None:
+    """Waits until every chart is drawn again."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(driver, 60).until(
+        lambda b: b.execute_script("return document.body.dataset.ready === 'true'")
+    )
 
 
 @needs_browser
@@ -142,7 +185,7 @@ def test_charts_are_drawn(driver: Any, chart: str) -> None:
     )
     assert size[0] > 400
     assert size[1] > 150
-    assert marks(driver, chart, "symbol" if chart != "heat" else "rect") > 10
+    assert marks(driver, chart) > 10
 
 
 @needs_browser
@@ -180,12 +223,12 @@ def test_filters_leave_only_what_they_name(
 ) -> None:
     """Table and heat map shrink together."""
     before = len(column(script, 0))
-    cells = marks(driver, "heat", "text")
+    cells = len(heat_cells(script))
     choose(script, f"filter-{name}", value)
     left = column(script, number)
     assert set(left) == {value}
     assert 0 < len(left) < before
-    assert marks(driver, "heat", "text") == len(left) < cells
+    assert len(heat_cells(script)) == len(left) < cells
     assert script("return document.getElementById('filter-count').textContent") == (
         f"{len(left)} of {before} results"
     )
@@ -194,23 +237,23 @@ def test_filters_leave_only_what_they_name(
 @needs_browser
 def test_filters_of_operation_and_family(driver: Any, script: Callable[..., Any]) -> None:
     """They act on the charts of time against size and the roofline too."""
-    sizes, roofline = marks(driver, "sizes", "symbol"), marks(driver, "roofline", "symbol")
+    sizes, roofline = marks(driver, "sizes"), marks(driver, "roofline")
     choose(script, "filter-title", "MatMul")
-    assert all(cell.startswith("MatMul / ") for cell in column(script, 0))
-    assert 0 < marks(driver, "sizes", "symbol") < sizes
-    assert 0 < marks(driver, "roofline", "symbol") < roofline
+    assert all(cell.startswith("MatMul ") for cell in column(script, 0))
+    assert 0 < marks(driver, "sizes") < sizes
+    assert 0 < marks(driver, "roofline") < roofline
     choose(script, "filter-title", "")
     choose(script, "filter-family", "reduction")
-    assert all(cell.startswith("Argmax / ") for cell in column(script, 0))
-    assert marks(driver, "roofline", "symbol") == 0
+    assert all(cell.startswith("Argmax ") for cell in column(script, 0))
+    assert marks(driver, "roofline") == 0
 
 
 @needs_browser
 def test_a_search_that_finds_nothing_is_no_error(driver: Any, script: Callable[..., Any]) -> None:
     """An empty table and empty charts, and a silent console."""
-    choose(script, "filter-label", "no such case")
+    choose(script, "filter-case", "no such case")
     assert column(script, 0) == []
-    assert marks(driver, "heat", "text") == 0
+    assert heat_cells(script) == []
     assert driver.get_log("browser") == []
 
 
@@ -239,22 +282,221 @@ def test_headings_sort_both_ways(script: Callable[..., Any]) -> None:
 
 @needs_browser
 def test_choosing_a_case_draws_its_samples(driver: Any, script: Callable[..., Any]) -> None:
-    """As many points as samples: five contenders with times, two sessions, 24 rounds."""
-    choose(script, "case", CASES[3].label)
-    assert marks(driver, "samples", "symbol") == 5 * 2 * 24
-    assert script("return document.querySelectorAll('#case-table tbody tr').length") == 6
+    """Five contenders with times, two sessions, 24 rounds; and the machine's load and clock."""
+    samples, states = 5 * 2 * 24, 2 * 2 * 24
+    choose(script, "case", "3")
+    assert marks(driver, "spread") == samples
+    assert marks(driver, "rounds") == samples + states
+    contenders = "return document.querySelectorAll('#case-table thead th').length"
+    assert script(contenders) == 1 + len(CONTENDERS)
     script("document.querySelector('#results tbody tr').click()")
-    assert marks(driver, "samples", "symbol") == 5 * 2 * 24
-    assert script("return document.getElementById('case').value") == CASES[0].label
+    assert script("return document.getElementById('case').value") == "0"
+    assert marks(driver, "rounds") == samples + states
+    choose(script, "case", "4")
+    script("document.querySelector('#heat td[data-case]').click()")
+    assert script("return document.getElementById('case').value") == "0"
+
+
+@needs_browser
+def test_the_spread_can_be_relative(driver: Any, script: Callable[..., Any]) -> None:
+    """The same samples, over an axis of their contender's own median."""
+    choose(script, "case", "3")
+    titles = "return [...document.querySelectorAll('#chart-spread .role-axis-title text')]"
+    choose(script, "spread-axis", "spreadRelative")
+    assert marks(driver, "spread") == 5 * 2 * 24
+    found = script(f"{titles}.map((text) => text.textContent)")
+    assert found == ["time / median of the contender"]
+    choose(script, "spread-axis", "spread")
+    assert marks(driver, "spread") == 5 * 2 * 24
+    assert script(f"{titles}.map((text) => text.textContent)") == ["time of a call"]
+
+
+@needs_browser
+def test_what_the_noise_forbids_is_grey(driver: Any, script: Callable[..., Any]) -> None:
+    """In the heat map, the tables and the charts."""
+    verdicts = column(script, 7)
+    undecided = verdicts.count("undecided")
+    assert undecided > 0
+    assert [kind for kind, _ in heat_cells(script)].count("undecided") == undecided
+    channels = script(
+        "const colour = (at, name) => getComputedStyle(document.querySelector(at))[name];"
+        "return [colour('#heat .cell-undecided', 'backgroundColor'),"
+        "colour('.fill-undecided', 'backgroundColor'), colour('#results .tone-undecided', 'color')]"
+    )
+    for colour in channels:
+        # Either rgb(r, g, b), or oklab(l a b), whose a and b are 0 for a grey.
+        numbers = [float(number) for number in re.findall(r"-?[\d.]+", colour.partition("(")[2])]
+        grey = (
+            max(numbers[:3]) - min(numbers[:3]) < 25
+            if colour[0] == "r"
+            else max(map(abs, numbers[1:3])) < 0.03
+        )
+        assert grey, colour
+    choose(script, "filter-verdict", "undecided")
+    marks(driver, "sizes")
+    fills = script(
+        "const points = document.querySelectorAll('#chart-sizes .mark-symbol.role-mark path');"
+        "return [...new Set([...points].map((path) => path.getAttribute('fill')))]"
+    )
+    assert len(fills) == 1
+    assert fills[0] == script(
+        "const probe = document.createElement('i'); probe.style.color = 'var(--undecided)';"
+        "document.body.append(probe); const colour = getComputedStyle(probe).color;"
+        "probe.remove(); return colour"
+    )
+
+
+@needs_browser
+def test_samples_round_as_all_other_figures_do(driver: Any, script: Callable[..., Any]) -> None:
+    """The page's own times, in the tips of samples, are notation's."""
+    told = set()
+    for place in range(len(CASES)):
+        choose(script, "case", str(place))
+        marks(driver, "rounds")
+        told |= {
+            (seconds, text)
+            for seconds, text in script(
+                "return [...document.querySelectorAll('#chart-rounds .mark-symbol.role-mark path')]"
+                ".map((path) => path.__data__.datum).filter((datum) => datum.seconds)"
+                ".map((datum) => [datum.seconds, datum.timeText])"
+            )
+        }
+    assert len(told) > 500
+    assert {unit for _, text in told for unit in text.split()[1:]} >= {"µs", "ms"}
+    for seconds, text in told:
+        assert text == notation.seconds(seconds)
+
+
+@needs_browser
+def test_axes_have_units(script: Callable[..., Any]) -> None:
+    """Bytes in binary units, times in theirs, rates with their prefix."""
+
+    def labels(chart: str) -> set[str]:
+        texts = script(
+            "return [...document.querySelectorAll(`#chart-${arguments[0]} .role-axis-label text`)]"
+            ".map((text) => text.textContent).filter(Boolean)",
+            chart,
+        )
+        return {text.partition("\N{NO-BREAK SPACE}")[0].split()[-1] for text in texts}
+
+    assert labels("spread") <= {"s", "ms", "µs", "ns"}
+    assert {"KiB", "MiB"} <= labels("sizes") | {"KiB"}
+    assert not labels("sizes") & {"B/s", "k", "M", "G"}
+    assert any(unit.endswith("FLOP/s") for unit in labels("roofline"))
+
+
+@needs_browser
+def test_a_narrow_window_needs_no_sideways_scrolling(driver: Any) -> None:
+    """At 420 pixels charts fit, tables are cards or scroll in their own box."""
+    driver.execute_script("document.body.dataset.ready = 'false'")
+    metrics = {"width": 420, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        settle(driver)
+        wide = driver.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= 420
+        charts = driver.execute_script(
+            "return [...document.querySelectorAll('.chart svg.marks')]"
+            ".map((svg) => svg.getBoundingClientRect().right)"
+        )
+        assert len(charts) == len(CHARTS)
+        assert max(charts) <= 420
+        display, label = driver.execute_script(
+            "const of = (at, part) => getComputedStyle(document.querySelector(at), part);"
+            "return [of('#results tbody tr').display, of('#results td.number', '::before').content]"
+        )
+        assert display == "block"
+        assert label == '"median"'
+    finally:
+        driver.execute_script("document.body.dataset.ready = 'false'")
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        settle(driver)
+
+
+COLOURS_OF_THE_PAGE = """
+const computed = (at, name) => getComputedStyle(document.querySelector(at))[name];
+return {
+  paper: computed('body', 'backgroundColor'),
+  ink: computed('body', 'color'),
+  table: computed('#results td', 'color'),
+  axis: document.querySelector('#chart-rounds .role-axis-label text').getAttribute('fill'),
+  title: document.querySelector('#chart-rounds .role-axis-title text').getAttribute('fill'),
+  header: document.querySelector('#chart-spread .role-title-text text').getAttribute('fill'),
+  point: document.querySelector('#chart-rounds .mark-symbol.role-mark path').getAttribute('fill'),
+  legend: document.querySelector('#chart-rounds .role-legend-label text').getAttribute('fill'),
+}
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("way", ["system", "toggle"])
+def test_dark_is_dark_everywhere(driver: Any, way: str) -> None:
+    """By the system's preference and by the toggle: page, tables, axes, legends and points."""
+
+    def prefer(scheme: str) -> None:
+        driver.execute_script("document.body.dataset.ready = 'false'")
+        if way == "toggle":
+            driver.execute_script("document.getElementById('theme').click()")
+        else:
+            feature = {"name": "prefers-color-scheme", "value": scheme}
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        settle(driver)
+
+    light = driver.execute_script(COLOURS_OF_THE_PAGE)
+    prefer("dark")
+    dark = driver.execute_script(COLOURS_OF_THE_PAGE)
+    prefer("light")
+    assert driver.execute_script(COLOURS_OF_THE_PAGE) == light
+    assert {name for name in light if light[name] == dark[name]} == set()
+    brightness = {name: _brightness(colour) for name, colour in dark.items()}
+    assert brightness.pop("paper") < 60
+    assert min(brightness.values()) > 110
+
+
+def _brightness(colour: str) -> float:
+    red, green, blue = (float(number) for number in re.findall(r"[\d.]+", colour)[:3])
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 @needs_browser
 def test_the_size_axis_can_be_work(driver: Any, script: Callable[..., Any]) -> None:
     """Operations without floating-point work leave the chart."""
-    before = marks(driver, "sizes", "symbol")
+    before = marks(driver, "sizes")
     choose(script, "size-axis", "flops")
-    assert 0 < marks(driver, "sizes", "symbol") < before
+    assert 0 < marks(driver, "sizes") < before
     choose(script, "size-axis", "bytes")
+
+
+def test_time_against_size_needs_several_sizes() -> None:
+    """Argmax's two cases have one size; MatMul's two have two."""
+
+    def of(*places: int) -> str:
+        made = [synthetic.case_record(CASES[i], CONTENDERS[0][0], 1e-3) for i in places]
+        return page(Records(tuple(made)))
+
+    assert 'id="chart-sizes"' not in of(0, 1)
+    assert 'id="chart-sizes"' in of(2, 3)
+
+
+def test_the_head_says_it_in_words(html: str) -> None:
+    """Conclusions, the loaded machine, the memory and cache policy stand above the charts."""
+    head = html_module.unescape(re.sub(r"<[^>]*>", " ", html.partition("</header>")[0]))
+    extra = (*copies(), attack_record(Status.UNFAIR))
+    (run,) = figures_of(synthetic.records(extra=extra), Options())
+    for sentence in summary.sentences(run):
+        assert sentence in head
+    assert synthetic.loaded().message in head
+    assert "memory: default" in head
+    assert "cache: warm" in head
+    assert "machine: Apple M9 Pro, 14 cores, 48.0 GiB" in head
+
+
+def test_labels_are_words() -> None:
+    """The published spelling is left to the tables that machines read."""
+    text = page(Records((synthetic.in_words(),)))
+    block = text.partition('id="data">')[2].partition("</script>")[0]
+    case = json.loads(block)["cases"][0]
+    assert case["name"] == "GroupNorm 8 x 32 x 64, groups 8"
 
 
 def test_nothing_of_a_record_can_end_a_script(html: str) -> None:
@@ -263,7 +505,9 @@ def test_nothing_of_a_record_can_end_a_script(html: str) -> None:
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert block is not None
     assert not set("<>&") & set(block[1])
-    assert ATTACK in json.loads(block[1])["rows"][-1]
+    data = json.loads(block[1])
+    assert data["cases"][-1]["title"] == ATTACK
+    assert ATTACK in data["rows"][-1][3]
     assert len(re.findall(r"</script", html)) == 3
 
 
