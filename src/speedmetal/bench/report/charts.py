@@ -20,6 +20,7 @@ Spec = dict[str, Any]
 COLOURS = 10  # that the page's style sheet has for contenders, after which they start again
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _TICKS = 6
+_NAME_ROOM = 130  # of contenders' keys beside a chart
 _AXIS_ROOM = 58  # of every vertical axis, so that charts below one another stand in line
 FIT = "container"
 
@@ -40,6 +41,7 @@ def specifications(contenders: Sequence[str]) -> dict[str, Spec]:
         "spreadRelative": _spread(
             contenders, _linear("x", "time / median of the contender", ".3~f"), "datum.value"
         ),
+        "ratios": _ratios(contenders),
         "rounds": _rounds(contenders),
         "sizesBytes": _sizes(
             contenders, _log("size", "bytes that must move", _BYTES, base=2), "bytesText"
@@ -274,6 +276,38 @@ def _spread(contenders: Sequence[str], x: Spec, back: str) -> Any:
 
 
 _STRIP_HEIGHT = 58
+
+
+def _ratios(contenders: Sequence[str]) -> Any:
+    """The ratio of each contender with its interval, before the band that is noise."""
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    x = _linear("ratio", "time / time of the baseline", ".3~r", scale)
+    height = alt.value("height")
+    noise = (
+        alt.Chart(_data("noise"))
+        .mark_rect(color=colour("undecided"), opacity=0.35)
+        .encode(x=alt.X(**{**x, "field": "low"}), x2="high:Q", y=alt.value(0), y2=height)
+    )
+    even = alt.Chart(_data("even")).mark_rule(color=colour("soft")).encode(x=alt.X(**x))
+    verdicts = ["faster", "equivalent", "undecided", "slower"]
+    base = alt.Chart(_data("ratios")).encode(
+        y=alt.Y(
+            "contender:N",
+            sort=list(contenders),
+            axis=alt.Axis(title=None, minExtent=_NAME_ROOM, maxExtent=_NAME_ROOM, domain=False),
+        ),
+        color=alt.Color(
+            "verdict:N",
+            scale=alt.Scale(domain=verdicts, range=[colour(verdict) for verdict in verdicts]),
+            legend=None,
+        ),
+        tooltip=_tooltip(
+            ("contender", "contender"), ("ratioText", "ratio to baseline"), ("verdict", "verdict")
+        ),
+    )
+    bars = base.mark_rule(strokeWidth=3).encode(x=alt.X(**{**x, "field": "low"}), x2="high:Q")
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X(**x))
+    return alt.layer(noise, even, bars, points).properties(width=FIT, height=alt.Step(26))
 
 
 def _rounds(contenders: Sequence[str]) -> Any:

@@ -85,6 +85,7 @@ def render(records: Records, options: Options) -> str:
         script=_own_text("report.js"),
         library=_library(),
         sizes=[(size, text) for size, text in SIZES.items() if data["sized"][size]],
+        compared=any(row.ratio is not None for run in runs for row in run.rows),
         has_roofs=bool(data["roofs"]),
         has_machine=bool(data["machine"]),
         stride=data["stride"],

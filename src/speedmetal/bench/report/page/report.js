@@ -100,6 +100,7 @@
   // which there is nothing to draw.
   const DATA = {
     spread: () => ({ spread: spreadOf(byId("case").value) }),
+    ratios: () => ratiosOf(byId("case").value),
     rounds: () => roundsOf(byId("case").value),
     sizes: (left) => {
       const size = byId("size-axis").value;
@@ -141,6 +142,7 @@
   };
 
   const AXIS_ROOM = 66; // of a vertical axis with its title
+  const NAME_ROOM = 138;
   const FACET_WIDTH = 330;
 
   // A specification with the theme's colours, and as wide as the page has room.
@@ -149,6 +151,7 @@
     const spec = JSON.parse(text.replace(/var\(--[a-z0-9-]+\)/g, resolve));
     let width = room - AXIS_ROOM - 14;
     if (name === "spread") width = room - 30;
+    if (name === "ratios") width = Math.min(900, room - NAME_ROOM - 30);
     if (name === "sizes") {
       const several = new Set(DATA.sizes(chosen()).timed.map((row) => row.series)).size;
       spec.columns = Math.max(1, Math.min(Math.floor(room / FACET_WIDTH), several));
@@ -255,6 +258,18 @@
     });
   };
 
+  const ratiosOf = (place) => {
+    const compared = membersOf(place).filter((row) => row.ratio !== null);
+    const { floors } = data;
+    return {
+      ratios: compared.map(({ contender, ratio, ratioLow, ratioHigh, ratioText, verdict }) => {
+        return { contender, ratio, ratioText, verdict, low: ratioLow ?? ratio, high: ratioHigh ?? ratio };
+      }),
+      noise: compared.length && floors.length ? [{ low: Math.min(...floors), high: Math.max(...floors) }] : [],
+      even: compared.length ? [{ ratio: 1 }] : [],
+    };
+  };
+
   const roundsOf = (place) => {
     const samples = membersOf(place).flatMap((row) => samplesOf(row));
     const states = data.machine.filter((visit) => visit.case === Number(place));
@@ -320,8 +335,8 @@
 
   const showCase = (place, scroll) => {
     byId("case").value = String(place);
-    refill("spread");
-    refill("rounds");
+    for (const name of ["spread", "ratios", "rounds"]) refill(name);
+    remember();
     const members = membersOf(place);
     fillCase(members);
     markChosen();
@@ -557,6 +572,31 @@
     markChosen();
   };
 
+  // ---- the choice, in the page's address -----------------------------------------------------
+
+  const CHOICES = [...FILTERS.map((name) => `filter-${name}`), "filter-case", "case"];
+
+  // So that a view can be sent to somebody; a case goes by its name, which no other run shifts.
+  const remember = () => {
+    const choice = new URLSearchParams();
+    for (const id of CHOICES) {
+      const value = id === "case" ? data.cases[byId(id).value]?.name : byId(id).value;
+      if (value) choice.set(id.replace("filter-", "only-"), value);
+    }
+    history.replaceState(null, "", `#${choice}`);
+  };
+
+  // What the address names and this page does not have is left alone.
+  const recall = () => {
+    const choice = new URLSearchParams(location.hash.slice(1));
+    for (const id of CHOICES.slice(0, -1)) {
+      byId(id).value = choice.get(id.replace("filter-", "only-")) ?? "";
+      if (byId(id).selectedIndex === -1) byId(id).value = "";
+    }
+    const place = data.cases.findIndex(({ name }) => name === choice.get("case"));
+    return Math.max(0, place);
+  };
+
   // ---- light and dark ----------------------------------------------------------------------
 
   const root = document.documentElement;
@@ -594,6 +634,7 @@
 
   const update = () => {
     const left = chosen();
+    remember();
     byId("filter-count").textContent = `${left.length} of ${plural(rows.length, "result")}`;
     if (byId("roofline-remark")) {
       const without = new Set(left.filter((row) => !row.flops).map((row) => row.place)).size;
@@ -630,8 +671,9 @@
   fillFilters();
   fillCases();
   prepareSorting();
+  const first = recall();
+  if (data.cases.length > 0) showCase(first, false);
   update();
-  if (data.cases.length > 0) showCase(0, false);
   drawAll();
   redrawWhenResized();
 })();
