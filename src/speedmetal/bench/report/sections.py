@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from speedmetal.bench.compare import Verdict
+from speedmetal.bench.operations import words
 from speedmetal.bench.record import EnvironmentRecord
 from speedmetal.bench.report import notation, summaries
 from speedmetal.bench.report.figures import Row, RunFigures
@@ -61,27 +62,26 @@ def description(records: Records, run: RunFigures) -> list[str]:
     cases = len({row.case_key for row in run.rows})
     counts = summaries.status_counts(run).items()
     results = ", ".join(f"{count} {status}" for status, count in counts) or "no result"
-    contenders = format_count(len(run.contenders), "contender")
-    lines = [f"run {run.run_id}: {format_count(cases, 'case')} on {contenders}; {results}"]
-    lines += [
-        f"suite {record.suite}, speedmetal {record.speedmetal_version}, {record.time_utc}"
-        + (" (resumed)" if record.resumed else "")
-        for record in records.runs
-        if record.run_id == run.run_id
-    ]
+    contenders = words.count(len(run.contenders), "contender")
+    lines = [f"run {run.run_id}: {words.count(cases, 'case')} on {contenders}; {results}"]
+    lines += _starts(records, run)
     if run.baseline:
         lines.append(f"ratios are times over the time of {run.baseline}; below 1 is faster")
     return lines
 
 
-def format_count(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    Example:
-        >>> format_count(1, "case"), format_count(2, "case")
-        ('1 case', '2 cases')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _starts(records: Records, run: RunFigures) -> list[str]:
+    """When a run began, and how often it was continued: a line a suite and version."""
+    starts: dict[str, list[str]] = {}
+    for record in records.runs:
+        if record.run_id == run.run_id:
+            what = f"suite {record.suite}, speedmetal {record.speedmetal_version}"
+            starts.setdefault(what, []).append(record.time_utc)
+    lines = []
+    for what, (first, *later) in starts.items():
+        resumed = f", resumed {words.count(len(later), 'time')}, last {later[-1]}" if later else ""
+        lines.append(f"{what}, {first}{resumed}")
+    return lines
 
 
 def bad_lines(records: Records) -> list[str]:
@@ -100,11 +100,11 @@ def bound_of(row: Row) -> str:
 def _operation(title: str, cases: dict[str, list[Row]]) -> Section:
     rows: list[tuple[Cell, ...]] = []
     rules = []
-    for label, members in cases.items():
+    for members in cases.values():
         rules.append(len(rows))
-        short = label.removeprefix(f"{title} / ")
+        name = words.variant_in_words(members[0].records[0].case)
         for position, row in enumerate(members):
-            rows.append((Cell("" if position else short), *_result(row)))
+            rows.append((Cell("" if position else name), *_result(row)))
     return Section(
         heading=title,
         columns=(
@@ -235,7 +235,12 @@ def ceilings(records: Records, run: RunFigures) -> Section:
 def statuses(run: RunFigures) -> Section:
     """Everything that did not end well, with its reason."""
     rows = [
-        (Cell(row.label), Cell(row.contender), Cell(row.status, row.status), Cell(row.reason))
+        (
+            Cell(words.case_in_words(row.records[0].case)),
+            Cell(row.contender),
+            Cell(row.status, row.status),
+            Cell(row.reason),
+        )
         for row in summaries.without_time(run)
     ]
     return Section(

@@ -128,3 +128,28 @@ def test_formats_have_names_suffixes_and_descriptions() -> None:
     assert format_of_suffix(".docx") is None
     with pytest.raises(UnknownNameError, match="did you mean markdown"):
         find_format("markdwn")
+
+
+def test_people_read_words_and_machines_the_published_spelling() -> None:
+    """A case is said in words by terminal and Markdown, in its records' spelling by CSV."""
+    failed = msgspec.structs.replace(
+        synthetic.in_words(), status=Status.CRASH, reason="signal 9", timing=None
+    )
+    other = msgspec.structs.replace(synthetic.in_words(), contender=CONTENDERS[1][0])
+    records = Records((failed, other))
+    for name in ("terminal", "markdown"):
+        assert "GroupNorm 8 x 32 x 64, groups 8" in text(name, records)
+        assert "grp=8" not in text(name, records)
+    assert "dim=8x32x64 grp=8" in text("csv", records)
+
+
+def test_a_resumed_run_is_told_once() -> None:
+    """With the times of its first start and its last continuation."""
+    first = synthetic.run_record()
+    later = [
+        msgspec.structs.replace(first, time_utc=f"2026-01-02T0{hour}:00:00Z", resumed=True)
+        for hour in (4, 5)
+    ]
+    said = text("terminal", synthetic.records(extra=tuple(later)))
+    assert f"{first.time_utc}, resumed 2 times, last 2026-01-02T05:00:00Z" in said
+    assert said.count(first.speedmetal_version) == 1
