@@ -19,9 +19,11 @@ from speedmetal.bench.record import CaseRecord, CeilingRecord, CopyPoint, Timing
 from speedmetal.bench.store import Records
 
 EQUIVALENCE = 0.02  # an interval inside +-2 % means "equivalent"
-SIGNIFICANCE = 0.05
-# Of two runs, which share no rounds: of their regressions, which end a command with status 1.
-RUN_SIGNIFICANCE = 0.02
+# Of a verdict. Where most contenders do differ, the adjustment over the table leaves the few equal
+# ones this share of false verdicts, not a part of it.
+SIGNIFICANCE = 0.02
+# Of a verdict on two runs, which may end a command with status 1.
+RUN_SIGNIFICANCE = 0.01
 CONTROL_ROUNDS = 3  # of a control in one session; what it deviates by chance counts as well
 LEAST_CONTROLS = 3  # below it nobody knows how far equal contenders are apart
 # A result may exceed a ceiling by this factor before it is called implausible: the ceilings are
