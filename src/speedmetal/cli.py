@@ -164,7 +164,15 @@ def bench(
         typer.Option(help="Record file.  [default: runs/SUITE-TIME.jsonl]"),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, with its options.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue the last run in --out, with its options; a finished one gets more"
+            " samples where ratios are not known well.",
+        ),
+    ] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add another run to the file of --out.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the file's name alone.")] = False,
     json: Annotated[
@@ -208,6 +216,7 @@ def bench(
         },
         out=out,
         resume=resume,
+        append=append,
         quiet=quiet,
         as_json=json,
     )

@@ -352,38 +352,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return out.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"seed": 7}, "seed = 0, this is 7"),
-        ({"cache": "cold"}, "cache = 'warm', this is 'cold'"),
-        ({"timing_mode": "throughput"}, "timing_mode = 'latency', this is 'throughput'"),
-        ({"settings": Settings(2)}, "threads = 1, this is 2"),
-        ({"settings": Settings(1, "tf32")}, "precision = 'ieee', this is 'tf32'"),
-    ],
-    ids=lambda value: value.split()[0] if isinstance(value, str) else "",
-)
-def test_other_settings_do_not_continue_a_run(
-    change: dict[str, object], told: str, finished: bytes, tmp_path: Path
-) -> None:
-    """Proves the full text of the refusal, and that the file is not touched."""
-    out = tmp_path / "records.jsonl"
-    out.write_bytes(finished)
-    with pytest.raises(UserInputError) as caught:
-        measure(out, [HARMLESS], ["HONEST"], resume=True, **change)
-    assert str(caught.value) == (
-        f"{out} was started with {told}; continue with the same options, or give another --out"
-    )
-    assert out.read_bytes() == finished
-
-
 def test_a_file_that_exists_is_not_written_over(finished: bytes, tmp_path: Path) -> None:
     """Proves the full text of the refusal, and that the file is not touched."""
     out = tmp_path / "records.jsonl"
     out.write_bytes(finished)
     with pytest.raises(UserInputError) as caught:
         measure(out, [HARMLESS], ["HONEST"])
-    assert str(caught.value) == f"{out} exists; give another --out, or --resume to continue it"
+    assert str(caught.value) == (
+        f"{out} exists; give another --out, --resume to continue its run, or --append to add"
+        " another run to it"
+    )
     assert out.read_bytes() == finished
 
 

@@ -56,6 +56,11 @@ class Records:
     bad_lines: tuple[BadLine, ...] = field(default=())
     source: str = ""
 
+    def of_run(self, run_id: str) -> Records:
+        """The records of one run alone, and all environments."""
+        kept = [r for r in self.records if getattr(r, "run_id", run_id) == run_id]
+        return Records(tuple(kept), self.bad_lines, self.source)
+
     def _of(self, kind: type[_Kind]) -> list[_Kind]:
         return [record for record in self.records if isinstance(record, kind)]
 

@@ -38,3 +38,15 @@ def seconds(option: str, text: str | None) -> float | None:
             f"{option}: expected a duration above zero such as 90s, 10m or 1.5h, got {text!r}"
         )
     return value
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, to the second.
+
+    Example:
+        >>> duration(165.0), duration(30.4), duration(7200.0)
+        ('2 min 45 s', '30 s', '2 h')
+    """
+    whole = round(seconds)
+    parts = ((whole // 3600, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"

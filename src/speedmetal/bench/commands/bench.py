@@ -6,20 +6,22 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from speedmetal.bench import environment
 from speedmetal.bench.commands import output
-from speedmetal.bench.commands.arguments import names, seconds
+from speedmetal.bench.commands.arguments import duration, names, seconds
 from speedmetal.bench.commands.progress import LiveProgress, PlainProgress, QuietProgress
 from speedmetal.bench.frameworks import framework_names
 from speedmetal.bench.frameworks.base import Settings
+from speedmetal.bench.record import CaseSpec
 from speedmetal.bench.report import FORMATS, Options
-from speedmetal.bench.runner.plan import choose_contenders
-from speedmetal.bench.runner.probe import probe_all
+from speedmetal.bench.runner.plan import check_modes, choose_contenders
+from speedmetal.bench.runner.probe import describe, probe_all
+from speedmetal.bench.runner.resume import last_run, refuse_existing, refuse_others
 from speedmetal.bench.runner.run import Observer, RunOptions, run
 from speedmetal.bench.store import Records, read_records
 from speedmetal.bench.suites import cases_of, load_suite
@@ -29,6 +31,8 @@ EXIT_INTERRUPTED = 130
 # Time of a whole run per contender (the default one of `quick`, with NumPy and MLX, has three); a
 # suite of one's own has no limit unless one is given.
 BUDGET_SECONDS = {"quick": 55.0, "mlx-benchmark": 800.0, "layers": 300.0}
+# A contender is started in each session, and proves every case, however few they are.
+LEAST_BUDGET_SECONDS = 10.0
 DEFAULTS: Mapping[str, Any] = {
     "suite": "quick",
     "dtypes": "float32",
@@ -44,6 +48,12 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
+# Options that a run and its continuation must share.
+TERMS = (
+    *("suite", "ops", "frameworks", "devices", "modes", "dtypes", "directions"),
+    *("precision", "timing", "cache", "memory", "threads", "seed"),
+)
+LARGEST_SEED = (1 << 32) - 1
 _CHOICES = {
     "timing": ("latency", "throughput"),
     "cache": ("warm", "cold"),
@@ -59,8 +69,9 @@ class Request:
     values: Mapping[str, Any]
     given: Mapping[str, Any]
     out: Path
-    resume: bool
-    stored: Mapping[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    append: bool = False
+    contenders: Sequence[str] = ()  # of the run that is continued
 
     def __getitem__(self, name: str) -> Any:
         return self.values.get(name)
@@ -81,11 +92,12 @@ def execute(
     given: Mapping[str, Any],
     out: str | None,
     resume: bool,
+    append: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
     """Run a suite and show what came out."""
-    request = make_request(given, out, resume=resume)
+    request = make_request(given, out, resume=resume, append=append)
     records, interrupted = _run(request, quiet=quiet or as_json)
     if records is not None and (records.cases or not interrupted):
         _show(records, request, quiet=quiet, as_json=as_json)
@@ -105,29 +117,63 @@ def _farewell(records: Records | None, request: Request) -> str:
     return f"stopped; {request.out} is whole. {continued}"
 
 
-def make_request(given: Mapping[str, Any], out: str | None, *, resume: bool) -> Request:
+def make_request(
+    given: Mapping[str, Any], out: str | None, *, resume: bool = False, append: bool = False
+) -> Request:
     """Fill in what was not given: from the run that is continued, or from the defaults.
 
     Raises:
-        UserInputError: ``--resume`` without ``--out``, or a file that holds no run.
+        UserInputError: ``--resume`` without ``--out``, of a file that holds no run, or of one of
+            other options; or a file that exists.
     """
     asked = {name: value for name, value in given.items() if value is not None}
-    stored: Mapping[str, Any] = {}
+    if resume and append:
+        raise UserInputError("--resume continues a run, --append adds another: give one of them")
+    if (resume or append) and out is None:
+        raise UserInputError(
+            f"--{'resume' if resume else 'append'} needs --out FILE: the run to continue, or the"
+            " file to add a run to"
+        )
     if resume:
-        if out is None:
-            raise UserInputError("--resume needs --out FILE: the run to continue")
-        stored = _stored_arguments(Path(out))
-    values = {**DEFAULTS, **stored, **asked}
+        return _continuation(asked, Path(str(out)))
+    values = {**DEFAULTS, **asked}
     path = Path(out) if out else _default_out(str(values["suite"]))
-    return Request(values, asked, path, resume, stored)
+    if not append:
+        refuse_existing(path)
+    return Request(values, asked, path, append=append)
 
 
-def _stored_arguments(path: Path) -> Mapping[str, Any]:
-    runs = read_records(path).runs
-    if not runs:
-        raise UserInputError(f"{path} has no record of a run to continue")
-    arguments = runs[0].settings.get("arguments", {})
-    return arguments if isinstance(arguments, dict) else {}
+def _continuation(asked: Mapping[str, Any], path: Path) -> Request:
+    """The request that goes on with a file's last run, under its options."""
+    settings = last_run(read_records(path))[0].settings
+    arguments = settings.get("arguments")
+    stored = arguments if isinstance(arguments, dict) else {}
+    refuse_others(path, _other_options({**DEFAULTS, **stored}, asked))
+    contenders = settings.get("contenders")
+    return Request(
+        {**DEFAULTS, **stored, **asked},
+        asked,
+        path,
+        resume=True,
+        contenders=contenders if isinstance(contenders, list) else (),
+    )
+
+
+def _other_options(before: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Options by which a continuation would be another run, as they were and are."""
+    return [
+        f"--{name} was {_said(before.get(name))}, is {_said(asked[name])}"
+        for name in TERMS
+        if name in asked and _words(asked[name]) != _words(before.get(name))
+    ]
+
+
+def _said(value: Any) -> str:
+    return "not given" if value is None else str(value)
+
+
+def _words(value: Any) -> list[str]:
+    return sorted(names(None if value is None else str(value).lower()))
 
 
 def _default_out(suite: str) -> Path:
@@ -138,24 +184,30 @@ def _default_out(suite: str) -> Path:
 def options_of(request: Request, observer: Observer) -> RunOptions:
     """Turn the words into a run; the observer is told of the search for frameworks.
 
+    What can be checked is checked before the search, which takes seconds.
+
     Raises:
         UserInputError: Something is unknown, out of range, or nobody can take part.
     """
     _check_choices(request)
+    stated_budget = seconds("--budget", request["budget"])
+    case_timeout = seconds("--case-timeout", request["case_timeout"])
     threads = int(request["threads"] or environment.default_threads())
     settings = Settings(threads, request["precision"], request["memory"])
-    cases = cases_of(
-        load_suite(request["suite"]),
-        operations=names(request["ops"]),
-        dtypes=names(request["dtypes"]),
-        directions=names(request["directions"]),
-        precision=request["precision"],
-    )
-    wanted = names(request["frameworks"]) or framework_names()
+    cases = _cases(request, on_repeated=observer.message)
+    wanted = _frameworks(request)
+    check_modes([describe(name)[0] for name in wanted], names(request["modes"]))
     observer.phase("", f"looking for {', '.join(wanted)}")
     available = probe_all(wanted, settings)
     contenders = choose_contenders(available, names(request["devices"]), names(request["modes"]))
-    budget = seconds("--budget", request["budget"]) or _default_budget(request, len(contenders))
+    if request.contenders:  # another one that is here by now would be another run
+        contenders = [c for c in contenders if c.key in request.contenders] or contenders
+    budget = stated_budget or _default_budget(request, len(contenders), len(cases))
+    if budget is not None and stated_budget is None:
+        observer.message(
+            f"budget {duration(budget)} ({_count(contenders, 'contender')},"
+            f" {_count(cases, 'case')}); --budget changes it"
+        )
     return RunOptions(
         suite=request["suite"],
         cases=cases,
@@ -163,24 +215,53 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         settings=settings,
         out=request.out,
         budget_seconds=budget,
-        case_timeout_seconds=seconds("--case-timeout", request["case_timeout"]) or 1.0,
+        case_timeout_seconds=case_timeout or 1.0,
         timing_mode=request["timing"],
         cache=request["cache"],
         sessions=int(request["sessions"]),
         seed=int(request["seed"]),
         resume=request.resume,
+        append=request.append,
         command=request.command(resume=request.resume),
-        arguments={**request.stored, **request.given},
+        arguments={name: value for name, value in request.values.items() if value is not None},
         unavailable={a.framework.name: a.reason for a in available if not a.is_available},
         fresh_ceilings=request["ceilings"] == "fresh",
     )
 
 
-def _default_budget(request: Request, contenders: int) -> float | None:
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _cases(request: Request, on_repeated: Callable[[str], None]) -> list[CaseSpec]:
+    return cases_of(
+        load_suite(request["suite"]),
+        operations=names(request["ops"]),
+        dtypes=names(request["dtypes"]),
+        directions=names(request["directions"]),
+        precision=request["precision"],
+        on_repeated=on_repeated,
+    )
+
+
+def _frameworks(request: Request) -> list[str]:
+    """Names of the wanted frameworks; those of the run that is continued, or all.
+
+    Raises:
+        UserInputError: One is not known, or cannot be loaded.
+    """
+    stated = names(request["frameworks"])
+    before = dict.fromkeys(key.rsplit(":", 2)[0] for key in request.contenders)
+    return stated or list(before) or framework_names()
+
+
+def _default_budget(request: Request, contenders: int, cases: int) -> float | None:
+    """The suite's own, in proportion to the cases that were chosen of it."""
     per_contender = BUDGET_SECONDS.get(request["suite"])
     if per_contender is None:
         return None
-    return per_contender * contenders
+    share = cases / len(cases_of(load_suite(request["suite"])))
+    return contenders * max(LEAST_BUDGET_SECONDS, share * per_contender)
 
 
 def _check_choices(request: Request) -> None:
@@ -198,8 +279,8 @@ def _check_choices(request: Request) -> None:
             "--memory kept: the C library here cannot be told to keep freed memory (glibc can);"
             " leave it out"
         )
-    if int(request["seed"]) < 0:
-        raise UserInputError(f"--seed: expected at least 0, got {request['seed']}")
+    if not 0 <= int(request["seed"]) <= LARGEST_SEED:
+        raise UserInputError(f"--seed: expected 0 to {LARGEST_SEED}, got {request['seed']}")
 
 
 def measure(request: Request) -> Records | None:
@@ -213,11 +294,12 @@ def _run(request: Request, *, quiet: bool) -> tuple[Records | None, bool]:
     display = _display(quiet=quiet)
     # A polite end is the same as Ctrl-C: workers are stopped, the file is whole.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = [] if request.resume else _runs_in(request.out)
     try:
         with display:
             return run(options_of(request, display), display), False
     except KeyboardInterrupt:
-        return _partial(request.out), True
+        return _partial(request.out, before), True
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -228,11 +310,18 @@ def _display(*, quiet: bool) -> QuietProgress:
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 
 
-def _partial(path: Path) -> Records | None:
+def _partial(path: Path, before: Collection[str]) -> Records | None:
+    """What an interrupted run wrote; None where that is nothing: others' records are not its."""
+    runs = [run for run in _runs_in(path) if run not in before]
+    return read_records(path).of_run(runs[-1]) if runs else None
+
+
+def _runs_in(path: Path) -> list[str]:
+    """Ids of the runs in a file, in order; none where it is not there or holds none."""
     try:
-        return read_records(path)
-    except SpeedmetalError:  # stopped before the first record
-        return None
+        return [run.run_id for run in read_records(path).runs]
+    except SpeedmetalError:
+        return []
 
 
 def _show(records: Records, request: Request, *, quiet: bool, as_json: bool) -> None:

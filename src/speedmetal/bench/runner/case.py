@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from speedmetal.bench import environment
 from speedmetal.bench.compare import ceiling_share, seconds_per_call
+from speedmetal.bench.measure.statistics import LEAST_ROUNDS
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Operation
 from speedmetal.bench.record import (
@@ -105,7 +106,7 @@ class CaseMeasurement:
     budget: plan.Budget
     cases_left: int
     on_phase: Callable[[str], None] = lambda _: None
-    _records: list[CaseRecord] = field(default_factory=list)
+    is_interrupted: bool = False  # the records are whole, and the run ends with them
 
     def run(self, contenders: Sequence[Contender]) -> list[CaseRecord]:
         """Measure the case on the contenders."""
@@ -201,6 +202,9 @@ class CaseMeasurement:
             )
         records = []
         for index, group in enumerate(groups):
+            if self.is_interrupted:
+                records += self.skip(group, "stopped by the user")
+                continue
             share = (self._until - time.monotonic()) / (len(groups) - index)
             records += self._run_group(group, data, second, share, notes)
         return records
@@ -237,7 +241,11 @@ class CaseMeasurement:
             ),
             on_round=lambda n: self.on_phase(f"round {n}"),
         )
-        sampling.run(max(0.0, share_seconds - (time.monotonic() - start)))
+        try:
+            sampling.run(max(0.0, share_seconds - (time.monotonic() - start)))
+        except KeyboardInterrupt:
+            if not self._stop_with_enough(series):
+                raise
         conditions = environment.conditions_between(
             before, environment.read_conditions(), environment.yardsticks()
         )
@@ -249,6 +257,20 @@ class CaseMeasurement:
         ]
         order = {c.key: i for i, c in enumerate(contenders)}
         return sorted(records, key=lambda record: order[record.contender.key])
+
+    def _stop_with_enough(self, series: Sequence[Series]) -> bool:
+        """Whether an interrupted case keeps its samples: there are enough for a verdict.
+
+        Workers are in the middle of a turn then, and are asked for nothing more.
+        """
+        standing = [one for one in series if one.failure is None]
+        if any(one.wants_more() and len(one.rounds) < LEAST_ROUNDS for one in standing):
+            return False
+        self.is_interrupted = True
+        for one in standing:
+            one.end_with_whole_rounds()
+            one.notes.append(f"stopped by the user after {len(one.rounds)} rounds")
+        return True
 
     # -- one contender -----------------------------------------------------------------------
 
@@ -325,7 +347,7 @@ class CaseMeasurement:
 
     def _end(self, one: Series) -> Memory | None:
         """Let the worker forget the case, after a last look at its results."""
-        if one.failure is None or one.failure.is_alive:
+        if not self.is_interrupted and (one.failure is None or one.failure.is_alive):
             request = Finish(verify=one.failure is None and one.wakes)
             with contextlib.suppress(WorkerFailedError):  # its samples are good all the same
                 finished = one.worker.ask(request, Finished, FINISH_SECONDS)

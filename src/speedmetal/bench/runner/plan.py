@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from speedmetal.bench.frameworks.base import Framework
 from speedmetal.bench.record import CaseSpec, Contender, Status
 from speedmetal.bench.runner.probe import Availability
 from speedmetal.bench.runner.protocol import Dataset
@@ -16,6 +17,24 @@ MODES = ("eager", "compiled")
 WORKSPACE_FACTOR = 2
 SLOW_FLOPS_PER_SECOND, SLOW_BYTES_PER_SECOND = 3e9, 1e9
 MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
+
+
+def check_modes(frameworks: Sequence[Framework], modes: Sequence[str]) -> None:
+    """Check that somebody can be run in the modes.
+
+    Raises:
+        UnknownNameError: A mode does not exist.
+        UserInputError: None of the frameworks has any of them.
+    """
+    for mode in modes:
+        if mode not in MODES:
+            raise UnknownNameError("mode", mode, MODES)
+    there = {mode for framework in frameworks for mode in framework.modes}
+    if modes and not there & set(modes):
+        raise UserInputError(
+            f"--modes: {', '.join(f.name for f in frameworks)} cannot be run {' or '.join(modes)},"
+            f" only {' or '.join(sorted(there)) or 'in no mode'}"
+        )
 
 
 def choose_contenders(
@@ -31,12 +50,9 @@ def choose_contenders(
         modes: Names to keep; each framework's default ones where empty.
 
     Raises:
-        UnknownNameError: A mode does not exist, or no framework here has a device of that name.
+        UnknownNameError: No framework here has a device of that name.
         UserInputError: Nobody is left.
     """
-    for mode in modes:
-        if mode not in MODES:
-            raise UnknownNameError("mode", mode, MODES)
     present = {device.name for one in available for device in one.devices}
     for device in devices:
         if device not in present:

@@ -15,7 +15,7 @@ from importlib import metadata
 
 import msgspec
 
-from speedmetal.bench.frameworks import find_framework
+from speedmetal.bench.frameworks import find_framework, framework_names
 from speedmetal.bench.frameworks.base import Device, Framework, Settings
 from speedmetal.bench.runner.process import worker_environment
 from speedmetal.errors import UnknownNameError, UserInputError
@@ -51,14 +51,9 @@ def probe(name: str, settings: Settings) -> Availability:
         UnknownNameError: There is none of this name.
         UserInputError: A ``module:NAME`` cannot be loaded.
     """
-    try:
-        framework = find_framework(name)
-    except UserInputError as error:
-        if isinstance(error, UnknownNameError) or ":" in name:
-            raise
-        # Nobody asked for what another package brings: the others can be measured all the same.
-        nothing = Framework(name=name, adapter="", packages=(), modes=(), default_modes=())
-        return Availability(nothing, "", (), str(error))
+    framework, reason = describe(name)
+    if reason:
+        return Availability(framework, "", (), reason)
     version = _version(framework)
     environment = {
         **os.environ,
@@ -82,6 +77,24 @@ def probe(name: str, settings: Settings) -> Availability:
         devices = msgspec.json.decode(answers[-1][len(_MARK) :], type=tuple[Device, ...])
         return Availability(framework, version, devices)
     return Availability(framework, version, (), _reason(framework, result))
+
+
+def describe(name: str) -> tuple[Framework, str]:
+    """The framework of a name, and why its description cannot be loaded; "" where it can.
+
+    What another package brings is there unasked: the others can be measured all the same.
+
+    Raises:
+        UnknownNameError: There is none of this name.
+        UserInputError: A ``module:NAME`` cannot be loaded.
+    """
+    try:
+        return find_framework(name), ""
+    except UserInputError as error:
+        if isinstance(error, UnknownNameError) or ":" in name or name not in framework_names():
+            raise
+        nothing = Framework(name=name, adapter="", packages=(), modes=(), default_modes=())
+        return nothing, str(error)
 
 
 def _version(framework: Framework) -> str:

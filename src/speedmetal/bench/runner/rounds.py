@@ -102,6 +102,13 @@ class Series:
         """End the series; its process can go on with another case."""
         self.failure = WorkerFailedError(status, reason, is_alive=True)
 
+    def end_with_whole_rounds(self) -> None:
+        """Drop what an interruption left of a turn whose sample was not noted in all places."""
+        lists = (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz)
+        whole = min(len(values) for values in lists[:3])
+        for values in lists:
+            del values[whole:]
+
     def forget_samples(self) -> None:
         """Begin anew: what was sampled so far only showed how to sample."""
         for values in (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz):

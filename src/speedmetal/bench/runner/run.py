@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -43,10 +42,10 @@ from speedmetal.bench.runner.process import (
     worker_environment,
 )
 from speedmetal.bench.runner.protocol import Hello
+from speedmetal.bench.runner.resume import CASES, Earlier, find_earlier, refuse_existing
 from speedmetal.bench.runner.rounds import Precision
 from speedmetal.bench.runner.scratch import scratch_folder
 from speedmetal.bench.store import Records, RecordWriter, read_records
-from speedmetal.errors import UserInputError
 
 STARTS_AT_ONCE = 2  # each imports a large library
 MEMORY_FILE_SYSTEM = "/dev/shm"  # noqa: S108 - a private folder is made in it
@@ -69,7 +68,8 @@ class RunOptions:
         sessions: How often every contender is started anew, each time for all cases.
         precision: When a case is sampled enough.
         seed: Of inputs and orders.
-        resume: Continue the file's run: cases that have a result or a status are left out.
+        resume: Continue the file's last run: cases that have a result or a status are left out.
+        append: Add another run to a file that has one.
         command: As the user typed it, for the record.
         arguments: The options that the user gave, from which a continuation takes its own.
         unavailable: Framework -> why it does not take part.
@@ -89,6 +89,7 @@ class RunOptions:
     precision: Precision = field(default_factory=Precision)
     seed: int = 0
     resume: bool = False
+    append: bool = False
     command: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
@@ -108,14 +109,16 @@ class Observer(Protocol):
 
 
 def run(options: RunOptions, observer: Observer) -> Records:
-    """Measure, append every record to ``options.out``, and return the file's content.
+    """Measure, append every record to ``options.out``, and return what it has of this run.
 
     Raises:
         StoreError: The file cannot be written, or another run writes it.
-        UserInputError: ``resume`` names a file of another run's settings.
+        UserInputError: ``resume`` names a file of a run of other terms, or the file exists.
         KeyboardInterrupt: The user stopped it; the file is whole.
     """
-    done, run_id = _done_before(options)
+    machine = environment.read_machine()
+    terms = _terms(options, machine)
+    earlier = _earlier(options, terms)
     with (
         RecordWriter(options.out) as writer,
         scratch_folder(tempfile.gettempdir()) as scratch,
@@ -128,11 +131,12 @@ def run(options: RunOptions, observer: Observer) -> Records:
             writer,
             scratch,
             memory_scratch,
-            run_id,
-            done,
+            machine,
+            terms,
+            earlier,
         )
         execution.run()
-    return read_records(options.out)
+    return read_records(options.out).of_run(earlier.run_id)
 
 
 @contextlib.contextmanager
@@ -145,37 +149,19 @@ def _memory_folder() -> Iterator[Path | None]:
         yield folder
 
 
-_Done = set[tuple[int, str, str]]  # session, case key, contender key
+def _earlier(options: RunOptions, terms: Mapping[str, object]) -> Earlier:
+    if options.resume:
+        precision = options.precision.half_width
+        return find_earlier(options.out, terms, precision, options.case_timeout_seconds)
+    if not options.append:
+        refuse_existing(options.out)
+    elif options.out.exists() and options.out.stat().st_size > 0:
+        read_records(options.out)  # whatever else it is, nothing is added to it
+    return Earlier.nothing()
 
 
-def _done_before(options: RunOptions) -> tuple[_Done, str]:
-    """What a resumed run need not repeat, and its id; nothing and a new id for a new run."""
-    if not options.resume:
-        if options.out.exists() and options.out.stat().st_size > 0:
-            raise UserInputError(
-                f"{options.out} exists; give another --out, or --resume to continue it"
-            )
-        return set(), uuid.uuid4().hex[:12]
-    records = read_records(options.out)
-    if not records.runs:
-        raise UserInputError(f"{options.out} has no record of a run to continue")
-    before = records.runs[0]
-    for name, value in _identity(options).items():
-        if before.settings.get(name) != value:
-            raise UserInputError(
-                f"{options.out} was started with {name} = {before.settings.get(name)!r}, this is"
-                f" {value!r}; continue with the same options, or give another --out"
-            )
-    done = {
-        (record.session, record.case.key, record.contender.key)
-        for record in records.cases
-        if record.run_id == before.run_id and record.status is not Status.SKIPPED
-    }
-    return done, before.run_id
-
-
-def _identity(options: RunOptions) -> dict[str, object]:
-    """The settings that a run and its continuation must share."""
+def _terms(options: RunOptions, machine: environment.Machine) -> dict[str, object]:
+    """What a run and its continuation must share."""
     return {
         "threads": options.settings.threads,
         "precision": options.settings.precision,
@@ -183,7 +169,14 @@ def _identity(options: RunOptions) -> dict[str, object]:
         "cache": options.cache,
         "memory": options.settings.memory,
         "seed": options.seed,
+        "contenders": [contender.key for contender in options.contenders],
+        "version": {contender.framework: contender.version for contender in options.contenders},
+        "machine": f"{machine.chip} with {machine.cores} cores",
+        CASES: [case.key for case in options.cases],
     }
+
+
+_NumberedCase = tuple[int, CaseSpec]
 
 
 @dataclass
@@ -195,8 +188,9 @@ class _Execution:
     writer: RecordWriter
     scratch: Path
     memory_scratch: Path | None
-    run_id: str
-    done: _Done
+    machine: environment.Machine
+    terms: Mapping[str, object]
+    earlier: Earlier
     control: tuple[str, WorkerProcess] | None = None  # of the present session
     ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by device
     kept: KeptDatasets = field(default_factory=KeptDatasets)
@@ -204,18 +198,19 @@ class _Execution:
 
     def run(self) -> None:
         options = self.options
-        self.machine = environment.read_machine()
         self.budget = Budget(options.budget_seconds, options.case_timeout_seconds, time.monotonic())
-        pending = self._pending_count()
-        total = options.sessions * len(options.cases)
-        self.observer.start_run(total, total - pending)
+        self.plan = self._pending_cases() or self._further_cases()
+        planned = {*range(1, options.sessions + 1), *self.plan}
+        total = sum(
+            len(self.plan[s]) if s > options.sessions else len(options.cases) for s in planned
+        )
+        self.observer.start_run(total, total - sum(map(len, self.plan.values())))
         self.writer.append([self._run_record()])
         for framework, reason in options.unavailable.items():
             self._find("unavailable", f"{framework}: {reason}", 0)
         self._tell_machine(unrest.at_start())
-        for session in range(1, options.sessions + 1):
-            if self._pending(session):
-                self._run_session(session)
+        for session in self.plan:
+            self._run_session(session)
         self._tell_machine(unrest.at_end(self.measured))
 
     def _tell_machine(self, message: str) -> None:
@@ -225,17 +220,16 @@ class _Execution:
     def _run_record(self) -> RunRecord:
         options = self.options
         return RunRecord(
-            run_id=self.run_id,
+            run_id=self.earlier.run_id,
             time_utc=utc_now(),
             suite=options.suite,
             command=options.command or " ".join(sys.argv),
             settings={
-                **_identity(options),
+                **self.terms,
                 "budget_seconds": options.budget_seconds,
                 "case_timeout_seconds": options.case_timeout_seconds,
                 "sessions": options.sessions,
                 "half_width": options.precision.half_width,
-                "contenders": [contender.key for contender in options.contenders],
                 "cases": len(options.cases),
                 "arguments": dict(options.arguments),
             },
@@ -245,26 +239,45 @@ class _Execution:
 
     def _is_done(self, session: int, case: CaseSpec) -> bool:
         return all(
-            (session, case.key, contender.key) in self.done for contender in self.options.contenders
+            (session, case.key, contender.key) in self.earlier.done
+            for contender in self.options.contenders
         )
 
-    def _pending(self, session: int) -> list[tuple[int, CaseSpec]]:
-        """The numbered cases that a session has yet to do.
+    def _pending_cases(self) -> dict[int, list[_NumberedCase]]:
+        """The cases that each session has yet to do.
 
         A case of which one contender is missing is done again for all: ratios need common rounds.
         """
-        numbered = enumerate(self.options.cases)
-        return [(i, case) for i, case in numbered if not self._is_done(session, case)]
+        numbered = list(enumerate(self.options.cases))
+        sessions = {
+            session: [(i, case) for i, case in numbered if not self._is_done(session, case)]
+            for session in range(1, self.options.sessions + 1)
+        }
+        return {session: cases for session, cases in sessions.items() if cases}
 
-    def _pending_count(self) -> int:
-        return sum(len(self._pending(s)) for s in range(1, self.options.sessions + 1))
+    def _further_cases(self) -> dict[int, list[_NumberedCase]]:
+        """A further session, where one that was continued has all of its own.
+
+        It has the cases of which a ratio is not known as well as wanted.
+        """
+        numbered = enumerate(self.options.cases)
+        unclear = [(i, case) for i, case in numbered if case.key in self.earlier.unclear]
+        if not unclear:
+            return {}
+        session = max(self.options.sessions, self.earlier.sessions) + 1
+        self.observer.message(
+            f"every case has its sessions; session {session} adds samples to {len(unclear)} of"
+            f" {len(self.options.cases)} cases, of which a ratio is not known to within"
+            f" {self.options.precision.half_width:.0%}"
+        )
+        return {session: unclear}
 
     def _find(self, kind: str, message: str, session: int, contender: str = "") -> None:
         self.observer.message(f"{kind}: {message}")
         self.writer.append(
             [
                 FindingRecord(
-                    run_id=self.run_id,
+                    run_id=self.earlier.run_id,
                     session=session,
                     time_utc=utc_now(),
                     kind=kind,
@@ -286,7 +299,7 @@ class _Execution:
             if not self.ceilings:
                 self.ceilings = self._measure_ceilings(workers, started, session, record)
             measuring = Measuring(
-                run_id=self.run_id,
+                run_id=self.earlier.run_id,
                 session=session,
                 environment=record.key,
                 timing_mode=self.options.timing_mode,
@@ -372,14 +385,13 @@ class _Execution:
     ) -> list[CaseRecord]:
         # The cheap ones first: where the budget ends, it cuts the few that take longest, and what
         # the others left is theirs.
-        pending = sorted(
-            self._pending(measuring.session), key=lambda item: expected_seconds(item[1])
-        )
+        pending = sorted(self.plan[measuring.session], key=lambda item: expected_seconds(item[1]))
         everything: list[CaseRecord] = []
         contenders = self.options.contenders
         session = measuring.session
         for index, (number, case) in enumerate(pending):
-            cases_left = len(pending) - index + len(pending) * (self.options.sessions - session)
+            later = sum(len(cases) for s, cases in self.plan.items() if s > session)
+            cases_left = len(pending) - index + later
             measurement = CaseMeasurement(
                 measuring=measuring,
                 case=case,
@@ -406,6 +418,8 @@ class _Execution:
             self.writer.append(records)
             everything += records
             self.observer.finish_case(records)
+            if measurement.is_interrupted:
+                raise KeyboardInterrupt
         return everything
 
     def _check_sizes(
@@ -444,7 +458,7 @@ class _Execution:
             self._find("ceilings", self._shortage(self.meter), session)
         ceilings = {
             device: CeilingRecord(
-                run_id=self.run_id,
+                run_id=self.earlier.run_id,
                 session=session,
                 time_utc=utc_of(found.measured_at),
                 environment=record.key,
