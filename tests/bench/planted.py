@@ -735,7 +735,7 @@ def measure(
     observer: Silent | None = None,
     **options: Any,
 ) -> Records:
-    """A real run of the cases on planted frameworks, with few rounds."""
+    """A real run of the cases on planted frameworks, with few rounds in one session."""
     values: dict[str, Any] = {
         "suite": "planted",
         "cases": cases,
@@ -743,6 +743,7 @@ def measure(
         "settings": Settings(threads=1),
         "out": out,
         "case_timeout_seconds": 60.0,
+        "sessions": 1,
         "precision": Precision(least_rounds=5, most_rounds=8, half_width=0.5),
     }
     with small_ceilings(), mock.patch.dict(os.environ, worker_path()):
