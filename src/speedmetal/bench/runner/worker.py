@@ -176,7 +176,7 @@ def _private_pipes() -> tuple[int, int]:
     return requests, replies
 
 
-def _end_with_coordinator(requests: int, folders: Collection[str]) -> None:
+def _end_with_coordinator(requests: int, folders: Collection[str]) -> threading.Thread:
     """End this process, and remove ``folders``, once nobody holds the other end of ``requests``.
 
     :func:`serve` sees that only between two requests; a call that never returns would stay behind.
@@ -191,7 +191,9 @@ def _end_with_coordinator(requests: int, folders: Collection[str]) -> None:
             _remove(Path(folder))
         os._exit(0)
 
-    threading.Thread(target=wait, daemon=True).start()
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
 
 
 def _remove(folder: Path) -> None:
@@ -227,7 +229,7 @@ def main(arguments: list[str]) -> None:
     framework_name, device, mode, threads, precision = arguments
     requests, replies = _private_pipes()
     folders: set[str] = set()
-    _end_with_coordinator(requests, folders)
+    ending = _end_with_coordinator(requests, folders)
     _limit_memory()
     start = time.perf_counter()
     if framework_name == REFERENCE:
@@ -243,6 +245,7 @@ def main(arguments: list[str]) -> None:
         answerer, settings = Worker(adapter, mode), adapter.report_settings()
     protocol.send(replies, Hello(settings, time.perf_counter() - start))
     serve(answerer, requests, replies)
+    ending.join()  # it may be removing folders
 
 
 if __name__ == "__main__":
