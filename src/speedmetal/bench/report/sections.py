@@ -158,7 +158,8 @@ def families(run: RunFigures) -> Section:
         (
             Cell(s.family),
             Cell(s.contender),
-            Cell(notation.ratio(s.ratio)),
+            # Where no case is decided, neither is their mean.
+            Cell(notation.ratio(s.ratio), Verdict.UNDECIDED if s.undecided == s.count else ""),
             Cell(str(s.count)),
             Cell(str(s.faster), Verdict.FASTER if s.faster else "muted"),
             Cell(str(s.slower), Verdict.SLOWER if s.slower else "muted"),

@@ -10,9 +10,9 @@ import synthetic
 from synthetic import CASES, CONTENDERS
 
 from speedmetal.bench.record import CaseRecord, Status
-from speedmetal.bench.report import FORMATS, Options, find_format, format_of_suffix
+from speedmetal.bench.report import FORMATS, Options, find_format, format_of_suffix, sections
 from speedmetal.bench.report.csv_table import cell
-from speedmetal.bench.report.figures import COLUMNS
+from speedmetal.bench.report.figures import COLUMNS, figures_of
 from speedmetal.bench.report.markdown import escape_markdown
 from speedmetal.bench.store import Records
 from speedmetal.errors import UnknownNameError
@@ -153,3 +153,17 @@ def test_a_resumed_run_is_told_once() -> None:
     said = text("terminal", synthetic.records(extra=tuple(later)))
     assert f"{first.time_utc}, resumed 2 times, last 2026-01-02T05:00:00Z" in said
     assert said.count(first.speedmetal_version) == 1
+
+
+def test_a_mean_of_undecided_ratios_is_undecided() -> None:
+    """Three rounds allow no verdict, so the family's mean is grey too; with many it is not."""
+
+    def tones(rounds: int) -> set[str]:
+        made = synthetic.records(sessions=1, rounds=rounds)
+        (run,) = figures_of(made, Options())
+        table = sections.families(run)
+        place = table.columns.index("ratio")
+        return {row[place].tone for row in table.rows}
+
+    assert tones(3) == {"undecided"}
+    assert "" in tones(24)
