@@ -212,7 +212,7 @@ def test_version(speedmetal) -> None:
         (("bench", "--frameworks", "numpy", "--case-timeout", "0"), "--case-timeout: expected"),
         (("bench", "--threads", "0"), "--threads: expected 1 to"),
         (("bench", "--sessions", "0"), "--sessions: expected at least 1, got 0"),
-        (("bench", "--seed", "-1"), "--seed: expected at least 0, got -1"),
+        (("bench", "--seed", "-1"), "--seed: expected 0 to 4294967295, got -1"),
         (("bench", "--resume"), "--resume needs --out FILE"),
         (("bench", "--resume", "--out", "no.jsonl"), "cannot read records from no.jsonl"),
         (("report", "no.jsonl"), "cannot read records from no.jsonl"),
@@ -307,7 +307,7 @@ def test_a_run_never_overwrites_another(speedmetal, tiny_run: Path) -> None:
         *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--out", tiny_run)
     )
     assert outcome.status == 2
-    assert "tiny.jsonl exists; give another --out, or --resume to continue it" in outcome.err
+    assert "tiny.jsonl exists; give another --out, --resume to continue its run, or" in outcome.err
     assert tiny_run.read_bytes() == before
 
 
