@@ -11,6 +11,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from speedmetal.bench.contract import Layout, Params
 from speedmetal.bench.frameworks.base import Cell, Framework, Function, Settings, Tensor
 from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
 from speedmetal.bench.frameworks.numpy.cells import CELLS
+from speedmetal.bench.measure import clock
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseRecord, CaseSpec, Contender
 from speedmetal.bench.runner import device_ceilings
@@ -477,6 +479,108 @@ class WrongLater(NumPyAdapter):
         self._turns += 1
 
 
+# -- Broken terms ------------------------------------------------------------------------------
+
+
+class PatchedTime(NumPyAdapter):
+    """Puts clocks of half the speed into the module `time`: the benchmark's own are bound."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        for name in ("perf_counter", "monotonic"):
+            seconds, whole = getattr(time, name), getattr(time, f"{name}_ns")
+            setattr(time, name, lambda seconds=seconds: seconds() / 2)
+            setattr(time, f"{name}_ns", lambda whole=whole: whole() // 2)
+
+
+class _OwnClock(NumPyAdapter):
+    """Puts a clock of its own into the benchmark itself."""
+
+    @staticmethod
+    def _show(now: int) -> int:
+        raise NotImplementedError
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        now = clock._now
+        clock._now = lambda: self._show(now())
+
+
+class HalfSpeedClock(_OwnClock):
+    """A clock by which everything takes half as long."""
+
+    @staticmethod
+    def _show(now: int) -> int:
+        return now // 2
+
+
+class StoppedClock(_OwnClock):
+    """A clock that stands still."""
+
+    @staticmethod
+    def _show(now: int) -> int:
+        return 1
+
+
+class ReversedClock(_OwnClock):
+    """A clock that runs backwards."""
+
+    @staticmethod
+    def _show(now: int) -> int:
+        return -now
+
+
+class FastClock(_OwnClock):
+    """A clock by which everything takes a hundred times as long."""
+
+    @staticmethod
+    def _show(now: int) -> int:
+        return now * 100
+
+
+class EndsLate(NumPyAdapter):
+    """Sleeps at the end of each turn, so that the time runs out for the others."""
+
+    def end_turn(self) -> None:
+        time.sleep(0.2)
+
+
+def _burn() -> None:
+    while True:
+        pass
+
+
+class Saboteur(NumPyAdapter):
+    """Computes on all cores while it is not its turn: a thread, as a library's pool would."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._turns = 0
+
+    def end_turn(self) -> None:
+        if self._turns == 0:
+            threading.Thread(target=_burn, daemon=True).start()
+        self._turns += 1
+
+
+class ManyThreads(NumPyAdapter):
+    """Computes on four threads where one is allowed."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._pool = ThreadPoolExecutor(4)
+        self.cells = {**CELLS, "relu": lambda _: self._relu}
+
+    @staticmethod
+    def _part(x: Array) -> Array:
+        for _ in range(20):
+            result = np.maximum(x, 0)
+        return result
+
+    def _relu(self, x: Array) -> Array:
+        return np.concatenate(list(self._pool.map(self._part, np.array_split(x, 4))))
+
+
 # -- Faults of the machine ---------------------------------------------------------------------
 
 DEADLY_SHAPE = (31, 33)  # of the case in which the fault shows; others go well
@@ -661,6 +765,14 @@ NOISY = _plant(Noisy)
 GARBAGE_IN_PIPE = _plant(GarbageInPipe)
 RAISES = _plant(Raises)
 SLOW_CELL = _plant(SlowCell)
+PATCHED_TIME = _plant(PatchedTime)
+HALF_SPEED_CLOCK = _plant(HalfSpeedClock)
+STOPPED_CLOCK = _plant(StoppedClock)
+REVERSED_CLOCK = _plant(ReversedClock)
+FAST_CLOCK = _plant(FastClock)
+ENDS_LATE = _plant(EndsLate)
+SABOTEUR = _plant(Saboteur)
+MANY_THREADS = _plant(ManyThreads)
 NOT_INSTALLED = Framework(
     name="NotInstalled",
     adapter="speedmetal_is_without_this_package:Adapter",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from speedmetal.bench import compare
+from speedmetal.bench.commands.compare import find_regressions
 from speedmetal.bench.compare import NoiseFloor, Verdict
 from speedmetal.bench.measure.statistics import Ratio
 from speedmetal.bench.record import (
@@ -695,6 +696,110 @@ def test_time_over_sessions_is_the_geometric_mean_of_their_medians() -> None:
     reach = 4.303 * math.log(2) / math.sqrt(3)
     assert math.log(interval.high) == pytest.approx(reach, rel=1e-3)
     assert math.log(interval.low) == pytest.approx(-reach, rel=1e-3)
+
+
+# -- Simulated runs ------------------------------------------------------------------------------
+
+PROCESS, ROUND = 0.03, 0.05  # what processes and rounds scatter by
+CASES = 10
+
+
+def simulated_run(
+    generator: np.random.Generator,
+    run_id: str,
+    slower: dict[int, float] | None = None,
+    cases: int = CASES,
+) -> list[CaseRecord]:
+    """Three sessions of 7 rounds of equal contenders; ``slower`` are factors of the second's cases.
+
+    Each process has a speed of its own for each case, a control among them.
+    """
+
+    def process(number: int, factor: float = 1.0) -> list[float]:
+        own = math.exp(generator.normal(0, PROCESS)) * factor
+        times = MILLISECOND * (1 + 0.1 * number) * own * generator.lognormal(0, ROUND, 7)
+        return [round(time) for time in times]
+
+    table = []
+    for session in (1, 2, 3):
+        for number in range(1, cases + 1):
+            place = {
+                "case": case_number(number),
+                "session": session,
+                "group": f"{run_id}{number}{session}",
+                "run_id": run_id,
+            }
+            base, control = process(number), process(number)
+            table.append(controlled(base, control, contender=BASELINE, **place))
+            factor = (slower or {}).get(number, 1.0)
+            table.append(record(process(number, factor), **place))
+    return table
+
+
+def decided(found: Sequence[compare.Comparison]) -> list[compare.Comparison]:
+    return [c for c in found if c.verdict in (Verdict.FASTER, Verdict.SLOWER)]
+
+
+def of_torch(found: Sequence[compare.Comparison]) -> list[compare.Comparison]:
+    return [c for c in found if c.case.contender.key == "torch:cpu:eager"]
+
+
+@pytest.fixture(scope="module", params=[30, pytest.param(200, marks=pytest.mark.tier("nightly"))])
+def equal_pairs(request: pytest.FixtureRequest) -> list[list[compare.Comparison]]:
+    """Comparisons of many pairs of runs of the same software, of 20 cases and contenders each."""
+    generator = np.random.default_rng(21)
+    return [
+        compare.compare_runs(
+            run_of(*simulated_run(generator, "before")), run_of(*simulated_run(generator, "after"))
+        )
+        for _ in range(request.param)
+    ]
+
+
+def test_runs_of_the_same_software_are_seldom_called_different(
+    equal_pairs: list[list[compare.Comparison]],
+) -> None:
+    """Proves, over pairs of runs whose processes differ by 3 % and rounds by 5 %, that fewer
+    than 5 of 100 cases are called different, and that a regression beyond 5 %, which ends a
+    command with status 1, is in at most 2 of 100 pairs."""
+    everything = [c for found in equal_pairs for c in found]
+    assert len(everything) == len(equal_pairs) * 2 * CASES
+    assert len(decided(everything)) <= 0.05 * len(everything)
+    alarms = sum(bool(find_regressions(found, 5.0)) for found in equal_pairs)
+    assert alarms <= 0.02 * len(equal_pairs)
+
+
+def test_contenders_of_equal_speed_are_seldom_called_different() -> None:
+    """Proves the same of two contenders of one run, whose verdicts are adjusted over the table."""
+    generator = np.random.default_rng(22)
+    everything = [
+        comparison
+        for n in range(30)
+        for comparison in compare.compare_with_baseline(
+            simulated_run(generator, f"run{n}"), BASELINE
+        )
+    ]
+    assert len(everything) == 30 * CASES
+    assert len(decided(everything)) <= 0.02 * len(everything)
+
+
+@pytest.mark.parametrize(("factor", "least", "most"), [(1.3, 0.98, 1.0), (1.1, 0.25, 0.75)])
+def test_a_planted_slowdown_is_found(factor: float, least: float, most: float) -> None:
+    """Proves the power beside the caution: a contender that became 30 % slower in two of ten cases
+    is found in nearly all of 20 pairs of runs; of one that became 10 % slower, some are found."""
+    generator = np.random.default_rng(23)
+    planted = {2: factor, 7: factor}
+    found = missed = 0
+    for _ in range(20):
+        comparisons = compare.compare_runs(
+            run_of(*simulated_run(generator, "before")),
+            run_of(*simulated_run(generator, "after", planted)),
+        )
+        for comparison in of_torch(comparisons):
+            if comparison.case.case.parameters["n"] in planted:
+                found += comparison.verdict is Verdict.SLOWER
+                missed += comparison.verdict is not Verdict.SLOWER
+    assert least <= found / (found + missed) <= most
 
 
 # -- Ceilings ------------------------------------------------------------------------------------
