@@ -18,6 +18,7 @@ from speedmetal.bench.operations.base import (
     Layout,
     Operation,
     Params,
+    Stress,
     Work,
     dims,
     elements,
@@ -49,6 +50,19 @@ def _inputs(params: Params, generator: np.random.Generator) -> Arrays:
         "value": normal(generator, _key_shape(params)),
         "mask": causal_mask(params["query_length"], params["key_length"]),
     }
+
+
+def _large_queries(
+    params: Params, inputs: Arrays, dtype: str, generator: np.random.Generator
+) -> Arrays:
+    """Every eighth query, at random, so large that exp overflows on its scores.
+
+    In half precision such scores would have no digit left of their weights.
+    """
+    if dtype not in ("float32", "float64"):
+        return inputs
+    is_large = generator.integers(0, 8, (*_query_shape(params)[:3], 1)) == 0
+    return {**inputs, "query": inputs["query"] * np.where(is_large, 100.0, 1.0)}
 
 
 def _reference(params: Params, inputs: Arrays) -> tuple[Array, ...]:
@@ -102,6 +116,8 @@ OPERATIONS = (
         # exp turns absolute errors of the scores into relative ones of the weights.
         leniency=2.0,
         nan_propagates=True,
+        # An error of eps times a score of some hundreds is a relative error of its weight.
+        stress=Stress(_large_queries, lambda _: 100.0),
         differentiable=("query", "key", "value"),
         layouts=dict.fromkeys(("query", "key", "value"), Layout.ATTENTION),
         output_layouts=(Layout.ATTENTION,),

@@ -89,6 +89,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Stress:
+    """Inputs on which a formula that is right on paper fails: see ``stress.py``.
+
+    Args:
+        inputs: Plain inputs made hard, from parameters, the inputs, the dtype's name and a
+            generator.
+        leniency: Factor on the tolerance by dtype: the condition number of the hardest rows, by
+            which the rounding of the inputs' own size shows in a result.
+    """
+
+    inputs: Callable[[Params, Arrays, str, np.random.Generator], Arrays]
+    leniency: Callable[[str], float] = lambda _: 1.0
+
+
+@dataclass(frozen=True)
 class Operation:
     """One operation of the benchmark.
 
@@ -111,6 +126,7 @@ class Operation:
         exact: Results must equal the reference bit for bit (data movement, sorting).
         nan_propagates: A NaN in the first input must appear in the output where the reference
             has it; False where NumPy's own meaning is not shared by all frameworks.
+        stress: Hard inputs of the proof, beside a NaN; None where random numbers are hard enough.
         differentiable: Inputs with a gradient; none where the operation has no (unique) one.
         layouts: Layouts of inputs that are not plain, by name.
         output_layouts: Layouts of the outputs, where not all are plain.
@@ -132,6 +148,7 @@ class Operation:
     leniency: float = 1.0
     exact: bool = False
     nan_propagates: bool = False
+    stress: Stress | None = None
     differentiable: tuple[str, ...] = ()
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     output_layouts: tuple[Layout, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from speedmetal.bench.contract import CHAIN_STEPS
+from speedmetal.bench.operations import stress
 from speedmetal.bench.operations.base import (
     Array,
     Arrays,
@@ -61,6 +62,7 @@ def _chain(length: int, *sizes: list[int]) -> Operation:
         # Each step adds a rounding to what came before, as each term of a sum does.
         reduction_length=lambda _: length,
         nan_propagates=True,
+        stress=stress.elementwise(),
         differentiable=("x",),
         cases=layer(*({"shape": size} for size in sizes)),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from speedmetal.bench.operations import stress
 from speedmetal.bench.operations.base import (
     Array,
     Arrays,
@@ -62,6 +63,7 @@ def _activation(
         reference=lambda _, inputs: (function(inputs["x"]),),
         work=work,
         nan_propagates=True,
+        stress=stress.elementwise(),
         differentiable=("x",),
         leniency=leniency,
         cases=cases,
@@ -106,6 +108,7 @@ OPERATIONS = (
             2 * elements(params["shape"]) * itemsize, 2 * elements(params["shape"])
         ),
         nan_propagates=True,
+        stress=stress.elementwise(),
         differentiable=("x",),
         cases=_BOTH,
     ),

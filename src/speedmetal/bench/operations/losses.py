@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from speedmetal.bench.operations import stress
 from speedmetal.bench.operations.base import (
     Array,
     Arrays,
     Operation,
     Params,
+    Stress,
     Work,
     dims,
     elements,
@@ -27,6 +29,17 @@ def _bce_inputs(params: Params, generator: np.random.Generator) -> Arrays:
         "probability": uniform(generator, params["shape"], 0.01, 0.99),
         "target": generator.integers(0, 2, tuple(params["shape"])).astype(np.float32),
     }
+
+
+def _extreme_probabilities(
+    _: Params, inputs: Arrays, dtype: str, generator: np.random.Generator
+) -> Arrays:
+    """Half of the probabilities so near to 0 or 1 that an epsilon in a logarithm would show."""
+    small = 2.0 ** (-20 if dtype in ("float32", "float64") else -7)
+    plain = inputs["probability"]
+    kind = generator.integers(0, 4, plain.shape)
+    extreme = np.choose(kind, [plain, plain, np.float64(small), np.float64(1 - small)])
+    return {**inputs, "probability": np.asarray(extreme)}
 
 
 def _bce(_: Params, inputs: Arrays) -> tuple[Array, ...]:
@@ -74,6 +87,7 @@ OPERATIONS = (
         work=_bce_work,
         reduction_length=lambda params: elements(params["shape"]),
         nan_propagates=True,
+        stress=Stress(_extreme_probabilities),
         differentiable=("probability",),
         cases=published_cases(
             *({"shape": s} for s in ([1000000], [100000, 32], [100000, 64, 2], [128, 100000])),
@@ -92,6 +106,7 @@ OPERATIONS = (
         # A sum over the classes, and one over the rows.
         reduction_length=lambda params: sum(params["shape"]),
         nan_propagates=True,
+        stress=stress.exponential("logits", stress.split_at(-1)),
         differentiable=("logits",),
         cases=layer({"shape": [512, 1000]}, {"shape": [2048, 10000]}, {"shape": [1024, 32000]}),
     ),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.bench.operations import stress
 from speedmetal.bench.operations.base import (
     Array,
     Arrays,
@@ -108,6 +109,19 @@ def _groups_problem(params: Params) -> str | None:
     return None
 
 
+def _split_groups(params: Params) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Images as (batch, positions, groups, channels of a group), and the axes of a group."""
+    *space, channels = params["shape"]
+    groups = params["groups"]
+    return (space[0], math.prod(space[1:]), groups, channels // groups), (1, 3)
+
+
+def _split_channels(params: Params) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Images, and the axes of a channel."""
+    size = tuple(params["shape"])
+    return size, tuple(range(len(size) - 1))
+
+
 def _affine_operation(name: str, title: str, **differences: Any) -> Operation:
     fields: dict[str, Any] = {
         "parameters": {"shape": shape(2)},
@@ -115,6 +129,7 @@ def _affine_operation(name: str, title: str, **differences: Any) -> Operation:
         "inputs": _affine_inputs,
         "work": _affine_work,
         "reduction_length": lambda params: int(params["shape"][-1]),
+        "stress": stress.normalised(stress.split_at(-1)),
         "differentiable": ("x", "weight", "bias"),
         "cases": layer({"shape": [16, 64, 1024]}, {"shape": [64, 128, 1024]}),
     }
@@ -141,6 +156,7 @@ OPERATIONS = (
         work=_work,
         reduction_length=lambda params: int(params["shape"][-1]),
         nan_propagates=True,
+        stress=stress.normalised(stress.split_at(-1)),
         differentiable=("x",),
         cases=published_cases({"shape": [64, 128, 1024]}, {"shape": [128, 64, 1024]})
         + quick_only({"shape": [16, 64, 1024]}),
@@ -152,6 +168,7 @@ OPERATIONS = (
         inputs=_scaled_inputs,
         reference=_rms_norm,
         work=_rms_work,
+        stress=stress.scaled(stress.split_at(-1)),
         differentiable=("x", "weight"),
     ),
     _affine_operation(
@@ -162,6 +179,7 @@ OPERATIONS = (
         label=lambda params: f"{dims(params['shape'])} grp={params['groups']}",
         reference=_group_norm,
         reduction_length=lambda params: math.prod(params["shape"][1:]) // params["groups"],
+        stress=stress.normalised(_split_groups),
         cases=layer(
             {"shape": [8, 32, 32, 64], "groups": 8}, {"shape": [16, 64, 64, 128], "groups": 32}
         ),
@@ -173,6 +191,7 @@ OPERATIONS = (
         parameters={"shape": shape(3, 4)},
         reference=_batch_norm,
         reduction_length=lambda params: math.prod(params["shape"][:-1]),
+        stress=stress.normalised(_split_channels),
         cases=layer({"shape": [16, 32, 32, 64]}, {"shape": [32, 56, 56, 64]}),
         **_IMAGES,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from speedmetal.bench.operations import stress
 from speedmetal.bench.operations.base import (
     SHAPE_AXIS,
     Array,
@@ -45,6 +46,7 @@ OPERATIONS = (
         work=_work,
         reduction_length=lambda params: int(params["shape"][params["axis"]]),
         nan_propagates=True,
+        stress=stress.exponential("x", stress.split_at_axis),
         differentiable=("x",),
         cases=published_cases(
             *(
