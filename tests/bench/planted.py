@@ -40,8 +40,6 @@ from speedmetal.bench.store import Records
 from speedmetal.bench.suites import SuiteEntry, make_case
 
 Array = NDArray[Any]
-# The proof takes two calls and the warm-up at most 50: what comes later is timed.
-CALLS_BEFORE_SAMPLES = 52
 FOREVER_SECONDS = 3600.0
 HANGING_VARIABLE = "PLANTED_HANGING"
 
@@ -325,6 +323,59 @@ class DoubleGradient(HonestGradient):
         return HonestGradient._slope(x).astype(np.float64)
 
 
+class NaiveFormulas(NumPyAdapter):
+    """Formulas that are right on paper: overflow, cancellation, and an epsilon in a logarithm."""
+
+    @staticmethod
+    def _softmax(params: Params) -> Function:
+        def softmax(x: Array) -> Array:
+            result = np.exp(x)
+            return result / result.sum(axis=params["axis"], keepdims=True)
+
+        return softmax
+
+    @staticmethod
+    def _layer_norm(x: Array) -> Array:
+        mean = x.mean(axis=-1, keepdims=True)
+        variance = np.square(x).mean(axis=-1, keepdims=True) - np.square(mean)
+        return (x - mean) / np.sqrt(np.maximum(variance, 0) + np.float32(1e-5))
+
+    @staticmethod
+    def _cross_entropy(logits: Array, target: Array) -> Array:
+        log_sum = np.log(np.exp(logits).sum(axis=-1))
+        return np.mean(log_sum - logits[np.arange(len(target)), target])
+
+    @staticmethod
+    def _bce(p: Array, t: Array) -> Array:
+        tiny = np.float32(1e-7)
+        return -np.mean(t * np.log(p + tiny) + (1 - t) * np.log(1 - p + tiny))
+
+    cells: ClassVar[Mapping[str, Cell]] = {
+        **CELLS,
+        "softmax": _softmax,
+        "layer_norm": lambda _: NaiveFormulas._layer_norm,
+        "cross_entropy": lambda _: NaiveFormulas._cross_entropy,
+        "bce": lambda _: NaiveFormulas._bce,
+        "softplus": lambda _: lambda x: np.log(1 + np.exp(x)),
+    }
+
+
+class ListResult(NumPyAdapter):
+    """The right result, in a list."""
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: lambda x: [np.maximum(x, 0)]}
+
+
+class NoResult(NumPyAdapter):
+    """Computes, and forgets to return."""
+
+    @staticmethod
+    def _relu(x: Array) -> None:
+        np.maximum(x, 0)
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: NoResult._relu}
+
+
 # -- Work that is not done, or not then --------------------------------------------------------
 
 
@@ -346,42 +397,126 @@ class CachedByShape(NumPyAdapter):
     cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "softmax": _softmax}
 
 
-def _cached_by_identity(cell: Cell, delay_seconds: float) -> Cell:
-    def caching(params: Params) -> Function:
-        function = cell(params)
-        answers: dict[int, tuple[Array, Array]] = {}  # the input is kept, so that its id is its own
+class CachedByInput(NumPyAdapter):
+    """Computes once for each array and repeats that answer, whatever the array holds by now."""
 
-        def call(x: Array) -> Array:
-            time.sleep(delay_seconds)
+    @staticmethod
+    def _relu(_: Params) -> Function:
+        answers: dict[int, tuple[Array, Array]] = {}  # inputs are kept, so that ids are their own
+
+        def relu(x: Array) -> Array:
             if id(x) not in answers:
-                answers[id(x)] = (x, function(x))
+                answers[id(x)] = (x, np.maximum(x, 0))
             return answers[id(x)][1]
 
-        return call
+        return relu
 
-    return caching
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": _relu}
 
 
-class CachedByInput(NumPyAdapter):
-    """Computes once for each array and repeats that right answer: the work is done, but not when
-    it is timed."""
+def _remembering(most: int) -> Cell:
+    """A sort that remembers its last results by what it was given."""
+
+    def cell(params: Params) -> Function:
+        answers: dict[bytes, Array] = {}
+
+        def sort(x: Array) -> Array:
+            key = x.reshape(-1)[:64].tobytes()
+            if key not in answers:
+                while len(answers) >= most:
+                    del answers[next(iter(answers))]
+                answers[key] = np.sort(x, axis=params["axis"])
+            return answers[key].copy()
+
+        return sort
+
+    return cell
+
+
+class CachedByContent(NumPyAdapter):
+    """Computes once for the same values, wherever they lie: all its results are right."""
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "sort": _remembering(most=100)}
+
+
+class LastRemembered(NumPyAdapter):
+    """Remembers its last result alone: right again, and every call of a sample but the first."""
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "sort": _remembering(most=1)}
+
+
+class SlowStart(NumPyAdapter):
+    """Behind a delay that makes each time plausible, and all of them equal."""
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        time.sleep(0.05)
+        return np.maximum(x, 0)
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: SlowStart._relu}
+
+
+class ReusedBuffer(NumPyAdapter):
+    """Writes all results into the same memory."""
+
+    @staticmethod
+    def _relu(params: Params) -> Function:
+        buffer = np.empty(params["shape"], np.float32)
+        return lambda x: np.maximum(x, 0, out=buffer)
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": _relu}
+
+
+class Unevaluated:
+    """A result that is computed when somebody reads it."""
+
+    def __init__(self, compute: Callable[[], Array]) -> None:
+        self.compute = compute
+
+
+class Lazy(NumPyAdapter):
+    """Computes when a result is read; `force` does nothing."""
+
+    @staticmethod
+    def _put_off(cell: Cell) -> Cell:
+        def putting_off(params: Params) -> Function:
+            function = cell(params)
+            return lambda x: Unevaluated(lambda: function(x))
+
+        return putting_off
 
     cells: ClassVar[Mapping[str, Cell]] = {
         **CELLS,
-        "relu": _cached_by_identity(CELLS["relu"], delay_seconds=1e-4),
+        "sort": _put_off(CELLS["sort"]),
+        "relu": _put_off(CELLS["relu"]),
     }
 
+    def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
+        return np.asarray(tensor.compute() if isinstance(tensor, Unevaluated) else tensor)
 
-class SizeIndependent(NumPyAdapter):
-    """As before, behind a delay that makes each time plausible, and all of them equal."""
-
-    cells: ClassVar[Mapping[str, Cell]] = {
-        **CELLS,
-        "relu": _cached_by_identity(CELLS["relu"], delay_seconds=0.02),
-    }
+    def peek(self, tensor: Tensor) -> NDArray[Any]:
+        return self.to_host(tensor, Layout.PLAIN).reshape(-1)[:1]
 
 
-class _Asynchronous(NumPyAdapter):
+class _Turning(NumPyAdapter):
+    """Knows when a case has come to its samples: the proof and the warm-up have no turns."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._turns = 0
+
+    def begin(self, dtype: str) -> None:
+        self._turns = 0
+
+    def end_turn(self) -> None:
+        self._turns += 1
+
+    def _once_timed(self, then: Callable[[Array], Any], turns: int = 1) -> Cell:
+        """A relu that does another thing after so many turns."""
+        return lambda _: lambda x: then(x) if self._turns >= turns else np.maximum(x, 0)
+
+
+class _Asynchronous(_Turning):
     """Computes in a thread of its own: a tensor is a promise, and reading it waits."""
 
     DELAY_SECONDS: ClassVar[float] = 0.0
@@ -414,14 +549,9 @@ class NotAwaited(_Asynchronous):
 class NotAwaitedWhenTimed(_Asynchronous):
     """Waits while the work is proved, and no more afterwards."""
 
-    def __init__(self, device: str, settings: Settings) -> None:
-        super().__init__(device, settings)
-        self._forced = 0
-
     def force(self, outputs: Sequence[Tensor]) -> None:
         for output in outputs:
-            if isinstance(output, Future) and self._forced < 2:
-                self._forced += 1
+            if isinstance(output, Future) and self._turns == 0:
                 output.result()
 
 
@@ -435,48 +565,65 @@ class NotAwaitedCeilings(NotAwaited):
         return self._pool.submit(super().read, x)
 
 
-def _after(calls: int, function: Callable[[Array], Array], then: Callable[[Array], Any]) -> Cell:
-    """A cell that does another thing after so many calls."""
+class CachedCeilings(NumPyAdapter):
+    """Copies once for each array."""
 
-    def cell(_: Params) -> Function:
-        made = 0
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._copies: dict[int, tuple[Array, Array]] = {}
 
-        def call(x: Array) -> Array:
-            nonlocal made
-            made += 1
-            return then(x) if made > calls else function(x)
-
-        return call
-
-    return cell
+    def copy(self, x: Tensor) -> Tensor:
+        if id(x) not in self._copies:
+            self._copies[id(x)] = (x, x + 1)
+        return self._copies[id(x)][1]
 
 
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
+class RememberedCeilings(NumPyAdapter):
+    """Finds its maxima in a table of those that it knows: right, and faster than any memory."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._maxima: dict[tuple[int, bytes], Array] = {}
+
+    def read(self, x: Tensor) -> Tensor:
+        key = (x.size, x[:8].tobytes())
+        if key not in self._maxima:
+            self._maxima[key] = x.max()
+        return self._maxima[key]
 
 
-class WrongWhenTimed(NumPyAdapter):
+class WrongWhenTimed(_Turning):
     """Right while it is proved, garbage when it is timed."""
 
-    cells: ClassVar[Mapping[str, Cell]] = {
-        **CELLS,
-        "relu": _after(CALLS_BEFORE_SAMPLES, _relu, np.zeros_like),
-    }
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self.cells = {**CELLS, "relu": self._once_timed(np.zeros_like)}
 
 
-class WrongLater(NumPyAdapter):
+class WorksWhileWaking(_Turning):
+    """Once it is timed, the first call of a turn computes, and the others return that."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._kept: Array | None = None
+        self.cells = {**CELLS, "relu": self._once_timed(self._again)}
+
+    def _again(self, x: Array) -> Array:
+        if self._kept is None:
+            self._kept = np.maximum(x, 0)
+        return self._kept
+
+    def end_turn(self) -> None:
+        super().end_turn()
+        self._kept = None
+
+
+class WrongLater(_Turning):
     """Right in the first samples, garbage in those after them."""
 
     def __init__(self, device: str, settings: Settings) -> None:
         super().__init__(device, settings)
-        self._turns = 0
-        self.cells = {**CELLS, "relu": lambda _: self._relu}
-
-    def _relu(self, x: Array) -> Array:
-        return np.zeros_like(x) if self._turns >= 3 else np.maximum(x, 0)
-
-    def end_turn(self) -> None:
-        self._turns += 1
+        self.cells = {**CELLS, "relu": self._once_timed(np.zeros_like, turns=3)}
 
 
 # -- Broken terms ------------------------------------------------------------------------------
@@ -594,13 +741,12 @@ def _die(_: Array) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class KilledInSample(NumPyAdapter):
+class KilledInSample(_Turning):
     """Killed by the system in the middle of a sample."""
 
-    cells: ClassVar[Mapping[str, Cell]] = {
-        **CELLS,
-        "relu": _in_deadly_case(CELLS["relu"], _after(CALLS_BEFORE_SAMPLES, _relu, _die)),
-    }
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self.cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], self._once_timed(_die))}
 
 
 class Hangs(NumPyAdapter):
@@ -618,16 +764,13 @@ class Hangs(NumPyAdapter):
     }
 
 
-class HangsInSample(NumPyAdapter):
+class HangsInSample(_Turning):
     """Comes back while it is proved, and not when it is timed."""
 
-    cells: ClassVar[Mapping[str, Cell]] = {
-        **CELLS,
-        "relu": _in_deadly_case(
-            CELLS["relu"],
-            _after(CALLS_BEFORE_SAMPLES, _relu, lambda _: time.sleep(FOREVER_SECONDS)),
-        ),
-    }
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        hanging = self._once_timed(lambda _: time.sleep(FOREVER_SECONDS))
+        self.cells = {**CELLS, "relu": _in_deadly_case(CELLS["relu"], hanging)}
 
 
 class OutOfMemory(NumPyAdapter):
@@ -751,12 +894,30 @@ DROPPED_GRADIENT = _plant(DroppedGradient)
 DOUBLE_GRADIENT = _plant(DoubleGradient)
 CACHED_BY_SHAPE = _plant(CachedByShape)
 CACHED_BY_INPUT = _plant(CachedByInput)
-SIZE_INDEPENDENT = _plant(SizeIndependent)
+SLOW_START = _plant(SlowStart)
 NOT_AWAITED = _plant(NotAwaited)
 NOT_AWAITED_WHEN_TIMED = _plant(NotAwaitedWhenTimed)
 NOT_AWAITED_CEILINGS = _plant(NotAwaitedCeilings)
 WRONG_WHEN_TIMED = _plant(WrongWhenTimed)
 WRONG_LATER = _plant(WrongLater)
+CACHED_BY_CONTENT = _plant(CachedByContent)
+LAST_REMEMBERED = _plant(LastRemembered)
+WORKS_WHILE_WAKING = _plant(WorksWhileWaking)
+REUSED_BUFFER = _plant(ReusedBuffer)
+LAZY = _plant(Lazy)
+NAIVE_FORMULAS = _plant(NaiveFormulas)
+LIST_RESULT = _plant(ListResult)
+NO_RESULT = _plant(NoResult)
+CACHED_CEILINGS = _plant(CachedCeilings)
+REMEMBERED_CEILINGS = _plant(RememberedCeilings)
+UNEVALUATED_MLX = Framework(
+    name="UnevaluatedMLX",
+    adapter="planted_mlx:UnevaluatedMLX",
+    packages=("mlx",),
+    modes=("eager",),
+    default_modes=("eager",),
+    install="pip install mlx (macOS), pip install 'mlx[cpu]' (Linux)",
+)
 KILLED_IN_SAMPLE = _plant(KilledInSample)
 HANGS = _plant(Hangs)
 HANGS_IN_SAMPLE = _plant(HangsInSample)

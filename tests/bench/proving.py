@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import pytest
 
 from speedmetal.bench.frameworks import FRAMEWORKS
@@ -66,17 +65,15 @@ class Datasets:
     """Inputs and references, made once for all frameworks."""
 
     folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
-    made: dict[str, tuple[Dataset, Dataset]] = field(default_factory=dict)
+    made: dict[str, tuple[Dataset, ...]] = field(default_factory=dict)
 
-    def of(self, case: CaseSpec) -> tuple[Dataset, Dataset]:
+    def of(self, case: CaseSpec) -> tuple[Dataset, ...]:
         if case.key not in self.made:
             folder = Path(self.folder.name)
-            first = make_dataset(case, 1, folder, reference=True, plant_nan=False)
-            outputs = sum(int(np.prod(file.shape)) for file in first.outputs)
-            # As in a run: a NaN that swallows the whole result would leave nothing to compare.
-            plant_nan = OPERATIONS[case.operation].nan_propagates and outputs > 1
-            second = make_dataset(case, 2, folder, reference=True, plant_nan=plant_nan)
-            self.made[case.key] = first, second
+            plain = [make_dataset(case, seed, folder, reference=True) for seed in (1, 2)]
+            is_hard = case.direction == "forward"
+            hard = [make_dataset(case, 3, folder, reference=True, stress=True)] if is_hard else []
+            self.made[case.key] = (*plain, *hard)
         return self.made[case.key]
 
 
@@ -88,14 +85,14 @@ def prove(datasets: Datasets, case: CaseSpec, framework: str, mode: str) -> None
     )
     if reason:
         pytest.skip(reason)
-    data, second = datasets.of(case)
+    data, second, *stress = datasets.of(case)
     request = Prepare(
         case=case,
         data=data,
         second=second,
+        stress=stress[0] if stress else None,
         timing_mode="latency",
         cache="warm",
-        target_nanoseconds=1,
         cache_bytes=1,
     )
     settings = Settings(threads=2, scratch=datasets.folder.name)

@@ -17,7 +17,7 @@ from speedmetal.bench.frameworks import FRAMEWORKS
 from speedmetal.bench.frameworks.base import Framework
 from speedmetal.bench.measure import calibrate
 from speedmetal.bench.operations import OPERATIONS
-from speedmetal.bench.runner import finished
+from speedmetal.bench.runner import finished, remembered
 from speedmetal.bench.suites import BUILT_IN, cases_of, load_suite
 
 PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
@@ -66,9 +66,10 @@ def datasets() -> Iterator[Datasets]:
 
 @pytest.fixture(autouse=True)
 def _no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what depends on time: warming up, and telling late results by their delay."""
+    """Leave out what depends on time: warming up, and telling late and remembered results by it."""
     monkeypatch.setattr(calibrate, "WARM_SECONDS", 0.0)
     monkeypatch.setattr(finished, "UNFINISHED_FLOOR_SECONDS", 3600.0)
+    monkeypatch.setattr(remembered, "REMEMBERED_SHARE", 0.0)
 
 
 # -- completeness ------------------------------------------------------------------------------

@@ -104,14 +104,26 @@ class Adapter(ABC):
     """One framework on one device: moves arrays, runs cells, waits for results.
 
     An adapter **must** force what it is asked to force: when :meth:`force` returns, the values
-    exist. It **must not** change its inputs. It **may** decline operations, dtypes and
-    directions, with a reason.
+    exist. It **must not** change its inputs, nor the result of an earlier call. It **may** decline
+    operations, dtypes and directions, with a reason.
+
+    Attributes:
+        cells: Its column of the table: a cell by the name of each operation.
+        unsupported: Operations that it declines, and why.
+        unsupported_dtypes: Dtypes that it declines, and why.
+        differentiates: Whether it has gradients.
+        reuses_outputs: Why a call may write over the result of the one before, where the
+            framework's documentation says that it does; "" where results stay.
+        unstable: Operations whose own formula fails on hard inputs (far from zero, very large), and
+            what the framework says of it: such a failure is a note beside the time, not the end.
     """
 
     cells: Mapping[str, Cell] = {}
     unsupported: Mapping[str, str] = {}  # operation -> why not
     unsupported_dtypes: Mapping[str, str] = {}  # dtype -> why not
     differentiates = True
+    reuses_outputs = ""
+    unstable: Mapping[str, str] = {}
 
     def __init__(self, device: str, settings: Settings) -> None:
         self.device = device
@@ -125,6 +137,15 @@ class Adapter(ABC):
     @abstractmethod
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
         """A copy of a host array, in the native layout, ready on the device."""
+
+    def rewrite(self, tensor: Tensor, array: NDArray[Any], layout: Layout) -> Tensor:
+        """A tensor with the values of a host array, in the memory of ``tensor`` where it can be
+        written; else, and by default, a new one.
+
+        It is given a tensor of :meth:`to_device` of the same shape, dtype and layout.
+        """
+        del tensor
+        return self.to_device(array, layout)
 
     @abstractmethod
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:

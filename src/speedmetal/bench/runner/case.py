@@ -18,7 +18,6 @@ from speedmetal.bench import environment
 from speedmetal.bench.compare import ceiling_share, seconds_per_call
 from speedmetal.bench.measure.statistics import LEAST_ROUNDS
 from speedmetal.bench.operations import OPERATIONS
-from speedmetal.bench.operations.base import Operation
 from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
@@ -51,9 +50,12 @@ from speedmetal.bench.runner.rounds import (
 )
 from speedmetal.bench.suites import ITEMSIZE, reason_against
 
-FIRST_SEED, SECOND_SEED = 1, 2
+FIRST_SEED, SECOND_SEED, STRESS_SEED = 1, 2, 3
 # Where the reference costs more than this, the second seed's result is only required to differ.
 REFERENCE_FLOPS, REFERENCE_ELEMENTS = 2e10, 1 << 27
+INPUT_SETS = 2  # of each contender, where there is memory for them
+# Hard inputs are one more reference, and one more result to compare.
+STRESS_FLOPS, STRESS_ELEMENTS = 1e9, 1 << 24
 DATA_SECONDS = 600.0
 FINISH_SECONDS = 60.0
 SAMPLE_NANOSECONDS = {"cpu": 1_000_000}
@@ -116,14 +118,14 @@ class CaseMeasurement:
             return [self._record(c, Status.UNSUPPORTED, undefined) for c in contenders]
         self.on_phase("making inputs and reference")
         try:
-            data, second = self._make_data()
+            datasets = self._make_data()
         except WorkerFailedError as error:
             reason = f"inputs and reference could not be made: {error.reason}"
             return [self._record(c, error.status, reason) for c in contenders]
         try:
-            return self._run_cohorts(contenders, data, second)
+            return self._run_cohorts(contenders, datasets)
         finally:
-            self.measuring.kept.keep_or_remove(self.case.key, [data, second])
+            self.measuring.kept.keep_or_remove(self.case.key, datasets)
 
     def skip(self, contenders: Sequence[Contender], reason: str) -> list[CaseRecord]:
         """Records of a case that is not attempted."""
@@ -131,41 +133,36 @@ class CaseMeasurement:
 
     # -- data --------------------------------------------------------------------------------
 
-    def _make_data(self) -> tuple[Dataset, Dataset]:
+    def _make_data(self) -> tuple[Dataset, ...]:
+        """The two datasets of the samples, and a third of hard inputs where it is worth it."""
         kept = self.measuring.kept.find(self.case.key)
         if kept is not None:
-            data, second = kept
-            return data, second
-        operation = OPERATIONS[self.case.operation]
+            return kept
         self._data_folder = self._choose_data_folder()
         try:
-            return self._make_both_datasets(operation)
+            return self._make_datasets()
         except WorkerFailedError:
             if self._data_folder == self.measuring.scratch:
                 raise
             self._data_folder = self.measuring.scratch  # memory was less plentiful than it seemed
-            return self._make_both_datasets(operation)
+            return self._make_datasets()
 
-    def _make_both_datasets(self, operation: Operation) -> tuple[Dataset, Dataset]:
-        data = self._make_dataset(FIRST_SEED, reference=True, plant_nan=False)
+    def _make_datasets(self) -> tuple[Dataset, ...]:
+        data = self._make_dataset(FIRST_SEED, reference=True)
         outputs = sum(int(np.prod(f.shape)) for f in data.outputs)
         cheap = self.case.flops < REFERENCE_FLOPS and outputs < REFERENCE_ELEMENTS
-        # A NaN that swallows the whole result would leave nothing to compare.
-        plant_nan = operation.nan_propagates and outputs > 1 and cheap
-        second = self._make_dataset(
-            SECOND_SEED,
-            reference=cheap,
-            plant_nan=plant_nan and self.case.direction == "forward",
-        )
-        return data, second
+        second = self._make_dataset(SECOND_SEED, reference=cheap)
+        if not deserves_stress(self.case, outputs):
+            return data, second
+        return data, second, self._make_dataset(STRESS_SEED, reference=True, stress=True)
 
-    def _make_dataset(self, seed: int, *, reference: bool, plant_nan: bool) -> Dataset:
+    def _make_dataset(self, seed: int, *, reference: bool, stress: bool = False) -> Dataset:
         request = MakeDataset(
             self.case,
             self.measuring.seed * 1000 + seed,
             str(self._data_folder),
             reference,
-            plant_nan,
+            stress,
         )
         return self.reference.ask(request, DatasetMade, DATA_SECONDS).dataset
 
@@ -187,12 +184,16 @@ class CaseMeasurement:
     # -- cohorts -----------------------------------------------------------------------------
 
     def _run_cohorts(
-        self, contenders: Sequence[Contender], data: Dataset, second: Dataset
+        self, contenders: Sequence[Contender], datasets: Sequence[Dataset]
     ) -> list[CaseRecord]:
         size = ITEMSIZE[self.case.dtype]
-        inputs, outputs = plan.input_bytes(data, size), plan.output_bytes(data, size)
+        inputs, outputs = plan.input_bytes(datasets[0], size), plan.output_bytes(datasets[0], size)
         available = environment.available_memory_bytes()
-        groups = plan.cohorts(contenders, inputs, outputs, available)
+        self._input_sets = INPUT_SETS
+        groups = plan.cohorts(contenders, INPUT_SETS * inputs, outputs, available)
+        if len(groups) > 1:  # rounds in common are worth more than a second set of inputs
+            self._input_sets = 1
+            groups = plan.cohorts(contenders, inputs, outputs, available)
         notes = []
         if len(groups) > 1:
             notes.append(
@@ -206,14 +207,13 @@ class CaseMeasurement:
                 records += self.skip(group, "stopped by the user")
                 continue
             share = (self._until - time.monotonic()) / (len(groups) - index)
-            records += self._run_group(group, data, second, share, notes)
+            records += self._run_group(group, datasets, share, notes)
         return records
 
     def _run_group(
         self,
         contenders: Sequence[Contender],
-        data: Dataset,
-        second: Dataset,
+        datasets: Sequence[Dataset],
         share_seconds: float,
         notes: list[str],
     ) -> list[CaseRecord]:
@@ -223,13 +223,13 @@ class CaseMeasurement:
         series, records = [], []
         for contender in contenders:
             self.on_phase(f"proving {contender.key}")
-            one, record = self._prepare(contender, data, second, group)
+            one, record = self._prepare(contender, datasets, group)
             if one is not None:
                 one.notes += notes
                 series.append(one)
             if record is not None:
                 records.append(record)
-        series += self._prepare_control(series, data, second, group)
+        series += self._prepare_control(series, datasets, group)
         target = max((_sample_nanoseconds(c.device) for c in contenders), default=0)
         sampling = Sampling(
             series=series,
@@ -275,12 +275,12 @@ class CaseMeasurement:
     # -- one contender -----------------------------------------------------------------------
 
     def _prepare(
-        self, contender: Contender, data: Dataset, second: Dataset, group: str
+        self, contender: Contender, datasets: Sequence[Dataset], group: str
     ) -> tuple[Series | None, CaseRecord | None]:
-        return self._prepare_worker(self.workers[contender.key], contender, data, second, group)
+        return self._prepare_worker(self.workers[contender.key], contender, datasets, group)
 
     def _prepare_control(
-        self, series: Sequence[Series], data: Dataset, second: Dataset, group: str
+        self, series: Sequence[Series], datasets: Sequence[Dataset], group: str
     ) -> list[Series]:
         """The second process of one of the series, where it takes part and is not slow."""
         for one in series:
@@ -288,7 +288,7 @@ class CaseMeasurement:
             if self.control is None or one.contender.key != self.control[0] or is_slow:
                 continue
             self.on_phase(f"proving a second process of {one.contender.key}")
-            twin, _ = self._prepare_worker(self.control[1], one.contender, data, second, group)
+            twin, _ = self._prepare_worker(self.control[1], one.contender, datasets, group)
             if twin is not None:
                 twin.control_of = one
                 return [twin]
@@ -298,15 +298,17 @@ class CaseMeasurement:
         self,
         worker: WorkerProcess,
         contender: Contender,
-        data: Dataset,
-        second: Dataset,
+        datasets: Sequence[Dataset],
         group: str,
     ) -> tuple[Series | None, CaseRecord | None]:
         account = self.budget.account()
+        data, second, *stress = datasets
         request = Prepare(
             case=self.case,
             data=data,
             second=second,
+            stress=stress[0] if stress else None,
+            input_sets=self._input_sets,
             timing_mode=self.measuring.timing_mode,
             cache=self.measuring.cache,
             cache_bytes=self.measuring.cache_bytes,
@@ -437,6 +439,17 @@ class CaseMeasurement:
             status=status,
             reason=reason,
         )
+
+
+def deserves_stress(case: CaseSpec, outputs: int) -> bool:
+    """Whether the case is proved on hard inputs too: its operation has such, and they are cheap."""
+    operation = OPERATIONS[case.operation]
+    return (
+        case.direction == "forward"
+        and (operation.stress is not None or operation.nan_propagates)
+        and case.flops < STRESS_FLOPS
+        and outputs < STRESS_ELEMENTS
+    )
 
 
 def _sample_nanoseconds(device: str) -> int:

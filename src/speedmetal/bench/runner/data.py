@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,26 @@ def is_float(array: Array) -> bool:
     return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
 
 
-def make_inputs(case: CaseSpec, seed: int, *, plant_nan: bool) -> Arrays:
-    """Inputs of a case in its dtype; with ``plant_nan``, one NaN in the first of them."""
+def make_inputs(case: CaseSpec, seed: int, *, stress: bool = False) -> Arrays:
+    """Inputs of a case in its dtype; with ``stress``, made as hard as the operation says."""
     operation = OPERATIONS[case.operation]
     arrays = operation.inputs(case.parameters, generator_of(case, seed))
-    if plant_nan:
-        first = next(iter(arrays.values()))
-        position = generator_of(case, seed, stream=1).integers(0, first.size)
-        first.reshape(-1)[position] = np.nan
+    if stress and operation.stress is not None:
+        generator = generator_of(case, seed, stream=1)
+        arrays = operation.stress.inputs(case.parameters, arrays, case.dtype, generator)
     target = dtype_of(case.dtype)
     return {
         name: array.astype(target) if is_float(array) and array.dtype != target else array
         for name, array in arrays.items()
     }
+
+
+def plant_nan(case: CaseSpec, seed: int, inputs: Arrays) -> Arrays:
+    """The inputs with one NaN in the first of them."""
+    name, first = next(iter(inputs.items()))
+    planted = first.copy()
+    planted.reshape(-1)[generator_of(case, seed, stream=2).integers(0, first.size)] = np.nan
+    return {**inputs, name: planted}
 
 
 def reference_of(operation: Operation, case: CaseSpec, inputs: Arrays) -> tuple[Array, ...]:
@@ -66,16 +74,23 @@ def _widen_inputs(inputs: Arrays) -> Arrays:
 
 
 def make_dataset(
-    case: CaseSpec, seed: int, folder: Path, *, reference: bool, plant_nan: bool
+    case: CaseSpec, seed: int, folder: Path, *, reference: bool, stress: bool = False
 ) -> Dataset:
     """Make inputs, and the reference where asked, as files in ``folder``.
+
+    Args:
+        case: What for.
+        seed: Of the random numbers.
+        folder: Where the files go.
+        reference: Whether to compute it.
+        stress: Whether the inputs are to be hard, with a NaN where it must propagate.
 
     Raises:
         OSError: The files cannot be written (a full disk).
         MemoryError: The arrays do not fit.
     """
     try:
-        return _make_dataset(case, seed, folder, reference=reference, plant_nan=plant_nan)
+        return _make_dataset(case, seed, folder, reference=reference, stress=stress)
     except BaseException:  # files of a case that is given up would fill the disk for the next
         for path in folder.glob(f"{case.key}-*"):
             path.unlink(missing_ok=True)
@@ -83,15 +98,23 @@ def make_dataset(
 
 
 def _make_dataset(
-    case: CaseSpec, seed: int, folder: Path, *, reference: bool, plant_nan: bool
+    case: CaseSpec, seed: int, folder: Path, *, reference: bool, stress: bool
 ) -> Dataset:
     operation = OPERATIONS[case.operation]
-    inputs = make_inputs(case, seed, plant_nan=plant_nan)
+    inputs = make_inputs(case, seed, stress=stress)
+    outputs: tuple[Array, ...] | None = None
+    if stress and operation.nan_propagates:
+        planted = plant_nan(case, seed, inputs)
+        outputs = reference_of(operation, case, planted)
+        # A NaN that swallowed the whole result would leave nothing to compare.
+        inputs, outputs = (planted, outputs) if _is_partly_nan(outputs) else (inputs, None)
     prefix = f"{case.key}-{seed}"
     files = [_write(folder / f"{prefix}-in-{name}", name, a) for name, a in inputs.items()]
     if case.direction == "backward":
         return _with_slopes(operation, case, seed, folder, inputs, files)
-    outputs = reference_of(operation, case, inputs) if reference else ()
+    has_nan = outputs is not None
+    if outputs is None:
+        outputs = reference_of(operation, case, inputs) if reference else ()
     return Dataset(
         seed=seed,
         inputs=files,
@@ -99,8 +122,12 @@ def _make_dataset(
             _write(folder / f"{prefix}-out-{i}", str(i), _shrink_reference(array))
             for i, array in enumerate(outputs)
         ],
-        has_nan=plant_nan,
+        has_nan=has_nan,
     )
+
+
+def _is_partly_nan(outputs: Sequence[Array]) -> bool:
+    return not all(np.isnan(output).all() for output in outputs)
 
 
 def _shrink_reference(reference: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.measure.ceilings import host_bandwidth
@@ -18,6 +18,7 @@ from speedmetal.bench.record import Contender, CopyPoint, EnvironmentRecord
 from speedmetal.bench.runner.kept_rates import KeptRates, Rates, key_of
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import CeilingsMeasured, MeasureCeilings
+from speedmetal.bench.runner.rates import HostBounds, measure_host_bounds, within_host_bounds
 
 CEILING_SECONDS = 0.1  # per rate
 CEILING_TIMEOUT_SECONDS = 120.0
@@ -106,10 +107,22 @@ class CeilingMeter:
 
         def ask(sizes: list[int], dtypes: list[str]) -> CeilingsMeasured:
             request = MeasureCeilings(sizes, dtypes, CEILING_SECONDS)
-            return worker.ask(request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS)
+            answer = worker.ask(request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS)
+            return self._within_bounds(contender, answer) if contender.device == "cpu" else answer
 
         sizes, dtypes = (self.sizes, self.dtypes) if everything else ((), ())
         return self._complete(contender, ask, sizes, dtypes, limit_seconds)
+
+    def _within_bounds(self, contender: Contender, answer: CeilingsMeasured) -> CeilingsMeasured:
+        """Without rates that no work is done at: they would let every time pass."""
+        kept, told = within_host_bounds(answer, self._host_bounds)
+        for text in told:
+            self.on_failure(contender, f"left out of the ceilings: {text}")
+        return kept
+
+    @cached_property
+    def _host_bounds(self) -> HostBounds:
+        return measure_host_bounds(self.settings.threads)
 
     def _plain_rates(self, limit_seconds: float) -> Rates:
         def ask(sizes: list[int], _: list[str]) -> CeilingsMeasured:

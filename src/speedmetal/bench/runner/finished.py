@@ -1,66 +1,138 @@
 """Whether a result was finished when its call had been forced.
 
-Reading an element of a result that exists takes next to nothing; of one that is still being
-computed, it takes the rest of the computation.
+Reading a result that exists costs what reading costs. What that is, a *twin* tells: the same values
+put on the device by hand, of the same shape and dtype. Of a result that is still being computed, or
+that is computed when somebody asks for it, reading takes the rest of the computation as well,
+however long it was left alone.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Adapter, Tensor
+from speedmetal.bench.measure import clock
+from speedmetal.bench.operations.base import Array
 
 UNFINISHED_SHARE = 0.5  # of a call's time
-UNFINISHED_FLOOR_SECONDS = 2e-3
+TWIN_SHARE = 1.0  # of the time that reading a twin takes
+UNFINISHED_FLOOR_SECONDS = 2e-6  # of one result; many are read at a time
 # A busy machine can stop a read for milliseconds; a framework that does not wait is caught every
 # time.
 ATTEMPTS = 3
+WHOLE_BYTES = 64 << 10  # larger results are not transferred: one element is read
+# An attempt reads so often, each time a batch of results, as far as that takes no longer than this.
+READS = 5
+ATTEMPT_SECONDS = 0.02
+BATCH = 16
 
 
-def waiting_seconds(call_seconds: float) -> float:
-    """How long a read may take before it looks like waiting for the computation."""
-    return max(UNFINISHED_SHARE * call_seconds, UNFINISHED_FLOOR_SECONDS)
+@dataclass(frozen=True)
+class Reading:
+    """What reading results cost.
+
+    Args:
+        call_seconds: One forced call.
+        fresh_seconds: Reading what it made.
+        twin_seconds: Reading the same values, put there by hand.
+    """
+
+    call_seconds: float
+    fresh_seconds: float
+    twin_seconds: float
+
+    @property
+    def is_of_unfinished(self) -> bool:
+        limit = max(
+            UNFINISHED_SHARE * self.call_seconds,
+            TWIN_SHARE * self.twin_seconds,
+            UNFINISHED_FLOOR_SECONDS,
+        )
+        return self.fresh_seconds - self.twin_seconds > limit
+
+    @property
+    def failure(self) -> str:
+        """What to say of a result that was not finished; "" of one that was."""
+        if not self.is_of_unfinished:
+            return ""
+        return (
+            "the result was not finished when its call had been forced: reading it took"
+            f" {self.fresh_seconds:.3g} s, reading the same values put on the device by hand"
+            f" {self.twin_seconds:.3g} s"
+        )
 
 
-def peek_seconds(
-    adapter: Adapter, forced_call: Callable[[], Sequence[Tensor]], rest_seconds: float = 0.0
-) -> float:
-    """Seconds to read one element of each output of a forced call, after a rest."""
-    outputs = forced_call()
-    time.sleep(rest_seconds)
-    start = time.perf_counter()
-    for output in outputs:
-        adapter.peek(output)
-    return time.perf_counter() - start
-
-
-def unfinished_reason(
-    adapter: Adapter,
-    forced_call: Callable[[], Sequence[Tensor]],
-    call_seconds: float,
-    rest_seconds: float,
-) -> str:
-    """Why a forced call seems not to have finished; "" where it has.
-
-    A result that was just forced is held against one that was then left alone for
-    ``rest_seconds``: that one is finished, whatever ``force`` did. One read must have been made
-    before, as reading an element may be compiled first.
+class Reader:
+    """Reads results of a call, and twins of them.
 
     Args:
         adapter: Whose ``force`` is in question.
         forced_call: Makes a result and forces it.
-        call_seconds: What that takes.
-        rest_seconds: At least as long as the computation may still run; where it is zero, as
-            long as the first read took.
+        values: What it holds, on the host, with the layout of each output.
+        call_seconds: About what a forced call takes.
     """
-    fresh = peek_seconds(adapter, forced_call)
-    if fresh <= waiting_seconds(call_seconds):
-        return ""
-    rested = peek_seconds(adapter, forced_call, 1.2 * max(rest_seconds, fresh))
-    if fresh - rested <= waiting_seconds(call_seconds):
-        return ""
-    return (
-        "the result was not finished when its call had been forced: reading an element took"
-        f" {fresh:.3g} s, reading one of a result that had been left alone {rested:.3g} s"
-    )
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        forced_call: Callable[[], Sequence[Tensor]],
+        values: Sequence[tuple[Array, Layout]],
+        call_seconds: float,
+    ) -> None:
+        self._adapter = adapter
+        self._call_seconds = call_seconds
+        self._call = forced_call
+        # Results may be views of any order, which not every framework takes.
+        self._values = [(np.asarray(array, order="C"), layout) for array, layout in values]
+        self._is_whole = sum(array.nbytes for array, _ in values) <= WHOLE_BYTES
+
+    def read(self) -> Reading:
+        """One attempt, or several where the first looks as if nobody had waited."""
+        self._read([self._twin()])  # reading an element may be compiled first
+        reading = self._attempt()
+        for _ in range(ATTEMPTS - 1):
+            if not reading.is_of_unfinished:
+                break
+            reading = self._attempt()
+        return reading
+
+    def _attempt(self) -> Reading:
+        batch, reads = self._plan()
+        call = fresh = twin = float("inf")
+        for _ in range(reads):
+            start = clock.now_nanoseconds()
+            results = [self._call() for _ in range(batch)]
+            call = min(call, _seconds_since(start) / batch)
+            fresh = min(fresh, self._read(results))
+            results = [self._twin() for _ in range(batch)]
+            twin = min(twin, self._read(results))
+        return Reading(call, fresh, twin)
+
+    def _plan(self) -> tuple[int, int]:
+        """How many results are made before they are read, and how often."""
+        calls = int(ATTEMPT_SECONDS / max(self._call_seconds, 1e-9))
+        batch = max(1, min(BATCH, calls // READS)) if self._is_whole else 1
+        return batch, max(1, min(READS, calls // batch))
+
+    def _twin(self) -> list[Tensor]:
+        return [self._adapter.to_device(array, layout) for array, layout in self._values]
+
+    def _read(self, results: Sequence[Sequence[Tensor]]) -> float:
+        """Seconds to read one result."""
+        adapter, layouts = self._adapter, [layout for _, layout in self._values]
+        start = clock.now_nanoseconds()
+        for outputs in results:
+            for output, layout in zip(outputs, layouts, strict=True):
+                if self._is_whole:
+                    adapter.to_host(output, layout)
+                else:
+                    adapter.peek(output)
+        return _seconds_since(start) / len(results)
+
+
+def _seconds_since(start_nanoseconds: int) -> float:
+    return (clock.now_nanoseconds() - start_nanoseconds) / 1e9

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import EllipsisType
 from typing import TypeVar
 
 import ml_dtypes
@@ -32,6 +33,8 @@ _Result = TypeVar("_Result")
 
 # Elements compared at a time: the temporaries stay in a core's own cache.
 CHUNK = 1 << 16
+# Elements of a result on hard inputs that are compared.
+PART_ELEMENTS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ class Tolerance:
     rms: float
 
 
-def tolerance_of(operation: Operation, case: CaseSpec) -> Tolerance:
-    """Tolerance of a case; zero where the operation is exact."""
+def tolerance_of(operation: Operation, case: CaseSpec, leniency: float = 1.0) -> Tolerance:
+    """Tolerance of a case; zero where the operation is exact.
+
+    ``leniency`` is a factor beside the operation's own, of inputs that are harder than random
+    numbers.
+    """
     if operation.exact:
         return Tolerance(0.0, 0.0)
     eps = float(ml_dtypes.finfo(case.dtype).eps)
     root = math.sqrt(operation.reduction_length(case.parameters))
-    factor = operation.leniency * eps
+    factor = leniency * operation.leniency * eps
     return Tolerance(factor * (16 + 4 * root), factor * (4 + root / 2))
 
 
@@ -69,6 +76,7 @@ def compare_outputs(
     case: CaseSpec,
     outputs: Sequence[Array],
     references: Sequence[Array],
+    leniency: float = 1.0,
 ) -> Errors:
     """Compare all elements of all outputs; what differs is told in ``failures``."""
     errors = Errors()
@@ -83,8 +91,42 @@ def compare_outputs(
             continue
         _compare_values(operation, case, output, reference, errors)
     if not errors.failures:
-        errors.failures.extend(_value_problems(errors, tolerance_of(operation, case)))
+        errors.failures.extend(_value_problems(errors, tolerance_of(operation, case, leniency)))
     return errors
+
+
+def telling_parts(
+    outputs: Sequence[Array], references: Sequence[Array]
+) -> tuple[list[Array], list[Array]]:
+    """Parts of large outputs along their first axis, and of their references.
+
+    Hard rows are mixed at random, so that any part has all of their kinds; this one has a NaN where
+    the whole has one. Outputs of another shape are left as they are, to be told.
+    """
+    if len(outputs) != len(references):
+        return list(outputs), list(references)
+    parts = [_telling_part(reference) for reference in references]
+    return (
+        [
+            out[part] if out.shape == ref.shape else out
+            for out, ref, part in zip(outputs, references, parts, strict=True)
+        ],
+        [
+            ref[part] if out.shape == ref.shape else ref
+            for out, ref, part in zip(outputs, references, parts, strict=True)
+        ],
+    )
+
+
+def _telling_part(reference: Array) -> slice | EllipsisType:
+    if reference.size <= PART_ELEMENTS or reference.ndim == 0:
+        return ...
+    rows = reference.shape[0]
+    count = max(1, PART_ELEMENTS * rows // reference.size)
+    with_nan = np.flatnonzero(np.isnan(reference).reshape(rows, -1).any(axis=1))
+    middle = int(with_nan[0]) if with_nan.size else rows // 2
+    start = max(0, min(rows - count, middle - count // 2))
+    return slice(start, start + count)
 
 
 def _form_problem(name: str, case: CaseSpec, output: Array, reference: Array) -> str | None:

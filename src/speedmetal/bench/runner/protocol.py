@@ -47,13 +47,13 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class MakeDataset(msgspec.Struct, frozen=True, tag=True):
-    """To the reference worker: make the data of a case."""
+    """To the reference worker: make the data of a case; with ``stress``, hard inputs."""
 
     case: CaseSpec
     seed: int
     folder: str
     reference: bool
-    plant_nan: bool
+    stress: bool = False
 
 
 class DatasetMade(msgspec.Struct, frozen=True, tag=True):
@@ -61,7 +61,11 @@ class DatasetMade(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Take a case: make it, call it, prove it, warm it up, and find the calls of a sample."""
+    """Take a case: make it, call it, prove it, warm it up, and find the calls of a sample.
+
+    ``stress`` has hard inputs, where the reference is cheap enough for them. ``input_sets`` says
+    how many sets of inputs there is memory for, one or two (more where the cache is to be cold).
+    """
 
     case: CaseSpec
     data: Dataset
@@ -69,6 +73,8 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     timing_mode: str
     cache: str
     cache_bytes: int
+    stress: Dataset | None = None
+    input_sets: int = 2
 
 
 class Prepared(msgspec.Struct, frozen=True, tag=True):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Adapter, Function, Tensor
@@ -16,33 +13,32 @@ from speedmetal.bench.measure import affinity, calibrate, clock
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
-from speedmetal.bench.runner import proof
-from speedmetal.bench.runner.data import dtype_of, open_array
-from speedmetal.bench.runner.finished import (
-    ATTEMPTS,
-    peek_seconds,
-    unfinished_reason,
-    waiting_seconds,
-)
-from speedmetal.bench.runner.protocol import ArrayFile, Dataset, Prepare, Prepared, Sample, Sampled
+from speedmetal.bench.runner import proof, remembered
+from speedmetal.bench.runner.data import open_array
+from speedmetal.bench.runner.finished import Reader, Reading
+from speedmetal.bench.runner.footprint import PeakMemory
+from speedmetal.bench.runner.inputs import ColdError, Inputs, InputSet
+from speedmetal.bench.runner.protocol import Dataset, Prepare, Prepared, Sample, Sampled
+from speedmetal.bench.runner.results import ProvedOutputs, as_outputs, form_failure
 
-PROBES = 64  # elements of the last result that are compared with the proved ones
-MAXIMUM_INPUT_SETS = 256
+SMALL_OUTPUTS = 1 << 14  # elements
+FIRST, SECOND, HARD = 0, 1, 2  # the datasets, by number
+# A call that holds more than this for a moment is remarked on.
+MEMORY_FACTOR, MEMORY_BYTES = 4, 512 << 20
 
 
 @dataclass
-class ProvedOutputs:
-    """A few elements of the proved result, by which later results are recognised."""
+class _Proof:
+    """What came of proving, step by step; the first failure ends it."""
 
-    positions: list[tuple[Array, ...]]
-    values: list[Array]
-
-    def matches(self, hosts: Sequence[Array], tolerance: float = 0.0) -> bool:
-        """Whether these outputs have the remembered values, within a relative tolerance."""
-        return len(hosts) == len(self.values) and all(
-            _is_close(np.asarray(host[position]), value, tolerance)
-            for host, position, value in zip(hosts, self.positions, self.values, strict=True)
-        )
+    errors: proof.Errors = field(default_factory=proof.Errors)
+    outputs: int = 0
+    second_seed: str = ""
+    failures: list[str] = field(default_factory=list)
+    unfair: str = ""
+    notes: list[str] = field(default_factory=list)
+    first_seconds: float = 0.0
+    call_seconds: float = 0.0
 
 
 class Task:
@@ -54,9 +50,10 @@ class Task:
         self._case: CaseSpec = request.case
         self._operation = OPERATIONS[request.case.operation]
         self._function = self._make_function(mode)
-        self._input_sets: list[list[Tensor]] = []
-        self._rotation: Iterator[list[Tensor]] = iter(())
-        self._proved: ProvedOutputs | None = None
+        hard = [request.stress] if request.stress is not None else []
+        self._datasets = [request.data, request.second, *hard]
+        self._inputs = Inputs(adapter, self._operation, self._datasets)
+        self._proved: dict[int, ProvedOutputs] = {}  # by dataset
         self._clock = adapter.device_clock()
 
     def _make_function(self, mode: str) -> Function:
@@ -73,117 +70,192 @@ class Task:
     def _is_backward(self) -> bool:
         return self._case.direction == "backward"
 
+    @property
+    def _is_cold(self) -> bool:
+        return self._request.cache == "cold"
+
     # -- preparing ---------------------------------------------------------------------------
 
     def prepare(self) -> Prepared:
         """Prove the work and find how many calls make a sample."""
         self._adapter.begin(self._case.dtype)
-        self._input_sets = [self._load(self._request.data)]
-        first_seconds, outputs = self._time_call()
-        check, call_seconds = self._prove(outputs, first_seconds)
-        del outputs
-        if not check.passed:
+        found = self._prove()
+        check = proof.check_of(
+            found.errors,
+            proof.tolerance_of(self._operation, self._case),
+            found.outputs,
+            found.second_seed,
+            found.failures,
+        )
+        if found.failures:
             return Prepared(Status.WRONG, check.failure, check)
-        self._add_cold_inputs()
-        call = self._calls()
+        if found.unfair:
+            return Prepared(Status.UNFAIR, found.unfair, check)
+        try:
+            self._hold_inputs(found)
+        except ColdError as error:
+            return Prepared(Status.UNSUPPORTED, str(error), check)
+        return self._warm_up(found, check)
+
+    def _hold_inputs(self, found: _Proof) -> None:
+        """Keep the sets of inputs that the samples take."""
+        if self._is_cold:
+            self._inputs.make_cold(self._request.cache_bytes)
+        elif self._request.input_sets == 1:
+            found.notes.append(
+                "memory: one set of inputs is held, not two; its values are exchanged in place"
+            )
+
+    def _warm_up(self, found: _Proof, check: Check) -> Prepared:
+        _, inputs = self._inputs.draw()
         with affinity.BusyThreads() as busy:
-            warm = calibrate.warm_up(lambda: self._adapter.force(call()), call_seconds)
+            warm = calibrate.warm_up(lambda: self._call(inputs.tensors), found.call_seconds)
         return Prepared(
             Status.OK,
             check=check,
-            first_call_nanoseconds=round(first_seconds * 1e9),
+            first_call_nanoseconds=round(found.first_seconds * 1e9),
             call_nanoseconds=round(warm * 1e9),
             busy_threads=busy.count,
-            input_sets=len(self._input_sets),
+            input_sets=self._inputs.count,
+            notes=found.notes,
         )
 
-    def _load(self, data: Dataset) -> list[Tensor]:
-        tensors = [
-            self._adapter.to_device(open_array(file), self._operation.layout_of(file.name))
-            for file in data.inputs
-        ]
-        return tensors + [
-            self._adapter.to_device(open_array(file), self._operation.output_layout(i))
-            for i, file in enumerate(data.cotangents)
-        ]
-
-    def _calls(self) -> Callable[[], Sequence[Tensor]]:
-        """The call that is timed; it rotates over the input sets where there are several."""
-        function = self._function
-        if len(self._input_sets) == 1:
-            inputs = self._input_sets[0]
-            return lambda: _as_tuple(function(*inputs))
-        sets = self._rotation
-        return lambda: _as_tuple(function(*next(sets)))
-
-    def _time_call(self) -> tuple[float, Sequence[Tensor]]:
-        call = self._calls()
-        start = time.perf_counter()
-        outputs = call()
+    def _call(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """One forced call."""
+        outputs = as_outputs(self._function(*tensors))
         self._adapter.force(outputs)
-        return time.perf_counter() - start, outputs
+        return outputs
 
-    def _add_cold_inputs(self) -> None:
-        if self._request.cache != "cold":
-            return
-        size = sum(
-            int(np.prod(f.shape)) * dtype_of(f.dtype).itemsize for f in self._request.data.inputs
-        )
-        wanted = -(-3 * self._request.cache_bytes // max(size, 1))
-        for _ in range(min(wanted, MAXIMUM_INPUT_SETS) - 1):
-            self._input_sets.append(self._load(self._request.data))
-        # One rotation for all samples: one that began anew with each sample would use the first
-        # sets only, which stay in the cache.
-        self._rotation = cycle(self._input_sets)
+    def _time_call(self, inputs: InputSet) -> tuple[float, Sequence[Tensor]]:
+        start = time.perf_counter()
+        outputs = self._call(inputs.tensors)
+        return time.perf_counter() - start, outputs
 
     # -- proving -----------------------------------------------------------------------------
 
-    def _prove(self, outputs: Sequence[Tensor], seconds: float) -> tuple[Check, float]:
-        """The whole proof; returns it with the time of a warm call in seconds."""
-        failures: list[str] = []
-        unfinished, hosts = self._read_outputs(outputs, seconds)
-        if unfinished:
-            failures.append(unfinished)
-        errors = self._compare(hosts, self._request.data)
-        failures += errors.failures
-        self._proved = _remember(hosts)
-        failures += self._changed_inputs()
-        tolerance = proof.tolerance_of(self._operation, self._case)
-        if failures:  # nothing more to learn from a second seed
-            return proof.check_of(errors, tolerance, len(outputs), "", failures), seconds
-        del hosts
-        outputs = ()
-        second_seed, seconds, second_failures = self._prove_second_seed()
-        check = proof.check_of(
-            errors, tolerance, len(self._proved.values), second_seed, second_failures
-        )
-        return check, seconds
+    def _prove(self) -> _Proof:
+        """The whole proof; steps after a failure would tell nothing more."""
+        found = _Proof()
+        inputs = self._inputs.load(FIRST)
+        self._inputs.sets = [inputs]
+        outputs = self._prove_values(inputs, found)
+        if not found.failures:
+            self._prove_others(outputs, found)
+        del outputs
+        for step in (self._prove_in_place, self._prove_hard, self._restore):
+            if not (found.failures or found.unfair):
+                step(inputs, found)
+        return found
 
-    def _read_outputs(self, outputs: Sequence[Tensor], seconds: float) -> tuple[str, list[Array]]:
-        """Outputs on the host; and whether reading them shows that they were not finished.
-
-        Where reading takes long, it may be because there is much to transfer: then one element is
-        read, of new results.
-        """
-        hosts, long = self._time_read(outputs)
-        if long <= waiting_seconds(seconds):
-            return "", hosts
-
-        def forced_call() -> Sequence[Tensor]:
-            return self._time_call()[1]
-
-        peek_seconds(self._adapter, forced_call)
-        reason = ""
-        for _ in range(ATTEMPTS):
-            reason = unfinished_reason(self._adapter, forced_call, seconds, long)
-            if not reason:
-                break
-        return reason, hosts
-
-    def _time_read(self, outputs: Sequence[Tensor]) -> tuple[list[Array], float]:
+    def _prove_values(self, inputs: InputSet, found: _Proof) -> Sequence[Tensor]:
+        """Form and values of the first result, and inputs that stay what they were."""
         start = time.perf_counter()
-        hosts = [self._adapter.to_host(o, self._output_layout(i)) for i, o in enumerate(outputs)]
-        return hosts, time.perf_counter() - start
+        outputs = as_outputs(self._function(*inputs.tensors))
+        form = form_failure(outputs, self._output_count)
+        if form:
+            found.failures.append(form)
+            return ()
+        self._adapter.force(outputs)
+        found.first_seconds = time.perf_counter() - start
+        hosts = self._read(outputs)
+        found.outputs = len(outputs)
+        found.errors = self._compare(hosts, self._request.data)
+        found.failures += found.errors.failures
+        found.failures += self._changed(inputs)
+        self._proved[FIRST] = ProvedOutputs.of(hosts)
+        return outputs
+
+    @property
+    def _output_count(self) -> int:
+        if self._is_backward:
+            return len(self._operation.differentiable)
+        return len(self._request.data.outputs)
+
+    def _changed(self, inputs: InputSet) -> list[str]:
+        return [f"input {name} was changed in place" for name in self._inputs.changed(inputs)]
+
+    def _prove_others(self, earlier: Sequence[Tensor], found: _Proof) -> None:
+        """Other inputs must give other results, and right ones where a reference is at hand; and
+        the result of the call before must still be what it was.
+        """
+        inputs = self._inputs.load(SECOND)
+        if self._request.input_sets > 1:
+            self._inputs.sets.append(inputs)
+        with PeakMemory() as memory:
+            found.call_seconds, outputs = self._time_call(inputs)
+        hosts = self._read(outputs)
+        self._remark_memory(memory.growth_bytes, hosts, found)
+        data = self._request.second
+        has_reference = bool(data.outputs or data.slopes)
+        found.second_seed = "reference" if has_reference else "changed"
+        if self._proved[FIRST].matches(hosts):
+            found.failures.append("other inputs give the same result")
+            return
+        if not self._adapter.reuses_outputs and not self._is_kept(earlier):
+            found.failures.append(
+                "results of different calls share memory: the first is no longer what it was"
+            )
+        if has_reference:
+            errors = self._compare(hosts, data)
+            found.failures += [f"with other inputs: {text}" for text in errors.failures]
+        found.failures += self._changed(inputs)
+        self._proved[SECOND] = ProvedOutputs.of(hosts)
+
+    def _is_kept(self, outputs: Sequence[Tensor]) -> bool:
+        return self._proved[FIRST].matches(self._read(outputs))
+
+    def _remark_memory(self, growth: int, hosts: Sequence[Array], found: _Proof) -> None:
+        terms = MEMORY_FACTOR * (self._inputs.bytes + sum(host.nbytes for host in hosts))
+        if growth > terms + MEMORY_BYTES:
+            found.notes.append(
+                f"memory: a call takes {growth / 2**30:.2f} GiB for a moment,"
+                f" {growth * MEMORY_FACTOR / max(terms, 1):.0f} times its inputs and outputs"
+            )
+
+    def _prove_in_place(self, inputs: InputSet, found: _Proof) -> None:
+        """Other values in the same arrays: results must follow, be finished, and be computed."""
+        self._inputs.rewrite(inputs, SECOND)
+        outputs = self._call(inputs.tensors)
+        hosts = self._read(outputs)
+        if not self._is_proved(hosts, SECOND):
+            found.failures.append("other values in the same arrays do not give their result")
+            return
+        reading = self._time_reading(inputs, hosts, found.call_seconds)
+        del outputs, hosts
+        if reading.failure:
+            found.failures.append(reading.failure)
+            return
+        new_seconds, found.call_seconds = found.call_seconds, reading.call_seconds
+        if remembered.is_suspicious(new_seconds, reading.call_seconds):
+            found.unfair = remembered.recall(self._call, self._inputs).failure
+
+    def _time_reading(
+        self, inputs: InputSet, hosts: Sequence[Array], call_seconds: float
+    ) -> Reading:
+        values = [(host, self._output_layout(i)) for i, host in enumerate(hosts)]
+        reader = Reader(self._adapter, lambda: self._call(inputs.tensors), values, call_seconds)
+        return reader.read()
+
+    def _prove_hard(self, inputs: InputSet, found: _Proof) -> None:
+        """Large, far, constant and tiny rows, and a NaN."""
+        data = self._request.stress
+        if data is None:
+            return
+        self._inputs.rewrite(inputs, HARD)
+        errors = self._compare(self._read(self._call(inputs.tensors)), data, is_hard=True)
+        failures = [f"with hard inputs: {text}" for text in errors.failures]
+        reason = self._adapter.unstable.get(self._case.operation, "")
+        if reason and failures:
+            found.notes.append(f"{'; '.join(failures)} ({reason})")
+        else:
+            found.failures += failures
+
+    def _restore(self, inputs: InputSet, _: _Proof) -> None:
+        self._inputs.rewrite(inputs, FIRST)
+
+    def _read(self, outputs: Sequence[Tensor]) -> list[Array]:
+        """Outputs on the host."""
+        return [self._adapter.to_host(o, self._output_layout(i)) for i, o in enumerate(outputs)]
 
     def _output_layout(self, index: int) -> Layout:
         if self._is_backward:
@@ -191,7 +263,7 @@ class Task:
             return self._operation.layout_of(names[index]) if index < len(names) else Layout.PLAIN
         return self._operation.output_layout(index)
 
-    def _compare(self, hosts: list[Array], data: Dataset) -> proof.Errors:
+    def _compare(self, hosts: list[Array], data: Dataset, *, is_hard: bool = False) -> proof.Errors:
         if self._is_backward:
             shapes = {file.name: tuple(file.shape) for file in data.inputs}
             expected = proof.GradientData(
@@ -199,54 +271,40 @@ class Task:
             )
             return proof.compare_gradients(self._operation, self._case, data.seed, hosts, expected)
         references = [open_array(file) for file in data.outputs]
-        return proof.compare_outputs(self._operation, self._case, hosts, references)
+        stress = self._operation.stress
+        leniency = 1.0
+        if is_hard:
+            hosts, references = proof.telling_parts(hosts, references)
+            leniency = stress.leniency(self._case.dtype) if stress is not None else 1.0
+        return proof.compare_outputs(self._operation, self._case, hosts, references, leniency)
 
-    def _changed_inputs(self) -> list[str]:
-        return [
-            f"input {file.name} was changed in place"
-            for file, tensor in zip(self._request.data.inputs, self._input_sets[0], strict=False)
-            if not self._holds(tensor, file)
-        ]
+    @property
+    def _has_small_outputs(self) -> bool:
+        """Whether looking at a result costs nothing: then every sample's is."""
+        return sum(math.prod(shape) for shape in self._proved[FIRST].shapes) <= SMALL_OUTPUTS
 
-    def _holds(self, tensor: Tensor, file: ArrayFile) -> bool:
-        layout = self._operation.layout_of(file.name)
-        host = self._adapter.to_host(tensor, layout)
-        original = open_array(file)
-        if host.dtype != original.dtype:  # integers in the framework's own index type
-            host = host.astype(original.dtype)
-        return proof.same_values(host, original)
-
-    def _prove_second_seed(self) -> tuple[str, float, list[str]]:
-        """Other inputs must give other results, and right ones where a reference is at hand."""
-        first_inputs = self._input_sets
-        self._input_sets = [self._load(self._request.second)]
-        seconds, outputs = self._time_call()
-        unfinished, hosts = self._read_outputs(outputs, seconds)
-        self._input_sets = first_inputs
-        failures = [unfinished] if unfinished else []
-        if self._proved is not None and self._proved.matches(hosts):
-            return "changed", seconds, [*failures, "other inputs give the same result"]
-        if not (self._request.second.outputs or self._request.second.slopes):
-            return "changed", seconds, failures
-        errors = self._compare(hosts, self._request.second)
-        failures += [f"with other inputs: {text}" for text in errors.failures]
-        return "reference", seconds, failures
+    def _is_proved(self, hosts: Sequence[Array], content: int) -> bool:
+        tolerance = proof.tolerance_of(self._operation, self._case).largest
+        return self._proved[content].matches(hosts, 2 * tolerance)
 
     # -- sampling ----------------------------------------------------------------------------
 
     def sample(self, request: Sample) -> Sampled:
-        """Take one sample and let go of what it made."""
+        """Take one sample and let go of what it made.
+
+        The untimed call is given other inputs than the timed ones, so that nothing of their work
+        can be done in it.
+        """
         affinity.stay_on(request.processors)
-        call = self._calls()
-        if request.wake:
-            self._adapter.force(call())
+        call, latest = self._timed_call(request)
         timing = (
             clock.time_throughput
             if self._request.timing_mode == "throughput"
             else clock.time_latency
         )
         timed = timing(call, self._adapter.force, request.calls, self._clock)
-        failure = self._failure_of(timed.outputs) if request.verify else ""
+        verify = request.verify or self._has_small_outputs
+        failure = self._failure_of(timed.outputs, latest()) if verify else ""
         return Sampled(
             nanoseconds=timed.nanoseconds,
             device_nanoseconds=timed.device_nanoseconds,
@@ -256,53 +314,53 @@ class Task:
             failure=failure,
         )
 
-    def verify(self) -> str:
-        """What is wrong with the result of one more call: what is right may not stay so."""
-        _, outputs = self._time_call()
-        return self._failure_of(outputs)
+    def _timed_call(
+        self, request: Sample
+    ) -> tuple[Callable[[], Sequence[Tensor]], Callable[[], int]]:
+        """The call to time, ready to be made; and, afterwards, whose values the last one had."""
+        function = self._function
+        if self._is_cold:
+            return self._cold_call(request)
+        waking, timed = self._inputs.draw()
+        content = self._inputs.plan(timed)
+        if waking is not timed:
+            self._inputs.write(waking, 1 - content)
+        if request.wake:
+            self._call(waking.tensors)
+        self._inputs.write(timed, content)
+        tensors = timed.tensors
+        return (lambda: as_outputs(function(*tensors))), (lambda: content)
 
-    def _failure_of(self, outputs: Sequence[Tensor]) -> str:
-        hosts, _ = self._time_read(outputs)
-        assert self._proved is not None  # samples come after the proof
-        tolerance = proof.tolerance_of(self._operation, self._case).largest
-        if self._proved.matches(hosts, 2 * tolerance):
+    def _cold_call(
+        self, request: Sample
+    ) -> tuple[Callable[[], Sequence[Tensor]], Callable[[], int]]:
+        function, inputs = self._function, self._inputs
+        if request.wake:
+            self._call(inputs.next_cold().tensors)
+        return (
+            lambda: as_outputs(function(*inputs.next_cold().tensors)),
+            lambda: inputs.latest_cold.content,
+        )
+
+    def verify(self) -> str:
+        """What is wrong with the result of one more call: what is right may not stay so.
+
+        Its values are exchanged first, in the memory of those that were there when it was timed.
+        """
+        _, inputs = self._inputs.draw()
+        self._inputs.write(inputs, self._inputs.plan(inputs, surely_exchanged=True))
+        return self._failure_of(self._call(inputs.tensors), inputs.content)
+
+    def _failure_of(self, outputs: Sequence[Tensor], content: int) -> str:
+        form = form_failure(outputs, self._output_count)
+        if form:
+            return f"a timed call gave another result than the proved one: {form}"
+        if self._is_proved(self._read(outputs), content):
             return ""
         return "a timed call gave another result than the proved one"
 
     def close(self) -> None:
         """Let go of the case's memory."""
-        self._input_sets = []
-        self._rotation = iter(())
-        self._proved = None
+        self._inputs.close()
+        self._proved = {}
         self._adapter.release()
-
-
-def _is_close(values: Array, remembered: Array, tolerance: float) -> bool:
-    kind = np.complex128 if remembered.dtype.kind == "c" else np.float64
-    new, old = values.astype(kind), remembered.astype(kind)
-    scale = np.maximum(np.abs(old), np.sqrt(np.nanmean(np.square(np.abs(old)))))
-    with np.errstate(invalid="ignore"):
-        close = np.abs(new - old) <= tolerance * scale
-    return bool(np.all(close | (new == old) | (np.isnan(new) & np.isnan(old))))
-
-
-def _as_tuple(result: Any) -> Sequence[Tensor]:
-    return result if isinstance(result, tuple) else (result,)
-
-
-def _probe_positions(generator: np.random.Generator, host: Array) -> tuple[Array, ...]:
-    """Random elements; of a result that is zero nearly everywhere, some that are not."""
-    positions = tuple(generator.integers(0, max(n, 1), PROBES) for n in host.shape)
-    if not host.shape or np.any(host[positions]):
-        return positions
-    nonzero = np.flatnonzero(host)
-    if nonzero.size == 0:
-        return positions
-    return np.unravel_index(generator.choice(nonzero, PROBES), host.shape)
-
-
-def _remember(hosts: list[Array]) -> ProvedOutputs:
-    generator = np.random.default_rng(0)
-    positions = [_probe_positions(generator, host) for host in hosts]
-    values = [np.array(host[p]) for host, p in zip(hosts, positions, strict=True)]
-    return ProvedOutputs(positions, values)

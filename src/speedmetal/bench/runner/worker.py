@@ -134,7 +134,7 @@ class ReferenceMaker:
             request.seed,
             Path(request.folder),
             reference=request.reference,
-            plant_nan=request.plant_nan,
+            stress=request.stress,
         )
         return DatasetMade(dataset)
 

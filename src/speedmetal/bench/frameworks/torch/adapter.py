@@ -50,6 +50,14 @@ class TorchAdapter(Adapter):
         return found
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
+        return self._on_host(array, layout).to(self.device)
+
+    def rewrite(self, tensor: Tensor, array: NDArray[Any], layout: Layout) -> Tensor:
+        return tensor.copy_(self._on_host(array, layout))
+
+    @staticmethod
+    def _on_host(array: NDArray[Any], layout: Layout) -> Tensor:
+        """A copy of the array in the native layout."""
         if layout in (Layout.CHANNELS_LAST, Layout.CONVOLUTION_WEIGHT):
             array = np.moveaxis(array, -1, 1)
         elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
@@ -58,8 +66,8 @@ class TorchAdapter(Adapter):
             array = array.astype(np.int64)  # what PyTorch indexes with
         array = np.array(array, order="C")
         if array.dtype.name == "bfloat16":
-            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(self.device)
-        return torch.from_numpy(array).to(self.device)
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(array)
 
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
         tensor = tensor.detach().cpu()
