@@ -174,7 +174,9 @@ def bench(
     append: Annotated[
         bool, typer.Option("--append", help="Add another run to the file of --out.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the file's name alone.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print one line: file and result.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the records, one JSON object a line.")
     ] = False,

@@ -14,11 +14,14 @@ from typing import Any
 from speedmetal.bench import environment
 from speedmetal.bench.commands import output
 from speedmetal.bench.commands.arguments import duration, names, seconds
+from speedmetal.bench.commands.forecast import Forecast
 from speedmetal.bench.commands.progress import LiveProgress, PlainProgress, QuietProgress
 from speedmetal.bench.frameworks import framework_names
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import CaseSpec
-from speedmetal.bench.report import FORMATS, Options
+from speedmetal.bench.report import Options, screen
+from speedmetal.bench.report.figures import figures_of
+from speedmetal.bench.report.summary import sentences
 from speedmetal.bench.runner.plan import check_modes, choose_contenders
 from speedmetal.bench.runner.probe import describe, probe_all
 from speedmetal.bench.runner.resume import last_run, refuse_existing, refuse_others
@@ -297,7 +300,9 @@ def _run(request: Request, *, quiet: bool) -> tuple[Records | None, bool]:
     before = [] if request.resume else _runs_in(request.out)
     try:
         with display:
-            return run(options_of(request, display), display), False
+            options = options_of(request, display)
+            display.expect(Forecast(options.cases, options.sessions, options.budget_seconds))
+            return run(options, display), False
     except KeyboardInterrupt:
         return _partial(request.out, before), True
     finally:
@@ -307,7 +312,7 @@ def _run(request: Request, *, quiet: bool) -> tuple[Records | None, bool]:
 def _display(*, quiet: bool) -> QuietProgress:
     if quiet:
         return QuietProgress()
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+    return LiveProgress() if output.can_redraw(sys.stderr) else PlainProgress()
 
 
 def _partial(path: Path, before: Collection[str]) -> Records | None:
@@ -328,15 +333,15 @@ def _show(records: Records, request: Request, *, quiet: bool, as_json: bool) -> 
     if as_json:
         output.write(request.out.read_bytes(), None)
         return
-    if not quiet:
-        options = Options(ansi=sys.stdout.isatty())
-        output.write(FORMATS["terminal"].render(records, options), None)
-        _print(
-            f"records: {request.out}\n"
-            f"as a page: speedmetal report {shlex.quote(str(request.out))} --out report.html"
-        )
+    if quiet:
+        output.write(f"{request.out}: {_result(records)}", None)
         return
-    output.write(str(request.out), None)
+    output.write(screen.render(records, output.terminal_options(80)), None)
+
+
+def _result(records: Records) -> str:
+    """The result in one line."""
+    return " ".join(sentences(run)[0] for run in figures_of(records, Options()))
 
 
 def _print(text: str) -> None:

@@ -1,11 +1,38 @@
-"""Where commands write: a file, or standard output."""
+"""Where commands write: a file, or standard output; and what a terminal there can show."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
+from typing import TextIO
 
+from speedmetal.bench.report import Options
 from speedmetal.errors import UserInputError
+
+
+def terminal_options(width: int, baseline: str | None = None) -> Options:
+    """How a report is shown on standard output.
+
+    Args:
+        width: Columns where it is no terminal.
+        baseline: As in :class:`speedmetal.bench.report.Options`.
+    """
+    if not sys.stdout.isatty():
+        return Options(baseline=baseline, width=width)
+    columns = shutil.get_terminal_size((width, 24)).columns
+    return Options(baseline=baseline, width=columns, ansi=shows_colours())
+
+
+def shows_colours() -> bool:
+    """Whether a terminal on standard output understands colours, and is wanted to show them."""
+    return can_redraw(sys.stdout) and "NO_COLOR" not in os.environ
+
+
+def can_redraw(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that understands escape sequences."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def write(content: str | bytes, out: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +23,7 @@ def execute(
     chosen = _choose_format(format_name, out)
     if chosen.name == "parquet" and out is None:
         raise UserInputError("parquet is not for the terminal; give --out FILE.parquet")
-    is_terminal = out is None and sys.stdout.isatty()
-    width = shutil.get_terminal_size((140, 40)).columns if is_terminal else 140
-    options = Options(baseline=baseline, width=width, ansi=is_terminal)
+    options = Options(baseline=baseline) if out else output.terminal_options(140, baseline)
     output.write(chosen.render(records, options), out)
     return 0
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from speedmetal.bench.report.figures import figures_of
 from speedmetal.bench.report.options import Options
 from speedmetal.bench.report.sections import Section, bad_lines, description, sections_of
+from speedmetal.bench.report.summary import sentences
 from speedmetal.bench.store import Records
 
 # Everything that can start a tag, a link, an emphasis, a mention's code span or a new cell.
@@ -33,6 +34,9 @@ def _lines(records: Records, options: Options) -> Iterator[str]:
     yield f"# {escape_markdown(options.title)}"
     runs = figures_of(records, options)
     for run in runs:
+        for sentence in sentences(run):
+            yield ""
+            yield escape_markdown(sentence)
         yield ""
         for line in description(records, run):
             yield f"- {escape_markdown(line)}"

@@ -44,6 +44,18 @@ def seconds(value: float | None) -> str:
     return f"{digits(value * 1e9)} ns"
 
 
+def duration(value: float) -> str:
+    """Minutes and seconds, with hours where there are any.
+
+    Example:
+        >>> duration(7.4), duration(125), duration(4000)
+        ('0:07', '2:05', '1:06:40')
+    """
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def plus_minus(median: float | None, low: float | None, high: float | None) -> str:
     """Half of a relative interval's width, empty where there is none.
 
@@ -104,6 +116,18 @@ def number(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{value:.0f}" if value == round(value) else digits(value)
+
+
+def percent_in_words(share: float) -> str:
+    """A share in a sentence.
+
+    Example:
+        >>> percent_in_words(0.0123), percent_in_words(0.004), percent_in_words(1e9)
+        ('1 %', '0.4 %', '? %')
+    """
+    if share >= SPREAD_EDGE:
+        return "? %"
+    return f"{100 * share:.0f} %" if share >= 1 / 100 else f"{100 * share:.1f} %"
 
 
 def rate(value: float | None, unit: str) -> str:

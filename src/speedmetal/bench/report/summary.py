@@ -6,13 +6,15 @@ last screen of a run shows.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from speedmetal.bench.compare import Verdict
+from speedmetal.bench.operations import words
 from speedmetal.bench.record import Status
 from speedmetal.bench.report import notation, summaries
 from speedmetal.bench.report.figures import Row, RunFigures
@@ -20,6 +22,7 @@ from speedmetal.bench.report.summaries import FamilySummary
 from speedmetal.bench.store import Records
 
 EFFECTS = 10
+LEAST_SESSIONS = 3  # fewer say little of what differs between processes
 _TITLES = {"numpy": "NumPy", "torch": "PyTorch", "mlx": "MLX", "jax": "JAX"}
 _COUNTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
@@ -60,34 +63,44 @@ class Summary:
     Attributes:
         sentences: Who won by how much, in words.
         standings: Every contender against the baseline over all cases, the fastest first.
+        titles: Of the contenders, by key.
         effects: The largest differences that are decided, the largest first.
         precision: How well the ratios are known; None where there is none.
         missing: What was not measured, the commonest status first.
         absent: Frameworks that did not take part, with the reason.
         loads: What the machine did besides.
+        conditions: What was measured, how often, and above what noise.
+        source: The record file; "" where there is not exactly one.
+        sharpen: The command that makes the ratios known better; "" where there is none.
     """
 
-    baseline: str
     sentences: tuple[str, ...]
     standings: tuple[Standing, ...]
+    titles: Mapping[str, str]
     effects: tuple[Row, ...]
     precision: Precision | None
     missing: tuple[Missing, ...]
     absent: tuple[str, ...]
     loads: tuple[str, ...]
+    conditions: str
+    source: str
+    sharpen: str
 
 
 def summarise_run(records: Records, run: RunFigures) -> Summary:
     """All that the last screen of a run shows."""
     return Summary(
-        baseline=run.baseline,
         sentences=tuple(sentences(run)),
         standings=tuple(standings(run)),
+        titles=contender_titles(run.contenders),
         effects=tuple(largest_effects(run)),
         precision=precision_of(run),
         missing=tuple(missing(run)),
         absent=_messages(records, run, "unavailable"),
         loads=_messages(records, run, "machine"),
+        conditions=conditions(run),
+        source=records.source if _is_one_file(records) else "",
+        sharpen=sharpening_command(records, run),
     )
 
 
@@ -138,7 +151,7 @@ def sentences(run: RunFigures) -> list[str]:
             cases = "this case" if count == 1 else f"these {count} cases"
             claim = f"On this machine, {claim} over {cases}"
         elif standing.overall.count != count:
-            claim += f" over {standing.overall.count} of them"
+            claim += f" over {words.count(standing.overall.count, 'case')}"
         told.append(f"{claim} {_evidence(standing)}.")
     return told
 
@@ -147,7 +160,7 @@ def _alone(run: RunFigures) -> str:
     timed = sum(row.has_time for row in run.rows)
     if not timed:
         return "No case has a time."
-    times = "1 time" if timed == 1 else f"{timed} times"
+    times = words.count(timed, "time")
     if len(run.contenders) == 1:
         (title,) = contender_titles(run.contenders).values()
         return f"{title} ran alone: {times}, nothing to compare with."
@@ -243,6 +256,43 @@ def missing(run: RunFigures) -> list[Missing]:
         for status, counts in reasons.items()
     ]
     return sorted(found, key=lambda m: -m.count)
+
+
+def conditions(run: RunFigures) -> str:
+    """What was measured, with caches and freed memory in what state, how often, above what noise.
+
+    "" where nothing has a time.
+    """
+    timed = [row for row in run.rows if row.has_time]
+    if not timed:
+        return ""
+    row = timed[0]
+    sessions = max(one.sessions for one in timed)
+    floor = summaries.run_floor(run)
+    noise = "noise floor not known"
+    if floor.is_known:
+        noise = f"noise floor {notation.percent_in_words(floor.relative)}"
+    memory = "freed memory kept" if row.memory_policy == "kept" else "memory as shipped"
+    texts = (row.timing_mode, f"{row.cache} caches", memory, words.count(sessions, "session"))
+    return f"{', '.join(texts)}; {noise}"
+
+
+def sharpening_command(records: Records, run: RunFigures) -> str:
+    """The command after which a run knows its ratios better.
+
+    It finishes what the budget cut, or else doubles the sessions.
+    """
+    if not _is_one_file(records) or not records.source.endswith(".jsonl"):
+        return ""
+    parts = ["speedmetal", "bench", "--out", records.source, "--resume"]
+    if all(record.status is not Status.SKIPPED for record in run.cases):
+        sessions = max((row.sessions for row in run.rows), default=1)
+        parts += ["--sessions", str(max(LEAST_SESSIONS, 2 * sessions))]
+    return shlex.join(parts)
+
+
+def _is_one_file(records: Records) -> bool:
+    return bool(records.source) and len({record.run_id for record in records.cases}) <= 1
 
 
 def _messages(records: Records, run: RunFigures, kind: str) -> tuple[str, ...]:

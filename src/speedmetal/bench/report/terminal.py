@@ -1,21 +1,22 @@
-"""Tables for the terminal, and the small table that is shown while a run goes on."""
+"""Tables for the terminal, the summary below them, and the small table of a run that goes on."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from speedmetal.bench import compare
 from speedmetal.bench.compare import Verdict
-from speedmetal.bench.record import CaseRecord, Status
-from speedmetal.bench.report import notation
-from speedmetal.bench.report.figures import BASELINE, figures_of, latest
+from speedmetal.bench.operations import words
+from speedmetal.bench.record import CaseRecord
+from speedmetal.bench.report import notation, screen
+from speedmetal.bench.report.console import STYLES, capture, plain_text
+from speedmetal.bench.report.figures import figures_of, latest
 from speedmetal.bench.report.options import Options
 from speedmetal.bench.report.sections import (
     Cell,
@@ -24,44 +25,15 @@ from speedmetal.bench.report.sections import (
     description,
     sections_of,
 )
+from speedmetal.bench.report.summary import contender_titles
 from speedmetal.bench.store import Records
-
-# Blue and orange stay apart for every kind of colour vision; red is left to what is broken.
-_STYLES: dict[str, str] = {
-    "": "",
-    "muted": "dim",
-    BASELINE: "dim",
-    Verdict.FASTER: "bold bright_blue",
-    Verdict.SLOWER: "dark_orange",
-    Verdict.EQUIVALENT: "cyan",
-    Verdict.UNDECIDED: "dim",
-    Status.OK: "",
-    Status.WRONG: "bold red",
-    Status.IMPLAUSIBLE: "bold magenta",
-    Status.UNFAIR: "bold magenta",
-    Status.UNSUPPORTED: "dim",
-    Status.OUT_OF_MEMORY: "red",
-    Status.TIMEOUT: "red",
-    Status.CRASH: "bold red",
-    Status.SKIPPED: "dim",
-}
 
 RUNNING_CASES = 6
 
 
 def render(records: Records, options: Options) -> str:
     """The report as text, with colours where the options ask for them."""
-    console = Console(
-        file=io.StringIO(),
-        width=options.width,
-        force_terminal=options.ansi,
-        color_system="256" if options.ansi else None,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        console.print(renderable(records, options))
-    # Trailing blanks are padding: they only make a diff noisy.
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return capture(renderable(records, options), options)
 
 
 def renderable(records: Records, options: Options) -> RenderableType:
@@ -70,24 +42,27 @@ def renderable(records: Records, options: Options) -> RenderableType:
 
 
 def _parts(records: Records, options: Options) -> Iterator[RenderableType]:
-    yield _plain_text(options.title, "bold")
+    yield plain_text(options.title, "bold")
     runs = figures_of(records, options)
     for run in runs:
         for line in description(records, run):
-            yield _plain_text(line, "dim")
+            yield plain_text(line, "dim")
         for section in sections_of(records, run):
             yield Text()
             yield from _section(section)
     if not runs:
         yield Text("no case was measured")
     for line in bad_lines(records):
-        yield _plain_text(line, "yellow")
+        yield plain_text(line, "yellow")
+    if runs:
+        yield Text()
+        yield screen.renderable(records, options)
 
 
 def _section(section: Section) -> Iterator[RenderableType]:
-    yield _plain_text(section.heading, "bold")
+    yield plain_text(section.heading, "bold")
     if not section.rows:
-        yield _plain_text(section.empty)
+        yield plain_text(section.empty)
         return
     table = _table(section)
     for index, row in enumerate(section.rows):
@@ -103,7 +78,7 @@ def _section(section: Section) -> Iterator[RenderableType]:
         table.add_row(*texts)
     yield table
     if section.remark:
-        yield _plain_text(section.remark, "dim")
+        yield plain_text(section.remark, "dim")
 
 
 def _table(section: Section) -> Table:
@@ -119,26 +94,7 @@ def _table(section: Section) -> Table:
 
 
 def _text(cell: Cell) -> Text:
-    return _plain_text(cell.text, _STYLES.get(cell.tone, ""))
-
-
-def _plain_text(text: str, style: str = "") -> Text:
-    # Text, not a string: brackets in a record must not be read as markup, and control
-    # characters must not reach the terminal.
-    return Text(replace_controls(text), style=style)
-
-
-def replace_controls(text: str) -> str:
-    r"""The text with its control characters (of which escape sequences are made) replaced.
-
-    Example:
-        >>> replace_controls("a\x1b[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb c"
-        True
-    """
-    plain = " ".join(text.split())
-    return "".join(
-        char if char.isprintable() or char == " " else "\N{REPLACEMENT CHARACTER}" for char in plain
-    )
+    return plain_text(cell.text, STYLES.get(cell.tone, ""))
 
 
 def running_table(case_records: Sequence[CaseRecord]) -> RenderableType:
@@ -158,11 +114,11 @@ def running_table(case_records: Sequence[CaseRecord]) -> RenderableType:
     contenders = list(dict.fromkeys(key for members in shown for key in members))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     table.add_column(Text("case"), overflow="ellipsis", no_wrap=True)
-    for contender in contenders:
-        table.add_column(_plain_text(contender), justify="right")
+    for title in contender_titles(contenders).values():
+        table.add_column(plain_text(title), justify="right", overflow="fold")
     for members in shown:
-        label = next(iter(members.values())).case.label
-        table.add_row(_plain_text(label), *_running_cells(members, contenders))
+        label = words.case_in_words(next(iter(members.values())).case)
+        table.add_row(plain_text(label), *_running_cells(members, contenders))
     return table
 
 
@@ -173,11 +129,10 @@ def _running_cells(members: dict[str, CaseRecord], contenders: Sequence[str]) ->
     for key in contenders:
         summary = summaries.get(key)
         if summary is not None:
-            spread = notation.plus_minus(summary.median, summary.low, summary.high)
-            style = _STYLES[Verdict.FASTER] if key == fastest else ""
-            yield Text(f"{notation.seconds(summary.median)} {spread}", style=style)
+            style = STYLES[Verdict.FASTER] if key == fastest else ""
+            yield Text(notation.seconds(summary.median), style=style)
         elif key in members:
             status = members[key].status
-            yield Text(status.value, style=_STYLES[status])
+            yield Text(status.value, style=STYLES[status])
         else:
             yield Text(notation.MISSING, style="dim")

@@ -272,7 +272,7 @@ def measured(tmp_path_factory) -> Path:
     command = [*(sys.executable, "-m", "speedmetal", "bench", "--suite", "tiny.toml")]
     command += ["--frameworks", "numpy", "--out", "tiny.jsonl", "--budget", "60s", "--quiet"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    assert done.stdout == "tiny.jsonl\n"
+    assert done.stdout == "tiny.jsonl: NumPy ran alone: 1 time, nothing to compare with.\n"
     return folder
 
 
@@ -317,18 +317,37 @@ def test_json_prints_the_records(speedmetal, tiny_run: Path) -> None:
     assert outcome.out == tiny_run.read_text()
 
 
-def test_plain_progress_is_a_line_a_case(speedmetal, tmp_path, monkeypatch) -> None:
-    """Proves that without a terminal each case of each session is one line on standard error."""
+def test_a_run_ends_with_its_summary(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that the last that is printed is one screen, not the tables of all cases."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.toml").write_text(SUITE)
     outcome = speedmetal(
         *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
     )
-    lines = [line for line in outcome.err.splitlines() if line.startswith("[")]
-    start = "ReLU / dim=64x64: numpy:cpu:eager "
-    assert [line.partition(start)[0] for line in lines] == ["[1/3] ", "[2/3] ", "[3/3] "]
-    assert "speedmetal report runs/tiny-" in outcome.err
-    assert len(list(Path("runs").glob("tiny-*.jsonl"))) == 1
+    (file,) = Path("runs").glob("tiny-*.jsonl")
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("latency, warm caches, memory as shipped, 3 sessions")
+    assert "NumPy ran alone: 1 time, nothing to compare with." in lines
+    assert "\n".join(lines).endswith(
+        f"to sharpen: speedmetal bench --out {file} --resume \\\n  --sessions 6\n"
+        f"records: {file}\npage: speedmetal report {file} --out page.html"
+    )
+    assert outcome.err.startswith("1 case in each of 3 sessions; at most about 1:00\n")
+    assert len(outcome.err.splitlines()) < 10
+    tables = speedmetal("report", file).out
+    assert "Environment" in tables
+    assert tables.endswith(f"page: speedmetal report {file} --out page.html\n")
+
+
+def test_what_sharpens_a_run_takes_more_sessions(speedmetal, tiny_run: Path) -> None:
+    """Proves that the command that the summary gives does what it says."""
+    (line,) = [
+        line
+        for line in speedmetal("report", tiny_run).out.splitlines()
+        if line.startswith("to sharpen: speedmetal ")
+    ]
+    assert speedmetal(*line.removeprefix("to sharpen: speedmetal ").split()).status == 0
+    assert {record.session for record in read_records(tiny_run).cases} == {1, 2, 3, 4, 5, 6}
 
 
 def test_every_step_before_the_first_case_is_named(speedmetal, tmp_path, monkeypatch) -> None:
@@ -377,14 +396,14 @@ def test_what_takes_long_is_told_without_a_terminal(monkeypatch) -> None:
     """Proves that a step of a case that does not come to its end is told, and told again."""
     heard = Listening()
     monkeypatch.setattr(sys, "stderr", heard)
-    monkeypatch.setattr(progress, "SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.01)
     with progress.PlainProgress() as display:
         display.start_run(2, 0)
         display.phase("ReLU / dim=64x64", "proving numpy:cpu:eager")
-        assert heard.hears(" s: ReLU / dim=64x64: proving numpy:cpu:eager\n")
+        assert heard.hears("[0/2] 0:00: ReLU / dim=64x64: proving numpy:cpu:eager\n")
         display.phase("ReLU / dim=64x64", "round 7")
-        assert heard.hears(" s: ReLU / dim=64x64: round 7\n")
-    assert heard.text.startswith("2 cases\n  after ")
+        assert heard.hears("[0/2] 0:00: ReLU / dim=64x64: round 7\n")
+    assert heard.text.startswith("2 cases\n")
 
 
 def interrupt(*_: object, **__: object) -> None:
@@ -399,7 +418,7 @@ def test_what_was_measured_before_an_interruption_is_shown(
     monkeypatch.setattr(bench, "run", interrupt)
     outcome = speedmetal("bench", "--out", tiny_run, "--resume")
     assert outcome.status == 130
-    assert "ReLU" in outcome.out
+    assert "NumPy ran alone" in outcome.out
     assert outcome.err.endswith(
         "stopped; tiny.jsonl is whole. To continue:\n  speedmetal bench --out tiny.jsonl --resume\n"
     )

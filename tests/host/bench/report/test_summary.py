@@ -41,7 +41,7 @@ def test_every_contender_has_its_sentence() -> None:
     assert told[0].startswith("On this machine, MLX (gpu) is 3.0")
     assert " times faster than PyTorch (cpu) over these 8 cases (" in told[0]
     assert told[0].endswith("): 6 faster, 2 slower.")
-    assert told[-1].startswith("NumPy is 2.70 times slower than PyTorch (cpu) over 4 of them (2.6")
+    assert told[-1].startswith("NumPy is 2.70 times slower than PyTorch (cpu) over 4 cases (2.6")
     assert told[-1].endswith("): 4 slower.")
     assert sum("On this machine" in one for one in told) == 1
 
