@@ -174,6 +174,17 @@ def bench(
     append: Annotated[
         bool, typer.Option("--append", help="Add another run to the file of --out.")
     ] = False,
+    compare_to: Annotated[
+        str | None,
+        typer.Option(help="Measure what these records hold, and compare: status 1 if slower."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="With --compare-to: percents that are a regression.  [default: 5]"),
+    ] = None,
+    summary: Annotated[
+        str | None, typer.Option(help="With --compare-to: Markdown file of the comparison.")
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print one line: file and result.")
     ] = False,
@@ -194,6 +205,8 @@ def bench(
         speedmetal bench --suite my-shapes.toml --out runs/mine.jsonl
 
         speedmetal bench --out runs/mine.jsonl --resume
+
+        speedmetal bench --compare-to runs/mine.jsonl --threshold 10
     """
     _run(
         "bench",
@@ -221,6 +234,7 @@ def bench(
         append=append,
         quiet=quiet,
         as_json=json,
+        against={"compare_to": compare_to, "threshold": threshold, "summary": summary},
     )
 
 
@@ -267,7 +281,10 @@ def compare(
     force: Annotated[
         bool, typer.Option("--force", help="Compare although the machines differ.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: Annotated[  # noqa: A002 - the option's name
+        str, typer.Option("--format", help="terminal, markdown (for a pull request) or json.")
+    ] = "terminal",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Say per case whether B is faster, slower, equivalent or undecided against A.
 
@@ -278,8 +295,39 @@ def compare(
         speedmetal compare before.jsonl after.jsonl
 
         speedmetal compare before.jsonl after.jsonl --threshold 10
+
+        speedmetal compare before.jsonl after.jsonl --format markdown
     """
-    _run("compare", before=before, after=after, threshold=threshold, force=force, as_json=json)
+    _run(
+        "compare",
+        before=before,
+        after=after,
+        threshold=threshold,
+        force=force,
+        format_name="json" if json else format,
+    )
+
+
+@app.command()
+def history(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Record files.")],
+    *,
+    out: Annotated[
+        str | None, typer.Option(help="Page to write: history.html.  [default: the terminal]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the same cases over several runs, by their time, and where a time changed for good.
+
+    **Examples**
+
+        speedmetal history runs/*.jsonl
+
+        speedmetal history runs/*.jsonl --out history.html
+
+        speedmetal history runs/*.jsonl --json
+    """
+    _run("history", files=files, out=out, as_json=json)
 
 
 @app.command()

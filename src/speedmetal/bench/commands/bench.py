@@ -15,6 +15,7 @@ from speedmetal.bench import environment
 from speedmetal.bench.commands import output
 from speedmetal.bench.commands.arguments import duration, names, seconds
 from speedmetal.bench.commands.forecast import Forecast
+from speedmetal.bench.commands.gate import Gate
 from speedmetal.bench.commands.progress import LiveProgress, PlainProgress, QuietProgress
 from speedmetal.bench.frameworks import framework_names
 from speedmetal.bench.frameworks.base import Settings
@@ -98,16 +99,21 @@ def execute(
     append: bool,
     quiet: bool,
     as_json: bool,
+    against: Mapping[str, Any],
 ) -> int:
-    """Run a suite and show what came out."""
-    request = make_request(given, out, resume=resume, append=append)
+    """Run a suite and show what came out, or what changed."""
+    gate = Gate.of(**against)
+    before = gate.before if gate else None
+    request = make_request(given, out, resume=resume, append=append, like=before)
+    if gate:
+        gate.check_machine(int(request["threads"] or environment.default_threads()))
     records, interrupted = _run(request, quiet=quiet or as_json)
     if records is not None and (records.cases or not interrupted):
         _show(records, request, quiet=quiet, as_json=as_json)
     if interrupted:
         _print(_farewell(records, request))
         return EXIT_INTERRUPTED
-    return 0
+    return gate.judge(records, quiet=quiet or as_json) if gate and records else 0
 
 
 def _farewell(records: Records | None, request: Request) -> str:
@@ -121,9 +127,21 @@ def _farewell(records: Records | None, request: Request) -> str:
 
 
 def make_request(
-    given: Mapping[str, Any], out: str | None, *, resume: bool = False, append: bool = False
+    given: Mapping[str, Any],
+    out: str | None,
+    *,
+    resume: bool = False,
+    append: bool = False,
+    like: Records | None = None,
 ) -> Request:
     """Fill in what was not given: from the run that is continued, or from the defaults.
+
+    Args:
+        given: Options by name, None where one was not given.
+        out: The record file.
+        resume: Continue its run.
+        append: Add a run to it.
+        like: A run whose options hold where none are given.
 
     Raises:
         UserInputError: ``--resume`` without ``--out``, of a file that holds no run, or of one of
@@ -139,7 +157,8 @@ def make_request(
         )
     if resume:
         return _continuation(asked, Path(str(out)))
-    values = {**DEFAULTS, **asked}
+    stored = _arguments_of(last_run(like)[0].settings) if like is not None else {}
+    values = {**DEFAULTS, **stored, **asked}
     path = Path(out) if out else _default_out(str(values["suite"]))
     if not append:
         refuse_existing(path)
@@ -149,8 +168,7 @@ def make_request(
 def _continuation(asked: Mapping[str, Any], path: Path) -> Request:
     """The request that goes on with a file's last run, under its options."""
     settings = last_run(read_records(path))[0].settings
-    arguments = settings.get("arguments")
-    stored = arguments if isinstance(arguments, dict) else {}
+    stored = _arguments_of(settings)
     refuse_others(path, _other_options({**DEFAULTS, **stored}, asked))
     contenders = settings.get("contenders")
     return Request(
@@ -177,6 +195,12 @@ def _said(value: Any) -> str:
 
 def _words(value: Any) -> list[str]:
     return sorted(names(None if value is None else str(value).lower()))
+
+
+def _arguments_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options that a run was given, by the settings in its record."""
+    arguments = settings.get("arguments")
+    return arguments if isinstance(arguments, dict) else {}
 
 
 def _default_out(suite: str) -> Path:

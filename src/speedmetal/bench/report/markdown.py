@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from speedmetal.bench.report.figures import figures_of
 from speedmetal.bench.report.options import Options
@@ -57,14 +57,16 @@ def _section(section: Section) -> Iterator[str]:
     if not section.rows:
         yield escape_markdown(section.empty)
         return
-    yield _row(section.columns)
-    yield _row(["--:" if column in section.numeric else ":--" for column in section.columns], "")
+    yield table_row(section.columns)
+    rulers = ["--:" if column in section.numeric else ":--" for column in section.columns]
+    yield table_row(rulers, "")
     for row in section.rows:
-        yield _row([escape_markdown(cell.text) for cell in row])
+        yield table_row([escape_markdown(cell.text) for cell in row])
     if section.remark:
         yield ""
         yield escape_markdown(section.remark)
 
 
-def _row(cells: tuple[str, ...] | list[str], blank: str = " ") -> str:
+def table_row(cells: Sequence[str], blank: str = " ") -> str:
+    """A row of a table, of cells that are escaped already."""
     return f"|{blank}" + f"{blank}|{blank}".join(cells) + f"{blank}|"

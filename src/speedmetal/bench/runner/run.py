@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -160,6 +161,16 @@ def _earlier(options: RunOptions, terms: Mapping[str, object]) -> Earlier:
     return Earlier.nothing()
 
 
+def _commit_here() -> str:
+    """The commit of the folder that the run is started in; "" where it is no checkout."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
 def _terms(options: RunOptions, machine: environment.Machine) -> dict[str, object]:
     """What a run and its continuation must share."""
     return {
@@ -232,6 +243,7 @@ class _Execution:
                 "half_width": options.precision.half_width,
                 "cases": len(options.cases),
                 "arguments": dict(options.arguments),
+                "commit": _commit_here(),
             },
             speedmetal_version=__version__,
             resumed=options.resume,

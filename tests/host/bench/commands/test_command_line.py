@@ -128,12 +128,19 @@ def record(
     )
 
 
-def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
-    """A record file with one case per operation, each in three sessions."""
+def store(
+    path: Path,
+    seconds: dict[str, float],
+    *,
+    sessions: int = 3,
+    time_utc: str = "2026-01-01T00:00:00+00:00",
+    **changes: object,
+) -> Path:
+    """A record file with one case per operation, each in several sessions."""
     env = environment(**changes)
     start = RunRecord(
         run_id=path.stem,
-        time_utc="2026-01-01T00:00:00+00:00",
+        time_utc=time_utc,
         suite="s",
         command="speedmetal bench",
         settings={},
@@ -142,7 +149,7 @@ def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
     records: list[Record] = [start, env]
     records += [
         record(time, operation, env, session, path.stem)
-        for session in (1, 2, 3)
+        for session in range(1, sessions + 1)
         for operation, time in seconds.items()
     ]
     with RecordWriter(path) as writer:
@@ -153,7 +160,7 @@ def store(path: Path, seconds: dict[str, float], **changes: object) -> Path:
 # -- Help ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["info", "bench", "report", "compare", "audit"])
+@pytest.mark.parametrize("command", ["info", "bench", "report", "compare", "history", "audit"])
 def test_help_shows_examples(speedmetal, command: str) -> None:
     """Proves that every command's help has examples that start with the command itself."""
     outcome = speedmetal(command, "--help")
@@ -218,6 +225,11 @@ def test_version(speedmetal) -> None:
         (("report", "no.jsonl"), "cannot read records from no.jsonl"),
         (("compare", "no.jsonl", "no.jsonl"), "cannot read records from no.jsonl"),
         (("compare", "a", "b", "--threshold", "-1"), "--threshold: expected 0 or more percent"),
+        (("compare", "a", "b", "--format", "markdwon"), "did you mean markdown?"),
+        (("bench", "--compare-to", "no.jsonl"), "cannot read records from no.jsonl"),
+        (("bench", "--threshold", "3"), "--threshold goes with --compare-to FILE"),
+        (("bench", "--summary", "s.md"), "--summary goes with --compare-to FILE"),
+        (("history", "no.jsonl"), "cannot read records from no.jsonl"),
         (("audit", "no.csv"), "no.csv"),
         (("audit", "x.csv", "--format", "mark"), "unknown format 'mark'; did you mean markdown?"),
     ],
@@ -486,10 +498,19 @@ def test_report_options_are_checked(
 # -- Compare -------------------------------------------------------------------------------------
 
 
+def stored_pair(folder: Path, sessions: int = 3) -> tuple[Path, Path]:
+    """Two runs, of which the second is slower in one case, faster in one, and equal in one."""
+    times = {"relu": 1e-3, "sum": 1e-3, "sort": 1e-3}
+    before = store(folder / "a.jsonl", times, sessions=sessions)
+    later = {"relu": 1.2e-3, "sum": 0.5e-3, "sort": 1e-3}
+    return before, store(
+        folder / "b.jsonl", later, sessions=sessions, time_utc="2026-01-02T00:00:00+00:00"
+    )
+
+
 def test_compare_gives_status_1_on_a_regression_alone(speedmetal, tmp_path) -> None:
     """Proves the exit status: 1 where a case is slower beyond the threshold, else 0."""
-    before = store(tmp_path / "a.jsonl", {"relu": 1e-3, "sum": 1e-3, "sort": 1e-3})
-    after = store(tmp_path / "b.jsonl", {"relu": 1.2e-3, "sum": 0.5e-3, "sort": 1e-3})
+    before, after = stored_pair(tmp_path)
     worse = speedmetal("compare", before, after, "--json")
     verdicts = {row["case"]: row["verdict"] for row in msgspec.json.decode(worse.out)}
     assert worse.status == 1
@@ -501,8 +522,107 @@ def test_compare_gives_status_1_on_a_regression_alone(speedmetal, tmp_path) -> N
     assert speedmetal("compare", before, after, "--threshold", "50").status == 0
     assert speedmetal("compare", before, before).status == 0
     shown = speedmetal("compare", before, after)
-    assert "1 faster, 1 slower, 1 equivalent, 0 undecided" in shown.out
-    assert "1 regressions beyond 5 %" in shown.out
+    assert "1 faster, 1 slower, 1 equivalent, 0 undecided; noise floor " in shown.out
+    assert shown.out.endswith("1 regression beyond 5 %\n")
+
+
+def test_compare_of_one_session_says_what_to_do(speedmetal, tmp_path) -> None:
+    """Proves that runs which started everything once decide nothing, and say why."""
+    before, after = stored_pair(tmp_path, sessions=1)
+    outcome = speedmetal("compare", before, after)
+    assert outcome.status == 0
+    assert "0 faster, 0 slower, 0 equivalent, 3 undecided" in outcome.out
+    told = " ".join(outcome.out.split())
+    assert "3 cases undecided: each run started every contender once" in told
+    assert "run with --sessions 3" in told
+
+
+def test_compare_writes_markdown_for_a_pull_request(speedmetal, tmp_path) -> None:
+    """Proves the whole text: what changed first, the rest folded away."""
+    before, after = stored_pair(tmp_path)
+    outcome = speedmetal("compare", before, after, "--format", "markdown")
+    lines = outcome.out.splitlines()
+    assert lines[0] == "## speedmetal: 1 regression beyond 5 %"
+    table = [line for line in lines if line.startswith("|")]
+    assert table[0] == "| verdict | ratio | 95 % interval | case | contender |"
+    assert [line.split("|")[1].strip() for line in table[2:4]] == ["**slower**", "faster"]
+    assert "1.20\N{MULTIPLICATION SIGN}" in table[2]
+    folded = lines.index("<details><summary>1 case without a decided change</summary>")
+    assert "| equivalent |" in "\n".join(lines[folded:])
+    assert lines[-1] == "</details>"
+
+
+def test_history_marks_what_changed(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves the table, the page and JSON of two runs, whatever their order, and its bad input."""
+    before, after = stored_pair(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    outcome = speedmetal("history", after, before)
+    assert outcome.status == 0
+    assert "3 series over 2 runs; 2 changed" in outcome.out
+    told = " ".join(outcome.out.split())
+    assert "1.20 times slower" in told
+    assert "2.00 times faster" in told
+    assert speedmetal("history", before, after, "--out", "history.html").status == 0
+    assert "1.20 times slower from b on" in Path("history.html").read_text()
+    document = msgspec.json.decode(speedmetal("history", after, before, "--json").out)
+    assert [run["label"] for run in document["runs"]] == ["a", "b"]
+    alone = speedmetal("history", before)
+    assert alone.status == 2
+    assert "a history needs two runs at least" in alone.err
+    other = store(tmp_path / "c.jsonl", {"gelu": 1e-3})
+    assert "have a timed case in common" in speedmetal("history", before, other).err
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1, 0), (50, 1)])
+def test_a_run_is_compared_with_an_earlier_one(
+    speedmetal, tiny_run: Path, monkeypatch, factor: int, status: int
+) -> None:
+    """Proves the gate of continuous integration: the same suite, status 1 where it is slower.
+
+    The earlier run is a real one, or one that took a fiftieth of the time.
+    """
+    earlier = Path("earlier.jsonl")
+    with RecordWriter(earlier) as writer:
+        writer.append([quicker(record, factor) for record in read_records(tiny_run).records])
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
+    Path("step.md").write_text("before\n")
+    outcome = speedmetal(
+        *("bench", "--compare-to", earlier, "--threshold", "1000"),
+        *("--out", "now.jsonl", "--summary", "summary.md"),
+    )
+    assert outcome.status == status, outcome.err
+    cases = read_records("now.jsonl").cases
+    assert {(c.case.operation, c.contender.framework) for c in cases} == {("relu", "numpy")}
+    summary = Path("summary.md").read_text()
+    assert Path("step.md").read_text() == f"before\n{summary}"
+    told = "1 regression beyond 1000 %" if status else "no regression beyond 1000 %"
+    assert summary.startswith(f"## speedmetal: {told}\n")
+    assert outcome.out.endswith(f"{told}\n")
+    assert "records: now.jsonl" in outcome.out
+
+
+def quicker(record: Record, factor: int) -> Record:
+    """A record of the same with times that are smaller by a factor."""
+    if not isinstance(record, CaseRecord) or record.timing is None:
+        return record
+    timing = record.timing
+    changed = {
+        name: [value // factor for value in getattr(timing, name)]
+        for name in ("samples_nanoseconds", "control_nanoseconds")
+    }
+    return replace(record, timing=replace(timing, **changed))
+
+
+def test_another_machine_is_refused_before_anything_is_measured(
+    speedmetal, tmp_path, monkeypatch
+) -> None:
+    """Proves that no time is spent on a comparison that would say nothing of the software."""
+    monkeypatch.chdir(tmp_path)
+    before = store(tmp_path / "a.jsonl", {"relu": 1e-3}, chip="Other")
+    outcome = speedmetal("bench", "--compare-to", before, "--frameworks", "numpy")
+    assert outcome.status == 2
+    assert "comes from another machine or other settings" in outcome.err
+    assert not Path("runs").exists()
 
 
 def test_compare_refuses_other_machines(speedmetal, tmp_path) -> None:
