@@ -338,7 +338,7 @@ def test_sessions_that_disagree_are_not_excused_by_others() -> None:
         for number in range(2, 32)
         for one in sessions([1.1, 1.1, 1.1], seed=number, case=case_number(number))
     ]
-    found = verdicts([*sessions([0.8, 0.82, 1.3]), *quiet])
+    found = verdicts([*sessions([0.7, 0.72, 1.1]), *quiet])
     assert found.pop(TORCH) is Verdict.UNDECIDED
     assert set(found.values()) == {Verdict.SLOWER}
 
@@ -407,9 +407,16 @@ def test_no_verdict_with_fewer_than_six_rounds() -> None:
         record(noisy(3), contender=BASELINE, case=case_number(3)),
         record(noisy(4, centre=3 * MILLISECOND), case=case_number(3)),
     ]
-    found = compared(table).values()
-    assert [c.verdict for c in found] == [Verdict.UNDECIDED, Verdict.SLOWER, Verdict.SLOWER]
-    assert [c.note for c in found] == ["fewer than 6 rounds", "", ""]
+    equal = [
+        record([MILLISECOND] * 5, contender=BASELINE, case=case_number(4)),
+        record([MILLISECOND] * 5, case=case_number(4)),
+    ]
+    found = compared([*table, *equal])
+    assert [c.verdict for c in found.values()] == [
+        *(Verdict.UNDECIDED, Verdict.SLOWER, Verdict.SLOWER, Verdict.UNDECIDED),
+    ]
+    few = "fewer than 6 rounds"
+    assert [c.note for c in found.values()] == [few, "", "", few]
 
 
 def test_a_single_round_decides_nothing() -> None:
