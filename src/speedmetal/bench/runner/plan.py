@@ -13,8 +13,9 @@ from speedmetal.bench.runner.protocol import Dataset
 from speedmetal.errors import UnknownNameError, UserInputError
 
 MODES = ("eager", "compiled")
-# What a call may hold beyond its inputs: its outputs, and as much again while it works.
-WORKSPACE_FACTOR = 2
+# What a call may hold beyond its inputs: its outputs, and as much again while it works; and in the
+# proof, a twin of its outputs.
+WORKSPACE_FACTOR = 3
 SLOW_FLOPS_PER_SECOND, SLOW_BYTES_PER_SECOND = 3e9, 1e9
 MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
 

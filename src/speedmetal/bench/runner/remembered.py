@@ -18,6 +18,9 @@ REMEMBERED_SHARE = 0.6  # of the time that a call on new values takes
 ATTEMPTS = 5
 MOST_PAIRS, LEAST_PAIRS = 24, 3
 ATTEMPT_SECONDS = 0.1
+# Of one set of inputs. Larger ones take seconds to make, and what is remembered of them is faster
+# than any machine.
+MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)

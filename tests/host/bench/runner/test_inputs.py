@@ -106,6 +106,7 @@ def test_what_cannot_be_made_cold_says_so(inputs: Inputs, monkeypatch: pytest.Mo
     monkeypatch.setattr(inputs_module, "COLD_SECONDS", 0.0)
     cold = (
         "the case cannot be made cold: 10923 sets of inputs (288 bytes each) are needed to exceed"
+        " the cache (1 MiB) 3 times;"
     )
     with pytest.raises(ColdError) as told:
         inputs.make_cold(1 << 20)
