@@ -30,13 +30,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from speedmetal.bench import compare, environment
-from speedmetal.bench.commands.compare import find_regressions
 from speedmetal.bench.commands.progress import QuietProgress
 from speedmetal.bench.compare import Verdict
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.operations import find_operation
 from speedmetal.bench.record import CaseSpec, Contender
-from speedmetal.bench.runner import run as run_module
+from speedmetal.bench.report.comparison import Changes
 from speedmetal.bench.runner.run import RunOptions, run
 from speedmetal.bench.store import Records, read_records
 from speedmetal.bench.suites import SuiteEntry, make_case
@@ -99,7 +98,6 @@ def one_run(number: int, arguments: argparse.Namespace) -> None:
     """One run from scratch; its records are the file ``NUMBER.jsonl``."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
     sys.path.insert(0, str(FOLDER))
-    run_module.measure_ceilings = lambda *_, **__: {}
     run(
         RunOptions(
             suite="equal",
@@ -178,7 +176,7 @@ def _between(name: str, runs: Sequence[Records]) -> str:
         same = compare.compare_runs(base, _only(after, NUMPY, "after"))
         for comparison in same:
             equal.add(comparison)
-        ended += bool(find_regressions(same, THRESHOLD_PERCENT))
+        ended += bool(Changes(same, THRESHOLD_PERCENT, None).regressions)
         for percent, contender in SLOWER.items():
             for comparison in compare.compare_runs(base, _only(after, contender, "after")):
                 slower[percent].add(comparison)

@@ -512,7 +512,7 @@ def drawn_variances(
 def test_moderation_recovers_the_prior(prior_freedom: float, low: float, high: float) -> None:
     """Proves that the known variance and freedom of a simulated prior are found again."""
     generator = np.random.default_rng(3)
-    centres = drawn_variances(generator, 20_000, 2, prior=1e-3, prior_freedom=prior_freedom)
+    centres = drawn_variances(generator, 200_000, 2, prior=1e-3, prior_freedom=prior_freedom)
     variance, freedom = statistics._fit_prior(centres)
     assert variance == pytest.approx(1e-3, rel=0.05)
     assert low <= freedom <= high
@@ -548,14 +548,23 @@ def test_moderation_draws_variances_together_and_keeps_means() -> None:
 
 
 @given(session_logs.map(statistics.centre_of))
-def test_fewer_than_five_are_left_alone(centre: statistics.Centre) -> None:
-    """Proves that nothing is called usual that was seen less than five times, and that centres
-    without freedom are not counted."""
+def test_one_alone_is_left_as_it_is(centre: statistics.Centre) -> None:
+    """Proves that nothing is called usual that was seen once, and that centres without freedom are
+    not counted."""
     nothing = statistics.Centre(1.0, 0.0, 0, 1)
-    few = [centre] * 4 + [nothing] * 3
+    few = [centre] + [nothing] * 5
     assert statistics.moderate(few) == few
     assert statistics.moderate([]) == []
     assert statistics.moderate([centre] * 5 + [nothing])[-1] is nothing
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_few_get_the_freedom_of_larger_tables(count: int) -> None:
+    """Proves that two to four cases are drawn together by as much as is usual, and no more."""
+    few = [statistics.Centre(0.0, v, 2, 3) for v in (1e-4, 4e-4, 2e-4, 3e-4)[:count]]
+    for before, after in zip(few, statistics.moderate(few), strict=True):
+        assert after.freedom == before.freedom + statistics.USUAL_FREEDOM
+        assert after.variance != before.variance
 
 
 def test_a_case_whose_sessions_disagree_keeps_its_variance() -> None:
