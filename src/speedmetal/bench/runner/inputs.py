@@ -188,6 +188,17 @@ class Inputs:
         if self.is_small or one.content != content:
             self.rewrite(one, content)
 
+    def write_and_touch(self, one: InputSet, content: int) -> None:
+        """The same, for a set that is used next: the caches hold of it what they can.
+
+        The untimed call was given another set, so that this one would be colder than in a program
+        that goes on with its arrays. Reading it is no work that could be kept for the call.
+        """
+        was = one.content
+        self.write(one, content)
+        if not self.is_small and was == content:
+            self._adapter.force([self._adapter.read(tensor) for tensor in one.tensors])
+
     def next_cold(self) -> InputSet:
         """The set that was longest out of use.
 

@@ -117,6 +117,7 @@ class Sampled(msgspec.Struct, frozen=True, tag=True):
     cpu_nanoseconds: int = 0
     page_faults: int = 0
     context_switches: int = 0
+    untimed_nanoseconds: int = 0  # on its inputs, the untimed call, and a look at its result
     idle_cpu_nanoseconds: int = 0  # CPU time since the end of the last turn
     failure: str = ""
 

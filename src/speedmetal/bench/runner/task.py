@@ -302,6 +302,7 @@ class Task:
         can be done in it.
         """
         affinity.stay_on(request.processors)
+        begun = clock.now_nanoseconds()
         call, latest = self._timed_call(request)
         timing = (
             clock.time_throughput
@@ -317,6 +318,7 @@ class Task:
             cpu_nanoseconds=timed.usage.cpu_nanoseconds,
             page_faults=timed.usage.page_faults,
             context_switches=timed.usage.context_switches,
+            untimed_nanoseconds=clock.now_nanoseconds() - begun - timed.nanoseconds,
             failure=failure,
         )
 
@@ -333,7 +335,7 @@ class Task:
             self._inputs.write(waking, 1 - content)
         if request.wake:
             self._call(waking.tensors)
-        self._inputs.write(timed, content)
+        self._inputs.write_and_touch(timed, content)
         tensors = timed.tensors
         return (lambda: as_outputs(function(*tensors))), (lambda: content)
 

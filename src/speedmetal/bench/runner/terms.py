@@ -53,8 +53,8 @@ class Turn:
 
     @property
     def late_seconds(self) -> float:
-        """What it took beyond its calls, one untimed call among them."""
-        expected = self.sampled.nanoseconds * (1 + 1 / self.calls)
+        """What it took beyond its calls, and beyond what was asked of it besides."""
+        expected = self.sampled.nanoseconds + self.sampled.untimed_nanoseconds
         return max(0.0, (self.taken_nanoseconds - expected) / 1e9)
 
     def clock_failure(self) -> str:
