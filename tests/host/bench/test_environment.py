@@ -22,6 +22,7 @@ from speedmetal.bench.environment import Machine, Reading
 from speedmetal.bench.store import decode_line
 
 GIBIBYTE = 2**30
+CPUS = "sys/devices/system/cpu"
 MACHINE = Machine(
     system="Linux 6.1.0 x86_64",
     chip="A chip",
@@ -47,6 +48,7 @@ def linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
         "_DEVICE_TREE_MODEL": "proc/device-tree/model",
         "_OWN_CGROUPS": "proc/self/cgroup",
         "_CGROUP_ROOT": "sys/fs/cgroup",
+        "_LOAD": "proc/loadavg",
     }.items():
         monkeypatch.setattr(environment, name, tmp_path / place)
     monkeypatch.setattr(environment.platform, "system", lambda: "Linux")
@@ -482,6 +484,73 @@ def test_the_temperature_is_that_of_the_hottest_part_of_the_processor(
     assert environment.read_conditions().temperature_celsius is None
 
 
+@pytest.mark.parametrize(
+    ("text", "waiting"),
+    [
+        ("0.00 0.01 0.05 1/123 4567", 0.0),
+        ("9.50 8.25 7.00 4/123 4567", 3.0),
+        # A container's view may leave out the process that asks.
+        ("9.50 8.25 7.00 0/123 4567", 0.0),
+        ("9.50", 2.5),
+        ("", 2.5),
+    ],
+)
+def test_waiting_processes(
+    linux: Files, monkeypatch: pytest.MonkeyPatch, text: str, waiting: float
+) -> None:
+    """Proves that the moment's runnable threads count, without the one that asks, and that the
+    last minute's mean stands in where they are not told."""
+    linux({"proc/loadavg": text})
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.5, 1.0, 0.5), raising=False)
+    assert environment.waiting_processes() == waiting
+
+
+@pytest.mark.usefixtures("linux")
+def test_waiting_processes_are_unknown_where_nothing_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Proves None, not a quiet machine, without /proc and without a mean."""
+    monkeypatch.delattr(os, "getloadavg", raising=False)
+    assert environment.waiting_processes() is None
+
+
+def test_the_clock_is_that_of_the_processor(linux: Files) -> None:
+    """Proves megahertz of the kernel's kilohertz, of the one that is asked for; None where its
+    clock is not told, or is told as zero or in words."""
+    for cpu, kilohertz in enumerate(["2400500", "5100000", "0", "<unknown>"]):
+        linux({f"{CPUS}/cpu{cpu}/cpufreq/scaling_cur_freq": kilohertz})
+    clocks = [environment.clock_mhz(cpu) for cpu in range(5)]
+    assert clocks == [2400.5, 5100.0, None, None, None]
+
+
+def test_yardsticks_are_times_of_real_work() -> None:
+    """Proves both pieces of work, each as whole nanoseconds above zero."""
+    found = environment.yardsticks()
+    assert list(found) == ["hash", "copy"]
+    assert all(type(nanoseconds) is int and nanoseconds > 0 for nanoseconds in found.values())
+
+
+def test_a_yardstick_is_the_least_of_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that what interrupts a trial does not count: the work is done five times, and the
+    shortest of them is told."""
+    readings = iter([0, 90, 100, 170, 200, 250, 300, 380, 400, 460])
+    monkeypatch.setattr(environment.time, "perf_counter_ns", lambda: next(readings))
+    done: list[None] = []
+    assert environment._least_nanoseconds(lambda: done.append(None)) == 50
+    assert len(done) == 5
+
+
+@pytest.mark.parametrize(
+    ("library", "can"), [(("glibc", "2.39"), True), (("libc", ""), False), (("", ""), False)]
+)
+def test_only_glibc_can_keep_memory(
+    monkeypatch: pytest.MonkeyPatch, library: tuple[str, str], can: bool
+) -> None:
+    """Proves it for glibc, another C library, and one that cannot be told."""
+    monkeypatch.setattr(environment.platform, "libc_ver", lambda: library)
+    assert environment.can_keep_memory() is can
+
+
 # -- Control groups and affinity -----------------------------------------------------------------
 
 
@@ -577,8 +646,83 @@ def test_the_memory_of_a_machine_is_what_its_control_group_allows(linux: Files) 
 
 
 def topology(cores: list[int]) -> dict[str, str]:
-    folder = "sys/devices/system/cpu"
-    return {f"{folder}/cpu{cpu}/topology/core_id": str(core) for cpu, core in enumerate(cores)}
+    return {f"{CPUS}/cpu{cpu}/topology/core_id": str(core) for cpu, core in enumerate(cores)}
+
+
+def packages(numbers: list[int]) -> dict[str, str]:
+    return {
+        f"{CPUS}/cpu{cpu}/topology/physical_package_id": str(number)
+        for cpu, number in enumerate(numbers)
+    }
+
+
+def highest_clocks(megahertz: list[int]) -> dict[str, str]:
+    return {
+        f"{CPUS}/cpu{cpu}/cpufreq/cpuinfo_max_freq": str(1000 * clock)
+        for cpu, clock in enumerate(megahertz)
+    }
+
+
+# Two cores of two threads and four of one; their clocks have three and four digits.
+HYBRID = {
+    **topology([0, 0, 4, 4, 8, 9, 10, 11]),
+    **packages([0] * 8),
+    **highest_clocks([1100] * 4 + [900] * 4),
+}
+# Two packages of two cores of two threads each; the cores of both have the same numbers.
+TWO_PACKAGES = {**topology([0, 1, 0, 1] * 2), **packages([0] * 4 + [1] * 4)}
+
+
+@pytest.mark.parametrize(
+    ("files", "allowed", "count", "chosen"),
+    [
+        # One of each core, the first that is allowed.
+        (topology([0, 1, 2, 3, 0, 1, 2, 3]), set(range(8)), 2, [0, 1, 2, 3]),
+        (topology([0, 1, 2, 3, 0, 1, 2, 3]), {1, 4, 5, 6}, 2, [1, 4, 6]),
+        # No topology: every processor is a core.
+        ({}, {7, 2, 10}, 1, [2, 7, 10]),
+        # Those with the highest clock, unless they are too few.
+        (HYBRID, set(range(8)), 1, [0, 2]),
+        (HYBRID, set(range(8)), 2, [0, 2]),
+        (HYBRID, set(range(8)), 3, [0, 2, 4, 5, 6, 7]),
+        (HYBRID, {4, 5, 7}, 2, [4, 5, 7]),
+        # Those of one package, unless they are too few.
+        (TWO_PACKAGES, set(range(8)), 2, [4, 5]),
+        (TWO_PACKAGES, {0, 1, 4}, 1, [4]),
+        (TWO_PACKAGES, {0, 1, 4}, 2, [0, 1, 4]),
+        (TWO_PACKAGES, set(range(8)), 3, [0, 1, 4, 5]),
+        # Fewer cores than are needed: all that is allowed.
+        (topology([0, 1, 0, 1]), {0, 1, 2, 3}, 3, [0, 1, 2, 3]),
+        (topology([0, 1, 0, 1]), {0, 2, 3}, 4, [0, 2, 3]),
+    ],
+)
+def test_equal_processors(
+    linux: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    allowed: set[int],
+    count: int,
+    chosen: list[int],
+) -> None:
+    """Proves one processor of each core, of the quickest kind and of one package where those
+    suffice, and everything that is allowed where the cores do not."""
+    linux(files)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+    assert environment.equal_processors(count) == chosen
+
+
+@pytest.mark.parametrize("call", ["sched_getaffinity", "sched_setaffinity"])
+def test_no_processor_is_chosen_where_no_process_may_choose(
+    linux: Files, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Proves an empty choice on systems that tell no affinity, or let none be set."""
+    linux(topology([0, 1]))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+    assert environment.equal_processors(1) == [0, 1]
+    monkeypatch.delattr(os, call)
+    assert environment.equal_processors(1) == []
 
 
 @pytest.mark.parametrize(
