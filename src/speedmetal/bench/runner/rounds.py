@@ -90,9 +90,12 @@ class Series:
 
     @property
     def turn_seconds(self) -> float:
-        """What one turn costs, in seconds: as it was, or by the calibration."""
+        """What one turn costs, in seconds: by the turns so far, or by the calibration.
+
+        The turns of the pilot may have had other calls than the next ones have.
+        """
         if self.turns:
-            return float(np.median([turn.seconds for turn in self.turns]))
+            return float(np.median([turn.seconds_with(self.calls) for turn in self.turns]))
         return (self.calls + (1 if self.wakes else 0)) * self.call_seconds + TURN_SECONDS
 
     def wants_more(self) -> bool:

@@ -51,6 +51,12 @@ class Turn:
     def end_nanoseconds(self) -> int:
         return self.start_nanoseconds + self.taken_nanoseconds
 
+    def seconds_with(self, calls: int) -> float:
+        """What it would have taken with so many calls in its sample."""
+        sample = self.sampled.nanoseconds
+        rest = max(0, self.taken_nanoseconds - sample)
+        return (calls * sample / self.calls + rest) / 1e9
+
     @property
     def late_seconds(self) -> float:
         """What it took beyond its calls, and beyond what was asked of it besides."""

@@ -125,6 +125,16 @@ def test_who_ends_its_turns_late_pays_for_it_itself() -> None:
     assert (late.quota, quick.quota) == (7, 20)
 
 
+@pytest.mark.parametrize(("calls", "quota"), [(4, 12), (16, 5), (64, 3)])
+def test_quotas_count_the_calls_that_are_yet_to_come(calls: int, quota: int) -> None:
+    """Proves that turns of 16 calls, 1.6 ms and 0.4 ms beside them, stand for turns of 0.8 ms
+    where the pilot leaves 4 calls, and for turns of 6.8 ms where it asks for 64."""
+    one = series(calls=calls, call_nanoseconds=1)
+    one.turns = [terms.Turn(0, 2_000_000, sampled(1_600_000), calls=16, is_verified=False)] * 3
+    rounds.plan_quotas([one], 0.01001, PRECISION)
+    assert one.quota == quota
+
+
 @given(
     allowance=st.floats(min_value=0, max_value=1e5),
     calls=st.lists(st.integers(min_value=1, max_value=10**12), max_size=6),
