@@ -23,8 +23,8 @@ from speedmetal.bench.record import CaseSpec
 from speedmetal.bench.report import Options, screen
 from speedmetal.bench.report.figures import figures_of
 from speedmetal.bench.report.summary import sentences
-from speedmetal.bench.runner.plan import check_modes, choose_contenders
-from speedmetal.bench.runner.probe import describe, probe_all
+from speedmetal.bench.runner.plan import check_modes, choose_contenders, why_absent
+from speedmetal.bench.runner.probe import Availability, describe, probe_all
 from speedmetal.bench.runner.resume import last_run, refuse_existing, refuse_others
 from speedmetal.bench.runner.run import Observer, RunOptions, run
 from speedmetal.bench.store import Records, read_records
@@ -251,7 +251,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         append=request.append,
         command=request.command(resume=request.resume),
         arguments={name: value for name, value in request.values.items() if value is not None},
-        unavailable={a.framework.name: a.reason for a in available if not a.is_available},
+        unavailable=_unavailable(request, available),
         fresh_ceilings=request["ceilings"] == "fresh",
     )
 
@@ -280,6 +280,17 @@ def _frameworks(request: Request) -> list[str]:
     stated = names(request["frameworks"])
     before = dict.fromkeys(key.rsplit(":", 2)[0] for key in request.contenders)
     return stated or list(before) or framework_names()
+
+
+def _unavailable(request: Request, available: Sequence[Availability]) -> dict[str, str]:
+    """Framework -> why it takes no part.
+
+    That it lacks the wanted devices or modes is told of those alone that were asked for by name.
+    """
+    named = request["frameworks"]
+    wanted = (names(request["devices"]), names(request["modes"])) if named else ()
+    reasons = {one.framework.name: why_absent(one, *wanted) for one in available}
+    return {framework: reason for framework, reason in reasons.items() if reason}
 
 
 def _default_budget(request: Request, contenders: int, cases: int) -> float | None:

@@ -74,10 +74,22 @@ def choose_contenders(
     ]
     if not contenders:
         reasons = "; ".join(
-            f"{a.framework.name}: {a.reason or 'no such device or mode'}" for a in available
+            f"{one.framework.name}: {why_absent(one, devices, modes)}" for one in available
         )
         raise UserInputError(f"no framework can take part ({reasons})")
     return contenders
+
+
+def why_absent(one: Availability, devices: Sequence[str] = (), modes: Sequence[str] = ()) -> str:
+    """Why a framework takes no part where these devices and modes are wanted; "" where it does."""
+    if one.reason:
+        return one.reason
+    here = {device.name for device in one.devices}
+    if not here & set(devices or here):
+        return f"has no device {' or '.join(devices)}".rstrip()
+    if modes and not set(modes) & set(one.framework.modes):
+        return f"has no mode {' or '.join(modes)}"
+    return ""
 
 
 def input_bytes(dataset: Dataset, itemsize: int) -> int:

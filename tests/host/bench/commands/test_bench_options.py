@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from speedmetal import cli
 from speedmetal.bench.commands import bench
 from speedmetal.bench.commands.progress import QuietProgress
+from speedmetal.bench.frameworks.base import Device
 from speedmetal.bench.record import Record, RunRecord
-from speedmetal.bench.runner.probe import probe
+from speedmetal.bench.runner.probe import Availability, describe, probe
 from speedmetal.bench.store import RecordWriter
 
 
@@ -142,6 +144,56 @@ def test_a_continuation_takes_the_frameworks_of_its_run(tmp_path: Path) -> None:
     assert display.phases == ["looking for numpy"]
     assert [contender.key for contender in options.contenders] == ["numpy:cpu:eager"]
     assert (options.budget_seconds, display.messages) == (60.0, [])
+
+
+COMPILED = """
+from speedmetal.bench.frameworks.base import Framework
+
+FRAMEWORK = Framework(
+    name="other",
+    adapter="speedmetal.bench.frameworks.numpy.adapter:NumPyAdapter",
+    packages=(),
+    modes=("compiled",),
+    default_modes=("compiled",),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "unavailable"),
+    [
+        ({"modes": "compiled"}, {"numpy": "has no mode compiled"}),
+        ({"modes": "eager"}, {"other:FRAMEWORK": "has no mode eager"}),
+        ({"modes": "eager,compiled"}, {}),
+        ({}, {}),
+    ],
+    ids=str,
+)
+def test_a_framework_that_was_asked_for_and_lacks_the_mode_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    wanted: dict[str, str],
+    unavailable: dict[str, str],
+) -> None:
+    """Proves that it is not dropped in silence where another one has the mode, and that who has
+    any of the wanted modes is not told of."""
+    (tmp_path / "other.py").write_text(COMPILED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    given = {"frameworks": "numpy,other:FRAMEWORK", "ops": "sum", **wanted}
+    options = bench.options_of(bench.make_request(given, None), Listening())
+    assert options.unavailable == unavailable
+    taking_part = {contender.framework for contender in options.contenders}
+    assert taking_part == {"numpy", "other:FRAMEWORK"} - set(unavailable)
+
+
+def test_modes_alone_tell_nothing_of_frameworks_that_nobody_named() -> None:
+    """Proves that a choice of modes among all frameworks is a choice, not a complaint."""
+    request = bench.make_request({"modes": "compiled", "ops": "sum"}, None)
+    probed = [
+        Availability(describe(name)[0], "1.0", (Device("cpu", ""),)) for name in ("numpy", "torch")
+    ]
+    assert bench._unavailable(request, probed) == {}
 
 
 def interrupt(*_: object, **__: object) -> None:

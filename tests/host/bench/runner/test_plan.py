@@ -56,7 +56,7 @@ def test_modes_and_devices_that_are_asked_for_filter() -> None:
 def test_an_unknown_mode_is_named() -> None:
     """Proves the full text."""
     with pytest.raises(UnknownNameError) as caught:
-        plan.choose_contenders([availability("a")], modes=["compile"])
+        plan.check_modes([availability("a").framework], ["compile"])
     assert str(caught.value) == (
         "unknown mode 'compile'; did you mean compiled? Valid modes: compiled, eager"
     )
@@ -78,8 +78,32 @@ def test_nobody_left_is_told_with_all_reasons() -> None:
     with pytest.raises(UserInputError) as caught:
         plan.choose_contenders(frameworks, modes=["compiled"])
     assert str(caught.value) == (
-        "no framework can take part (a: no such device or mode; b: not installed; pip install b)"
+        "no framework can take part (a: has no mode compiled; b: not installed; pip install b)"
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "devices", "modes", "reason"),
+    [
+        (availability("a"), (), (), ""),
+        (availability("a", ("cpu", "mps")), ("mps",), ("compiled",), ""),
+        (availability("a", modes=("eager",)), (), ("eager", "compiled"), ""),
+        (availability("a", modes=("eager",)), ("cpu",), ("compiled",), "has no mode compiled"),
+        (availability("a", modes=()), (), ("eager", "compiled"), "has no mode eager or compiled"),
+        (availability("a"), ("cuda", "mps"), (), "has no device cuda or mps"),
+        (availability("a", devices=()), (), (), "has no device"),
+        (availability("a", reason="not installed"), ("cuda",), ("compiled",), "not installed"),
+    ],
+)
+def test_why_a_framework_takes_no_part(
+    one: Availability, devices: tuple[str, ...], modes: tuple[str, ...], reason: str
+) -> None:
+    """Proves each reason, that who has one of the wanted has none, and that the reason is given
+    exactly where the choice leaves it out."""
+    assert plan.why_absent(one, devices, modes) == reason
+    everywhere = availability("other", ("cpu", "cuda", "mps"))
+    chosen = plan.choose_contenders([everywhere, one], devices, modes)
+    assert ("a" in {contender.framework for contender in chosen}) is not bool(reason)
 
 
 # -- Memory ------------------------------------------------------------------------------------
