@@ -127,7 +127,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     Evaluation model of one turn::
 
-        if wake: force(call())                       # untimed
+        if wake: force(call())                       # untimed, on other inputs
         start = clock()
         latency:     repeat k times: force(call())
         throughput:  results = [call() for k]; force(results)
@@ -147,7 +147,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     rounds: list[int]  # the round of each sample
     positions: list[int]  # the place of each sample within its round
     first_call_nanoseconds: int  # compile, JIT and warm-up included
-    input_sets: int = 1  # cold: how many sets of inputs the calls rotate over
+    input_sets: int = 1  # warm: a sample takes one of them; cold: its calls rotate over all
     device_nanoseconds: list[int] = msgspec.field(default_factory=list)
     cpu_nanoseconds: list[int] = msgspec.field(default_factory=list)  # of all threads
     page_faults: list[int] = msgspec.field(default_factory=list)
