@@ -618,6 +618,21 @@ class WorksWhileWaking(_Turning):
         self._kept = None
 
 
+class RemembersWhenTimed(_Turning):
+    """Computes while it is proved; once it is timed, it looks up what it was given before."""
+
+    def __init__(self, device: str, settings: Settings) -> None:
+        super().__init__(device, settings)
+        self._answers: dict[bytes, Array] = {}
+        self.cells = {**CELLS, "relu": self._once_timed(self._look_up)}
+
+    def _look_up(self, x: Array) -> Array:
+        key = x.reshape(-1)[:64].tobytes()
+        if key not in self._answers:
+            self._answers[key] = np.maximum(x, 0)
+        return self._answers[key]
+
+
 class WrongLater(_Turning):
     """Right in the first samples, garbage in those after them."""
 
@@ -902,6 +917,7 @@ WRONG_WHEN_TIMED = _plant(WrongWhenTimed)
 WRONG_LATER = _plant(WrongLater)
 CACHED_BY_CONTENT = _plant(CachedByContent)
 LAST_REMEMBERED = _plant(LastRemembered)
+REMEMBERS_WHEN_TIMED = _plant(RemembersWhenTimed)
 WORKS_WHILE_WAKING = _plant(WorksWhileWaking)
 REUSED_BUFFER = _plant(ReusedBuffer)
 LAZY = _plant(Lazy)
