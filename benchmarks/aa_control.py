@@ -4,8 +4,8 @@ Whole runs, each from scratch: NumPy, NumPy once more, and NumPy with 5, 10 and 
 five contenders of five cases. Asked are
 
 - the verdicts within each run: equal contenders, and the planted differences;
-- ``compare`` of each run with the next one: the same contender (nothing has changed), and NumPy
-  with the slower NumPys in its place (a regression of known size).
+- ``compare`` of each run with the next one and the one after: the same contender (nothing has
+  changed), and NumPy with the slower NumPys in its place (a regression of known size).
 
 Beside the runs, ``--load`` processes of other work want the same processors.
 
@@ -171,7 +171,8 @@ def _within(name: str, runs: Sequence[Records]) -> str:
 def _between(name: str, runs: Sequence[Records]) -> str:
     equal, slower = Tally(), {percent: Tally() for percent in SLOWER}
     ended = 0
-    for before, after in pairwise(runs):
+    pairs = [*pairwise(runs), *zip(runs, runs[2:], strict=False)]
+    for before, after in pairs:
         base = _only(before, NUMPY, "before")
         same = compare.compare_runs(base, _only(after, NUMPY, "after"))
         for comparison in same:
@@ -180,8 +181,8 @@ def _between(name: str, runs: Sequence[Records]) -> str:
         for percent, contender in SLOWER.items():
             for comparison in compare.compare_runs(base, _only(after, contender, "after")):
                 slower[percent].add(comparison)
-    pairs = len(runs) - 1
-    return _row(name, "two runs", equal, slower, f"{ended} of {pairs} ({ended / pairs:.1%})")
+    share = f"{ended} of {len(pairs)} ({ended / len(pairs):.1%})"
+    return _row(name, "two runs", equal, slower, share)
 
 
 def _only(records: Records, contender: Contender, label: str) -> Records:
