@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ LOOKS = 40
 PAUSE_SECONDS = 0.01
 # By the A/A control (docs/noise.md): how far from 1 a ratio is known on a quiet shared machine, and
 # how much less well for every other process that wants a core.
-QUIET_WIDTH, WIDTH_PER_LOAD = 0.1, 0.2
+QUIET_WIDTH, WIDTH_PER_LOAD = 0.05, 0.2
 
 
 def at_start() -> str:
@@ -28,7 +29,8 @@ def at_start() -> str:
     load, cores = float(np.mean(loads)), _cores()
     if load < QUIET_LOAD:
         return ""
-    edge = 1 + QUIET_WIDTH + WIDTH_PER_LOAD * load / cores
+    width = QUIET_WIDTH + WIDTH_PER_LOAD * load / cores
+    edge = 1 + math.ceil(10 * width) / 10
     return f"{_in_words(load, cores)}: ratios below {edge:.1f} will hardly be decided"
 
 
