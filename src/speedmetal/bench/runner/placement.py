@@ -13,8 +13,7 @@ class Placement:
     """Gives every round its processors.
 
     Two processes that stay on processors of their own differ by a third where other programs load
-    the processors unequally. On one processor, which is another in each round, none were told
-    apart of 200 pairs of equal ones.
+    the processors unequally. On one processor, which is another in each round, they agree.
 
     Args:
         processors: One of each core, of equal kind and near each other; none where the system
