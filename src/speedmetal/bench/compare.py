@@ -61,6 +61,11 @@ class NoiseFloor:
         """Whether there are enough controls, each in two processes, for any verdict."""
         return self.two_processes and self.pairs >= LEAST_CONTROLS
 
+    @property
+    def share(self) -> float | None:
+        """``relative`` where it is known, else None."""
+        return self.relative if self.is_known else None
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -204,6 +209,13 @@ def noise_floor(records: Iterable[CaseRecord]) -> NoiseFloor:
     return NoiseFloor(float(np.expm1(floor)), len(controls), different, in_two)
 
 
+def highest_floor(floors: Sequence[NoiseFloor]) -> float | None:
+    """The highest of some noise floors; None where one is not known, or there is none."""
+    shares = [floor.share for floor in floors]
+    known = [share for share in shares if share is not None]
+    return max(known) if known and len(known) == len(shares) else None
+
+
 def noise_floors(records: Iterable[CaseRecord]) -> dict[str, NoiseFloor]:
     """Noise floors by run."""
     runs: dict[str, list[CaseRecord]] = defaultdict(list)
@@ -303,12 +315,11 @@ def _judge(
     for (record, against, ratio), ok in zip(pairs, enough, strict=True):
         significant = bool(ok and next(adjusted) < significance)
         own = [floors[r.run_id] for r in (record, against) if r.run_id in floors]
-        known = bool(own) and all(floor.is_known for floor in own)
-        noise = max((floor.relative for floor in own), default=0.0) if known else None
+        noise = highest_floor(own)
         note = ""
         if not ok:
             note = f"fewer than {statistics.LEAST_ROUNDS} rounds"
-        elif not known:
+        elif noise is None:
             note = "the noise floor is not known: too few controls in two processes"
         verdict = verdict_of(ratio, noise, significant=significant)
         comparisons.append(Comparison(record, against, ratio, verdict, note))

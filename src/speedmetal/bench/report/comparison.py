@@ -13,7 +13,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from speedmetal.bench.compare import Comparison, Verdict, compare_runs, noise_floors
+from speedmetal.bench.compare import (
+    Comparison,
+    Verdict,
+    compare_runs,
+    highest_floor,
+    noise_floors,
+)
 from speedmetal.bench.operations import words
 from speedmetal.bench.report import notation
 from speedmetal.bench.report.console import STYLES, capture, plain_text
@@ -44,9 +50,7 @@ class Changes:
     def between(cls, before: Records, after: Records, threshold: float) -> Changes:
         """Compare two runs."""
         floors = [*noise_floors(before.cases).values(), *noise_floors(after.cases).values()]
-        known = all(floor.is_known for floor in floors)
-        noise = max((floor.relative for floor in floors), default=0.0) if known else None
-        return cls(compare_runs(before, after), threshold, noise)
+        return cls(compare_runs(before, after), threshold, highest_floor(floors))
 
     @cached_property
     def regressions(self) -> list[Comparison]:
@@ -68,9 +72,7 @@ class Changes:
         """Verdicts and the noise that bounds them."""
         counts = Counter(c.verdict for c in self.comparisons)
         told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict)
-        if self.noise is None:
-            return f"{told}; noise floor not known"
-        return f"{told}; noise floor {notation.percent_in_words(self.noise)}"
+        return f"{told}; noise floor {notation.noise_floor(self.noise)}"
 
     @property
     def notes(self) -> list[str]:

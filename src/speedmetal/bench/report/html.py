@@ -185,6 +185,5 @@ def _tiles(run: RunFigures) -> list[Tile]:
     tiles = [Tile(*count(number, noun).split(" ", 1)) for number, noun in counted]
     tiles.append(Tile(f"{timed} / {len(rows)}", "results proved and timed"))
     tiles.append(Tile(f"{decided} / {len(compared)}", "comparisons decided"))
-    known = f"±{floor.relative:.2%}" if floor.is_known else "not known"
-    tiles.append(Tile(known, "noise floor (A/A control)"))
+    tiles.append(Tile(notation.noise_floor(floor.share), "noise floor (A/A control)"))
     return tiles

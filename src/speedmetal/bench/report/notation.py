@@ -8,6 +8,7 @@ MISSING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 # An interval from one or two rounds can span the whole range of numbers; its edges say nothing.
 RATIO_EDGE = 1e4
+LEAST_FLOOR = 0.0005  # what is less than can be written
 SPREAD_EDGE = 10.0
 WHOLE_PERCENTS_FROM = 0.1
 # From the largest to the smallest: the scale of a unit, and how it is written.
@@ -128,6 +129,18 @@ def percent_in_words(share: float) -> str:
     if share >= SPREAD_EDGE:
         return "? %"
     return f"{100 * share:.0f} %" if share >= 1 / 100 else f"{100 * share:.1f} %"
+
+
+def noise_floor(share: float | None) -> str:
+    """A run's noise floor, in a sentence or a table.
+
+    Example:
+        >>> noise_floor(0.031), noise_floor(0.0), noise_floor(None)
+        ('3 %', 'within the intervals', 'not known')
+    """
+    if share is None:
+        return "not known"
+    return percent_in_words(share) if share >= LEAST_FLOOR else "within the intervals"
 
 
 def rate(value: float | None, unit: str) -> str:

@@ -184,7 +184,7 @@ def floors(run: RunFigures) -> Section:
     """The A/A control of the run."""
     floor = summaries.run_floor(run)
     row = (
-        Cell(f"±{floor.relative:.2%}" if floor.is_known else "not known"),
+        Cell(notation.noise_floor(floor.share)),
         Cell(str(floor.pairs)),
         Cell(str(floor.called_different)),
     )

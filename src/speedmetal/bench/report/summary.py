@@ -269,9 +269,7 @@ def conditions(run: RunFigures) -> str:
     row = timed[0]
     sessions = max(one.sessions for one in timed)
     floor = summaries.run_floor(run)
-    noise = "noise floor not known"
-    if floor.is_known:
-        noise = f"noise floor {notation.percent_in_words(floor.relative)}"
+    noise = f"noise floor {notation.noise_floor(floor.share)}"
     memory = "freed memory kept" if row.memory_policy == "kept" else "memory as shipped"
     texts = (row.timing_mode, f"{row.cache} caches", memory, words.count(sessions, "session"))
     return f"{', '.join(texts)}; {noise}"
