@@ -51,6 +51,20 @@ class Honest(NumPyAdapter):
     """NumPy itself: what shows that the cases do not fail everybody."""
 
 
+class SlowOnLarge(NumPyAdapter):
+    """Honest, and slow where there is much to do: two seconds a call."""
+
+    LARGE, SECONDS = 1 << 14, 2.0
+
+    @staticmethod
+    def _relu(x: Array) -> Array:
+        if x.size >= SlowOnLarge.LARGE:
+            time.sleep(SlowOnLarge.SECONDS)
+        return np.maximum(x, 0)
+
+    cells: ClassVar[Mapping[str, Cell]] = {**CELLS, "relu": lambda _: SlowOnLarge._relu}
+
+
 class DroppedAxis(NumPyAdapter):
     """The axis is taken and forgotten, as in the published MLX code of argmax, sum, softmax."""
 
@@ -884,6 +898,7 @@ def _plant(adapter: type[NumPyAdapter], environment: Mapping[str, str] | None = 
 
 
 HONEST = _plant(Honest)
+SLOW_ON_LARGE = _plant(SlowOnLarge)
 DROPPED_AXIS = _plant(DroppedAxis)
 KEPT_AXIS = _plant(KeptAxis)
 THROWN_AWAY = _plant(ThrownAway)

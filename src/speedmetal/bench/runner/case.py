@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,10 +127,6 @@ class CaseMeasurement:
         finally:
             self.measuring.kept.keep_or_remove(self.case.key, datasets)
 
-    def skip(self, contenders: Sequence[Contender], reason: str) -> list[CaseRecord]:
-        """Records of a case that is not attempted."""
-        return [self._record(c, Status.SKIPPED, reason) for c in contenders]
-
     # -- data --------------------------------------------------------------------------------
 
     def _make_data(self) -> tuple[Dataset, ...]:
@@ -204,7 +200,9 @@ class CaseMeasurement:
         records = []
         for index, group in enumerate(groups):
             if self.is_interrupted:
-                records += self.skip(group, "stopped by the user")
+                records += skipped(
+                    self.measuring, self.case, self.number, group, "stopped by the user"
+                )
                 continue
             share = (self._until - time.monotonic()) / (len(groups) - index)
             records += self._run_group(group, datasets, share, notes)
@@ -427,18 +425,42 @@ class CaseMeasurement:
     def _record(
         self, contender: Contender, status: Status, reason: str, *, group: str = ""
     ) -> CaseRecord:
-        return CaseRecord(
-            run_id=self.measuring.run_id,
-            session=self.measuring.session,
-            time_utc=utc_now(),
-            case=self.case,
-            contender=contender,
-            environment=self.measuring.environment,
-            group=group or uuid.uuid4().hex[:12],
-            number=self.number,
-            status=status,
-            reason=reason,
-        )
+        record = _bare_record(self.measuring, self.case, self.number, contender, status, reason)
+        return replace(record, group=group) if group else record
+
+
+def skipped(
+    measuring: Measuring,
+    case: CaseSpec,
+    number: int,
+    contenders: Iterable[Contender],
+    reason: str,
+) -> list[CaseRecord]:
+    """Records of a case that is not attempted."""
+    return [_bare_record(measuring, case, number, c, Status.SKIPPED, reason) for c in contenders]
+
+
+def _bare_record(
+    measuring: Measuring,
+    case: CaseSpec,
+    number: int,
+    contender: Contender,
+    status: Status,
+    reason: str,
+) -> CaseRecord:
+    """A record with nothing but its status, in a group of its own."""
+    return CaseRecord(
+        run_id=measuring.run_id,
+        session=measuring.session,
+        time_utc=utc_now(),
+        case=case,
+        contender=contender,
+        environment=measuring.environment,
+        group=uuid.uuid4().hex[:12],
+        number=number,
+        status=status,
+        reason=reason,
+    )
 
 
 def deserves_stress(case: CaseSpec, outputs: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from speedmetal.bench.frameworks.base import Framework
 from speedmetal.bench.record import CaseSpec, Contender, Status
@@ -212,6 +213,13 @@ class Budget:
         """What one case may take, preparation included."""
         shares = max(cases_left, 1) + self.RESERVED_SHARES
         return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / shares)
+
+    def end_of_part(self, parts: int) -> float:
+        """When the first of several equal parts of what is left ends, by the monotonic clock.
+
+        Infinite for the last part, which may take what there is.
+        """
+        return time.monotonic() + self.left_seconds / parts if parts > 1 else inf
 
     def account(self) -> TimeAccount:
         """The time of one contender in one case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from speedmetal.bench.record import (
     Status,
 )
 from speedmetal.bench.runner import unrest
-from speedmetal.bench.runner.case import CaseMeasurement, Measuring, utc_now, utc_of
+from speedmetal.bench.runner.case import CaseMeasurement, Measuring, skipped, utc_now, utc_of
 from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import CeilingMeter, working_sets
 from speedmetal.bench.runner.kept_rates import KeptRates
@@ -220,8 +221,14 @@ class _Execution:
         for framework, reason in options.unavailable.items():
             self._find("unavailable", f"{framework}: {reason}", 0)
         self._tell_machine(unrest.at_start())
-        for session in self.plan:
-            self._run_session(session)
+        for place, session in enumerate(tuple(self.plan)):
+            self._run_session(session, self.budget.end_of_part(len(self.plan) - place))
+        # What would have taken other cases' sessions from them comes last.
+        for session in tuple(self.plan):
+            if self.plan[session] and not self.budget.is_spent:
+                self._run_session(session, math.inf)
+            if self.plan[session]:
+                self._skip_rest(session)
         self._tell_machine(unrest.at_end(self.measured))
 
     def _tell_machine(self, message: str) -> None:
@@ -301,7 +308,11 @@ class _Execution:
 
     # -- a session ---------------------------------------------------------------------------
 
-    def _run_session(self, session: int) -> None:
+    def _run_session(self, session: int, until: float) -> None:
+        """Do the cases of a session that are left in the plan, as long as it is before ``until``.
+
+        The last ones, which take longest, stay in the plan where its part of the budget ends.
+        """
         with self._workers() as (workers, reference):
             started = self._start(workers, session)
             self._start_control(started, session)
@@ -310,7 +321,7 @@ class _Execution:
             # Of the machine, not of a session: they are measured once.
             if not self.ceilings:
                 self.ceilings = self._measure_ceilings(workers, started, session, record)
-            measuring = Measuring(
+            self.measuring = measuring = Measuring(
                 run_id=self.earlier.run_id,
                 session=session,
                 environment=record.key,
@@ -325,7 +336,7 @@ class _Execution:
                 kept=self.kept,
                 seed=self.options.seed,
             )
-            records = self._run_cases(measuring, workers, reference, started, self.ceilings)
+            records = self._run_cases(measuring, workers, reference, started, until)
             self.measured += records
             self._check_sizes(records, self.ceilings, session)
             self._forget_beaten_rates(records, session)
@@ -393,17 +404,19 @@ class _Execution:
         workers: dict[str, WorkerProcess],
         reference: WorkerProcess,
         started: Collection[Contender],
-        ceilings: dict[str, CeilingRecord],
+        until: float,
     ) -> list[CaseRecord]:
         # The cheap ones first: where the budget ends, it cuts the few that take longest, and what
         # the others left is theirs.
         pending = sorted(self.plan[measuring.session], key=lambda item: expected_seconds(item[1]))
         everything: list[CaseRecord] = []
         contenders = self.options.contenders
-        session = measuring.session
-        for index, (number, case) in enumerate(pending):
-            later = sum(len(cases) for s, cases in self.plan.items() if s > session)
-            cases_left = len(pending) - index + later
+        self.plan[measuring.session] = pending
+        while pending and not self.budget.is_spent and time.monotonic() < until:
+            cases_left = sum(map(len, self.plan.values()))
+            number, case = pending.pop(0)
+            absent = [c for c in contenders if c not in started]
+            records = skipped(measuring, case, number, absent, "the worker could not be started")
             measurement = CaseMeasurement(
                 measuring=measuring,
                 case=case,
@@ -411,28 +424,31 @@ class _Execution:
                 workers=workers,
                 control=self.control,
                 reference=reference,
-                ceilings=ceilings,
+                ceilings=self.ceilings,
                 budget=self.budget,
                 cases_left=cases_left,
                 on_phase=partial(self.observer.phase, case.label),
             )
-            if self.budget.is_spent:
-                records = measurement.skip(
-                    contenders,
-                    f"the budget of {self.options.budget_seconds:.0f} s was used up;"
-                    " continue with --resume",
-                )
-            else:
-                absent = [c for c in contenders if c not in started]
-                present = [c for c in contenders if c in started]
-                records = measurement.skip(absent, "the worker could not be started")
-                records += measurement.run(present) if present else []
-            self.writer.append(records)
+            present = [c for c in contenders if c in started]
+            records += measurement.run(present) if present else []
             everything += records
-            self.observer.finish_case(records)
+            self._keep(records)
             if measurement.is_interrupted:
                 raise KeyboardInterrupt
         return everything
+
+    def _keep(self, records: Sequence[CaseRecord]) -> None:
+        self.writer.append(records)
+        self.observer.finish_case(records)
+
+    def _skip_rest(self, session: int) -> None:
+        """Say of what is left of a session that the budget did not reach it."""
+        measuring = replace(self.measuring, session=session)
+        reason = (
+            f"the budget of {self.options.budget_seconds:.0f} s was used up; continue with --resume"
+        )
+        for number, case in self.plan[session]:
+            self._keep(skipped(measuring, case, number, self.options.contenders, reason))
 
     def _check_sizes(
         self, records: Sequence[CaseRecord], ceilings: dict[str, CeilingRecord], session: int
