@@ -21,6 +21,7 @@ from msgspec.structs import replace as replace_record
 from speedmetal import __version__
 from speedmetal.bench import advice, environment
 from speedmetal.bench.frameworks.base import Settings
+from speedmetal.bench.operations import words
 from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
@@ -427,7 +428,7 @@ class _Execution:
                 ceilings=self.ceilings,
                 budget=self.budget,
                 cases_left=cases_left,
-                on_phase=partial(self.observer.phase, case.label),
+                on_phase=partial(self.observer.phase, words.case_in_words(case)),
             )
             present = [c for c in contenders if c in started]
             records += measurement.run(present) if present else []
