@@ -379,8 +379,8 @@ def test_every_step_before_the_first_case_is_named(speedmetal, tmp_path, monkeyp
         "starting workers",
         "measuring this machine's ceilings (kept for a day): numpy:cpu:eager",
         "measuring this machine's ceilings (kept for a day): plain copies and reads",
-        "ReLU / dim=64x64: making inputs and reference",
-        "ReLU / dim=64x64: proving numpy:cpu:eager",
+        "ReLU 64 x 64: making inputs and reference",
+        "ReLU 64 x 64: proving numpy:cpu:eager",
     ]
 
 
