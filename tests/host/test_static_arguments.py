@@ -176,7 +176,10 @@ def test_plans_are_bounded(monkeypatch):
         fill(a, n, grid=1)
         assert a[0] == n
     assert len(fill._launcher.plans) <= 3
-    assert len(fill._launcher.compiled) <= 5
+    compiled = fill._launcher.compiled
+    # One kernel stands under each of the variants that it serves, which processors differ in.
+    variants = len(next(iter(compiled.values())).metadata.variants)
+    assert len(compiled) < 4 + variants
 
 
 def test_keys_on_disk_tell_values_and_types_apart():

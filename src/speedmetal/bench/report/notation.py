@@ -99,7 +99,7 @@ def error(value: float | None) -> str:
     """An error, relative or absolute, with two digits.
 
     Example:
-        >>> error(1.25e-6), error(0.0)
+        >>> error(1.23e-6), error(0.0)
         ('1.2e-06', '0')
     """
     if value is None:
