@@ -274,33 +274,38 @@ def _ratios(pairs: Sequence[Sequence[tuple[CaseRecord, CaseRecord]]]) -> list[Ra
 
     What varies between sessions is estimated for all together, as three say little by themselves.
     """
-    logs = [[_log_ratios(*pair) for pair in members] for members in pairs]
-    single = {i for i, sessions in enumerate(logs) if len(sessions) == 1}
-    several = [i for i in range(len(logs)) if i not in single]
-    centres = statistics.moderate([_centre(tuple(logs[i])) for i in several])
-    found: dict[int, Ratio] = {i: _one_session(logs[i][0]) for i in single}
-    for i, centre in zip(several, centres, strict=True):
-        rounds = sum(len(session) for session in logs[i])
-        found[i] = statistics.ratio_of_centre(centre, rounds, len(logs[i]))
-    return [found[i] for i in range(len(logs))]
+    several = [members for members in pairs if len(members) > 1]
+    logs = [tuple(_log_ratios(*pair) for pair in members) for members in several]
+    centres = statistics.moderate([_centre(sessions) for sessions in logs])
+    over_sessions = iter(
+        statistics.ratio_of_centre(centre, sum(map(len, sessions)), len(sessions))
+        for centre, sessions in zip(centres, logs, strict=True)
+    )
+    return [
+        next(over_sessions) if len(members) > 1 else _paired_ratio(*_rounds_of(*members[0]))
+        for members in pairs
+    ]
 
 
 _Logs = tuple[float, ...]
 
 
 def _log_ratios(record: CaseRecord, against: CaseRecord) -> _Logs:
+    rounds = _rounds_of(record, against)
+    return tuple(float(value) for value in np.log(np.divide(*rounds)))
+
+
+def _rounds_of(
+    record: CaseRecord, against: CaseRecord
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     rounds = common_rounds(record, against)
     assert rounds is not None  # whoever asks has looked
-    return tuple(float(value) for value in np.log(np.divide(*rounds)))
+    return rounds
 
 
 @lru_cache(maxsize=8192)
 def _centre(sessions: tuple[_Logs, ...]) -> statistics.Centre:
     return statistics.centre_of(sessions)
-
-
-def _one_session(logs: _Logs) -> Ratio:
-    return _paired_ratio(tuple(np.exp(logs)), (1.0,) * len(logs))
 
 
 def _judge(

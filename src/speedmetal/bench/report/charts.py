@@ -25,6 +25,16 @@ _AXIS_ROOM = 58  # of every vertical axis, so that charts below one another stan
 FIT = "container"
 
 
+# What is told of a sample, wherever one is drawn.
+_SAMPLE_TIP = (
+    ("contender", "contender"),
+    ("session", "session"),
+    ("round", "round"),
+    ("timeText", "time of a call"),
+    ("relativeText", "of its median"),
+)
+
+
 def colour(name: str) -> str:
     """The name of a colour of the page's style sheet."""
     return f"var(--{name})"
@@ -233,13 +243,7 @@ def _spread(contenders: Sequence[str], x: Spec, back: str) -> Any:
         .encode(
             x=alt.X(**x),
             y=hidden,
-            tooltip=_tooltip(
-                ("contender", "contender"),
-                ("session", "session"),
-                ("round", "round"),
-                ("timeText", "time of a call"),
-                ("relativeText", "of its median"),
-            ),
+            tooltip=_tooltip(*_SAMPLE_TIP),
         )
     )
     medians = base.transform_filter("datum.kind === 'median'")
@@ -326,13 +330,7 @@ def _rounds(contenders: Sequence[str]) -> Any:
     line = base.mark_line(opacity=0.25, strokeWidth=1).encode(detail="series:N")
     points = base.mark_point(filled=True, size=16, opacity=0.8).encode(
         shape=_shape(contenders),
-        tooltip=_tooltip(
-            ("contender", "contender"),
-            ("session", "session"),
-            ("round", "round"),
-            ("timeText", "time of a call"),
-            ("relativeText", "of its median"),
-        ),
+        tooltip=_tooltip(*_SAMPLE_TIP),
     )
     starts = alt.Chart(_data("sessions")).encode(x=x)
     rules = starts.mark_rule(strokeDash=[4, 4], color=colour("soft"))

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import msgspec
 import numpy as np
-from markupsafe import Markup
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -23,6 +21,7 @@ from speedmetal.bench.report import notation
 from speedmetal.bench.report.console import STYLES, capture, plain_text
 from speedmetal.bench.report.figures import Row, figures_of
 from speedmetal.bench.report.options import Options
+from speedmetal.bench.report.templates import own_text, template
 from speedmetal.bench.store import Records
 
 # From as many runs on, their own scatter says what differs between runs of one version; of fewer,
@@ -30,7 +29,6 @@ from speedmetal.bench.store import Records
 MANY_RUNS = 6
 LEAST_DEVIATION = 1e-3  # of a logarithm; nobody's clock is better
 _BARS = "▁▂▃▄▅▆▇█"
-_PAGE = Path(__file__).with_name("page")
 
 
 @dataclass(frozen=True)
@@ -296,15 +294,8 @@ WIDTH, HEIGHT, EDGE = 260.0, 96.0, 8.0
 
 def render_html(history: History, title: str = "speedmetal history") -> str:
     """One page with a small picture for each series; it needs no network and no script."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(_PAGE),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = Markup((_PAGE / "report.css").read_text("utf-8"))  # noqa: S704 - a file of this package
-    return environment.get_template("history.html.j2").render(
+    css = own_text("report.css")
+    return template("history.html.j2").render(
         title=title,
         history=history,
         plots=[_plot(one, history.runs) for one in history.series],

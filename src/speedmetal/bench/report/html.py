@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import vl_convert
 from markupsafe import Markup
 
@@ -23,9 +21,9 @@ from speedmetal.bench.report.options import Options
 from speedmetal.bench.report.page_data import page_data
 from speedmetal.bench.report.sections import Section
 from speedmetal.bench.report.summary import Standing
+from speedmetal.bench.report.templates import own_text, template
 from speedmetal.bench.store import Records
 
-_PAGE = Path(__file__).with_name("page")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"  # all that the page's script uses
 SIZES = {
     "bytes": "bytes that must move (each input once, each output once)",
@@ -67,22 +65,15 @@ class RunView:
 def render(records: Records, options: Options) -> str:
     """The report as one HTML page that needs no network."""
     runs = figures_of(records, options)
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(_PAGE),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data = page_data(records, runs)
     specs = charts.specifications(data["contenders"])
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         title=options.title,
         views=[_view(records, run) for run in runs],
         bad_lines=sections.bad_lines(records),
         notation=notation,
-        css=_own_text("report.css"),
-        script=_own_text("report.js"),
+        css=own_text("report.css"),
+        script=own_text("report.js"),
         library=_library(),
         sizes=[(size, text) for size, text in SIZES.items() if data["sized"][size]],
         compared=any(row.ratio is not None for run in runs for row in run.rows),
@@ -104,10 +95,6 @@ def script_json(data: Any) -> Markup:
     for character, escape in _UNSAFE_IN_SCRIPT.items():
         text = text.replace(character, escape)
     return Markup(text)  # noqa: S704 - escaped above
-
-
-def _own_text(name: str) -> Markup:
-    return Markup((_PAGE / name).read_text("utf-8"))  # noqa: S704 - a file of this package
 
 
 def _library() -> Markup:
