@@ -52,7 +52,8 @@ class Reading:
             TWIN_SHARE * self.twin_seconds,
             UNFINISHED_FLOOR_SECONDS,
         )
-        return self.fresh_seconds - self.twin_seconds > limit
+        # A clock that runs backwards tells nothing here; the samples tell of the clock.
+        return self.fresh_seconds > 0 and self.fresh_seconds - self.twin_seconds > limit
 
     @property
     def failure(self) -> str:

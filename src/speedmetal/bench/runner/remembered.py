@@ -28,7 +28,8 @@ class Recall:
     """Times of calls on values never seen, and on values that were just seen.
 
     Waking a framework's threads takes now this long and now that, for no reason that belongs to a
-    value: both the least and the middle of the times must tell.
+    value: both the least and the middle of the times must tell. By a clock that stands still or
+    runs backwards nothing is told of memory; the samples tell of the clock.
     """
 
     new_seconds: Sequence[float]
@@ -37,7 +38,7 @@ class Recall:
     @property
     def is_remembered(self) -> bool:
         return all(
-            statistic(self.seen_seconds) < REMEMBERED_SHARE * statistic(self.new_seconds)
+            0 < statistic(self.seen_seconds) < REMEMBERED_SHARE * statistic(self.new_seconds)
             for statistic in (np.min, np.median)
         )
 

@@ -80,6 +80,15 @@ def test_remembered_results_are_quicker_at_least_and_in_the_middle() -> None:
     )
 
 
+@pytest.mark.parametrize("sign", [0, -1])
+def test_a_clock_that_does_not_go_forward_tells_nothing_of_results(sign: int) -> None:
+    """Proves that such a clock is left to the samples, which tell of the clock itself."""
+    new, seen = [sign * s for s in (3e-6, 3e-6, 3e-6)], [sign * s for s in (9e-6, 9e-6, 9e-6)]
+    assert Recall(new, seen).failure == ""
+    assert Recall(seen, new).failure == ""
+    assert Reading(sign * 1e-3, sign * 1e-6, sign * 9e-3).failure == ""
+
+
 def test_the_telling_part_of_a_large_result_has_its_nan() -> None:
     """Proves that the part that is compared is small, has the NaN, and is the same of both."""
     reference = np.zeros((1000, 1000))
