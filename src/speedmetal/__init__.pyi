@@ -17,6 +17,7 @@ from speedmetal.arrays.creation import ones as ones
 from speedmetal.arrays.creation import ones_like as ones_like
 from speedmetal.arrays.creation import zeros as zeros
 from speedmetal.arrays.creation import zeros_like as zeros_like
+from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
@@ -126,6 +127,7 @@ __all__ = [
     "erf",
     "erfc",
     "erfinv",
+    "eval",
     "exp",
     "exp10",
     "exp2",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -98,10 +98,10 @@ class DType(LanguageValue):
     def __call__(self, value: Any) -> Any:
         """Convert a number or an array of NumPy's to this type, with NumPy's rules.
 
-        Raises:
-            UserInputError: It is an array of a device.
+        An array of a device is converted as by its ``astype``.
         """
-        check_host_operands(self.name, (value,))
+        if array_function((value,)) is not None:
+            return value.astype(self)
         converted = np.asarray(value).astype(self.numpy)
         return converted if converted.ndim else converted[()]
 
@@ -141,23 +141,17 @@ class DType(LanguageValue):
         return (1 << (self.bits - self.is_signed)) - 1
 
 
-def check_host_operands(name: str, operands: Iterable[Any]) -> None:
-    """Refuse arrays of devices, which NumPy would take to the host and answer with its own.
+def array_function(operands: Iterable[Any]) -> Callable[..., Any] | None:
+    """What does functions of ``speedmetal`` on arrays of devices; None: no operand is one.
 
-    Args:
-        name: What was called, in ``speedmetal``.
-        operands: What it was given outside kernels.
-
-    Raises:
-        UserInputError: One of them is an array that refuses NumPy's functions.
+    It takes the function's name, its operands and its options. A class of arrays has it as
+    ``__speedmetal_function__``: the kernel language, whose words functions are, knows no arrays.
     """
     for operand in operands:
-        if getattr(operand, "__array_ufunc__", ...) is None:  # so an array says that it refuses
-            raise UserInputError(
-                f"sm.{name} outside kernels takes numbers and NumPy arrays, got an"
-                f" {type(operand).__name__}, which has no operations yet; call sm.{name} in a"
-                " kernel, or on the host with x.numpy()"
-            )
+        found: Callable[..., Any] | None = getattr(type(operand), "__speedmetal_function__", None)
+        if found is not None:
+            return found
+    return None
 
 
 def _dtype(name: str, short: str, kind: Kind, bits: int, scalar: Any = None) -> DType:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.copying import assign, assign_host, copy_elements, read_host, upload_elements
+from speedmetal.arrays.copying import (
+    assign_host,
+    can_convert,
+    copy_elements,
+    read_host,
+    upload_elements,
+)
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
+from speedmetal.arrays.graph import apply, peeked
 from speedmetal.arrays.indexing import Index, checked_index
-from speedmetal.arrays.strided import HostArray, Strided
+from speedmetal.arrays.lazy import Lazy
+from speedmetal.arrays.operators import Operators
+from speedmetal.arrays.pending import Step
+from speedmetal.arrays.printing import shown, summary_of
+from speedmetal.arrays.schedule import assign_lazily, before_write
+from speedmetal.arrays.shapes import complete_shape, extents_of
+from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
-from speedmetal.dtypes import as_dtype, find_dtype
+from speedmetal.dtypes import as_dtype, find_dtype, kind_rank
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.structure import CAST
 
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
 
-class Array(Strided):
+class Array(Operators, Lazy):
     """An array in the memory of a device.
 
     Arrays are made by :func:`speedmetal.array`, :func:`speedmetal.asarray`, ``zeros``, ``empty``
@@ -29,8 +43,9 @@ class Array(Strided):
     where possible, ``reshape`` give *views*, which share memory with the array and keep it alive;
     the memory is freed with its last view. ``strides`` are in **bytes**, as NumPy's.
 
-    Operators come with a later release; until then ``a.numpy()`` gives a NumPy array on the same
-    memory (on the CPU), and kernels take arrays as arguments.
+    Arithmetic is *lazy*: an operation makes no memory. What is computed elementwise becomes one
+    kernel when a value is asked for, by printing, converting, indexing, or :func:`speedmetal.eval`.
+    Arrays can be written to, and views share memory, as in NumPy.
 
     Example:
         >>> import speedmetal as sm
@@ -41,16 +56,24 @@ class Array(Strided):
         >>> a[:, ::-1].strides
         (12, -4)
         >>> a[0] = 0.0
-        >>> a.numpy().sum()
-        np.float32(15.0)
+        >>> 2 * a + 1
+        Array([[ 1.,  1.,  1.],
+               [ 9., 11., 13.]], dtype=float32, device='cpu')
     """
 
     __slots__ = ("__weakref__",)
 
-    # Comparison will be elementwise; like all objects of that kind, arrays have no hash.
+    # Comparison is elementwise; like all objects of that kind, arrays have no hash.
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
     # NumPy's functions would return NumPy arrays without a word.
     __array_ufunc__: ClassVar[None] = None
+
+    @staticmethod
+    def __speedmetal_function__(name: str, *operands: Any, **options: Any) -> Any:
+        """Do a function of ``speedmetal`` that is a word of the kernel language as well."""
+        from speedmetal.arrays.elementwise import function_named  # which makes arrays
+
+        return function_named(name)(*operands, **options)
 
     # --- What it is --------------------------------------------------------------------------
 
@@ -110,7 +133,9 @@ class Array(Strided):
             IndexError: An integer is outside, or there are too many.
             TypeError: Another kind of index.
         """
-        return self.with_elements(self.elements[index])
+        if self.pending is None:
+            return self.with_elements(self.elements[index])
+        return self._view(lambda elements: elements[index])
 
     def __setitem__(self, index: Index | tuple[Index, ...], value: Any) -> None:
         """Write a number or an array, broadcast to the place and converted to this dtype.
@@ -125,6 +150,7 @@ class Array(Strided):
             IndexError, TypeError: As for reading.
         """
         self._check_writable()
+        before_write(self)
         if self.is_sooner_on_host(self.buffer.size_bytes):
             if type(value) not in _PYTHONS_NUMBERS:
                 value = convert_on_host(self._host_value(value), self.layout.dtype)
@@ -132,9 +158,32 @@ class Array(Strided):
             return
         target = self.with_elements(self.elements[index])
         if isinstance(value, Array):
-            assign(target, value if value.device is self.device else value.to(self.device))
+            assign_lazily(target, value if value.device is self.device else value.to(self.device))
         else:
             assign_host(target, self._host_value(value))
+
+    def update(self, operation: str, other: Any) -> Array:
+        """Write the result of an operation on the array and another to the array itself.
+
+        Raises:
+            UserInputError: The result has another shape, or a dtype of another kind.
+        """
+        self._check_writable()
+        before_write(self)
+        result = apply(operation, self, other)
+        if result.shape != self.shape:
+            raise UserInputError(
+                f"the result of {operation} has shape {result.shape}, which an array of shape"
+                f" {self.shape} cannot hold in place; write x = x ... for a new array"
+            )
+        own, found = self.layout.dtype, result.layout.dtype
+        if kind_rank(found) > kind_rank(own) and not own.is_complex:
+            raise UserInputError(
+                f"{operation} of {own.name} gives {found.name}, which an array of {own.name} cannot"
+                " hold in place; write x = x ... for a new array"
+            )
+        assign_lazily(self, result)
+        return self
 
     def _host_value(self, value: Any) -> HostArray:
         """What is to be written, as a NumPy array; Python's numbers have this array's dtype."""
@@ -152,7 +201,12 @@ class Array(Strided):
     @property
     def T(self) -> Array:  # noqa: N802 - the array API's name
         """The view with the axes in reverse order."""
-        return self.with_elements(self.elements.transpose())
+        return self._view(lambda elements: elements.transpose())
+
+    def _view(self, step: Step, *, is_readonly: bool = False) -> Array:
+        view = self.viewed(step, is_readonly=is_readonly)
+        assert view is not None
+        return view
 
     def transpose(self, *axes: Any) -> Array:
         """The view whose axis ``k`` is this array's ``axes[k]``; if none are given, reversed.
@@ -163,7 +217,7 @@ class Array(Strided):
         if not axes or axes == (None,):
             return self.T
         order = tuple(axes[0]) if len(axes) == 1 and np.iterable(axes[0]) else axes
-        return self.with_elements(self.elements.transpose(order))
+        return self._view(lambda elements: elements.transpose(order))
 
     def reshape(self, *shape: Any, copy: bool | None = None) -> Array:
         """The same elements, in C order, in another shape; one extent may be -1.
@@ -177,9 +231,10 @@ class Array(Strided):
         """
         is_whole = len(shape) == 1 and type(shape[0]) is not int and np.iterable(shape[0])
         extents = tuple(shape[0]) if is_whole else shape
-        elements = None if copy else self.elements.reshape(extents)
-        if elements is not None:
-            return self.with_elements(elements)
+        extents = complete_shape(extents_of(extents, least=-1), self.shape)
+        view = None if copy else self.viewed(lambda elements: elements.reshape(extents))
+        if view is not None:
+            return view
         if copy is False:
             raise ValueError(
                 f"strides {self.strides} of shape {self.shape} allow no view of shape {extents};"
@@ -189,7 +244,7 @@ class Array(Strided):
 
     def broadcast_to(self, shape: int | tuple[int, ...]) -> Array:
         """The read-only view of this shape, in which axes of extent 1 are repeated."""
-        return self.with_elements(self.elements.broadcast_to(shape), is_readonly=True)
+        return self._view(lambda elements: elements.broadcast_to(shape), is_readonly=True)
 
     def view(self, dtype: Any) -> Array:
         """The same bytes as elements of another dtype of the same size.
@@ -237,7 +292,10 @@ class Array(Strided):
         wanted = as_dtype(dtype)
         if wanted is self.layout.dtype:
             return self.copy() if copy else self
-        return copy_elements(self, wanted)
+        if not can_convert(self, wanted):
+            return copy_elements(self, wanted)
+        result: Array = apply(CAST, self, dtype=wanted)
+        return result
 
     def to(self, device: str | Device) -> Array:
         """The array on a device: itself where it is there already, else a copy."""
@@ -255,7 +313,7 @@ class Array(Strided):
                 f"expected an array of one element, got shape {self.shape};"
                 " take an element with a[i].item()"
             )
-        element = self.numpy().reshape(())[()]
+        element = read_host(peeked(self)).reshape(())[()]
         if self.layout.dtype.is_float:  # bfloat16's own `item` gives no Python number
             return float(element)
         number: bool | int | complex = element.item()
@@ -263,7 +321,7 @@ class Array(Strided):
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
-        host = self.numpy()
+        host = read_host(peeked(self))
         wide = np.float64 if self.layout.dtype.is_float else host.dtype
         return host.astype(wide, copy=False).tolist()
 
@@ -304,7 +362,7 @@ class Array(Strided):
         return (self[position] for position in range(self.shape[0]))
 
     def __repr__(self) -> str:
-        body = np.array2string(self.numpy(), separator=", ", prefix="Array(")
+        body = np.array2string(shown(self), separator=", ", prefix="Array(", **summary_of(self))
         shape = "" if self.size else f"shape={self.shape}, "
         return f"Array({body}, {shape}dtype={self.layout.dtype}, device={self.device.name!r})"
 
@@ -377,25 +435,3 @@ def _restore_array(content: bytes, dtype: str, shape: tuple[int, ...], device: s
     """An array from the bytes, dtype, shape and device that pickling wrote down."""
     host = np.frombuffer(content, find_dtype(dtype).numpy).reshape(shape)
     return upload(host, find_device(device))
-
-
-def _refuse_operator(symbol: str) -> Callable[..., Any]:
-    def method(_: Array, *_operands: Any) -> Any:
-        raise TypeError(
-            f"sm.Array has no operator {symbol} yet; compute with a kernel, or on NumPy arrays:"
-            " a.numpy()"
-        )
-
-    return method
-
-
-_OPERATORS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
-    "matmul": "@", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
-}  # fmt: skip
-_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_UNARY = {"neg": "-", "pos": "+", "invert": "~", "abs": "abs()"}
-for _name, _symbol in (_OPERATORS | _COMPARISONS | _UNARY).items():
-    setattr(Array, f"__{_name}__", _refuse_operator(_symbol))
-for _name, _symbol in _OPERATORS.items():
-    setattr(Array, f"__r{_name}__", _refuse_operator(_symbol))

@@ -7,16 +7,14 @@ but for what is so small that the host, where it shares the memory, is done befo
 
 from __future__ import annotations
 
-import math
 from typing import TypeVar
 
 import numpy as np
 
 from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.layout import Layout, collapse_axes
+from speedmetal.arrays.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.strided import HostArray, Strided
-from speedmetal.backends.cpu.address import address_of
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import (
     DType,
@@ -64,7 +62,7 @@ def assign(target: Strided, source: Strided) -> None:
     if target.is_sooner_on_host(source.elements.nbytes):
         target.on_host()[...] = convert_on_host(source.on_host(), dtype)
         return
-    if not _can_convert(source, dtype):
+    if not can_convert(source, dtype):
         source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
         source = copy_elements(source)
@@ -73,8 +71,8 @@ def assign(target: Strided, source: Strided) -> None:
     # With its first use: what starts without a copy must not wait for it.
     from speedmetal.arrays.kernels.copy import copy
 
-    to, of = _in_order_of_memory(target.elements, source.elements)
-    copy(target.with_elements(to), source.with_elements(of), grid=_grid(to.shape), debug=0)
+    to, of = in_order_of_memory(target.elements, source.elements)
+    copy(target.with_elements(to), source.with_elements(of), grid=grid_of(to.shape), debug=0)
 
 
 def assign_host(target: Strided, host: HostArray) -> None:
@@ -108,8 +106,8 @@ def _fill(target: Strided, value: HostArray) -> None:
         target, value = _view_as(target, bits), value.view(bits.numpy)
     from speedmetal.arrays.kernels.copy import fill  # as above
 
-    (place,) = _in_order_of_memory(target.elements)
-    fill(target.with_elements(place), value[()], grid=_grid(place.shape), debug=0)
+    (place,) = in_order_of_memory(target.elements)
+    fill(target.with_elements(place), value[()], grid=grid_of(place.shape), debug=0)
 
 
 def copy_elements(source: _Array, dtype: DType | None = None) -> _Array:
@@ -121,7 +119,7 @@ def copy_elements(source: _Array, dtype: DType | None = None) -> _Array:
     return fresh
 
 
-def _can_convert(source: Strided, dtype: DType) -> bool:
+def can_convert(source: Strided, dtype: DType) -> bool:
     """Whether a kernel can: not where one of two dtypes is float64, and the target has none."""
     dtypes = (source.elements.dtype, dtype)
     return dtypes[0] is dtype or float64 not in dtypes or source.layout.device.target.has_float64
@@ -149,44 +147,15 @@ def _broadcast(source: Strided, shape: Shape) -> Strided:
     return source.with_elements(elements.broadcast_to(shape))
 
 
+def reads_before_writing(target: Strided, source: Strided) -> bool:
+    """Whether each element, broadcast to the target's shape, is read before it is written to."""
+    return not _may_overlap(target, _broadcast(source, target.elements.shape))
+
+
 def _may_overlap(target: Strided, source: Strided) -> bool:
     """Whether an element may be written before it is read."""
-    distance = _distance(target, source)
-    if distance is None:
-        return False
-    place, other = target.elements, source.elements
-    other = Layout(other.dtype, other.shape, other.strides, other.offset + distance)
-    return place != other and place.overlaps(other)
-
-
-def _distance(target: Strided, source: Strided) -> int | None:
-    """From the beginning of one buffer to that of the other, in bytes; None: never one memory.
-
-    Two arrays that share memory with NumPy's may have two buffers over the same bytes.
-    """
-    if target.buffer is source.buffer:
-        return 0
-    one, other = target.buffer.host, source.buffer.host
-    return None if one is None or other is None else address_of(other) - address_of(one)
-
-
-def _in_order_of_memory(target: Layout, *others: Layout) -> tuple[Layout, ...]:
-    """Layouts of one shape with axes sorted as the target's elements lie, as few as possible.
-
-    Elements next to each other in the target have their threads next to each other.
-    """
-    strides = target.strides
-    order = sorted(range(target.ndim), key=lambda axis: -abs(strides[axis]))
-    backward = [place for place, axis in enumerate(order) if strides[axis] < 0]
-    sorted_ = [layout.transpose(order).flip(backward) for layout in (target, *others)]
-    merged = collapse_axes(*sorted_)
-    return merged if merged[0].shape else tuple(layout.expand_dims(0) for layout in merged)
-
-
-def _grid(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A thread for each element, as the kernels number them."""
-    outer = (math.prod(shape[:-2]),) if len(shape) > 2 else ()
-    return (*reversed(shape[-2:]), *outer)
+    other = target.seen_from(source)
+    return other is not None and target.elements != other and target.elements.overlaps(other)
 
 
 # --- Between host and device ---------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Strided(DeviceArray):
     @classmethod
     def allocate(cls, shape: tuple[int, ...], dtype: DType, device: Device) -> Self:
         """New memory of undefined content, in C order."""
-        elements, layout, size_bytes = _fresh(shape, dtype, device)
+        elements, layout, size_bytes = fresh_layout(shape, dtype, device)
         return cls(device.allocate(size_bytes), elements, layout)
 
     @classmethod
@@ -65,13 +65,31 @@ class Strided(DeviceArray):
         assert buffer.host is not None
         offset = address_of(host) - address_of(buffer.host)
         elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
-        return cls(buffer, elements, _launch_layout(elements, device, not host.flags.writeable))
+        return cls(buffer, elements, launch_layout_of(elements, device, not host.flags.writeable))
 
     def with_elements(self, elements: Layout, *, is_readonly: bool = False) -> Self:
         """Other elements of the same buffer; read-only where these are, or if it is asked for."""
         own = self.layout
-        layout = _launch_layout(elements, own.device, is_readonly or own.is_readonly)
+        layout = launch_layout_of(elements, own.device, is_readonly or own.is_readonly)
         return type(self)(self.buffer, elements, layout)
+
+    def seen_from(self, other: Strided) -> Layout | None:
+        """Another array's elements as they lie in this one's buffer; None: it is other memory.
+
+        Arrays that share memory with NumPy's may have two buffers over the same bytes.
+        """
+        place = other.elements
+        if self.buffer is other.buffer:
+            return place
+        if not (self.buffer.is_shared and other.buffer.is_shared):
+            return None
+        distance = other.buffer.address - self.buffer.address
+        return Layout(place.dtype, place.shape, place.strides, place.offset + distance)
+
+    def shares_bytes(self, other: Strided) -> bool:
+        """Whether both have a byte in common, as far as that can be told in a short time."""
+        place = self.seen_from(other)
+        return place is not None and self.elements.overlaps(place)
 
     @property
     def is_shared(self) -> bool:
@@ -105,14 +123,14 @@ class Strided(DeviceArray):
         return np.ndarray(e.shape, e.dtype.numpy, content.data, offset, e.strides)
 
 
-def _launch_layout(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
+def launch_layout_of(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
     return launch_layout(elements.dtype, elements.shape, elements.strides, device, is_readonly)
 
 
 @lru_cache(maxsize=1024)
-def _fresh(
+def fresh_layout(
     shape: tuple[int, ...], dtype: DType, device: Device
 ) -> tuple[Layout, LaunchLayout, int]:
     """All about new memory but the memory: it costs a third of a small allocation."""
     elements = Layout.c_contiguous(dtype, shape)
-    return elements, _launch_layout(elements, device, is_readonly=False), elements.nbytes
+    return elements, launch_layout_of(elements, device, is_readonly=False), elements.nbytes

@@ -146,6 +146,10 @@ class DeviceArray:
     address: Address
     layout: LaunchLayout
 
+    def before_write(self) -> bool:
+        """Prepare for a kernel that writes to it; whether anything was computed for that."""
+        return False
+
 
 # Arrays of the same layout share one object, so that a launch compares and hashes layouts in no
 # time. A layout that was forgotten here costs the next launch a little more, nothing else.

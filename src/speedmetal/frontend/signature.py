@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import types
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -101,17 +100,17 @@ class ExpressionArgument:
         return f"{self.structure.dtype.short}[{axes}]/{self.structure.operation}"
 
 
-class TypedArgument(ABC):
-    """What is no array, number or record, and says itself what it is as an argument."""
+Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument | ExpressionArgument
+
+
+class TypedArgument:
+    """What says itself what it is as an argument."""
 
     __slots__ = ()
 
-    @abstractmethod
-    def argument_type(self) -> ExpressionArgument:
+    def argument_type(self) -> Argument:
         """Its type, which stays the same between launches with the same key."""
-
-
-Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument | ExpressionArgument
+        raise NotImplementedError
 
 
 def with_article(name: str) -> str:
@@ -292,7 +291,7 @@ def argument_type(value: Any, numbers: Numbers) -> Argument:
         cls = None if type(value) is tuple else type(value)
         return TupleArgument(items, cls, keywords_of(value))
     if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "strides"):
-        return _array(value)
+        return array_argument(value)
     if _is_static(value):
         return StaticArgument(dtypes.from_numpy(value) if isinstance(value, np.dtype) else value)
     if is_dataclass(type(value)):
@@ -361,7 +360,8 @@ def literal_dtype(value: complex, default_float: DType) -> DType:
     return dtypes.complex64 if isinstance(value, complex) else default_float
 
 
-def _array(value: Any) -> ArrayArgument:
+def array_argument(value: Any) -> ArrayArgument:
+    """The type of what has ``dtype``, ``shape`` and ``strides``, as an array in memory."""
     dtype = value.dtype
     known = dtype if isinstance(dtype, DType) else dtypes.from_numpy(dtype)
     return ArrayArgument(ArrayType(known, len(value.shape), unit_axis(value, known.itemsize)))

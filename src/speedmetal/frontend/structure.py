@@ -26,6 +26,22 @@ NUMBER = "number"
 CAST = "cast"
 """The operation of a conversion."""
 
+_COSTS = {
+    **dict.fromkeys((LEAF, NUMBER), 0),
+    **dict.fromkeys(
+        (
+            *(CAST, "add", "subtract", "multiply", "negate", "abs", "minimum", "maximum", "where"),
+            *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"),
+            *("bit_and", "bit_or", "bit_xor", "invert", "shift_left", "shift_right", "copysign"),
+            *("floor", "ceil", "trunc", "rint", "fma", "sign", "clamp", "fmin", "fmax"),
+        ),
+        1,
+    ),
+    **dict.fromkeys(("divide", "sqrt", "rsqrt"), 4),
+}
+_OTHER_COST = 16
+_GREATEST_COST = 1 << 20
+
 LeafNumbers = tuple[int, ...]
 """Which leaves of a node its child's leaves are."""
 
@@ -42,10 +58,15 @@ class Structure:
         maps: For each of them, which of this node's leaves the child's are.
         dtype: Of the result.
         leaf_types: Of the leaves; their number is that of the leaves.
+        cost: About how many additions take as long; what is computed twice counts twice.
         digest: The same text for the same structure in every process.
     """
 
-    __slots__ = ("__weakref__", "children", "digest", "dtype", "leaf_types", "maps", "operation")
+    cost: int
+
+    __slots__ = (
+        *("__weakref__", "children", "cost", "digest", "dtype", "leaf_types", "maps", "operation"),
+    )
 
     def __init__(
         self,
@@ -60,6 +81,8 @@ class Structure:
         self.maps = maps
         self.dtype = dtype
         self.leaf_types = leaf_types
+        own = _COSTS.get(operation, _OTHER_COST)
+        self.cost = min(own + sum(child.cost for child in children), _GREATEST_COST)
         parts = [operation, dtype.name, repr(maps), *(child.digest for child in children)]
         self.digest: str = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 

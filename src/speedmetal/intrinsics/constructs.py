@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.common.records import record
-from speedmetal.dtypes import LanguageValue, as_dtype, check_host_operands
+from speedmetal.dtypes import LanguageValue, array_function, as_dtype
 from speedmetal.errors import UserInputError
 
 
@@ -54,17 +54,19 @@ class Construct(LanguageValue):
         return "\n".join((*self.calls, "", self.meaning))
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the construct outside a kernel, on numbers and NumPy arrays.
+        """Call the construct outside a kernel, on numbers, NumPy arrays and arrays of devices.
 
         Raises:
-            UserInputError: It has a meaning inside kernels alone, or is given an array of a device.
+            UserInputError: It has a meaning inside kernels alone.
         """
         if self.host is None:
             raise UserInputError(
                 f"sm.{self.name} works only inside a kernel: call it in a function decorated with"
                 " @sm.kernel, or in one that such a function calls"
             )
-        check_host_operands(self.name, (*arguments, *options.values()))
+        function = array_function((*arguments, *options.values()))
+        if function is not None:
+            return function(self.name, *arguments, **options)
         return self.host(*arguments, **options)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from speedmetal.common.records import field, record
 from speedmetal.common.target_names import TARGETS
-from speedmetal.dtypes import DType, Kind, LanguageValue, check_host_operands
+from speedmetal.dtypes import DType, Kind, LanguageValue, array_function
 
 
 class IntrinsicKind(enum.Enum):
@@ -178,11 +178,14 @@ class Intrinsic(LanguageValue):
         return f"{self.calls[0]}\n\n{self.meaning}"
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the reference, outside a kernel, on numbers and NumPy arrays.
+        """Call it outside a kernel: on an array of a device the lazy operation, else the reference,
+        on numbers and NumPy arrays.
 
         Raises:
-            UserInputError: It has a meaning inside kernels alone, or is given an array of a device.
+            UserInputError: It has a meaning inside kernels alone.
         """
         if self.kind is IntrinsicKind.MATH:
-            check_host_operands(self.name, arguments)
+            function = array_function(arguments)
+            if function is not None:
+                return function(self.name, *arguments, **options)
         return self.reference(*arguments, **options)

@@ -8,7 +8,7 @@ from the leaves; see :mod:`speedmetal.frontend.elements`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -222,15 +222,52 @@ def _number(operation: str, value: Any, others: Sequence[DType]) -> Expression:
         UserInputError: It is no number, or the type does not hold it.
     """
     dtype = _number_type(operation, value, others)
-    if dtype.is_integer and not dtype.minimum <= int(value) <= dtype.maximum:
+    packed = packer(operation, dtype)(value)
+    return Expression(structure.leaf(dtype, NUMBER), (Number(packed),), ())
+
+
+def packer(operation: str, dtype: DType) -> Callable[[Any], Any]:
+    """What makes of a Python or NumPy number one of a type, as a launch packs it.
+
+    The function raises UserInputError where an integer type does not hold the number.
+
+    Args:
+        operation: For the message.
+        dtype: The type.
+    """
+    if dtype.is_integer:
+        return lambda value: _checked(operation, dtype, int(value))
+    if dtype is dtypes.float32 or dtype is dtypes.float64:
+        return _PACK_FLOAT[dtype.name]
+    return lambda value: _rounded(dtype, value)
+
+
+def _checked(operation: str, dtype: DType, value: int) -> int:
+    if not dtype.minimum <= value <= dtype.maximum:
         raise UserInputError(
             f"{operation}: the number {value} does not fit into {dtype.name}; convert the other"
             " operand to a wider type"
         )
+    return value
+
+
+def _rounded(dtype: DType, value: Any) -> Any:
     with np.errstate(over="ignore"):  # a float too large for its type is an infinity
-        rounded = dtype.numpy.type(value)
-    packed = bfloat16_bits(rounded) if dtype is dtypes.bfloat16 else rounded.item()
-    return Expression(structure.leaf(dtype, NUMBER), (Number(packed),), ())
+        number = dtype.numpy.type(value)
+    return bfloat16_bits(number) if dtype is dtypes.bfloat16 else number.item()
+
+
+_GREATEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+
+def _pack_float32(value: Any) -> Any:
+    # What is packed is rounded; a number of Python's need not be before.
+    if type(value) is float and -_GREATEST_FLOAT32 <= value <= _GREATEST_FLOAT32:
+        return value
+    return _rounded(dtypes.float32, value)
+
+
+_PACK_FLOAT: dict[str, Callable[[Any], Any]] = {"float32": _pack_float32, "float64": float}
 
 
 def _number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
@@ -269,7 +306,7 @@ def placed_leaves(expression: Expression) -> list[PlacedLeaf]:
     return placed
 
 
-def shared_memory(expression: Expression) -> tuple[int, ...]:
+def shared_memory(expression: Any) -> tuple[int, ...]:
     """For each leaf the first one that lies in the same piece of memory, where that may matter.
 
     Views of one array are one piece. Kernels of few leaves are the same whether they are or not.

@@ -21,6 +21,7 @@ from speedmetal.launch.arguments import mixed_signature, stated_types
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
 from speedmetal.launch.modes import check_debug_level
 from speedmetal.launch.parameters import parameters_of
+from speedmetal.launch.plan import Plan
 
 
 @record
@@ -158,6 +159,10 @@ class Kernel:
         except LaunchError:
             self._check_receiver(bound)
             raise
+
+    def prepare(self, *arguments: Any, grid: Any) -> Plan:
+        """The plan of a launch that is not made; see :meth:`Launcher.prepare`."""
+        return self._launcher.prepare(arguments, grid)
 
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None

@@ -10,15 +10,29 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from speedmetal.backends.device import BuildOptions, Device, Launch, Sizes, entered_devices
+from speedmetal.backends.device import (
+    BuildOptions,
+    Device,
+    DeviceArray,
+    Launch,
+    Sizes,
+    entered_devices,
+)
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device
 from speedmetal.common.records import replace
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
-from speedmetal.errors import LaunchError
-from speedmetal.frontend.signature import Argument
-from speedmetal.launch.arguments import bind, check_writable, device_among, flatten
+from speedmetal.errors import CompileError, LaunchError
+from speedmetal.frontend.signature import Argument, ExpressionArgument, all_leaves
+from speedmetal.launch.arguments import (
+    BoundArguments,
+    Named,
+    bind,
+    check_writable,
+    device_among,
+    flatten,
+)
 from speedmetal.launch.geometry import LaunchGeometry, resolve_geometry
 from speedmetal.launch.modes import (
     check_debug_level,
@@ -27,14 +41,16 @@ from speedmetal.launch.modes import (
     stated_math_mode,
 )
 from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
-from speedmetal.launch.readers import READERS, reader_for
+from speedmetal.launch.readers import READERS, read_argument, reader_for
 from speedmetal.launch.threadgroup_memory import memory_check
+from speedmetal.launch.waiting import WAITING
 
 # CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
 _debug_level = stated_debug_level
 _math_mode = stated_math_mode
 _entered_devices = entered_devices
 _readers = READERS
+_waiting = WAITING
 
 _PLANS_KEPT = 1024
 """Plans of one kernel; beyond them all are forgotten, which costs each the time of one check."""
@@ -53,9 +69,13 @@ class Launcher:
         source: What it is compiled from.
         names: Of its parameters.
         debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
+
+    Attributes:
+        in_memory: The parameters that it writes to, of which lazy arrays were given: they are
+            computed before a launch.
     """
 
-    __slots__ = ("_debug", "_state", "compiled", "names", "plans", "source")
+    __slots__ = ("_debug", "_state", "compiled", "in_memory", "names", "plans", "source")
 
     def __init__(
         self, source: KernelSource, names: Sequence[str], *, debug: int | None = None
@@ -64,6 +84,7 @@ class Launcher:
         self.names = names
         self._debug = debug
         self._state = source.state()
+        self.in_memory: frozenset[str] = frozenset()
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.compiled: dict[
             tuple[Device, Specialisation, BuildOptions], pipeline.CompiledKernel
@@ -75,7 +96,7 @@ class Launcher:
         return any(map(operator.is_not, self.source.state(), self._state))
 
     # In one piece, because each call of a function costs a fortieth of the launch.
-    def launch(
+    def launch(  # noqa: C901
         self,
         arguments: Sequence[Any],
         grid: Any,
@@ -106,6 +127,8 @@ class Launcher:
                 debug = self._debug
         elif type(debug) is not int:  # True is no level, though it equals 1
             debug = check_debug_level(debug)
+        if self.in_memory:
+            self._make_memory(arguments)
         key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
         if type(grid) is not int or groups is not None or threads is not None:
             # 1 == 1.0 == True, but only one of them is a size.
@@ -124,10 +147,31 @@ class Launcher:
             plan = None
         if plan is None or not is_current(plan):
             plan = self._make_plan(key, values, arguments, (grid, groups, threads), debug, device)
+        if plan.written and _waiting and self._before_write(plan, arguments):
+            self.launch(arguments, grid, groups, threads, debug, device)  # of what they are now
+            return
         if plan.is_plain:
             plan.run(values)
         else:
             run_with_care(plan, values)
+
+    def prepare(self, arguments: Sequence[Any], grid: Any) -> Plan:
+        """The plan of a launch that is not made: for those who keep plans themselves.
+
+        Args:
+            arguments: One for each parameter, on one device.
+            grid: As for :meth:`launch`; the level of debugging is 0.
+        """
+        key: list[Any] = [grid, 0, None, _entered_devices.get(), _math_mode.get()]
+        key += (_kinds(grid), None, _kinds(None), None, _kinds(None))
+        values: list[Any] = [0]
+        for argument in arguments:
+            kind = type(argument)
+            (_readers.get(kind) or reader_for(kind))(argument, key, values)
+        plan = self.plans.get(tuple(key))
+        if plan is None or not is_current(plan):
+            plan = self._make_plan(key, values, arguments, (grid, None, None), 0, None)
+        return plan
 
     def compile(
         self, device: Device, signature: tuple[Argument, ...], debug: int | None
@@ -144,7 +188,7 @@ class Launcher:
 
     def _make_plan(
         self,
-        key: list[Any],
+        key: list[Any] | None,
         values: list[Any],
         arguments: Sequence[Any],
         stated_sizes: tuple[Any, Any, Any],
@@ -166,7 +210,12 @@ class Launcher:
         index_type = index_type_for(max(*geometry.grid, bound.largest))
         specialisation = Specialisation(self.source, bound.signature, level, index_type)
         variant = device.variant_for(geometry.grid, geometry.threads)
-        compiled = self._compile(device, specialisation, variant)
+        try:
+            compiled = self._compile(device, specialisation, variant)
+        except CompileError:
+            if not _has_lazy(items, bound):
+                raise
+            return self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
         metadata = compiled.metadata
         sizes = self._sizes(device, compiled, geometry)
         check_writable(name, bound, metadata.written)
@@ -176,9 +225,56 @@ class Launcher:
         lengths, memory = memory_check(name, metadata, device, sizes.threads, shapes, values[1:])
         parameters = tuple(leaf.parameter for leaf in bound.leaves)
         launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
-        return self._remember_plan(key, plan_for(device, compiled, launch, memory))
+        written = _places(items, [bound.leaves[number].value for number in metadata.written])
+        return self._remember_plan(key, plan_for(device, compiled, launch, memory, written))
 
-    def _remember_plan(self, key: list[Any], plan: Plan) -> Plan:
+    # --- Lazy arrays among the arguments -------------------------------------------------------
+
+    def _before_write(self, plan: Plan, arguments: Sequence[Any]) -> bool:
+        """Let lazy arrays read what a launch will write to; whether any had to be computed."""
+        items = flatten(self.names, arguments)
+        computed = [items[place][1].before_write() for place in plan.written]
+        return any(computed)
+
+    def _make_memory(self, arguments: Sequence[Any]) -> None:
+        for name, item in flatten(self.names, arguments):
+            if name in self.in_memory and isinstance(item, DeviceArray):
+                _ = item.address  # which is made for who asks
+
+    def _plan_of_memory(
+        self,
+        values: list[Any],
+        arguments: Sequence[Any],
+        stated_sizes: tuple[Any, Any, Any],
+        debug: int | None,
+        device: str | Device | None,
+    ) -> Plan:
+        """The plan for arguments in memory, where the kernel does not take expressions.
+
+        Args:
+            values: Of the launch; those of the arrays in memory take their place.
+            arguments: As for :meth:`launch`, as what follows.
+            stated_sizes: Grid, groups and threads.
+            debug: The level.
+            device: Where to run.
+
+        Raises:
+            CompileError: It does not take these either.
+        """
+        items = flatten(self.names, arguments)
+        for _, item in items:
+            if isinstance(item, DeviceArray):
+                _ = item.address  # which is made for who asks
+        del values[1:]
+        for argument in arguments:
+            read_argument(argument, [], values)
+        plan = self._make_plan(None, values, arguments, stated_sizes, debug, device)
+        self.in_memory |= {items[place][0] for place in plan.written}
+        return plan
+
+    def _remember_plan(self, key: list[Any] | None, plan: Plan) -> Plan:
+        if key is None:
+            return plan
         if len(self.plans) >= _PLANS_KEPT:
             self.plans.clear()
         self.plans[tuple(key)] = plan
@@ -221,6 +317,20 @@ class Launcher:
             if level is not None:
                 return check_debug_level(level)
         return environment_debug()
+
+
+def _has_lazy(items: Sequence[Named], bound: BoundArguments) -> bool:
+    """Whether an array was given whose memory is not made."""
+    return any(
+        isinstance(kind, ExpressionArgument) and isinstance(item, DeviceArray)
+        for (_, item), kind in zip(items, all_leaves(bound.signature), strict=True)
+    )
+
+
+def _places(items: Sequence[Named], arrays: Sequence[Any]) -> tuple[int, ...]:
+    """Where these arrays of ours are among the arguments."""
+    wanted = {id(array) for array in arrays if isinstance(array, DeviceArray)}
+    return tuple(place for place, (_, item) in enumerate(items) if id(item) in wanted)
 
 
 def _without_list(size: Any) -> Any:

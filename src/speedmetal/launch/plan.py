@@ -26,6 +26,8 @@ class Plan:
         sites: What the kernel may report, if anything.
         memory: What to check of each launch's numbers, if anything.
         is_plain: Whether a launch needs neither ``sites`` nor ``memory``.
+        written: The places of the arrays that the kernel writes to, among the arguments without
+            tuples and records.
     """
 
     device: Device
@@ -35,6 +37,7 @@ class Plan:
     sites: ReportSites | None
     memory: MemoryCheck | None
     is_plain: bool
+    written: tuple[int, ...] = ()
 
 
 def is_current(plan: Plan) -> bool:
@@ -52,7 +55,11 @@ def is_current(plan: Plan) -> bool:
 
 
 def plan_for(
-    device: Device, compiled: CompiledKernel, launch: Launch, memory: MemoryCheck | None
+    device: Device,
+    compiled: CompiledKernel,
+    launch: Launch,
+    memory: MemoryCheck | None,
+    written: tuple[int, ...],
 ) -> Plan:
     """The plan for launches of a compiled kernel with such sizes and shapes."""
     sites = compiled.metadata.sites or None
@@ -63,6 +70,7 @@ def plan_for(
         sites,
         memory,
         is_plain=sites is None and memory is None,
+        written=written,
     )
 
 

@@ -75,6 +75,11 @@ def _read_partial(argument: Any, key: list[Any], values: list[Any]) -> None:
 
 def _read_expression(argument: Expression, key: list[Any], values: list[Any]) -> None:
     key += (argument.structure, argument.shape)
+    read_leaves(argument, key, values)
+
+
+def read_leaves(argument: Any, key: list[Any], values: list[Any]) -> None:
+    """Read what an expression is computed from; ``argument`` has them as its ``leaves``."""
     if len(argument.leaves) > FEW_LEAVES:
         key.append(shared_memory(argument))
     for leaf in argument.leaves:
@@ -118,7 +123,8 @@ def reader_for(kind: type) -> Reader:
     """The reader of a type; remembered."""
     reader: Reader
     if issubclass(kind, DeviceArray):
-        reader = _read_array
+        known = (READERS[base] for base in kind.__mro__ if base in READERS)
+        reader = next(known, _read_array)
     elif issubclass(kind, Expression):
         reader = _read_expression
     elif issubclass(kind, np.ndarray):

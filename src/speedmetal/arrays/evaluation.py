@@ -1,0 +1,50 @@
+"""Asking for values: :func:`eval`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speedmetal.arrays import schedule
+from speedmetal.arrays.array import Array
+from speedmetal.errors import UserInputError
+from speedmetal.frontend.signature import with_article
+
+
+def eval(*arrays: Any) -> None:  # noqa: A001 - MLX's name for it, and everybody's
+    """Compute lazy arrays now, together: what they share is computed once.
+
+    On the CPU they are computed at return, on GPUs it has been asked for.
+
+    Args:
+        arrays: Arrays, or lists, tuples and dictionaries of them.
+
+    Raises:
+        UserInputError: Something else was given.
+        DeviceError: There is not enough memory; the arrays stay lazy.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> x = sm.arange(4)
+        >>> y, z = x + 1, x * x
+        >>> sm.eval(y, z)
+        >>> y
+        Array([1, 2, 3, 4], dtype=int32, device='cpu')
+    """
+    schedule.evaluate(_flat(arrays))
+
+
+def _flat(items: Any) -> list[Array]:
+    found: list[Array] = []
+    for item in items:
+        if isinstance(item, Array):
+            found.append(item)
+        elif isinstance(item, dict):
+            found += _flat(item.values())
+        elif isinstance(item, list | tuple):
+            found += _flat(item)
+        else:
+            raise UserInputError(
+                f"eval takes arrays and lists, tuples and dictionaries of them, got"
+                f" {with_article(type(item).__name__)}"
+            )
+    return found

@@ -1,0 +1,358 @@
+"""Elementwise operations on arrays, which make no memory: the nodes of the graph.
+
+A node costs one look-up: what an operation makes of operands of these structures and layouts is a
+:class:`_Recipe`, found once. The operands' leaves are joined, so that a node knows what it is
+computed from, and nothing in between is kept.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from speedmetal.arrays import schedule
+from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.lazy import Lazy, lazy_array
+from speedmetal.arrays.pending import View, note
+from speedmetal.arrays.placement import layout_of_result
+from speedmetal.arrays.strided import launch_layout_of
+from speedmetal.backends.device import Device, LaunchLayout
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType, from_numpy
+from speedmetal.errors import UserInputError
+from speedmetal.frontend.signature import int_type, with_article
+from speedmetal.frontend.structure import CAST, Structure, ordered_nodes
+from speedmetal.launch.expressions import Expression, Number, combine, of_array, packer
+
+MOST_NODES = 128
+"""Operations of one kernel. Beyond, compiling takes longer than what is saved."""
+MOST_ARRAYS = 24
+"""Arrays that one kernel reads: Metal binds 31 buffers, one of which is the result's."""
+MOST_LEAVES = 96
+MOST_CALLS = 16
+"""Calls that may wait for each other."""
+
+_RECIPES_KEPT = 8192
+_PYTHONS_LEAST, _PYTHONS_GREATEST = -(2**31), 2**31 - 1
+
+
+@record(eq=False)
+class _Recipe:
+    """What an operation makes of operands of certain structures and layouts.
+
+    Args:
+        array: The class of the result.
+        structure: Of the result.
+        layout: Of the result, for launches.
+        elements: The same as the arithmetic of views.
+        packers: For each leaf that is a number, its place and what makes its value of Python's.
+        fits: Whether one kernel does it well.
+    """
+
+    array: type[Any]
+    structure: Structure
+    layout: LaunchLayout
+    elements: Layout
+    packers: tuple[tuple[int, Any], ...]
+    fits: bool
+
+
+_recipes: dict[tuple[Any, ...], _Recipe] = {}
+_COSTLY_FROM = schedule.COSTLY_FROM
+_ref = weakref.ref
+_new = object.__new__
+
+
+def binary(operation: str, left: Any, right: Any) -> Any:
+    """The lazy result of an operation on an array, and an array of the same class or a float.
+
+    It is :func:`apply`, in less time for what is done most.
+    """
+    pending = left.pending
+    if type(right) is float:
+        number = Number(right)
+        if pending is None:
+            key: tuple[Any, ...] = (operation, None, left.layout, float)
+            leaves: tuple[Any, ...] = (left, number)
+        elif not left.reads:
+            key = (operation, None, left.layout, pending, float)
+            leaves = (*left.leaves, number)
+        else:
+            return apply(operation, left, right)
+        recipe = _recipes.get(key)
+        if recipe is None or not recipe.fits or left.depth > MOST_CALLS:
+            return apply(operation, left, right)
+        for _, pack in recipe.packers:
+            number.value = pack(right)
+    else:
+        if pending is not None or right.pending is not None or left is right:
+            return apply(operation, left, right)
+        recipe = _recipes.get((operation, None, left.layout, right.layout))
+        if recipe is None:
+            return apply(operation, left, right)
+        leaves = (left, right)
+        right.reads = 1
+    left.reads = 1
+    node = _new(recipe.array)
+    node.layout = recipe.layout
+    node.elements = recipe.elements
+    node.pending = recipe.structure
+    node.leaves = leaves
+    node.depth = left.depth
+    node.reads = 0
+    note(_ref(node))
+    return node
+
+
+# In one piece: a node is made for each operation of a program.
+def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901
+    """The lazy result of an elementwise operation, broadcast as in the array API.
+
+    Args:
+        operation: A name of :data:`speedmetal.frontend.elements.OPERATIONS`, or ``"cast"``.
+        operands: Arrays and numbers, an array among them.
+        dtype: Of a cast.
+
+    Raises:
+        UserInputError: Shapes, dtypes or devices do not go together, or an operand is neither.
+    """
+    key: list[Any] = [operation, dtype]
+    leaves: list[Any] = []
+    sources: list[Any] = []
+    depth = 0
+    for operand in operands:
+        kind = type(operand)
+        if kind is float or kind is int or not isinstance(operand, Lazy):
+            key.append(kind if kind is float else _kind_of_number(operation, operand))
+            source: Any = Number(operand)
+            leaves.append(source)
+        else:
+            key.append(operand.layout)
+            pending = operand.pending
+            if pending is None:
+                leaves.append(operand)
+                source = operand
+            elif type(pending) is Structure and not (
+                operand.reads and pending.cost >= _COSTLY_FROM
+            ):
+                key.append(pending)
+                leaves += operand.leaves
+                depth = max(depth, operand.depth)
+                source = operand
+            else:
+                source = _read_apart(operand)
+                key.append(source.structure)
+                leaves += source.leaves
+                depth = max(depth, source.depth)
+        sources.append(source)
+    if len(leaves) > 1 and len(set(map(id, leaves))) < len(leaves):
+        leaves, pattern = _merge(leaves)
+        key.append(pattern)
+    recipe = _recipes.get(tuple(key))
+    if recipe is None:
+        recipe = _recipe_for(operation, operands, sources, leaves, dtype)
+        _remember(tuple(key), recipe)
+    if not recipe.fits or depth > MOST_CALLS:
+        return _apply_in_parts(operation, operands, dtype)
+    for place, pack in recipe.packers:
+        leaves[place].value = pack(leaves[place].value)
+    node = lazy_array(
+        recipe.array, recipe.layout, recipe.elements, recipe.structure, tuple(leaves), depth
+    )
+    note(_ref(node))
+    for source in sources:
+        if type(source) is recipe.array:
+            source.reads = 1
+    return node
+
+
+def _merge(leaves: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
+    """The leaves, each once, and which of them stands at each place."""
+    places: dict[int, int] = {}
+    merged: list[Any] = []
+    pattern = []
+    for leaf in leaves:
+        place = places.setdefault(id(leaf), len(merged))
+        if place == len(merged):
+            merged.append(leaf)
+        pattern.append(place)
+    return merged, tuple(pattern)
+
+
+def _apply_in_parts(operation: str, operands: Sequence[Any], dtype: DType | None) -> Any:
+    """The operation on operands that are computed now, where all would be too much for a kernel."""
+    schedule.evaluate([operand for operand in operands if isinstance(operand, Lazy)])
+    return apply(operation, *operands, dtype=dtype)
+
+
+@record(eq=False)
+class _Source:
+    """What stands in an expression for a lazy array that is not joined to it as it is.
+
+    Args:
+        structure: Of what is computed in its place; None: the array is a leaf.
+        leaves: Of that.
+        depth: Of an expression that reads it.
+        shape: Of the array.
+    """
+
+    structure: Structure | None
+    leaves: tuple[Any, ...]
+    depth: int
+    shape: tuple[int, ...]
+
+
+def _read_apart(operand: Any) -> _Source:
+    shape = operand.layout.shape
+    pushed = pushed_down(operand) if type(operand.pending) is View else None
+    if pushed is None:
+        return _Source(None, (operand,), operand.depth + 1, shape)
+    return _Source(pushed.pending, pushed.leaves, pushed.depth, shape)
+
+
+def pushed_down(array: Any) -> Any:
+    """The elements of a view of a lazy expression as an expression of their own; None: impossible.
+
+    It computes no more than the view shows, and shares no memory with the base.
+    """
+    base, steps = array.pending.base, array.pending.steps
+    structure = base.pending
+    if type(structure) is not Structure or (schedule.is_costly(structure) and base.reads):
+        return None
+    leaves: list[Any] = []
+    for leaf in base.leaves:
+        if type(leaf) is Number:
+            leaves.append(leaf)
+            continue
+        seen = leaf.viewed(_Steps(base.layout.shape, steps))
+        if seen is None:
+            return None
+        leaves.append(seen)
+    depth = max((leaf.depth + 1 for leaf in leaves if is_lazy(leaf)), default=0)
+    elements = layout_of_result(
+        structure.dtype,
+        array.layout.shape,
+        [leaf.elements for leaf in leaves if type(leaf) is not Number],
+    )
+    layout = launch_layout_of(elements, array.layout.device, is_readonly=False)
+    node = lazy_array(type(array), layout, elements, structure, tuple(leaves), depth)
+    note(_ref(node))
+    return node
+
+
+def peeked(array: Any) -> Any:
+    """An array with the same values, for reading alone: of a view no more than it shows."""
+    if type(array.pending) is not View:
+        return array
+    pushed = pushed_down(array)
+    return array if pushed is None else pushed
+
+
+class _Steps:
+    """What a view of an expression does to one of its leaves."""
+
+    __slots__ = ("shape", "steps")
+
+    def __init__(self, shape: tuple[int, ...], steps: Sequence[Any]) -> None:
+        self.shape = shape
+        self.steps = steps
+
+    def __call__(self, elements: Layout) -> Layout | None:
+        found: Layout | None = elements.broadcast_to(self.shape)
+        for step in self.steps:
+            if found is None:
+                return None
+            found = step(found)
+        return found
+
+
+def is_lazy(leaf: Any) -> bool:
+    """Whether a leaf is an array whose memory is not made."""
+    return type(leaf) is not Number and leaf.pending is not None
+
+
+# --- Recipes -----------------------------------------------------------------------------------
+
+
+def _remember(key: tuple[Any, ...], recipe: _Recipe) -> _Recipe:
+    if len(_recipes) >= _RECIPES_KEPT:
+        _recipes.clear()
+    _recipes[key] = recipe
+    return recipe
+
+
+def _recipe_for(
+    operation: str,
+    operands: Sequence[Any],
+    sources: Sequence[Any],
+    leaves: Sequence[Any],
+    dtype: DType | None,
+) -> _Recipe:
+    arrays = [operand for operand in operands if isinstance(operand, Lazy)]
+    device = _common_device(operation, arrays)
+    parts = [_part(source) for source in sources]
+    expression = parts[0].astype(dtype) if operation == CAST else combine(operation, *parts)
+    structure, shape = expression.structure, expression.shape
+    elements = layout_of_result(structure.dtype, shape, [array.elements for array in arrays])
+    numbers = {id(source) for source in sources if type(source) is Number}
+    packers = tuple(
+        (place, packer(operation, structure.leaf_types[place]))
+        for place, leaf in enumerate(leaves)
+        if id(leaf) in numbers
+    )
+    layout = launch_layout_of(elements, device, is_readonly=False)
+    return _Recipe(type(arrays[0]), structure, layout, elements, packers, _fits(structure, leaves))
+
+
+def _fits(structure: Structure, leaves: Sequence[Any]) -> bool:
+    arrays = sum(type(leaf) is not Number for leaf in leaves)
+    return (
+        arrays <= MOST_ARRAYS
+        and len(leaves) <= MOST_LEAVES
+        and len(ordered_nodes(structure)) <= MOST_NODES
+    )
+
+
+def _common_device(operation: str, arrays: Sequence[Any]) -> Device:
+    devices = list({array.layout.device: None for array in arrays})
+    if len(devices) > 1:
+        names = " and ".join(device.name for device in devices)
+        raise UserInputError(
+            f"{operation}: the arrays are on {names}; move one of them with x.to(device)"
+        )
+    found: Device = devices[0]
+    return found
+
+
+def _part(source: Any) -> Any:
+    """An operand as `combine` takes it."""
+    if type(source) is Number:
+        return source.value
+    if type(source) is _Source:
+        if source.structure is None:
+            return of_array(source.leaves[0])
+        return Expression(source.structure, source.leaves, source.shape)
+    if source.pending is None:
+        return of_array(source)
+    return Expression(source.pending, source.leaves, source.layout.shape)
+
+
+def _kind_of_number(operation: str, value: Any) -> Any:
+    """What a recipe depends on of a number that is no float of Python's.
+
+    Raises:
+        UserInputError: It is no number.
+    """
+    if type(value) is int:
+        is_usual = _PYTHONS_LEAST <= value <= _PYTHONS_GREATEST
+        return int if is_usual else int_type(value)
+    if isinstance(value, np.generic):
+        return from_numpy(value.dtype)
+    if isinstance(value, bool | int | float | complex):
+        return type(value)
+    raise UserInputError(
+        f"{operation} takes arrays and numbers, got {with_article(type(value).__name__)}"
+    )

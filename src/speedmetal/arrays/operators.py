@@ -1,0 +1,98 @@
+"""Python's operators on arrays: each is a lazy elementwise operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from speedmetal.arrays.copying import upload_elements
+from speedmetal.arrays.graph import apply, binary
+from speedmetal.arrays.lazy import Lazy
+
+_OWN = (Lazy, bool, int, float, complex, np.generic)
+
+
+def _operand(array: Any, value: Any) -> Any:
+    """A value as an operand beside an array; NotImplemented where its own class is to say.
+
+    NumPy's arrays are copied: nobody would know when they are written to.
+    """
+    if isinstance(value, _OWN):
+        return value
+    if isinstance(value, np.ndarray):
+        return upload_elements(type(array), value, array.layout.device)
+    return NotImplemented
+
+
+def _binary(operation: str) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if kind is float or kind is type(self):
+            return binary(operation, self, other)
+        other = _operand(self, other)
+        return NotImplemented if other is NotImplemented else apply(operation, self, other)
+
+    return operator
+
+
+def _reflected(operation: str) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        other = _operand(self, other)
+        return NotImplemented if other is NotImplemented else apply(operation, other, self)
+
+    return operator
+
+
+def _unary(operation: str) -> Callable[[Any], Any]:
+    def operator(self: Any) -> Any:
+        return apply(operation, self)
+
+    return operator
+
+
+def _in_place(operation: str) -> Callable[[Any, Any], Any]:
+    def operator(self: Any, other: Any) -> Any:
+        other = _operand(self, other)
+        return NotImplemented if other is NotImplemented else self.update(operation, other)
+
+    return operator
+
+
+class Operators:
+    """What ``+ - * / // % ** & | ^ << >> == != < <= > >= - + ~ abs`` do with arrays."""
+
+    __slots__ = ()
+
+    __add__, __radd__, __iadd__ = _binary("add"), _reflected("add"), _in_place("add")
+    __sub__, __rsub__ = _binary("subtract"), _reflected("subtract")
+    __isub__ = _in_place("subtract")
+    __mul__, __rmul__ = _binary("multiply"), _reflected("multiply")
+    __imul__ = _in_place("multiply")
+    __truediv__, __rtruediv__ = _binary("divide"), _reflected("divide")
+    __itruediv__ = _in_place("divide")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide"), _reflected("floor_divide")
+    __ifloordiv__ = _in_place("floor_divide")
+    __mod__, __rmod__, __imod__ = (
+        _binary("remainder"),
+        _reflected("remainder"),
+        _in_place("remainder"),
+    )
+    __pow__, __rpow__, __ipow__ = _binary("power"), _reflected("power"), _in_place("power")
+    __and__, __rand__, __iand__ = _binary("bit_and"), _reflected("bit_and"), _in_place("bit_and")
+    __or__, __ror__, __ior__ = _binary("bit_or"), _reflected("bit_or"), _in_place("bit_or")
+    __xor__, __rxor__, __ixor__ = _binary("bit_xor"), _reflected("bit_xor"), _in_place("bit_xor")
+    __lshift__, __rlshift__ = _binary("shift_left"), _reflected("shift_left")
+    __ilshift__ = _in_place("shift_left")
+    __rshift__, __rrshift__ = _binary("shift_right"), _reflected("shift_right")
+    __irshift__ = _in_place("shift_right")
+
+    __eq__, __ne__ = _binary("eq"), _binary("ne")
+    __lt__, __le__ = _binary("lt"), _binary("le")
+    __gt__, __ge__ = _binary("gt"), _binary("ge")
+
+    __neg__, __invert__, __abs__ = _unary("negate"), _unary("invert"), _unary("abs")
+
+    def __pos__(self) -> Any:
+        return self.copy()  # type: ignore[attr-defined]
