@@ -292,7 +292,8 @@ class Array(Operators, Lazy):
         wanted = as_dtype(dtype)
         if wanted is self.layout.dtype:
             return self.copy() if copy else self
-        if not can_convert(self, wanted):
+        is_small = self.pending is None and self.is_sooner_on_host(self.nbytes)
+        if is_small or not can_convert(self, wanted):
             return copy_elements(self, wanted)
         result: Array = apply(CAST, self, dtype=wanted)
         return result
