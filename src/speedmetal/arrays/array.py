@@ -20,6 +20,7 @@ from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
 from speedmetal.arrays.graph import apply, peeked
 from speedmetal.arrays.indexing import Index, checked_index
 from speedmetal.arrays.lazy import Lazy
+from speedmetal.arrays.members import Members
 from speedmetal.arrays.operators import Operators
 from speedmetal.arrays.pending import Step
 from speedmetal.arrays.printing import shown, summary_of
@@ -35,7 +36,7 @@ from speedmetal.frontend.structure import CAST
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
 
-class Array(Operators, Lazy):
+class Array(Operators, Members, Lazy):
     """An array in the memory of a device.
 
     Arrays are made by :func:`speedmetal.array`, :func:`speedmetal.asarray`, ``zeros``, ``empty``

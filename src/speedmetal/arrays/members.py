@@ -1,0 +1,54 @@
+"""Methods of arrays that are functions of a family: one line each, imported when first called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def _member(home: str, name: str) -> Callable[..., Any]:
+    """The method that calls a function of a module of :mod:`speedmetal.arrays`.
+
+    Families are built on arrays; so an array looks for them when it needs them.
+    """
+    found: list[Callable[..., Any]] = []
+
+    def method(self: Any, *arguments: Any, **options: Any) -> Any:
+        if not found:
+            found.append(getattr(import_module(f"speedmetal.arrays.{home}"), name))
+        return found[0](self, *arguments, **options)
+
+    method.__name__ = name
+    method.__doc__ = f"See :func:`speedmetal.{name}`."
+    return method
+
+
+def _reflected(home: str, name: str) -> Callable[..., Any]:
+    forward = _member(home, name)
+    return lambda self, other: forward(other, self)
+
+
+class Members:
+    """What ``x.sum(...)``, ``x @ y`` and their like mean."""
+
+    __slots__ = ()
+
+    sum, prod = _member("reductions", "sum"), _member("reductions", "prod")
+    mean, var, std = (_member("reductions", name) for name in ("mean", "var", "std"))
+    min, max = _member("reductions", "min"), _member("reductions", "max")
+    all, any = _member("reductions", "all"), _member("reductions", "any")
+    argmin, argmax = _member("reductions", "argmin"), _member("reductions", "argmax")
+    cumsum, cumprod = _member("scans", "cumsum"), _member("scans", "cumprod")
+
+    round, clip = _member("elementwise", "round"), _member("elementwise", "clip")
+    conj = _member("elementwise", "conj")
+
+    squeeze, swapaxes = _member("manipulation", "squeeze"), _member("manipulation", "swapaxes")
+    flatten, ravel = _member("manipulation", "flatten"), _member("manipulation", "ravel")
+    repeat = _member("manipulation", "repeat")
+
+    take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
+    argsort = _member("sorting", "argsort")
+    dot = _member("products", "dot")
+    __matmul__, __rmatmul__ = _member("products", "matmul"), _reflected("products", "matmul")
