@@ -51,7 +51,7 @@ class Lazy(Strided, TypedArgument):
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
 
-    def take(self, buffer: Buffer, elements: Layout | None = None) -> None:
+    def occupy(self, buffer: Buffer, elements: Layout | None = None) -> None:
         """Have this memory from now on.
 
         Args:

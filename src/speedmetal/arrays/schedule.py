@@ -147,14 +147,14 @@ def _lazy_leaves(array: LazyArray) -> list[LazyArray]:
 
 def _make(array: LazyArray, pending: Any) -> None:
     if type(pending) is View:
-        array.take(pending.base.buffer)
+        array.occupy(pending.base.buffer)
         return
     assert type(pending) is Call
     made = pending.run()
     for known, result in zip(pending.results, made, strict=True):
         waiting = known()
         if waiting is not None and waiting.pending is not None:
-            waiting.take(result.buffer, result.elements)
+            waiting.occupy(result.buffer, result.elements)
 
 
 def assign_lazily(target: LazyArray, source: LazyArray) -> None:
@@ -233,7 +233,7 @@ def _compute(array: LazyArray) -> None:
     for place, distance in plan.moves:
         values[place] += distance
     plan.run(values)
-    array.take(buffer)
+    array.occupy(buffer)
 
 
 def _remember(key: tuple[Any, ...], plan: _Plan) -> _Plan:
