@@ -32,6 +32,7 @@ from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import as_dtype, find_dtype, kind_rank
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import CAST
+from speedmetal.launch.waiting import WAITING
 
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
@@ -151,7 +152,8 @@ class Array(Operators, Members, Lazy):
             IndexError, TypeError: As for reading.
         """
         self._check_writable()
-        before_write(self)
+        if WAITING:
+            before_write(self.with_elements(self.elements[index]))
         if self.is_sooner_on_host(self.buffer.size_bytes):
             if type(value) not in _PYTHONS_NUMBERS:
                 value = convert_on_host(self._host_value(value), self.layout.dtype)

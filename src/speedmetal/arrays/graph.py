@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays import schedule
+from speedmetal.arrays.computing import fits
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.lazy import Lazy, lazy_array
 from speedmetal.arrays.pending import View, note
@@ -24,14 +25,9 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType, from_numpy
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import int_type, with_article
-from speedmetal.frontend.structure import CAST, Structure, ordered_nodes
+from speedmetal.frontend.structure import CAST, Structure
 from speedmetal.launch.expressions import Expression, Number, combine, of_array, packer
 
-MOST_NODES = 128
-"""Operations of one kernel. Beyond, compiling takes longer than what is saved."""
-MOST_ARRAYS = 24
-"""Arrays that one kernel reads: Metal binds 31 buffers, one of which is the result's."""
-MOST_LEAVES = 96
 MOST_CALLS = 16
 """Calls that may wait for each other."""
 
@@ -304,16 +300,7 @@ def _recipe_for(
         if id(leaf) in numbers
     )
     layout = launch_layout_of(elements, device, is_readonly=False)
-    return _Recipe(type(arrays[0]), structure, layout, elements, packers, _fits(structure, leaves))
-
-
-def _fits(structure: Structure, leaves: Sequence[Any]) -> bool:
-    arrays = sum(type(leaf) is not Number for leaf in leaves)
-    return (
-        arrays <= MOST_ARRAYS
-        and len(leaves) <= MOST_LEAVES
-        and len(ordered_nodes(structure)) <= MOST_NODES
-    )
+    return _Recipe(type(arrays[0]), structure, layout, elements, packers, fits(structure, leaves))
 
 
 def _common_device(operation: str, arrays: Sequence[Any]) -> Device:

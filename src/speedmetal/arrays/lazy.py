@@ -51,6 +51,11 @@ class Lazy(Strided, TypedArgument):
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
 
+    def allocate_alike(self) -> Self:
+        """New memory for these elements, in which they lie as they are said to."""
+        fresh = self.allocate(self.elements.shape, self.elements.dtype, self.layout.device)
+        return fresh.with_elements(self.elements)
+
     def occupy(self, buffer: Buffer, elements: Layout | None = None) -> None:
         """Have this memory from now on.
 
@@ -133,7 +138,8 @@ def call(
         elements, layout, _ = fresh_layout(shape, dtype, device)
         made.append(lazy_array(cls, layout, elements, node, (), node.depth))
     node.expect(made)
-    note(weakref.ref(made[0]))
+    for result in made:
+        note(weakref.ref(result))
     return made
 
 

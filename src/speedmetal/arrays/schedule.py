@@ -22,25 +22,23 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from speedmetal.arrays.computing import (
+    compute,
+    compute_into,
+    compute_together,
+    fits_together,
+    lies_alike,
+)
 from speedmetal.arrays.copying import assign, reads_before_writing
-from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.pending import Call, LazyArray, View, drop_computed, drop_some
-from speedmetal.arrays.placement import grid_of, in_order_of_memory
-from speedmetal.backends.device import BoundLaunch
-from speedmetal.common.records import record
 from speedmetal.frontend.structure import Structure
-from speedmetal.launch.expressions import FEW_LEAVES, Expression, Number, shared_memory
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_leaves
+from speedmetal.launch.expressions import Number
 
 COSTLY_FROM = 12
 """The cost of an expression, see :class:`Structure`, from which to store it costs less than to
 compute it again: a store and a load of an element take about as long as so many additions."""
 
-_PLANS_KEPT = 4096
-
 _lock = threading.RLock()
-_math_mode = stated_math_mode
 
 
 def is_costly(structure: Structure) -> bool:
@@ -59,15 +57,45 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
         waiting = [array for array in arrays if array.pending is not None]
         while waiting:
             array = waiting[-1]
-            needed = _needed_before(array)
+            together = _together(waiting) if type(array.pending) is Structure else [array]
+            needed = [other for other in _needed_before(array) if not _is_among(other, together)]
             if needed:
                 waiting += needed
                 continue
             waiting.pop()
-            if type(array.pending) is Structure:
-                _compute(array)
+            if len(together) > 1:
+                compute_together(together)
+            elif type(array.pending) is Structure:
+                compute(array)
             elif array.pending is not None:
                 _make(array, array.pending)
+
+
+_MOST_TOGETHER = 8
+_LOOKED_AT = 32
+
+
+def _together(waiting: list[LazyArray]) -> list[LazyArray]:
+    """The last of the arrays that wait, and others that one kernel computes along with it.
+
+    They are expressions whose elements lie alike: its lazy leaves, which come first, and what waits
+    besides.
+    """
+    array = waiting[-1]
+    if len(waiting) == 1 and not array.depth:
+        return [array]
+    found: list[LazyArray] = []
+    for other in [*_lazy_leaves(array), array, *waiting[-_LOOKED_AT:-1]]:
+        is_new = len(found) < _MOST_TOGETHER and not _is_among(other, found)
+        if is_new and type(other.pending) is Structure and lies_alike(other, array):
+            needed = _lazy_leaves(other) if other.depth else []
+            if other is array or all(_is_among(leaf, found) for leaf in needed):
+                found.append(other)
+    return found if fits_together(found) else [array]
+
+
+def _is_among(array: LazyArray, arrays: list[LazyArray]) -> bool:
+    return any(array is other for other in arrays)
 
 
 def evaluate_one(array: LazyArray) -> None:
@@ -76,7 +104,7 @@ def evaluate_one(array: LazyArray) -> None:
         drop_some()
         with _lock:
             if array.pending is not None:  # another thread may have been sooner
-                _compute(array)
+                compute(array)
     else:
         evaluate((array,))
 
@@ -174,123 +202,6 @@ def assign_lazily(target: LazyArray, source: LazyArray) -> None:
             type(leaf) is Number or reads_before_writing(target, leaf) for leaf in source.leaves
         )
         if is_apart and source.elements.size and source.elements.dtype is target.elements.dtype:
-            _compute_into(target, source)
+            compute_into(target, source)
             return
     assign(target, source)
-
-
-def _compute_into(target: LazyArray, source: LazyArray) -> None:
-    plan = plan_into(target, source)
-    values = [0, target.address]
-    read_leaves(source, [], values)
-    for place, distance in plan.moves:
-        values[place] += distance
-    plan.run(values)
-
-
-# --- Elementwise expressions -------------------------------------------------------------------
-
-
-@record(eq=False)
-class _Plan:
-    """What computes expressions of one structure, from arrays of the same layouts.
-
-    Args:
-        run: Launches the kernel, with the addresses of the result and of the leaves.
-        size_bytes: Of the result.
-        moves: How far the first element that the kernel reads is from each leaf's, in bytes, by its
-            place among the values; those that do not move are left out.
-    """
-
-    run: BoundLaunch
-    size_bytes: int
-    moves: tuple[tuple[int, int], ...]
-
-
-_plans: dict[tuple[Any, ...], _Plan] = {}
-
-
-# In one piece: small arrays are computed often, and each call costs a twentieth of all.
-def _compute(array: LazyArray) -> None:
-    """Compute an expression into new memory."""
-    key: list[Any] = [array.pending, array.layout, _math_mode.get()]
-    values: list[Any] = [0, None]
-    for leaf in array.leaves:
-        if type(leaf) is not Number:
-            key.append(leaf.layout)
-            values.append(leaf.address)
-        elif type(leaf.value) is complex:
-            values += (leaf.value.real, leaf.value.imag)
-        else:
-            values.append(leaf.value)
-    if len(key) > FEW_LEAVES:
-        key.append(shared_memory(array))
-    plan = _plans.get(tuple(key))
-    if plan is None:
-        plan = _remember(tuple(key), _plan_for(array))
-    buffer = array.layout.device.allocate(plan.size_bytes)
-    values[1] = buffer.address
-    for place, distance in plan.moves:
-        values[place] += distance
-    plan.run(values)
-    array.occupy(buffer)
-
-
-def _remember(key: tuple[Any, ...], plan: _Plan) -> _Plan:
-    if len(_plans) >= _PLANS_KEPT:
-        _plans.clear()
-    _plans[key] = plan
-    return plan
-
-
-def _plan_for(array: LazyArray) -> _Plan:
-    elements = array.elements
-    if not elements.size:
-        return _Plan(_run_nothing, elements.nbytes, ())
-    target = array.allocate(elements.shape, elements.dtype, array.layout.device)
-    target = target.with_elements(elements)
-    return plan_into(target, array)
-
-
-def plan_into(target: Any, source: Any) -> _Plan:
-    """What computes an expression into an array's memory, whose first address comes first."""
-    from speedmetal.arrays.kernels.copy import copy  # with its first use, as in `copying`
-
-    place, leaves, moves = placed(target.elements, source.leaves)
-    expression = Expression(source.pending, leaves, place.shape)
-    arguments = (target.with_elements(place), expression)
-    plan = copy.prepare(*arguments, grid=grid_of(place.shape))
-    return _Plan(plan.run, target.elements.nbytes, moves)
-
-
-def placed(
-    target: Layout, leaves: tuple[Any, ...]
-) -> tuple[Layout, tuple[Any, ...], tuple[tuple[int, int], ...]]:
-    """A target's and leaves' elements on as few axes as possible, sorted as the target lies.
-
-    Returns:
-        The target's layout, the leaves, and how far each has moved, see :class:`_Plan`.
-    """
-    arrays = [leaf for leaf in leaves if type(leaf) is not Number]
-    wide = [array.elements.broadcast_to(target.shape) for array in arrays]
-    place, *layouts = in_order_of_memory(target, *wide)
-    found: list[Any] = []
-    moves: list[tuple[int, int]] = []
-    position = 2
-    remaining = iter(layouts)
-    for leaf in leaves:
-        if type(leaf) is Number:
-            found.append(leaf)
-            position += 2 if type(leaf.value) is complex else 1
-            continue
-        layout = next(remaining)
-        distance = layout.offset - leaf.elements.offset
-        if distance:
-            moves.append((position, distance))
-        found.append(leaf.with_elements(layout))
-        position += 1
-    return place, tuple(found), tuple(moves)
-
-
-def _run_nothing(_values: list[Any]) -> None:
-    pass

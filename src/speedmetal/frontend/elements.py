@@ -26,8 +26,9 @@ from speedmetal.frontend.functions import unique_function_name
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.session import Session, Unit
-from speedmetal.frontend.structure import CAST, Node, Structure, operands, ordered_nodes
+from speedmetal.frontend.structure import CAST, TUPLE, Node, Structure, operands, ordered_nodes
 from speedmetal.frontend.values import (
+    Aggregate,
     ArrayView,
     Complex,
     ExpressionArray,
@@ -147,7 +148,8 @@ def element(
     ]
     if not structure.children:
         return leaves[0]
-    if run.debug or structure.dtype.is_complex:  # a function neither asserts nor gives two numbers
+    is_one_number = not structure.dtype.is_complex and structure.operation != TUPLE
+    if run.debug or not is_one_number:  # a function neither asserts nor gives two numbers
         return _compute_nodes(run, structure, leaves, span)
     function = _function(run, structure)
     return Scalar(ir.Invoke(function, tuple(_parts(leaves)), span))
@@ -189,6 +191,8 @@ def _compute_nodes(
             known[node] = leaves[numbers[0]]
             continue
         given = [known[operand] for operand in operands(node)]
+        if part.operation == TUPLE:
+            return Aggregate(tuple(given))
         if part.operation == CAST:
             value = explicit(run, given[0], part.dtype, span)
         else:

@@ -25,9 +25,11 @@ NUMBER = "number"
 """The operation of a number that is known at the launch."""
 CAST = "cast"
 """The operation of a conversion."""
+TUPLE = "tuple"
+"""The operation of several elements that are read together; it stands at the root alone."""
 
 _COSTS = {
-    **dict.fromkeys((LEAF, NUMBER), 0),
+    **dict.fromkeys((LEAF, NUMBER, TUPLE), 0),
     **dict.fromkeys(
         (
             *(CAST, "add", "subtract", "multiply", "negate", "abs", "minimum", "maximum", "where"),
@@ -141,6 +143,27 @@ def operands(node: Node) -> list[Node]:
         (child, tuple([numbers[number] for number in own]))
         for child, own in zip(structure.children, structure.maps, strict=True)
     ]
+
+
+def join(operation: str, children: list[Node], dtype: DType) -> Node:
+    """An operation on nodes of one larger structure, as a node of that."""
+    numbers = tuple(dict.fromkeys(number for _, own in children for number in own))
+    places = {number: place for place, number in enumerate(numbers)}
+    structures = tuple(structure for structure, _ in children)
+    maps = tuple(tuple(places[number] for number in own) for _, own in children)
+    return combine(operation, structures, maps, dtype), numbers
+
+
+def substitute(structure: Structure, leaves: list[Node]) -> Node:
+    """A structure with a node of a larger one in the place of each of its leaves."""
+    known: dict[Node, Node] = {}
+    for node in ordered_nodes(structure):
+        part, numbers = node
+        if part.children:
+            known[node] = join(part.operation, [known[o] for o in operands(node)], part.dtype)
+        else:
+            known[node] = leaves[numbers[0]]
+    return known[structure, tuple(range(len(structure.leaf_types)))]
 
 
 # --- Interning -------------------------------------------------------------------------------

@@ -25,6 +25,15 @@ def fill(target: Any, value: Any) -> None:
     target[own_index(target)] = value
 
 
+@sm.kernel
+def copy_together(targets: Any, source: Any) -> None:
+    """Every element of each target becomes its part of the source's, which is a tuple."""
+    index = own_index(targets[0])
+    parts = source[index]
+    for place in sm.static_range(len(targets)):
+        targets[place][index] = parts[place]
+
+
 def own_index(array: Any) -> Any:
     """The index of this thread's element."""
     x, y, z = sm.thread_position_in_grid()
