@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -301,12 +301,8 @@ def test_threads_share_lazy_arrays():
     """Proves that one memory is made, whichever thread asks first."""
     for _ in range(50):
         x = numbers(1000) * 2
-        found: list[int] = []
-        threads = [threading.Thread(target=lambda x=x: found.append(x.address)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda array: array.address, [x] * 4))
         assert len(set(found)) == 1
         assert x[999].item() == 1998
 
