@@ -15,7 +15,8 @@ _HOMES = {
         *("arange", "array", "asarray", "empty", "empty_like", "from_dlpack", "full"),
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
     ),
-    "speedmetal.arrays.evaluation": ("eval",),
+    "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
+    "speedmetal.arrays.explaining": ("explain",),
     "speedmetal.backends.registry": (
         *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),
     ),

@@ -18,6 +18,8 @@ from speedmetal.arrays.creation import ones_like as ones_like
 from speedmetal.arrays.creation import zeros as zeros
 from speedmetal.arrays.creation import zeros_like as zeros_like
 from speedmetal.arrays.evaluation import eval as eval
+from speedmetal.arrays.evaluation import no_fusion as no_fusion
+from speedmetal.arrays.explaining import explain as explain
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
@@ -131,6 +133,7 @@ __all__ = [
     "exp",
     "exp10",
     "exp2",
+    "explain",
     "expm1",
     "float16",
     "float32",
@@ -174,6 +177,7 @@ __all__ = [
     "modf",
     "mulhi",
     "nextafter",
+    "no_fusion",
     "ones",
     "ones_like",
     "polar",

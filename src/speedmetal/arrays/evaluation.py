@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from speedmetal.arrays import schedule
@@ -31,6 +33,23 @@ def eval(*arrays: Any) -> None:  # noqa: A001 - MLX's name for it, and everybody
         Array([1, 2, 3, 4], dtype=int32, device='cpu')
     """
     schedule.evaluate(_flat(arrays))
+
+
+@contextmanager
+def no_fusion() -> Iterator[None]:
+    """Compute each operation at once, in a kernel of its own, while in the ``with`` statement.
+
+    The results have the same bits as fused ones. It is meant for finding out what fusion brings.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> with sm.no_fusion():
+        ...     y = sm.ones(3) * 2 + 1
+        >>> y
+        Array([3., 3., 3.], dtype=float32, device='cpu')
+    """
+    with schedule.at_once():
+        yield
 
 
 def _flat(items: Any) -> list[Array]:

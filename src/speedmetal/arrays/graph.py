@@ -60,6 +60,7 @@ _recipes: dict[tuple[Any, ...], _Recipe] = {}
 _COSTLY_FROM = schedule.COSTLY_FROM
 _ref = weakref.ref
 _new = object.__new__
+_AtOnce = schedule.AtOnce
 
 
 def binary(operation: str, left: Any, right: Any) -> Any:
@@ -100,11 +101,13 @@ def binary(operation: str, left: Any, right: Any) -> Any:
     node.depth = left.depth
     node.reads = 0
     note(_ref(node))
+    if _AtOnce.count:
+        schedule.compute_at_once(node)
     return node
 
 
 # In one piece: a node is made for each operation of a program.
-def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901
+def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901, PLR0912
     """The lazy result of an elementwise operation, broadcast as in the array API.
 
     Args:
@@ -162,6 +165,8 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
     for source in sources:
         if type(source) is recipe.array:
             source.reads = 1
+    if _AtOnce.count:
+        schedule.compute_at_once(node)
     return node
 
 

@@ -140,6 +140,8 @@ def call(
     node.expect(made)
     for result in made:
         note(weakref.ref(result))
+    if schedule.AtOnce.count:
+        schedule.compute_at_once(made[0])
     return made
 
 

@@ -19,7 +19,9 @@ no graph is too deep for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from speedmetal.arrays.computing import (
@@ -40,6 +42,32 @@ compute it again: a store and a load of an element take about as long as so many
 
 _lock = threading.RLock()
 
+_is_at_once: ContextVar[bool] = ContextVar("is_at_once", default=False)
+
+
+class AtOnce:
+    """How many say now, in any thread, that operations are computed at once: mostly nobody."""
+
+    count = 0
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Compute each operation when it is written, in this thread or task."""
+    token = _is_at_once.set(True)
+    AtOnce.count += 1
+    try:
+        yield
+    finally:
+        AtOnce.count -= 1
+        _is_at_once.reset(token)
+
+
+def compute_at_once(array: LazyArray) -> None:
+    """Compute a new array if operations are to be computed at once."""
+    if _is_at_once.get():
+        evaluate((array,))
+
 
 def is_costly(structure: Structure) -> bool:
     """Whether an element is sooner read than computed."""
@@ -58,7 +86,7 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
         while waiting:
             array = waiting[-1]
             together = _together(waiting) if type(array.pending) is Structure else [array]
-            needed = [other for other in _needed_before(array) if not _is_among(other, together)]
+            needed = [other for other in needed_before(array) if not _is_among(other, together)]
             if needed:
                 waiting += needed
                 continue
@@ -146,7 +174,7 @@ def _memory_of(operand: Any) -> LazyArray | None:
     return operand if operand.pending is None else None
 
 
-def _needed_before(array: LazyArray) -> list[LazyArray]:
+def needed_before(array: LazyArray) -> list[LazyArray]:
     """The arrays whose memory must be there before this one's can be made."""
     pending = array.pending
     if type(pending) is Structure:

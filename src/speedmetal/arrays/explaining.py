@@ -1,0 +1,286 @@
+"""What an evaluation would do, told before it is done: :func:`explain`."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from speedmetal.arrays import schedule
+from speedmetal.arrays.array import Array
+from speedmetal.arrays.pending import Call, View
+from speedmetal.common.records import record
+from speedmetal.errors import UserInputError
+from speedmetal.frontend.arithmetic import SIGNS as ARITHMETIC
+from speedmetal.frontend.comparison import SIGNS as COMPARISONS
+from speedmetal.frontend.signature import with_article
+from speedmetal.frontend.structure import CAST, Node, Structure, operands, ordered_nodes
+from speedmetal.launch.expressions import Number
+
+_SIGNS = {**ARITHMETIC, **COMPARISONS}
+_LONGEST = 200
+
+
+@record
+class Step:
+    """One kernel, or one call of a routine.
+
+    Args:
+        name: ``"elementwise"``, or the name of the operation that has a kernel of its own.
+        results: The names of what it makes.
+        text: What it computes.
+        reads: The names of the arrays in memory that it reads.
+        bytes_read: Of these, each counted once.
+        bytes_written: Of the results.
+        reasons: Why each of the results gets memory.
+    """
+
+    name: str
+    results: tuple[str, ...]
+    text: str
+    reads: tuple[str, ...]
+    bytes_read: int
+    bytes_written: int
+    reasons: tuple[str, ...]
+
+
+class Explanation:
+    """The steps of an evaluation; printed as text, and drawn in notebooks.
+
+    Attributes:
+        steps: In the order in which they would run.
+        given: The arrays in memory that they read: name, shape, dtype.
+    """
+
+    def __init__(self, steps: Sequence[Step], given: Sequence[tuple[str, str]]) -> None:
+        self.steps = tuple(steps)
+        self.given = tuple(given)
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "nothing to compute: the memory is there"
+        lines = [f"in memory: {', '.join(f'{name} {kind}' for name, kind in self.given)}"]
+        for number, step in enumerate(self.steps, 1):
+            lines.append(f"{number}. {step.name}: {', '.join(step.results)} = {step.text}")
+            lines.append(
+                f"   reads {_size(step.bytes_read)} ({', '.join(step.reads) or 'nothing'}),"
+                f" writes {_size(step.bytes_written)}"
+            )
+            lines += [
+                f"   {name} gets memory: {reason}"
+                for name, reason in zip(step.results, step.reasons, strict=True)
+            ]
+        total = sum(step.bytes_read + step.bytes_written for step in self.steps)
+        lines.append(f"{_count(len(self.steps), 'step')}, {_size(total)} moved")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Boxes from top to bottom, one for each step, with what it reads and makes."""
+        boxes = [
+            '<div style="border:1px solid #8888;border-radius:6px;padding:6px 10px;margin:4px 0;'
+            'display:inline-block">'
+            f"<b>{html.escape(', '.join(step.results))}</b> = <code>{html.escape(step.text)}</code>"
+            f"<br><small>{html.escape(step.name)}: reads {_size(step.bytes_read)}"
+            f" ({html.escape(', '.join(step.reads) or 'nothing')}), writes"
+            f" {_size(step.bytes_written)}; {html.escape('; '.join(step.reasons))}</small></div>"
+            for step in self.steps
+        ]
+        given = ", ".join(f"<b>{html.escape(n)}</b> {html.escape(k)}" for n, k in self.given)
+        arrow = '<div style="padding-left:2em">&#8595;</div>'
+        return f"<div>{given}</div>{arrow}{arrow.join(boxes)}"
+
+
+def explain(*arrays: Any) -> Explanation:
+    """What :func:`speedmetal.eval` of these arrays would do; nothing is computed.
+
+    It tells the kernels and routines in their order, what each computes from which arrays, the
+    bytes that it moves, and why each piece of memory is made.
+
+    Args:
+        arrays: Lazy ones, or such whose memory is there.
+
+    Raises:
+        UserInputError: Something else was given.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> x = sm.ones(1000)
+        >>> sm.explain(2 * x + sm.sin(x))
+        in memory: a (1000,) float32
+        1. elementwise: r = 2.0 * a + sin(a)
+           reads 4.0 KB (a), writes 4.0 KB
+           r gets memory: it is asked for
+        1 step, 8.0 KB moved
+    """
+    for array in arrays:
+        if not isinstance(array, Array):
+            raise UserInputError(f"explain takes arrays, got {with_article(type(array).__name__)}")
+    return _Explainer(arrays).explain()
+
+
+class _Explainer:
+    """Walks as :func:`speedmetal.arrays.schedule.evaluate` does, and notes instead of computing."""
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self.asked = arrays
+        self.names: dict[int, str] = {}
+        self.given: list[tuple[str, str]] = []
+        self.made: dict[int, Any] = {}
+        self.steps: list[Step] = []
+
+    def explain(self) -> Explanation:
+        for number, array in enumerate(self.asked):
+            if array.pending is not None:
+                self.names[id(array)] = "r" if len(self.asked) == 1 else f"r{number + 1}"
+        waiting = list(self.asked)
+        while waiting:
+            array = waiting[-1]
+            needed = [x for x in schedule.needed_before(array) if id(x) not in self.made]
+            if needed:
+                waiting += needed
+                continue
+            waiting.pop()
+            if array.pending is not None and id(array) not in self.made:
+                self._note(array)
+        return Explanation(self.steps, self.given)
+
+    def _note(self, array: Any) -> None:
+        self.made[id(array)] = array
+        pending = array.pending
+        if type(pending) is Structure:
+            self._note_step("elementwise", array, _text(array, self._name), list(array.leaves))
+        elif type(pending) is Call:
+            shown = ", ".join(
+                _text(x, self._name)
+                if type(x.pending) is Structure and id(x) not in self.made
+                else self._name(x)
+                for x in pending.operands
+            )
+            leaves = [leaf for x in pending.operands for leaf in self._read(x)]
+            self._note_step(pending.name, array, f"{pending.name}({shown})", leaves)
+
+    def _read(self, operand: Any) -> list[Any]:
+        is_fused = type(operand.pending) is Structure and id(operand) not in self.made
+        return list(operand.leaves) if is_fused else [operand]
+
+    def _note_step(self, name: str, array: Any, text: str, leaves: list[Any]) -> None:
+        read = {self._name(leaf): leaf for leaf in leaves if type(leaf) is not Number}
+        reason = "it is asked for" if any(array is x for x in self.asked) else self._reason(array)
+        self.steps.append(
+            Step(
+                name,
+                (self._name(array),),
+                text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...",
+                tuple(read),
+                sum(_bytes_of(leaf) for leaf in read.values()),
+                array.elements.nbytes,
+                (reason,),
+            )
+        )
+
+    def _reason(self, array: Any) -> str:
+        if type(array.pending) is Structure and schedule.is_costly(array.pending):
+            return (
+                "it is read several times, and an element costs more to compute"
+                f" ({array.pending.cost} additions) than to store"
+            )
+        if type(array.pending) is Call:
+            return "a kernel of its own makes it"
+        return "another array is a view of it"
+
+    def _name(self, array: Any) -> str:
+        if type(array.pending) is View:
+            base = self._name(array.pending.base)
+            return f"{base}[view]"
+        if id(array) not in self.names:
+            is_given = array.pending is None
+            taken = len(self.given) if is_given else len(self.names) - len(self.given)
+            name = _letter(taken) if is_given else f"t{taken}"
+            self.names[id(array)] = name
+            if is_given:
+                self.given.append((name, f"{array.shape} {array.layout.dtype.name}"))
+        return self.names[id(array)]
+
+
+def _bytes_of(array: Any) -> int:
+    """Of the elements that lie apart in memory."""
+    size = array.elements.itemsize
+    for extent, stride in zip(array.elements.shape, array.elements.strides, strict=True):
+        size *= extent if stride else 1
+    return int(size)
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number) if number < 16 else f"a{number}"
+
+
+# --- Text of expressions -------------------------------------------------------------------------
+
+
+def _text(array: Any, name: Any) -> str:
+    """The expression as Python writes it."""
+    texts: dict[Node, tuple[str, bool]] = {}
+    nodes = ordered_nodes(array.pending)
+    for node in nodes:
+        texts[node] = _node_text(node, texts, array.leaves, name)
+    return texts[nodes[-1]][0]
+
+
+def _node_text(
+    node: Node, texts: dict[Node, tuple[str, bool]], leaves: Sequence[Any], name: Any
+) -> tuple[str, bool]:
+    """The text of a node, and whether it needs parentheses beside an operator."""
+    part, numbers = node
+    if not part.children:
+        leaf = leaves[numbers[0]]
+        return (str(leaf.value) if type(leaf) is Number else name(leaf)), False
+    given = [texts[operand] for operand in operands(node)]
+    plain = ", ".join(text for text, _ in given)
+    if part.operation == CAST:
+        return f"{part.dtype.name}({plain})", False
+    if part.operation in _SIGNS:
+        left, right = (
+            f"({text})" if is_open and not _binds(part, side) else text
+            for side, (text, is_open) in enumerate(given)
+        )
+        return f"{left} {_SIGNS[part.operation]} {right}", True
+    if part.operation == "negate":
+        return f"-{_closed(given[0])}", True
+    if part.operation == "invert":
+        return f"~{_closed(given[0])}", True
+    return f"{part.operation}({plain})", False
+
+
+_TIGHT = frozenset({"multiply", "divide", "power"})
+
+
+def _binds(part: Structure, side: int) -> bool:
+    """Whether an operand with an operator of its own needs no parentheses there."""
+    inner = part.children[side].operation
+    if part.operation == "add":
+        return inner in _TIGHT or (inner in ("add", "subtract") and side == 0)
+    return part.operation == "subtract" and (inner in _TIGHT or side == 0)
+
+
+def _closed(given: tuple[str, bool]) -> str:
+    text, is_open = given
+    return f"({text})" if is_open else text
+
+
+def _size(count: int) -> str:
+    """Bytes in decimal units.
+
+    >>> _size(999), _size(4000), _size(1_500_000)
+    ('999 B', '4.0 KB', '1.5 MB')
+    """
+    size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{count} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
