@@ -47,8 +47,8 @@ class _Plan:
     Args:
         run: Launches the kernel, with the addresses of the result and of the leaves.
         size_bytes: Of the result.
-        moves: How far the first element that the kernel reads is from each leaf's, in bytes, by its
-            place among the values; those that do not move are left out.
+        moves: How far the first element of the kernel is from that of the result, and of each leaf,
+            in bytes, by its place among the values; those that do not move are left out.
     """
 
     run: BoundLaunch
@@ -123,6 +123,8 @@ def placed(
     place, *layouts = in_order_of_memory(target, *wide)
     found: list[Any] = []
     moves: list[tuple[int, int]] = []
+    if place.offset != target.offset:
+        moves.append((1, place.offset - target.offset))
     position = 2
     remaining = iter(layouts)
     for leaf in leaves:

@@ -261,6 +261,8 @@ def _binds(part: Structure, side: int) -> bool:
     inner = part.children[side].operation
     if part.operation == "add":
         return inner in _TIGHT or (inner in ("add", "subtract") and side == 0)
+    if part.operation in ("multiply", "divide"):
+        return inner in ("multiply", "divide") and side == 0
     return part.operation == "subtract" and (inner in _TIGHT or side == 0)
 
 
