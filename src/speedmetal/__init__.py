@@ -27,6 +27,7 @@ _HOMES = {
     "speedmetal.errors": (
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
         *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
+        "OutOfMemoryError",
     ),
     "speedmetal.frontend.static": ("static",),
     "speedmetal.launch.kernel": ("Kernel", "kernel"),

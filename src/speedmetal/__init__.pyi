@@ -51,6 +51,7 @@ from speedmetal.errors import CacheError as CacheError
 from speedmetal.errors import KernelError as KernelError
 from speedmetal.errors import SimulationError as SimulationError
 from speedmetal.errors import InternalError as InternalError
+from speedmetal.errors import OutOfMemoryError as OutOfMemoryError
 from speedmetal.frontend.static import static as static
 from speedmetal.launch.kernel import Kernel as Kernel
 from speedmetal.launch.kernel import kernel as kernel
@@ -73,6 +74,7 @@ __all__ = [
     "Kernel",
     "KernelError",
     "LaunchError",
+    "OutOfMemoryError",
     "SimulationError",
     "SpeedmetalError",
     "UnknownNameError",

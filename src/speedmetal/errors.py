@@ -122,6 +122,10 @@ class DeviceError(SpeedmetalError):
     """A device is not there, or a request goes beyond what it has."""
 
 
+class OutOfMemoryError(DeviceError, MemoryError):
+    """A device has not as much memory as is asked for; nothing was allocated."""
+
+
 class CacheError(SpeedmetalError):
     """The folder of compiled kernels cannot be trusted."""
 

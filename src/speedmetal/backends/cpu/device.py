@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from speedmetal.backends.cpu.address import address_of
-from speedmetal.backends.cpu.memory import HostBuffer, HostPool, capacity_of
+from speedmetal.backends.cpu.memory import HostBuffer, HostPool, available_bytes, capacity_of
 from speedmetal.backends.cpu.target import TARGET
 from speedmetal.backends.device import (
     SIMDGROUP_SIZE,
@@ -23,7 +23,7 @@ from speedmetal.backends.device import (
     Program,
     Triple,
 )
-from speedmetal.errors import DeviceError
+from speedmetal.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
     from speedmetal.backends.cpu.codegen.decisions.rows import Rows
@@ -65,9 +65,10 @@ class CpuDevice(Device):
         capacity = capacity_of(size_bytes)
         block = self.pool.take(capacity, capacity, size_bytes)
         if block is None:
-            raise DeviceError(
-                f"the CPU has no memory for {size_bytes} bytes; {self.memory_info().bytes_in_use}"
-                " bytes are in use by arrays: delete some, or use smaller ones"
+            raise OutOfMemoryError(
+                f"the CPU has no memory for {size_bytes} bytes: {available_bytes()} are available,"
+                f" {self.memory_info().bytes_in_use} are in use by arrays; delete some, or use"
+                " smaller ones"
             )
         return HostBuffer(self, block, size_bytes)
 

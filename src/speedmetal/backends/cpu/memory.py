@@ -34,6 +34,13 @@ IDLE_SHARE = 4
 _UNKNOWN_MEMORY_BYTES = 4 << 30
 """Taken for the machine's memory where the system does not tell."""
 
+CHECKED_FROM_BYTES = 256 << 20
+"""Blocks from here on are held against what the machine has left: the system would promise them all
+the same, and swap, or kill, when they are written to."""
+
+MEMORY_STATE = "/proc/meminfo"
+"""Linux's."""
+
 HUGE_PAGE_SETTING = "/sys/kernel/mm/transparent_hugepage/enabled"
 """Linux's; the choice stands in brackets."""
 
@@ -150,6 +157,8 @@ class HostPool(CachingPool[int, HostBlock]):
     rests_from = HUGE_PAGE_BYTES
 
     def make(self, key: int, capacity_bytes: int) -> HostBlock | None:  # noqa: ARG002 - equal
+        if capacity_bytes >= CHECKED_FROM_BYTES and capacity_bytes > available_bytes():
+            return None
         try:
             if capacity_bytes >= HUGE_PAGE_BYTES:
                 return MappedBlock(capacity_bytes)
@@ -181,6 +190,18 @@ def _has_huge_pages() -> bool:
     with contextlib.suppress(OSError), open(HUGE_PAGE_SETTING) as setting:  # noqa: PTH123 - without pathlib
         return "[never]" not in setting.read()
     return False
+
+
+def available_bytes() -> int:
+    """What the machine can give without swapping, as far as it says: on Linux ``MemAvailable``.
+
+    Elsewhere all of its memory. Others may take of it at any time.
+    """
+    with contextlib.suppress(OSError, ValueError), open(MEMORY_STATE) as state:  # noqa: PTH123 - without pathlib
+        for line in state:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return _machine_bytes()
 
 
 @cache

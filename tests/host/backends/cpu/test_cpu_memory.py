@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -284,10 +285,23 @@ def test_idle_memory_is_given_back_before_memory_is_refused():
     ended = run(PRESSURE, **alone)
     assert ended.returncode == 0, ended.stderr
     in_use = 224 * MIB
-    assert ended.stdout == (
-        f"the CPU has no memory for {in_use} bytes; {in_use} bytes are in use by arrays: delete"
-        " some, or use smaller ones\n"
+    assert re.fullmatch(
+        rf"the CPU has no memory for {in_use} bytes: \d+ are available, {in_use} are in use by"
+        r" arrays; delete some, or use smaller ones\n",
+        ended.stdout,
     )
+
+
+@needs_linux
+def test_more_than_is_left_is_refused_before_the_machine_swaps(device, monkeypatch, tmp_path):
+    """Proves that a large block is held against what the system says is available, and that the
+    error is Python's for that as well."""
+    state = tmp_path / "meminfo"
+    state.write_text("MemTotal: 9000000 kB\nMemAvailable: 300000 kB\n")
+    monkeypatch.setattr(memory_module, "MEMORY_STATE", str(state))
+    with pytest.raises(MemoryError, match="536870912 bytes: 307200000 are available, 0 are in"):
+        device.allocate(512 * MIB)
+    assert device.allocate(260 * MIB).size_bytes == 260 * MIB
 
 
 @pytest.mark.parametrize("size", [1 << 55, 1 << 63, 1 << 80])

@@ -23,7 +23,7 @@ from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream import Stream
 from speedmetal.backends.stream_device import StreamDevice, Words
 from speedmetal.backends.stream_pool import Allocation
-from speedmetal.errors import DeviceError
+from speedmetal.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
@@ -145,7 +145,7 @@ class CudaDevice(StreamDevice):
         capacity = size_class(size_bytes)
         block = self.pool.take_or_wait(capacity, capacity, counted_bytes)
         if block is None:
-            raise DeviceError(
+            raise OutOfMemoryError(
                 f"{self.name} has no memory for {size_bytes} bytes;"
                 f" {self.memory_info().bytes_in_use} bytes are in use by arrays: delete some, or"
                 " use smaller ones"

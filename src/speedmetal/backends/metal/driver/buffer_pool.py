@@ -23,7 +23,7 @@ from speedmetal.backends.metal.driver.bridge import Bridge
 from speedmetal.backends.metal.driver.queue import Queue
 from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream_pool import Allocation, Bytes, StreamBlock, StreamPool
-from speedmetal.errors import DeviceError, UnknownNameError
+from speedmetal.errors import DeviceError, OutOfMemoryError, UnknownNameError
 
 COPY_ALIGNMENT_BYTES = 4
 """Sizes and offsets of copies between buffers are multiples of it on macOS."""
@@ -232,7 +232,7 @@ class BufferPool(StreamPool[tuple[Storage, int], BufferBlock]):
             if held.bytes_allowed
             else ""
         )
-        return DeviceError(
+        return OutOfMemoryError(
             f"{self._name} has no memory for {size_bytes} bytes: {held.bytes_in_use} bytes are in"
             f" use by arrays{limit}; delete some arrays (their views keep them alive), use smaller"
             " ones, or process the data in parts"
