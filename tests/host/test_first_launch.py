@@ -185,3 +185,23 @@ def test_bfloat16_is_known_whenever_it_comes(tmp_path: Path, program: str) -> No
     file = tmp_path / "program.py"
     file.write_text(program)
     _modules(file, tmp_path / "cache")
+
+
+def test_arithmetic_of_arrays_from_disk_imports_nothing_that_compiles(tmp_path: Path) -> None:
+    """Proves that dtypes of results are kept as well as code: the second process has no front
+    end."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import sys
+import speedmetal as sm
+
+a = sm.array([1.0, 2.0])
+assert (2 * (a + 1) / a).tolist() == [4.0, 3.0]
+print(*sorted(sys.modules))
+"""
+    )
+    assert set(COMPILING) & _modules(program, tmp_path / "cache")
+    modules = _modules(program, tmp_path / "cache")
+    assert "speedmetal.arrays.kernels.copy" in modules
+    assert not {"speedmetal.frontend.elements", *COMPILING} & modules

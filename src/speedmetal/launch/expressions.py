@@ -30,6 +30,7 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.structure import CAST, NUMBER, LeafNumbers, Structure
 from speedmetal.ir.types import ArrayType
+from speedmetal.launch.result_types import result_type
 
 
 class Number:
@@ -153,9 +154,6 @@ def combine(operation: str, *operands: Any) -> Expression:
     Raises:
         UserInputError: The shapes do not go together, or the operation does not take the types.
     """
-    # Once for an operation and types; a program that only loads code needs it not at all.
-    from speedmetal.frontend.elements import result_type
-
     parts = [of_array(item) if isinstance(item, DeviceArray) else item for item in operands]
     wide = [part for part in parts if isinstance(part, Expression)]
     shape = broadcast(operation, [part.shape for part in wide])
