@@ -63,42 +63,111 @@ _new = object.__new__
 _AtOnce = schedule.AtOnce
 
 
-def binary(operation: str, left: Any, right: Any) -> Any:
-    """The lazy result of an operation on an array, and an array of the same class or a float.
+# The following are `apply` for what is done most, in less time: each looks its recipe up at once,
+# and leaves to `apply` what is more than that. The rule by which an array is joined is the same.
 
-    It is :func:`apply`, in less time for what is done most.
-    """
+
+def binary(operation: str, left: Any, right: Any) -> Any:
+    """The lazy result of an operation on an array and another, an int or a float."""
     pending = left.pending
-    if type(right) is float:
-        number = Number(right)
-        if pending is None:
-            key: tuple[Any, ...] = (operation, None, left.layout, float)
-            leaves: tuple[Any, ...] = (left, number)
-        elif not left.reads:
-            key = (operation, None, left.layout, pending, float)
-            leaves = (*left.leaves, number)
-        else:
-            return apply(operation, left, right)
-        recipe = _recipes.get(key)
-        if recipe is None or not recipe.fits or left.depth > MOST_CALLS:
-            return apply(operation, left, right)
-        for _, pack in recipe.packers:
-            number.value = pack(right)
-    else:
-        if pending is not None or right.pending is not None or left is right:
-            return apply(operation, left, right)
+    depth = left.depth
+    if pending is None and type(right) is type(left) and right.pending is None:
         recipe = _recipes.get((operation, None, left.layout, right.layout))
-        if recipe is None:
+        if recipe is None or left is right:
             return apply(operation, left, right)
-        leaves = (left, right)
-        right.reads = 1
-    left.reads = 1
+        left.reads = right.reads = 1
+        return _node(recipe, (left, right), 0)
+    if pending is None:
+        leaves: tuple[Any, ...] = (left,)
+        key: tuple[Any, ...] = (operation, None, left.layout)
+    elif type(pending) is Structure and (not left.reads or pending.cost < _COSTLY_FROM):
+        leaves = left.leaves
+        key = (operation, None, left.layout, pending)
+    else:
+        return apply(operation, left, right)
+    kind = type(right)
+    if kind is float or kind is int:
+        number = Number(right)
+        return _numbered(operation, left, right, number, (*leaves, number), (*key, kind))
+    other = right.pending
+    if other is None:
+        leaves = (*leaves, right)
+        key = (*key, right.layout)
+    elif type(other) is Structure and (not right.reads or other.cost < _COSTLY_FROM):
+        leaves += right.leaves
+        key = (*key, right.layout, other)
+        depth = max(depth, right.depth)
+    else:
+        return apply(operation, left, right)
+    if len(set(map(id, leaves))) < len(leaves):
+        leaves, pattern = _merge(leaves)
+        key = (*key, pattern)
+    recipe = _recipes.get(key)
+    if recipe is None or not recipe.fits or depth > MOST_CALLS:
+        return apply(operation, left, right)
+    left.reads = right.reads = 1
+    return _node(recipe, leaves, depth)
+
+
+def reflected(operation: str, number: float, array: Any) -> Any:
+    """The lazy result of an operation on an int or a float, and an array."""
+    pending = array.pending
+    kind = type(number)
+    leaf = Number(number)
+    if pending is None:
+        key: tuple[Any, ...] = (operation, None, kind, array.layout)
+        return _numbered(operation, number, array, leaf, (leaf, array), key)
+    if type(pending) is Structure and (not array.reads or pending.cost < _COSTLY_FROM):
+        key = (operation, None, kind, array.layout, pending)
+        return _numbered(operation, number, array, leaf, (leaf, *array.leaves), key)
+    return apply(operation, number, array)
+
+
+def unary(operation: str, array: Any) -> Any:
+    """The lazy result of an operation on one array."""
+    pending = array.pending
+    if pending is None:
+        key: tuple[Any, ...] = (operation, None, array.layout)
+        leaves: tuple[Any, ...] = (array,)
+    elif type(pending) is Structure and (not array.reads or pending.cost < _COSTLY_FROM):
+        key = (operation, None, array.layout, pending)
+        leaves = array.leaves
+    else:
+        return apply(operation, array)
+    recipe = _recipes.get(key)
+    if recipe is None or not recipe.fits or array.depth > MOST_CALLS:
+        return apply(operation, array)
+    array.reads = 1
+    return _node(recipe, leaves, array.depth)
+
+
+def _numbered(
+    operation: str,
+    left: Any,
+    right: Any,
+    number: Number,
+    leaves: tuple[Any, ...],
+    key: tuple[Any, ...],
+) -> Any:
+    """The node of an operation on an array and a number, one of which is ``left``."""
+    array, value = (right, left) if number is leaves[0] else (left, right)
+    recipe = _recipes.get(key)
+    is_usual = type(value) is float or _PYTHONS_LEAST <= value <= _PYTHONS_GREATEST
+    if recipe is None or not is_usual or not recipe.fits or array.depth > MOST_CALLS:
+        return apply(operation, left, right)
+    ((_, pack),) = recipe.packers
+    number.value = pack(value)
+    array.reads = 1
+    return _node(recipe, leaves, array.depth)
+
+
+def _node(recipe: _Recipe, leaves: tuple[Any, ...], depth: int) -> Any:
     node = _new(recipe.array)
     node.layout = recipe.layout
     node.elements = recipe.elements
     node.pending = recipe.structure
     node.leaves = leaves
-    node.depth = left.depth
+    node.depth = depth
     node.reads = 0
     note(_ref(node))
     if _AtOnce.count:
@@ -107,7 +176,7 @@ def binary(operation: str, left: Any, right: Any) -> Any:
 
 
 # In one piece: a node is made for each operation of a program.
-def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901, PLR0912
+def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901
     """The lazy result of an elementwise operation, broadcast as in the array API.
 
     Args:
@@ -119,7 +188,7 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
         UserInputError: Shapes, dtypes or devices do not go together, or an operand is neither.
     """
     key: list[Any] = [operation, dtype]
-    leaves: list[Any] = []
+    leaves: Any = []
     sources: list[Any] = []
     depth = 0
     for operand in operands:
@@ -158,29 +227,17 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
         return _apply_in_parts(operation, operands, dtype)
     for place, pack in recipe.packers:
         leaves[place].value = pack(leaves[place].value)
-    node = lazy_array(
-        recipe.array, recipe.layout, recipe.elements, recipe.structure, tuple(leaves), depth
-    )
-    note(_ref(node))
     for source in sources:
         if type(source) is recipe.array:
             source.reads = 1
-    if _AtOnce.count:
-        schedule.compute_at_once(node)
-    return node
+    return _node(recipe, tuple(leaves), depth)
 
 
-def _merge(leaves: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
-    """The leaves, each once, and which of them stands at each place."""
-    places: dict[int, int] = {}
-    merged: list[Any] = []
-    pattern = []
-    for leaf in leaves:
-        place = places.setdefault(id(leaf), len(merged))
-        if place == len(merged):
-            merged.append(leaf)
-        pattern.append(place)
-    return merged, tuple(pattern)
+def _merge(leaves: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """The leaves, each once, and for each place the first one with the same leaf."""
+    names = [*map(id, leaves)]
+    pattern = tuple(map(names.index, names))
+    return tuple([leaves[place] for place in dict.fromkeys(pattern)]), pattern
 
 
 def _apply_in_parts(operation: str, operands: Sequence[Any], dtype: DType | None) -> Any:

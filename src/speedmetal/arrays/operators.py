@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.copying import upload_elements
-from speedmetal.arrays.graph import apply, binary
+from speedmetal.arrays.graph import apply, binary, reflected, unary
 from speedmetal.arrays.lazy import Lazy
 
 _OWN = (Lazy, bool, int, float, complex, np.generic)
@@ -29,7 +29,7 @@ def _operand(array: Any, value: Any) -> Any:
 def _binary(operation: str) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
         kind = type(other)
-        if kind is float or kind is type(self):
+        if kind is float or kind is int or kind is type(self):
             return binary(operation, self, other)
         other = _operand(self, other)
         return NotImplemented if other is NotImplemented else apply(operation, self, other)
@@ -39,6 +39,9 @@ def _binary(operation: str) -> Callable[[Any, Any], Any]:
 
 def _reflected(operation: str) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if kind is float or kind is int:
+            return reflected(operation, other, self)
         other = _operand(self, other)
         return NotImplemented if other is NotImplemented else apply(operation, other, self)
 
@@ -47,7 +50,7 @@ def _reflected(operation: str) -> Callable[[Any, Any], Any]:
 
 def _unary(operation: str) -> Callable[[Any], Any]:
     def operator(self: Any) -> Any:
-        return apply(operation, self)
+        return unary(operation, self)
 
     return operator
 

@@ -260,6 +260,8 @@ _GREATEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 def _pack_float32(value: Any) -> Any:
     # What is packed is rounded; a number of Python's need not be before.
+    if type(value) is int and -_GREATEST_FLOAT32 <= value <= _GREATEST_FLOAT32:
+        return float(value)
     if type(value) is float and -_GREATEST_FLOAT32 <= value <= _GREATEST_FLOAT32:
         return value
     return _rounded(dtypes.float32, value)
