@@ -73,10 +73,9 @@ def binary(operation: str, left: Any, right: Any) -> Any:
     depth = left.depth
     if pending is None and type(right) is type(left) and right.pending is None:
         recipe = _recipes.get((operation, None, left.layout, right.layout))
-        if recipe is None or left is right:
-            return apply(operation, left, right)
-        left.reads = right.reads = 1
-        return _node(recipe, (left, right), 0)
+        if recipe is not None and left is not right:
+            left.reads = right.reads = 1
+            return _node(recipe, (left, right), 0)
     if pending is None:
         leaves: tuple[Any, ...] = (left,)
         key: tuple[Any, ...] = (operation, None, left.layout)
