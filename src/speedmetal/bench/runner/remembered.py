@@ -78,12 +78,16 @@ def recall(call: Call, inputs: Inputs) -> Recall:
 
 
 def _attempt(call: Call, inputs: Inputs) -> Recall:
-    new, seen = [], []
+    new: list[float] = []
+    seen: list[float] = []
     start = clock.now_nanoseconds()
     for number in range(MOST_PAIRS):
-        values = inputs.rolled()
-        seen.append(_second_call_seconds(call, inputs, values, values, number))
-        new.append(_second_call_seconds(call, inputs, values, inputs.rolled(), number))
+        # Both are made before either call, and each call comes first in turn: what the host has
+        # just taken and given back decides whether a result gets memory that was there, or pages.
+        values, others = inputs.rolled(), inputs.rolled()
+        turns = [(seen, values), (new, others)]
+        for times, second in turns if number // 2 % 2 else turns[::-1]:
+            times.append(_second_call_seconds(call, inputs, values, second, number))
         spent = (clock.now_nanoseconds() - start) / 1e9
         if number + 1 >= LEAST_PAIRS and spent > ATTEMPT_SECONDS:
             break
