@@ -67,8 +67,6 @@ class Array(Operators, Members, Lazy):
 
     # Comparison is elementwise; like all objects of that kind, arrays have no hash.
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
-    # NumPy's functions would return NumPy arrays without a word.
-    __array_ufunc__: ClassVar[None] = None
 
     @staticmethod
     def __speedmetal_function__(name: str, *operands: Any, **options: Any) -> Any:

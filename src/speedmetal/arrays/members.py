@@ -29,10 +29,22 @@ def _reflected(home: str, name: str) -> Callable[..., Any]:
     return lambda self, other: forward(other, self)
 
 
+_array_function = _member("numpy_protocols", "array_function")
+
+
 class Members:
     """What ``x.sum(...)``, ``x @ y`` and their like mean."""
 
     __slots__ = ()
+
+    __array_ufunc__ = _member("numpy_protocols", "array_ufunc")
+
+    def __array_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """What a function of NumPy's does with arrays; see :mod:`.numpy_protocols`."""
+        del types  # others than NumPy's and ours are asked as well
+        return _array_function(self, function, args, options)
 
     sum, prod = _member("reductions", "sum"), _member("reductions", "prod")
     mean, var, std = (_member("reductions", name) for name in ("mean", "var", "std"))
