@@ -13,16 +13,17 @@ import speedmetal as sm
 from speedmetal.frontend.structure import Structure, ordered_nodes
 from tiers import examples
 
-SHAPES = [(4,), (3, 4), (2, 3, 4), (3, 1), (1, 4)]
-DTYPES = ["i4", "f4"]
+SHAPES = [(4,), (3, 4), (3, 4), (2, 3, 4), (3, 1)]
+DTYPES = ["i4", "i4", "i4", "f4"]
 BINARY = [operator.add, operator.sub, operator.mul]
 IN_PLACE = [operator.iadd, operator.isub, operator.imul]
 STEPS = 14
 PROGRAMS = 10_000  # of which half run by default
 NIGHTLY = 50_000
 PARTS = 20
-MOST_NODES = 4
-"""Of an expression: larger ones would only be more kernels to compile."""
+MOST_NODES = 3
+LARGER = 0.05
+"""Of an expression: but for few, larger ones would only be more kernels to compile."""
 
 
 class Program:
@@ -113,7 +114,12 @@ class Program:
     def note(self, text: str, host: Any, array: Any) -> None:
         self.text.append(f"v{len(self.pairs)} = {text}")
         self.pairs.append((host, array))
-        if isinstance(array.pending, Structure) and len(ordered_nodes(array.pending)) > MOST_NODES:
+        is_large = (
+            isinstance(array.pending, Structure)
+            and len(ordered_nodes(array.pending)) > MOST_NODES
+            and self.random.random() > LARGER
+        )
+        if is_large:
             self.check(len(self.pairs) - 1)
 
     def pick(self) -> tuple[int, tuple[Any, Any]]:
