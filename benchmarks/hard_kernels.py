@@ -20,8 +20,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from side_by_side.hard_cases import HARD_CASES, SMALL_HARD_CASES
 from side_by_side.results import Result, copy_bandwidth
 from side_by_side.rounds import SEED, Effort, Entry, best, measure_case, speed_ratio
 from side_by_side.small_cases import ADDITION
-from side_by_side.worker import Worker, WorkerFailedError, store
+from side_by_side.worker import Worker, WorkerFailedError, running, store
 
 from speedmetal.bench.environment import read_conditions
 
@@ -165,17 +164,6 @@ def _packages(absent: Sequence[str]) -> list[str]:
         if record.name in ("speedmetal", *PEERS) and f"`{record.name}`" not in left_out
         for package in record.packages
     ]
-
-
-@contextmanager
-def running(workers: Iterable[Worker]) -> Iterator[list[Worker]]:
-    """Workers that are stopped at the end."""
-    started = list(workers)
-    try:
-        yield started
-    finally:
-        for worker in started:
-            worker.stop()
 
 
 def compile_all(

@@ -22,7 +22,7 @@ from side_by_side.cases import CASES
 from side_by_side.contender import FRAMEWORKS
 from side_by_side.results import Result, report
 from side_by_side.rounds import Effort, measure_case
-from side_by_side.worker import Worker
+from side_by_side.worker import Worker, running
 
 from speedmetal.bench.environment import default_threads, read_conditions
 
@@ -38,20 +38,17 @@ def main() -> None:
     effort = QUICK if options.quick else Effort()
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(options.log or Path(scratch) / "workers.log")
-        workers = [
+        chosen = (
             Worker(framework.name, options.threads, LIMIT_SECONDS, log)
             for framework in FRAMEWORKS
             if not options.only or framework.name in options.only
-        ]
-        try:
+        )
+        with running(chosen) as workers:
             results = [
                 Result(case, tuple(measure_case(case, workers, effort, Path(scratch))))
                 for case in CASES
                 if not options.cases or case.name in options.cases
             ]
-        finally:
-            for worker in workers:
-                worker.stop()
     packages = [name for framework in FRAMEWORKS for name in framework.packages]
     text = report(results, page.circumstances(packages, options.threads, load))
     print(text)

@@ -76,12 +76,12 @@ def histogram(image: mx.array) -> mx.array:
     return mx.zeros(BINS, mx.int32).at[image].add(mx.array(1, mx.int32))
 
 
-def _fetch(result: Any) -> tuple[Any, ...]:
+def fetch(result: Any) -> tuple[Any, ...]:
     results = result if isinstance(result, (tuple, list)) else (result,)
     return tuple(np.atleast_1d(np.array(array)) for array in results)
 
 
-def _eager(function: Callable[..., Any]) -> Prepare:
+def eager(function: Callable[..., Any]) -> Prepare:
     def prepare(inputs: Inputs) -> Ready:
         arrays = [mx.array(array) for array in inputs.values()]
         mx.eval(*arrays)
@@ -91,30 +91,30 @@ def _eager(function: Callable[..., Any]) -> Prepare:
             mx.eval(result)
             return result
 
-        return Ready(run, _fetch)
+        return Ready(run, fetch)
 
     return prepare
 
 
 def _both(function: Callable[..., Any]) -> dict[str, Prepare | str]:
-    return {"eager": _eager(function), "compile": _eager(mx.compile(function))}
+    return {"eager": eager(function), "compile": eager(mx.compile(function))}
 
 
-_BLAS = {"reference: BLAS": _eager(mx.matmul)}
+_BLAS = {"reference: BLAS": eager(mx.matmul)}
 TABLE: Table = {
     "addition": _both(mx.add),
-    "copy": {"": _eager(lambda a: mx.depends(a, []) + 0)},
+    "copy": {"": eager(lambda a: mx.depends(a, []) + 0)},
     "elementwise": _both(elementwise),
     "mandelbrot": {
         "eager": "not timed: 1600 passes over memory, about two seconds a call",
-        "compile": _eager(_mandelbrot(mx.compile(orbit_steps))),
+        "compile": eager(_mandelbrot(mx.compile(orbit_steps))),
     },
     "nbody": _both(nbody),
     "stencil": _both(stencil),
     "black_scholes": _both(black_scholes),
-    "histogram": {"scatter-add": _eager(histogram)},
+    "histogram": {"scatter-add": eager(histogram)},
     "matmul_512": _BLAS,
     "matmul_1024": _BLAS,
-    "reduction": {"sum": _eager(mx.sum)},
-    "scan": {"cumsum": _eager(mx.cumsum)},
+    "reduction": {"sum": eager(mx.sum)},
+    "scan": {"cumsum": eager(mx.cumsum)},
 }

@@ -30,7 +30,7 @@ class Case:
     """One case.
 
     Args:
-        name: Key of the frameworks' tables.
+        name: Key of the frameworks' tables, unless there is a family.
         title: For the page.
         inputs: Makes the inputs from a seeded generator.
         reference: The results, in float64 or integers.
@@ -41,6 +41,7 @@ class Case:
         traffic_bytes: Bytes that must be read and written at least; 0 where that is no limit.
         operations: Floating-point operations (or counted items), for the rate.
         unit: Of the rate: "Gflop/s", "Gitem/s".
+        family: Key of the frameworks' tables where several cases, of different sizes, have one.
     """
 
     name: str
@@ -53,6 +54,12 @@ class Case:
     traffic_bytes: int = 0
     operations: float = 0.0
     unit: str = "Gflop/s"
+    family: str = ""
+
+    @property
+    def key(self) -> str:
+        """Under which the frameworks' tables have it."""
+        return self.family or self.name
 
     def fault(self, results: Arrays, reference: Arrays) -> str:
         """What is wrong with results, or "" where they are correct."""
@@ -67,6 +74,10 @@ class Case:
     def _fault(self, result: NDArray[Any], wanted: NDArray[Any]) -> str:
         if result.shape != wanted.shape:
             return f"shape {result.shape} instead of {wanted.shape}"
+        if np.iscomplexobj(wanted):  # real and imaginary parts, each by itself
+            result, wanted = (
+                np.ascontiguousarray(x, np.complex128).view(np.float64) for x in (result, wanted)
+            )
         greatest = max(float(wanted.max()), -float(wanted.min()))
         count, first = 0, ""
         result, wanted = result.ravel(), wanted.ravel()

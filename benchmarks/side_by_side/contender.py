@@ -76,17 +76,21 @@ class FrameworkRecord:
         return table
 
 
-_WITH_HARD_CASES = ("contenders", "contenders.hard")
-FRAMEWORKS = (
-    FrameworkRecord("speedmetal", ("speedmetal", "llvmlite"), _WITH_HARD_CASES),
+_KERNELS, _HARD, _ARRAYS = "contenders", "contenders.hard", "contenders.arrays"
+_ALL = (_KERNELS, _HARD, _ARRAYS)
+ALL_FRAMEWORKS = (
+    FrameworkRecord("speedmetal", ("speedmetal", "llvmlite"), _ALL),
     FrameworkRecord("numba", ("numba",)),
-    FrameworkRecord("numpy", ("numpy", "scipy"), _WITH_HARD_CASES),
-    FrameworkRecord("torch", ("torch",), _WITH_HARD_CASES),
-    FrameworkRecord("jax", ("jax", "jaxlib"), _WITH_HARD_CASES),
+    FrameworkRecord("numpy", ("numpy", "scipy"), _ALL),
+    FrameworkRecord("torch", ("torch",), _ALL),
+    FrameworkRecord("jax", ("jax", "jaxlib"), _ALL),
     FrameworkRecord("warp", ("warp-lang",)),
-    FrameworkRecord("mlx", ("mlx", "mlx-cpu")),
-    FrameworkRecord("drjit", ("drjit",)),
+    FrameworkRecord("mlx", ("mlx", "mlx-cpu"), (_KERNELS, _ARRAYS)),
+    FrameworkRecord("drjit", ("drjit",), (_KERNELS, _ARRAYS)),
+    FrameworkRecord("numexpr", ("numexpr",), (_ARRAYS,)),
 )
+FRAMEWORKS = tuple(record for record in ALL_FRAMEWORKS if _KERNELS in record.folders)
+ARRAY_FRAMEWORKS = tuple(record for record in ALL_FRAMEWORKS if _ARRAYS in record.folders)
 REFERENCE_PREFIX = "reference: "  # of a variant that is no peer
 
 

@@ -41,12 +41,17 @@ def summary(results: Sequence[Result]) -> str:
     )
 
 
-def copy_bandwidth(results: Sequence[Result]) -> float:
-    """Bytes per second that the fastest copy reads and writes; 0.0 where none was timed."""
+def copy_bandwidth(results: Sequence[Result], name: str = "copy") -> float:
+    """Bytes per second that the fastest copy reads and writes; 0.0 where none was timed.
+
+    Args:
+        results: Of all cases.
+        name: Of the case that is the copy.
+    """
     rates = [
         result.case.traffic_bytes / entry.summary().median
         for result in results
-        if result.case.name == "copy"
+        if result.case.name == name
         for entry in result.entries
         if entry.is_measured
     ]

@@ -13,7 +13,7 @@ import multiprocessing as mp
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from side_by_side.array_cases import ARRAY_CASES
 from side_by_side.cases import CASES
-from side_by_side.contender import FRAMEWORKS, Ready, spoil
+from side_by_side.contender import ALL_FRAMEWORKS, Ready, spoil
 from side_by_side.hard_cases import HARD_CASES
 from side_by_side.small_cases import ADDITION
 
@@ -31,26 +32,34 @@ Arrays = dict[str, NDArray[Any]]
 
 _LATER_CALLS = 3  # beside a first one
 
-_CASE = {case.name: case for case in (*CASES, *HARD_CASES, ADDITION)}
-_FRAMEWORK = {framework.name: framework for framework in FRAMEWORKS}
+_CASE = {case.name: case for case in (*CASES, *HARD_CASES, *ARRAY_CASES, ADDITION)}
+_FRAMEWORK = {framework.name: framework for framework in ALL_FRAMEWORKS}
 
 # Memory that one call has freed serves the next: without this, every new array of 64 MiB is fetched
 # from the kernel and cleared page by page, and that is what would be timed.
-_KEEP_MEMORY = {
+_KEPT_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Variables that give each framework so many threads, which do not spin when they are idle."""
+MEMORY_POLICIES = ("default", "kept")
+
+
+def environment(threads: int, memory: str = "kept") -> dict[str, str]:
+    """Variables that give each framework so many threads, which do not spin when they are idle.
+
+    Args:
+        threads: How many.
+        memory: What the C library does with freed memory: "kept", or "default", as it is installed.
+    """
     from speedmetal.bench.frameworks.base import Settings
     from speedmetal.bench.runner.process import worker_environment
 
     return {
         **worker_environment(Settings(threads)),
-        **_KEEP_MEMORY,
+        **(_KEPT_MEMORY if memory == "kept" else {}),
         "NUMBA_NUM_THREADS": str(threads),
         "NPROC": str(threads),  # JAX
         "SPEEDMETAL_NUM_THREADS": str(threads),
@@ -91,6 +100,7 @@ class Worker:
         log: File for what the process prints.
         source: Folder from which the process imports speedmetal; None: this one's.
         variables: More of the process's environment.
+        memory: One of :data:`MEMORY_POLICIES`.
     """
 
     def __init__(
@@ -101,10 +111,11 @@ class Worker:
         log: Path,
         source: Path | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
+        memory: str = "kept",
     ) -> None:
         self.framework = framework
         self._source = source
-        self._environment = {**environment(threads), **variables}
+        self._environment = {**environment(threads, memory), **variables}
         self._limit_seconds = limit_seconds
         self._log = log
         self._process: mp.process.BaseProcess | None = None
@@ -166,6 +177,17 @@ class Worker:
             self._process = None
 
 
+@contextlib.contextmanager
+def running(workers: Iterable[Worker]) -> Iterator[list[Worker]]:
+    """Workers that are stopped at the end."""
+    started = list(workers)
+    try:
+        yield started
+    finally:
+        for worker in started:
+            worker.stop()
+
+
 class _Bench:
     """What a worker can be asked for."""
 
@@ -185,7 +207,7 @@ class _Bench:
 
     def variants(self, case: str) -> dict[str, str]:
         """The variants of a case, each with the reason why it is missing, or ""."""
-        cells = self._record.table().get(case, {})
+        cells = self._record.table().get(_CASE[case].key, {})
         return {name: cell if isinstance(cell, str) else "" for name, cell in cells.items()}
 
     def begin(self, case: str, folder: str) -> None:
@@ -200,7 +222,7 @@ class _Bench:
         """Build, prove and warm up; gives the seconds of the first call, and of a warm one."""
         from speedmetal.bench.measure.calibrate import warm_up
 
-        cell = self._record.table()[self._case][variant]
+        cell = self._record.table()[_CASE[self._case].key][variant]
         assert not isinstance(cell, str)
         start = time.perf_counter()
         ready = cell(self._inputs)
@@ -216,7 +238,7 @@ class _Bench:
 
         The time is that of the processor, of all threads: other work on the machine counts less.
         """
-        cell = self._record.table()[self._case][variant]
+        cell = self._record.table()[_CASE[self._case].key][variant]
         assert not isinstance(cell, str)
         ready = cell(self._inputs)
         spoil(ready.written)
