@@ -297,3 +297,11 @@ def test_complex_numbers_go_everywhere(place):
     assert ours.tolist() == [[1 - 2j] * 3, [1.5, 0, 2.5]]
     assert ours.astype(sm.float32).tolist() == [[1.0] * 3, [1.5, 0.0, 2.5]]
     assert ours[:, 1].astype(bool).tolist() == [True, False]
+
+
+def test_arrays_share_bytes_with_their_views_alone(device):
+    """Where each lies in a buffer of its own, and where NumPy's memory has two buffers."""
+    a, b = sm.zeros(4, device=device), sm.zeros(4, device=device)
+    assert a.shares_bytes(a[2:])
+    assert not a[:2].shares_bytes(a[2:])
+    assert not a.shares_bytes(b)

@@ -83,7 +83,7 @@ class Strided(DeviceArray):
             return place
         if not (self.buffer.is_shared and other.buffer.is_shared):
             return None
-        distance = other.buffer.address - self.buffer.address
+        distance = _host_address(other.buffer) - _host_address(self.buffer)
         return Layout(place.dtype, place.shape, place.strides, place.offset + distance)
 
     def shares_bytes(self, other: Strided) -> bool:
@@ -121,6 +121,14 @@ class Strided(DeviceArray):
         e = self.elements
         offset = e.offset if content.size else 0  # where an axis is empty, it may lie beyond
         return np.ndarray(e.shape, e.dtype.numpy, content.data, offset, e.strides)
+
+
+def _host_address(buffer: Buffer) -> int:
+    """Of the first byte, as the host sees it: addresses of a GPU's buffers cannot be compared."""
+    if type(buffer.address) is int:
+        return buffer.address
+    assert buffer.host is not None
+    return address_of(buffer.host)
 
 
 def launch_layout_of(elements: Layout, device: Device, is_readonly: bool) -> LaunchLayout:  # noqa: FBT001 - lru_cache counts by position
