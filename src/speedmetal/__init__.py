@@ -17,6 +17,9 @@ _HOMES = {
     ),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
+    "speedmetal.arrays.products": (
+        *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
+    ),
     "speedmetal.backends.registry": (
         *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),
     ),

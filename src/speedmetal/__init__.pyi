@@ -20,6 +20,14 @@ from speedmetal.arrays.creation import zeros_like as zeros_like
 from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.arrays.evaluation import no_fusion as no_fusion
 from speedmetal.arrays.explaining import explain as explain
+from speedmetal.arrays.products import dot as dot
+from speedmetal.arrays.products import inner as inner
+from speedmetal.arrays.products import matmul as matmul
+from speedmetal.arrays.products import matrix_transpose as matrix_transpose
+from speedmetal.arrays.products import outer as outer
+from speedmetal.arrays.products import tensordot as tensordot
+from speedmetal.arrays.products import vdot as vdot
+from speedmetal.arrays.products import vecdot as vecdot
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
@@ -125,6 +133,7 @@ __all__ = [
     "degrees",
     "device",
     "devices",
+    "dot",
     "empty",
     "empty_cache",
     "empty_like",
@@ -155,6 +164,7 @@ __all__ = [
     "gamma",
     "hypot",
     "ieee_remainder",
+    "inner",
     "int16",
     "int32",
     "int64",
@@ -172,6 +182,8 @@ __all__ = [
     "log1p",
     "log2",
     "math_mode",
+    "matmul",
+    "matrix_transpose",
     "maximum",
     "memory_info",
     "metal",
@@ -182,6 +194,7 @@ __all__ = [
     "no_fusion",
     "ones",
     "ones_like",
+    "outer",
     "polar",
     "popcount",
     "pow",
@@ -252,6 +265,7 @@ __all__ = [
     "tan",
     "tanh",
     "tanpi",
+    "tensordot",
     "thread_array",
     "thread_index_in_simdgroup",
     "thread_index_in_threadgroup",
@@ -269,6 +283,8 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "vdot",
+    "vecdot",
     "where",
     "zeros",
     "zeros_like",

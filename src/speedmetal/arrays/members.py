@@ -63,4 +63,5 @@ class Members:
     take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
     argsort = _member("sorting", "argsort")
     dot = _member("products", "dot")
-    __matmul__, __rmatmul__ = _member("products", "matmul"), _reflected("products", "matmul")
+    __matmul__ = _member("products", "at_operator")
+    __rmatmul__ = _reflected("products", "at_operator")
