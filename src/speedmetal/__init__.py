@@ -25,7 +25,7 @@ _HOMES = {
     ),
     "speedmetal.dtypes": (
         *("DType", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
-        *("uint64", "float16", "bfloat16", "float32", "float64", "complex64"),
+        *("uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
     ),
     "speedmetal.errors": (
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),

@@ -49,6 +49,7 @@ from speedmetal.dtypes import bfloat16 as bfloat16
 from speedmetal.dtypes import float32 as float32
 from speedmetal.dtypes import float64 as float64
 from speedmetal.dtypes import complex64 as complex64
+from speedmetal.dtypes import complex128 as complex128
 from speedmetal.errors import SpeedmetalError as SpeedmetalError
 from speedmetal.errors import UserInputError as UserInputError
 from speedmetal.errors import UnknownNameError as UnknownNameError
@@ -121,6 +122,7 @@ __all__ = [
     "clamp",
     "clz",
     "code",
+    "complex128",
     "complex64",
     "conj",
     "copysign",

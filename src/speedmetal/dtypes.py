@@ -29,6 +29,10 @@ class Kind(enum.Enum):
     COMPLEX = "complex"
 
 
+TAKES_ONE_NUMBER = "takes one number, got two; two parts make a complex64 or a complex128"
+TAKES_REAL_PARTS = "takes two real numbers, or one of any kind; got a complex one among two"
+
+
 class LanguageValue:
     """A word of the kernel language: a dtype, an intrinsic, a construct.
 
@@ -95,15 +99,45 @@ class DType(LanguageValue):
         """NumPy's, where ``np.dtype(...)`` looks for it."""
         return self.numpy
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: Any, imag: Any = None) -> Any:
         """Convert a number or an array of NumPy's to this type, with NumPy's rules.
 
         An array of a device is converted as by its ``astype``.
+
+        Args:
+            value: What is converted; with ``imag`` the real parts.
+            imag: The imaginary parts, numbers and NumPy's arrays too, for complex types.
+
+        Raises:
+            UserInputError: A real type is given two parts, or a part is complex, or an array of a
+                device.
+
+        Example:
+            >>> complex128(0.5, [1, 2])
+            array([0.5+1.j, 0.5+2.j])
         """
-        if array_function((value,)) is not None:
+        if imag is not None:
+            converted = self._of_parts(value, imag)
+        elif array_function((value,)) is not None:
             return value.astype(self)
-        converted = np.asarray(value).astype(self.numpy)
+        else:
+            converted = np.asarray(value).astype(self.numpy)
         return converted if converted.ndim else converted[()]
+
+    def _of_parts(self, real: Any, imag: Any) -> np.ndarray[Any, Any]:
+        if not self.is_complex:
+            raise UserInputError(f"sm.{self.name} {TAKES_ONE_NUMBER}")
+        if array_function((real, imag)) is not None:
+            raise UserInputError(
+                f"sm.{self.name} takes two parts that are numbers or NumPy arrays; of arrays of a"
+                f" device write (real + 1j * imag).astype(sm.{self.name})"
+            )
+        if np.iscomplexobj(real) or np.iscomplexobj(imag):
+            raise UserInputError(f"sm.{self.name} {TAKES_REAL_PARTS}")
+        parts = np.broadcast_arrays(real, imag)
+        converted = np.empty(parts[0].shape, self.numpy)
+        converted.real, converted.imag = parts
+        return converted
 
     @property
     def itemsize(self) -> int:
@@ -129,6 +163,15 @@ class DType(LanguageValue):
     @property
     def is_complex(self) -> bool:
         return self.kind is Kind.COMPLEX
+
+    @property
+    def part(self) -> DType:
+        """The type of a number's real part: of a complex type its float, of any other itself.
+
+        >>> complex64.part, complex128.part, int8.part
+        (float32, float64, int8)
+        """
+        return _PARTS.get(self.name, self)
 
     @property
     def minimum(self) -> int:
@@ -173,19 +216,24 @@ object.__delattr__(bfloat16, "numpy")  # `__getattr__` finds it
 float32 = _dtype("float32", "f32", Kind.FLOAT, 32)
 float64 = _dtype("float64", "f64", Kind.FLOAT, 64)
 complex64 = _dtype("complex64", "c64", Kind.COMPLEX, 64)
+complex128 = _dtype("complex128", "c128", Kind.COMPLEX, 128)
 
 ALL = (
     bool_,
     *(int8, int16, int32, int64),
     *(uint8, uint16, uint32, uint64),
     *(float16, bfloat16, float32, float64),
-    complex64,
+    *(complex64, complex128),
 )
 INTEGERS = tuple(d for d in ALL if d.is_integer)
 FLOATS = tuple(d for d in ALL if d.is_float)
 
+COMPLEX = tuple(d for d in ALL if d.is_complex)
+
 DEFAULT_INT = int32
 DEFAULT_FLOAT = float32
+
+_PARTS = {"complex64": float32, "complex128": float64}
 
 _BY_NAME = {name: d for d in ALL for name in (d.name, d.short)} | {"bool": bool_}
 _BY_NUMPY = {d.numpy: d for d in ALL if d is not bfloat16}  # which joins when it is met
@@ -198,6 +246,15 @@ def unsigned_of(dtype: DType) -> DType:
     (uint16, uint64)
     """
     return {8: uint8, 16: uint16, 32: uint32, 64: uint64}[dtype.bits]
+
+
+def complex_of(dtype: DType) -> DType:
+    """The complex type in which a number of this type is complex: it has 32 bits a part at least.
+
+    >>> complex_of(float16), complex_of(float64), complex_of(complex64), complex_of(int64)
+    (complex64, complex128, complex64, complex64)
+    """
+    return complex128 if dtype.part is float64 else complex64
 
 
 def find_dtype(name: str) -> DType:
@@ -289,13 +346,14 @@ _INTEGER_TABLE: dict[str, tuple[DType | None, ...]] = {
     "uint32": (int64, int64, int64, int64, uint32, uint32, uint32, uint64),
     "uint64": (None, None, None, None, uint64, uint64, uint64, uint64),
 }
-_FLOAT_ORDER = (float16, bfloat16, float32, float64, complex64)
+_FLOAT_ORDER = (float16, bfloat16, float32, float64, complex64, complex128)
 _FLOAT_TABLE: dict[str, tuple[DType | None, ...]] = {
-    "float16": (float16, float32, float32, float64, complex64),
-    "bfloat16": (float32, bfloat16, float32, float64, complex64),
-    "float32": (float32, float32, float32, float64, complex64),
-    "float64": (float64, float64, float64, float64, None),
-    "complex64": (complex64, complex64, complex64, None, complex64),
+    "float16": (float16, float32, float32, float64, complex64, complex128),
+    "bfloat16": (float32, bfloat16, float32, float64, complex64, complex128),
+    "float32": (float32, float32, float32, float64, complex64, complex128),
+    "float64": (float64, float64, float64, float64, complex128, complex128),
+    "complex64": (complex64, complex64, complex64, complex128, complex64, complex128),
+    "complex128": (complex128,) * 6,
 }
 
 
@@ -326,6 +384,8 @@ def promote(left: DType, right: DType) -> DType | None:
 
     >>> promote(int8, uint8), promote(float16, bfloat16), promote(int64, float16)
     (int16, float32, float16)
+    >>> promote(float64, complex64)
+    complex128
     >>> promote(int64, uint64) is None
     True
     """

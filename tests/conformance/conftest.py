@@ -31,7 +31,7 @@ from tiers import parameters_of, runs_all_combinations
 SIMULATOR = "metal-sim"
 # What Metal GPUs cannot do; tests of it are skipped there, with what the compiler says.
 METAL_LACKS = re.compile(
-    r"(float64|atomic \w+ of u?int64|\w+ of float64) is not available on Metal GPUs"
+    r"(float64|complex128|atomic \w+ of u?int64|\w+ of float64) is not available on Metal GPUs"
     r"|simdgroup matrices of float64 are not available on Metal GPUs"
 )
 ORDERS: tuple[dict[str, Any], ...] = ({"order": "reverse"}, {"order": "random", "seed": 1})

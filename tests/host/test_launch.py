@@ -19,10 +19,10 @@ from speedmetal.backends.cpu.device import CpuDevice
 from speedmetal.backends.device import BuildOptions, Device
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import IrSource, PythonSource, Specialisation
-from speedmetal.dtypes import ALL
+from speedmetal.dtypes import ALL, COMPLEX
 from speedmetal.frontend.signature import signature_of
 
-SCALARS = [d for d in ALL if d is not sm.complex64]
+SCALARS = [d for d in ALL if not d.is_complex]
 
 
 @sm.kernel
@@ -149,10 +149,22 @@ def turn(c, z):
 
 
 def test_complex_numbers():
-    c = sm.zeros(1, "c64")
-    for value in (1 + 2j, np.complex64(3 - 1j)):
-        turn(c, value, grid=1)
-        assert c[0].item() == value * 1j
+    for dtype in COMPLEX:
+        c = sm.zeros(1, dtype)
+        for value in (1 + 2j, np.complex64(3 - 1j), np.complex128(0.5 + 2j)):
+            turn(c, value, grid=1)
+            assert c[0].item() == value * 1j
+
+
+def test_pythons_complex_numbers_are_complex128_beside_64_bits_alone():
+    third = 1 / 3 + 1j / 7
+    wide, narrow = sm.zeros(1, "c128"), sm.zeros(1, "c64")
+    turn(wide, third, grid=1)
+    turn(narrow, third, grid=1)
+    assert wide[0].item() == third * 1j
+    assert narrow[0].item() == np.complex64(third) * np.complex64(1j) != third * 1j
+    turn(narrow, np.complex128(third), grid=1)
+    assert narrow[0].item() == np.complex64(third * 1j)
 
 
 @sm.kernel

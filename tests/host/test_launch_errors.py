@@ -342,12 +342,12 @@ WRONG = {
         lambda: total(A, (1.0, object()), grid=1),
         (f"kernel 'total': argument values: a kernel can not take an object; {ALLOWED}"),
     ),
-    "dtype complex128": (
-        lambda: fill(A.astype(np.complex128), 1.0, grid=8),
+    "dtype clongdouble": (
+        lambda: fill(A.astype(np.clongdouble), 1.0, grid=8),
         (
-            "kernel 'fill': argument a: dtype complex128 is not supported; supported are "
+            f"kernel 'fill': argument a: dtype {np.dtype(np.clongdouble)} is not supported; supported are "
             "bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, "
-            "bfloat16, float32, float64, complex64; convert with x.astype(...)"
+            "bfloat16, float32, float64, complex64, complex128; convert with x.astype(...)"
         ),
     ),
     "dtype datetime64": (
@@ -355,7 +355,7 @@ WRONG = {
         (
             "kernel 'fill': argument a: dtype datetime64[s] is not supported; supported are "
             "bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, "
-            "bfloat16, float32, float64, complex64; convert with x.astype(...)"
+            "bfloat16, float32, float64, complex64, complex128; convert with x.astype(...)"
         ),
     ),
     "dtype of texts": (
@@ -363,7 +363,7 @@ WRONG = {
         (
             "kernel 'fill': argument a: dtype <U1 is not supported; supported are bool_, "
             "int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, bfloat16, "
-            "float32, float64, complex64; convert with x.astype(...)"
+            "float32, float64, complex64, complex128; convert with x.astype(...)"
         ),
     ),
     "foreign byte order": (

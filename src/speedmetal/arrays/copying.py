@@ -40,7 +40,7 @@ _BITS = {
     "float64": uint64,
 }
 """As what elements are copied that keep their dtype, so that one kernel does for many. (complex64
-may lie at 4 bytes, where uint64 may not.)"""
+may lie at 4 bytes, where uint64 may not, and nothing has the 16 bytes of complex128.)"""
 
 
 def assign(target: Strided, source: Strided) -> None:
@@ -66,8 +66,8 @@ def assign(target: Strided, source: Strided) -> None:
         source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
         source = copy_elements(source)
-    if source.elements.dtype is dtype and (bits := _BITS.get(dtype.name)) is not None:
-        target, source = _view_as(target, bits), _view_as(source, bits)
+    if source.elements.dtype is dtype:
+        target, source = _as_bits(target), _as_bits(source)
     # With its first use: what starts without a copy must not wait for it.
     from speedmetal.arrays.kernels.copy import copy
 
@@ -102,7 +102,11 @@ def _fill(target: Strided, value: HostArray) -> None:
     elements = target.elements
     if not elements.size:
         return
-    if (bits := _BITS.get(elements.dtype.name)) is not None:
+    dtype = elements.dtype
+    if dtype.is_complex and not _has(target.layout.device, dtype):  # no number is two of bits
+        assign(target, upload_elements(type(target), value, target.layout.device))
+        return
+    if (bits := _BITS.get(dtype.name)) is not None:
         target, value = _view_as(target, bits), value.view(bits.numpy)
     from speedmetal.arrays.kernels.copy import fill  # as above
 
@@ -120,9 +124,23 @@ def copy_elements(source: _Array, dtype: DType | None = None) -> _Array:
 
 
 def can_convert(source: Strided, dtype: DType) -> bool:
-    """Whether a kernel can: not where one of two dtypes is float64, and the target has none."""
-    dtypes = (source.elements.dtype, dtype)
-    return dtypes[0] is dtype or float64 not in dtypes or source.layout.device.target.has_float64
+    """Whether a kernel can: not where the target lacks one of two dtypes."""
+    own, device = source.elements.dtype, source.layout.device
+    return own is dtype or (_has(device, own) and _has(device, dtype))
+
+
+def _has(device: Device, dtype: DType) -> bool:
+    """Whether the device's kernels compute with a dtype."""
+    return dtype.part is not float64 or device.target.has_float64
+
+
+def _as_bits(array: Strided) -> Strided:
+    """The same bytes as elements that the device copies, in one kernel for many dtypes."""
+    dtype = array.elements.dtype
+    if dtype.is_complex and not _has(array.layout.device, dtype):
+        return array.with_elements(array.elements.halve(_BITS[dtype.part.name]))
+    bits = _BITS.get(dtype.name)
+    return array if bits is None else _view_as(array, bits)
 
 
 def _view_as(array: Strided, dtype: DType) -> Strided:

@@ -19,6 +19,7 @@ from speedmetal.frontend.convert import (
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
+from speedmetal.frontend.promotion import common_type
 from speedmetal.frontend.values import (
     Aggregate,
     Complex,
@@ -158,51 +159,6 @@ def _tuples(name: str, left: Value, right: Value, span: SourceSpan) -> Value:
         f"{SIGNS[name]} expects numbers, found {describe(left)} and {describe(right)}; compute"
         " with the items one by one",
     )
-
-
-def common_type(
-    run: AbstractInterpreter, values: tuple[Value, ...], span: SourceSpan, sign: str
-) -> NumberVariable:
-    """The type that an operation on real numbers is done in, and whether it is still weak.
-
-    A constant takes the type of the others where that has its kind; a weak float among integers
-    makes the default float. A Python number of the running program keeps 32 bits at least.
-
-    Raises:
-        Fault: There is no such type.
-    """
-    scalars = []
-    for value in values:
-        number = as_number(run, value, span)
-        assert isinstance(number, Scalar)
-        scalars.append(number)
-    strong = [scalar.dtype for scalar in scalars if not scalar.weak]
-    weak = [scalar for scalar in scalars if scalar.weak]
-    common = strong[0] if strong else weak[0].dtype
-    for dtype in strong[1:]:
-        common = _promote_types(common, dtype, span, sign)
-    if not strong:
-        for scalar in weak[1:]:
-            common = _promote_types(common, scalar.dtype, span, sign)
-        return NumberVariable(common, weak=True)
-    still_weak = common.is_bool and bool(weak)
-    for scalar in weak:
-        if not isinstance(scalar.expression, ir.Constant):
-            common = dtypes.beside_running_number(common, scalar.dtype)
-        elif dtypes.kind_rank(scalar.dtype) > dtypes.kind_rank(common):
-            common = scalar.dtype
-    return NumberVariable(common, still_weak)
-
-
-def _promote_types(left: DType, right: DType, span: SourceSpan, sign: str) -> DType:
-    found = dtypes.promote(left, right)
-    if found is None:
-        raise Fault(
-            span,
-            f"{sign} has no common type for {left.name} and {right.name};"
-            f" convert one: x.astype(sm.{left.name}) or x.astype(sm.{right.name})",
-        )
-    return found
 
 
 # --- The operators ---------------------------------------------------------------------------
@@ -363,7 +319,7 @@ def negate(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Value:
     number = as_number(run, value, span)
     if isinstance(number, Complex):
         real, imag = (
-            ir.Unary("negate", part, dtypes.float32, span) for part in (number.real, number.imag)
+            ir.Unary("negate", part, number.dtype.part, span) for part in (number.real, number.imag)
         )
         return Complex(real, imag, number.weak)
     dtype = dtypes.DEFAULT_INT if number.dtype.is_bool else number.dtype

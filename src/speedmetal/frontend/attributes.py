@@ -9,7 +9,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.capture import look_up_attribute
@@ -153,7 +152,9 @@ def _method(name: str) -> Getter:
     return lambda _run, owner, _span: Method(owner, name)
 
 
-def _dtype(run: AbstractInterpreter, owner: Scalar | ArrayView | Matrix, span: SourceSpan) -> Value:
+def _dtype(
+    run: AbstractInterpreter, owner: Scalar | Complex | ArrayView | Matrix, span: SourceSpan
+) -> Value:
     del run, span
     return Static(owner.dtype)
 
@@ -205,7 +206,7 @@ _NUMBER: dict[str, Getter] = {
 }
 _TABLES: dict[type, dict[str, Getter]] = {
     Scalar: {**_NUMBER, "dtype": _dtype, "bit_count": _method("bit_count")},
-    Complex: {**_NUMBER, "dtype": lambda *_: Static(dtypes.complex64)},
+    Complex: {**_NUMBER, "dtype": _dtype},
     Static: {**_NUMBER, "real": _static_part("real"), "imag": _static_part("imag")},
     ArrayView: {
         "shape": shape,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
-from speedmetal import dtypes
 from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.frontend.convert import as_complex, constant, implicit
@@ -197,8 +196,8 @@ def _make(run: AbstractInterpreter, name: str, slot: VariableType, span: SourceS
     match slot:
         case NumberVariable(dtype, weak):
             return Scalar(read("", dtype), weak)
-        case ComplexVariable(weak):
-            return Complex(read("_real", dtypes.float32), read("_imag", dtypes.float32), weak)
+        case ComplexVariable(dtype, weak):
+            return Complex(read("_real", dtype.part), read("_imag", dtype.part), weak)
         case MatrixVariable(dtype):
             return Matrix(read("", MatrixType(dtype)))
         case AggregateVariable(items, cls):
@@ -277,8 +276,8 @@ def _fit_to_slot(
     match slot:
         case NumberVariable(dtype, weak):
             return Scalar(implicit(run, value, dtype, span, name), weak)
-        case ComplexVariable(weak):
-            found = as_complex(run, value, span)
+        case ComplexVariable(dtype, weak):
+            found = as_complex(run, value, dtype, span)
             return Complex(found.real, found.imag, weak)
         case AggregateVariable(items, cls):
             assert isinstance(value, Aggregate)

@@ -231,8 +231,13 @@ def _convert(run: AbstractInterpreter, found: Any, arguments: Arguments) -> Valu
         dtype = dtypes.as_dtype(found)
     except UserInputError as error:
         raise Fault(span, str(error)) from None
-    (value,) = arguments.take(run, dtype.name, "x")
-    return explicit(run, value, dtype, span)
+    optional = "imag" if dtype.is_complex else ""
+    value, *rest = arguments.take_some(run, dtype.name, "x", optional)
+    assert value is not None
+    imag = rest[0] if rest else None
+    if imag is None:
+        return explicit(run, value, dtype, span)
+    return complex_numbers.of_parts(run, value, imag, dtype, span)
 
 
 def _call_method(run: AbstractInterpreter, method: Method, arguments: Arguments) -> Value:

@@ -12,10 +12,10 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend import complex_numbers
-from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import as_complex, as_number, convert_operand, unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.own_methods import refuse_own
+from speedmetal.frontend.promotion import common_complex_type, common_type
 from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
@@ -27,6 +27,7 @@ from speedmetal.frontend.values import (
     describe,
     with_expressions,
 )
+from speedmetal.frontend.variable_types import ComplexVariable
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
@@ -60,7 +61,8 @@ def compare(
     if isinstance(a, Complex) or isinstance(b, Complex):
         if name not in {"eq", "ne"}:
             raise Fault(span, f"complex numbers have no order; {SIGNS[name]} compares real ones")
-        parts = as_complex(run, a, span), as_complex(run, b, span)
+        dtype = common_complex_type(run, (left, right), span).dtype
+        parts = as_complex(run, left, dtype, span), as_complex(run, right, dtype, span)
         return complex_numbers.equal(run, *parts, name, span)
     dtype = common_type(run, (left, right), span, SIGNS[name]).dtype
     x, y = convert_operand(run, left, dtype, span), convert_operand(run, right, dtype, span)
@@ -199,12 +201,20 @@ def common_shape(
             raise _different_kinds_fault(left, right, span)
     a, b = as_number(run, left, span), as_number(run, right, span)
     if isinstance(a, Complex) or isinstance(b, Complex):
-        return as_complex(run, left, span), as_complex(run, right, span)
+        found = common_complex_type(run, (left, right), span)
+        return _in_complex_type(run, left, found, span), _in_complex_type(run, right, found, span)
     number = common_type(run, (left, right), span, "a choice")
     return (
         Scalar(convert_operand(run, left, number.dtype, span), number.weak),
         Scalar(convert_operand(run, right, number.dtype, span), number.weak),
     )
+
+
+def _in_complex_type(
+    run: AbstractInterpreter, value: Value, found: ComplexVariable, span: SourceSpan
+) -> Complex:
+    number = as_complex(run, value, found.dtype, span)
+    return Complex(number.real, number.imag, found.weak)
 
 
 def _same_object(left: Value, right: Value) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal import dtypes
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.arguments import Arguments
-from speedmetal.frontend.convert import as_complex, as_number, convert_expression, convert_operand
+from speedmetal.frontend.convert import as_complex, as_number, convert_operand
 from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.interpreter import AbstractInterpreter
+from speedmetal.frontend.promotion import common_complex_type
 from speedmetal.frontend.values import Aggregate, Complex, Scalar, Static, Value
 from speedmetal.intrinsics.library import complex_parts
 from speedmetal.intrinsics.record import Intrinsic
@@ -50,7 +50,7 @@ def call(
     """An intrinsic on complex numbers.
 
     Raises:
-        Fault: An operand is no number, or float64.
+        Fault: An operand is no number.
     """
     known = [value.value for value in values if isinstance(value, Static)]
     if len(known) == len(values):
@@ -58,7 +58,7 @@ def call(
             return Static(intrinsic.reference(*map(np.complex128, known)).item())
     if intrinsic.name == "pow":
         return power(run, values[0], values[1], span)
-    number = as_complex(run, values[0], span)
+    number = _as_common(run, tuple(values), span)[0]
     if intrinsic.name == "abs":
         return complex_numbers.magnitude(number)
     return apply(run, intrinsic.name, number, span)
@@ -67,7 +67,16 @@ def call(
 def apply(run: AbstractInterpreter, name: str, number: Complex, span: SourceSpan) -> Value:
     """The intrinsic of this name on a complex number."""
     found = _library(run, _FUNCTIONS[name], (number.real, number.imag), span)
-    return _join_parts(found) if isinstance(found, Aggregate) else found
+    return _join_parts(found, weak=number.weak) if isinstance(found, Aggregate) else found
+
+
+def _as_common(
+    run: AbstractInterpreter, values: tuple[Value, ...], span: SourceSpan
+) -> tuple[Complex, ...]:
+    """The values as complex numbers of the type that an operation on all of them is done in."""
+    found = common_complex_type(run, values, span)
+    numbers = (as_complex(run, value, found.dtype, span) for value in values)
+    return tuple(Complex(number.real, number.imag, found.weak) for number in numbers)
 
 
 def _library(
@@ -76,7 +85,7 @@ def _library(
     parts: tuple[ir.Expression, ...],
     span: SourceSpan,
 ) -> Value:
-    """A call of a function of the library on float32 expressions."""
+    """A call of a function of the library on parts, which have one type."""
     node = run.unit.places.get(span)
     if node is None:
         # A call needs a node, the same from run to run: here an operator may be what calls.
@@ -86,11 +95,11 @@ def _library(
     return call_function(run, function, Arguments(node, [Scalar(part) for part in parts]))
 
 
-def _join_parts(found: Value) -> Complex:
+def _join_parts(found: Value, *, weak: bool) -> Complex:
     """Two parts as one number."""
     assert isinstance(found, Aggregate)
     real, imag = (item for item in found.items if isinstance(item, Scalar))
-    return Complex(real.expression, imag.expression)
+    return Complex(real.expression, imag.expression, weak)
 
 
 # --- Powers ----------------------------------------------------------------------------------
@@ -103,35 +112,30 @@ def power(run: AbstractInterpreter, base: Value, exponent: Value, span: SourceSp
     """``base ** exponent`` of which one at least is complex.
 
     Raises:
-        Fault: An operand is no number, or float64.
+        Fault: An operand is no number.
     """
-    complex_numbers.check_operands((base, exponent), span)
     if isinstance(exponent, Static) and isinstance(exponent.value, int):
         count = abs(exponent.value)
         if count <= _MOST_PRODUCTS:
-            product = _product(run, as_complex(run, base, span), count, span)
+            product = _product(run, _as_common(run, (base,), span)[0], count, span)
             one = Static(1)
             return (
                 product
                 if exponent.value >= 0
                 else complex_numbers.binary(run, "divide", one, product, span)
             )
-    number = as_complex(run, base, span)
+    number, other = _as_common(run, (base, exponent), span)
     if not complex_numbers.is_complex(exponent):
-        size = convert_expression(
-            convert_operand(run, exponent, dtypes.float32, span), dtypes.float32
-        )
-        parts = (number.real, number.imag, size)
-        return _join_parts(_library(run, complex_parts.real_power, parts, span))
-    other = as_complex(run, exponent, span)
+        function, parts = complex_parts.real_power, (number.real, number.imag, other.real)
+        return _join_parts(_library(run, function, parts, span), weak=number.weak)
     both = (number.real, number.imag, other.real, other.imag)
-    return _join_parts(_library(run, complex_parts.power, both, span))
+    return _join_parts(_library(run, complex_parts.power, both, span), weak=number.weak)
 
 
 def _product(run: AbstractInterpreter, base: Complex, count: int, span: SourceSpan) -> Value:
     """A power by squares: ``z**5 = (z**2)**2 z``."""
     if count == 0:
-        return as_complex(run, Static(1), span)
+        return as_complex(run, Static(1), base.dtype, span)
     if count == 1:
         return base
     half = _product(run, base, count // 2, span)
@@ -169,8 +173,7 @@ def _polar(run: AbstractInterpreter, arguments: Arguments) -> Value:
 
 def _sides(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Aggregate:
     """The size and the angle of a number."""
-    complex_numbers.check_operands((value,), span)
-    number = as_complex(run, value, span)
+    (number,) = _as_common(run, (value,), span)
     found = _library(run, complex_parts.polar, (number.real, number.imag), span)
     assert isinstance(found, Aggregate)
     return found
@@ -184,9 +187,9 @@ def _angle(run: AbstractInterpreter, arguments: Arguments) -> Value:
 def _rect(run: AbstractInterpreter, arguments: Arguments) -> Value:
     values = arguments.take(run, "sm.rect", "r phi")
     span = run.span(arguments.node)
-    complex_numbers.check_operands(tuple(values), span)
-    parts = tuple(convert_operand(run, value, dtypes.float32, span) for value in values)
-    return _join_parts(_library(run, complex_parts.rect, parts, span))
+    found = common_complex_type(run, tuple(values), span)
+    parts = tuple(convert_operand(run, value, found.dtype.part, span) for value in values)
+    return _join_parts(_library(run, complex_parts.rect, parts, span), weak=found.weak)
 
 
 def _of_cmath(name: str) -> Handler:
@@ -196,9 +199,8 @@ def _of_cmath(name: str) -> Handler:
         span = run.span(arguments.node)
         optional = "base" if name == "log" else ""
         values = arguments.take_some(run, f"cmath.{name}", "z", optional)
-        given = [value for value in values if value is not None]
-        complex_numbers.check_operands(tuple(given), span)
-        found = [apply(run, name, as_complex(run, value, span), span) for value in given]
+        given = tuple(value for value in values if value is not None)
+        found = [apply(run, name, number, span) for number in _as_common(run, given, span)]
         if len(found) == 1:
             return found[0]
         return complex_numbers.binary(run, "divide", found[0], found[1], span)

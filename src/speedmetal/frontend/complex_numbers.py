@@ -1,20 +1,31 @@
-"""complex64 as pairs of float32; the IR has no complex numbers."""
+"""Complex numbers as pairs of floats; the IR has no complex numbers."""
 
 from __future__ import annotations
 
 from speedmetal import dtypes
-from speedmetal.frontend.convert import as_complex, as_number, convert_operand
+from speedmetal.dtypes import DType
+from speedmetal.frontend.convert import as_complex, as_number, convert_operand, explicit, unwrap
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
+from speedmetal.frontend.promotion import common_complex_type
 from speedmetal.frontend.values import Complex, Scalar, Static, Value
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
 
-_F32 = dtypes.float32
-
 
 def _operation(name: str, left: ir.Expression, right: ir.Expression) -> ir.Expression:
-    return ir.Binary(name, left, right, _F32, left.span)
+    """An operation on two parts."""
+    return ir.Binary(name, left, right, _type(left), left.span)
+
+
+def _negate(part: ir.Expression, span: SourceSpan) -> ir.Expression:
+    return ir.Unary("negate", part, _type(part), span)
+
+
+def _type(part: ir.Expression) -> DType:
+    dtype = part.type
+    assert isinstance(dtype, DType)
+    return dtype
 
 
 def binary(
@@ -23,16 +34,26 @@ def binary(
     """An operator of which one operand at least is complex.
 
     Raises:
-        Fault: Complex numbers have no such operator, or the other operand is float64.
+        Fault: Complex numbers have no such operator.
     """
-    check_operands((left, right), span)
     if name not in {"add", "subtract", "multiply", "divide"}:
         raise Fault(span, "complex numbers have the operators + - * / and ** alone")
+    found = common_complex_type(run, (left, right), span)
+    number = _binary(run, name, left, right, found.dtype, span)
+    return Complex(number.real, number.imag, found.weak)
+
+
+def _binary(
+    run: AbstractInterpreter, name: str, left: Value, right: Value, dtype: DType, span: SourceSpan
+) -> Complex:
+    """The operator in a complex type."""
     if not is_complex(right):
-        return _with_real(run, name, as_complex(run, left, span), right, span)
+        real = convert_operand(run, right, dtype.part, span)
+        return _with_real(run, name, as_complex(run, left, dtype, span), real)
     if not is_complex(left) and name != "divide":
-        return _from_real(run, name, left, as_complex(run, right, span), span)
-    a, b = as_complex(run, left, span), as_complex(run, right, span)
+        real = convert_operand(run, left, dtype.part, span)
+        return _from_real(run, name, real, as_complex(run, right, dtype, span), span)
+    a, b = as_complex(run, left, dtype, span), as_complex(run, right, dtype, span)
     if name in {"add", "subtract"}:
         return Complex(_operation(name, a.real, b.real), _operation(name, a.imag, b.imag))
     ar, ai, br, bi = (run.keep(part, "part") for part in (a.real, a.imag, b.real, b.imag))
@@ -41,24 +62,24 @@ def binary(
     return _divide(run, Complex(ar, ai), Complex(br, bi))
 
 
-def check_operands(values: tuple[Value, ...], span: SourceSpan) -> None:
-    """Refuse float64 beside complex numbers.
+def of_parts(
+    run: AbstractInterpreter, real: Value, imag: Value, dtype: DType, span: SourceSpan
+) -> Complex:
+    """The complex number of two real ones, which are converted to the type's parts.
 
     Raises:
-        Fault: There is one.
+        Fault: One is no real number, or a constant that the type does not hold.
     """
-    for value in values:
-        if isinstance(value, Scalar) and value.dtype is dtypes.float64 and not value.weak:
-            raise Fault(
-                span, "there is no complex type for float64; convert with x.astype(sm.float32)"
-            )
+    parts = [explicit(run, unwrap(part, span), dtype.part, span) for part in (real, imag)]
+    found = [part.expression for part in parts if isinstance(part, Scalar)]
+    return Complex(*found)
 
 
 def part(run: AbstractInterpreter, value: Value, name: str, span: SourceSpan) -> Scalar:
     """``z.real`` or ``z.imag``; of a real number itself, or 0."""
     number = as_number(run, value, span)
     if isinstance(number, Complex):
-        return Scalar(number.real if name == "real" else number.imag)
+        return Scalar(number.real if name == "real" else number.imag, number.weak)
     if name == "real":
         return number
     return Scalar(ir.Constant(0.0 if number.dtype.is_float else 0, number.dtype, span))
@@ -71,11 +92,8 @@ def is_complex(value: Value) -> bool:
     )
 
 
-def _with_real(
-    run: AbstractInterpreter, name: str, a: Complex, b: Value, span: SourceSpan
-) -> Complex:
+def _with_real(run: AbstractInterpreter, name: str, a: Complex, real: ir.Expression) -> Complex:
     """``a <operator> b`` of a real b, part by part (C99, annex G.5)."""
-    real = convert_operand(run, b, _F32, span)
     if name in {"add", "subtract"}:
         return Complex(_operation(name, a.real, real), a.imag)
     real = run.keep(real, "real")
@@ -83,14 +101,13 @@ def _with_real(
 
 
 def _from_real(
-    run: AbstractInterpreter, name: str, a: Value, b: Complex, span: SourceSpan
+    run: AbstractInterpreter, name: str, real: ir.Expression, b: Complex, span: SourceSpan
 ) -> Complex:
     """``a <operator> b`` of a real a, part by part."""
-    real = convert_operand(run, a, _F32, span)
     if name == "multiply":
         real = run.keep(real, "real")
         return Complex(_operation(name, real, b.real), _operation(name, real, b.imag))
-    imag = b.imag if name == "add" else ir.Unary("negate", b.imag, _F32, span)
+    imag = b.imag if name == "add" else _negate(b.imag, span)
     return Complex(_operation(name, real, b.real), imag)
 
 
@@ -119,7 +136,7 @@ def _divide(run: AbstractInterpreter, a: Complex, b: Complex) -> Complex:
     )
 
     def choose(when: ir.Expression, otherwise: ir.Expression) -> ir.Expression:
-        return ir.Select(real_is_larger, when, otherwise, _F32, span)
+        return ir.Select(real_is_larger, when, otherwise, _type(when), span)
 
     large = run.keep(choose(b.real, b.imag), "large")
     small = run.keep(choose(b.imag, b.real), "small")
@@ -130,23 +147,25 @@ def _divide(run: AbstractInterpreter, a: Complex, b: Complex) -> Complex:
     second = run.keep(choose(a.imag, a.real), "second")
     real = _operation("add", first, _operation("multiply", second, ratio))
     imag = _operation("subtract", second, _operation("multiply", first, ratio))
-    signed = choose(imag, ir.Unary("negate", imag, _F32, span))
+    signed = choose(imag, _negate(imag, span))
     return Complex(_operation("divide", real, scale), _operation("divide", signed, scale))
 
 
 def absolute(x: ir.Expression) -> ir.Expression:
-    """|x| of a float32."""
-    return ir.Call(TABLE["abs"], (x,), _F32, x.span)
+    """|x| of a part."""
+    return ir.Call(TABLE["abs"], (x,), _type(x), x.span)
 
 
 def magnitude(value: Complex) -> Scalar:
     """``abs(z)``: hypot of the parts."""
-    return Scalar(ir.Call(TABLE["hypot"], (value.real, value.imag), _F32, value.real.span))
+    parts = (value.real, value.imag)
+    size = ir.Call(TABLE["hypot"], parts, value.dtype.part, value.real.span)
+    return Scalar(size, value.weak)
 
 
 def conjugate(value: Complex) -> Complex:
     """The complex conjugate."""
-    return Complex(value.real, ir.Unary("negate", value.imag, _F32, value.imag.span), value.weak)
+    return Complex(value.real, _negate(value.imag, value.imag.span), value.weak)
 
 
 def equal(run: AbstractInterpreter, a: Complex, b: Complex, name: str, span: SourceSpan) -> Scalar:

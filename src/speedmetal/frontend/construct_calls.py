@@ -23,6 +23,7 @@ from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
 from speedmetal.frontend.memory import axis_index, flatten_indices, in_memory, note_write
 from speedmetal.frontend.memory import extent as extent_of
+from speedmetal.frontend.promotion import common_type
 from speedmetal.frontend.python_functions import round_to_integer
 from speedmetal.frontend.values import (
     NONE,
@@ -306,7 +307,7 @@ def _cdiv(run: AbstractInterpreter, arguments: Arguments) -> Value:
         number = as_number(run, value, span)
         if isinstance(number, Complex) or not number.dtype.is_integer:
             raise Fault(span, f"sm.cdiv expects integers, found {describe(value)}")
-    dtype = arithmetic.common_type(run, (a, b), span, "sm.cdiv").dtype
+    dtype = common_type(run, (a, b), span, "sm.cdiv").dtype
     if dtype.is_signed or (isinstance(a, Static) and isinstance(b, Static)):
         flipped = arithmetic.binary(run, "floor_divide", arithmetic.negate(run, a, span), b, span)
         return arithmetic.negate(run, flipped, span)

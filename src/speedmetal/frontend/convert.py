@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import contextlib
 import math
 
@@ -94,15 +93,19 @@ def unwrap(value: Value, span: SourceSpan) -> Value:
         dtype = dtypes.from_numpy(found.dtype)
         if dtype.is_complex:
             parts = complex(found)
-            return complex_constant(parts, span, weak=False)
+            return complex_constant(parts, dtype, span, weak=False)
         return Scalar(ir.Constant(found.item(), dtype, span))
     return value
 
 
-def complex_constant(value: complex, span: SourceSpan, *, weak: bool) -> Complex:
-    """A complex constant."""
-    real = ir.Constant(float(value.real), dtypes.float32, span)
-    return Complex(real, ir.Constant(float(value.imag), dtypes.float32, span), weak)
+def complex_constant(value: complex, dtype: DType, span: SourceSpan, *, weak: bool) -> Complex:
+    """A complex constant.
+
+    Raises:
+        Fault: A part is too large for those of the type.
+    """
+    real, imag = (constant(part, dtype.part, span) for part in (value.real, value.imag))
+    return Complex(real, imag, weak)
 
 
 def as_number(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scalar | Complex:
@@ -116,12 +119,12 @@ def as_number(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scala
         case Scalar() | Complex():
             return value
         case Static(found) if value.is_number:
-            if isinstance(found, complex):
-                return complex_constant(found, span, weak=True)
             try:
                 dtype = literal_dtype(found, run.unit.default_float)
             except UserInputError as error:
                 raise Fault(span, str(error)) from None
+            if isinstance(found, complex):
+                return complex_constant(found, dtype, span, weak=True)
             return Scalar(constant(found, dtype, span), not isinstance(found, bool))
         case Broken(message):
             raise Fault(span, message)
@@ -145,7 +148,9 @@ def as_scalar(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Scala
     """
     number = as_number(run, value, span)
     if isinstance(number, Complex):
-        raise Fault(span, "expected a real number, found complex64; write .real, .imag or abs(z)")
+        raise Fault(
+            span, f"expected a real number, found {number.dtype}; write .real, .imag or abs(z)"
+        )
     return number
 
 
@@ -188,7 +193,8 @@ def explicit(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceS
     """``dtype(x)`` and ``x.astype(dtype)``: any number to any type; the result is of that type."""
     number = as_number(run, value, span)
     if dtype.is_complex:
-        return as_complex(run, number, span)
+        found = as_complex(run, value, dtype, span)
+        return Complex(found.real, found.imag)
     if isinstance(number, Complex):
         raise Fault(
             span, f"a complex number can not become {dtype.name}; write .real, .imag or abs(z)"
@@ -215,22 +221,28 @@ def saturate_float(value: float, dtype: DType) -> int:
     return min(max(int(value), dtype.minimum), dtype.maximum)
 
 
-def as_complex(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Complex:
-    """The value as complex64.
+def as_complex(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> Complex:
+    """The value in a complex type.
 
     Raises:
-        Fault: It is no number.
+        Fault: It is no number, or a constant that the type does not hold.
     """
+    value = unwrap(value, span)
     if isinstance(value, Static) and isinstance(value.value, bool | int | float | complex):
-        found = complex(value.value)
-        if not cmath.isfinite(found):  # complex(inf) has an imaginary part of 0
-            found = complex(found.real, found.imag)
-        return complex_constant(found, span, weak=True)
+        return complex_constant(_to_complex(value.value, span), dtype, span, weak=True)
     number = as_number(run, value, span)
     if isinstance(number, Complex):
-        return number
-    zero = ir.Constant(0.0, dtypes.float32, span)
-    return Complex(convert_expression(number.expression, dtypes.float32), zero, number.weak)
+        real, imag = (convert_expression(part, dtype.part) for part in (number.real, number.imag))
+        return Complex(real, imag, number.weak)
+    zero = ir.Constant(0.0, dtype.part, span)
+    return Complex(convert_expression(number.expression, dtype.part), zero, number.weak)
+
+
+def _to_complex(value: complex, span: SourceSpan) -> complex:
+    try:
+        return complex(value)
+    except OverflowError:
+        raise Fault(span, "the constant is too large for any float") from None
 
 
 def implicit(
@@ -285,7 +297,7 @@ def truth(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Static | 
             refuse_own(run, value, ("__bool__", "__len__"), span)
             return Static(bool(items))
         case Complex(real, imag):
-            zero = ir.Constant(0.0, dtypes.float32, span)
+            zero = ir.Constant(0.0, value.dtype.part, span)
             parts = [ir.Compare("ne", p, zero, dtypes.bool_, span) for p in (real, imag)]
             return Scalar(
                 ir.Logical("or", parts[0], run.make_lazy_safe(parts[1]), dtypes.bool_, span)

@@ -20,7 +20,7 @@ from speedmetal.errors import UserInputError
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.comparison import SIGNS as COMPARISONS
 from speedmetal.frontend.comparison import compare, select
-from speedmetal.frontend.convert import as_scalar, convert_operand, explicit, truth
+from speedmetal.frontend.convert import as_number, convert_operand, explicit, truth
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.functions import unique_function_name
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
@@ -94,7 +94,7 @@ def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
         value = OPERATIONS[operation](run, values, NOWHERE)
     except Fault as fault:
         raise UserInputError(str(fault.message)) from None
-    return dtypes.complex64 if isinstance(value, Complex) else as_scalar(run, value, NOWHERE).dtype
+    return as_number(run, value, NOWHERE).dtype
 
 
 def _variable(
@@ -104,7 +104,7 @@ def _variable(
     if not dtype.is_complex:
         variable = run.variable(name, dtype, NOWHERE)
         return Scalar(ir.Read(variable, NOWHERE)), (variable,)
-    real, imag = (run.variable(f"{name}_{p}", dtypes.float32, NOWHERE) for p in ("real", "imag"))
+    real, imag = (run.variable(f"{name}_{p}", dtype.part, NOWHERE) for p in ("real", "imag"))
     return Complex(ir.Read(real, NOWHERE), ir.Read(imag, NOWHERE)), (real, imag)
 
 

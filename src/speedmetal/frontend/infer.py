@@ -165,7 +165,7 @@ class _Kernel:
     def infer(self) -> InferredKernel:
         session = self._session
         arguments = all_leaves([*self._arguments.values()])
-        wide = any(_dtype(argument) is dtypes.float64 for argument in arguments)
+        wide = any(_is_wide(argument) for argument in arguments)
         default_float = dtypes.float64 if wide else dtypes.DEFAULT_FLOAT
         unit = Unit(session, session.name, is_function=False, default_float=default_float)
         session.call_stack.append((self._function.__code__, session.name, None))
@@ -209,7 +209,7 @@ class _Kernel:
         match argument:
             case ScalarArgument(dtype, weak) if dtype.is_complex:
                 parts = [
-                    self._scalar(run, f"{name}_{part}", dtypes.float32, span)
+                    self._scalar(run, f"{name}_{part}", dtype.part, span)
                     for part in ("real", "imag")
                 ]
                 return Complex(parts[0], parts[1], weak)
@@ -271,16 +271,13 @@ class _Kernel:
         return ir.Read(variable, span)
 
 
-def _dtype(leaf: Argument) -> DType | None:
-    """Of an array's or an expression's elements, or of a number."""
+def _is_wide(leaf: Argument) -> bool:
+    """Whether an array's or an expression's elements, or a number, have parts of 64 bits."""
     match leaf:
-        case ArrayArgument(array_type):
-            return array_type.dtype
-        case ExpressionArgument(structure):
-            return structure.dtype
-        case ScalarArgument(dtype):
-            return dtype
-    return None
+        case ArrayArgument(typed) | ExpressionArgument(typed) | ScalarArgument(typed):
+            dtype = typed if isinstance(typed, DType) else typed.dtype
+            return dtype.part is dtypes.float64
+    return False
 
 
 def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> ir.Function:

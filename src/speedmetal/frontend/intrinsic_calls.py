@@ -11,7 +11,6 @@ from speedmetal import dtypes
 from speedmetal.dtypes import DType, Kind
 from speedmetal.frontend import complex_functions
 from speedmetal.frontend.arguments import Arguments
-from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import (
     as_number,
     as_scalar,
@@ -23,6 +22,7 @@ from speedmetal.frontend.convert import (
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
+from speedmetal.frontend.promotion import common_type
 from speedmetal.frontend.values import (
     Complex,
     Matrix,
@@ -122,8 +122,9 @@ def _numbers(
     """The common type of the operands, and the operands in it."""
     name = f"sm.{intrinsic.public_name}"
     for value in values:
-        if isinstance(as_number(run, value, span), Complex):
-            raise Fault(span, f"{name} expects real numbers, found complex64; use its parts")
+        if isinstance(number := as_number(run, value, span), Complex):
+            found = number.dtype.name
+            raise Fault(span, f"{name} expects real numbers, found {found}; use its parts")
     main = tuple(v for i, v in enumerate(values) if i not in intrinsic.scalar_operands)
     number = common_type(run, main, span, name)
     if number.dtype.kind not in intrinsic.accepts:
@@ -169,10 +170,11 @@ def _on_parts(
     run: AbstractInterpreter, intrinsic: Intrinsic, values: list[Value], span: SourceSpan
 ) -> Value:
     """A collective on complex numbers, where it acts on each part alone."""
-    if intrinsic.exchange is None or not intrinsic.exchange.takes_parts:
-        raise Fault(span, f"sm.{intrinsic.public_name} expects real numbers, found complex64")
     number = values[0]
     assert isinstance(number, Complex)
+    if intrinsic.exchange is None or not intrinsic.exchange.takes_parts:
+        found = number.dtype.name
+        raise Fault(span, f"sm.{intrinsic.public_name} expects real numbers, found {found}")
     parts = []
     for part in (number.real, number.imag):
         result = apply(run, intrinsic, [Scalar(part), *values[1:]], span)

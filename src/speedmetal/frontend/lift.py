@@ -5,11 +5,10 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-import numpy as np
-
 from speedmetal.frontend.signature import (
     is_aggregate,
     is_partial_class,
+    is_wide_number,
     keywords_of,
     record_items,
 )
@@ -21,10 +20,11 @@ def lift(found: Any, *, has_float64: bool) -> Value:
     """A Python object as a value; tuples and records item by item.
 
     NumPy's numbers keep their type. Where the target has no float64, though, one of it is what a
-    float of Python's is: most of them come out of computations that nobody asked for float64.
+    float of Python's is, and a complex128 what a complex number of Python's is: most of them come
+    out of computations that nobody asked for float64.
     """
-    if isinstance(found, np.float64) and not has_float64:
-        return Static(float(found))
+    if is_wide_number(found) and not has_float64:
+        return Static(found.item())
     if isinstance(found, enum.Enum) and isinstance(found, int | float | str):
         return Static(found.value)
     if isinstance(found, static):

@@ -252,7 +252,7 @@ def load(run: AbstractInterpreter, place: Element) -> Value:
 def _load_element(array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan) -> Value:
     dtype = array.type.dtype
     if dtype.is_complex:
-        real, imag = (ir.Load(array, indices, dtypes.float32, span, part) for part in (0, 1))
+        real, imag = (ir.Load(array, indices, dtype.part, span, part) for part in (0, 1))
         return Complex(real, imag)
     return Scalar(ir.Load(array, indices, dtype, span))
 
@@ -288,7 +288,7 @@ def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AS
         fitted = implicit(run, value, dtype, run.span(source), into)
         run.emit(ir.Store(array, place.indices, fitted, span))
         return
-    number = as_complex(run, value, run.span(source))
+    number = as_complex(run, value, dtype, run.span(source))
     # Both halves are computed before one is written.
     simple = run.is_lazy_safe(number.real, number.imag)
     real = number.real if simple else run.keep(number.real, "real")

@@ -10,9 +10,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from speedmetal import dtypes
 from speedmetal.common.records import replace
-from speedmetal.frontend import arithmetic, special_methods
+from speedmetal.frontend import arithmetic, complex_numbers, special_methods
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.attributes import shape
 from speedmetal.frontend.convert import (
@@ -24,8 +26,9 @@ from speedmetal.frontend.convert import (
     truth,
     unwrap,
 )
-from speedmetal.frontend.interpreter import AbstractInterpreter
+from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.promotion import common_complex_type
 from speedmetal.frontend.reductions import REDUCTIONS
 from speedmetal.frontend.unpack import count_turns, items_of, unpack_value
 from speedmetal.frontend.values import (
@@ -43,6 +46,7 @@ from speedmetal.frontend.values import (
 )
 from speedmetal.intrinsics import TABLE
 from speedmetal.ir import nodes as ir
+from speedmetal.source import SourceSpan
 
 Handler = Callable[[AbstractInterpreter, Arguments], Value]
 
@@ -154,12 +158,22 @@ def _complex(run: AbstractInterpreter, arguments: Arguments) -> Value:
     real, imag = arguments.take_some(run, "complex", "real", "imag")
     assert real is not None
     span = run.span(arguments.node)
+    given = (real,) if imag is None else (real, imag)
+    known = [part.value for part in given if isinstance(part, Static) and part.is_number]
+    if len(known) == len(given) and not any(isinstance(part, np.generic) for part in known):
+        return _known_complex(known, span)
+    found = common_complex_type(run, given, span)
     if imag is None:
-        return as_complex(run, real, span)
-    parts = [explicit(run, unwrap(part, span), dtypes.float32, span) for part in (real, imag)]
-    assert isinstance(parts[0], Scalar)
-    assert isinstance(parts[1], Scalar)
-    return Complex(parts[0].expression, parts[1].expression)
+        return as_complex(run, real, found.dtype, span)
+    number = complex_numbers.of_parts(run, real, imag, found.dtype, span)
+    return Complex(number.real, number.imag, found.weak)
+
+
+def _known_complex(parts: list[Any], span: SourceSpan) -> Static:
+    try:
+        return Static(complex(*parts))
+    except OverflowError:
+        raise Fault(span, "the constant is too large for any float") from None
 
 
 def _power(run: AbstractInterpreter, arguments: Arguments) -> Value:

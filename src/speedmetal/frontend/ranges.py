@@ -12,7 +12,6 @@ import ast
 from speedmetal import dtypes
 from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType
-from speedmetal.frontend.arithmetic import common_type
 from speedmetal.frontend.convert import (
     as_number,
     as_scalar,
@@ -22,6 +21,7 @@ from speedmetal.frontend.convert import (
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.modular import Known, Modular
+from speedmetal.frontend.promotion import common_type
 from speedmetal.frontend.unpack import count_turns
 from speedmetal.frontend.values import Range, Scalar, Static, Value, describe
 from speedmetal.frontend.variable_types import NumberVariable

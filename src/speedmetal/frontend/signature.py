@@ -206,13 +206,14 @@ def signature_of(arguments: Sequence[Any], *, has_float64: bool = True) -> tuple
     """The types of real arguments.
 
     Python's floats are float32, or float64 where any array or number among the arguments is
-    float64, so that no precision is lost; its ints are int32, or int64 where they do not fit.
+    float64 or complex128, so that no precision is lost, and its complex numbers complex64 or
+    complex128; its ints are int32, or int64 where they do not fit.
 
     Args:
         arguments: Arrays (anything with ``dtype``, ``shape`` and ``strides``), NumPy's and
             Python's numbers, tuples, named tuples, frozen dataclasses, functions, dtypes, strings.
         has_float64: Whether the device has it; where not, NumPy's float64 numbers are Python's
-            floats.
+            floats, and its complex128 numbers Python's complex ones.
 
     Raises:
         UserInputError: An argument can not be given to a kernel.
@@ -252,13 +253,16 @@ def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgu
             yield argument
 
 
-def _is_float64(value: Any) -> bool:
+_WIDE = (dtypes.float64, dtypes.complex128)
+
+
+def _is_wide(value: Any) -> bool:
     if isinstance(value, float):  # np.float64 is a float, too
         return isinstance(value, np.float64)
     if isinstance(value, DType):  # a dtype is no number, though NumPy finds one in it
         return False
     dtype = getattr(value, "dtype", None)
-    return isinstance(dtype, np.dtype | DType) and dtype == dtypes.float64
+    return isinstance(dtype, np.dtype | DType) and dtype in _WIDE
 
 
 @record
@@ -271,7 +275,7 @@ class Numbers:
 
 def numbers_among(items: Iterable[Any], *, has_float64: bool) -> Numbers:
     """What Python's floats are among arguments, tuples and records taken apart."""
-    is_wide = has_float64 and any(map(_is_float64, items))
+    is_wide = has_float64 and any(map(_is_wide, items))
     return Numbers(dtypes.float64 if is_wide else dtypes.DEFAULT_FLOAT, has_float64)
 
 
@@ -316,7 +320,7 @@ def _is_static(value: Any) -> bool:
 
 
 def _number(value: Any, numbers: Numbers) -> ScalarArgument | None:
-    is_pythons = isinstance(value, np.float64) and not numbers.has_float64
+    is_pythons = is_wide_number(value) and not numbers.has_float64
     if isinstance(value, np.generic) and not is_pythons:
         return ScalarArgument(dtypes.from_numpy(value.dtype))
     if isinstance(value, bool):
@@ -326,8 +330,13 @@ def _number(value: Any, numbers: Numbers) -> ScalarArgument | None:
     if isinstance(value, float):
         return ScalarArgument(numbers.weak_float, weak=True)
     if isinstance(value, complex):
-        return ScalarArgument(dtypes.complex64, weak=True)
+        return ScalarArgument(dtypes.complex_of(numbers.weak_float), weak=True)
     return None
+
+
+def is_wide_number(value: Any) -> bool:
+    """Whether it is a number of NumPy's that has float64 in it: Python's where there is none."""
+    return isinstance(value, np.float64 | np.complex128)
 
 
 def int_type(value: int) -> DType:
@@ -357,7 +366,7 @@ def literal_dtype(value: complex, default_float: DType) -> DType:
         return dtypes.bool_
     if isinstance(value, int):
         return int_type(value)
-    return dtypes.complex64 if isinstance(value, complex) else default_float
+    return dtypes.complex_of(default_float) if isinstance(value, complex) else default_float
 
 
 def array_argument(value: Any) -> ArrayArgument:

@@ -220,7 +220,11 @@ def _annotated_assignment(run: AbstractInterpreter, node: ast.AnnAssign) -> None
     assert node.value is not None
     dtype = as_dtype(run.value(node.annotation), run.span(node.annotation))
     if dtype.is_complex:
-        raise run.fault(node.annotation, "annotate real types alone; complex64 needs no annotation")
+        raise run.fault(
+            node.annotation,
+            f"annotate real types alone; {dtype.name} needs no annotation: write"
+            f" x = sm.{dtype.name}(...)",
+        )
     key = run.frame.number, node.target.id
     before = run.unit.fixed.get(key)
     if before is not None and before is not dtype:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from speedmetal.common.records import record, replace
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, complex_of
 from speedmetal.frontend.signature import ExpressionArgument, field_names, with_article
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
@@ -49,11 +49,17 @@ class Scalar:
 
 @record(eq=False)
 class Complex:
-    """A complex64 as two float32."""
+    """A complex number as its two parts, which are of one float type, float32 or float64."""
 
     real: ir.Expression
     imag: ir.Expression
     weak: bool = False
+
+    @property
+    def dtype(self) -> DType:
+        part = self.real.type
+        assert isinstance(part, DType)
+        return complex_of(part)
 
 
 @record(eq=False)
@@ -345,7 +351,7 @@ def _kind(array: AnyArray) -> str:
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
-    Complex: lambda _: "complex64",
+    Complex: lambda v: v.dtype.name,
     Aggregate: lambda v: with_article(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
     ArrayView: lambda v: f"{_kind(v.array)} of {v.dtype.name} of rank {v.rank}",
     Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",

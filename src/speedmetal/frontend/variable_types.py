@@ -42,10 +42,18 @@ class NumberVariable:
 
 @record
 class ComplexVariable:
+    """A complex number, whose parts are numbers of ``dtype.part``."""
+
+    dtype: DType
     weak: bool = False
 
+    @property
+    def part(self) -> NumberVariable:
+        """The variable of either part."""
+        return NumberVariable(self.dtype.part, self.weak)
+
     def __str__(self) -> str:
-        return "complex64"
+        return self.dtype.name
 
 
 @record
@@ -106,13 +114,13 @@ def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR091
     match value:
         case Static(found) if value.is_number:
             if isinstance(found, complex):
-                return ComplexVariable(weak=True)
+                return ComplexVariable(dtypes.complex_of(default_float), weak=True)
             is_weak = not isinstance(found, bool)
             return NumberVariable(literal_dtype(found, default_float), is_weak, is_weak)
         case Scalar(_, weak):
             return NumberVariable(value.dtype, weak)
         case Complex(_, _, weak):
-            return ComplexVariable(weak)
+            return ComplexVariable(value.dtype, weak)
         case Matrix():
             return MatrixVariable(value.dtype)
         case Aggregate(items, cls):
@@ -149,14 +157,13 @@ def join(left: VariableType, right: VariableType) -> VariableType | None:  # noq
     match left, right:
         case NumberVariable(), NumberVariable():
             return _join_numbers(left, right)
-        case (ComplexVariable(a), ComplexVariable(b)):
-            return ComplexVariable(a and b)
-        case (ComplexVariable(), NumberVariable() as number) | (
-            NumberVariable() as number,
-            ComplexVariable(),
+        case ComplexVariable(), ComplexVariable():
+            return _complex_of(_join_numbers(left.part, right.part))
+        case (ComplexVariable() as number, NumberVariable() as real) | (
+            NumberVariable() as real,
+            ComplexVariable() as number,
         ):
-            narrow = number.dtype.is_float and number.dtype is not dtypes.float64
-            return ComplexVariable() if number.weak or narrow else None
+            return _join_complex(number, real)
         case AggregateVariable(a_items, a_class), AggregateVariable(b_items, b_class):
             if a_class is not b_class or len(a_items) != len(b_items):
                 return None
@@ -164,6 +171,18 @@ def join(left: VariableType, right: VariableType) -> VariableType | None:  # noq
             kept = tuple(item for item in joined if item is not None)
             return AggregateVariable(kept, a_class) if len(kept) == len(joined) else None
     return None
+
+
+def _complex_of(part: NumberVariable | None) -> ComplexVariable | None:
+    """The complex number of two such parts."""
+    return part and ComplexVariable(dtypes.complex_of(part.dtype), part.weak)
+
+
+def _join_complex(number: ComplexVariable, real: NumberVariable) -> ComplexVariable | None:
+    """Weak real numbers of any kind become complex, and strong floats."""
+    if real.weak and not real.dtype.is_float:
+        return number
+    return _complex_of(_join_numbers(number.part, real)) if real.dtype.is_float else None
 
 
 def _join_numbers(left: NumberVariable, right: NumberVariable) -> NumberVariable | None:

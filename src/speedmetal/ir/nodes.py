@@ -123,7 +123,7 @@ class Bitcast:
 
 @record(eq=False)
 class Load:
-    """An element of an array. ``part`` is 0 or 1, the real or imaginary half, for complex64."""
+    """An element of an array. ``part`` is 0 or 1, a complex number's real or imaginary half."""
 
     array: Array
     indices: tuple[Expression, ...]

@@ -59,7 +59,8 @@ Rule = tuple[type, str, Callable[[Any], bool]]
 
 
 def _element(array: Array, part: int | None) -> DType:
-    return dtypes.float32 if part is not None else array.type.dtype
+    dtype = array.type.dtype
+    return dtype.part if part is not None else dtype
 
 
 def _fits(node: Constant) -> bool:

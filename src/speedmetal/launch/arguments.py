@@ -21,7 +21,7 @@ from speedmetal.backends.device import (
     elements_fault,
 )
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType, as_dtype, complex64, float32
+from speedmetal.dtypes import DType, as_dtype
 from speedmetal.errors import LaunchError, UserInputError
 from speedmetal.frontend.signature import (
     Argument,
@@ -168,11 +168,12 @@ def _leaves(kernel: str, name: str, item: Any, kind: Argument, device: Device) -
         _check_device(kernel, item, device)
         yield Leaf(name, item, array_parameter(item))
     elif isinstance(kind, ScalarArgument):
-        if kind.dtype is complex64:
-            yield Leaf(name, item.real, ScalarParameter(float32))
-            yield Leaf(name, item.imag, ScalarParameter(float32))
+        parameter = ScalarParameter(kind.dtype.part)
+        if kind.dtype.is_complex:
+            yield Leaf(name, item.real, parameter)
+            yield Leaf(name, item.imag, parameter)
         else:
-            yield Leaf(name, item, ScalarParameter(kind.dtype))
+            yield Leaf(name, item, parameter)
 
 
 def _expression_leaves(

@@ -281,9 +281,9 @@ def _number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
     for dtype in others[1:]:
         common = dtypes.promote(common, dtype) or common
     if isinstance(value, complex):
-        return dtypes.complex64
+        return dtypes.complex_of(common)
     if common.is_complex:
-        return common if isinstance(value, float) else dtypes.float32
+        return common if isinstance(value, float) else common.part
     own = literal_dtype(value, dtypes.DEFAULT_FLOAT)
     return own if dtypes.kind_rank(own) > dtypes.kind_rank(common) else common
 

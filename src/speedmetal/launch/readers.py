@@ -107,6 +107,7 @@ READERS: dict[type, Reader] = {
     bool: _read_number,
     complex: _read_complex,
     np.complex64: _read_complex,
+    np.complex128: _read_complex,
     static: _read_known_argument,
     Expression: _read_expression,
 }

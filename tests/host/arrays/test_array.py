@@ -154,7 +154,7 @@ def test_every_dtype_goes_through_items_lists_and_pickles(dtype):
     again = pickle.loads(pickle.dumps(a[::-1]))  # noqa: S301 - our own bytes
     assert again.dtype == dtype
     assert again.tolist() == [1, 1, 0]
-    assert a.astype("f64" if not dtype.is_complex else "c64")[2].item() == 1
+    assert a.astype("f64" if not dtype.is_complex else "c128")[2].item() == 1
     assert str(dtype) in repr(a)
 
 

@@ -18,6 +18,7 @@ from speedmetal.arrays.overlap import may_have_solution, merge_terms
 from speedmetal.dtypes import (
     bool_,
     complex64,
+    complex128,
     float16,
     float32,
     from_numpy,
@@ -64,7 +65,7 @@ def pair_of(view: np.ndarray[Any, Any]) -> Pair:
 
 @st.composite
 def contiguous(draw: st.DrawFn, max_side: int = 5) -> Pair:
-    dtype = draw(st.sampled_from([int8, int16, float32, complex64]))
+    dtype = draw(st.sampled_from([int8, int16, float32, complex64, complex128]))
     shape = draw(npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=max_side))
     offset = draw(st.integers(0, 8)) * dtype.itemsize
     layout = Layout.c_contiguous(dtype, shape, offset)
@@ -168,12 +169,27 @@ def step_reshape(draw: st.DrawFn, pair: Pair) -> Pair:
     return Pair(view, layout)
 
 
-SAME_SIZES = {1: [int8, bool_], 2: [int16, float16], 4: [float32, int32], 8: [complex64, int64]}
+SAME_SIZES = {
+    1: [int8, bool_],
+    2: [int16, float16],
+    4: [float32, int32],
+    8: [complex64, int64],
+    16: [complex128],
+}
 
 
 def step_view(draw: st.DrawFn, pair: Pair) -> Pair:
     dtype = draw(st.sampled_from(SAME_SIZES[pair.layout.itemsize]))
     return Pair(pair.view.view(dtype.numpy), pair.layout.view(dtype))
+
+
+def step_halve(_draw: st.DrawFn, pair: Pair) -> Pair:
+    dtype = pair.layout.dtype
+    if not dtype.is_complex:
+        return pair
+    shape, strides = (*pair.view.shape, 2), (*pair.view.strides, dtype.part.itemsize)
+    view = np.lib.stride_tricks.as_strided(pair.view.real, shape, strides)
+    return Pair(view, pair.layout.halve(dtype.part))
 
 
 def step_collapse(_draw: st.DrawFn, pair: Pair) -> Pair:
@@ -183,7 +199,7 @@ def step_collapse(_draw: st.DrawFn, pair: Pair) -> Pair:
 
 STEPS = (
     *(step_index, step_slices, step_transpose, step_moveaxis, step_flip, step_expand),
-    *(step_squeeze, step_broadcast, step_reshape, step_view, step_collapse),
+    *(step_squeeze, step_broadcast, step_reshape, step_view, step_halve, step_collapse),
 )
 
 

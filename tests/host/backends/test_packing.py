@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.backends.packing import CODES, Number, fit_number, pack_numbers, packer
-from speedmetal.dtypes import ALL, bfloat16, complex64
+from speedmetal.dtypes import ALL, bfloat16
 
-DTYPES = [dtype for dtype in ALL if dtype is not complex64]
+DTYPES = [dtype for dtype in ALL if not dtype.is_complex]
 
 
 def number_of(dtype, seed):

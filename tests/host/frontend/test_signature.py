@@ -78,6 +78,8 @@ def test_signatures_are_keys(signature):
         (2**63, ScalarArgument(d.uint64, weak=True)),
         (1.5, ScalarArgument(d.float32, weak=True)),
         (1j, ScalarArgument(d.complex64, weak=True)),
+        (np.complex64(1j), ScalarArgument(d.complex64)),
+        (np.complex128(1j), ScalarArgument(d.complex128)),
         (np.float16(1), ScalarArgument(d.float16)),
         (np.float64(1), ScalarArgument(d.float64)),
         (np.bool_(True), ScalarArgument(d.bool_)),
@@ -104,11 +106,22 @@ def test_records_keep_their_class_and_the_order_of_fields():
 
 @pytest.mark.parametrize(
     "other",
-    [np.zeros(2), np.float64(1), (np.zeros(2, "f8"),), Settings(np.float64(1), Point(1, 2))],
+    [
+        *(np.zeros(2), np.float64(1), (np.zeros(2, "f8"),), Settings(np.float64(1), Point(1, 2))),
+        *(np.zeros(2, "c16"), np.complex128(1), (np.zeros(2, "c16"),)),
+    ],
 )
 def test_floats_are_float64_beside_float64(other):
     assert signature_of([other, 1.5])[1] == ScalarArgument(d.float64, weak=True)
+    assert signature_of([other, 1j])[1] == ScalarArgument(d.complex128, weak=True)
     assert signature_of([1.5, np.zeros(2, "f4")])[0] == ScalarArgument(d.float32, weak=True)
+    assert signature_of([1j, np.zeros(2, "c8")])[0] == ScalarArgument(d.complex64, weak=True)
+
+
+def test_without_float64_numpys_wide_numbers_are_pythons():
+    found = signature_of([np.float64(1), np.complex128(1j), 1j], has_float64=False)
+    narrow = ScalarArgument(d.complex64, weak=True)
+    assert found == (ScalarArgument(d.float32, weak=True), narrow, narrow)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +151,7 @@ def test_unit_axis(array, axis):
         ([1, 2], "a kernel can not take a list"),
         (Changing(1.0), "a kernel can not take a Changing"),
         (2**64, "does not fit into 64 bits"),
-        (np.zeros(2, "c16"), "dtype complex128 is not supported"),
+        (np.zeros(2, np.clongdouble), "is not supported; supported are"),
     ],
 )
 def test_what_a_kernel_cannot_take(value, message):

@@ -26,8 +26,9 @@ WEAK = [d.int32, d.int64, d.float32, d.float64]
 STRONG = [NumberVariable(dtype) for dtype in REAL]
 RUNNING = [NumberVariable(dtype, weak=True) for dtype in WEAK]
 LITERAL = [NumberVariable(dtype, weak=True, literal=True) for dtype in WEAK]
+COMPLEX = [ComplexVariable(dtype, weak) for dtype in d.COMPLEX for weak in (False, True)]
 LEAVES = [
-    *(*STRONG, *RUNNING, *LITERAL, ComplexVariable(), ComplexVariable(weak=True)),
+    *(*STRONG, *RUNNING, *LITERAL, *COMPLEX),
     *(MatrixVariable(dtype) for dtype in d.FLOATS),
     *(OtherVariable(None), OtherVariable(len)),
 ]

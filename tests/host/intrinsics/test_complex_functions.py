@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal.dtypes import DType, from_numpy
 from speedmetal.errors import UserInputError
 
 pytestmark = pytest.mark.tier("default")
@@ -18,11 +19,26 @@ pytestmark = pytest.mark.tier("default")
 FUNCTIONS = ("exp", "log", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
 BOUND = 4
 """Error in units of the last place of the result's size, which docs/language.md states."""
-UNIT = 2.0**-23
+UNITS = {sm.complex64: 2.0**-23, sm.complex128: 2.0**-52}
+EXACT = {sm.complex64: np.complex128, sm.complex128: np.clongdouble}
+"""What is right to far more digits than the type has."""
+HAS_EXACT = np.finfo(np.longdouble).nmant > 60
+
+every_type = pytest.mark.parametrize(
+    "dtype",
+    [
+        sm.complex64,
+        pytest.param(
+            sm.complex128,
+            marks=pytest.mark.skipif(not HAS_EXACT, reason="NumPy's longdouble has no more digits"),
+        ),
+    ],
+    ids=str,
+)
 
 
 def on_cpu(function: Callable[[Any], Any], *operands: np.ndarray) -> np.ndarray:
-    """``function`` of each element, by a kernel."""
+    """``function`` of each element, by a kernel; the result has the first operand's type."""
 
     def of_one(x, out):
         i = sm.thread_position_in_grid().x
@@ -32,19 +48,28 @@ def on_cpu(function: Callable[[Any], Any], *operands: np.ndarray) -> np.ndarray:
         i = sm.thread_position_in_grid().x
         out[i] = function(x[i], y[i])
 
-    found = np.zeros(operands[0].size, np.complex64)
+    found = np.zeros_like(operands[0])
     sm.kernel(of_one if len(operands) == 1 else of_two)(*operands, found, grid=found.size)
     return found
 
 
 def of_numpy(name: str, z: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        found: np.ndarray = getattr(np, name)(z.astype(np.complex128))
+        found: np.ndarray = getattr(np, name)(exact(z))
     return found
 
 
-def samples() -> np.ndarray:
+def exact(z: np.ndarray) -> np.ndarray:
+    return z.astype(EXACT[from_numpy(z.dtype)])
+
+
+def unit_of(z: np.ndarray) -> float:
+    return UNITS[from_numpy(z.dtype)]
+
+
+def samples(dtype: DType) -> np.ndarray:
     """Of every size, near 1, on the unit circle, and where sizes overflow before results do."""
+    least, greatest, far = (-149, 127, 92) if dtype is sm.complex64 else (-1074, 1023, 713)
     random = np.random.default_rng(4)
 
     def by_parts(low: float, high: float) -> np.ndarray:
@@ -53,33 +78,40 @@ def samples() -> np.ndarray:
 
     return np.concatenate(
         [
-            by_parts(-149, 127),
+            by_parts(least, greatest),
             by_parts(-20, 7),
             np.exp(by_parts(-12, -1)),
             np.exp(1j * random.uniform(-math.pi, math.pi, 4000)),
-            random.uniform(-92, 92, 4000) + 1j * random.uniform(-92, 92, 4000),
+            random.uniform(-far, far, 4000) + 1j * random.uniform(-far, far, 4000),
         ]
-    ).astype(np.complex64)
+    ).astype(dtype.numpy)
 
 
 def errors(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """In units of the last place of the result's size, where float32 holds the result."""
+    """In units of the last place of the result's size, where the type holds the result."""
     with np.errstate(all="ignore"):
-        narrow = wanted.astype(np.complex64)
-        held = np.isfinite(narrow) & (abs(wanted) > 2.0**-120)
-        return abs(found.astype(np.complex128) - wanted)[held] / (abs(wanted)[held] * UNIT)
+        narrow = wanted.astype(found.dtype)
+        held = np.isfinite(narrow) & (abs(wanted) > 64 * np.finfo(found.dtype).tiny)
+        return abs(exact(found) - wanted)[held] / (abs(wanted)[held] * unit_of(found))
 
 
+@every_type
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_results_are_right_to_the_stated_bound(name):
-    z = samples()
+def test_results_are_right_to_the_stated_bound(name, dtype):
+    z = samples(dtype)
     found = errors(on_cpu(getattr(sm, name), z), of_numpy(name, z))
     assert found.size > 9000
     assert found.max() <= BOUND
 
 
-PARTS = (0.0, -0.0, 1.0, -1.0, 89.0, -89.0, 200.0, -200.0, math.inf, -math.inf, math.nan)
-SPECIAL = np.array([complex(x, y) for x in PARTS for y in PARTS], np.complex64)
+PARTS = (0.0, -0.0, 1.0, -1.0, 89.0, -89.0, 200.0, -200.0, 710.0, -1500.0)
+EVERY_PART = (*PARTS, math.inf, -math.inf, math.nan)
+
+
+def special(dtype: DType) -> np.ndarray:
+    return np.array([complex(x, y) for x in EVERY_PART for y in EVERY_PART], dtype.numpy)
+
+
 OPEN_SIGNS = {
     # Of zeros and infinities beside a NaN, whose sign the standard leaves open.
     "sin": lambda z: np.isinf(z.imag),
@@ -98,34 +130,40 @@ def agree(found: np.ndarray, wanted: np.ndarray, *, signed: np.ndarray) -> np.nd
     return np.where(signed, with_signs, near | mirrored)
 
 
+@every_type
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_special_values_are_numpys(name):
+def test_special_values_are_numpys(name, dtype):
     """Branch cuts by the zeros' signs, infinities, NaN, and what overflows on the way."""
-    found, wanted = on_cpu(getattr(sm, name), SPECIAL), of_numpy(name, SPECIAL)
+    z = special(dtype)
+    found, wanted = on_cpu(getattr(sm, name), z), of_numpy(name, z)
     with np.errstate(all="ignore"):
-        wanted = wanted.astype(np.complex64)
-    signed = ~OPEN_SIGNS.get(name, lambda z: np.zeros(z.size, bool))(SPECIAL)
+        wanted = wanted.astype(dtype.numpy)
+    signed = ~OPEN_SIGNS.get(name, lambda z: np.zeros(z.size, bool))(z)
     right = agree(found.real, wanted.real, signed=signed)
     right &= agree(found.imag, wanted.imag, signed=signed)
-    wrong = [*zip(SPECIAL[~right], found[~right], wanted[~right], strict=True)]
+    wrong = [*zip(z[~right], found[~right], wanted[~right], strict=True)]
     assert wrong == []
 
 
-def test_branches_are_cut_along_the_negative_axis():
+@every_type
+def test_branches_are_cut_along_the_negative_axis(dtype):
     """Above the cut and on it, with a zero of either sign."""
-    z = np.array([-4 + 0j, complex(-4, -0.0)], np.complex64)
+    z = np.array([-4 + 0j, complex(-4, -0.0)], dtype.numpy)
     assert on_cpu(sm.sqrt, z).tolist() == [2j, -2j]
-    np.testing.assert_array_equal(on_cpu(sm.log, z).imag, np.float32([math.pi, -math.pi]))
+    wanted = np.array([math.pi, -math.pi], dtype.part.numpy)
+    np.testing.assert_array_equal(on_cpu(sm.log, z).imag, wanted)
 
 
 # --- Powers ----------------------------------------------------------------------------------
 
 
-def test_powers_are_right_to_the_stated_bound():
+@every_type
+def test_powers_are_right_to_the_stated_bound(dtype):
+    unit = UNITS[dtype]
     random = np.random.default_rng(2)
     sizes, angles = np.exp2(random.uniform(-4, 4, (2, 4000))), random.uniform(-3.1, 3.1, (2, 4000))
-    z, w = (sizes * np.exp(1j * angles)).astype(np.complex64)
-    base, exponent = z.astype(np.complex128), w.astype(np.complex128)
+    z, w = (sizes * np.exp(1j * angles)).astype(dtype.numpy)
+    base, exponent = exact(z), exact(w)
     cases = [
         (on_cpu(lambda a, b: a**b, z, w), base, exponent),
         (on_cpu(lambda a, b: a ** abs(b), z, w), base, abs(exponent)),
@@ -136,49 +174,53 @@ def test_powers_are_right_to_the_stated_bound():
     for found, of, power in cases:
         wanted = of**power
         held = (abs(wanted) < 1e38) & (abs(wanted) > 1e-35)
-        relative = abs(found - wanted)[held] / (abs(wanted)[held] * UNIT)
+        relative = abs(found - wanted)[held] / (abs(wanted)[held] * unit)
         bound = BOUND * (1 + abs(power) * (1 + abs(np.log(of))))
         assert (relative <= np.broadcast_to(bound, z.shape)[held]).all()
     for power in (0, 1, 2, 3, 7, 16, -1, -5):
         found, wanted = on_cpu(lambda a, n=power: a**n, z), base ** float(power)
         held = (abs(wanted) < 1e38) & (abs(wanted) > 1e-35)
         relative = abs(found - wanted)[held] / abs(wanted)[held]
-        assert relative.max() <= BOUND * UNIT * max(1, abs(power) / 2)
+        assert relative.max() <= BOUND * unit * max(1, abs(power) / 2)
 
 
+@every_type
 @pytest.mark.parametrize("exponent", [0, 2, 3, 0.5, 2.5, 0.0, 0j, 2j, -1, -0.5])
-def test_powers_of_zero_and_one(exponent):
-    z = np.array([0, 1, complex(0, -0.0)], np.complex64)
+def test_powers_of_zero_and_one(exponent, dtype):
+    z = np.array([0, 1, complex(0, -0.0)], dtype.numpy)
     with np.errstate(all="ignore"):
-        wanted = np.array([x ** np.complex64(exponent) for x in z])
+        wanted = np.array([x ** dtype.numpy.type(exponent) for x in z])
     np.testing.assert_allclose(on_cpu(lambda a: a**exponent, z), wanted, rtol=1e-6)
 
 
 # --- Parts, and names ------------------------------------------------------------------------
 
 
-def test_parts_sizes_and_angles():
-    z = SPECIAL[np.isfinite(SPECIAL)]
-    z = np.concatenate([z, samples()[:500]])
+@every_type
+def test_parts_sizes_and_angles(dtype):
+    z = special(dtype)
+    z = np.concatenate([z[np.isfinite(z)], samples(dtype)[:500]])
+    near, largest = 3 * UNITS[dtype], np.finfo(dtype.numpy).max / 4
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(on_cpu(np.conj, z), np.conj(z))
         np.testing.assert_array_equal(on_cpu(np.real, z).real, z.real)
         np.testing.assert_array_equal(on_cpu(np.imag, z).real, z.imag)
         for function in (np.angle, cmath.phase, sm.angle, lambda a: cmath.polar(a)[1]):
-            np.testing.assert_allclose(on_cpu(function, z).real, np.angle(z), rtol=3e-7)
-        np.testing.assert_allclose(on_cpu(lambda a: sm.polar(a)[0], z).real, abs(z), rtol=3e-7)
+            np.testing.assert_allclose(on_cpu(function, z).real, np.angle(z), rtol=near)
+        np.testing.assert_allclose(on_cpu(lambda a: sm.polar(a)[0], z).real, abs(z), rtol=near)
         back = on_cpu(lambda a: sm.rect(*sm.polar(a)), z)
-        held = abs(z) < 1e38
-        assert (abs(back - z)[held] <= 3e-7 * abs(z)[held]).all()
+        held = (abs(z) < largest) & (abs(z) > 1 / largest)
+        assert (abs(back - z)[held] <= near * abs(z)[held]).all()
 
 
-def test_pairs_and_sizes_of_complex_numbers():
-    z = samples()[:500]
+@every_type
+def test_pairs_and_sizes_of_complex_numbers(dtype):
+    z = samples(dtype)[:500]
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(on_cpu(lambda a: sm.sincos(a)[1], z), on_cpu(sm.cos, z))
         for function in (abs, np.abs, sm.abs):
-            np.testing.assert_allclose(on_cpu(function, z).real, abs(z), rtol=3e-7)
-    assert on_cpu(lambda a: a * abs(3 + 4j) + np.abs(5j), np.zeros(1, np.complex64)) == [5]
+            np.testing.assert_allclose(on_cpu(function, z).real, abs(z), rtol=2 * UNITS[dtype])
+    assert on_cpu(lambda a: a * abs(3 + 4j) + np.abs(5j), np.zeros(1, dtype.numpy)) == [5]
 
 
 def test_real_numbers_among_complex_ones():

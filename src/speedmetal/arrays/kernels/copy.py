@@ -57,6 +57,6 @@ def convert(value: Any, source: Any, target: Any) -> Any:
         return value
     if target == sm.bool_:
         return value != 0
-    if source == sm.complex64:
+    if source.is_complex and not target.is_complex:
         return value.real.astype(target)
     return value.astype(target)

@@ -76,7 +76,8 @@ def _findings(kernel: Kernel, limits: Limits) -> Iterator[_Finding]:
         yield from _type(dtype, parameter.span, limits)
     for array in kernel.arrays:
         yield from _type(array.type.dtype, array.span, limits)
-    declared = {a.type.dtype for a in (*kernel.parameters, *kernel.arrays) if isinstance(a, Array)}
+    arrays = [a for a in (*kernel.parameters, *kernel.arrays) if isinstance(a, Array)]
+    declared = {dtype for a in arrays for dtype in (a.type.dtype, a.type.dtype.part)}
     told = {*declared, *(p.type for p in kernel.parameters if not isinstance(p, Array))}
     for node in (*function_nodes(kernel), *all_nodes(kernel)):
         yield from _node(node, limits, told)

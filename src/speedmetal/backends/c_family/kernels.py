@@ -12,7 +12,7 @@ from speedmetal.backends.c_family.layout import (
 )
 from speedmetal.backends.c_family.names import KEYWORDS, Names
 from speedmetal.backends.c_family.statements import StatementPrinter
-from speedmetal.dtypes import DType, complex64
+from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Array, Function, Kernel, Variable
 from speedmetal.ir.types import Space
 from speedmetal.ir.walk import assigned_variable, statements
@@ -138,7 +138,7 @@ class KernelPrinter(StatementPrinter):
 
     def element_type(self, dtype: DType) -> str:
         """The type of an array's elements; a complex number is a pair of floats."""
-        return "float2" if dtype is complex64 else self.type(dtype)
+        return f"{self.type(dtype.part)}2" if dtype.is_complex else self.type(dtype)
 
     def pointer(self, array: Array, *, constant: bool = False) -> str:
         """The type of a pointer to an array's elements."""

@@ -1,4 +1,4 @@
-"""Functions of complex numbers, which are given and returned as pairs of float32.
+"""Functions of complex numbers, which are given and returned as pairs of float32 or of float64.
 
 They are composed of the real functions. Where a factor overflows before the result does, it is
 taken in two; signed zeros, infinities and NaN give what C's annex G wants, which is NumPy's result,
@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.common.records import record
+from speedmetal.dtypes import float64
 from speedmetal.intrinsics import elementary
 from speedmetal.intrinsics.constructs import select
 from speedmetal.intrinsics.exact import copysign, fabs, fma, isnan, maximum, minimum
@@ -21,13 +23,34 @@ _exp, _log, _log1p, _pow = (_BY_NAME[name] for name in ("exp", "log", "log1p", "
 _sin, _cos, _sinh, _cosh = (_BY_NAME[name] for name in ("sin", "cos", "sinh", "cosh"))
 _atan2, _hypot = _BY_NAME["atan2"], _BY_NAME["hypot"]
 
-_STEP = 88.0
-"""The greatest whole number of which exp is finite in float32."""
-_EXP_OF_STEP = math.exp(_STEP)
-_TANH_IS_ONE = 11.0
-"""Where tanh is 1 in float32, and the square of sinh is not yet infinite."""
-
 Parts = tuple[Any, Any]
+
+
+@record
+class Limits:
+    """Where results of a float type end.
+
+    Args:
+        step: The greatest whole number of which exp is finite.
+        tanh_is_one: Where tanh is 1, and the square of sinh is not yet infinite.
+        large: A size above which the sum of two may be infinite.
+        small: A size below which there may be subnormal numbers.
+        growth: Half of the power of 2 that takes the least subnormal number to ``small``.
+    """
+
+    step: float
+    tanh_is_one: float
+    large: float
+    small: float
+    growth: int
+
+
+_SINGLE = Limits(88.0, 11.0, 2.0**125, 2.0**-100, 24)
+_DOUBLE = Limits(709.0, 22.0, 2.0**1021, 2.0**-960, 56)
+
+
+def _limits(x: Any) -> Limits:
+    return _DOUBLE if x.dtype == float64 else _SINGLE
 
 
 def _is_odd(y: Any) -> Any:
@@ -42,8 +65,9 @@ def _cosine(x: Any, y: Any) -> Any:
 
 def exp(x: Any, y: Any) -> Parts:
     """``e**x (cos(y) + i sin(y))``."""
-    excess = select(x > _STEP, _STEP, 0.0)
-    scale = select(x > _STEP, _EXP_OF_STEP, 1.0)
+    step = _limits(x).step
+    excess = select(x > step, step, 0.0)
+    scale = select(x > step, math.exp(step), 1.0)
     size = _exp(x - excess)
     sine = select((x == -math.inf) & _is_odd(y), copysign(0.0, y), _sin(y))
     return size * _cosine(x, y) * scale, select(y == 0.0, y, size * sine * scale)
@@ -51,16 +75,17 @@ def exp(x: Any, y: Any) -> Parts:
 
 def _scale(x: Any, y: Any) -> Any:
     """A power of 4 that keeps the square of |x + iy| times it from overflow and underflow."""
-    large = maximum(fabs(x), fabs(y))
-    return select(large > 2.0**125, 2.0**-4, select(large < 2.0**-100, 2.0**48, 1.0))
+    size, f = maximum(fabs(x), fabs(y)), _limits(x)
+    return select(size > f.large, 2.0**-4, select(size < f.small, 2.0 ** (2 * f.growth), 1.0))
 
 
-def _root_of_inverse(scale: Any) -> Any:
-    return select(scale < 1.0, 2.0**2, select(scale > 1.0, 2.0**-24, 1.0))
+def _root_of_inverse(scale: Any, growth: int) -> Any:
+    return select(scale < 1.0, 2.0**2, select(scale > 1.0, 2.0**-growth, 1.0))
 
 
-def _minus_log(scale: Any) -> Any:
-    return select(scale < 1.0, 4 * math.log(2.0), select(scale > 1.0, -48 * math.log(2.0), 0.0))
+def _minus_log(scale: Any, growth: int) -> Any:
+    shrunk, grown = 4 * math.log(2.0), -2 * growth * math.log(2.0)
+    return select(scale < 1.0, shrunk, select(scale > 1.0, grown, 0.0))
 
 
 def sqrt(x: Any, y: Any) -> Parts:
@@ -71,7 +96,7 @@ def sqrt(x: Any, y: Any) -> Parts:
     scale = _scale(x, y)
     a, b = fabs(x) * scale, fabs(y) * scale
     t = _sqrt((a + _hypot(a, b)) * 0.5)
-    unscale = _root_of_inverse(scale)
+    unscale = _root_of_inverse(scale, _limits(x).growth)
     large, small = t * unscale, select(t == 0.0, 0.0, b / (2.0 * t)) * unscale
     infinite = fabs(y) == math.inf
     real = select(infinite, math.inf, select(x >= 0.0, large, small))
@@ -85,7 +110,7 @@ def log(x: Any, y: Any) -> Parts:
     size = _hypot(x * scale, y * scale)
     a, b = maximum(fabs(x), fabs(y)), minimum(fabs(x), fabs(y))
     near = 0.5 * _log1p(fma(a - 1.0, a + 1.0, b * b))
-    far = _log(size) + _minus_log(scale)
+    far = _log(size) + _minus_log(scale, _limits(x).growth)
     return select(size > 0.5 and size < 2.0 and scale == 1.0, near, far), _atan2(y, x)
 
 
@@ -103,10 +128,11 @@ def log10(x: Any, y: Any) -> Parts:
 
 def _hyperbolic(x: Any) -> tuple[Any, Any, Any]:
     """sinh(x) and cosh(x), without a factor that both have and that is last."""
-    far = fabs(x) > _STEP
-    half = _exp(fabs(x) - _STEP) * 0.5
+    step = _limits(x).step
+    far = fabs(x) > step
+    half = _exp(fabs(x) - step) * 0.5
     sine = select(far, copysign(half, x), _sinh(x))
-    return sine, select(far, half, _cosh(x)), select(far, _EXP_OF_STEP, 1.0)
+    return sine, select(far, half, _cosh(x)), select(far, math.exp(step), 1.0)
 
 
 def sinh(x: Any, y: Any) -> Parts:
@@ -129,7 +155,7 @@ def tanh(x: Any, y: Any) -> Parts:
 
     Far out it is 1 with the sign of x, and ``4 sin(y) cos(y) e**-2|x|`` is what is left of y.
     """
-    far = fabs(x) > _TANH_IS_ONE
+    far = fabs(x) > _limits(x).tanh_is_one
     inner = select(far, 0.0, x)
     sine, cosine = _sinh(inner), _cos(y)
     product = _sin(y) * cosine

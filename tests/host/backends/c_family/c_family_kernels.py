@@ -12,7 +12,7 @@ from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import MatrixType, Space
 
-SCALARS = tuple(t for t in d.ALL if t is not d.complex64)
+SCALARS = tuple(t for t in d.ALL if not t.is_complex)
 
 
 def vector_add() -> ir.Kernel:

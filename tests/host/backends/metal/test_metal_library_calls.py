@@ -182,7 +182,15 @@ THIRD = "kernel 'f': argument 2 (device const half* h)"
             np.int32(1),
             (f"{SECOND}: expected a uint32, got a int32; write np.uint32(...), or a Python number"),
         ),
-        (1, np.complex128(1), f"{SECOND}: dtype complex128 is not supported; supported are"),
+        (
+            1,
+            np.complex128(1),
+            (
+                f"{SECOND}: expected a uint32, got a complex128; write np.uint32(...), or a Python"
+                " number"
+            ),
+        ),
+        (1, np.datetime64(1, "s"), f"{SECOND}: dtype datetime64[s] is not supported; supported"),
         (1, b"12", f"{SECOND}: expected the 4 bytes of a uint, got 2"),
         (
             3,

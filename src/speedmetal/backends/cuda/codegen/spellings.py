@@ -276,7 +276,7 @@ PRELUDE = {
 }
 
 _KEYWORDS = """
-int8 int64 uint8 uint16 uint32 uint64 float2 float3 float4 int2 int3 int4 uint2 uint3 uint4
+int8 int64 uint8 uint16 uint32 uint64 float2 float3 float4 double2 int2 int3 int4 uint2 uint3 uint4
 threadIdx blockIdx blockDim gridDim warpSize dim3 assert
 """
 _LIBRARY = """
@@ -357,7 +357,7 @@ NATIVE_ATOMICS = _native()
 
 
 def _atomic(node: Atomic) -> str | None:
-    if node.array.type.dtype is d.complex64:
+    if node.array.type.dtype.is_complex:
         return "a complex number is two floats, which change one after the other"
     return None
 

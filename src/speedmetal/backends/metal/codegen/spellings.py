@@ -162,7 +162,7 @@ def _atomic(node: Atomic) -> str | None:
 LIMITS = Limits(
     target="metal",
     place="Metal GPUs",
-    types={d.float64: "use float32"},
+    types={d.float64: "use float32", d.complex128: "use complex64"},
     atomic=_atomic,
     threadgroup_bytes=32768,  # Apple's table of limits, all families
     buffers=29,  # of 31 slots, one is for the arguments and one for the mailbox

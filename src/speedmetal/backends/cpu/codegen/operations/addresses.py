@@ -75,7 +75,8 @@ class Addresses:
         storage = self._storages[array]
         if array.type.space is Space.THREAD:
             return self._own_address(array, storage, indices, part)
-        kind = memory_type(dtypes.float32 if part is not None else array.type.dtype)
+        dtype = array.type.dtype
+        kind = memory_type(dtype if part is None else dtype.part)
         pointer = storage.pointer
         offset = self.offset(array, indices)
         if part is not None:
@@ -143,7 +144,8 @@ class Addresses:
             number = self._add_offset_of_own(number, storage, axis, index)
         if part is not None:
             number = self._half(number, part)
-        kind = memory_type(dtypes.float32 if part is not None else array.type.dtype)
+        dtype = array.type.dtype
+        kind = memory_type(dtype if part is None else dtype.part)
         lanes = Value(str(self._lanes.count), dtypes.int64, UNIFORM)
         first = self._arithmetic.binary("multiply", number, lanes)
         if number.is_uniform:

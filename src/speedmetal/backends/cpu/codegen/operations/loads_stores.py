@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from speedmetal import dtypes
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
 from speedmetal.backends.cpu.codegen.operations.addresses import Address, Addresses, Stepping
@@ -86,7 +85,7 @@ class Memory:
         return value
 
     def _load(self, array: Array, indices: tuple[Value, ...], part: int | None) -> Value:
-        dtype = dtypes.float32 if part is not None else array.type.dtype
+        dtype = array.type.dtype if part is None else array.type.dtype.part
         address = self._addresses.address(array, indices, part)
         element, align = memory_type(dtype), _alignment(dtype)
         if address.stride == 0 and not self._is_own(array):
@@ -203,4 +202,4 @@ class Memory:
 
 
 def _alignment(dtype: DType) -> int:
-    return 4 if dtype.is_complex else dtype.itemsize
+    return dtype.part.itemsize
