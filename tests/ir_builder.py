@@ -133,7 +133,7 @@ class Builder:
         return ir.Bitcast(self.value(value), dtype, NOWHERE)
 
     def load(self, array: ir.Array, *indices: Value, part: int | None = None) -> ir.Load:
-        dtype = d.float32 if part is not None else array.type.dtype
+        dtype = array.type.dtype if part is None else array.type.dtype.part
         return ir.Load(array, self._indices(indices), dtype, NOWHERE, part)
 
     def _indices(self, indices: Iterable[Value]) -> tuple[ir.Expression, ...]:
@@ -187,7 +187,7 @@ class Builder:
     def store(
         self, array: ir.Array, indices: Sequence[Value], value: Value, part: int | None = None
     ) -> ir.Store:
-        dtype = d.float32 if part is not None else array.type.dtype
+        dtype = array.type.dtype if part is None else array.type.dtype.part
         return ir.Store(array, self._indices(indices), self.value(value, dtype), NOWHERE, part)
 
     def matrix_store(

@@ -15,6 +15,7 @@ import pytest
 from elementwise_kernels import elementwise
 
 import speedmetal as sm
+from speedmetal import dtypes
 
 VALUES = np.array([*range(-20, 45), 100, 1000, -1000, 4095], np.int32)
 
@@ -648,21 +649,24 @@ def test_generators_over_rows(launch):
     np.testing.assert_array_equal(found, np.any(a == 3, axis=1))
 
 
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
 @pytest.mark.parametrize("function", [square_and_more, quotient], ids=lambda f: f.__name__)
-def test_complex_arithmetic(launch, function):
+def test_complex_arithmetic(launch, function, dtype):
     random = np.random.default_rng(8)
-    z = (random.normal(size=50) + 1j * random.normal(size=50)).astype(np.complex64)
+    z = (random.normal(size=50) + 1j * random.normal(size=50)).astype(dtype.numpy)
     found = np.zeros_like(z)
     launch(elementwise(function, 1), z, found, grid=z.size)
-    wanted = function(z.astype(np.complex128))
-    np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=2e-6)
+    wanted = function(z.astype(np.clongdouble))
+    error = 16 * np.finfo(dtype.numpy).eps
+    np.testing.assert_allclose(found, wanted, rtol=error, atol=error)
 
 
-def test_magnitudes_and_comparisons_of_complex_numbers(launch):
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+def test_magnitudes_and_comparisons_of_complex_numbers(launch, dtype):
     def facts(z):
         return abs(z) + 10 * (z == 3 + 4j) + 100 * (z != 0)
 
-    z = np.array([0, 3 + 4j, 1j, -2], np.complex64)
-    found = np.zeros(4, np.float32)
+    z = np.array([0, 3 + 4j, 1j, -2], dtype.numpy)
+    found = np.zeros(4, dtype.part.numpy)
     launch(elementwise(facts, 1), z, found, grid=4)
     assert found.tolist() == [0, 115, 101, 102]

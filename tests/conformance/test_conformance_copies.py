@@ -216,7 +216,7 @@ def assert_same(result: np.ndarray, expected: np.ndarray) -> None:
 def test_conversions_on_the_device_and_on_the_host_are_one(place, source, target):
     values = values_of(source)
     if source.is_complex:
-        values = np.stack([values.real, np.roll(values.real, 3)], -1).view(np.complex64)[:, 0]
+        values = np.stack([values.real, np.roll(values.real, 3)], -1).view(source.numpy)[:, 0]
     expected = convert_on_host(values, target)
     ours = sm.array(values, device=place).astype(target)
     assert ours.dtype == target
@@ -290,12 +290,14 @@ def test_numbers_of_pythons_must_fit_those_of_numpy_are_converted(place):
     assert ours.tolist() == [127, 0, -128, -2]
 
 
-def test_complex_numbers_go_everywhere(place):
-    ours = sm.zeros((2, 3), sm.complex64, device=place)
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+def test_complex_numbers_go_everywhere(place, dtype):
+    ours = sm.zeros((2, 3), dtype, device=place)
     ours[0] = 1 - 2j
     ours[1, ::2] = sm.array([1.5, 2.5], device=place)
     assert ours.tolist() == [[1 - 2j] * 3, [1.5, 0, 2.5]]
     assert ours.astype(sm.float32).tolist() == [[1.0] * 3, [1.5, 0.0, 2.5]]
+    assert ours.T.copy().tolist() == [[1 - 2j, 1.5], [1 - 2j, 0], [1 - 2j, 2.5]]
     assert ours[:, 1].astype(bool).tolist() == [True, False]
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lacking import skip_where_lacking
 
 import speedmetal as sm
+from speedmetal.dtypes import COMPLEX
 from speedmetal.launch.expressions import Expression, combine, of_array
 from tiers import examples
 
@@ -284,15 +286,23 @@ def test_choices_and_conversions(device):
     np.testing.assert_array_equal(evaluated(y, device).numpy(), want)
 
 
-def test_complex_numbers(device):
+@pytest.mark.parametrize("dtype", COMPLEX, ids=str)
+def test_complex_numbers(device, dtype):
+    skip_where_lacking(device, dtype)
     random = np.random.default_rng(3)
-    host = (random.standard_normal(9) + 1j * random.standard_normal(9)).astype(np.complex64)
+    host = (random.standard_normal(9) + 1j * random.standard_normal(9)).astype(dtype.numpy)
     z = sm.array(host, device=device)
-    x = combine("multiply", combine("add", z, 2 - 1j), z)
-    np.testing.assert_allclose(evaluated(x, device).numpy(), (host + (2 - 1j)) * host, rtol=1e-5)
+    x = combine("multiply", combine("add", z, 2.1 - 1j), z)
+    assert x.dtype is dtype
+    near = 8 * np.finfo(dtype.numpy).eps
+    wanted = (host.astype(complex) + (2.1 - 1j)) * host
+    np.testing.assert_allclose(evaluated(x, device).numpy(), wanted, rtol=near)
     y = combine("add", combine("abs", z), 0.5)
-    assert y.dtype is sm.float32
-    np.testing.assert_allclose(evaluated(y, device).numpy(), np.abs(host) + 0.5, rtol=1e-6)
+    assert y.dtype is dtype.part
+    np.testing.assert_allclose(evaluated(y, device).numpy(), np.abs(host) + 0.5, rtol=near)
+    half = combine("divide", z.astype(sm.complex64), sm.full(9, 2, dtype.part, device=device))
+    assert half.dtype is dtype
+    np.testing.assert_allclose(evaluated(half, device).numpy(), host.astype(np.complex64) / 2)
 
 
 def test_numbers_are_rounded_once_when_the_node_is_built(device):

@@ -355,19 +355,19 @@ def test_a_threadgroup_is_reversed_through_shared_memory(launch, dtype):
             np.testing.assert_array_equal(found[1, part], b[part][::-1])
 
 
-def gaussian_integers(*shape: int, seed: int = 0) -> np.ndarray:
+def gaussian_integers(dtype: dtypes.DType, *shape: int, seed: int = 0) -> np.ndarray:
     """Complex numbers whose sums and products are exact."""
     parts = np.random.default_rng(seed).integers(-8, 9, (2, *shape))
-    return (parts[0] + 1j * parts[1]).astype(np.complex64)
+    return (parts[0] + 1j * parts[1]).astype(dtype.numpy)
 
 
 @sm.kernel
 def twiddled(z, w, size):
     """Complex elements in memory of a constant size, of one known at launch, and of each thread."""
     i = sm.thread_position_in_threadgroup().x
-    fixed = sm.threadgroup_array((2, 64), sm.complex64)
-    sized = sm.threadgroup_array(size, sm.complex64)
-    own = sm.thread_array((3, 2), sm.complex64)
+    fixed = sm.threadgroup_array((2, 64), z.dtype)
+    sized = sm.threadgroup_array(size, z.dtype)
+    own = sm.thread_array((3, 2), z.dtype)
     fixed[i % 2, i] = z[i]
     sized[63 - i] = w[i]
     sm.threadgroup_barrier()
@@ -380,8 +380,9 @@ def twiddled(z, w, size):
     w[i] = abs(own[0, 0]) if own[0, 1] == 2 else own[0, 1].real
 
 
-def test_complex_numbers_in_memory_of_threadgroups_and_threads(launch):
-    z, w = gaussian_integers(64, seed=1), gaussian_integers(64, seed=2)
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+def test_complex_numbers_in_memory_of_threadgroups_and_threads(launch, dtype):
+    z, w = gaussian_integers(dtype, 64, seed=1), gaussian_integers(dtype, 64, seed=2)
     i = np.arange(64)
     first = np.roll(z, -1)
     product = np.roll(w[::-1], -1).conj() * (first + 1j)
@@ -399,7 +400,7 @@ def fourier_transform(z, count):
     """Each threadgroup transforms a row by butterflies (J. W. Cooley and J. W. Tukey, 1965)."""
     i = sm.thread_position_in_threadgroup().x
     row = sm.threadgroup_position_in_grid().x
-    near, far = sm.threadgroup_array(128, sm.complex64), sm.threadgroup_array(128, sm.complex64)
+    near, far = sm.threadgroup_array(128, z.dtype), sm.threadgroup_array(128, z.dtype)
     near[i], near[i + 64] = z[row, i], z[row, i + 64]
     for level in range(7):
         sm.threadgroup_barrier()
@@ -414,11 +415,13 @@ def fourier_transform(z, count):
     z[row, i], z[row, i + 64] = near[i], near[i + 64]
 
 
-def test_fourier_transform_in_threadgroup_memory(launch):
-    z = gaussian_integers(3, 128)
-    wanted = np.fft.fft(z)
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+def test_fourier_transform_in_threadgroup_memory(launch, dtype):
+    z = gaussian_integers(dtype, 3, 128)
+    wanted = np.fft.fft(z.astype(complex))
     launch(fourier_transform, z, 128, groups=3, threads=64)
-    np.testing.assert_allclose(z, wanted, rtol=1e-5, atol=1e-4)
+    unit = np.finfo(dtype.numpy).eps
+    np.testing.assert_allclose(z, wanted, rtol=100 * unit, atol=1000 * unit)
 
 
 def swapped_in_a_constant_range(a, b, n):

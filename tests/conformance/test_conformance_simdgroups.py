@@ -162,13 +162,14 @@ def test_reductions_over_parts_of_a_simdgroup(launch, family, name, dtype):
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_parts_of_complex_numbers(launch):
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=str)
+def test_parts_of_complex_numbers(launch, dtype):
     @sm.kernel
     def sums(z, out):
         i = sm.thread_position_in_grid().x
         out[i] = sm.simd_sum(z[i], width=8)
 
-    z = (np.arange(40) + 1j * (np.arange(40) % 7)).astype(np.complex64)
+    z = (np.arange(40) + 1j * (np.arange(40) % 7)).astype(dtype.numpy)
     found = np.zeros_like(z)
     launch(sums, z, found, grid=40, threads=40)
     np.testing.assert_array_equal(found, np.repeat(z.reshape(5, 8).sum(axis=1), 8))

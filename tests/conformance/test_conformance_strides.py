@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lacking import skip_where_lacking
 
 import speedmetal as sm
+from speedmetal import dtypes
 
 
 @sm.kernel
@@ -33,7 +35,7 @@ def every_third(source, target):
 
 
 STEPS = [1, 2, 3, 5, -1, -2, 7]
-NAMES = ["float32", "uint8", "bool", "complex64", "float16", "bfloat16", "int64"]
+NAMES = ["float32", "uint8", "bool", "complex64", "complex128", "float16", "bfloat16", "int64"]
 
 
 def filled(device, name: str, size: int) -> sm.Array:
@@ -44,6 +46,7 @@ def filled(device, name: str, size: int) -> sm.Array:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("step", STEPS)
 def test_steps_are_taken_in_loads_and_stores(device, name, step):
+    skip_where_lacking(device, dtypes.find_dtype(name))
     size = 75
     whole = filled(device, name, size * 7)
     found = sm.zeros(size, whole.dtype, device=device)

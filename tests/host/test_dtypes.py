@@ -5,9 +5,11 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.dtypes import ALL, DType, as_dtype
+from speedmetal.dtypes import ALL, COMPLEX, DType, as_dtype, complex_of, promote
 from speedmetal.frontend.signature import signature_of
 
 every_dtype = pytest.mark.parametrize("dtype", ALL, ids=lambda d: d.name)
@@ -59,6 +61,62 @@ def test_an_array_has_numpys_dtype(dtype: DType) -> None:
 def test_bfloat16_is_that_of_ml_dtypes() -> None:
     assert sm.zeros(1, "bf16").dtype == BFLOAT16
     assert np.dtype(sm.bfloat16) == BFLOAT16
+
+
+# --- Complex types -------------------------------------------------------------------------------
+
+
+@every_dtype
+def test_parts_are_numpys(dtype: DType) -> None:
+    assert np.zeros(1, dtype).real.dtype == dtype.part
+    assert dtype.part.is_complex is False
+    assert (dtype.part is dtype) is not dtype.is_complex
+
+
+@pytest.mark.parametrize("dtype", COMPLEX, ids=str)
+def test_a_complex_type_has_its_parts_type_and_names(dtype: DType) -> None:
+    assert complex_of(dtype.part) is complex_of(dtype) is dtype
+    assert as_dtype(dtype.short) is as_dtype(dtype.name) is as_dtype(dtype.numpy) is dtype
+    assert dtype.bits == 8 * dtype.itemsize == 2 * dtype.part.bits
+    assert getattr(sm, dtype.name) is dtype
+
+
+FLOATING = [d for d in ALL if (d.is_float or d.is_complex) and d is not sm.bfloat16]
+
+
+@given(st.sampled_from(FLOATING), st.sampled_from(FLOATING))
+def test_floats_and_complex_types_promote_as_numpys(left: DType, right: DType) -> None:
+    assert promote(left, right) == np.promote_types(left.numpy, right.numpy)
+
+
+every_pair = st.tuples(st.sampled_from(ALL), st.sampled_from(COMPLEX))
+
+
+@given(every_pair)
+def test_beside_a_complex_type_all_are_complex_and_no_float_is_narrowed(pair) -> None:
+    other, dtype = pair
+    found = promote(other, dtype)
+    assert found is promote(dtype, other)
+    wide = sm.float64 in (other.part, dtype.part)
+    assert found is (sm.complex128 if wide else sm.complex64)
+
+
+def test_two_parts_make_a_complex_number() -> None:
+    for dtype in COMPLEX:
+        z = dtype(0.1, np.float64([1, 2]))
+        assert z.dtype == dtype
+        assert z.tolist() == [dtype.numpy.type(complex(0.1, y)) for y in (1, 2)]
+        assert dtype(1, -0.0).imag.tobytes() == dtype.part.numpy.type(-0.0).tobytes()
+    with pytest.raises(sm.UserInputError) as caught:
+        sm.float32(1, 2)
+    assert str(caught.value) == (
+        "sm.float32 takes one number, got two; two parts make a complex64 or a complex128"
+    )
+    with pytest.raises(sm.UserInputError) as caught:
+        sm.complex128(1j, 2)
+    assert str(caught.value) == (
+        "sm.complex128 takes two real numbers, or one of any kind; got a complex one among two"
+    )
 
 
 CAPTURED = np.dtype("float16")

@@ -345,9 +345,10 @@ WRONG = {
     "dtype clongdouble": (
         lambda: fill(A.astype(np.clongdouble), 1.0, grid=8),
         (
-            f"kernel 'fill': argument a: dtype {np.dtype(np.clongdouble)} is not supported; supported are "
-            "bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, "
-            "bfloat16, float32, float64, complex64, complex128; convert with x.astype(...)"
+            f"kernel 'fill': argument a: dtype {np.dtype(np.clongdouble)} is not supported;"
+            " supported are bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,"
+            " float16, bfloat16, float32, float64, complex64, complex128; convert with"
+            " x.astype(...)"
         ),
     ),
     "dtype datetime64": (

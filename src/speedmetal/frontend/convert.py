@@ -191,20 +191,21 @@ def convert_expression(expression: ir.Expression, dtype: DType) -> ir.Expression
 
 def explicit(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> Value:
     """``dtype(x)`` and ``x.astype(dtype)``: any number to any type; the result is of that type."""
-    number = as_number(run, value, span)
     if dtype.is_complex:
         found = as_complex(run, value, dtype, span)
         return Complex(found.real, found.imag)
-    if isinstance(number, Complex):
-        raise Fault(
-            span, f"a complex number can not become {dtype.name}; write .real, .imag or abs(z)"
-        )
+    # Constants that the default float would not hold are made in the type that is asked for.
     if isinstance(value, Static) and isinstance(value.value, float) and not dtype.is_integer:
         return Scalar(constant(value.value, dtype, span))
     if isinstance(value, Static) and isinstance(value.value, float):
         return Scalar(ir.Constant(saturate_float(value.value, dtype), dtype, span))
-    if isinstance(value, Static):
+    if isinstance(value, Static) and isinstance(value.value, int):
         return Scalar(constant(value.value, dtype, span, "write a constant that it holds"))
+    number = as_number(run, value, span)
+    if isinstance(number, Complex):
+        raise Fault(
+            span, f"a complex number can not become {dtype.name}; write .real, .imag or abs(z)"
+        )
     return Scalar(convert_expression(number.expression, dtype))
 
 

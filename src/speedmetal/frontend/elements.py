@@ -11,21 +11,18 @@ expression that is computed at once and one that is computed node by node agree 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import cast
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
-from speedmetal.errors import UserInputError
 from speedmetal.frontend import arithmetic
 from speedmetal.frontend.comparison import SIGNS as COMPARISONS
 from speedmetal.frontend.comparison import compare, select
-from speedmetal.frontend.convert import as_number, convert_operand, explicit, truth
+from speedmetal.frontend.convert import convert_operand, explicit, truth
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.functions import unique_function_name
-from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
+from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
-from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.structure import CAST, TUPLE, Node, Structure, operands, ordered_nodes
 from speedmetal.frontend.values import (
     Aggregate,
@@ -75,29 +72,7 @@ OPERATIONS: dict[str, Operation] = {
 """What nodes of a structure compute, besides leaves and casts."""
 
 
-# --- Types -----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
-    """The dtype of an operation on operands of these types: the kernel language's.
-
-    Raises:
-        UserInputError: It does not take them.
-
-    >>> result_type("divide", (dtypes.int32, dtypes.int32))
-    float32
-    """
-    run = AbstractInterpreter(Unit(Session("expression", dtypes.int32, 0), "x", is_function=True))
-    values: list[Value] = [_variable(run, "x", dtype)[0] for dtype in operand_types]
-    try:
-        value = OPERATIONS[operation](run, values, NOWHERE)
-    except Fault as fault:
-        raise UserInputError(str(fault.message)) from None
-    return as_number(run, value, NOWHERE).dtype
-
-
-def _variable(
+def new_number(
     run: AbstractInterpreter, name: str, dtype: DType
 ) -> tuple[Scalar | Complex, tuple[ir.Variable, ...]]:
     """A number in a new variable; a complex one is in two."""
@@ -164,7 +139,7 @@ def _function(run: AbstractInterpreter, structure: Structure) -> ir.Function:
     """The function that computes an element from its leaves' elements."""
     known = run.session.element_functions
     if structure not in known:
-        given = [_variable(run, "leaf", dtype) for dtype in structure.leaf_types]
+        given = [new_number(run, "leaf", dtype) for dtype in structure.leaf_types]
         with run.scratch() as block:
             value = _compute_nodes(run, structure, [value for value, _ in given], NOWHERE)
             assert isinstance(value, Scalar)

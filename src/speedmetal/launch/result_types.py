@@ -15,7 +15,7 @@ from speedmetal.system.disk_cache import default_cache
 
 @lru_cache(maxsize=4096)
 def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
-    """What :func:`speedmetal.frontend.elements.result_type` finds.
+    """What :func:`speedmetal.frontend.result_types.result_type` finds.
 
     Raises:
         UserInputError: The operation does not take operands of these types.
@@ -25,8 +25,8 @@ def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
     try:
         return find_dtype((default_cache().get(key) or b"").decode())
     except (UnknownNameError, UnicodeDecodeError):  # there is none, or it is damaged
-        from speedmetal.frontend import elements
+        from speedmetal.frontend import result_types
 
-        found = elements.result_type(operation, operand_types)
+        found = result_types.result_type(operation, operand_types)
         default_cache().put(key, found.name.encode())
         return found

@@ -14,8 +14,10 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.compiler import pipeline
+from speedmetal.dtypes import ALL, COMPLEX, promote
 from speedmetal.frontend import structure
-from speedmetal.frontend.elements import OPERATIONS, result_type
+from speedmetal.frontend.elements import OPERATIONS
+from speedmetal.frontend.result_types import result_type
 from speedmetal.launch.expressions import combine, of_array, placed_leaves
 
 
@@ -105,7 +107,12 @@ def test_types_are_the_languages():
     assert result_type("add", (sm.bool_, sm.bool_)) is sm.int32
     assert result_type("divide", (sm.int8, sm.uint8)) is sm.float32
     assert result_type("isnan", (sm.float16,)) is sm.bool_
-    assert result_type("abs", (sm.complex64,)) is sm.float32
+    for dtype in COMPLEX:
+        assert result_type("abs", (dtype,)) is dtype.part
+        assert result_type("exp", (dtype,)) is dtype
+        assert result_type("where", (sm.bool_, sm.float64, dtype)) is sm.complex128
+        for other in ALL:
+            assert result_type("multiply", (dtype, other)) is promote(dtype, other)
     with pytest.raises(sm.UserInputError, match="no common type for int64 and uint64"):
         result_type("add", (sm.int64, sm.uint64))
     assert {"add", "where", "exp", "negate", "lt"} <= OPERATIONS.keys()

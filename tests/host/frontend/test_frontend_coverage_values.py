@@ -134,6 +134,49 @@ def test_explicit_conversions_of_constants():
     assert values == [3 + 0j, complex(math.inf, 1)]
 
 
+def test_names_of_complex_numbers_hold_the_wider_type():
+    def bind(narrow, wide, facts, given):
+        total, real = 0j, 0.0
+        for k in range(2):
+            total = total + wide[k]
+            real = real + wide[k]
+        wide[0] = total + real
+        either = narrow[0]
+        if facts[0]:
+            either = wide[1]
+        weak = 0j
+        for k in range(2):
+            weak = weak + narrow[k] * given
+        wide[1] = either
+        facts[0] = total.dtype == sm.complex128 and real.dtype == sm.complex128
+        facts[1] = either.dtype == sm.complex128
+        facts[2] = weak.dtype == sm.complex64
+        facts[3] = given.dtype == sm.complex128 and (2 * given).real.dtype == sm.float64
+
+    narrow, wide = np.array([1j, 2], np.complex64), np.array([1 / 3 + 2j, 1 / 7])
+    third, seventh = wide.tolist()
+    facts = np.ones(4, np.bool_)
+    sm.kernel(bind)(narrow, wide, facts, 0.1 + 0.1j, grid=1)
+    assert facts.all()
+    assert wide.tolist() == [2 * (third + seventh), seventh]
+
+
+def test_complex_numbers_of_two_parts():
+    def convert(narrow, wide, x, y):
+        narrow[0], narrow[1] = sm.complex64(x[0], y[0]), complex(x[0], 0.1)
+        narrow[2], wide[0] = sm.complex64(x[0], imag=2), sm.complex128(x[0], y[0])
+        wide[1], wide[2] = complex(y[0], x[0]), sm.complex128(0.1, 0.1)
+        wide[3], wide[4] = complex(0.1, 0.2), sm.complex128(narrow[1])
+
+    narrow, wide = np.zeros(3, np.complex64), np.zeros(5, np.complex128)
+    x, y = np.float32([0.1]), np.array([0.3])
+    sm.kernel(convert)(narrow, wide, x, y, grid=1)
+    single = float(x[0])
+    assert narrow.tolist() == np.complex64([0.1 + 0.3j, 0.1 + 0.1j, 0.1 + 2j]).tolist()
+    last = complex(narrow[1])
+    assert wide.tolist() == [single + 0.3j, 0.3 + single * 1j, 0.1 + 0.1j, 0.1 + 0.2j, last]
+
+
 def test_choices_that_are_known_while_compiling():
     def choose(a, n):
         a[0] = sm.select(True, 1.0, 2.0) + sm.where(n.dtype == sm.float32, 10.0, 20.0)

@@ -154,6 +154,29 @@ def test_branches_are_cut_along_the_negative_axis(dtype):
     np.testing.assert_array_equal(on_cpu(sm.log, z).imag, wanted)
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_complex128_is_as_right_in_a_kernel_of_float32(name):
+    """There, constants that meet no float64 are float32."""
+    function = getattr(sm, name)
+
+    @sm.kernel
+    def split(z, out):
+        i = sm.thread_position_in_grid().x
+        w = function(sm.complex128(z[i]) * sm.complex128(2.0**-1000) * sm.complex128(2.0**1000))
+        for part in sm.static_range(2):
+            wide = (w.real, w.imag)[part]
+            out[part, 0, i] = wide
+            out[part, 1, i] = wide - wide.astype(sm.float32).astype(sm.float64)
+
+    z = samples(sm.complex64)[8000:9000]
+    z = z[(abs(z.real) < 80) & (abs(z.imag) < 80)]
+    out = np.zeros((2, 2, z.size), np.float32)
+    split(z, out, grid=z.size)
+    real, imag = out.astype(float).sum(axis=1)
+    wanted = of_numpy(name, z)
+    assert (abs(real + 1j * imag - wanted) <= 2.0**-44 * abs(wanted)).all()
+
+
 # --- Powers ----------------------------------------------------------------------------------
 
 

@@ -53,6 +53,11 @@ def _limits(x: Any) -> Limits:
     return _DOUBLE if x.dtype == float64 else _SINGLE
 
 
+def _choose(x: Any, condition: Any, when_true: float, when_false: float) -> Any:
+    """One of two constants in the type of x: alone, a kernel of float32 would round them."""
+    return select(condition, x.dtype(when_true), x.dtype(when_false))
+
+
 def _is_odd(y: Any) -> Any:
     """Whether an angle is none: infinite or NaN."""
     return not fabs(y) < math.inf
@@ -66,8 +71,8 @@ def _cosine(x: Any, y: Any) -> Any:
 def exp(x: Any, y: Any) -> Parts:
     """``e**x (cos(y) + i sin(y))``."""
     step = _limits(x).step
-    excess = select(x > step, step, 0.0)
-    scale = select(x > step, math.exp(step), 1.0)
+    excess = _choose(x, x > step, step, 0.0)
+    scale = _choose(x, x > step, math.exp(step), 1.0)
     size = _exp(x - excess)
     sine = select((x == -math.inf) & _is_odd(y), copysign(0.0, y), _sin(y))
     return size * _cosine(x, y) * scale, select(y == 0.0, y, size * sine * scale)
@@ -76,16 +81,17 @@ def exp(x: Any, y: Any) -> Parts:
 def _scale(x: Any, y: Any) -> Any:
     """A power of 4 that keeps the square of |x + iy| times it from overflow and underflow."""
     size, f = maximum(fabs(x), fabs(y)), _limits(x)
-    return select(size > f.large, 2.0**-4, select(size < f.small, 2.0 ** (2 * f.growth), 1.0))
+    grown = _choose(x, size < f.small, 2.0 ** (2 * f.growth), 1.0)
+    return select(size > f.large, 2.0**-4, grown)
 
 
 def _root_of_inverse(scale: Any, growth: int) -> Any:
-    return select(scale < 1.0, 2.0**2, select(scale > 1.0, 2.0**-growth, 1.0))
+    return select(scale < 1.0, 2.0**2, _choose(scale, scale > 1.0, 2.0**-growth, 1.0))
 
 
 def _minus_log(scale: Any, growth: int) -> Any:
     shrunk, grown = 4 * math.log(2.0), -2 * growth * math.log(2.0)
-    return select(scale < 1.0, shrunk, select(scale > 1.0, grown, 0.0))
+    return select(scale < 1.0, shrunk, _choose(scale, scale > 1.0, grown, 0.0))
 
 
 def sqrt(x: Any, y: Any) -> Parts:
@@ -132,7 +138,7 @@ def _hyperbolic(x: Any) -> tuple[Any, Any, Any]:
     far = fabs(x) > step
     half = _exp(fabs(x) - step) * 0.5
     sine = select(far, copysign(half, x), _sinh(x))
-    return sine, select(far, half, _cosh(x)), select(far, math.exp(step), 1.0)
+    return sine, select(far, half, _cosh(x)), _choose(x, far, math.exp(step), 1.0)
 
 
 def sinh(x: Any, y: Any) -> Parts:

@@ -182,9 +182,9 @@ def histogram() -> ir.Kernel:
     return b.kernel()
 
 
-def complex_product() -> ir.Kernel:
+def complex_product(dtype: DType = d.complex64) -> ir.Kernel:
     b = Builder("complex_product")
-    x, out = b.array("z", d.complex64), b.array("out", d.complex64)
+    x, out = b.array("z", dtype), b.array("out", dtype)
     i = b.let("i", b.position("thread_position_in_grid"))
     re, im = b.let("re", b.load(x, i, part=0)), b.let("im", b.load(x, i, part=1))
     square = b.binary("subtract", b.multiply(re, re), b.multiply(im, im))
@@ -496,6 +496,8 @@ def _every_type() -> dict[str, ir.Kernel]:
     named = {k.name: k for k in kernels}
     for dtype in (d.float16, d.bfloat16, d.float32, d.float64):
         named[f"matrices_{dtype.name}"] = matrices(dtype)
+    for dtype in d.COMPLEX:
+        named[f"complex_product_{dtype.name}"] = complex_product(dtype)
     return named
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from c_family_kernels import atomics, collectives, matrices, operations
+from c_family_kernels import atomics, collectives, complex_product, matrices, operations
 
 from ir_builder import Builder, span
 from speedmetal import dtypes as d
@@ -32,6 +32,13 @@ def test_float64_on_metal_is_told_with_its_place():
     assert "kernel.py:3:1: error:" in text
     assert "3 | def half_of(x):" in text
     assert cuda.check_kernel(b.kernel()) == []
+
+
+def test_complex128_on_metal_is_told_as_what_it_is():
+    refused = "complex128 is not available on Metal GPUs; use complex64"
+    assert messages(complex_product(d.complex128)) == [refused]
+    assert messages(complex_product(d.complex64)) == []
+    assert messages(complex_product(d.complex128), cuda) == []
 
 
 def test_each_place_is_told_once():

@@ -18,6 +18,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 
 
 LACKING = {
+    "complex_product_complex128",
     *(f"{name}_float64" for name in ("operations", "math", "matrices")),
     *(f"{family}_of_float64" for family in ("simd", "quad")),
     *(
