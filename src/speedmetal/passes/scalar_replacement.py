@@ -32,7 +32,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from speedmetal import dtypes
 from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
 from speedmetal.ir import walk
@@ -165,7 +164,7 @@ class _Elements:
         half = () if part is None else (("real", "imag")[part],)
         name = free_name("_".join((array.name, *map(str, places), *half)), self._taken)
         self._taken.add(name)
-        dtype = array.type.dtype if part is None else dtypes.float32
+        dtype = array.type.dtype if part is None else array.type.dtype.part
         return Variable(name, dtype, node.span)
 
 

@@ -89,13 +89,18 @@ def test_every_type_has_its_own_zero(dtype, shown):
     assert own.text(again) == [f"own_0: {dtype.short} = {shown}", f"own_1: {dtype.short} = own_0"]
 
 
-def test_complex_numbers_are_two_variables():
-    own = Own(dtype=d.complex64)
+@pytest.mark.parametrize("dtype", d.COMPLEX, ids=str)
+def test_complex_numbers_are_two_variables(dtype):
+    own, part = Own(dtype=dtype), dtype.part.short
     assert own.text(
         own.store(0, value=1.0, part=0),
         own.store(0, value=own.load(0, part=0), part=1),
-        own.b.store(own.x, [0], own.load(0, part=1)),
-    ) == ["own_0_real: f32 = 1.0f32", "own_0_imag: f32 = own_0_real", "x[0i32] = own_0_imag"]
+        own.b.store(own.x, [0], own.b.convert(own.load(0, part=1), d.float32)),
+    ) == [
+        f"own_0_real: {part} = 1.0{part}",
+        f"own_0_imag: {part} = own_0_real",
+        "x[0i32] = f32(own_0_imag)",
+    ]
 
 
 def test_names_do_not_meet_others():
