@@ -162,7 +162,7 @@ def test_pythons_complex_numbers_are_complex128_beside_64_bits_alone():
     turn(wide, third, grid=1)
     turn(narrow, third, grid=1)
     assert wide[0].item() == third * 1j
-    assert narrow[0].item() == np.complex64(third) * np.complex64(1j) != third * 1j
+    assert narrow[0].item() == complex(np.complex64(third) * np.complex64(1j)) != third * 1j
     turn(narrow, np.complex128(third), grid=1)
     assert narrow[0].item() == np.complex64(third * 1j)
 
