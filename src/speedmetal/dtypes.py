@@ -393,8 +393,8 @@ def promote(left: DType, right: DType) -> DType | None:
 
 
 def kind_rank(dtype: DType) -> int:
-    """Order of the kinds of real numbers: bools, integers, floats."""
-    return 0 if dtype.is_bool else 1 if dtype.is_integer else 2
+    """Order of the kinds of numbers: bools, integers, floats, complex numbers."""
+    return 0 if dtype.is_bool else 1 if dtype.is_integer else 2 if dtype.is_float else 3
 
 
 def beside_running_number(dtype: DType, number: DType) -> DType:

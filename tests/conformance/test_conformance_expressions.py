@@ -305,6 +305,26 @@ def test_complex_numbers(device, dtype):
     np.testing.assert_allclose(evaluated(half, device).numpy(), host.astype(np.complex64) / 2)
 
 
+@pytest.mark.parametrize("dtype", COMPLEX, ids=str)
+def test_functions_and_conversions_of_complex_numbers(device, dtype):
+    """Of a complex number another type takes the real part, as arrays convert."""
+    skip_where_lacking(device, dtype)
+    host = np.array([0.5 - 1j, 0, 2j, -3 + 0.25j], dtype.numpy)
+    z = sm.array(host, device=device)
+    twice = combine("multiply", z, 2)
+    for found, wanted in (
+        (combine("sin", combine("exp", z)), np.sin(np.exp(host))),
+        (combine("abs", combine("exp", z)), np.abs(np.exp(host))),
+        (twice.astype(sm.float32), (2 * host).real.astype(np.float32)),
+        (twice.astype(sm.int8), (2 * host).real.astype(np.int8)),
+        (twice.astype(sm.bool_), host != 0),
+        (twice.astype(sm.complex64), 2 * host.astype(np.complex64)),
+    ):
+        assert found.dtype == wanted.dtype
+        near = 8 * np.finfo(dtype.numpy).eps
+        np.testing.assert_allclose(evaluated(found, device).numpy(), wanted, rtol=near)
+
+
 def test_numbers_are_rounded_once_when_the_node_is_built(device):
     host = np.arange(1, 50).astype(ml_dtypes.bfloat16)
     x = combine("multiply", sm.array(host, device=device), 0.1)

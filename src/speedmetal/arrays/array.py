@@ -178,7 +178,7 @@ class Array(Operators, Members, Lazy):
                 f" {self.shape} cannot hold in place; write x = x ... for a new array"
             )
         own, found = self.layout.dtype, result.layout.dtype
-        if kind_rank(found) > kind_rank(own) and not own.is_complex:
+        if kind_rank(found) > kind_rank(own):
             raise UserInputError(
                 f"{operation} of {own.name} gives {found.name}, which an array of {own.name} cannot"
                 " hold in place; write x = x ... for a new array"

@@ -70,9 +70,10 @@ def of_parts(
     Raises:
         Fault: One is no real number, or a constant that the type does not hold.
     """
-    parts = [explicit(run, unwrap(part, span), dtype.part, span) for part in (real, imag)]
-    found = [part.expression for part in parts if isinstance(part, Scalar)]
-    return Complex(*found)
+    first, second = (explicit(run, unwrap(part, span), dtype.part, span) for part in (real, imag))
+    assert isinstance(first, Scalar)
+    assert isinstance(second, Scalar)
+    return Complex(first.expression, second.expression)
 
 
 def part(run: AbstractInterpreter, value: Value, name: str, span: SourceSpan) -> Scalar:

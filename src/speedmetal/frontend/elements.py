@@ -169,11 +169,20 @@ def _compute_nodes(
         if part.operation == TUPLE:
             return Aggregate(tuple(given))
         if part.operation == CAST:
-            value = explicit(run, given[0], part.dtype, span)
+            value = _cast(run, given[0], part.dtype, span)
         else:
             value = OPERATIONS[part.operation](run, given, span)
         known[node] = with_expressions(_strong(value, span), lambda e: run.keep(e, "node"))
     return known[structure, tuple(range(len(leaves)))]
+
+
+def _cast(run: AbstractInterpreter, value: Value, dtype: DType, span: SourceSpan) -> Value:
+    """The number in another type, as arrays convert: of a complex one the real part is taken."""
+    if not isinstance(value, Complex) or dtype.is_complex:
+        return explicit(run, value, dtype, span)
+    if dtype.is_bool:
+        return truth(run, value, span)
+    return explicit(run, Scalar(value.real), dtype, span)
 
 
 def _strong(value: Value, span: SourceSpan) -> Scalar | Complex:

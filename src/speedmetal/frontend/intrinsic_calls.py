@@ -122,9 +122,8 @@ def _numbers(
     """The common type of the operands, and the operands in it."""
     name = f"sm.{intrinsic.public_name}"
     for value in values:
-        if isinstance(number := as_number(run, value, span), Complex):
-            found = number.dtype.name
-            raise Fault(span, f"{name} expects real numbers, found {found}; use its parts")
+        if isinstance(found := as_number(run, value, span), Complex):
+            raise Fault(span, f"{name} expects real numbers, found {found.dtype}; use its parts")
     main = tuple(v for i, v in enumerate(values) if i not in intrinsic.scalar_operands)
     number = common_type(run, main, span, name)
     if number.dtype.kind not in intrinsic.accepts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import types
 from functools import lru_cache
+from typing import cast
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
@@ -17,6 +19,13 @@ from speedmetal.frontend.session import Session, Unit
 from speedmetal.frontend.values import Value
 from speedmetal.source import NOWHERE
 
+
+def _nowhere() -> None:
+    return
+
+
+_NOWHERE = cast(types.FunctionType, _nowhere)
+"""What stands for the function that is evaluated, where a type is asked for outside kernels."""
 _LANGUAGE = (calls, loops, statements)
 """What evaluates the library's functions of complex numbers registers itself when imported."""
 
@@ -39,15 +48,10 @@ def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
     """
     run = AbstractInterpreter(Unit(Session("expression", dtypes.int32, 0), "x", is_function=True))
     if any(dtype.is_complex for dtype in operand_types):  # functions of the library are called
-        run.frame = Frame(parse(_nowhere), _nowhere, 0, Env())
+        run.frame = Frame(parse(_NOWHERE), _NOWHERE, 0, Env())
     values: list[Value] = [new_number(run, "x", dtype)[0] for dtype in operand_types]
     try:
         value = OPERATIONS[operation](run, values, NOWHERE)
     except Fault as fault:
         raise UserInputError(str(fault.message)) from None
     return as_number(run, value, NOWHERE).dtype
-
-
-def _nowhere() -> None:
-    """The function that is evaluated where a type is asked for outside kernels."""
-    return

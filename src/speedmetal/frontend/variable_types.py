@@ -175,7 +175,7 @@ def join(left: VariableType, right: VariableType) -> VariableType | None:  # noq
 
 def _complex_of(part: NumberVariable | None) -> ComplexVariable | None:
     """The complex number of two such parts."""
-    return part and ComplexVariable(dtypes.complex_of(part.dtype), part.weak)
+    return None if part is None else ComplexVariable(dtypes.complex_of(part.dtype), part.weak)
 
 
 def _join_complex(number: ComplexVariable, real: NumberVariable) -> ComplexVariable | None:
