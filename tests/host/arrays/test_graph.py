@@ -9,6 +9,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.arrays import graph, pending, schedule
+from speedmetal.dtypes import COMPLEX
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import Structure, ordered_nodes
 
@@ -291,10 +292,28 @@ def test_what_does_not_go_together_is_told():
     integers = sm.arange(3)
     with pytest.raises(UserInputError, match=r"divide of int32 gives float32"):
         integers /= 2
+    floats = sm.ones(3)
+    with pytest.raises(UserInputError, match=r"add of float32 gives complex64"):
+        floats += 1j
     with pytest.raises(UserInputError, match="read-only"):
         sm.zeros(1).broadcast_to(3).__iadd__(1)
     with pytest.raises(UserInputError, match="eval takes arrays"):
         sm.eval(1)
+
+
+@pytest.mark.parametrize("dtype", COMPLEX, ids=str)
+def test_complex_numbers_are_computed_lazily(dtype):
+    z = sm.array(np.array([0.5 - 1j, 0, 2j]), dtype=dtype)
+    big = z.broadcast_to((5000, 3))
+    host = big.numpy()
+    assert (big * 2j).dtype == (2.5 + big).dtype == sm.exp(big).dtype == dtype
+    assert (big * sm.float64(2)).dtype == (big * sm.ones(3, "f64")).dtype == sm.complex128
+    np.testing.assert_array_equal((big + 1).astype("f32").numpy(), (host + 1).real)
+    np.testing.assert_array_equal((big * 2).astype(bool).numpy(), host != 0)
+    near = 4 * np.finfo(dtype.numpy).eps
+    np.testing.assert_allclose(sm.exp(big * 2).numpy(), np.exp(host * 2), rtol=near)
+    z += 1.5
+    np.testing.assert_array_equal(z.numpy(), host[0] + 1.5)
 
 
 def test_threads_share_lazy_arrays():
