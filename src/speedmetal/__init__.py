@@ -17,8 +17,21 @@ _HOMES = {
     ),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
+    "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
+    "speedmetal.arrays.histograms": ("bincount", "digitize", "histogram"),
     "speedmetal.arrays.products": (
         *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
+    ),
+    "speedmetal.arrays.scattering": (
+        *("add_at", "scatter", "scatter_add", "scatter_max", "scatter_min", "scatter_mul"),
+        *("scatter_sub", "segment_max", "segment_min", "segment_prod", "segment_sum"),
+    ),
+    "speedmetal.arrays.searching": ("argwhere", "flatnonzero", "nonzero", "searchsorted"),
+    "speedmetal.arrays.sets": (
+        *("isin", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
+    ),
+    "speedmetal.arrays.sorting": (
+        *("argpartition", "argsort", "lexsort", "partition", "sort", "topk"),
     ),
     "speedmetal.backends.registry": (
         *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),

@@ -20,6 +20,12 @@ from speedmetal.arrays.creation import zeros_like as zeros_like
 from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.arrays.evaluation import no_fusion as no_fusion
 from speedmetal.arrays.explaining import explain as explain
+from speedmetal.arrays.gathering import put_along_axis as put_along_axis
+from speedmetal.arrays.gathering import take as take
+from speedmetal.arrays.gathering import take_along_axis as take_along_axis
+from speedmetal.arrays.histograms import bincount as bincount
+from speedmetal.arrays.histograms import digitize as digitize
+from speedmetal.arrays.histograms import histogram as histogram
 from speedmetal.arrays.products import dot as dot
 from speedmetal.arrays.products import inner as inner
 from speedmetal.arrays.products import matmul as matmul
@@ -28,6 +34,32 @@ from speedmetal.arrays.products import outer as outer
 from speedmetal.arrays.products import tensordot as tensordot
 from speedmetal.arrays.products import vdot as vdot
 from speedmetal.arrays.products import vecdot as vecdot
+from speedmetal.arrays.scattering import add_at as add_at
+from speedmetal.arrays.scattering import scatter as scatter
+from speedmetal.arrays.scattering import scatter_add as scatter_add
+from speedmetal.arrays.scattering import scatter_max as scatter_max
+from speedmetal.arrays.scattering import scatter_min as scatter_min
+from speedmetal.arrays.scattering import scatter_mul as scatter_mul
+from speedmetal.arrays.scattering import scatter_sub as scatter_sub
+from speedmetal.arrays.scattering import segment_max as segment_max
+from speedmetal.arrays.scattering import segment_min as segment_min
+from speedmetal.arrays.scattering import segment_prod as segment_prod
+from speedmetal.arrays.scattering import segment_sum as segment_sum
+from speedmetal.arrays.searching import argwhere as argwhere
+from speedmetal.arrays.searching import flatnonzero as flatnonzero
+from speedmetal.arrays.searching import nonzero as nonzero
+from speedmetal.arrays.searching import searchsorted as searchsorted
+from speedmetal.arrays.sets import isin as isin
+from speedmetal.arrays.sets import unique_all as unique_all
+from speedmetal.arrays.sets import unique_counts as unique_counts
+from speedmetal.arrays.sets import unique_inverse as unique_inverse
+from speedmetal.arrays.sets import unique_values as unique_values
+from speedmetal.arrays.sorting import argpartition as argpartition
+from speedmetal.arrays.sorting import argsort as argsort
+from speedmetal.arrays.sorting import lexsort as lexsort
+from speedmetal.arrays.sorting import partition as partition
+from speedmetal.arrays.sorting import sort as sort
+from speedmetal.arrays.sorting import topk as topk
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
@@ -92,8 +124,12 @@ __all__ = [
     "abs",
     "acos",
     "acosh",
+    "add_at",
     "angle",
     "arange",
+    "argpartition",
+    "argsort",
+    "argwhere",
     "array",
     "asarray",
     "asin",
@@ -114,6 +150,7 @@ __all__ = [
     "atomic_update",
     "atomic_xor",
     "bfloat16",
+    "bincount",
     "bitcast",
     "bool_",
     "cbrt",
@@ -135,6 +172,7 @@ __all__ = [
     "degrees",
     "device",
     "devices",
+    "digitize",
     "dot",
     "empty",
     "empty_cache",
@@ -148,6 +186,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "flatnonzero",
     "float16",
     "float32",
     "float64",
@@ -164,6 +203,7 @@ __all__ = [
     "full",
     "full_like",
     "gamma",
+    "histogram",
     "hypot",
     "ieee_remainder",
     "inner",
@@ -173,10 +213,12 @@ __all__ = [
     "int8",
     "int_pow",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
     "kernel",
     "ldexp",
+    "lexsort",
     "lgamma",
     "linspace",
     "log",
@@ -194,13 +236,16 @@ __all__ = [
     "mulhi",
     "nextafter",
     "no_fusion",
+    "nonzero",
     "ones",
     "ones_like",
     "outer",
+    "partition",
     "polar",
     "popcount",
     "pow",
     "profile",
+    "put_along_axis",
     "quad_all",
     "quad_and",
     "quad_any",
@@ -223,6 +268,17 @@ __all__ = [
     "reverse_bits",
     "rint",
     "rsqrt",
+    "scatter",
+    "scatter_add",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_sub",
+    "searchsorted",
+    "segment_max",
+    "segment_min",
+    "segment_prod",
+    "segment_sum",
     "select",
     "sign",
     "signbit",
@@ -260,10 +316,13 @@ __all__ = [
     "sincos",
     "sinh",
     "sinpi",
+    "sort",
     "sqrt",
     "static",
     "static_range",
     "synchronize",
+    "take",
+    "take_along_axis",
     "tan",
     "tanh",
     "tanpi",
@@ -280,11 +339,16 @@ __all__ = [
     "threads_per_grid",
     "threads_per_simdgroup",
     "threads_per_threadgroup",
+    "topk",
     "trunc",
     "uint16",
     "uint32",
     "uint64",
     "uint8",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
     "vdot",
     "vecdot",
     "where",

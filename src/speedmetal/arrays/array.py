@@ -18,13 +18,14 @@ from speedmetal.arrays.copying import (
 )
 from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
 from speedmetal.arrays.graph import apply, peeked
-from speedmetal.arrays.indexing import Index, checked_index
+from speedmetal.arrays.indexing import checked_index
 from speedmetal.arrays.lazy import Lazy
 from speedmetal.arrays.members import Members
 from speedmetal.arrays.operators import Operators
 from speedmetal.arrays.pending import Step
 from speedmetal.arrays.printing import shown, summary_of
 from speedmetal.arrays.schedule import assign_lazily, before_write
+from speedmetal.arrays.selection import has_arrays
 from speedmetal.arrays.shapes import complete_shape, extents_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
@@ -124,23 +125,41 @@ class Array(Operators, Members, Lazy):
 
     # --- Views -------------------------------------------------------------------------------
 
-    def __getitem__(self, index: Index | tuple[Index, ...]) -> Array:
-        """A view: integers, slices (with negative steps), ``None`` and ``...``.
+    def __getitem__(self, index: Any) -> Array:
+        """A view by integers, slices (with negative steps), ``None`` and ``...``; else a new array.
 
         An index for every axis gives an array without axes; ``.item()`` makes a number of it.
+        Arrays of integers and masks, of this library, NumPy's or lists, take elements by NumPy's
+        rules, see :func:`speedmetal.take` for the simplest case. Places are checked at once.
 
         Raises:
-            IndexError: An integer is outside, or there are too many.
+            IndexError: An integer is outside, or there are too many parts; index arrays have
+                another dtype, a mask has another shape, or they do not go together.
             TypeError: Another kind of index.
-        """
-        if self.pending is None:
-            return self.with_elements(self.elements[index])
-        return self._view(lambda elements: elements[index])
 
-    def __setitem__(self, index: Index | tuple[Index, ...], value: Any) -> None:
+        Example:
+            >>> import speedmetal as sm
+            >>> x = sm.array([3.0, 1.0, 2.0])
+            >>> x[[2, 0]]
+            Array([2., 3.], dtype=float32, device='cpu')
+            >>> x[x > 1]
+            Array([3., 2.], dtype=float32, device='cpu')
+        """
+        try:
+            if self.pending is None:
+                return self.with_elements(self.elements[index])
+            return self._view(lambda elements: elements[index])
+        except (TypeError, IndexError):
+            if not has_arrays(index):
+                raise
+        chosen: Array = self._get_chosen(index)
+        return chosen
+
+    def __setitem__(self, index: Any, value: Any) -> None:
         """Write a number or an array, broadcast to the place and converted to this dtype.
 
         What is written is what the value was before, also where it is a view of the same memory.
+        Where an index array has a place twice, the last value stays.
         Numbers and lists of Python's must fit, as in NumPy; else the conversion is that of
         :meth:`astype`. It runs on the device.
 
@@ -149,19 +168,27 @@ class Array(Operators, Members, Lazy):
             ValueError: The value's shape cannot be broadcast.
             IndexError, TypeError: As for reading.
         """
-        self._check_writable()
+        self.check_writable()
+        try:
+            basic = checked_index(index)
+        except TypeError:
+            if not has_arrays(index):
+                raise
+            before_write(self)
+            self._set_chosen(index, value)
+            return
         if WAITING:
-            before_write(self.with_elements(self.elements[index]))
+            before_write(self.with_elements(self.elements[basic]))
         if self.is_sooner_on_host(self.buffer.size_bytes):
             if type(value) not in _PYTHONS_NUMBERS:
-                value = convert_on_host(self._host_value(value), self.layout.dtype)
-            self.on_host()[checked_index(index)] = value
+                value = convert_on_host(self.host_value(value), self.layout.dtype)
+            self.on_host()[basic] = value
             return
-        target = self.with_elements(self.elements[index])
+        target = self.with_elements(self.elements[basic])
         if isinstance(value, Array):
             assign_lazily(target, value if value.device is self.device else value.to(self.device))
         else:
-            assign_host(target, self._host_value(value))
+            assign_host(target, self.host_value(value))
 
     def update(self, operation: str, other: Any) -> Array:
         """Write the result of an operation on the array and another to the array itself.
@@ -169,7 +196,7 @@ class Array(Operators, Members, Lazy):
         Raises:
             UserInputError: The result has another shape, or a dtype of another kind.
         """
-        self._check_writable()
+        self.check_writable()
         before_write(self)
         result = apply(operation, self, other)
         if result.shape != self.shape:
@@ -186,13 +213,14 @@ class Array(Operators, Members, Lazy):
         assign_lazily(self, result)
         return self
 
-    def _host_value(self, value: Any) -> HostArray:
+    def host_value(self, value: Any) -> HostArray:
         """What is to be written, as a NumPy array; Python's numbers have this array's dtype."""
         if isinstance(value, Array):
             return value.numpy()
         return np.asarray(value, None if hasattr(value, "__array__") else self.dtype)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise UserInputError where the array is read-only."""
         if self.is_readonly:
             raise UserInputError(
                 "the array is read-only, because it was made from read-only memory or by"

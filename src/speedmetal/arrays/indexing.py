@@ -143,6 +143,6 @@ def integer_of(part: Any) -> int:
     if hasattr(part, "__index__") and not is_bool and not getattr(part, "ndim", 0):
         return operator.index(part)
     raise TypeError(
-        f"expected integers, slices, None or ... as index, got {type(part).__name__};"
-        " for others use a.numpy()[...]"
+        "expected integers, slices, None, ... or arrays of integers or booleans as index, got"
+        f" {type(part).__name__}"
     )

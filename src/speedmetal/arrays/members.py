@@ -61,6 +61,10 @@ class Members:
     repeat = _member("manipulation", "repeat")
 
     take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
+    at = property(_member("scattering", "at"))
+    # What an index with arrays in it means.
+    _get_chosen = _member("gathering", "get_chosen")
+    _set_chosen = _member("gathering", "set_chosen")
     argsort = _member("sorting", "argsort")
     dot = _member("products", "dot")
     __matmul__ = _member("products", "at_operator")

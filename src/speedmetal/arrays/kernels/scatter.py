@@ -1,0 +1,181 @@
+"""Writing elements at places that arrays of integers tell; see :mod:`.gather` for the positions.
+
+Where several values have one place, their threads run in any order: so the last one is found first,
+or they are joined by atomic operations.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import speedmetal as sm
+from speedmetal.arrays.kernels.copy import convert, own_index
+from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start
+
+
+@sm.kernel
+def note_last(last: Any, positions: Any) -> None:
+    """For each chosen place, where among the positions it comes last.
+
+    Args:
+        last: int32, an axis for each array of positions; -1 in each element.
+        positions: One array or several of one shape.
+    """
+    place = own_index(positions[0])
+    chosen = chosen_place(place, positions, last.shape, 0)
+    sm.atomic_max(last, chosen, sm.int32(number_of(place, positions[0].shape)))
+
+
+@sm.kernel
+def write_last(target: Any, values: Any, last: Any, positions: Any, lead: sm.static[int]) -> None:
+    """Write values to chosen places, of several for one place the last."""
+    place = own_index(values)
+    ndim = positions[0].ndim
+    within = place[lead : lead + ndim]
+    chosen = chosen_place(within, positions, last.shape, 0)
+    if last[chosen] == number_of(within, positions[0].shape):
+        where = (*place[:lead], *chosen, *place[lead + ndim :])
+        target[where] = convert(values[place], values.dtype, target.dtype)
+
+
+@sm.kernel
+def fill_where(target: Any, mask: Any, value: Any) -> None:
+    """Write one value, of the target's dtype, to the elements where the mask is True."""
+    place = own_index(target)
+    if mask[place]:
+        target[place] = value
+
+
+@sm.kernel
+def accumulate_in_order(target: Any, values: Any, positions: Any, operation: Any) -> None:
+    """Join values to the target's elements, one after the other as they come.
+
+    Each thread has an element of the axes that are not chosen, and goes over all positions, so that
+    the result is the same every time.
+
+    Args:
+        target: (before, extent, after).
+        values: (before, count, after).
+        positions: (count,).
+        operation: Of an element and a value.
+    """
+    after, before = own_column()
+    for number in range(positions.shape[0]):
+        row = counted_from_start(positions[number], target.shape[1])
+        target[before, row, after] = operation(
+            target[before, row, after], values[before, number, after]
+        )
+
+
+@sm.kernel
+def accumulate_parts(parts: Any, values: Any, positions: Any, operation: Any) -> None:
+    """As :func:`accumulate_in_order` with one column, each part of the positions in its own row.
+
+    Args:
+        parts: (parts, extent).
+        values: (count,).
+        positions: (count,).
+        operation: Of an element and a value.
+    """
+    part = sm.thread_position_in_grid().x
+    length = sm.cdiv(positions.shape[0], parts.shape[0])
+    first = part * length
+    for number in range(first, min(first + length, positions.shape[0])):
+        row = counted_from_start(positions[number], parts.shape[1])
+        parts[part, row] = operation(parts[part, row], values[number])
+
+
+@sm.kernel
+def accumulate_atomically(
+    target: Any, values: Any, positions: Any, lead: sm.static[int], operation: Any
+) -> None:
+    """Join values to chosen elements, in any order."""
+    place = own_index(values)
+    where = chosen_place(place, positions, target.shape, lead)
+    operation(target, where, values[place])
+
+
+def own_column() -> Any:
+    """The indices of this thread behind and before the chosen axis."""
+    x, y, _ = sm.thread_position_in_grid()
+    return x, y
+
+
+def number_of(place: Any, shape: Any) -> Any:
+    """Where an element comes in C order."""
+    return sum(tuple(place[axis] * math.prod(shape[axis + 1 :]) for axis in range(len(shape))))
+
+
+# --- What joins an element and a value -----------------------------------------------------------
+
+
+def add(element: Any, value: Any) -> Any:
+    """Their sum."""
+    return element + value
+
+
+def subtract(element: Any, value: Any) -> Any:
+    """Their difference."""
+    return element - value
+
+
+def multiply(element: Any, value: Any) -> Any:
+    """Their product."""
+    return element * value
+
+
+def divide(element: Any, value: Any) -> Any:
+    """Their quotient."""
+    return element / value
+
+
+def minimum(element: Any, value: Any) -> Any:
+    """The smaller one; NaN if one is."""
+    return min(element, value)
+
+
+def maximum(element: Any, value: Any) -> Any:
+    """The greater one; NaN if one is."""
+    return max(element, value)
+
+
+def add_atomically(target: Any, where: Any, value: Any) -> None:
+    """Add to an element."""
+    sm.atomic_add(target, where, value)
+
+
+def subtract_atomically(target: Any, where: Any, value: Any) -> None:
+    """Subtract from an element."""
+    sm.atomic_sub(target, where, value)
+
+
+def multiply_atomically(target: Any, where: Any, value: Any) -> None:
+    """Multiply an element."""
+    sm.atomic_update(target, where, multiply, value)
+
+
+def divide_atomically(target: Any, where: Any, value: Any) -> None:
+    """Divide an element."""
+    sm.atomic_update(target, where, divide, value)
+
+
+def minimum_atomically(target: Any, where: Any, value: Any) -> None:
+    """Make an element the smaller of itself and the value."""
+    sm.atomic_update(target, where, minimum, value)
+
+
+def maximum_atomically(target: Any, where: Any, value: Any) -> None:
+    """Make an element the greater of itself and the value."""
+    sm.atomic_update(target, where, maximum, value)
+
+
+ACCUMULATE = {
+    "add": (add, add_atomically),
+    "subtract": (subtract, subtract_atomically),
+    "multiply": (multiply, multiply_atomically),
+    "divide": (divide, divide_atomically),
+    "minimum": (minimum, minimum_atomically),
+    "maximum": (maximum, maximum_atomically),
+}
+"""By the operation's name: what joins an element and a value, and what does so atomically."""

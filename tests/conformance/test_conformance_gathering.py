@@ -1,0 +1,163 @@
+"""Kernels that read and write at places which arrays of integers tell, as NumPy does it."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal.arrays import gathering, scattering
+from speedmetal.backends.device import Device
+
+
+@pytest.fixture(params=["as it comes", "kernels"])
+def place(request: pytest.FixtureRequest, device: Device, monkeypatch: pytest.MonkeyPatch):
+    """A device where all is done by kernels, or as it is best done."""
+    if request.param == "as it comes":
+        yield device
+        return
+    monkeypatch.setattr(type(device), "host_copy_bytes", 0)
+    for module in (gathering, scattering):
+        monkeypatch.setattr(module, "is_on_cpu", lambda _: False)
+    private = sm.metal.storage("private") if device.kind == "metal" else contextlib.nullcontext()
+    with private:
+        yield device
+
+
+def numbered(shape, dtype=np.float32) -> np.ndarray:
+    return np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype)
+
+
+ROWS = np.array([[0, -1, 2], [1, 1, 0]])
+INDICES = {
+    "rows": (ROWS,),
+    "columns": (slice(None), ROWS % 3),
+    "last axis": (..., np.array([4, 0, -5], np.int16)),
+    "apart": (ROWS[0], slice(None, None, -1), np.array([0, 1, 4], np.uint64)),
+    "together": (slice(1, None), np.array([[0], [2]], np.uint8), np.array([1, 3])),
+    "an integer beside": (0, slice(None), np.array([1, 1], np.int8)),
+    "new axes": (None, ROWS, None, 2),
+    "a mask": (numbered((3, 4)) % 2 == 0,),
+    "a mask and an array": (np.array([True, False, True]), slice(None), np.array([1, 2])),
+    "none": (np.zeros((0, 2), int),),
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+@pytest.mark.parametrize("dtype", [sm.float32, sm.int16, sm.complex64], ids=str)
+def test_reading(place, index, dtype):
+    host = numbered((3, 4, 5), dtype.numpy)
+    ours = sm.array(host, device=place)
+    np.testing.assert_array_equal(ours[index].numpy(), host[index])
+    turned = ours.transpose(1, 0, 2)[::-1].transpose(1, 0, 2)
+    np.testing.assert_array_equal(turned[index].numpy(), host[:, ::-1][index])
+    fused = (ours[:, :, ::-1] + ours)[index]
+    np.testing.assert_array_equal(fused.numpy(), (host[:, :, ::-1] + host)[index])
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+@pytest.mark.parametrize("dtype", [sm.float32, sm.int16], ids=str)
+def test_writing(place, index, dtype):
+    host = numbered((3, 4, 5), dtype.numpy)
+    ours = sm.array(host, device=place)
+    values = -1 - numbered(host[index].shape, np.int32)
+    host[index] = values
+    ours[index] = sm.array(values, device=place)
+    np.testing.assert_array_equal(ours.numpy(), host)
+    host[index] = 3
+    ours[index] = 3
+    np.testing.assert_array_equal(ours.numpy(), host)
+
+
+def test_the_last_of_many_values_stays(place):
+    random = np.random.default_rng(0)
+    rows, columns = random.integers(0, 4, (2, 500))
+    host = np.zeros((4, 4, 3), np.int32)
+    ours = sm.array(host, device=place)
+    values = numbered((500, 3), np.int32)
+    host[rows, columns] = values
+    ours[rows, columns] = values
+    np.testing.assert_array_equal(ours.numpy(), host)
+
+
+def test_a_value_where_a_mask_is_true(place):
+    host = numbered((300, 301))
+    ours = sm.array(host, device=place)
+    ours[ours % 3 == 1] = -1
+    host[host % 3 == 1] = -1
+    ours[::2][:, ours[0] > 100] = 5
+    host[::2][:, host[0] > 100] = 5
+    mask = host[:, 0] > 1000
+    ours[mask] = 8
+    host[mask] = 8
+    np.testing.assert_array_equal(ours.numpy(), host)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+def test_places_outside_are_found_by_the_device(place, dtype):
+    ours = sm.zeros((70, 3), device=place)
+    positions = np.arange(70).astype(dtype)
+    index = sm.array(positions, device=place)
+    assert ours[index].shape == (70, 3)
+    positions[66] = 70
+    index = sm.array(positions, device=place)
+    for use in (lambda: ours[index], lambda: ours.at[index].add(1)):
+        with pytest.raises(IndexError, match="index 70 is out of bounds for axis 0 of extent 70"):
+            use()
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_along_an_axis(place, axis):
+    host = numbered((3, 4, 5))
+    order = np.random.default_rng(1).integers(-3, 3, (3, 4, 5))
+    ours = sm.array(host, device=place)
+    index = sm.array(order, device=place)
+    expected = np.take_along_axis(host + 1, order, axis)
+    np.testing.assert_array_equal(sm.take_along_axis(ours + 1, index, axis).numpy(), expected)
+    sm.put_along_axis(ours, index, ours[::-1], axis)
+    np.put_along_axis(host, order, host[::-1].copy(), axis)
+    np.testing.assert_array_equal(ours.numpy(), host)
+
+
+UFUNCS = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+
+@pytest.mark.parametrize("name", UFUNCS)
+@pytest.mark.parametrize("dtype", [sm.float32, sm.int32, sm.int64, sm.float16], ids=str)
+@pytest.mark.parametrize("shape", [(), (3,)], ids=str)
+def test_joining_counts_every_value(place, name, dtype, shape):
+    if name == "divide" and not dtype.is_float:
+        return
+    random = np.random.default_rng(2)
+    rows = random.integers(-4, 4, 300)
+    host = (numbered((4, *shape)) + 1).astype(dtype.numpy)
+    # Powers of two, so that no sum and no product is rounded, in whatever order it is.
+    values = random.choice([1, 2] if name != "multiply" else [1, 1, 1, -1], (300, *shape))
+    if name == "divide":
+        values = random.choice([1, 1, 1, -1], (300, *shape))
+    values = values.astype(dtype.numpy)
+    found = getattr(sm.array(host, device=place).at[rows], name)(sm.array(values, device=place))
+    UFUNCS[name].at(host, rows, values)
+    np.testing.assert_array_equal(found.numpy(), host)
+
+
+def test_joining_on_several_axes_and_from_expressions(place):
+    host = numbered((3, 4, 5))
+    ours = sm.array(host, device=place)
+    x = sm.array(np.ones((2, 3), np.float32), device=place)
+    sm.add_at(ours, (slice(1, None), ROWS[0], ROWS[0]), x * 2 + 1)
+    np.add.at(host, (slice(1, None), ROWS[0], ROWS[0]), 3)
+    sm.add_at(ours, (ROWS, slice(None), 0), 1)
+    np.add.at(host, (ROWS, slice(None), 0), 1)
+    np.testing.assert_array_equal(ours.numpy(), host)
+    ids = sm.array([2, 0, 2], device=place)
+    np.testing.assert_array_equal(sm.segment_sum(ours, ids).numpy()[2], host[0] + host[2])
