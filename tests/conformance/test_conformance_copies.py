@@ -139,6 +139,13 @@ def test_what_is_written_is_what_the_source_was_before(place, overlap):
     np.testing.assert_array_equal(ours.numpy(), host)
 
 
+def test_arrays_of_their_own_share_no_bytes(place):
+    one, other = sm.zeros(10, device=place), sm.zeros(10, device=place)
+    assert not one.shares_bytes(other)
+    assert one[:4].shares_bytes(one[3:])
+    assert not one[:4].shares_bytes(one[4:])
+
+
 def test_memory_that_is_shared_with_numpy_is_one_memory(device, monkeypatch):
     if not device.shares_host_memory or device.kind != "cpu":
         pytest.skip("only the CPU takes any NumPy array's memory as it is")

@@ -177,11 +177,11 @@ def write_chosen(x: Array, chosen: Selection, value: Any) -> None:
     """Write a value to the elements that a selection takes."""
     view = x.with_elements(chosen.view(x.elements))
     if is_on_cpu(x):
-        positions = [_apart(host, view) for host in choosers_on_host(chosen)]
         host = convert_on_host(x.host_value(value), x.layout.dtype)
-        view.on_host()[within_view(chosen, positions)] = _apart(host, view)
+        index = within_view(chosen, choosers_on_host(chosen, view))
+        view.on_host()[index] = _apart_on_host(host, view)
         return
-    arrays = choosers_on_device(chosen, x.device)
+    arrays = choosers_on_device(chosen, x.device, view)
     shape = chosen.shape_of(view.shape)
     values = _broadcast_values(value_on_device(x, value), shape)
     if values.size:
@@ -191,8 +191,7 @@ def write_chosen(x: Array, chosen: Selection, value: Any) -> None:
 def value_on_device(x: Array, value: Any) -> Array:
     """A value that is to be written to an array, on the array's device; it shares no memory."""
     if isinstance(value, Array):
-        there = value.to(x.device)
-        return there.copy() if there.pending is None and x.shares_bytes(there) else there
+        return _apart(value.to(x.device), x)
     return upload(convert_on_host(x.host_value(value), x.layout.dtype), x.device)
 
 
@@ -201,7 +200,8 @@ def _broadcast_values(values: Array, shape: Shape) -> Array:
     extra = max(values.ndim - len(shape), 0)
     if values.shape[:extra] == (1,) * extra:
         values = values.reshape(values.shape[extra:])
-    return peeked(values.broadcast_to(shape))
+    wide: Array = peeked(values.broadcast_to(shape))
+    return wide
 
 
 def _launch_write(
@@ -220,9 +220,7 @@ def _fill_where(x: Array, mask: Any, value: Any) -> None:
     from speedmetal.arrays.kernels.scatter import fill_where  # as above
 
     there = mask if isinstance(mask, Array) else upload(np.asarray(mask), x.device)
-    there = there.to(x.device)
-    if there.pending is None and x.shares_bytes(there):
-        there = there.copy()
+    there = _apart(there.to(x.device), x)
     number = convert_on_host(x.host_value(value), x.layout.dtype)[()]
     wide = there.reshape(there.shape + (1,) * (x.ndim - there.ndim)).broadcast_to(x.shape)
     to, of = x.elements, wide.elements
@@ -276,8 +274,12 @@ def _compressed(x: Array, mask: HostArray) -> Array:
 # --- Positions -----------------------------------------------------------------------------------
 
 
-def choosers_on_host(chosen: Selection) -> list[HostArray]:
+def choosers_on_host(chosen: Selection, target: Array | None = None) -> list[HostArray]:
     """The positions as NumPy arrays, all of them on their axes.
+
+    Args:
+        chosen: Has them.
+        target: What is going to be written to while they are read.
 
     Raises:
         IndexError: One is outside.
@@ -286,21 +288,29 @@ def choosers_on_host(chosen: Selection) -> list[HostArray]:
     for chooser, axis, extent in zip(chosen.choosers, chosen.axes, chosen.extents, strict=True):
         host = chooser.numpy() if isinstance(chooser, Array) else np.asarray(chooser)
         check_positions(host, axis, extent)
-        found.append(host)
+        found.append(host if target is None else _apart_on_host(host, target))
     return found
 
 
-def choosers_on_device(chosen: Selection, device: Device) -> tuple[Array, ...]:
+def choosers_on_device(
+    chosen: Selection, device: Device, target: Array | None = None
+) -> tuple[Array, ...]:
     """The positions on a device, all of them on their axes, broadcast to one shape.
+
+    Args:
+        chosen: Has them.
+        device: Where to.
+        target: What is going to be written to while they are read.
 
     Raises:
         IndexError: One is outside.
     """
-    known = zip(chosen.choosers, chosen.axes, chosen.extents, strict=True)
-    return tuple(
-        checked_positions(chooser, axis, extent, device).broadcast_to(chosen.shape)
-        for chooser, axis, extent in known
-    )
+    found = []
+    for chooser, axis, extent in zip(chosen.choosers, chosen.axes, chosen.extents, strict=True):
+        positions = checked_positions(chooser, axis, extent, device)
+        apart = positions if target is None else _apart(positions, target)
+        found.append(apart.broadcast_to(chosen.shape))
+    return tuple(found)
 
 
 def checked_positions(chooser: Any, axis: int, extent: int, device: Device) -> Array:
@@ -343,8 +353,12 @@ def within_view(chosen: Selection, positions: list[HostArray]) -> tuple[Any, ...
     return (*(slice(None),) * chosen.lead, *positions)
 
 
-def _apart(host: HostArray, target: Array) -> HostArray:
-    """A NumPy array that shares no memory with what is written to."""
+def _apart(values: Array, target: Array) -> Array:
+    """The same values in memory that is not the target's."""
+    return values.copy() if values.pending is None and target.shares_bytes(values) else values
+
+
+def _apart_on_host(host: HostArray, target: Array) -> HostArray:
     return host.copy() if np.may_share_memory(host, target.on_host()) else host
 
 

@@ -61,7 +61,10 @@ class Members:
     repeat = _member("manipulation", "repeat")
 
     take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
-    at = property(_member("scattering", "at"))
+    at = property(
+        _member("scattering", "at"),
+        doc="``x.at[index].add(values)``: a copy with elements changed; see `scattering.At`.",
+    )
     # What an index with arrays in it means.
     _get_chosen = _member("gathering", "get_chosen")
     _set_chosen = _member("gathering", "set_chosen")

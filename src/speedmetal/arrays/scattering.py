@@ -132,7 +132,7 @@ def _broadcast(name: str, values: Array, shape: tuple[int, ...]) -> Array:
 
 def _accumulate_on_host(operation: str, view: Array, chosen: Selection, values: Array) -> None:
     """By NumPy, on a copy where memory is not shared."""
-    index = within_view(chosen, choosers_on_host(chosen))
+    index = within_view(chosen, choosers_on_host(chosen, view if view.is_shared else None))
     host = view.on_host() if view.is_shared else view.numpy().copy()
     _UFUNCS[operation].at(host, index, values.numpy())
     if not view.is_shared:
@@ -141,7 +141,7 @@ def _accumulate_on_host(operation: str, view: Array, chosen: Selection, values: 
 
 def _accumulate_on_cpu(operation: str, view: Array, chosen: Selection, values: Array) -> None:
     """One value after the other for each element of the axes that are not chosen."""
-    positions = choosers_on_device(chosen, view.device)
+    positions = choosers_on_device(chosen, view.device, view)
     before = view.shape[: chosen.lead]
     extents = view.shape[chosen.lead : chosen.lead + len(positions)]
     after = view.shape[chosen.lead + len(positions) :]
@@ -220,7 +220,7 @@ def _reshaped(view: Array, *groups: tuple[int, ...]) -> Array | None:
 def _accumulate_atomically(operation: str, view: Array, chosen: Selection, values: Array) -> None:
     from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_atomically
 
-    positions = choosers_on_device(chosen, view.device)
+    positions = choosers_on_device(chosen, view.device, view)
     if not values.size:
         return
     join = ACCUMULATE[operation][1]

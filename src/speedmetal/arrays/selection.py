@@ -269,7 +269,8 @@ def has_outside(positions: HostArray, extent: int) -> bool:
     """Whether a position is outside of an axis."""
     if not positions.size:
         return False
-    unsigned = positions.view(f"u{positions.itemsize}")
-    if int(unsigned.max()) < extent:  # a negative one would be large: mostly one look is enough
-        return False
+    if positions.dtype.isnative:  # as unsigned a negative one is large: mostly one look is enough
+        unsigned = positions.view(f"u{positions.itemsize}")
+        if int(unsigned.max()) < extent:
+            return False
     return int(positions.max()) >= extent or int(positions.min()) < -extent

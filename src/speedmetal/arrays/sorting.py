@@ -318,7 +318,7 @@ def _unpacked(packed: HostArray) -> HostArray:
 
 def _keys(rows: HostArray) -> HostArray:
     """Unsigned integers of 32 bits in the order of elements; equal ones have one."""
-    if rows.dtype.kind in "bu":
+    if rows.dtype.kind in "ub":
         return rows.astype(np.uint32)
     if rows.dtype.kind == "i":
         return rows.astype(np.int32).view(np.uint32) ^ _SIGN

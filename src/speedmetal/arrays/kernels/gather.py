@@ -13,7 +13,7 @@ from speedmetal.arrays.kernels.copy import own_index
 
 
 @sm.kernel
-def gather(target: Any, source: Any, positions: Any, lead: sm.static[int]) -> None:
+def gather(target: Any, source: Any, positions: Any, lead: Any) -> None:
     """Every element of the target becomes the one of the source that the positions tell.
 
     Args:
@@ -27,7 +27,7 @@ def gather(target: Any, source: Any, positions: Any, lead: sm.static[int]) -> No
 
 
 @sm.kernel
-def gather_along(target: Any, source: Any, positions: Any, axis: sm.static[int]) -> None:
+def gather_along(target: Any, source: Any, positions: Any, axis: Any) -> None:
     """Every element of the target becomes one of the source with the same other indices."""
     place = own_index(target)
     chosen = counted_from_start(positions[place], source.shape[axis])

@@ -28,7 +28,7 @@ def note_last(last: Any, positions: Any) -> None:
 
 
 @sm.kernel
-def write_last(target: Any, values: Any, last: Any, positions: Any, lead: sm.static[int]) -> None:
+def write_last(target: Any, values: Any, last: Any, positions: Any, lead: Any) -> None:
     """Write values to chosen places, of several for one place the last."""
     place = own_index(values)
     ndim = positions[0].ndim
@@ -88,7 +88,7 @@ def accumulate_parts(parts: Any, values: Any, positions: Any, operation: Any) ->
 
 @sm.kernel
 def accumulate_atomically(
-    target: Any, values: Any, positions: Any, lead: sm.static[int], operation: Any
+    target: Any, values: Any, positions: Any, lead: Any, operation: Any
 ) -> None:
     """Join values to chosen elements, in any order."""
     place = own_index(values)
