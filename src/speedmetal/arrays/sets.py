@@ -131,7 +131,7 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
     Example:
         >>> import speedmetal as sm
         >>> sm.isin(sm.array([1, 2, 3]), sm.array([3, 1]))
-        Array([ True, False,  True], dtype=bool, device='cpu')
+        Array([ True, False,  True], dtype=bool_, device='cpu')
     """
     items, among = array_beside("isin", x1, x2), array_beside("isin", x2, x1)
     found = np.isin(comparable(items), comparable(among), invert=invert)
