@@ -275,3 +275,43 @@ def ranges_near_ends(draw: st.DrawFn, dtype: np.dtype) -> tuple[int, int, int]:
     sizes = [1, 2, 7, to_stop // turns + beside, to_end // turns + beside, high, -low]
     size = max(draw(st.sampled_from(sizes)), 1)
     return start, stop, -min(size, -low) if falls else min(size, high)
+
+
+# --- Views of arrays -------------------------------------------------------------------------
+
+
+@st.composite
+def views(
+    draw: st.DrawFn,
+    dtypes: st.SearchStrategy[np.dtype],
+    extents: st.SearchStrategy[int] | None = None,
+    max_axes: int = 4,
+) -> np.ndarray:
+    """NumPy's arrays of any strides: transposed, backwards, stepped, repeated along axes.
+
+    The elements are small whole numbers, of which sums are exact in every type; no two runs of them
+    are the same.
+    """
+    extents = extents or st.sampled_from([0, 1, 2, 3, 5, 17, 33])
+    shape = tuple(draw(st.lists(extents, max_size=max_axes)))
+    steps = [draw(st.sampled_from([1, 1, 1, 2, -1, -3])) for _ in shape]
+    whole = tuple(extent * abs(step) for extent, step in zip(shape, steps, strict=True))
+    seed = draw(st.integers(0, 1 << 16))
+    dtype = draw(dtypes)
+    low = -3 if dtype.kind in "ifc" else 0
+    host = np.random.default_rng(seed).integers(low, 4, whole).astype(dtype)
+    view = host[tuple(slice(None, None, step) for step in steps)]
+    view = view.transpose(draw(st.permutations(range(len(shape)))))
+    if view.ndim and draw(st.integers(0, 7)) == 0:
+        axis = draw(st.integers(0, view.ndim - 1))
+        view = np.broadcast_to(np.take(view, [0], axis) if view.shape[axis] else view, view.shape)
+    return view
+
+
+def axes_for(ndim: int) -> st.SearchStrategy[int | tuple[int, ...] | None]:
+    """None, an axis, or several in any order, counted from either end."""
+    if not ndim:
+        return st.sampled_from([None, ()])
+    axis = st.integers(-ndim, ndim - 1)
+    several = st.lists(axis, max_size=ndim, unique_by=lambda n: n % ndim).map(tuple)
+    return st.one_of(st.none(), axis, several)

@@ -19,8 +19,20 @@ _HOMES = {
     "speedmetal.arrays.explaining": ("explain",),
     "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
     "speedmetal.arrays.histograms": ("bincount", "digitize", "histogram"),
+    "speedmetal.arrays.nan_reductions": (
+        *("nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"),
+    ),
     "speedmetal.arrays.products": (
         *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
+    ),
+    "speedmetal.arrays.quantiles": ("median", "percentile", "quantile"),
+    "speedmetal.arrays.reductions": (
+        *("all", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "std"),
+        *("sum", "var"),
+    ),
+    "speedmetal.arrays.scans": (
+        *("cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum"),
+        "logcumsumexp",
     ),
     "speedmetal.arrays.scattering": (
         *("add_at", "scatter", "scatter_add", "scatter_max", "scatter_min", "scatter_mul"),
@@ -30,6 +42,7 @@ _HOMES = {
     "speedmetal.arrays.sets": (
         *("isin", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     ),
+    "speedmetal.arrays.softmaxes": ("log_softmax", "logsumexp", "softmax"),
     "speedmetal.arrays.sorting": (
         *("argpartition", "argsort", "lexsort", "partition", "sort", "topk"),
     ),

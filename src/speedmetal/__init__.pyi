@@ -26,6 +26,13 @@ from speedmetal.arrays.gathering import take_along_axis as take_along_axis
 from speedmetal.arrays.histograms import bincount as bincount
 from speedmetal.arrays.histograms import digitize as digitize
 from speedmetal.arrays.histograms import histogram as histogram
+from speedmetal.arrays.nan_reductions import nanmax as nanmax
+from speedmetal.arrays.nan_reductions import nanmean as nanmean
+from speedmetal.arrays.nan_reductions import nanmin as nanmin
+from speedmetal.arrays.nan_reductions import nanprod as nanprod
+from speedmetal.arrays.nan_reductions import nanstd as nanstd
+from speedmetal.arrays.nan_reductions import nansum as nansum
+from speedmetal.arrays.nan_reductions import nanvar as nanvar
 from speedmetal.arrays.products import dot as dot
 from speedmetal.arrays.products import inner as inner
 from speedmetal.arrays.products import matmul as matmul
@@ -34,6 +41,28 @@ from speedmetal.arrays.products import outer as outer
 from speedmetal.arrays.products import tensordot as tensordot
 from speedmetal.arrays.products import vdot as vdot
 from speedmetal.arrays.products import vecdot as vecdot
+from speedmetal.arrays.quantiles import median as median
+from speedmetal.arrays.quantiles import percentile as percentile
+from speedmetal.arrays.quantiles import quantile as quantile
+from speedmetal.arrays.reductions import all as all
+from speedmetal.arrays.reductions import any as any
+from speedmetal.arrays.reductions import argmax as argmax
+from speedmetal.arrays.reductions import argmin as argmin
+from speedmetal.arrays.reductions import count_nonzero as count_nonzero
+from speedmetal.arrays.reductions import max as max
+from speedmetal.arrays.reductions import mean as mean
+from speedmetal.arrays.reductions import min as min
+from speedmetal.arrays.reductions import prod as prod
+from speedmetal.arrays.reductions import std as std
+from speedmetal.arrays.reductions import sum as sum
+from speedmetal.arrays.reductions import var as var
+from speedmetal.arrays.scans import cummax as cummax
+from speedmetal.arrays.scans import cummin as cummin
+from speedmetal.arrays.scans import cumprod as cumprod
+from speedmetal.arrays.scans import cumsum as cumsum
+from speedmetal.arrays.scans import cumulative_prod as cumulative_prod
+from speedmetal.arrays.scans import cumulative_sum as cumulative_sum
+from speedmetal.arrays.scans import logcumsumexp as logcumsumexp
 from speedmetal.arrays.scattering import add_at as add_at
 from speedmetal.arrays.scattering import scatter as scatter
 from speedmetal.arrays.scattering import scatter_add as scatter_add
@@ -54,6 +83,9 @@ from speedmetal.arrays.sets import unique_all as unique_all
 from speedmetal.arrays.sets import unique_counts as unique_counts
 from speedmetal.arrays.sets import unique_inverse as unique_inverse
 from speedmetal.arrays.sets import unique_values as unique_values
+from speedmetal.arrays.softmaxes import log_softmax as log_softmax
+from speedmetal.arrays.softmaxes import logsumexp as logsumexp
+from speedmetal.arrays.softmaxes import softmax as softmax
 from speedmetal.arrays.sorting import argpartition as argpartition
 from speedmetal.arrays.sorting import argsort as argsort
 from speedmetal.arrays.sorting import lexsort as lexsort
@@ -125,8 +157,12 @@ __all__ = [
     "acos",
     "acosh",
     "add_at",
+    "all",
     "angle",
+    "any",
     "arange",
+    "argmax",
+    "argmin",
     "argpartition",
     "argsort",
     "argwhere",
@@ -166,7 +202,14 @@ __all__ = [
     "cos",
     "cosh",
     "cospi",
+    "count_nonzero",
     "ctz",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
     "debug_level",
     "default_device",
     "degrees",
@@ -225,15 +268,29 @@ __all__ = [
     "log10",
     "log1p",
     "log2",
+    "log_softmax",
+    "logcumsumexp",
+    "logsumexp",
     "math_mode",
     "matmul",
     "matrix_transpose",
+    "max",
     "maximum",
+    "mean",
+    "median",
     "memory_info",
     "metal",
+    "min",
     "minimum",
     "modf",
     "mulhi",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
     "nextafter",
     "no_fusion",
     "nonzero",
@@ -241,9 +298,11 @@ __all__ = [
     "ones_like",
     "outer",
     "partition",
+    "percentile",
     "polar",
     "popcount",
     "pow",
+    "prod",
     "profile",
     "put_along_axis",
     "quad_all",
@@ -261,6 +320,7 @@ __all__ = [
     "quad_shuffle_xor",
     "quad_sum",
     "quad_xor",
+    "quantile",
     "radians",
     "random",
     "rect",
@@ -316,10 +376,13 @@ __all__ = [
     "sincos",
     "sinh",
     "sinpi",
+    "softmax",
     "sort",
     "sqrt",
     "static",
     "static_range",
+    "std",
+    "sum",
     "synchronize",
     "take",
     "take_along_axis",
@@ -349,6 +412,7 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "var",
     "vdot",
     "vecdot",
     "where",

@@ -160,9 +160,11 @@ class Kernel:
             self._check_receiver(bound)
             raise
 
-    def prepare(self, *arguments: Any, grid: Any) -> Plan:
+    def prepare(
+        self, *arguments: Any, grid: Any = None, groups: Any = None, threads: Any = None
+    ) -> Plan:
         """The plan of a launch that is not made; see :meth:`Launcher.prepare`."""
-        return self._launcher.prepare(arguments, grid)
+        return self._launcher.prepare(arguments, grid, groups, threads)
 
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None

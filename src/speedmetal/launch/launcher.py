@@ -155,22 +155,26 @@ class Launcher:
         else:
             run_with_care(plan, values)
 
-    def prepare(self, arguments: Sequence[Any], grid: Any) -> Plan:
+    def prepare(
+        self, arguments: Sequence[Any], grid: Any, groups: Any = None, threads: Any = None
+    ) -> Plan:
         """The plan of a launch that is not made: for those who keep plans themselves.
 
         Args:
             arguments: One for each parameter, on one device.
-            grid: As for :meth:`launch`; the level of debugging is 0.
+            grid: As for :meth:`launch`, as what follows; the level of debugging is 0.
+            groups: Instead of ``grid``.
+            threads: Of a threadgroup.
         """
         key: list[Any] = [grid, 0, None, _entered_devices.get(), _math_mode.get()]
-        key += (_kinds(grid), None, _kinds(None), None, _kinds(None))
+        key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
         values: list[Any] = [0]
         for argument in arguments:
             kind = type(argument)
             (_readers.get(kind) or reader_for(kind))(argument, key, values)
         plan = self.plans.get(tuple(key))
         if plan is None or not is_current(plan):
-            plan = self._make_plan(key, values, arguments, (grid, None, None), 0, None)
+            plan = self._make_plan(key, values, arguments, (grid, groups, threads), 0, None)
         return plan
 
     def compile(

@@ -46,6 +46,8 @@ def own_index(array: Any) -> Any:
 
 def unravel(position: Any, shape: Any) -> Any:
     """The indices of the element that comes at this position in C order."""
+    if len(shape) == 1:
+        return (position,)  # which needs no division
     return tuple(
         position // math.prod(shape[axis + 1 :]) % shape[axis] for axis in range(len(shape))
     )

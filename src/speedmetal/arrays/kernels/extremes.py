@@ -1,0 +1,126 @@
+"""Where extremes are: along an axis, the place of the first element that none exceeds.
+
+What a kernel gets, and how launches follow each other, is as in
+:mod:`speedmetal.arrays.kernels.reduce`. A launch stores places; the next one looks at the elements
+in these alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import speedmetal as sm
+from speedmetal.arrays.kernels.copy import unravel
+
+LANES = 32  # of a simdgroup
+
+
+class Order(NamedTuple):
+    """Which of two elements exceeds the other; NaN exceeds all numbers, as in NumPy.
+
+    Args:
+        exceeds: ``(element, best)``: whether the element is to take the place of the best.
+        across: The best of a simdgroup's threads, for each of them.
+    """
+
+    exceeds: Any
+    across: Any
+
+
+def _is_first_nan(element: Any, best: Any) -> Any:
+    return (element != element) & (best == best)  # noqa: PLR0124 - this is what NaN is
+
+
+def _is_greater(element: Any, best: Any) -> Any:
+    return (element > best) | _is_first_nan(element, best)
+
+
+def _is_less(element: Any, best: Any) -> Any:
+    return (element < best) | _is_first_nan(element, best)
+
+
+GREATEST = Order(_is_greater, sm.simd_max)
+LEAST = Order(_is_less, sm.simd_min)
+
+
+@sm.kernel
+def places_in_rows(
+    target: Any,
+    source: Any,
+    candidates: Any,
+    order: Any,
+    axes: sm.static[int],
+    rows: int,
+    length: int,
+) -> None:
+    """target[row, part]: a simdgroup takes a part of a row, of several rows one after the other.
+
+    ``candidates[row, ...]`` are the places to look at, in their order; None: all are.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    group = sm.threadgroup_position_in_grid()
+    outer, inner = source.shape[:axes], source.shape[axes:]
+    count = math.prod(inner) if candidates is None else candidates.shape[axes]
+    begin = group.y * length
+    end = min(begin + length, count)
+    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+        index = unravel(row, outer)
+        found = place_of(candidates, index, min(begin + lane, end - 1))
+        best = source[(*index, *unravel(found, inner))]
+        whole = begin + (end - begin) // LANES * LANES
+        for start in range(begin + LANES, whole, LANES):
+            place = place_of(candidates, index, start + lane)
+            element = source[(*index, *unravel(place, inner))]
+            is_better = order.exceeds(element, best)
+            best = sm.select(is_better, element, best)
+            found = sm.select(is_better, place, found)
+        if whole > begin and whole + lane < end:
+            place = place_of(candidates, index, whole + lane)
+            element = source[(*index, *unravel(place, inner))]
+            if order.exceeds(element, best):
+                best = element
+                found = place
+        greatest = order.across(best)
+        is_best = (best == greatest) | (best != best)  # noqa: PLR0124 - NaN
+        first = sm.simd_min(sm.select(is_best, found, math.prod(inner)))
+        if lane == 0:
+            target[(*index, group.y)] = first.astype(target.dtype)
+
+
+@sm.kernel
+def places_in_columns(
+    target: Any, source: Any, candidates: Any, order: Any, axes: sm.static[int], length: int
+) -> None:
+    """target[row, part, column]: a thread for each, whose neighbours take the next columns.
+
+    Source and candidates have the columns for their last axis. The grid is the target.
+    """
+    column, part, row = sm.thread_position_in_grid()
+    index = unravel(row, source.shape[:axes])
+    inner = source.shape[axes:-1]
+    count = math.prod(inner) if candidates is None else candidates.shape[axes]
+    begin = part * length
+    found = place_of_column(candidates, index, begin, column)
+    best = source[(*index, *unravel(found, inner), column)]
+    for at in range(begin + 1, min(begin + length, count)):
+        place = place_of_column(candidates, index, at, column)
+        element = source[(*index, *unravel(place, inner), column)]
+        is_better = order.exceeds(element, best)
+        best = sm.select(is_better, element, best)
+        found = sm.select(is_better, place, found)
+    target[(*index, part, column)] = found.astype(target.dtype)
+
+
+def place_of(candidates: Any, index: Any, at: Any) -> Any:
+    """The place to look at as the one of this number."""
+    if candidates is None:
+        return at
+    return candidates[(*index, at)]
+
+
+def place_of_column(candidates: Any, index: Any, at: Any, column: Any) -> Any:
+    """The same of columns."""
+    if candidates is None:
+        return at
+    return candidates[(*index, at, column)]

@@ -1,0 +1,257 @@
+"""Reductions of one axis: along memory, across it, and of rows so short that a thread takes one.
+
+A kernel gets what it reduces as an array whose first axes, ``axes`` of them, are those that stay;
+those that are reduced follow, which count as one whose elements are numbered in C order. (They are
+several only where strides do not let them be one.) What a kernel stores are parts, each of so many
+consecutive elements; where there are several, another launch reduces them.
+
+The order of all operations depends on sizes alone: neither on the device nor on what is fused.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import speedmetal as sm
+from speedmetal.arrays.kernels.copy import convert, unravel
+
+LANES = 32  # of a simdgroup
+
+
+class Reduction(NamedTuple):
+    """What a reduction does, as functions of the kernel language.
+
+    Args:
+        start: ``(dtype, element)``: what to begin with, given any of the elements.
+        combine: ``(total, element)``; associative, but for rounding.
+        across: The results of a simdgroup's threads as one, for each of them.
+    """
+
+    start: Any
+    combine: Any
+    across: Any
+
+
+def _zero(dtype: Any, _element: Any) -> Any:
+    if dtype.is_float:
+        return dtype(-0.0)  # to which even -0.0 can be added without a change
+    return dtype(0)
+
+
+def _one(dtype: Any, _element: Any) -> Any:
+    return dtype(1)
+
+
+def _element(_dtype: Any, element: Any) -> Any:
+    return element
+
+
+def _add(total: Any, element: Any) -> Any:
+    return total + element
+
+
+def _multiply(total: Any, element: Any) -> Any:
+    return total * element
+
+
+def _least(total: Any, element: Any) -> Any:
+    return min(total, element)
+
+
+def _greatest(total: Any, element: Any) -> Any:
+    return max(total, element)
+
+
+def _product_across(value: Any) -> Any:
+    for step in sm.static_range(5):
+        value = value * sm.simd_shuffle_xor(value, 1 << step)
+    return value
+
+
+def _least_number(total: Any, element: Any) -> Any:
+    return sm.fmin(total, element)
+
+
+def _greatest_number(total: Any, element: Any) -> Any:
+    return sm.fmax(total, element)
+
+
+def _least_number_across(value: Any) -> Any:
+    for step in sm.static_range(5):
+        value = sm.fmin(value, sm.simd_shuffle_xor(value, 1 << step))
+    return value
+
+
+def _greatest_number_across(value: Any) -> Any:
+    for step in sm.static_range(5):
+        value = sm.fmax(value, sm.simd_shuffle_xor(value, 1 << step))
+    return value
+
+
+SUM = Reduction(_zero, _add, sm.simd_sum)
+PRODUCT = Reduction(_one, _multiply, _product_across)
+LEAST = Reduction(_element, _least, sm.simd_min)
+GREATEST = Reduction(_element, _greatest, sm.simd_max)
+LEAST_NUMBER = Reduction(_element, _least_number, _least_number_across)  # NaN is none
+GREATEST_NUMBER = Reduction(_element, _greatest_number, _greatest_number_across)
+
+
+# --- What is done with the result ----------------------------------------------------------------
+
+
+def as_it_is(total: Any, _count: Any) -> Any:
+    """The result itself."""
+    return total
+
+
+def divided(total: Any, count: Any) -> Any:
+    """The mean of so many."""
+    return total / count
+
+
+def root_of_mean(total: Any, count: Any) -> Any:
+    """The root of the mean of so many."""
+    return math.sqrt(total / count)
+
+
+# --- Kernels -------------------------------------------------------------------------------------
+
+
+@sm.kernel
+def reduce_rows(
+    target: Any,
+    source: Any,
+    reduction: Any,
+    finish: Any,
+    axes: sm.static[int],
+    vectors: sm.static[int],
+    count: float,
+    rows: int,
+    length: int,
+) -> None:
+    """target[row, part]: a simdgroup takes a part of a row, of several rows one after the other.
+
+    Threadgroups are simdgroups: along x so many ``rows`` each, along y parts of ``length``. Each
+    thread has as many ``vectors`` running at once, which hides the time that an addition takes.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    group = sm.threadgroup_position_in_grid()
+    outer = source.shape[:axes]
+    begin = group.y * length
+    end = min(begin + length, math.prod(source.shape[axes:]))
+    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+        place = unravel(row, outer)
+        total = over_row(source, place, reduction, vectors, begin, end, lane)
+        if lane == 0:
+            result = convert(finish(total, count), source.dtype, target.dtype)
+            target[(*place, group.y)] = result
+
+
+def over_row(
+    source: Any, place: Any, reduction: Any, vectors: Any, begin: Any, end: Any, lane: Any
+) -> Any:
+    """The elements from one to another of a row, reduced by a simdgroup; each thread gets it."""
+    inner = source.shape[len(place) :]
+    step = LANES * vectors
+    first = source[(*place, *unravel(begin, inner))]
+    totals = sm.thread_array(vectors, source.dtype)
+    for v in sm.static_range(vectors):
+        totals[v] = reduction.start(source.dtype, first)
+    whole = begin + (end - begin) // step * step
+    for at in range(begin, whole, step):
+        for v in sm.static_range(vectors):
+            element = source[(*place, *unravel(at + LANES * v + lane, inner))]
+            totals[v] = reduction.combine(totals[v], element)
+    for v in sm.static_range(vectors):
+        at = whole + LANES * v + lane
+        if at < end:
+            totals[v] = reduction.combine(totals[v], source[(*place, *unravel(at, inner))])
+    total = totals[0]
+    for v in sm.static_range(1, vectors):
+        total = reduction.combine(total, totals[v])
+    return reduction.across(total)
+
+
+@sm.kernel
+def reduce_columns(
+    target: Any,
+    source: Any,
+    reduction: Any,
+    finish: Any,
+    axes: sm.static[int],
+    count: float,
+    length: int,
+) -> None:
+    """target[row, part, column]: a thread for each, whose neighbours take the next columns.
+
+    The source has one more axis than is said above, the last one: the columns. The grid is the
+    target, the columns along x.
+    """
+    column, part, row = sm.thread_position_in_grid()
+    place = unravel(row, source.shape[:axes])
+    reduced = source.shape[axes:-1]
+    begin = part * length
+    end = min(begin + length, math.prod(reduced))
+    total = reduction.start(source.dtype, source[(*place, *unravel(begin, reduced), column)])
+    for at in range(begin, end):
+        total = reduction.combine(total, source[(*place, *unravel(at, reduced), column)])
+    target[(*place, part, column)] = convert(finish(total, count), source.dtype, target.dtype)
+
+
+@sm.kernel
+def reduce_short_rows(
+    target: Any,
+    source: Any,
+    reduction: Any,
+    finish: Any,
+    axes: sm.static[int],
+    length: sm.static[int],
+    count: float,
+) -> None:
+    """target[row, 0]: a thread takes a row of ``length`` elements."""
+    place = unravel(sm.thread_position_in_grid().x, source.shape[:axes])
+    reduced = source.shape[axes:]
+    total = reduction.start(source.dtype, source[(*place, *unravel(0, reduced))])
+    for at in sm.static_range(length):
+        total = reduction.combine(total, source[(*place, *unravel(at, reduced))])
+    target[(*place, 0)] = convert(finish(total, count), source.dtype, target.dtype)
+
+
+@sm.kernel
+def reduce_folded(
+    target: Any,
+    source: Any,
+    reduction: Any,
+    axes: sm.static[int],
+    columns: int,
+    width: int,
+    length: int,
+) -> None:
+    """target[row, part, k * columns + column]: a thread for each, ``width`` of them beside another.
+
+    Where columns are few, several rows of them, which lie one after the other, are taken for one
+    row of ``width`` elements. Those of the last rows that fill none are of the last part.
+    """
+    place_in_row, part, row = sm.thread_position_in_grid()
+    place = unravel(row, source.shape[:axes])
+    size = math.prod(source.shape[axes:])
+    whole = size // width
+    begin = part * length
+    end = min(begin + length, whole)
+    first = folded(source, place, begin, place_in_row, columns, width)
+    total = reduction.start(source.dtype, first)
+    for at in range(begin, end):
+        total = reduction.combine(total, folded(source, place, at, place_in_row, columns, width))
+    if end == whole and whole * width + place_in_row < size:
+        total = reduction.combine(total, folded(source, place, whole, place_in_row, columns, width))
+    target[(*place, part, place_in_row)] = total
+
+
+def folded(source: Any, place: Any, at: Any, place_in_row: Any, columns: Any, width: Any) -> Any:
+    """An element of the folded row with this number."""
+    if source.ndim == len(place) + 1:
+        return source[(*place, at * width + place_in_row)]
+    row = at * (width // columns) + place_in_row // columns
+    rows = source.shape[len(place) : -1]
+    return source[(*place, *unravel(row, rows), place_in_row % columns)]

@@ -1,0 +1,153 @@
+"""Scans along one axis: sums, products and their like of the elements up to each.
+
+What a kernel gets is as in :mod:`speedmetal.arrays.kernels.reduce`, but that the axis is one, and
+the target has it as well. Where a row or column has parts, these were reduced before, and what
+comes before a part is taken from there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import speedmetal as sm
+from speedmetal.arrays.kernels import reduce
+from speedmetal.arrays.kernels.copy import convert, unravel
+from speedmetal.arrays.kernels.reduce import Reduction
+
+LANES = 32  # of a simdgroup
+
+
+class Scan(NamedTuple):
+    """What a scan does.
+
+    Args:
+        reduction: Of all elements.
+        prefix: ``(element)``: those of the threads of a simdgroup up to this one, as one.
+    """
+
+    reduction: Any
+    prefix: Any
+
+
+def _prefix_of(combine: Any, value: Any) -> Any:
+    lane = sm.thread_index_in_simdgroup()
+    for step in sm.static_range(5):
+        before = sm.simd_shuffle_up(value, 1 << step)
+        combined = combine(before, value)
+        value = sm.select(lane >= 1 << step, combined, value)
+    return value
+
+
+def _greatest_up_to(value: Any) -> Any:
+    return _prefix_of(reduce.GREATEST.combine, value)
+
+
+def _least_up_to(value: Any) -> Any:
+    return _prefix_of(reduce.LEAST.combine, value)
+
+
+def _log_sum_up_to(value: Any) -> Any:
+    return _prefix_of(log_add, value)
+
+
+def log_add(a: Any, b: Any) -> Any:
+    """``log(exp(a) + exp(b))``, where nothing overflows."""
+    # Of two infinities the difference would be NaN.
+    distance = sm.select(a == b, a.dtype(0), abs(a - b))
+    return max(a, b) + sm.log1p(math.exp(-distance))
+
+
+def _nothing(dtype: Any, _element: Any) -> Any:
+    return dtype(-math.inf)
+
+
+def _log_sum_across(value: Any) -> Any:
+    for step in sm.static_range(5):
+        value = log_add(value, sm.simd_shuffle_xor(value, 1 << step))
+    return value
+
+
+SUM = Scan(reduce.SUM, sm.simd_prefix_inclusive_sum)
+PRODUCT = Scan(reduce.PRODUCT, sm.simd_prefix_inclusive_product)
+GREATEST = Scan(reduce.GREATEST, _greatest_up_to)
+LEAST = Scan(reduce.LEAST, _least_up_to)
+LOG_SUM = Scan(Reduction(_nothing, log_add, _log_sum_across), _log_sum_up_to)
+
+
+@sm.kernel
+def scan_rows(
+    target: Any,
+    source: Any,
+    totals: Any,
+    scan: Any,
+    axes: sm.static[int],
+    rows: int,
+    length: int,
+) -> None:
+    """A simdgroup takes a part of a row, 32 elements after 32, of several rows one after the other.
+
+    ``totals[row, part]`` are those of the parts; None: a row has one.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    group = sm.threadgroup_position_in_grid()
+    outer = source.shape[:axes]
+    combine = scan.reduction.combine
+    begin = group.y * length
+    end = min(begin + length, source.shape[axes])
+    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+        place = unravel(row, outer)
+        before = scan.reduction.start(source.dtype, source[(*place, begin)])
+        if totals is not None:
+            before = combined_before(totals, place, (), group.y, before, combine)
+        for start in range(begin, end, LANES):
+            at = start + lane
+            element = source[(*place, min(at, end - 1))]
+            running = combine(before, scan.prefix(element))
+            if at < end:
+                target[(*place, at)] = convert(running, source.dtype, target.dtype)
+            before = sm.simd_broadcast(running, LANES - 1)
+
+
+def combined_before(
+    totals: Any, place: Any, column: Any, part: Any, before: Any, combine: Any
+) -> Any:
+    """What comes before a part: the totals of those before it, as one."""
+    if part > 0:
+        before = totals[(*place, 0, *column)]
+    for k in range(1, part):
+        before = combine(before, totals[(*place, k, *column)])
+    return before
+
+
+@sm.kernel
+def scan_columns(
+    target: Any, source: Any, totals: Any, scan: Any, axes: sm.static[int], length: int
+) -> None:
+    """A thread takes a column, or a part of one; ``totals[row, part, column]`` as above.
+
+    The grid are the columns along x, the parts along y, the rows along z.
+    """
+    column, part, row = sm.thread_position_in_grid()
+    place = unravel(row, source.shape[:axes])
+    combine = scan.reduction.combine
+    begin = part * length
+    end = min(begin + length, source.shape[axes])
+    running = scan.reduction.start(source.dtype, source[(*place, begin, column)])
+    if totals is not None:
+        running = combined_before(totals, place, (column,), part, running, combine)
+    for at in range(begin, end):
+        running = combine(running, source[(*place, at, column)])
+        target[(*place, at, column)] = convert(running, source.dtype, target.dtype)
+
+
+@sm.kernel
+def scan_short_rows(
+    target: Any, source: Any, scan: Any, axes: sm.static[int], length: sm.static[int]
+) -> None:
+    """A thread takes a row of ``length`` elements."""
+    place = unravel(sm.thread_position_in_grid().x, source.shape[:axes])
+    running = scan.reduction.start(source.dtype, source[(*place, 0)])
+    for at in sm.static_range(length):
+        running = scan.reduction.combine(running, source[(*place, at)])
+        target[(*place, at)] = convert(running, source.dtype, target.dtype)

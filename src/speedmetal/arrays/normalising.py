@@ -1,0 +1,132 @@
+"""Plans of launches of softmax and its like, by :mod:`speedmetal.arrays.kernels.softmax`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from speedmetal.arrays.kept import Kept
+from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.passes import groups_of_rows
+from speedmetal.arrays.sorted_axes import (
+    NOW,
+    SHORT,
+    SortedAxes,
+    chosen,
+    in_order,
+    known,
+    layouts_of_leaves,
+    placed,
+    with_now_in_place,
+)
+from speedmetal.arrays.strided import fresh_layout
+from speedmetal.backends.device import BoundLaunch
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType
+from speedmetal.launch.modes import stated_math_mode
+from speedmetal.launch.readers import read_argument
+
+MOST_KEPT = 256
+"""Elements of a row that registers hold; with more, reading again from the cache takes less."""
+FEW_ROWS = 8
+LONG = 32768
+"""Fewer rows of more elements are no work for all cores."""
+FEW_COLUMNS = 1024
+"""So few columns are none either."""
+
+_math_mode = stated_math_mode
+
+
+@record(eq=False)
+class _Plan:
+    """A launch.
+
+    Args:
+        run: Launches the kernel.
+        numbers: The last of its values.
+        offset: Of the result's first element that is stored, in bytes.
+        moves: As in :func:`placed`.
+    """
+
+    run: BoundLaunch
+    numbers: tuple[Any, ...]
+    offset: int
+    moves: tuple[tuple[int, int], ...]
+
+
+_plans: Kept[_Plan] = Kept(1024)
+
+
+def is_enough_for_one_launch(elements: Layout, axis: int) -> bool:
+    """Whether the rows or columns along an axis give work to all cores."""
+    length = elements.shape[axis]
+    others = elements.size // length
+    are_rows = abs(elements.strides[axis]) <= elements.itemsize or others == 1
+    if are_rows:
+        return others >= FEW_ROWS or length <= LONG
+    return others >= FEW_COLUMNS or elements.size <= LONG
+
+
+def normalised(source: Any, finish: str, axis: int, dtype: DType) -> Any:
+    """Softmax or its like along an axis, as a new array.
+
+    Args:
+        source: An array whose leaves are in memory, of float32 or float64; it has elements.
+        finish: A name of :mod:`speedmetal.arrays.kernels.softmax`.
+        axis: Counted from 0.
+        dtype: Of the result.
+    """
+    key: list[Any] = [finish, axis, dtype, _math_mode.get(), source.layout]
+    values: list[Any] = [0, None]
+    read_argument(source, key, values)
+    plan = _plans.get(tuple(key))
+    if plan is None:
+        plan = _plans.keep(tuple(key), _plan_for(source, finish, axis, dtype))
+    for place, distance in plan.moves:
+        values[place] += distance
+    device = source.layout.device
+    elements, layout, size_bytes = fresh_layout(source.layout.shape, dtype, device)
+    result = device.allocate(size_bytes)
+    values[1] = result.address + plan.offset if plan.offset else result.address
+    plan.run([*values, *plan.numbers])
+    return type(source)(result, elements, layout)
+
+
+def _plan_for(source: Any, finish: str, axis: int, dtype: DType) -> _Plan:
+    from speedmetal.arrays.kernels import softmax  # with its first use, as those of copies
+
+    elements, device = source.elements, source.layout.device
+    target = source.allocate(elements.shape, dtype, device)
+    is_along = [place == axis for place in range(elements.ndim)]
+    layouts = (elements, target.elements, *layouts_of_leaves(source))
+    axes, are_rows = chosen(in_order(layouts, is_along, turns_reduced=False))
+    axes = with_now_in_place(axes.merged(), are_rows=are_rows)
+    argument, moves = placed(source, axes.layouts[2:])
+    place = axes.layouts[1]
+    common = (target.with_elements(place), argument, getattr(softmax, finish))
+    prepare = _prepare_rows if are_rows else _prepare_columns
+    run, numbers = prepare(softmax, common, axes)
+    return _Plan(run, numbers, place.offset, moves)
+
+
+_Prepared = tuple[BoundLaunch, tuple[Any, ...]]
+
+
+def _prepare_rows(kernels: Any, common: tuple[Any, ...], axes: SortedAxes) -> _Prepared:
+    *outer, length = axes.layouts[0].shape
+    rows, at = math.prod(outer), known(len(outer))
+    if length < SHORT:
+        return kernels.short_rows.prepare(*common, at, known(length), grid=rows).run, ()
+    groups, each = groups_of_rows(rows, length)
+    sizes = {"groups": groups, "threads": kernels.LANES}
+    if length <= MOST_KEPT:
+        vectors = known(-(-length // kernels.LANES))
+        return kernels.kept_rows.prepare(*common, at, vectors, each, **sizes).run, (each,)
+    return kernels.read_rows.prepare(*common, at, each, **sizes).run, (each,)
+
+
+def _prepare_columns(kernels: Any, common: tuple[Any, ...], axes: SortedAxes) -> _Prepared:
+    shape = axes.layouts[0].shape
+    at = axes.roles.index(NOW)
+    grid = (shape[-1], math.prod(shape[:at]))
+    return kernels.columns.prepare(*common, known(at), grid=grid).run, ()

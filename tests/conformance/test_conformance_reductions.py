@@ -1,0 +1,124 @@
+"""Reductions, scans and softmax by the kernels of arrays, on every device: each kernel, each way.
+
+Sums are of whole numbers, so that they are exact whatever the order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal.arrays.normalising import MOST_KEPT
+from speedmetal.arrays.passes import PART_OF_COLUMN
+from speedmetal.arrays.sorted_axes import SHORT
+
+SHAPES = [
+    ((), None),
+    ((5, SHORT - 1), 1),
+    ((5, 40), 1),
+    ((3, 1200), 1),
+    ((1200, 3), 0),
+    ((2, 2 * PART_OF_COLUMN + 9, 5), 1),
+    ((70, 70), None),
+    ((2, 3, 4, 5), (0, 2)),
+]
+DTYPES = ["float32", "int32", "uint8", "int64", "float16"]
+
+
+def numbers(shape, dtype) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 4, shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axis"), SHAPES, ids=str)
+def test_reductions(device, shape, axis, dtype):
+    host = numbers(shape, dtype)
+    ours = sm.array(host, device=device)
+    for name in ("sum", "max", "min", "all", "any"):
+        found = getattr(sm, name)(ours, axis=axis)
+        np.testing.assert_array_equal(found.numpy(), getattr(host, name)(axis=axis), name)
+    ones = host % 2 + 1
+    found = sm.prod(sm.array(ones[..., :5], device=device), axis=axis)
+    np.testing.assert_array_equal(found.numpy(), ones[..., :5].prod(axis=axis, dtype=found.dtype))
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES, ids=str)
+def test_reductions_of_expressions(device, shape, axis):
+    host = numbers(shape, "float32")
+    ours = sm.array(host, device=device) * 2.0 + 1.0
+    np.testing.assert_array_equal(sm.sum(ours, axis=axis).numpy(), (host * 2 + 1).sum(axis))
+    np.testing.assert_allclose(
+        sm.std(ours, axis=axis).numpy(), (host * 2 + 1).std(axis), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("device_view", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), None])
+def test_reductions_of_views(device, axis, device_view):
+    host = numbers((6, 40, 5), "float32").transpose(2, 0, 1)[:, ::-2, 1:]
+    ours = sm.array(host, device=device)
+    if device_view:
+        ours = sm.array(numbers((6, 40, 5), "float32"), device=device)
+        ours = ours.transpose(2, 0, 1)[:, ::-2, 1:]
+    np.testing.assert_array_equal(sm.sum(ours, axis=axis).numpy(), host.sum(axis))
+    if not isinstance(axis, tuple):
+        np.testing.assert_array_equal(sm.argmax(ours, axis=axis).numpy(), host.argmax(axis))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [(s, a) for s, a in SHAPES if isinstance(a, int)], ids=str
+)
+def test_places_of_extremes(device, shape, axis, dtype):
+    host = numbers(shape, dtype)
+    ours = sm.array(host, device=device)
+    np.testing.assert_array_equal(sm.argmax(ours, axis=axis).numpy(), host.argmax(axis))
+    np.testing.assert_array_equal(sm.argmin(ours, axis=axis).numpy(), host.argmin(axis))
+
+
+def test_nan_is_the_extreme(device):
+    host = numbers((4, 50), "float32")
+    host[1, 20] = host[2, 0] = host[2, 40] = np.nan
+    ours = sm.array(host, device=device)
+    for axis in (0, 1):
+        for name in ("max", "min", "argmax", "argmin", "nanmax", "nanmin", "nansum"):
+            found = getattr(sm, name)(ours, axis=axis).numpy()
+            np.testing.assert_array_equal(found, getattr(np, name)(host, axis=axis), name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [(s, a) for s, a in SHAPES if isinstance(a, int)], ids=str
+)
+def test_scans(device, shape, axis, dtype):
+    host = numbers(shape, dtype)
+    ours = sm.array(host, device=device)
+    found = sm.cumulative_sum(ours, axis=axis, include_initial=True)
+    expected = np.cumulative_sum(host, axis=axis, dtype=found.dtype, include_initial=True)
+    np.testing.assert_array_equal(found.numpy(), expected)
+    found = sm.cummax(ours, axis)
+    np.testing.assert_array_equal(found.numpy(), np.maximum.accumulate(host, axis=axis))
+
+
+LENGTHS = [SHORT - 1, 100, MOST_KEPT + 30]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_softmax(device, length, dtype, axis):
+    host = np.random.default_rng(2).standard_normal((3, length)).astype(dtype)
+    host = host if axis else np.ascontiguousarray(host.T)
+    ours = sm.array(host, device=device)
+    wide = host.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis, keepdims=True))
+    total = powers.sum(axis, keepdims=True)
+    tolerance = 2e-3 if dtype == "float16" else 1e-5
+    expected = powers / total
+    np.testing.assert_allclose(sm.softmax(ours, axis=axis).numpy(), expected, rtol=tolerance)
+    found = sm.log_softmax(ours, axis=axis).numpy()
+    np.testing.assert_allclose(found, np.log(expected), rtol=tolerance, atol=1e-5)
+    found = sm.logsumexp(ours, axis=axis).numpy()
+    expected = np.log(total.squeeze(axis)) + wide.max(axis)
+    np.testing.assert_allclose(found, expected, rtol=tolerance)
