@@ -211,7 +211,7 @@ def _cache(on: bool, stated_folder: str) -> DiskCache:  # noqa: FBT001 - a key, 
     if not on:
         return DiskCache(None)
     try:
-        return DiskCache(_absolute_path(stated_folder) if stated_folder else _user_folder())
+        return DiskCache(_absolute_path(stated_folder) if stated_folder else user_folder())
     except RuntimeError as error:
         # Neither HOME nor the system's list of users knows a home.
         _warn(str(error))
@@ -223,7 +223,7 @@ def _absolute_path(folder: str) -> str:
     return os.path.join(os.getcwd(), _expand_home(folder))  # noqa: PTH109, PTH118 - without pathlib
 
 
-def _user_folder() -> str:
+def user_folder() -> str:
     """Where the system keeps the user's caches; `platformdirs` takes 5 ms to say it."""
     if sys.platform == "darwin":
         return _expand_home("~/Library/Caches/speedmetal")
