@@ -86,9 +86,15 @@ def pytest_load_initial_conftests() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Let no example fail for the time that it takes; the suite has chosen its settings by now."""
-    slow_is_fine = [hypothesis.HealthCheck.too_slow]
+    settings = hypothesis.settings()
+    # Making a failing example smaller takes most of the time where many tests fail.
+    late = {hypothesis.Phase.shrink, hypothesis.Phase.explain}
+    is_quick = settings.max_examples <= QUICK_EXAMPLES
     hypothesis.settings.register_profile(
-        "array-api-suite", hypothesis.settings(), suppress_health_check=slow_is_fine
+        "array-api-suite",
+        settings,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        phases=[phase for phase in settings.phases if not (is_quick and phase in late)],
     )
     hypothesis.settings.load_profile("array-api-suite")
     if not hasattr(config, "workerinput"):  # the process that starts the workers hears of all
@@ -387,7 +393,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="max_examples",
         action="store_const",
         const=QUICK_EXAMPLES,
-        help=f"{QUICK_EXAMPLES} examples, not {DEFAULT_EXAMPLES}",
+        help=f"{QUICK_EXAMPLES} examples, not {DEFAULT_EXAMPLES}; failing ones stay as large",
     )
     parser.add_argument("--random", action="store_true", help="other examples in every run")
     parser.add_argument("--dtypes", type=_dtypes, help="these and bool alone, with commas between")
@@ -527,9 +533,10 @@ def _run_pytest(
     with tempfile.TemporaryDirectory() as temporary:
         records = Path(temporary) / "records.jsonl"
         records.touch()
-        variables = os.environ | {
+        # Pytest's own are those of a run that this one may be a part of.
+        outer = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+        variables = outer | {
             "PYTHONPATH": os.pathsep.join(folders),
-            "PYTEST_ADDOPTS": "",
             "ARRAY_API_TESTS_MODULE": options.module,
             "ARRAY_API_TESTS_SKIP_DTYPES": ",".join(skipped),
             RECORDS_VARIABLE: str(records),
