@@ -12,7 +12,8 @@ where only those failed, 1 where another one did or an exception names no test, 
 suite did not run to its end. Examples are the same in every run, unless ``--random`` is given.
 
 Each test's outcome is written down as soon as it is known: for that, and to enter the device, this
-file is a plugin of the processes that run the tests. One that dies costs the test it was at.
+file is a plugin of the process that runs the tests, and of each of ``--workers``. A worker that
+dies costs the test it was at; without workers the run ends there, and that is told.
 """
 
 from __future__ import annotations
@@ -134,13 +135,15 @@ class Recorder:
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
     told = report.longrepr
-    if isinstance(told, str):
-        return told  # a worker has died
+    if report.passed:
+        return ""
     if isinstance(told, tuple):
         return told[2]  # the reason of a skip, after its path and line
-    crash = getattr(told, "reprcrash", None)
-    # A module that cannot be imported: the error is the last line.
-    return crash.message if crash else report.longreprtext.strip().rpartition("\n")[2]
+    if crash := getattr(told, "reprcrash", None):
+        return crash.message
+    if isinstance(report, pytest.CollectReport):  # of what cannot be imported: the error is last
+        return report.longreprtext.strip().rpartition("\n")[2]
+    return report.longreprtext  # a worker has died
 
 
 # --- What is excused -----------------------------------------------------------------------------
@@ -397,7 +400,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--random", action="store_true", help="other examples in every run")
     parser.add_argument("--dtypes", type=_dtypes, help="these and bool alone, with commas between")
-    parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=_positive, default=1, help="processes, of pytest-xdist")
     parser.add_argument("--seconds", type=_positive, default=600, help="for one test")
     parser.add_argument(
         "-k", default="", metavar="EXPRESSION", help="which tests, as pytest has it"
@@ -519,8 +522,7 @@ def _run_pytest(
     command = [
         *(sys.executable, "-m", "pytest", "-c", "pytest.ini", "--rootdir=.", "array_api_tests"),
         *("-p", Path(__file__).stem, "-p", "no:cacheprovider", "-q", "--tb=short", "--no-summary"),
-        # Workers even for one: a process that dies costs one test.
-        *("-n", str(options.workers), "--max-worker-restart=300"),
+        *(["-n", str(options.workers), "--max-worker-restart=300"] if options.workers > 1 else []),
         f"--timeout={options.seconds}",
         "--continue-on-collection-errors",
         f"--max-examples={options.max_examples}",

@@ -61,7 +61,8 @@ def test_skipped():
     pytest.skip("there is no such thing")
 """
 BAD = [f"{MODULE}::test_bad[1]", f"{MODULE}::test_bad[2]"]
-ENDS_BADLY = f"{MODULE}::test_ends_badly"
+OTHER = "array_api_tests/test_other.py"
+NO_IMPORT = "raise ImportError('no such name')\n"
 
 
 def record(test, outcome, message="", seconds=1.0):
@@ -361,23 +362,21 @@ def run_small(monkeypatch, tmp_path):
     """Runs the tool over the small suite; gives its exit status and its JSON."""
     suite = tmp_path / "suite"
     (suite / "array-api" / "src").mkdir(parents=True)
-    for name, text in {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST, MODULE: TESTS}.items():
-        path = suite / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+    (suite / "array_api_tests").mkdir()
+    files = {"pytest.ini": "[pytest]\n", "conftest.py": CONFTEST, MODULE: TESTS, OTHER: NO_IMPORT}
+    for name, text in files.items():
+        (suite / name).write_text(text)
     monkeypatch.setattr(tool, "PACKAGES", {})  # the suite's own are not needed for this one
-
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")  # as where these tests have workers themselves
 
-    def run(device, skipped, entries, *arguments):
+    def run(device, entries, *arguments):
         monkeypatch.setenv("EXPECTED_DEVICE", device)
-        monkeypatch.setenv("EXPECTED_SKIPPED", skipped)
         file = excused(tmp_path / "exceptions.toml", *entries)
         out = tmp_path / "out" / "summary.json"
         status = tool.main(
             [
                 *("--suite", str(suite), "--device", device, "--exceptions", str(file), "--quick"),
-                *("--workers", "1", "--out", str(out), *arguments),
+                *("--out", str(out), *arguments),
             ]
         )
         return status, json.loads(out.read_text())
@@ -385,57 +384,93 @@ def run_small(monkeypatch, tmp_path):
     return run
 
 
-def test_a_run_tells_each_test(run_small):
-    status, content = run_small("cpu", "", [entry(BAD[0]), entry(f"{MODULE}::test_good")])
-    outcomes = {
-        r["test"].partition("::")[2]: (r["outcome"], r["message"]) for r in content["results"]
-    }
-    assert outcomes == {
+def test_a_run_tells_each_test(monkeypatch, run_small):
+    monkeypatch.setenv("EXPECTED_SKIPPED", "float64,complex128")
+    excuses = [entry(BAD[0]), entry(f"{MODULE}::test_good")]
+    status, content = run_small("metal-sim", excuses)
+    told = {r["test"].rpartition("::")[2]: (r["outcome"], r["message"]) for r in content["results"]}
+    assert told == {
         "test_good": ("xpassed", ""),
         "test_device": ("passed", ""),
         "test_bad[1]": ("xfailed", "AssertionError: 1 is not"),
         "test_bad[2]": ("failed", "AssertionError: 2 is not"),
         "test_ends_badly": ("failed", "RuntimeError: left a mess"),
         "test_skipped": ("skipped", "Skipped: there is no such thing"),
+        OTHER: ("failed", "E   ImportError: no such name"),
     }
     assert status == 1
+    assert content["run"]["device"] == "metal-sim"
     details = {r["test"]: r["details"] for r in content["results"]}
-    assert "2 is not\nE   three" in details[BAD[1]]
+    assert "2 is not\nE     three" in details[BAD[1]]
     assert details[f"{MODULE}::test_device"] == ""
 
 
-def test_a_run_goes_on_without_a_module_that_cannot_be_imported(run_small, tmp_path):
-    other = "array_api_tests/test_other.py"
-    (tmp_path / "suite" / other).write_text("raise ImportError('no such name')\n")
-    status, content = run_small("cpu", "", [], "-k", "good or other")
-    outcomes = {r["test"]: (r["outcome"], r["message"]) for r in content["results"]}
-    assert outcomes == {
-        f"{MODULE}::test_good": ("passed", ""),
-        other: ("failed", "E   ImportError: no such name"),
-    }
-    assert status == 1
+@pytest.mark.parametrize(
+    ("kind", "outcome", "told", "message"),
+    [
+        (pytest.TestReport, "passed", "[gw0] linux", ""),  # a worker adds where it ran
+        (
+            pytest.TestReport,
+            "failed",
+            "worker 'gw1' crashed\nwhile running it",
+            "worker 'gw1' crashed",
+        ),
+        (pytest.TestReport, "skipped", ("f.py", 3, "Skipped: no"), "Skipped: no"),
+        (
+            pytest.CollectReport,
+            "failed",
+            "While importing\nE   ImportError: no",
+            "E   ImportError: no",
+        ),
+    ],
+)
+def test_what_a_worker_sends_is_told(tmp_path, kind, outcome, told, message):
+    common = {"nodeid": "a.py::test_x", "outcome": outcome, "longrepr": told}
+    recorder = tool.Recorder(tmp_path / "records")
+    if kind is pytest.CollectReport:
+        recorder.pytest_collectreport(kind(**common, result=None))
+    else:
+        location = ("a.py", 1, "test_x")
+        report = kind(**common, location=location, keywords={}, when="call", duration=0.5)
+        recorder.pytest_runtest_logreport(report)
+    (line,) = (tmp_path / "records").read_text().splitlines()
+    written = json.loads(line)
+    assert (written["outcome"], written["message"]) == (outcome, message)
 
 
-def test_a_run_is_good_where_all_that_failed_is_excused(run_small, capsys):
-    all_bad = [entry(test) for test in (*BAD, ENDS_BADLY)]
-    status, content = run_small("metal-sim", "float64,complex128", all_bad)
-    assert (status, content["counts"]["xfailed"], content["counts"]["failed"]) == (0, 3, 0)
-    assert content["run"]["device"] == "metal-sim"
+@pytest.fixture
+def pytest_says(monkeypatch):
+    """Has the tool take an exit status and records, without running anything."""
 
-    gone = entry(f"{MODULE}::test_gone")
-    capsys.readouterr()
-    status, content = run_small("metal-sim", "float64,complex128", [*all_bad, gone])
-    assert (status, content["unknown_exceptions"]) == (1, [f"{MODULE}::test_gone"])
-    assert f"## Excused, and no test of the suite\n\n- `{MODULE}::test_gone`" in (
-        capsys.readouterr().out
-    )
+    def say(status, **outcomes):
+        records = [record(f"{MODULE}::{name}", outcome) for name, outcome in outcomes.items()]
+        monkeypatch.setattr(tool, "_run_pytest", lambda *_: (status, records))
+
+    return say
+
+
+def test_a_run_is_good_where_all_that_failed_is_excused(pytest_says, run_small):
+    pytest_says(1, test_good="passed", test_bad="failed")
+    assert run_small("cpu", [entry(f"{MODULE}::test_bad")])[0] == 0
+    assert run_small("cpu", [entry(f"{MODULE}::test_good")])[0] == 1
+
+
+def test_an_excused_test_that_is_not_there_is_told(pytest_says, run_small, capsys):
+    pytest_says(0, test_good="passed")
+    gone = f"{MODULE}::test_gone"
+    status, content = run_small("cpu", [entry(gone)])
+    assert (status, content["unknown_exceptions"]) == (1, [gone])
+    assert f"## Excused, and no test of the suite\n\n- `{gone}`" in capsys.readouterr().out
     # A part of the suite says nothing of it.
-    status, content = run_small("metal-sim", "float64,complex128", [gone], "-k", "good")
+    status, content = run_small("cpu", [entry(gone)], "-k", "good")
     assert (status, content["unknown_exceptions"]) == (0, [])
 
 
-def test_a_run_that_does_not_come_to_its_end_is_told(run_small, capsys):
-    status, content = run_small("cpu", "", [], "-k", "nothing_of_the_kind")
-    assert (status, content["results"]) == (2, [])
-    told = "the suite did not run to its end (pytest's exit status is 5)"
+@pytest.mark.parametrize(("status", "outcomes"), [(5, {}), (0, {}), (-11, {"test_good": "passed"})])
+def test_a_run_that_does_not_come_to_its_end_is_told(
+    pytest_says, run_small, capsys, status, outcomes
+):
+    pytest_says(status, **outcomes)
+    assert run_small("cpu", [])[0] == 2
+    told = f"the suite did not run to its end (pytest's exit status is {status})"
     assert told in capsys.readouterr().err
