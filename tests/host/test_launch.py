@@ -378,7 +378,7 @@ def test_arguments_that_no_kernel_takes():
         "kernel 'vadd': argument b: a kernel can not take a list; allowed are arrays,"
     )
     assert message(lambda: vadd(A, [1.0], A, grid=1)).endswith("make an array with sm.array(...)")
-    for wrong in ({}, {1}, object(), 2**64, np.zeros(1, "S3"), np.zeros(1, "c16")):
+    for wrong in ({}, {1}, object(), 2**64, np.zeros(1, "S3"), np.zeros(1, "g")):
         assert message(lambda wrong=wrong: vadd(A, A, wrong, grid=1)).startswith(
             "kernel 'vadd': argument c"
         )

@@ -35,7 +35,9 @@ EXPECTED_NUMBERS = "expected numbers, nested lists of numbers or an array"
         ("text", None),
         ([[1], [2, 3]], None),
         ([2**64], None),
-        (np.zeros(2, "c16"), None),
+        (np.zeros(2, "c16"), sm.complex128),
+        ([np.complex128(1)], sm.complex128),
+        (np.zeros(2, np.clongdouble), None),
         (object(), None),
     ],
 )
