@@ -61,11 +61,16 @@ def of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
     return without_warnings(evaluate)
 
 
+_PYTHONS = (bool, int, float, complex)
+_WIDE = (np.dtype(np.float64), np.dtype(np.complex128))
+
+
 def _of_complex(function: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
     """NumPy's function on complex numbers, of which Python's own keep their 64 bits a part."""
     if not (isinstance(function, np.ufunc) and "D->D" in "".join(function.types)):
         raise UserInputError("expected real numbers, found complex ones; use their parts")
-    narrow = any(np.asarray(x).dtype == np.complex64 for x in operands)
+    typed = [np.asarray(x).dtype for x in operands if type(x) not in _PYTHONS]
+    narrow = np.complex64 in typed and not any(dtype in _WIDE for dtype in typed)
     result = np.asarray(function(*(np.asarray(x).astype(np.complex128) for x in operands)))
     result = result.astype(np.complex64) if narrow else result
     return result if result.ndim else result[()]

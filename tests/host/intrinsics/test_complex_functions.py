@@ -265,7 +265,10 @@ def test_real_numbers_among_complex_ones():
 
 def test_functions_of_complex_numbers_outside_kernels():
     assert sm.exp(1j) == np.exp(1j)
-    assert sm.sqrt(np.complex64(-4)).dtype == np.complex64
+    assert sm.sqrt(np.complex64(-4)).dtype == sm.pow(np.complex64(2), 1j).dtype == np.complex64
+    assert sm.sqrt(np.complex128(-4)).dtype == np.complex128
+    for wide in (np.complex128(2), np.float64(2)):
+        assert sm.pow(np.complex64(3), wide).dtype == np.complex128
     np.testing.assert_array_equal(sm.log(np.array([1j, -1])), np.log([1j, -1]))
     assert sm.isnan(complex(0, math.nan)) and not sm.isfinite(complex(math.inf, 0))  # noqa: PT018
     assert sm.polar(3j) == (3, math.pi / 2)

@@ -33,7 +33,8 @@ def multiply(a: Any, b: Any, c: Any) -> None:
     wide = sm.cdiv(c.shape[2], BLOCK)
     top, side, stack = group.x // wide * BLOCK, group.x % wide * BLOCK, group.y
     kind = total_type(c.dtype)
-    left = sm.threadgroup_array((SIDE, BLOCK + 1), kind)  # one more: banks of memory differ
+    # One more, so that banks of memory differ, where 32 KiB hold it.
+    left = sm.threadgroup_array((SIDE, BLOCK + (kind != sm.complex128)), kind)
     right = sm.threadgroup_array((SIDE, BLOCK), kind)
     totals = sm.thread_array((EACH, EACH), kind)
     fill(totals, kind(0))
