@@ -64,9 +64,10 @@ _HOMES = {
     "speedmetal.launch.reflection": ("code",),
 }
 _NAMESPACES = {
+    "fft": "speedmetal.arrays.fft",
     "metal": "speedmetal.metal",
     "profile": "speedmetal.profile",
-    "random": "speedmetal.intrinsics.library.philox",
+    "random": "speedmetal.arrays.random",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -131,9 +131,10 @@ from speedmetal.launch.kernel import kernel as kernel
 from speedmetal.launch.modes import debug_level as debug_level
 from speedmetal.launch.modes import math_mode as math_mode
 from speedmetal.launch.reflection import code as code
+from speedmetal.arrays import fft as fft
 from speedmetal import metal as metal
 from speedmetal import profile as profile
-from speedmetal.intrinsics.library import philox as random
+from speedmetal.arrays import random as random
 
 __version__: str
 
@@ -229,6 +230,7 @@ __all__ = [
     "exp2",
     "explain",
     "expm1",
+    "fft",
     "flatnonzero",
     "float16",
     "float32",

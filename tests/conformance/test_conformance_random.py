@@ -77,3 +77,46 @@ def test_seeds_counters_and_threads_differ(launch):
     assert (first != other).mean() > 0.999
     np.testing.assert_array_equal(first[10_000:], later[:10_000])
     assert abs(np.corrcoef(first.astype(float), other.astype(float))[0, 1]) < 0.05
+
+
+# --- Arrays of random numbers --------------------------------------------------------------------
+
+DRAWS = {
+    "random": lambda rng, device: rng.random(1001, device=device),
+    "random float16": lambda rng, device: rng.random(1001, sm.float16, device=device),
+    "random bfloat16": lambda rng, device: rng.random(1001, sm.bfloat16, device=device),
+    "random float64": lambda rng, device: rng.random(1001, sm.float64, device=device),
+    "uniform": lambda rng, device: rng.uniform(-2.0, 5.0, (7, 11), device=device),
+    "normal": lambda rng, device: rng.normal(1.0, 3.0, 1001, device=device),
+    "normal float64": lambda rng, device: rng.standard_normal(1001, sm.float64, device=device),
+    "exponential": lambda rng, device: rng.exponential(2.0, 1001, device=device),
+    "integers": lambda rng, device: rng.integers(-5, 2**31 - 1, 1001, device=device),
+    "wide integers": lambda rng, device: rng.integers(
+        -(2**62), 2**62 + 3, 1001, sm.int64, device=device
+    ),
+    "all integers": lambda rng, device: rng.integers(0, 2**64, 99, sm.uint64, device=device),
+    "gamma": lambda rng, device: rng.gamma(2.5, 3.0, 1001, device=device),
+    "small gamma": lambda rng, device: rng.gamma(0.2, 1.0, 1001, device=device),
+    "beta": lambda rng, device: rng.beta(0.5, 3.0, 1001, device=device),
+    "small poisson": lambda rng, device: rng.poisson(3.0, 1001, device=device),
+    "large poisson": lambda rng, device: rng.poisson(70.0, 1001, device=device),
+    "bernoulli": lambda rng, device: rng.bernoulli(0.3, 1001, device=device),
+    "permutation": lambda rng, device: rng.permutation(101, device=device),
+    "choice": lambda rng, device: rng.choice(101, 57, p=np.full(101, 1 / 101), device=device),
+    "categorical": lambda rng, device: rng.categorical(
+        sm.array([0.5, -1.0, 2.0, 0.0], device=device), 1001
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_every_device_draws_the_same_bits(device, name):
+    """Those of the CPU, where the bits of 64 are asked for as well."""
+    if "float64" in name and not device.target.has_float64:
+        with pytest.raises(sm.UserInputError, match=r"has no float64; give dtype=sm\.float32"):
+            DRAWS[name](sm.random.default_rng(3), device)
+        return
+    there = DRAWS[name](sm.random.default_rng(3).jumped(2), device)
+    here = DRAWS[name](sm.random.default_rng(3).jumped(2), sm.device("cpu"))
+    assert there.device is device
+    np.testing.assert_array_equal(there.numpy(), here.numpy())
