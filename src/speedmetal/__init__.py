@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 # in their tables instead, which are the one list of them.
 _HOMES = {
     "speedmetal.arrays.array": ("Array",),
+    "speedmetal.arrays.contraction": ("einsum",),
     "speedmetal.arrays.creation": (
         *("arange", "array", "asarray", "empty", "empty_like", "from_dlpack", "full"),
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
@@ -64,6 +65,7 @@ _HOMES = {
     "speedmetal.launch.reflection": ("code",),
 }
 _NAMESPACES = {
+    "linalg": "speedmetal.arrays.linalg",
     "fft": "speedmetal.arrays.fft",
     "metal": "speedmetal.metal",
     "profile": "speedmetal.profile",

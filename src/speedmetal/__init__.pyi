@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, overload
 
 from speedmetal.arrays.array import Array as Array
+from speedmetal.arrays.contraction import einsum as einsum
 from speedmetal.arrays.creation import arange as arange
 from speedmetal.arrays.creation import array as array
 from speedmetal.arrays.creation import asarray as asarray
@@ -131,6 +132,7 @@ from speedmetal.launch.kernel import kernel as kernel
 from speedmetal.launch.modes import debug_level as debug_level
 from speedmetal.launch.modes import math_mode as math_mode
 from speedmetal.launch.reflection import code as code
+from speedmetal.arrays import linalg as linalg
 from speedmetal.arrays import fft as fft
 from speedmetal import metal as metal
 from speedmetal import profile as profile
@@ -218,6 +220,7 @@ __all__ = [
     "devices",
     "digitize",
     "dot",
+    "einsum",
     "empty",
     "empty_cache",
     "empty_like",
@@ -265,6 +268,7 @@ __all__ = [
     "ldexp",
     "lexsort",
     "lgamma",
+    "linalg",
     "linspace",
     "log",
     "log10",

@@ -21,7 +21,6 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import empty
 from speedmetal.arrays.host_routines import (
     arrays_of,
-    complex_type,
     computed_type,
     fresh_from,
     in_parts,
@@ -32,7 +31,7 @@ from speedmetal.arrays.pending import Call
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.common.records import record
-from speedmetal.dtypes import DEFAULT_FLOAT, DType, as_dtype, from_numpy
+from speedmetal.dtypes import DEFAULT_FLOAT, DType, as_dtype, complex_of
 from speedmetal.errors import UnknownNameError, UserInputError
 
 __all__ = [
@@ -432,8 +431,7 @@ def _along_axis(name: str, array: Array, step: Step, norm: str) -> Array:
 
 
 def _result_type(name: str, dtype: DType) -> DType:
-    wide = complex_type(dtype)
-    return from_numpy(np.empty(0, wide.numpy).real.dtype) if name in _TO_REAL else wide
+    return dtype.part if name in _TO_REAL else complex_of(dtype)
 
 
 def transform(

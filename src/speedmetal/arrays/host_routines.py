@@ -19,7 +19,7 @@ from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.cpu.pool import default_threads
 from speedmetal.backends.device import Device
 from speedmetal.backends.forks import call_in_children
-from speedmetal.dtypes import DEFAULT_FLOAT, DType, from_numpy
+from speedmetal.dtypes import DEFAULT_FLOAT, DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
 
@@ -64,16 +64,6 @@ def computed_type(dtype: DType) -> DType:
     return dtype if is_own else DEFAULT_FLOAT
 
 
-def complex_type(dtype: DType) -> DType:
-    """The complex type of as many bits a part as the routines compute in.
-
-    >>> from speedmetal.dtypes import float16
-    >>> complex_type(float16)
-    complex64
-    """
-    return from_numpy(np.result_type(computed_type(dtype).numpy, np.complex64))
-
-
 # --- Results -------------------------------------------------------------------------------------
 
 
@@ -88,13 +78,6 @@ def fresh_from(
     host = np.empty(shape, dtype.numpy)
     write(host)
     return upload(host, device)
-
-
-def from_result(host: Any, device: Device) -> Array:
-    """An array on the memory of a routine's result, or a copy where kernels cannot use that."""
-    found = np.asarray(host)
-    shared = Array.wrap(found, device) if found.flags.writeable else None
-    return upload(found, device) if shared is None else shared
 
 
 # --- Threads -------------------------------------------------------------------------------------
