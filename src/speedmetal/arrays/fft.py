@@ -342,7 +342,7 @@ def _hfft(a: HostArray, n: int, axis: int, norm: str, out: HostArray) -> None:
     np.fft.irfft(np.conjugate(a), n, axis, _OTHER_WAY[norm], out=out)
 
 
-_OTHER_WAY = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+_OTHER_WAY: dict[str, Any] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 _ROUTINES: dict[str, Callable[..., Any]] = {
     **{name: getattr(np.fft, name) for name in ("fft", "ifft", "rfft", "irfft", "ihfft")},
     "hfft": _hfft,
