@@ -18,6 +18,7 @@ import numpy as np
 from speedmetal.common.records import record
 from speedmetal.dtypes import LanguageValue, array_function, as_dtype
 from speedmetal.errors import UserInputError
+from speedmetal.intrinsics.call_signature import CallSignature
 
 
 @record(eq=False)
@@ -40,6 +41,8 @@ class Construct(LanguageValue):
     host: Callable[..., Any] | None = None
     aliases: tuple[Any, ...] = ()
     returns: str = "Any"
+
+    __signature__ = CallSignature()
 
     @property
     def calls(self) -> tuple[str, ...]:
