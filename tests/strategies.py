@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+import speedmetal as sm
+from speedmetal.arrays.assembling import dense_copy
 from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
@@ -315,3 +318,61 @@ def axes_for(ndim: int) -> st.SearchStrategy[int | tuple[int, ...] | None]:
     axis = st.integers(-ndim, ndim - 1)
     several = st.lists(axis, max_size=ndim, unique_by=lambda n: n % ndim).map(tuple)
     return st.one_of(st.none(), axis, several)
+
+
+# --- Arrays ------------------------------------------------------------------------------------
+
+ARRAY_DTYPES = ("bool", "i1", "u2", "i4", "u8", "f2", "f4", "f8", "c8")
+
+
+@st.composite
+def array_pairs(
+    draw: st.DrawFn,
+    *,
+    shapes: st.SearchStrategy[tuple[int, ...]] | None = None,
+    dtypes: st.SearchStrategy[str] | None = None,
+    states: tuple[str, ...] = ("stored", "expression", "view", "call"),
+) -> tuple[np.ndarray, sm.Array]:
+    """The same small integers in an array of NumPy's and in one of ours, both of the same strides.
+
+    Ours is in memory, or it is an expression, a view of one, or the result of a call: not computed.
+    """
+    shape = draw(
+        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+        if shapes is None
+        else shapes
+    )
+    dtype = np.dtype(draw(st.sampled_from(ARRAY_DTYPES) if dtypes is None else dtypes))
+    step = draw(st.sampled_from([1, 1, -1, 2]))
+    order = draw(st.permutations(range(len(shape))))
+    whole = tuple(shape[axis] * abs(step) for axis in order)
+    values = draw(hnp.arrays(dtype, whole, elements=st.integers(0, 1 if dtype.kind == "b" else 9)))
+    index = (*(slice(None, None, step) for _ in shape), ...)
+    places = np.argsort(order)
+    state = draw(st.sampled_from(states))
+    ours = sm.array(values)
+    if state == "view":
+        ours = _as_expression(ours)
+    elif state == "call":
+        ours = dense_copy(ours)
+    ours = ours[index].transpose(*places) if shape else ours
+    if state == "expression":
+        ours = _as_expression(ours)
+    return values[index].transpose(places), ours
+
+
+def _as_expression(array: sm.Array) -> sm.Array:
+    return array | False if array.dtype == bool else array + 0
+
+
+def axes_of(ndim: int, *, least: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+    """Different axes, some counted from the end."""
+    signs = st.lists(st.booleans(), min_size=ndim, max_size=ndim)
+    orders = st.permutations(range(ndim))
+    counts = st.integers(least, ndim)
+
+    def axes(order: list[int], are_negative: list[bool], count: int) -> tuple[int, ...]:
+        pairs = zip(order, are_negative, strict=True)
+        return tuple(axis - ndim if negative else axis for axis, negative in pairs)[:count]
+
+    return st.builds(axes, orders, signs, counts)

@@ -48,7 +48,12 @@ def stub() -> str:
 
 def _imports() -> list[str]:
     homes, namespaces = sm._HOMES.items(), sm._NAMESPACES.items()  # noqa: SLF001 - its own tables
-    named = [f"from {home} import {name} as {name}" for home, names in homes for name in names]
+    aliases = sm._ALIASES  # noqa: SLF001
+    named = [
+        f"from {home} import {aliases.get(name, name)} as {name}"
+        for home, names in homes
+        for name in names
+    ]
     for name, home in namespaces:
         package, _, module = home.rpartition(".")
         named.append(f"from {package} import {module} as {name}")
@@ -57,7 +62,7 @@ def _imports() -> list[str]:
 
 def _public_names() -> str:
     names = "".join(f'    "{name}",\n' for name in sm.__all__)
-    return f"\n__version__: str\n\n__all__ = [\n{names}]\n"
+    return f"\n__version__: str\n__array_api_version__: str\n\n__all__ = [\n{names}]\n"
 
 
 def _function(name: str, record: Intrinsic | Construct) -> str:

@@ -6,6 +6,7 @@ Names are imported when they are first used, so that the command line's help is 
 """
 
 __version__ = "0.1.0"
+__array_api_version__ = "2025.12"  # of the Python array API standard
 
 # Where each name lives. Intrinsics (`sm.sin`) and constructs (`sm.threadgroup_array`) are looked up
 # in their tables instead, which are the one list of them.
@@ -16,17 +17,32 @@ _HOMES = {
         *("arange", "array", "asarray", "empty", "empty_like", "from_dlpack", "full"),
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
     ),
+    "speedmetal.arrays.diagonals": ("diag", "diagonal", "eye", "identity", "tril", "triu"),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
     "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
+    "speedmetal.arrays.grids": ("fromfunction", "geomspace", "indices", "logspace", "meshgrid"),
     "speedmetal.arrays.histograms": ("bincount", "digitize", "histogram"),
+    "speedmetal.arrays.inspection": (
+        *("__array_namespace_info__", "e", "inf", "nan", "newaxis", "pi"),
+    ),
+    "speedmetal.arrays.joining": ("concat", "concatenate", "dstack", "hstack", "stack", "vstack"),
+    "speedmetal.arrays.manipulation": (
+        *("array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays"),
+        *("broadcast_shapes", "broadcast_to", "expand_dims", "flatten", "flip"),
+        *("moveaxis", "permute_dims", "ravel", "reshape", "rot90", "split"),
+        *("squeeze", "swapaxes", "transpose", "unstack"),
+    ),
     "speedmetal.arrays.nan_reductions": (
         *("nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"),
     ),
+    "speedmetal.arrays.neighbours": ("convolve", "diff"),
+    "speedmetal.arrays.padding": ("pad",),
     "speedmetal.arrays.products": (
         *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
     ),
     "speedmetal.arrays.quantiles": ("median", "percentile", "quantile"),
+    "speedmetal.arrays.rearranging": ("kron", "repeat", "roll", "tile"),
     "speedmetal.arrays.reductions": (
         *("all", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "std"),
         *("sum", "var"),
@@ -51,7 +67,7 @@ _HOMES = {
         *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),
     ),
     "speedmetal.dtypes": (
-        *("DType", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
+        *("DType", "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"),
         *("uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
     ),
     "speedmetal.errors": (
@@ -71,6 +87,8 @@ _NAMESPACES = {
     "profile": "speedmetal.profile",
     "random": "speedmetal.arrays.random",
 }
+# Names of the array API that are Python's own, so that no module but this one may have them.
+_ALIASES = {"bool": "bool_"}
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
@@ -82,7 +100,7 @@ def _language() -> dict[str, object]:
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("_") and name != "__all__":
+    if name.startswith("_") and name != "__all__" and name not in _HOME:
         # What Python itself asks for must not import anything.
         raise AttributeError(f"module 'speedmetal' has no attribute {name!r}")
     from speedmetal.common.garbage import rare_collections
@@ -99,11 +117,11 @@ def _find(name: str) -> object:
     if name == "bfloat16":  # whoever asks for it may go on with np.dtype("bfloat16")
         import_module("ml_dtypes")
     if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+        return getattr(import_module(_HOME[name]), _ALIASES.get(name, name))
     if name in _NAMESPACES:
         return import_module(_NAMESPACES[name])
     if name == "__all__":
-        return sorted(["__version__", *_HOME, *_NAMESPACES, *_language()])
+        return sorted(["__array_api_version__", "__version__", *_HOME, *_NAMESPACES, *_language()])
     if _is_module(name):
         # A module, asked for before it was imported. (`from speedmetal import compiler` asks here
         # first; looking into the language's tables would import them for nothing.)

@@ -18,15 +18,58 @@ from speedmetal.arrays.creation import ones as ones
 from speedmetal.arrays.creation import ones_like as ones_like
 from speedmetal.arrays.creation import zeros as zeros
 from speedmetal.arrays.creation import zeros_like as zeros_like
+from speedmetal.arrays.diagonals import diag as diag
+from speedmetal.arrays.diagonals import diagonal as diagonal
+from speedmetal.arrays.diagonals import eye as eye
+from speedmetal.arrays.diagonals import identity as identity
+from speedmetal.arrays.diagonals import tril as tril
+from speedmetal.arrays.diagonals import triu as triu
 from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.arrays.evaluation import no_fusion as no_fusion
 from speedmetal.arrays.explaining import explain as explain
 from speedmetal.arrays.gathering import put_along_axis as put_along_axis
 from speedmetal.arrays.gathering import take as take
 from speedmetal.arrays.gathering import take_along_axis as take_along_axis
+from speedmetal.arrays.grids import fromfunction as fromfunction
+from speedmetal.arrays.grids import geomspace as geomspace
+from speedmetal.arrays.grids import indices as indices
+from speedmetal.arrays.grids import logspace as logspace
+from speedmetal.arrays.grids import meshgrid as meshgrid
 from speedmetal.arrays.histograms import bincount as bincount
 from speedmetal.arrays.histograms import digitize as digitize
 from speedmetal.arrays.histograms import histogram as histogram
+from speedmetal.arrays.inspection import __array_namespace_info__ as __array_namespace_info__
+from speedmetal.arrays.inspection import e as e
+from speedmetal.arrays.inspection import inf as inf
+from speedmetal.arrays.inspection import nan as nan
+from speedmetal.arrays.inspection import newaxis as newaxis
+from speedmetal.arrays.inspection import pi as pi
+from speedmetal.arrays.joining import concat as concat
+from speedmetal.arrays.joining import concatenate as concatenate
+from speedmetal.arrays.joining import dstack as dstack
+from speedmetal.arrays.joining import hstack as hstack
+from speedmetal.arrays.joining import stack as stack
+from speedmetal.arrays.joining import vstack as vstack
+from speedmetal.arrays.manipulation import array_split as array_split
+from speedmetal.arrays.manipulation import atleast_1d as atleast_1d
+from speedmetal.arrays.manipulation import atleast_2d as atleast_2d
+from speedmetal.arrays.manipulation import atleast_3d as atleast_3d
+from speedmetal.arrays.manipulation import broadcast_arrays as broadcast_arrays
+from speedmetal.arrays.manipulation import broadcast_shapes as broadcast_shapes
+from speedmetal.arrays.manipulation import broadcast_to as broadcast_to
+from speedmetal.arrays.manipulation import expand_dims as expand_dims
+from speedmetal.arrays.manipulation import flatten as flatten
+from speedmetal.arrays.manipulation import flip as flip
+from speedmetal.arrays.manipulation import moveaxis as moveaxis
+from speedmetal.arrays.manipulation import permute_dims as permute_dims
+from speedmetal.arrays.manipulation import ravel as ravel
+from speedmetal.arrays.manipulation import reshape as reshape
+from speedmetal.arrays.manipulation import rot90 as rot90
+from speedmetal.arrays.manipulation import split as split
+from speedmetal.arrays.manipulation import squeeze as squeeze
+from speedmetal.arrays.manipulation import swapaxes as swapaxes
+from speedmetal.arrays.manipulation import transpose as transpose
+from speedmetal.arrays.manipulation import unstack as unstack
 from speedmetal.arrays.nan_reductions import nanmax as nanmax
 from speedmetal.arrays.nan_reductions import nanmean as nanmean
 from speedmetal.arrays.nan_reductions import nanmin as nanmin
@@ -34,6 +77,9 @@ from speedmetal.arrays.nan_reductions import nanprod as nanprod
 from speedmetal.arrays.nan_reductions import nanstd as nanstd
 from speedmetal.arrays.nan_reductions import nansum as nansum
 from speedmetal.arrays.nan_reductions import nanvar as nanvar
+from speedmetal.arrays.neighbours import convolve as convolve
+from speedmetal.arrays.neighbours import diff as diff
+from speedmetal.arrays.padding import pad as pad
 from speedmetal.arrays.products import dot as dot
 from speedmetal.arrays.products import inner as inner
 from speedmetal.arrays.products import matmul as matmul
@@ -45,6 +91,10 @@ from speedmetal.arrays.products import vecdot as vecdot
 from speedmetal.arrays.quantiles import median as median
 from speedmetal.arrays.quantiles import percentile as percentile
 from speedmetal.arrays.quantiles import quantile as quantile
+from speedmetal.arrays.rearranging import kron as kron
+from speedmetal.arrays.rearranging import repeat as repeat
+from speedmetal.arrays.rearranging import roll as roll
+from speedmetal.arrays.rearranging import tile as tile
 from speedmetal.arrays.reductions import all as all
 from speedmetal.arrays.reductions import any as any
 from speedmetal.arrays.reductions import argmax as argmax
@@ -100,6 +150,7 @@ from speedmetal.backends.registry import empty_cache as empty_cache
 from speedmetal.backends.registry import memory_info as memory_info
 from speedmetal.backends.registry import synchronize as synchronize
 from speedmetal.dtypes import DType as DType
+from speedmetal.dtypes import bool_ as bool
 from speedmetal.dtypes import bool_ as bool_
 from speedmetal.dtypes import int8 as int8
 from speedmetal.dtypes import int16 as int16
@@ -139,6 +190,7 @@ from speedmetal import profile as profile
 from speedmetal.arrays import random as random
 
 __version__: str
+__array_api_version__: str
 
 __all__ = [
     "Array",
@@ -155,6 +207,8 @@ __all__ = [
     "SpeedmetalError",
     "UnknownNameError",
     "UserInputError",
+    "__array_api_version__",
+    "__array_namespace_info__",
     "__version__",
     "abs",
     "acos",
@@ -170,12 +224,16 @@ __all__ = [
     "argsort",
     "argwhere",
     "array",
+    "array_split",
     "asarray",
     "asin",
     "asinh",
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "atomic_add",
     "atomic_and",
     "atomic_compare_exchange",
@@ -191,7 +249,11 @@ __all__ = [
     "bfloat16",
     "bincount",
     "bitcast",
+    "bool",
     "bool_",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
     "cbrt",
     "cdiv",
     "ceil",
@@ -200,7 +262,10 @@ __all__ = [
     "code",
     "complex128",
     "complex64",
+    "concat",
+    "concatenate",
     "conj",
+    "convolve",
     "copysign",
     "cos",
     "cosh",
@@ -218,8 +283,13 @@ __all__ = [
     "degrees",
     "device",
     "devices",
+    "diag",
+    "diagonal",
+    "diff",
     "digitize",
     "dot",
+    "dstack",
+    "e",
     "einsum",
     "empty",
     "empty_cache",
@@ -231,10 +301,14 @@ __all__ = [
     "exp",
     "exp10",
     "exp2",
+    "expand_dims",
     "explain",
     "expm1",
+    "eye",
     "fft",
     "flatnonzero",
+    "flatten",
+    "flip",
     "float16",
     "float32",
     "float64",
@@ -248,12 +322,18 @@ __all__ = [
     "frexp_exponent",
     "frexp_mantissa",
     "from_dlpack",
+    "fromfunction",
     "full",
     "full_like",
     "gamma",
+    "geomspace",
     "histogram",
+    "hstack",
     "hypot",
+    "identity",
     "ieee_remainder",
+    "indices",
+    "inf",
     "inner",
     "int16",
     "int32",
@@ -265,6 +345,7 @@ __all__ = [
     "isinf",
     "isnan",
     "kernel",
+    "kron",
     "ldexp",
     "lexsort",
     "lgamma",
@@ -276,6 +357,7 @@ __all__ = [
     "log2",
     "log_softmax",
     "logcumsumexp",
+    "logspace",
     "logsumexp",
     "math_mode",
     "matmul",
@@ -285,11 +367,14 @@ __all__ = [
     "mean",
     "median",
     "memory_info",
+    "meshgrid",
     "metal",
     "min",
     "minimum",
     "modf",
+    "moveaxis",
     "mulhi",
+    "nan",
     "nanmax",
     "nanmean",
     "nanmin",
@@ -297,14 +382,18 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "newaxis",
     "nextafter",
     "no_fusion",
     "nonzero",
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "partition",
     "percentile",
+    "permute_dims",
+    "pi",
     "polar",
     "popcount",
     "pow",
@@ -329,10 +418,15 @@ __all__ = [
     "quantile",
     "radians",
     "random",
+    "ravel",
     "rect",
     "remainder",
+    "repeat",
+    "reshape",
     "reverse_bits",
     "rint",
+    "roll",
+    "rot90",
     "rsqrt",
     "scatter",
     "scatter_add",
@@ -384,11 +478,15 @@ __all__ = [
     "sinpi",
     "softmax",
     "sort",
+    "split",
     "sqrt",
+    "squeeze",
+    "stack",
     "static",
     "static_range",
     "std",
     "sum",
+    "swapaxes",
     "synchronize",
     "take",
     "take_along_axis",
@@ -408,7 +506,11 @@ __all__ = [
     "threads_per_grid",
     "threads_per_simdgroup",
     "threads_per_threadgroup",
+    "tile",
     "topk",
+    "transpose",
+    "tril",
+    "triu",
     "trunc",
     "uint16",
     "uint32",
@@ -418,9 +520,11 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "unstack",
     "var",
     "vdot",
     "vecdot",
+    "vstack",
     "where",
     "zeros",
     "zeros_like",

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+import speedmetal
+from speedmetal.arrays.assembling import dense_copy
 from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.arrays.copying import (
     assign_host,
@@ -34,6 +36,9 @@ from speedmetal.dtypes import as_dtype, find_dtype, kind_rank
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import CAST
 from speedmetal.launch.waiting import WAITING
+
+_FIRST_VERSION = "2021.12"
+"""Of the array API; each version has all of those before."""
 
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
@@ -232,6 +237,17 @@ class Array(Operators, Members, Lazy):
         """The view with the axes in reverse order."""
         return self._view(lambda elements: elements.transpose())
 
+    @property
+    def mT(self) -> Array:  # noqa: N802 - the array API's name
+        """The view of ``(..., rows, columns)`` as ``(..., columns, rows)``.
+
+        Raises:
+            UserInputError: There are fewer than two axes.
+        """
+        if self.ndim < 2:
+            raise UserInputError(f"mT expected two axes or more, got shape {self.shape}")
+        return self._view(lambda elements: elements.moveaxis(-1, -2))
+
     def _view(self, step: Step, *, is_readonly: bool = False) -> Array:
         view = self.viewed(step, is_readonly=is_readonly)
         assert view is not None
@@ -269,7 +285,7 @@ class Array(Operators, Members, Lazy):
                 f"strides {self.strides} of shape {self.shape} allow no view of shape {extents};"
                 " leave out copy=False"
             )
-        return self.copy().reshape(extents)
+        return (self.copy() if self.pending is None else dense_copy(self)).reshape(extents)
 
     def broadcast_to(self, shape: int | tuple[int, ...]) -> Array:
         """The read-only view of this shape, in which axes of extent 1 are repeated."""
@@ -331,6 +347,16 @@ class Array(Operators, Members, Lazy):
         """The array on a device: itself where it is there already, else a copy."""
         target = find_device(device)
         return self if target is self.device else upload(self.numpy(), target)
+
+    def to_device(self, device: str | Device, /, *, stream: Any = None) -> Array:
+        """The array API's name for :meth:`to`.
+
+        Raises:
+            UserInputError: ``stream`` is not None: copies are done in the order of the devices.
+        """
+        if stream is not None:
+            raise UserInputError(f"to_device takes no stream, got {stream!r}; leave it out")
+        return self.to(device)
 
     def item(self) -> bool | int | float | complex:
         """The only element, as a Python number.
@@ -406,6 +432,20 @@ class Array(Operators, Members, Lazy):
         )
 
     # --- Exchange with other libraries -------------------------------------------------------
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """The module with the array API's functions: ``speedmetal``.
+
+        Raises:
+            UserInputError: It does not know this version of the array API.
+        """
+        known = speedmetal.__array_api_version__
+        if api_version is not None and not _FIRST_VERSION <= api_version <= known:
+            raise UserInputError(
+                f"there is no version {api_version!r} of the array API here; known are"
+                f" {_FIRST_VERSION} to {known}"
+            )
+        return speedmetal
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> HostArray:  # noqa: FBT001 - NumPy's protocol
         """NumPy's conversion protocol; a copy of shared memory only if one is asked for."""

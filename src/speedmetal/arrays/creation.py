@@ -6,22 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.arguments import (
+    DeviceLike,
+    Shape,
+    checked_extents,
+    device_of,
+    from_numbers,
+)
 from speedmetal.arrays.array import Array, upload
+from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
 from speedmetal.arrays.conversion import convert_on_host
 from speedmetal.arrays.dlpack import import_dlpack
+from speedmetal.arrays.graph import common_device
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device
-from speedmetal.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, as_dtype, complex64
+from speedmetal.dtypes import (
+    DEFAULT_FLOAT,
+    DEFAULT_INT,
+    DType,
+    as_dtype,
+    complex64,
+    from_numpy,
+    int64,
+    kind_rank,
+    uint64,
+)
 from speedmetal.errors import UserInputError
-
-Shape = int | tuple[int, ...]
-DeviceLike = str | Device | None
 
 
 def array(
-    x: Any, dtype: Any = None, device: DeviceLike = None, *, copy: bool | None = True
+    obj: Any, dtype: Any = None, device: DeviceLike = None, *, copy: bool | None = True
 ) -> Array:
     """An array from numbers, nested lists, NumPy arrays, tensors or other arrays.
 
@@ -29,10 +45,11 @@ def array(
     numbers complex64; NumPy's arrays and numbers, and arrays of other libraries, keep their dtype.
 
     Args:
-        x: A number, nested lists of numbers, or an object with ``__dlpack__``, ``__array__`` or the
-            buffer protocol.
-        dtype: The elements' type; None: that of ``x``.
-        device: Where to; None: the device of ``x`` if it is an :class:`Array`, else the default.
+        obj: A number, nested lists of numbers and arrays, or an object with ``__dlpack__``,
+            ``__array__`` or the buffer protocol. Arrays of this library in lists are put together
+            on their device, lazily.
+        dtype: The elements' type; None: that of ``obj``.
+        device: Where to; None: the device of ``obj`` if it is an :class:`Array`, else the default.
         copy: True: always copy. None: share memory where possible. False: share it, or raise.
 
     Raises:
@@ -48,13 +65,15 @@ def array(
         Array([1, 2, 3], dtype=bfloat16, device='cpu')
     """
     wanted = None if dtype is None else as_dtype(dtype)
-    if isinstance(x, Array):
+    if isinstance(obj, Array):
         return _from_array(
-            x, wanted, x.device if device is None else find_device(device), copy=copy
+            obj, wanted, obj.device if device is None else find_device(device), copy=copy
         )
+    if isinstance(obj, list | tuple) and (parts := _arrays_within(obj)):
+        return _from_arrays(obj, parts, wanted, device, copy=copy)
     target = default_device() if device is None else find_device(device)
-    host = _host_array(x, wanted)
-    is_shareable = isinstance(x, np.ndarray) or _is_foreign(x)
+    host = _host_array(obj, wanted)
+    is_shareable = isinstance(obj, np.ndarray) or _is_foreign(obj)
     typed = host if wanted is None else convert_on_host(host, wanted)
     if not copy and typed is host and is_shareable:
         shared = Array.wrap(host, target)
@@ -62,15 +81,15 @@ def array(
             return shared
     if copy is False:
         raise ValueError(
-            f"a {type(x).__name__} cannot become this array without a copy; pass copy=None"
+            f"a {type(obj).__name__} cannot become this array without a copy; pass copy=None"
         )
     return upload(_native(typed), target)
 
 
 def asarray(
-    x: Any, dtype: Any = None, device: DeviceLike = None, *, copy: bool | None = None
+    obj: Any, dtype: Any = None, device: DeviceLike = None, *, copy: bool | None = None
 ) -> Array:
-    """As :func:`array`, but sharing the memory of ``x`` where that is possible.
+    """As :func:`array`, but sharing the memory of ``obj`` where that is possible.
 
     Example:
         >>> host = np.zeros(2)
@@ -78,7 +97,7 @@ def asarray(
         >>> host
         array([5., 0.])
     """
-    return array(x, dtype, device, copy=copy)
+    return array(obj, dtype, device, copy=copy)
 
 
 def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = None) -> Array:
@@ -87,75 +106,86 @@ def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = Non
     It is read-only where the object says so (JAX), or is too old to say anything.
 
     Args:
-        x: In the host's memory.
-        device: Where to; None: the default device.
+        x: In the host's memory, or an :class:`Array`.
+        device: Where to; None: where ``x`` is.
         copy: As in :func:`array`.
 
     Raises:
-        UserInputError: The object has no such method, is elsewhere, or its dtype is not supported.
+        AttributeError: The object has no such method.
+        UserInputError: It is elsewhere, or its dtype is not supported.
+        ValueError: ``copy`` is False and a copy is needed.
     """
     if not hasattr(x, "__dlpack__"):
-        raise UserInputError(
+        raise AttributeError(
             f"from_dlpack expected an object with __dlpack__, got {type(x).__name__};"
             " use sm.asarray"
         )
+    if device is None and not isinstance(x, Array):
+        device = "cpu"
     return array(x, None, device, copy=copy)
 
 
-def empty(shape: Shape, dtype: Any = DEFAULT_FLOAT, device: DeviceLike = None) -> Array:
-    """An array with undefined content.
+def empty(shape: Shape, dtype: Any = None, device: DeviceLike = None) -> Array:
+    """An array with undefined content, of float32 if no dtype is given.
 
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    target = default_device() if device is None else find_device(device)
-    return Array.allocate(_check_shape(shape), as_dtype(dtype), target)
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    return Array.allocate(checked_extents(shape), wanted, device_of(device))
 
 
-def full(shape: Shape, value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
+def full(shape: Shape, fill_value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
     """An array with one value everywhere; the dtype follows the value as in :func:`array`.
 
     >>> full(2, 7)
     Array([7, 7], dtype=int32, device='cpu')
     """
-    host = _host_array(value, None if dtype is None else as_dtype(dtype))
+    wanted = None if dtype is None else as_dtype(dtype)
+    given = fill_value.numpy() if isinstance(fill_value, Array) else fill_value
+    host = _host_array(given, wanted)
     if host.ndim:
         raise UserInputError(f"expected one value, got an array of shape {host.shape}")
-    result = empty(shape, host.dtype, device)
-    if not (result.buffer.is_zeroed and _is_zero(host)):
-        result[...] = host
+    result = empty(shape, host.dtype if wanted is None else wanted, device)
+    value = convert_on_host(host, result.layout.dtype)
+    if not (result.buffer.is_zeroed and _is_zero(value)):
+        result[...] = value
     return result
 
 
-def zeros(shape: Shape, dtype: Any = DEFAULT_FLOAT, device: DeviceLike = None) -> Array:
-    """An array of zeros.
+def zeros(shape: Shape, dtype: Any = None, device: DeviceLike = None) -> Array:
+    """An array of zeros, of float32 if no dtype is given.
 
     >>> zeros(2)
     Array([0., 0.], dtype=float32, device='cpu')
     """
-    return full(shape, 0, dtype, device)
+    return full(shape, 0, DEFAULT_FLOAT if dtype is None else dtype, device)
 
 
-def ones(shape: Shape, dtype: Any = DEFAULT_FLOAT, device: DeviceLike = None) -> Array:
-    """An array of ones.
+def ones(shape: Shape, dtype: Any = None, device: DeviceLike = None) -> Array:
+    """An array of ones, of float32 if no dtype is given.
 
     >>> ones(2, "i8")
     Array([1, 1], dtype=int8, device='cpu')
     """
-    return full(shape, 1, dtype, device)
+    return full(shape, 1, DEFAULT_FLOAT if dtype is None else dtype, device)
 
 
 def empty_like(x: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
     """An array with undefined content and the shape, dtype and device of ``x``."""
     like = asarray(x)
-    return empty(like.shape, dtype or like.dtype, like.device if device is None else device)
+    return empty(
+        like.shape,
+        like.dtype if dtype is None else dtype,
+        like.device if device is None else device,
+    )
 
 
-def full_like(x: Any, value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
+def full_like(x: Any, fill_value: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
     """An array with one value everywhere and the shape, dtype and device of ``x``."""
-    result = empty_like(x, dtype, device)
-    result[...] = value
-    return result
+    like = asarray(x)
+    wanted = like.dtype if dtype is None else dtype
+    return full(like.shape, fill_value, wanted, like.device if device is None else device)
 
 
 def zeros_like(x: Any, dtype: Any = None, device: DeviceLike = None) -> Array:
@@ -190,18 +220,38 @@ def arange(
         Array([1.  , 1.25, 1.5 , 1.75], dtype=float32, device='cpu')
     """
     first, end = (0, start) if stop is None else (start, stop)
-    if step == 0:
+    limits: list[Any] = [
+        x.item() if isinstance(x, Array | np.generic) else x for x in (first, end, step)
+    ]
+    if limits[2] == 0:
         raise UserInputError("arange: the step must not be 0")
-    numbers = np.arange(first, end, step)
-    wanted = _default_dtype_of(numbers) if dtype is None else as_dtype(dtype).numpy
-    return upload(numbers.astype(wanted), _target(device))
+    are_integers = all(isinstance(limit, int) for limit in limits)
+    numbers = _integers(*limits) if are_integers else np.arange(*limits)
+    wanted = _default_dtype_of(numbers) if dtype is None else dtype
+    return from_numbers(numbers, wanted, device)
+
+
+def _integers(start: int, stop: int, step: int) -> HostArray:
+    """The integers of a range, of the default dtype or of 64 bits; they are exact."""
+    numbers = range(start, stop, step)
+    end = start + len(numbers) * step
+    if DEFAULT_INT.minimum <= min(start, end) and max(start, end) <= DEFAULT_INT.maximum:
+        return np.arange(start, end, step, dtype=np.int32)
+    ends = (numbers[0], numbers[-1]) if numbers else (0,)
+    least, greatest = min(ends), max(ends)
+    wide = int64 if greatest <= int64.maximum else uint64
+    if not wide.minimum <= least <= greatest <= wide.maximum:
+        raise UserInputError(f"arange: {least} to {greatest} do not fit into 64 bits; give floats")
+    places = np.arange(len(numbers), dtype=np.uint64)
+    modulus = 1 << 64  # sums and products wrap, and what is left is right
+    return (places * np.uint64(step % modulus) + np.uint64(start % modulus)).view(wide.numpy)
 
 
 def linspace(
-    start: float,
-    stop: float,
+    start: complex,
+    stop: complex,
     num: int,
-    dtype: Any = DEFAULT_FLOAT,
+    dtype: Any = None,
     device: DeviceLike = None,
     *,
     endpoint: bool = True,
@@ -212,7 +262,7 @@ def linspace(
         start: The first.
         stop: The last, or, where ``endpoint`` is False, the one that would come after the last.
         num: How many.
-        dtype: To which they are rounded.
+        dtype: To which they are rounded; None: float32, or complex64 where an end is complex.
         device: Where to; None: the default device.
         endpoint: Whether ``stop`` is among them.
 
@@ -222,12 +272,11 @@ def linspace(
     """
     if num < 0:
         raise UserInputError(f"linspace: expected 0 numbers or more, got {num}")
-    numbers = np.linspace(start, stop, num, endpoint=endpoint)
-    return upload(numbers.astype(as_dtype(dtype).numpy), _target(device))
-
-
-def _target(device: DeviceLike) -> Device:
-    return default_device() if device is None else find_device(device)
+    if dtype is None:
+        dtype = (
+            complex64 if any(isinstance(end, complex) for end in (start, stop)) else DEFAULT_FLOAT
+        )
+    return from_numbers(np.linspace(start, stop, num, endpoint=endpoint), dtype, device)
 
 
 def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | None) -> Array:
@@ -240,6 +289,80 @@ def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | 
     return typed.to(target)
 
 
+def _arrays_within(items: list[Any] | tuple[Any, ...]) -> list[Array]:
+    """The arrays of this library in nested lists."""
+    if set(map(type, items)) <= _PYTHONS_NUMBERS:
+        return []
+    found = []
+    for item in items:
+        if isinstance(item, Array):
+            found.append(item)
+        elif isinstance(item, list | tuple):
+            found += _arrays_within(item)
+    return found
+
+
+def _from_arrays(
+    items: list[Any] | tuple[Any, ...],
+    arrays: list[Array],
+    wanted: DType | None,
+    device: DeviceLike,
+    *,
+    copy: bool | None,
+) -> Array:
+    """An array of lists that contain these arrays; Python's numbers follow the arrays' dtype."""
+    if copy is False:
+        raise ValueError("a list of arrays cannot become an array without a copy; pass copy=None")
+    place = common_device("array", arrays)
+    joined = _stacked(items, wanted or _dtype_within(items, arrays), place)
+    return joined if device is None else joined.to(device)
+
+
+def _dtype_within(items: Any, arrays: list[Array]) -> DType:
+    strong, weak = [x.layout.dtype for x in arrays], []
+    for item in _others_within(items):
+        if _is_foreign(item):
+            strong.append(from_numpy(_host_array(item, None).dtype))
+        else:
+            weak.append(item)
+    dtype = common_dtype("array", strong)
+    if weak:
+        other = from_numpy(_host_array(weak, None).dtype)
+        if kind_rank(other) > kind_rank(dtype) or other.is_complex:
+            dtype = common_dtype("array", (dtype, other))
+    return dtype
+
+
+def _others_within(items: Any) -> list[Any]:
+    """What is no array of this library in nested lists."""
+    found = []
+    for item in items:
+        if isinstance(item, list | tuple):
+            found += _others_within(item)
+        elif not isinstance(item, Array):
+            found.append(item)
+    return found
+
+
+def _stacked(items: Any, dtype: DType, device: Device) -> Array:
+    rows = [
+        _stacked(item, dtype, device)
+        if isinstance(item, list | tuple)
+        else array(item, dtype, device, copy=None)
+        for item in items
+    ]
+    shapes = list({row.shape: None for row in rows})
+    if len(shapes) > 1:
+        raise UserInputError(
+            f"a list cannot become an array: it has items of shapes {shapes[0]} and {shapes[1]}"
+        )
+    parts = [Part(at(position), row) for position, row in enumerate(rows)]
+    shape = (len(rows), *(shapes[0] if shapes else ()))
+    joined: Array = assemble(Array, "array", shape, dtype, device, parts)
+    return joined
+
+
+_PYTHONS_NUMBERS = {bool, int, float, complex}
 _TEXTS_AND_OBJECTS = "OSU"
 
 
@@ -286,9 +409,9 @@ def _is_python(x: Any) -> bool:
     if isinstance(x, range):
         return True
     if not isinstance(x, (list, tuple)):
-        return type(x) in (bool, int, float, complex)
+        return type(x) in _PYTHONS_NUMBERS
     kinds = set(map(type, x))
-    if kinds <= {bool, int, float, complex}:
+    if kinds <= _PYTHONS_NUMBERS:
         return True
     return all(_is_python(item) for item in x)
 
@@ -314,20 +437,3 @@ def _native(host: HostArray) -> HostArray:
 def _is_zero(host: HostArray) -> bool:
     """Whether all bits are 0; those of -0.0 are not."""
     return not any(host.tobytes())
-
-
-def _check_shape(shape: Any) -> tuple[int, ...]:
-    if type(shape) is int and shape >= 0:  # the commonest, at once: arrays are made often
-        return (shape,)
-    extents = (shape,) if not isinstance(shape, (tuple, list)) else tuple(shape)
-    for extent in extents:
-        if type(extent) is not int or extent < 0:
-            return _converted_shape(shape, extents)
-    return extents
-
-
-def _converted_shape(shape: Any, extents: tuple[Any, ...]) -> tuple[int, ...]:
-    for extent in extents:
-        if isinstance(extent, bool) or not hasattr(extent, "__index__") or extent < 0:
-            raise UserInputError(f"expected a shape of integers that are 0 or more, got {shape!r}")
-    return tuple(int(extent) for extent in extents)

@@ -349,7 +349,7 @@ def _recipe_for(
     dtype: DType | None,
 ) -> _Recipe:
     arrays = [operand for operand in operands if isinstance(operand, Lazy)]
-    device = _common_device(operation, arrays)
+    device = common_device(operation, arrays)
     parts = [_part(source) for source in sources]
     expression = parts[0].astype(dtype) if operation == CAST else combine(operation, *parts)
     structure, shape = expression.structure, expression.shape
@@ -364,7 +364,7 @@ def _recipe_for(
     return _Recipe(type(arrays[0]), structure, layout, elements, packers, fits(structure, leaves))
 
 
-def _common_device(operation: str, arrays: Sequence[Any]) -> Device:
+def common_device(operation: str, arrays: Sequence[Any]) -> Device:
     devices = list({array.layout.device: None for array in arrays})
     if len(devices) > 1:
         names = " and ".join(device.name for device in devices)

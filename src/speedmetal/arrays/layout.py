@@ -262,7 +262,7 @@ class Layout:
         >>> Layout.c_contiguous(int8, (2, 3)).expand_dims((0, -1)).shape
         (1, 2, 3, 1)
         """
-        count = 1 if isinstance(axes, int) else len(axes)
+        count = 1 if hasattr(axes, "__index__") else len(axes)
         new = axes_of(axes, self.ndim + count)
         return self[tuple(None if k in new else slice(None) for k in range(self.ndim + count))]
 

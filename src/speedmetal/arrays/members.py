@@ -58,7 +58,7 @@ class Members:
 
     squeeze, swapaxes = _member("manipulation", "squeeze"), _member("manipulation", "swapaxes")
     flatten, ravel = _member("manipulation", "flatten"), _member("manipulation", "ravel")
-    repeat = _member("manipulation", "repeat")
+    repeat, diagonal = _member("rearranging", "repeat"), _member("diagonals", "diagonal")
 
     take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
     at = property(

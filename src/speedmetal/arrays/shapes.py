@@ -78,7 +78,8 @@ def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
         AxisError: There is no such axis.
         ValueError: One comes twice.
     """
-    given = (axes,) if isinstance(axes, int) else tuple(operator.index(axis) for axis in axes)
+    numbers = (axes,) if hasattr(axes, "__index__") else axes
+    given = tuple(map(operator.index, numbers))
     for axis in given:
         if not -ndim <= axis < ndim:
             allowed = f"allowed are {-ndim} to {ndim - 1}" if ndim else "there are none"

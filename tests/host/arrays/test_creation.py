@@ -155,3 +155,58 @@ def test_arange_and_linspace_round_from_float64():
     )
     with pytest.raises(sm.UserInputError, match="0 numbers or more, got -1"):
         sm.linspace(0, 1, -1)
+
+
+# --- Lists of arrays -----------------------------------------------------------------------------
+
+
+def test_lists_of_arrays_are_put_together():
+    x = sm.arange(3)
+    rows = sm.asarray([x, 2 * x, [7, 8, 9]])
+    assert rows.pending is not None
+    assert (rows.dtype, rows.tolist()) == (sm.int32, [[0, 1, 2], [0, 2, 4], [7, 8, 9]])
+    assert sm.array([[x[1], 2.5], (x[2], True)]).tolist() == [[1.0, 2.5], [2.0, 1.0]]
+    assert sm.array((x, np.zeros(3))).dtype == sm.float64
+    assert sm.array([sm.ones(2, "i8"), [1, 2]], "f16").dtype == sm.float16
+    assert sm.array([sm.ones((), "bf16"), 2]).dtype == sm.bfloat16
+    assert sm.array([sm.ones(2), [1j, 2]]).dtype == sm.complex64
+
+
+def test_lists_of_arrays_that_do_not_go_together():
+    message = r"a list cannot become an array: it has items of shapes \(3,\) and \(2,\)"
+    with pytest.raises(sm.UserInputError, match=message):
+        sm.array([sm.zeros(3), sm.zeros(2)])
+    with pytest.raises(ValueError, match="a list of arrays cannot become an array without a copy"):
+        sm.asarray([sm.zeros(3)], copy=False)
+
+
+# --- By the array API's rules --------------------------------------------------------------------
+
+
+def test_no_dtype_is_the_default_one():
+    like = sm.zeros(2, "i8")
+    for made in (sm.empty(2, None), sm.zeros(2, None), sm.ones(2, dtype=None)):
+        assert made.dtype == sm.float32
+    assert sm.full(2, 1, dtype=None).dtype == sm.int32
+    for made in (sm.empty_like(like, None), sm.full_like(like, 1, None)):
+        assert made.dtype == sm.int8
+
+
+def test_a_value_may_be_a_number_of_numpys_or_an_array():
+    for value in (np.float64(2), sm.array(2.0, "f64"), sm.array(1) + 1):
+        assert sm.full(2, value).dtype == value.dtype
+        assert sm.full(2, fill_value=value, dtype="f32").dtype == sm.float32
+        assert sm.full_like(sm.zeros(2, "i8"), value).tolist() == [2, 2]
+
+
+def test_what_dlpack_gives_stays_where_it_is():
+    host = np.arange(3.0)
+    shared = sm.from_dlpack(host)
+    assert shared.device is sm.device("cpu")
+    host[0] = 5
+    assert shared[0].item() == 5
+    x = sm.arange(3)
+    assert sm.from_dlpack(x) is x
+    assert sm.from_dlpack(x, copy=True).address != x.address
+    with pytest.raises(AttributeError, match="expected an object with __dlpack__, got list"):
+        sm.from_dlpack([1])
