@@ -198,10 +198,11 @@ class _Reader:
     def _read_mask(self, mask: Any) -> None:
         count = len(mask.shape)
         own = self.array_shape[self.axis : self.axis + count]
-        if tuple(mask.shape) != own:
+        # One of extent 0 chooses nothing, of any axis: the array API and NumPy have it so.
+        if len(own) < count or any(m not in (0, n) for m, n in zip(mask.shape, own, strict=True)):
             raise IndexError(
                 f"a mask of shape {tuple(mask.shape)} does not fit the axes from {self.axis} on,"
-                f" whose extents are {own}; they must be equal"
+                f" whose extents are {own}; they must be equal, or the mask's 0"
             )
         for extent, positions in zip(own, np.nonzero(self.read_mask(mask)), strict=True):
             self.basic.append(slice(None))

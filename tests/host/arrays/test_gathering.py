@@ -323,3 +323,13 @@ def test_along_an_axis_shapes_must_go_together():
         sm.put_along_axis(np.zeros(2), [0], 1)
     with pytest.raises(IndexError, match="index 3 is out of bounds for axis 1 of extent 3"):
         sm.take_along_axis(sm.zeros((2, 3)), [[0, 3]], axis=1)
+
+
+@pytest.mark.parametrize("mask_shape", [(0,), (0, 3), (2, 0), (0, 0)])
+def test_a_mask_of_extent_0_chooses_nothing(mask_shape):
+    host = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    ours, mask = sm.array(host), np.zeros(mask_shape, bool)
+    chosen = ours[sm.array(mask)]
+    assert chosen.shape == host[mask].shape == (0, *host.shape[mask.ndim :])
+    ours[mask] = 9
+    np.testing.assert_array_equal(ours.numpy(), host)
