@@ -8,6 +8,7 @@ values for one place wins, and the kernels keep to that.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ from speedmetal.arrays.layout import Layout, collapse_axes
 from speedmetal.arrays.lazy import call
 from speedmetal.arrays.pending import Call
 from speedmetal.arrays.placement import grid_of, in_order_of_memory
+from speedmetal.arrays.searching import places_of
 from speedmetal.arrays.selection import (
     Selection,
     check_positions,
     select,
 )
 from speedmetal.arrays.shapes import Shape, axes_of
-from speedmetal.arrays.spreading import parts_of, run_parts
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import int32, int64
@@ -54,14 +55,45 @@ def get_chosen(x: Array, index: Any) -> Array:
             arrays do not go together.
         TypeError: A part is no index.
     """
+    positions = _plain_positions(x, index)
+    if positions is not None:
+        return upload(_on_plain(np.ndarray.__getitem__, x, positions), x.device)
     mask = _only_mask(index)
-    if mask is not None and is_on_cpu(x) and x.pending is None and _fits(x, mask):
-        return _compressed(x, _read_mask(mask))
+    rows = None if mask is None or not _fits(x, mask) else _rows_of(x, mask.ndim)
+    if rows is not None:
+        return _where_true(rows, _read_mask(mask).reshape(-1))
     chosen = select(index, x.shape, _read_mask)
     result = choose(x, chosen)
     if _has_mask(index) and result.pending is not None:
-        result.buffer  # noqa: B018 - it is computed now: who has a mask knows no shape before
+        result.buffer  # noqa: B018 - it is computed now, as all whose shape depends on values
     return result
+
+
+_ARRAYS = frozenset({Array, np.ndarray, list})
+
+
+def _plain_positions(x: Array, index: Any) -> HostArray | None:
+    """The commonest index: an array of integers, few of them, of rows in small memory; else None.
+
+    NumPy does it while other cases are still told apart.
+    """
+    if type(index) not in _ARRAYS or x.pending is not None or not x.layout.shape:
+        return None
+    if not x.is_sooner_on_host(x.elements.nbytes):
+        return None
+    positions = index.numpy() if type(index) is Array else np.asarray(index)
+    row_bytes = x.elements.nbytes // max(x.layout.shape[0], 1)
+    is_plain = positions.dtype.kind == "i" and positions.ndim
+    return positions if is_plain and x.is_sooner_on_host(positions.size * row_bytes) else None
+
+
+def _on_plain(function: Callable[..., Any], x: Array, positions: HostArray, *more: Any) -> Any:
+    """NumPy's reading or writing, with our words for a place outside."""
+    try:
+        return function(x.on_host(), positions, *more)
+    except IndexError:
+        check_positions(positions, 0, x.shape[0])
+        raise
 
 
 def choose(x: Array, chosen: Selection) -> Array:
@@ -166,6 +198,12 @@ def set_chosen(x: Array, index: Any, value: Any) -> None:
         IndexError, TypeError: As for reading.
         ValueError: The value cannot be broadcast.
     """
+    positions = _plain_positions(x, index) if is_on_cpu(x) else None
+    if positions is not None:
+        host = convert_on_host(x.host_value(value), x.layout.dtype)
+        apart = _apart_on_host(positions, x), _apart_on_host(host, x)
+        _on_plain(np.ndarray.__setitem__, x, *apart)
+        return
     mask = _only_mask(index)
     if mask is not None and np.ndim(value) == 0 and x.size >= _MANY and _fits(x, mask):
         _fill_where(x, mask, value)
@@ -254,21 +292,21 @@ def _fits(x: Array, mask: Any) -> bool:
     return tuple(mask.shape) == x.shape[: mask.ndim]
 
 
-def _compressed(x: Array, mask: HostArray) -> Array:
-    """The elements in memory of the CPU where a mask is True, found by several threads."""
-    host = x.on_host()
-    parts = parts_of(len(mask), mask.size)
-    counts = [int(np.count_nonzero(mask[first:end])) for first, end in parts]
-    found = Array.allocate((sum(counts), *x.shape[mask.ndim :]), x.layout.dtype, x.device)
-    target = found.on_host()
-    starts = {first: sum(counts[:number]) for number, (first, _) in enumerate(parts)}
+def _rows_of(x: Array, ndim: int) -> Array | None:
+    """A view with one axis in the place of the first ones; None where strides do not allow it."""
+    length = math.prod(x.shape[:ndim])
+    return x.viewed(lambda elements: elements.reshape((length, *elements.shape[ndim:])))
 
-    def copy_part(first: int, end: int) -> None:
-        taken = host[first:end][mask[first:end]]
-        target[starts[first] : starts[first] + len(taken)] = taken
 
-    run_parts(copy_part, parts)
-    return found
+def _where_true(rows: Array, flags: HostArray) -> Array:
+    """The rows whose flag is True, read by a kernel where they are many."""
+    (places,) = places_of(flags)
+    shape = (len(places), *rows.shape[1:])
+    if rows.pending is None and rows.is_sooner_on_host(math.prod(shape) * rows.itemsize):
+        return upload(np.take(rows.on_host(), places, axis=0), rows.device)
+    result = _lazy_gather(peeked(rows), (owned(places, rows.device),), 0, shape)
+    result.buffer  # noqa: B018 - it is computed now, as all whose shape depends on values
+    return result
 
 
 # --- Positions -----------------------------------------------------------------------------------

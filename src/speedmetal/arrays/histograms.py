@@ -45,10 +45,9 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
         raise UserInputError(
             f"bincount expected integers with one axis, got {array.dtype} of shape {array.shape}"
         )
-    least, greatest = (int(host.min()), int(host.max())) if host.size else (0, -1)
-    if least < 0:
-        raise UserInputError(f"bincount expected integers of 0 or more, got {least}")
-    length = max(greatest + 1, operator.index(minlength))
+    length = operator.index(minlength)
+    if length < 0:
+        raise UserInputError(f"bincount expected a minlength of 0 or more, got {length}")
     given = _weights("bincount", weights, array)
     weighed = None if given is None else comparable(given)
 
@@ -56,7 +55,10 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
         part = host[first:end].astype(np.intp, copy=False)
         return np.bincount(part, None if weighed is None else weighed[first:end], length)
 
-    total = _added(count, host.size, length)
+    try:
+        total = _added(count, host.size, length)
+    except ValueError:
+        raise UserInputError(f"bincount expected integers of 0 or more, got {host.min()}") from None
     if given is not None and given.layout.dtype.is_float:
         total = total.astype(given.dtype, copy=False)
     return owned(total, array.device)
@@ -174,7 +176,7 @@ def _added(count: Callable[[int, int], HostArray], size: int, length: int) -> Ho
         found[first] = count(first, end)
 
     run_parts(work, parts)
-    total = found[0]
-    for first, _ in parts[1:]:
-        total = total + found[first]
+    total = np.zeros(max(map(len, found.values())), found[0].dtype)
+    for first, _ in parts:
+        total[: len(found[first])] += found[first]
     return total

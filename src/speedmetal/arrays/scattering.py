@@ -42,7 +42,7 @@ _UFUNCS: dict[str, Any] = {
 }
 _ATOMIC = (int32, uint32, float32)
 _ATOMIC_WITH_FLOAT64 = (*_ATOMIC, int64, uint64, float64)
-_PARTS = 8
+_PARTS = 16
 """Of many values for few places; the same number everywhere, so that sums are."""
 
 

@@ -38,7 +38,7 @@ def nonzero(x: Any, /) -> tuple[Array, ...]:
     array = asarray(x)
     if not array.ndim:
         raise UserInputError("nonzero expected an array with axes, got one without; use x != 0")
-    places = _places(comparable(array))
+    places = places_of(comparable(array))
     return tuple(owned(places[axis], array.device) for axis in range(array.ndim))
 
 
@@ -74,21 +74,30 @@ def argwhere(x: Any, /) -> Array:
     array = asarray(x)
     if not array.ndim:
         raise UserInputError("argwhere expected an array with axes, got one without; use x != 0")
-    return owned(_places(comparable(array)), array.device).T
+    return owned(places_of(comparable(array)), array.device).T
 
 
-def _places(host: HostArray) -> HostArray:
+def places_of(host: HostArray) -> HostArray:
     """The indices of what is not 0: a row for each axis."""
     parts = parts_of(len(host), host.size)
-    counts = [int(np.count_nonzero(host[first:end])) for first, end in parts]
+    flags = host if host.dtype == np.bool_ else np.empty(host.shape, np.bool_)
+
+    def compare(first: int, end: int) -> None:
+        np.not_equal(host[first:end], 0, out=flags[first:end])
+
+    if flags is not host:  # of flags NumPy finds the places several times as fast
+        run_parts(compare, parts)
+    if host.ndim == 1:  # as fast as memory is
+        return np.flatnonzero(flags)[None]
+    counts = [int(np.count_nonzero(flags[first:end])) for first, end in parts]
     starts = {first: sum(counts[:number]) for number, (first, _) in enumerate(parts)}
     found = np.empty((host.ndim, sum(counts)), np.int64)
 
     def work(first: int, end: int) -> None:
         start = starts[first]
-        for axis, places in enumerate(np.nonzero(host[first:end])):
+        for axis, places in enumerate(np.nonzero(flags[first:end])):
             target = found[axis, start : start + len(places)]
-            np.add(places, first if axis == 0 else 0, out=target)
+            np.add(places, 0 if axis else first, out=target)
 
     run_parts(work, parts)
     return found

@@ -25,8 +25,8 @@ from speedmetal.arrays.strided import HostArray
 from speedmetal.dtypes import bfloat16
 from speedmetal.errors import UserInputError
 
-_WORTH_A_THREAD = 1 << 14
-"""Elements that take longer to sort than a thread takes to start."""
+_CLOSE = 1 << 15
+"""Elements that stay in the caches of a processor while they are sorted; worth a thread."""
 
 
 class TopK(NamedTuple):
@@ -158,7 +158,7 @@ def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
         largest: False: the least, the least first.
 
     Returns:
-        ``values`` and ``indices``, ``(..., k, ...)``; of equal elements the first ones.
+        ``values`` and ``indices``, ``(..., k, ...)``; of equal elements any may be chosen.
 
     Raises:
         IndexError: There is no such axis.
@@ -232,13 +232,23 @@ def _moved(x: Array, source: int, destination: int) -> Array:
 
 
 def _each_row(work: Callable[..., object], *arrays: HostArray) -> None:
-    """Call a function with parts of arrays, each with some rows, on several threads."""
+    """Call a function with parts of arrays, each with some rows, on several threads.
+
+    A part is no larger than what a processor keeps close to it, but for one long row.
+    """
     size = arrays[0].size
-    if not size:
+    if size <= _CLOSE:
+        if size:
+            work(*(array.reshape(-1, array.shape[-1]) for array in arrays))
         return
     rows = [array.reshape(-1, array.shape[-1]) for array in arrays]
-    parts = parts_of(len(rows[0]), size, _WORTH_A_THREAD)
-    run_parts(lambda first, end: work(*(row[first:end] for row in rows)), parts)
+    step = max(_CLOSE // rows[0].shape[1], 1)
+
+    def each(first: int, end: int) -> None:
+        for start in range(first, end, step):
+            work(*(row[start : min(start + step, end)] for row in rows))
+
+    run_parts(each, parts_of(len(rows[0]), size, _CLOSE))
 
 
 def _places(name: str, kth: Any, length: int) -> Any:
@@ -277,14 +287,15 @@ def positions_in_order(
 
 def _first_positions(rows: HostArray, count: int, *, descending: bool) -> HostArray:
     """The positions of the first elements in order along the last axis."""
-    if not _can_pack(rows):
-        return positions_in_order(rows, descending=descending)[:, :count]
-    packed = _packed(rows, descending=descending)
-    if count < rows.shape[-1]:
-        packed.partition(count - 1, axis=-1)
-    first = packed[:, :count].copy()
-    first.sort(axis=-1)
-    return _unpacked(first)
+    length = rows.shape[-1]
+    if count == length:
+        return positions_in_order(rows, descending=descending)
+    if descending:
+        found = np.argpartition(rows, length - count, axis=-1)[:, length - count :]
+    else:
+        found = np.argpartition(rows, count - 1, axis=-1)[:, :count]
+    order = positions_in_order(np.take_along_axis(rows, found, -1), descending=descending)
+    return np.take_along_axis(found, order, -1)
 
 
 # --- Elements and positions in one integer -------------------------------------------------------
