@@ -21,6 +21,7 @@ RUNS = {
     "black_scholes": ("--options", "3001"),
     "game_of_life": ("--size", "40", "--frames", "12"),
     "heat_equation": ("--size", "50", "--frames", "4"),
+    "k_means": ("--points", "3001", "--clusters", "4"),
     "histogram": ("--size", "100003", "--groups", "5"),
     "mandelbrot": ("--width", "90"),
     "matmul": ("--size", "64"),
