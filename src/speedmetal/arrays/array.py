@@ -26,7 +26,7 @@ from speedmetal.arrays.members import Members
 from speedmetal.arrays.operators import Operators
 from speedmetal.arrays.pending import Step
 from speedmetal.arrays.printing import shown, summary_of
-from speedmetal.arrays.schedule import assign_lazily, before_write
+from speedmetal.arrays.schedule import assign_lazily, before_write, evaluate
 from speedmetal.arrays.selection import has_arrays
 from speedmetal.arrays.shapes import complete_shape, extents_of
 from speedmetal.arrays.strided import HostArray
@@ -415,6 +415,7 @@ class Array(Operators, Members, Lazy):
     def __iter__(self) -> Iterator[Array]:
         if not self.ndim:
             raise TypeError("an array without axes cannot be iterated over; use .item()")
+        evaluate((self,))  # once, and not for each element
         return (self[position] for position in range(self.shape[0]))
 
     def __repr__(self) -> str:

@@ -333,3 +333,9 @@ def test_an_array_of_numpy_is_an_operand():
     y = a + host
     host[:] = 7
     assert y.tolist() == [1, 2, 3]
+
+
+def test_walking_over_an_array_computes_it_once():
+    x = numbers(3) * 2
+    assert [float(value) for value in x] == [0, 2, 4]
+    assert not is_lazy(x)
