@@ -42,15 +42,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     points = sm.array((hidden[chosen] + random.standard_normal((options.points, 2))).astype("f4"))
 
     centres = sm.array((hidden + random.uniform(-2, 2, hidden.shape)).astype("f4"))
-    for step in range(100):
+    steps, distance = 0, 1.0
+    while distance > 1e-4 and steps < 100:
         moved = means(points, assign(points, centres), options.clusters)
         distance = float(sm.max(sm.abs(moved - centres)))
-        centres = moved
-        if distance < 1e-4:
-            break
+        centres, steps = moved, steps + 1
 
     error = float(np.abs(centres.numpy() - hidden).max())
-    print(f"{options.clusters} centres found after {step + 1} steps, within {error:.3f}")
+    print(f"{options.clusters} centres found after {steps} steps, within {error:.3f}")
     assert error < 20 / np.sqrt(options.points / options.clusters)
 
 
