@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.host_routines import arrays_of
-from speedmetal.arrays.products import common_dtype, diagonal_of, matmul
+from speedmetal.arrays.assembling import common_dtype
+from speedmetal.arrays.diagonals import diagonal
+from speedmetal.arrays.host_routines import operands_of
+from speedmetal.arrays.products import matmul
 from speedmetal.common.records import record
 from speedmetal.errors import UserInputError
 
@@ -66,8 +68,8 @@ def einsum(subscripts: str, /, *operands: Any, algorithm: str = "auto") -> Array
     """
     if not operands:
         raise UserInputError("einsum takes subscripts and at least one array, got no array")
-    arrays = arrays_of("einsum", *operands)
-    dtype = common_dtype("einsum", arrays)
+    arrays = operands_of("einsum", *operands)
+    dtype = common_dtype("einsum", [array.layout.dtype for array in arrays])
     shapes = tuple(array.shape for array in arrays)
     inputs, output = parsed(subscripts, shapes)
     terms = [
@@ -184,7 +186,7 @@ def _without_repeats(term: Term) -> Term:
                     f"einsum: the diagonal of axes named {letter!r} needs equal extents, got"
                     f" {array.shape[first]} and {array.shape[second]}"
                 )
-            array = diagonal_of(array, first, second)
+            array = diagonal(array, 0, first, second)
             letters = letters[:first] + letters[first + 1 : second] + letters[second + 1 :] + letter
     return Term(array, letters)
 

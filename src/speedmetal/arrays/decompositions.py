@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.host_routines import arrays_of
+from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.lapack import matrices_of, run
 from speedmetal.arrays.strided import HostArray
 from speedmetal.dtypes import complex_of
@@ -258,7 +258,7 @@ def solve(x1: Any, x2: Any, /) -> Array:
         >>> sm.linalg.solve(sm.array([[2.0, 0.0], [0.0, 4.0]]), sm.array([1.0, 1.0]))
         Array([0.5 , 0.25], dtype=float32, device='cpu')
     """
-    left, right = arrays_of("solve", x1, x2)
+    left, right = operands_of("solve", x1, x2)
     is_vector = right.ndim == 1
     arrays, dtype = matrices_of("solve", left, right[:, None] if is_vector else right, square=True)
     matrices, columns = arrays
@@ -398,7 +398,7 @@ def lstsq(x1: Any, x2: Any, /, *, rtol: Any = None) -> LstsqResult:
         >>> sm.linalg.lstsq(sm.array([[1.0], [1.0]]), sm.array([1.0, 3.0])).x
         Array([2.], dtype=float32, device='cpu')
     """
-    left, right = arrays_of("lstsq", x1, x2)
+    left, right = operands_of("lstsq", x1, x2)
     if left.ndim != 2 or right.ndim not in (1, 2) or left.shape[0] != right.shape[0]:
         raise UserInputError(
             "lstsq takes one matrix (rows, columns) and (rows,) or (rows, right_sides), got shapes"

@@ -20,14 +20,15 @@ import numpy as np
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import empty
 from speedmetal.arrays.host_routines import (
-    arrays_of,
     computed_type,
     fresh_from,
     in_parts,
     longest_axis,
+    operands_of,
 )
 from speedmetal.arrays.lazy import call
 from speedmetal.arrays.pending import Call
+from speedmetal.arrays.rearranging import roll
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.common.records import record
@@ -309,16 +310,9 @@ def ifftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Array:
 
 
 def _shifted(name: str, x: Any, axes: Any, distance: Callable[[int], int]) -> Array:
-    (array,) = arrays_of(name, x)
-    for axis in axes_of(range(array.ndim) if axes is None else axes, array.ndim):
-        moved = distance(array.shape[axis])
-        front = (slice(None),) * axis
-        shifted = empty(array.shape, array.dtype, array.device)
-        split = array.shape[axis] - moved
-        shifted[(*front, slice(moved, None))] = array[(*front, slice(None, split))]
-        shifted[(*front, slice(None, moved))] = array[(*front, slice(split, None))]
-        array = shifted
-    return array if array is not x else array.copy()
+    (array,) = operands_of(name, x)
+    places = axes_of(range(array.ndim) if axes is None else axes, array.ndim)
+    return roll(array, tuple(distance(array.shape[axis]) for axis in places), places)
 
 
 # --- How it is done ------------------------------------------------------------------------------
@@ -352,7 +346,7 @@ _TO_REAL = ("irfft", "hfft")
 
 
 def _single(name: str, x: Any, n: int | None, axis: int, *, is_half: bool = False) -> list[Step]:
-    (array,) = arrays_of(name, x)
+    (array,) = operands_of(name, x)
     (place,) = axes_of(axis, array.ndim)
     extent = array.shape[place]
     default = 2 * (extent - 1) if is_half else extent
@@ -360,7 +354,7 @@ def _single(name: str, x: Any, n: int | None, axis: int, *, is_half: bool = Fals
 
 
 def _several(name: str, x: Any, s: Any, axes: Any, *, is_half: bool = False) -> list[Step]:
-    (array,) = arrays_of(name, x)
+    (array,) = operands_of(name, x)
     count = array.ndim if s is None else len(s)
     if axes is None:
         if count > array.ndim:
@@ -391,7 +385,7 @@ def _length(name: str, n: Any) -> int:
 
 
 def _check_real(name: str, x: Any) -> None:
-    (array,) = arrays_of(name, x)
+    (array,) = operands_of(name, x)
     if array.layout.dtype.is_complex:
         raise UserInputError(
             f"{name} takes real numbers, got {array.layout.dtype}; take x.real, or use sm.fft.fft"
@@ -402,7 +396,7 @@ def _along_axes(name: str, x: Any, steps: Sequence[Step], norm: str) -> Array:
     """The lazy result of transforms along axes, the last first."""
     if norm not in NORMS:
         raise UnknownNameError("norm", str(norm), NORMS)
-    (array,) = arrays_of(name, x)
+    (array,) = operands_of(name, x)
     array = array.astype(computed_type(array.layout.dtype), copy=False)
     for step in reversed(steps):
         array = _along_axis(name, array, step, norm)

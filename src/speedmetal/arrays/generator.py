@@ -23,15 +23,16 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.arguments import checked_extents, device_of
 from speedmetal.arrays.array import Array, upload
-from speedmetal.arrays.host_routines import arrays_of
+from speedmetal.arrays.gathering import take
+from speedmetal.arrays.graph import common_device
+from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.lazy import call
 from speedmetal.arrays.pending import Call
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
-from speedmetal.backends.registry import default_device
-from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import (
     DEFAULT_FLOAT,
     DEFAULT_INT,
@@ -177,7 +178,7 @@ class Generator:
             >>> Generator(0).random(2)
             Array([0.39904642, 0.88052016], dtype=float32, device='cpu')
         """
-        target, wanted = _device(device), _float_type("random", dtype)
+        target, wanted = device_of(device), _float_type("random", dtype)
         from speedmetal.arrays.kernels.random import uniforms
 
         return self._draw("random", uniforms, _shape(size), wanted, target)
@@ -237,7 +238,7 @@ class Generator:
             >>> Generator(0).integers(1, 6, 5, endpoint=True)
             Array([3, 5, 6, 5, 1], dtype=int32, device='cpu')
         """
-        wanted, target = as_dtype(dtype), _device(device)
+        wanted, target = as_dtype(dtype), device_of(device)
         if not wanted.is_integer:
             raise UserInputError(f"integers: expected a dtype of integers, got {wanted}")
         first, last = (0, low) if high is None else (low, high)
@@ -297,7 +298,7 @@ class Generator:
             >>> Generator(0).standard_normal((2, 3)).shape
             (2, 3)
         """
-        target, wanted = _device(device), _float_type("standard_normal", dtype)
+        target, wanted = device_of(device), _float_type("standard_normal", dtype)
         from speedmetal.arrays.kernels.random import normals
 
         return self._draw("normal", normals, _shape(size), wanted, target)
@@ -458,7 +459,7 @@ class Generator:
             >>> Generator(0).categorical(sm.array([0.0, -float("inf")]), 3)
             Array([0, 0, 0], dtype=int32, device='cpu')
         """
-        (array,) = arrays_of("categorical", logits)
+        (array,) = operands_of("categorical", logits)
         (place,) = axes_of(axis, array.ndim)
         rows = array.transpose((*(k for k in range(array.ndim) if k != place), place))
         batch, categories = rows.shape[:-1], rows.shape[-1]
@@ -498,8 +499,8 @@ class Generator:
         if isinstance(x, Array):
             (place,) = axes_of(axis, x.ndim)
             order = self._order(x.shape[place], x.device)
-            return upload(np.take(x.numpy(), order, place), x.device)
-        count, target = operator.index(x), _device(device)
+            return take(x, upload(order, x.device), axis=place)
+        count, target = operator.index(x), device_of(device)
         if count < 0:
             raise UserInputError(f"permutation: expected 0 numbers or more, got {count}")
         wanted = DEFAULT_INT if count <= DEFAULT_INT.maximum else int64
@@ -543,7 +544,7 @@ class Generator:
         """
         (place,) = axes_of(axis, a.ndim) if isinstance(a, Array) else (0,)
         count = a.shape[place] if isinstance(a, Array) else operator.index(a)
-        target = a.device if isinstance(a, Array) else _device(device)
+        target = a.device if isinstance(a, Array) else device_of(device)
         shape = _shape(size)
         number = math.prod(shape)
         weights = None if p is None else _probabilities(p, count)
@@ -555,7 +556,7 @@ class Generator:
             places = self._distinct_places(count, number, weights, target)
         places = places.reshape(shape)
         if isinstance(a, Array):
-            return upload(np.asarray(np.take(a.numpy(), places, place)), target)
+            return take(a, upload(places, target), axis=place)
         wanted = DEFAULT_INT if count <= DEFAULT_INT.maximum else int64
         return upload(places.astype(wanted.numpy), target)
 
@@ -681,16 +682,8 @@ def _lazy(
 # --- Parameters ----------------------------------------------------------------------------------
 
 
-def _device(device: Any) -> Device:
-    return default_device() if device is None else find_device(device)
-
-
 def _shape(size: Size) -> tuple[int, ...]:
-    given = () if size is None else (size,) if hasattr(size, "__index__") else tuple(size)
-    extents = tuple(operator.index(extent) for extent in given)
-    if any(extent < 0 for extent in extents):
-        raise UserInputError(f"expected a size of extents that are 0 or more, got {size}")
-    return extents
+    return () if size is None else checked_extents(size)
 
 
 def _broadcast(
@@ -709,8 +702,8 @@ def _broadcast(
                 f" {type(parameter).__name__}"
             )
     if arrays:
-        arrays_of(name, *arrays)  # of one device
-    target = arrays[0].device if arrays and device is None else _device(device)
+        common_device(name, arrays)
+    target = arrays[0].device if arrays and device is None else device_of(device)
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         if size is not None:

@@ -15,42 +15,30 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array, upload
+from speedmetal.arrays.graph import common_device
+from speedmetal.arrays.operands import arrays_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.cpu.pool import default_threads
 from speedmetal.backends.device import Device
 from speedmetal.backends.forks import call_in_children
 from speedmetal.dtypes import DEFAULT_FLOAT, DType
-from speedmetal.errors import UserInputError
-from speedmetal.frontend.signature import with_article
 
 # --- Operands ------------------------------------------------------------------------------------
 
 
-def arrays_of(name: str, *values: Any) -> list[Array]:
-    """Operands as arrays of one device; NumPy's arrays are copied to it.
+def operands_of(name: str, *values: Any) -> list[Array]:
+    """Operands as arrays of one device; what is none is copied to it.
 
     Args:
         name: Of the function, for its messages.
-        values: An array of speedmetal's is among them.
+        values: Arrays, and what can be one.
 
     Raises:
-        UserInputError: One is no array, or they are on different devices.
+        UserInputError: One is no array of numbers, or they are on different devices.
     """
-    known = [value for value in values if isinstance(value, Array)]
-    for value in values:
-        if not isinstance(value, Array | np.ndarray) or not known:
-            raise UserInputError(
-                f"{name} takes arrays of speedmetal, got {with_article(type(value).__name__)};"
-                " make one with sm.asarray(x)"
-            )
-    device = known[0].device
-    for array in known:
-        if array.device is not device:
-            raise UserInputError(
-                f"{name}: the arrays are on {device.name} and {array.device.name};"
-                " move one of them with x.to(device)"
-            )
-    return [value if isinstance(value, Array) else upload(value, device) for value in values]
+    arrays = arrays_of(name, values)
+    common_device(name, arrays)
+    return arrays
 
 
 def computed_type(dtype: DType) -> DType:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.assembling import common_dtype
 from speedmetal.arrays.host_routines import (
-    arrays_of,
     computed_type,
     in_parts,
+    operands_of,
 )
 from speedmetal.arrays.hosting import owned
-from speedmetal.arrays.products import common_dtype
 from speedmetal.arrays.strided import HostArray
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
@@ -56,7 +56,7 @@ def matrices_of(name: str, *values: Any, square: bool = False) -> tuple[list[Arr
     Raises:
         UserInputError: One has fewer than two axes, or is not square though it must be.
     """
-    arrays = arrays_of(name, *values)
+    arrays = operands_of(name, *values)
     for array in arrays:
         if array.ndim < 2:
             raise UserInputError(
@@ -69,7 +69,7 @@ def matrices_of(name: str, *values: Any, square: bool = False) -> tuple[list[Arr
             f"{name} takes square matrices, (..., n, n), got shape {shape} of {shape[-2]} rows and"
             f" {shape[-1]} columns"
         )
-    dtype = common_dtype(name, arrays)
+    dtype = common_dtype(name, [array.layout.dtype for array in arrays])
     computed = computed_type(dtype)
     return [array.astype(computed, copy=False) for array in arrays], dtype
 

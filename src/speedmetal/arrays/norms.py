@@ -10,12 +10,13 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from speedmetal.arrays import diagonals
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.creation import empty
 from speedmetal.arrays.decompositions import inv, svdvals
 from speedmetal.arrays.graph import apply
-from speedmetal.arrays.host_routines import arrays_of
-from speedmetal.arrays.products import common_dtype, diagonal_of, matmul
+from speedmetal.arrays.host_routines import operands_of
+from speedmetal.arrays.joining import stack
+from speedmetal.arrays.products import matmul
 from speedmetal.arrays.products import outer as outer_product
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.dtypes import DEFAULT_FLOAT
@@ -33,7 +34,7 @@ def outer(x1: Any, x2: Any, /) -> Array:
     Raises:
         UserInputError: One is no vector; ``sm.outer`` takes other shapes, too.
     """
-    arrays = arrays_of("outer", x1, x2)
+    arrays = operands_of("outer", x1, x2)
     for array in arrays:
         if array.ndim != 1:
             raise UserInputError(
@@ -59,17 +60,9 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
         >>> sm.linalg.cross(sm.array([1.0, 0.0, 0.0]), sm.array([0.0, 1.0, 0.0]))
         Array([0., 0., 1.], dtype=float32, device='cpu')
     """
-    left, right = arrays_of("cross", x1, x2)
-    common_dtype("cross", [left, right])
+    left, right = operands_of("cross", x1, x2)
     a, b = _three_parts(left, axis), _three_parts(right, axis)
-    parts = [a[k - 2] * b[k - 1] - a[k - 1] * b[k - 2] for k in range(3)]
-    shape = parts[0].shape
-    result = empty((*shape, 3), parts[0].dtype, left.device)
-    for place, part in enumerate(parts):
-        result[..., place] = part
-    order = list(range(len(shape)))
-    order.insert(axis % (len(shape) + 1), len(shape))
-    return result.transpose(tuple(order))
+    return stack([a[k - 2] * b[k - 1] - a[k - 1] * b[k - 2] for k in range(3)], axis)
 
 
 def _three_parts(array: Array, axis: int) -> list[Array]:
@@ -108,7 +101,7 @@ def vector_norm(
         >>> sm.linalg.vector_norm(sm.array([3.0, -4.0])).item()
         5.0
     """
-    (array,) = arrays_of("vector_norm", x)
+    (array,) = operands_of("vector_norm", x)
     sizes = _sizes(array)
     dtype = sizes.layout.dtype
     options = {"axis": axis, "keepdims": keepdims}
@@ -154,7 +147,7 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Array:
         Array([1, 4], dtype=int32, device='cpu')
     """
     array = _matrix("diagonal", x)
-    return diagonal_of(array, array.ndim - 2, array.ndim - 1, operator.index(offset))
+    return diagonals.diagonal(array, operator.index(offset), -2, -1)
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
@@ -201,10 +194,8 @@ def matrix_power(x: Any, n: int, /) -> Array:
             f"matrix_power takes square matrices, (..., m, m), got shape {array.shape}"
         )
     if power == 0:
-        identity = empty(array.shape, array.dtype, array.device)
-        identity[...] = 0
-        diagonal(identity)[...] = 1
-        return identity
+        one = diagonals.eye(array.shape[-1], dtype=array.dtype, device=array.device)
+        return one.broadcast_to(array.shape).copy()
     base, power = (inv(array), -power) if power < 0 else (array, power)
     found = None
     while True:
@@ -307,7 +298,7 @@ def norm(
         >>> sm.linalg.norm(sm.array([[3.0, 4.0], [0.0, 0.0]])).item()
         5.0
     """
-    (array,) = arrays_of("norm", x)
+    (array,) = operands_of("norm", x)
     axes = axes_of(range(array.ndim) if axis is None else axis, array.ndim)
     if ord is None:
         return vector_norm(array, axis=axes, keepdims=keepdims)
@@ -332,7 +323,7 @@ def _number(name: str, ord: Any) -> float:  # noqa: A002 - as above
 
 
 def _matrix(name: str, x: Any) -> Array:
-    (array,) = arrays_of(name, x)
+    (array,) = operands_of(name, x)
     if array.ndim < 2:
         raise UserInputError(
             f"{name} takes a matrix or a stack of them, (..., rows, columns), got shape"

@@ -19,20 +19,20 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.assembling import common_dtype
 from speedmetal.arrays.graph import peeked
 from speedmetal.arrays.host_routines import (
     LEAST_PART,
-    arrays_of,
     fresh_from,
     in_parts,
     longest_axis,
+    operands_of,
 )
-from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.lazy import call
 from speedmetal.arrays.pending import Call
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.arrays.strided import HostArray
-from speedmetal.dtypes import DType, bool_, float32, int32, promote
+from speedmetal.dtypes import bool_, float32, int32
 from speedmetal.errors import UnknownNameError, UserInputError
 
 ALGORITHMS = ("auto", "vendor", "native")
@@ -102,7 +102,7 @@ def matrix_transpose(x: Array, /) -> Array:
         >>> matrix_transpose(sm.zeros((5, 2, 3))).shape
         (5, 3, 2)
     """
-    (array,) = arrays_of("matrix_transpose", x)
+    (array,) = operands_of("matrix_transpose", x)
     if array.ndim < 2:
         raise UserInputError(
             f"matrix_transpose takes arrays of two axes or more, got shape {array.shape}"
@@ -231,7 +231,7 @@ def outer(x1: Any, x2: Any, /) -> Array:
         Array([[ 3,  4,  5],
                [ 6,  8, 10]], dtype=int32, device='cpu')
     """
-    left, right = arrays_of("outer", x1, x2)
+    left, right = operands_of("outer", x1, x2)
     product: Array = left.reshape(-1)[:, None] * right.reshape(-1)
     return product
 
@@ -247,7 +247,7 @@ def vdot(x1: Any, x2: Any, /, *, algorithm: str = "auto") -> Array:
         >>> vdot(sm.array([1j, 2.0]), sm.array([1j, 1.0])).item()
         (3+0j)
     """
-    left, right = arrays_of("vdot", x1, x2)
+    left, right = operands_of("vdot", x1, x2)
     return vecdot(left.reshape(-1), right.reshape(-1), algorithm=algorithm)
 
 
@@ -258,29 +258,11 @@ def _operands(name: str, x1: Any, x2: Any) -> tuple[Array, Array]:
     """Both as arrays of one device and dtype.
 
     Raises:
-        UserInputError: No dtype holds both; see also :func:`arrays_of`.
+        UserInputError: No dtype holds both; see also :func:`operands_of`.
     """
-    left, right = arrays_of(name, x1, x2)
-    dtype = common_dtype(name, [left, right])
+    left, right = operands_of(name, x1, x2)
+    dtype = common_dtype(name, [left.layout.dtype, right.layout.dtype])
     return left.astype(dtype, copy=False), right.astype(dtype, copy=False)
-
-
-def common_dtype(name: str, arrays: Sequence[Array]) -> DType:
-    """The dtype that holds the elements of all.
-
-    Raises:
-        UserInputError: There is none.
-    """
-    found = arrays[0].layout.dtype
-    for array in arrays[1:]:
-        both = promote(found, array.layout.dtype)
-        if both is None:
-            raise UserInputError(
-                f"{name}: no dtype holds both {found} and {array.layout.dtype};"
-                " convert one operand with x.astype(...)"
-            )
-        found = both
-    return found
 
 
 def _paired_axes(left: Array, right: Array, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -479,28 +461,3 @@ def _in_one_matrix(a: HostArray, b: HostArray, out: HostArray) -> tuple[HostArra
     except ValueError:  # they do not lie in one row after the other
         return a, out
     return rows, out.reshape((-1, columns))
-
-
-def diagonal_of(array: Array, first: int, second: int, offset: int = 0) -> Array:
-    """The view of the elements whose indices along two axes are equal, but for an offset.
-
-    Its last axis is the diagonal; the two axes are gone.
-    """
-
-    def step(elements: Layout) -> Layout:
-        rows, columns = elements.shape[first], elements.shape[second]
-        above, below = max(offset, 0), max(-offset, 0)
-        length = max(min(rows - below, columns - above), 0)
-        kept = [axis for axis in range(elements.ndim) if axis not in (first, second)]
-        strides = elements.strides
-        start = below * strides[first] + above * strides[second] if length else 0
-        return Layout(
-            elements.dtype,
-            (*(elements.shape[axis] for axis in kept), length),
-            (*(strides[axis] for axis in kept), strides[first] + strides[second]),
-            elements.offset + start,
-        )
-
-    view = array.viewed(step)
-    assert view is not None
-    return view

@@ -416,7 +416,7 @@ def test_chosen_shapes():
             lambda rng: rng.normal(sm.ones(2), 1.0, 3),
             "normal: parameters of shapes (2,) cannot be broadcast to size 3",
         ),
-        (lambda rng: rng.random(-1), "expected a size of extents that are 0 or more, got -1"),
+        (lambda rng: rng.random(-1), "expected a shape of integers that are 0 or more, got -1"),
         (
             lambda rng: rng.choice(2, 3, replace=False),
             "choice: expected at most 2 elements without replace, got 3",

@@ -216,7 +216,8 @@ def test_vecdot_conjugates_the_first(data):
     )
     dtype = data.draw(st.sampled_from([sm.float32, sm.int32, sm.float16]))
     a, b = (data.draw(placed(shape, dtype)) for shape in shapes.input_shapes)
-    wanted = np.vecdot(a.astype(complex), b.astype(complex)).astype(dtype.numpy)
+    wide = complex if dtype.is_complex else float
+    wanted = np.vecdot(a.astype(wide), b.astype(wide)).astype(dtype.numpy)
     np.testing.assert_array_equal(products.vecdot(sm.asarray(a), sm.asarray(b)).numpy(), wanted)
     if a.ndim == b.ndim > 1:
         moved = (sm.asarray(np.moveaxis(x, -1, -2)) for x in (a, b))
@@ -254,6 +255,7 @@ def test_numpys_arrays_may_stand_on_either_side_of_the_operator():
     for product in (x @ host, host @ x):
         assert isinstance(product, sm.Array)
         assert product.tolist() == [[4.0, 4.0], [4.0, 4.0]]
+    assert products.matmul(x, [1.0, 2.0]).tolist() == [3.0, 3.0]
     with pytest.raises(TypeError, match="unsupported operand"):
         x @ [[1.0, 2.0]]
 
@@ -280,12 +282,8 @@ def test_numpys_arrays_may_stand_on_either_side_of_the_operator():
             "matmul takes arrays with axes, got shapes () and (3,); multiply by a number with *",
         ),
         (
-            lambda: products.matmul(sm.ones(3), [1.0, 2.0]),
-            "matmul takes arrays of speedmetal, got a list; make one with sm.asarray(x)",
-        ),
-        (
             lambda: products.matmul(sm.ones(3), sm.ones(3), algorithm="fast"),
-            "unknown algorithm 'fast'. Valid algorithms: auto, native, vendor",
+            "unknown algorithm 'fast'; did you mean auto? Valid algorithms: auto, native, vendor",
         ),
         (
             lambda: products.tensordot(sm.ones((2, 3)), sm.ones((2, 3)), axes=1),
