@@ -23,9 +23,11 @@ RUNS = {
     "heat_equation": ("--size", "50", "--frames", "4"),
     "k_means": ("--points", "3001", "--clusters", "4"),
     "histogram": ("--size", "100003", "--groups", "5"),
+    "life_in_arrays": ("--size", "40", "--frames", "12"),
     "mandelbrot": ("--width", "90"),
     "matmul": ("--size", "64"),
     "n_body": ("--bodies", "200", "--steps", "5"),
+    "option_pricing": ("--paths", "3001", "--steps", "12"),
     "random_walks": ("--walkers", "500", "--steps", "50", "--size", "60"),
     "reduction": ("--size", "100003"),
     "softmax": ("--rows", "7", "--columns", "1000"),
@@ -33,7 +35,10 @@ RUNS = {
 }
 """Sizes for each example: small, and such that the last threadgroup is not full."""
 
-FRAMES = {"game_of_life": 12, "heat_equation": 4, "mandelbrot": 1, "random_walks": 1}
+FRAMES = {
+    **{"game_of_life": 12, "heat_equation": 4, "life_in_arrays": 12},
+    **{"mandelbrot": 1, "random_walks": 1},
+}
 """Examples that write a picture, and its number of frames."""
 
 
