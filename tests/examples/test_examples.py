@@ -36,8 +36,11 @@ RUNS = {
 """Sizes for each example: small, and such that the last threadgroup is not full."""
 
 FRAMES = {
-    **{"game_of_life": 12, "heat_equation": 4, "life_in_arrays": 12},
-    **{"mandelbrot": 1, "random_walks": 1},
+    "game_of_life": 12,
+    "heat_equation": 4,
+    "life_in_arrays": 12,
+    "mandelbrot": 1,
+    "random_walks": 1,
 }
 """Examples that write a picture, and its number of frames."""
 
