@@ -343,16 +343,16 @@ class Axes:
         return math.prod(shape) // math.prod(shape[k] for k in over)
 
 
-ALL = Axes("all", "all of", lambda n: (n,), None)
-ALL_OF_4 = Axes("all_of_4", "all of", lambda n: sides(n, 4), None)
-LAST = Axes("last", "last axis of", lambda n: sides(n, 2), -1)
-SHORT_ROWS = Axes("short_rows", "last axis of", lambda n: (n // 16, 16), -1)
-LAST_OF_4 = Axes("last_of_4", "last axis of", lambda n: sides(n, 4), -1)
-FIRST = Axes("first", "first axis of", lambda n: sides(n, 2), 0)
-NARROW_FIRST = Axes("narrow_first", "first axis of", lambda n: (n // 16, 16), 0)
-FIRST_OF_3 = Axes("first_of_3", "first axis of", lambda n: sides(n, 3), 0)
-MIDDLE = Axes("middle", "middle axis of", lambda n: sides(n, 3), 1)
-MIDDLE_TWO = Axes("middle_two", "two middle axes of", lambda n: sides(n, 4), (1, 2))
+ALL = Axes("all", "all", lambda n: (n,), None)
+ALL_OF_4 = Axes("all_of_4", "all", lambda n: sides(n, 4), None)
+LAST = Axes("last", "the last axis", lambda n: sides(n, 2), -1)
+SHORT_ROWS = Axes("short_rows", "the last axis", lambda n: (n // 16, 16), -1)
+LAST_OF_4 = Axes("last_of_4", "the last axis", lambda n: sides(n, 4), -1)
+FIRST = Axes("first", "the first axis", lambda n: sides(n, 2), 0)
+NARROW_FIRST = Axes("narrow_first", "the first axis", lambda n: (n // 16, 16), 0)
+FIRST_OF_3 = Axes("first_of_3", "the first axis", lambda n: sides(n, 3), 0)
+MIDDLE = Axes("middle", "the middle axis", lambda n: sides(n, 3), 1)
+MIDDLE_TWO = Axes("middle_two", "the two middle axes", lambda n: sides(n, 4), (1, 2))
 
 
 def _reduction(operation: str, axes: Axes, **more: Any) -> Family:
