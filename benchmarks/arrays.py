@@ -48,7 +48,7 @@ EFFORTS = {
 SWEEP_EFFORT = Effort(rounds=10, seconds=2.0)
 LIMIT_SECONDS = 120.0  # for one answer of a worker: torch.compile is the slowest
 WALK_OPERATIONS = 100_000
-GRAPH_SAMPLES = 12
+GRAPH_SAMPLES = 16
 # What a process holds of a case's arrays, about, and the one that makes inputs and reference.
 HELD_BY_EACH, HELD_BY_DRIVER = 2.5, 6
 
@@ -206,7 +206,7 @@ def _sizes(options: argparse.Namespace, load: float | None) -> tuple[str, str]:
 
 def _graph(options: argparse.Namespace, load: float | None) -> tuple[str, str]:
     operations = WALK_OPERATIONS // 10 if options.quick else WALK_OPERATIONS
-    samples = 3 if options.quick else GRAPH_SAMPLES
+    samples = GRAPH_SAMPLES // 2 if options.quick else GRAPH_SAMPLES
     found = array_graph.report(operations, samples, options.threads)
     circumstances = page.circumstances(("speedmetal", "llvmlite", "numpy"), options.threads, load)
     return "graph", f"{circumstances}\n\n{found}"

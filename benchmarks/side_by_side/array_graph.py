@@ -10,6 +10,7 @@ import os
 import random
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ ARRAYS, ELEMENTS = 6, 1000
 PROGRAMS, PROGRAM_STEPS = 40, 30
 SETTLED = 0.2  # of the walk: until then code is compiled and pools fill
 CHECKS = 200
+LIVE = 5  # programs whose results are not dropped yet
 
 
 @dataclass(frozen=True)
@@ -45,33 +47,55 @@ class Step:
 STEPS = (
     Step(2, lambda _, x, y: (x + y) * 0.5),
     Step(2, lambda _, x, y: (x - y) * 0.5),
-    Step(2, lambda _, x, y: 1.0 - abs(x * y)),
+    Step(3, lambda _, x, y: 1.0 - abs(x * y)),
     Step(1, lambda sm, x, _: sm.cos(x)),
     Step(1, lambda sm, x, _: sm.sin(x)),
     Step(1, lambda _, x, __: x[::-1]),
     Step(1, lambda _, x, __: -x),
 )
-Program = list[tuple[Step, int, int, int]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps, each from two arrays to a third, and which arrays are read after them."""
+
+    steps: list[tuple[Step, int, int, int]]
+    read: list[int]
+
+    def run(self, sm: Any, start: Sequence[Any]) -> tuple[list[Any], int]:
+        """What is read, evaluated, and how many operations were written."""
+        state = list(start)
+        for step, left, right, target in self.steps:
+            state[target] = step.apply(sm, state[left], state[right])
+        results = [state[k] for k in self.read]
+        sm.eval(results)
+        return results, sum(step.operations for step, *_ in self.steps)
 
 
 def programs(seed: int) -> list[Program]:
-    """Random programs: which step goes from which two arrays to which.
-
-    A walk repeats them in random order: each expression is new to the graph, and what it compiles
-    is bounded.
-    """
+    """Random programs; a walk repeats them in random order, so that what it compiles is bounded."""
     generator = random.Random(seed)  # noqa: S311
-    return [
-        [
+
+    def steps() -> list[tuple[Step, int, int, int]]:
+        return [
             (generator.choice(STEPS), *(generator.randrange(ARRAYS) for _ in range(3)))
             for _ in range(PROGRAM_STEPS)
         ]
-        for _ in range(PROGRAMS)
+
+    def read() -> list[int]:
+        return generator.sample(range(ARRAYS), generator.randrange(1, ARRAYS))
+
+    return [Program(steps(), read()) for _ in range(PROGRAMS)]
+
+
+def _inputs(sm: Any) -> list[Any]:
+    return [
+        sm.asarray(np.linspace(-1, 1, ELEMENTS, dtype=np.float32) / k) for k in range(1, 1 + ARRAYS)
     ]
 
 
 def walk(operations: int, seed: int = 0) -> list[tuple[int, int]]:
-    """Walk, and read one array or more after each program.
+    """Run random programs, of whose results the last few live on; what is not read is dropped.
 
     Returns:
         Operations done, and bytes of the process that are in memory then, from time to time.
@@ -81,14 +105,13 @@ def walk(operations: int, seed: int = 0) -> list[tuple[int, int]]:
     import speedmetal as sm
 
     generator, process = random.Random(seed), psutil.Process()  # noqa: S311
-    known = programs(seed)
-    state = [sm.asarray(np.linspace(-1, 1, ELEMENTS, dtype=np.float32) * k) for k in range(ARRAYS)]
+    known, start = programs(seed), _inputs(sm)
+    kept: deque[Any] = deque(maxlen=LIVE)
     done, seen = 0, []
     while done < operations:
-        for step, left, right, target in generator.choice(known):
-            state[target] = step.apply(sm, state[left], state[right])
-            done += step.operations
-        sm.eval(*generator.sample(state, generator.randrange(1, ARRAYS + 1)))
+        results, written = generator.choice(known).run(sm, start)
+        kept.append(results)
+        done += written
         if done >= operations * len(seen) / CHECKS:
             seen.append((done, process.memory_info().rss))
     return seen
@@ -106,11 +129,18 @@ def chain(operations: int) -> tuple[int, int, float]:
 
     import speedmetal as sm
 
-    x = start = sm.asarray(np.linspace(0, 1, ELEMENTS, dtype=np.float32))
+    start = _inputs(sm)[0]
+
+    def write(count: int) -> Any:
+        x = start
+        for _ in range(count // 2):
+            x = x * 0.5 + start
+        sm.eval(x)
+        return x
+
+    write(CHECKS)  # what it compiles is there
     before, began = psutil.Process().memory_info().rss, time.perf_counter()
-    for _ in range(operations // 2):
-        x = x * 0.5 + start
-    sm.eval(x)
+    x = write(operations)
     seconds = time.perf_counter() - began
     assert np.allclose(x.numpy(), 2 * start.numpy(), rtol=1e-5)
     return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, seconds
@@ -152,16 +182,19 @@ def expression(sm: Any, seed: int, inputs: Sequence[Any]) -> Any:
 
 
 def first_seconds(kind: str, samples: int) -> list[float]:
-    """By how much the first evaluation of a new expression is longer than the next one's."""
+    """By how much the first evaluation of a new expression takes longer than the next ones.
+
+    The time is that of the processor, of all threads: other work on the machine counts less.
+    """
     import speedmetal as sm
 
     generator = np.random.default_rng(0)
     inputs = [sm.asarray(generator.random(SHAPE, np.float32)) for _ in range(3)]
 
     def seconds(seed: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         sm.eval(KINDS[kind](sm, expression(sm, seed, inputs)))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(-1)  # what every first evaluation loads
     return [seconds(seed) - min(seconds(seed) for _ in range(3)) for seed in range(samples)]
