@@ -259,11 +259,12 @@ class Generator:
     ) -> Array:
         from speedmetal.arrays.kernels.random import below_32_bits, below_64_bits
 
-        make = below_32_bits if count <= 2**32 else below_64_bits
-        bound = functools.partial(
-            make, low=np.uint64(first % 2**64), count=np.uint64(count % 2**64)
-        )
-        return self._draw("integers", bound, shape, dtype, target, each=2 if count <= 2**32 else 1)
+        low = np.uint64(first % 2**64)
+        if count <= 2**32:
+            make = functools.partial(below_32_bits, low=low, count=np.uint32(count % 2**32))
+            return self._draw("integers", make, shape, dtype, target, each=2)
+        make = functools.partial(below_64_bits, low=low, count=np.uint64(count % 2**64))
+        return self._draw("integers", make, shape, dtype, target, each=1)
 
     def bernoulli(self, p: Parameter = 0.5, size: Size = None, *, device: Any = None) -> Array:
         """Bools that are True with probability ``p``.
@@ -585,12 +586,8 @@ class Generator:
         return np.argsort(keys, kind="stable")[:number]
 
     def _order(self, count: int, target: Device) -> HostArray:
-        """A random order of so many elements."""
-        keys = self._keys(count, target)
-        order = np.argsort(keys)
-        is_tied = np.any(keys[order[1:]] == keys[order[:-1]]) if count > 1 else False
-        # Equal keys come in no order that is the same on every machine, but in a stable one.
-        return np.argsort(keys, kind="stable") if is_tied else order
+        """A random order of so many elements: that of 64 random bits for each."""
+        return order_of(self._keys(count, target))
 
     def _keys(self, count: int, target: Device) -> HostArray:
         """So many uint64 of random bits, for NumPy."""
@@ -656,6 +653,27 @@ class Generator:
             dtype,
             target,
         )
+
+
+def order_of(keys: HostArray) -> HostArray:
+    """What a stable ``argsort`` gives, in a fraction of its time.
+
+    The places stand in the low bits of what is sorted, in place of bits of the keys; where the
+    others are equal, the keys decide.
+
+    >>> order_of(np.array([3, 1, 3, 1], np.uint64))
+    array([1, 3, 0, 2])
+    """
+    bits = np.uint64(max(len(keys) - 1, 0).bit_length())
+    places = np.arange(len(keys), dtype=np.uint64)
+    packed = np.sort(keys >> bits << bits | places)
+    order = (packed & np.uint64((1 << int(bits)) - 1)).astype(np.int64)
+    high = packed >> bits
+    is_equal = high[1:] == high[:-1]
+    if is_equal.any():
+        tied = np.flatnonzero(np.append(is_equal, False) | np.append(False, is_equal))
+        order[tied] = order[tied][np.argsort(keys[order[tied]], kind="stable")]
+    return order
 
 
 def _lazy(

@@ -1,8 +1,9 @@
 """Products of vectors, matrices and their stacks, and :func:`einsum`'s building block.
 
 ``algorithm`` says who multiplies: ``"vendor"`` is NumPy's BLAS on the host, ``"native"`` a kernel
-of ours on the arrays' device, ``"auto"`` the first where the device shares its memory with the
-host, else the second. Results are lazy; operands that are lazy are computed first, or, by the
+of ours on the arrays' device, ``"auto"`` the first for floats and complex numbers where the device
+shares its memory with the host, else the second: of integers there is no BLAS, and NumPy's own loop
+took 60 times as long. Results are lazy; operands that are lazy are computed first, or, by the
 kernel, where it reads them.
 
 float16 and bfloat16 are multiplied and summed in float32, and rounded once. Integers wrap. Of bools
@@ -309,7 +310,7 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
         counts = _product(left.astype(int32), right.astype(int32), algorithm)
         is_any: Array = counts != 0
         return is_any
-    is_native = _is_native(left, algorithm)
+    is_native = _is_native(left, right, algorithm)
     if dtype.is_float and dtype.bits < float32.bits and not is_native:
         return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
     shape = (*batch, left.shape[-2], right.shape[-1])
@@ -326,8 +327,11 @@ def _batch_shape(left: Array, right: Array) -> tuple[int, ...]:
             f"matmul: {left.shape[-1]} columns of shape {left.shape} do not go together with"
             f" {right.shape[-2]} rows of shape {right.shape}; they must be as many"
         )
+    stacks = left.shape[:-2], right.shape[:-2]
+    if stacks[0] == stacks[1]:
+        return stacks[0]
     try:
-        return np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        return np.broadcast_shapes(*stacks)
     except ValueError:
         raise UserInputError(
             f"matmul: the stacks of shapes {left.shape} and {right.shape} do not go together;"
@@ -335,12 +339,18 @@ def _batch_shape(left: Array, right: Array) -> tuple[int, ...]:
         ) from None
 
 
-def _is_native(array: Array, algorithm: str) -> bool:
+_LEAST_NATIVE = 1 << 14
+"""Multiplications of integers from which a launch costs less than NumPy's loop."""
+
+
+def _is_native(left: Array, right: Array, algorithm: str) -> bool:
     if algorithm not in ALGORITHMS:
         raise UnknownNameError("algorithm", str(algorithm), ALGORITHMS)
-    if algorithm == "auto":
-        return not array.device.shares_host_memory
-    return algorithm == "native"
+    if algorithm != "auto":
+        return algorithm == "native"
+    if not left.device.shares_host_memory:
+        return True
+    return left.layout.dtype.is_integer and left.size * right.shape[-1] >= _LEAST_NATIVE
 
 
 def _reads(shape: tuple[int, ...], is_native: bool) -> int:  # noqa: FBT001 - of the one caller
@@ -436,7 +446,8 @@ def multiply_on_host(a: HostArray, b: HostArray, out: HostArray) -> None:
         place = (*index, part)
         np.matmul(wide[place], other[place] if has_axis else other, out=out[place])
 
-    in_parts(multiply, axes[axis], out.size * a.shape[-1])
+    # BLAS does some ten multiplications in the time of other operations.
+    in_parts(multiply, axes[axis], out.size * a.shape[-1] // (16 if is_float else 1))
 
 
 def _as_blas_takes_it(x: HostArray) -> HostArray:

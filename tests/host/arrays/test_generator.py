@@ -16,7 +16,7 @@ from scipy import stats
 from test_array import RemoteDevice
 
 import speedmetal as sm
-from speedmetal.arrays.generator import Generator
+from speedmetal.arrays.generator import Generator, order_of
 from speedmetal.dtypes import FLOATS, INTEGERS
 from speedmetal.intrinsics.library.philox import bits4
 from tiers import examples
@@ -359,10 +359,11 @@ def test_permutations_have_the_same_elements(rows, columns, axis, seed):
     np.testing.assert_array_equal(np.sort(chosen, axis=axis), host)
 
 
-def test_equal_keys_keep_their_order(monkeypatch):
-    keys = np.array([3, 1, 3, 1], np.uint64)
-    monkeypatch.setattr(Generator, "_keys", lambda *_: keys)
-    assert Generator(0).permutation(4).tolist() == [1, 3, 0, 2]
+@settings(max_examples=examples(200), deadline=None)
+@given(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 2**64 - 1)), max_size=40))
+def test_keys_are_ordered_as_by_a_stable_argsort(keys):
+    host = np.array(keys, np.uint64)
+    np.testing.assert_array_equal(order_of(host), np.argsort(host, kind="stable"))
 
 
 def test_chosen_shapes():

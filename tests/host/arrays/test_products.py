@@ -104,10 +104,12 @@ def test_a_device_with_memory_of_its_own_multiplies_by_the_kernel_or_by_copies(f
 )
 def test_large_products_are_cut_into_parts(monkeypatch, shapes, dtype):
     monkeypatch.setattr("speedmetal.arrays.host_routines.default_threads", lambda: 3)
+    monkeypatch.setattr("speedmetal.arrays.host_routines.LEAST_PART", 1000)
     generator = np.random.default_rng(3)
     a, b = (generator.integers(-2, 3, shape).astype(dtype.numpy) for shape in shapes)
-    result = (sm.asarray(a) @ sm.asarray(b)).numpy()
-    np.testing.assert_array_equal(result.astype(np.float64), in_numpy(a, b))
+    for algorithm in ("vendor", "auto"):
+        result = products.matmul(sm.asarray(a), sm.asarray(b), algorithm=algorithm).numpy()
+        np.testing.assert_array_equal(result.astype(np.float64), in_numpy(a, b))
 
 
 def test_stacks_of_more_matrices_than_a_launch_has_threadgroups(monkeypatch):

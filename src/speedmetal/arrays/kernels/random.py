@@ -100,10 +100,11 @@ def below_32_bits(words: Any, dtype: Any, low: Any, count: Any) -> Any:
         words: Four uint32.
         dtype: Of the result.
         low: uint64, modulo 2**64.
-        count: uint64.
+        count: uint32; 0 stands for 2**32.
     """
     a, b, c, d = words
-    return _below(a, b, low, count).astype(dtype), _below(c, d, low, count).astype(dtype)
+    first, second = _below(a, b, count), _below(c, d, count)
+    return (low + sm.uint64(first)).astype(dtype), (low + sm.uint64(second)).astype(dtype)
 
 
 def below_64_bits(words: Any, dtype: Any, low: Any, count: Any) -> Any:
@@ -125,9 +126,10 @@ def words_of_64_bits(words: Any, _dtype: Any) -> Any:
     return _wide(words[0], words[1]), _wide(words[2], words[3])
 
 
-def _below(high: Any, low_bits: Any, low: Any, count: Any) -> Any:
-    carry = sm.uint64(low_bits) * count >> 32
-    return low + (sm.uint64(high) * count + carry >> 32)
+def _below(high: Any, low: Any, count: Any) -> Any:
+    """The share of 64 random bits as a uint32; no product has more than 32 bits on each side."""
+    total = sm.uint64(high) * sm.uint64(count) + sm.uint64(mulhi(low, count))
+    return high if count == 0 else sm.uint32(total >> 32)
 
 
 def _wide(high: Any, low: Any) -> Any:
