@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,11 +107,44 @@ def choose(x: Array, chosen: Selection) -> Array:
         index = within_view(chosen, choosers_on_host(chosen))
         return upload(view.on_host()[index], x.device)
     positions = choosers_on_device(chosen, x.device)
-    return _lazy_gather(peeked(view), positions, chosen.lead, shape)
+    extents = view.shape[chosen.lead : chosen.lead + len(positions)]
+    check = partial(_check_again, chosen.choosers, chosen.axes, extents)
+    return _lazy_gather(peeked(view), positions, chosen.lead, shape, check)
 
 
-def _lazy_gather(view: Array, positions: tuple[Array, ...], lead: int, shape: Shape) -> Array:
+def _check_again(
+    choosers: tuple[Any, ...], axes: tuple[int, ...], extents: tuple[int, ...]
+) -> None:
+    """Check positions in memory of the CPU when they are used: NumPy may have written to it.
+
+    Raises:
+        IndexError: One is outside now.
+    """
+    for chooser, axis, extent in zip(choosers, axes, extents, strict=True):
+        if isinstance(chooser, Array) and is_on_cpu(chooser):
+            check_positions(chooser.numpy(), axis, extent)
+
+
+def _lazy_gather(
+    view: Array,
+    positions: tuple[Array, ...],
+    lead: int,
+    shape: Shape,
+    check: Callable[[], None] | None = None,
+) -> Array:
+    """What is chosen of a view, when it is asked for.
+
+    Args:
+        view: What is read.
+        positions: On its axes from ``lead`` on, of one shape.
+        lead: See above.
+        shape: Of the result.
+        check: Called before; may raise.
+    """
+
     def run() -> tuple[Array]:
+        if check is not None:
+            check()
         target = Array.allocate(shape, view.layout.dtype, view.device)
         if target.size:
             _launch_gather(target, view, positions, lead)
@@ -467,6 +501,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Array:
     def run() -> tuple[Array]:
         from speedmetal.arrays.kernels.gather import gather_along  # with its first use
 
+        _check_again((chooser,), (place,), (array.shape[place],))
         target = Array.allocate(shape, array.layout.dtype, array.device)
         if target.size:
             grid = grid_of(shape)

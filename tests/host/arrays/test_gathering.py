@@ -225,6 +225,17 @@ def test_places_outside_are_named_before_anything_happens(device, position):
     np.testing.assert_array_equal(ours.numpy(), host)
 
 
+def test_positions_that_numpy_changes_meanwhile_are_checked_again(monkeypatch):
+    monkeypatch.setattr(sm.device("cpu"), "host_copy_bytes", 0)
+    positions = np.array([[0, 1, 2]])
+    index, x = sm.asarray(positions), sm.ones((2, 3))
+    waiting = x[:, index], sm.take_along_axis(x, index, axis=1)
+    positions[0, 1] = 1 << 40
+    for one in waiting:
+        with pytest.raises(IndexError, match="index 1099511627776 is out of bounds for axis 1"):
+            one.numpy()
+
+
 def test_positions_are_checked_though_nothing_is_taken():
     with pytest.raises(IndexError, match="index 7"):
         sm.zeros((3, 0))[[7]]
