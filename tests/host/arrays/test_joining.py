@@ -76,6 +76,14 @@ def test_parts_are_computed_into_their_places():
     assert joined[:: 1 << 19].tolist() == [2.0, 2.0, 2.0, 2.0, 1.0, 1.0]
 
 
+def test_of_a_view_no_more_is_computed_than_it_shows():
+    """Proves that joining views of expressions leaves the expressions lazy."""
+    whole = sm.ones((100, 100)) * 2
+    joined = sm.concat([whole[0], whole[::-1, 3]])
+    assert joined.tolist() == [2.0] * 200
+    assert whole.pending is not None
+
+
 def test_what_is_costly_and_read_elsewhere_is_computed_once(monkeypatch):
     made = []
     occupy = sm.Array.occupy
