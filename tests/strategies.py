@@ -295,7 +295,8 @@ def views(
     The elements are small whole numbers, of which sums are exact in every type; no two runs of them
     are the same.
     """
-    extents = extents or st.sampled_from([0, 1, 2, 3, 5, 17, 33])
+    if extents is None:
+        extents = st.sampled_from([0, 1, 2, 3, 5, 17, 33])
     shape = tuple(draw(st.lists(extents, max_size=max_axes)))
     steps = [draw(st.sampled_from([1, 1, 1, 2, -1, -3])) for _ in shape]
     whole = tuple(extent * abs(step) for extent, step in zip(shape, steps, strict=True))

@@ -52,6 +52,7 @@ PART_OF_COLUMN = 256
 """The same of columns, whose elements one thread adds up."""
 PARTS_MULTIPLE = 128
 """Parts but the last one are whole vectors."""
+FOLDED_WIDTH = 128
 MOST_FOLDED = 256
 FEWEST_FOLDED = 8
 """Fewer columns than this are folded, but where they fill simdgroups, or rows are too few."""
@@ -235,18 +236,29 @@ class _Planner:
         """
         columns, at = axes.layouts[0].shape[-1], axes.roles.index(NOW)
         outer = axes.layouts[0].shape[:at]
-        width = math.lcm(columns, SIMDGROUP_SIZE)
-        parts, part = _parts(axes.extent(NOW) * columns // width, PART_OF_COLUMN)
-        flat = axes.with_one_behind(at)
-        if flat is not None:
-            source, _ = placed(self._source, flat.layouts[2:])
+        width = folded_width(columns)
+        rows = axes.extent(NOW) * columns // width
+        parts, part = _parts(rows, PART_OF_COLUMN)
         dtype = axes.layouts[0].dtype
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
-        numbers = (columns, width, part)
-        plan = self._kernels.reduce_folded.prepare(
-            *(stored, source, self._work.reduction, known(at), *numbers),
-            grid=(width, parts, math.prod(outer)),
-        )
+        grid = (width, parts, math.prod(outer))
+        flat = axes.with_one_behind(at)
+        is_whole = axes.extent(NOW) * columns == rows * width
+        numbers: tuple[Any, ...]
+        if flat is not None and is_whole:  # which needs less arithmetic for an element
+            source, _ = placed(self._source, [_folded(x, width) for x in flat.layouts[2:]])
+            numbers = (0.0, part)
+            finish = self._kernels.as_it_is
+            plan = self._kernels.reduce_columns.prepare(
+                *(stored, source, self._work.reduction, finish, known(at), *numbers), grid=grid
+            )
+        else:
+            if flat is not None:
+                source, _ = placed(self._source, flat.layouts[2:])
+            numbers = (columns, width, part)
+            plan = self._kernels.reduce_folded.prepare(
+                *(stored, source, self._work.reduction, known(at), *numbers), grid=grid
+            )
         self._add(plan, stored, numbers, is_done=False)
         elements = Layout.c_contiguous(dtype, (*outer, parts, width // columns, columns))
         result = axes.layouts[1]
@@ -302,6 +314,20 @@ def _parts(length: int, size: int) -> tuple[int, int]:
     return -(-length // part), part
 
 
+def folded_width(columns: int) -> int:
+    """How long the rows are that rows of so few columns become: whole simdgroups."""
+    least = math.lcm(columns, SIMDGROUP_SIZE)
+    return least * -(-FOLDED_WIDTH // least)
+
+
+def _folded(layout: Layout, width: int) -> Layout:
+    """Rows of this width in the place of the last axis."""
+    *outer, size = layout.shape
+    *strides, step = layout.strides
+    shape = (*outer, size // width, width)
+    return Layout(layout.dtype, shape, (*strides, step * width, step), layout.offset)
+
+
 def _are_to_fold(axes: SortedAxes) -> bool:
     """Whether columns are so few that the threads of rows would not be whole simdgroups."""
     elements, at = axes.layouts[0], axes.roles.index(NOW)
@@ -310,7 +336,7 @@ def _are_to_fold(axes: SortedAxes) -> bool:
         return False
     rows = axes.extent(NOW)
     lie_close = all(follow(elements, axis) for axis in range(at, elements.ndim - 1))
-    return lie_close and rows * columns >= FEWEST_FOLDED * math.lcm(columns, SIMDGROUP_SIZE)
+    return lie_close and rows * columns >= FEWEST_FOLDED * folded_width(columns)
 
 
 def groups_of_rows(rows: int, length: int) -> tuple[int, int]:

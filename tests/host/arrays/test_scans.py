@@ -68,12 +68,13 @@ def test_the_initial_value_comes_first(data, host, include_initial):
     if not host.ndim:
         host = host.reshape(1)
     axis = data.draw(st.integers(-host.ndim, host.ndim - 1))
-    for ours, theirs in (
-        (sm.cumulative_sum, np.cumulative_sum),
-        (sm.cumulative_prod, np.cumulative_prod),
+    signs = np.sign(host) if host.dtype.kind in "if" else host != 0
+    for values, ours, theirs in (
+        (host, sm.cumulative_sum, np.cumulative_sum),
+        (signs, sm.cumulative_prod, np.cumulative_prod),
     ):
-        found = ours(sm.asarray(host), axis=axis, include_initial=include_initial)
-        expected = theirs(host, axis=axis, dtype=found.dtype, include_initial=include_initial)
+        found = ours(sm.asarray(values), axis=axis, include_initial=include_initial)
+        expected = theirs(values, axis=axis, dtype=found.dtype, include_initial=include_initial)
         assert found.shape == expected.shape
         np.testing.assert_array_equal(found.numpy(), expected)
 

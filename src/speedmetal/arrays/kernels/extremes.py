@@ -76,11 +76,11 @@ def places_in_rows(
             best = sm.select(is_better, element, best)
             found = sm.select(is_better, place, found)
         if whole > begin and whole + lane < end:
-            place = place_of(candidates, index, whole + lane)
-            element = source[(*index, *unravel(place, inner))]
-            if order.exceeds(element, best):
-                best = element
-                found = place
+            last = place_of(candidates, index, whole + lane)
+            last_element = source[(*index, *unravel(last, inner))]
+            if order.exceeds(last_element, best):
+                best = last_element
+                found = last
         greatest = order.across(best)
         is_best = (best == greatest) | (best != best)  # noqa: PLR0124 - NaN
         first = sm.simd_min(sm.select(is_best, found, math.prod(inner)))

@@ -164,13 +164,23 @@ def over_row(
             element = source[(*place, *unravel(at + LANES * v + lane, inner))]
             totals[v] = reduction.combine(totals[v], element)
     for v in sm.static_range(vectors):
-        at = whole + LANES * v + lane
-        if at < end:
-            totals[v] = reduction.combine(totals[v], source[(*place, *unravel(at, inner))])
+        totals[v] = with_element(totals[v], source, place, whole + LANES * v + lane, end, reduction)
     total = totals[0]
     for v in sm.static_range(1, vectors):
         total = reduction.combine(total, totals[v])
     return reduction.across(total)
+
+
+def with_element(total: Any, source: Any, place: Any, at: Any, end: Any, reduction: Any) -> Any:
+    """The total with one more element of a row, where it is not beyond the end.
+
+    It is a function of its own so that each position has a name of its own: the CPU's code
+    generator knows of such a name that neighbours' positions are next to each other.
+    """
+    if at < end:
+        inner = source.shape[len(place) :]
+        total = reduction.combine(total, source[(*place, *unravel(at, inner))])
+    return total
 
 
 @sm.kernel

@@ -83,10 +83,14 @@ def kept_rows(
             total += power if LANES * v + lane < length else source.dtype(0.0)
         scale = finish.scale(sm.simd_sum(total))
         for v in sm.static_range(vectors):
-            at = LANES * v + lane
-            if at < length:
-                result = finish.result(kept[v], scale)
-                target[(*place, at)] = convert(result, source.dtype, target.dtype)
+            result = finish.result(kept[v], scale)
+            store_within(target, place, LANES * v + lane, length, result, source.dtype)
+
+
+def store_within(target: Any, place: Any, at: Any, length: Any, value: Any, dtype: Any) -> None:
+    """Store an element of a row, where it is not beyond the end."""
+    if at < length:
+        target[(*place, at)] = convert(value, dtype, target.dtype)
 
 
 @sm.kernel
