@@ -39,7 +39,7 @@ from speedmetal.arrays.sorted_axes import (
     with_now_in_place,
 )
 from speedmetal.arrays.strided import fresh_layout
-from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch
+from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, LaunchLayout
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.launch.modes import stated_math_mode
@@ -113,17 +113,19 @@ class _Plan:
         steps: In order; each reads what the one before stored.
         moves: How far the first element that the first one reads is from each leaf's, in bytes, by
             its place among the values; those that do not move are left out.
+        result: Where its elements are, for views and launches, and its bytes.
     """
 
     steps: tuple[_Step, ...]
     moves: tuple[tuple[int, int], ...]
+    result: tuple[Layout, LaunchLayout, int]
 
 
 _plans: Kept[_Plan] = Kept(2048)
 
 
-def reduced(source: Any, work: Work) -> Any:
-    """The result as a new array.
+def reduced(source: Any, work: Work) -> tuple[Any]:
+    """The result as a new array, the only one of a call.
 
     Args:
         source: An array whose leaves are in memory, of one element or more.
@@ -137,16 +139,16 @@ def reduced(source: Any, work: Work) -> Any:
         plan = _plans.keep(tuple(key), _Planner(source, work).plan())
     for place, distance in plan.moves:
         values[place] += distance
-    device = source.layout.device
-    elements, layout, size_bytes = fresh_layout(work.shape, work.dtype, device)
-    result = device.allocate(size_bytes)
+    allocate = source.layout.device.allocate
+    elements, layout, size_bytes = plan.result
+    result = allocate(size_bytes)
     for step in plan.steps:
-        stored = device.allocate(step.size_bytes) if step.size_bytes else result
+        stored = allocate(step.size_bytes) if step.size_bytes else result
         values[1] = stored.address + step.offset if step.offset else stored.address
         values += step.numbers
         step.run(values)
         values = [0, None, stored.address]
-    return type(source)(result, elements, layout)
+    return (type(source)(result, elements, layout),)
 
 
 # --- Passes --------------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ class _Planner:
             *layouts_of_leaves(source),
         ]
         self._axes = in_order(layouts, is_reduced)
+        self._result = fresh_layout(work.shape, work.dtype, self._device)
 
     def plan(self) -> _Plan:
         """The launches."""
@@ -191,7 +194,7 @@ class _Planner:
                 continue
             add = self._add_rows if are_rows else self._add_columns
             if add(axes, source):
-                return _Plan(tuple(self._steps), moves)
+                return _Plan(tuple(self._steps), moves, self._result)
 
     def _add_rows(self, axes: SortedAxes, source: Any) -> bool:
         """Add the launch that reduces the last axes; whether it gives the result."""

@@ -64,7 +64,11 @@ class Call:
         self.run = run
         self.reads = reads
         self.results: list[weakref.ref[LazyArray]] = []
-        self.depth = 1 + max((operand.depth for operand in operands), default=0)
+        self.depth = 1 + (
+            operands[0].depth
+            if len(operands) == 1
+            else max((operand.depth for operand in operands), default=0)
+        )
 
     def expect(self, results: Sequence[LazyArray]) -> None:
         """Note the arrays that get the results, in order."""

@@ -91,7 +91,7 @@ def reduce_along(
     source = x
     for wider in recipe.casts:
         source = apply(CAST, source, dtype=wider)
-    run = partial(_run, source, recipe.work)
+    run = partial(reduced, source, recipe.work)
     return called(operation.name, source, run, recipe.shape, recipe.dtype)
 
 
@@ -118,10 +118,6 @@ def called(
         source.reads = 1
     node = Call(name, (source,), run, reads)
     return call(type(source), node, [(shape, dtype)], source.layout.device)[0]
-
-
-def _run(source: Any, work: Work) -> tuple[Any]:
-    return (reduced(source, work),)
 
 
 def check_array(name: str, x: Any) -> None:
