@@ -66,3 +66,16 @@ def test_arrays_go_to_devices():
     assert x.to_device("cpu", stream=None) is x
     with pytest.raises(sm.UserInputError, match="to_device takes no stream, got 1; leave it out"):
         x.to_device("cpu", stream=1)
+
+
+def test_constants_and_bool_mean_the_same_in_kernels():
+    @sm.kernel
+    def values(target):
+        target[0] = sm.pi
+        target[1] = sm.e
+        target[2] = sm.inf
+        target[3] = target[0].astype(sm.bool).astype(sm.float32)
+
+    target = sm.zeros(4)
+    values(target, grid=1)
+    assert target.tolist() == pytest.approx([math.pi, math.e, math.inf, 1.0], rel=1e-6)

@@ -175,3 +175,17 @@ REFUSED = {
 def test_what_is_refused(message):
     with pytest.raises(sm.UserInputError, match=f"^{re.escape(message)}$"):
         REFUSED[message]()
+
+
+def test_bfloat16_is_moved_as_other_numbers_are():
+    x = sm.array([1, 2, 3], "bf16")
+    for found, expected in [
+        (sm.concat([x, x * 2]), [1, 2, 3, 2, 4, 6]),
+        (sm.roll(x, 1), [3, 1, 2]),
+        (sm.pad(x, 1, constant_values=0.5), [0.5, 1, 2, 3, 0.5]),
+        (sm.repeat(x, [1, 0, 2]), [1, 3, 3]),
+        (sm.tile(x, 2), [1, 2, 3, 1, 2, 3]),
+        (sm.diff(x), [1, 1]),
+        (sm.convolve(x, x[:2]), [1, 4, 7, 6]),
+    ]:
+        assert (found.dtype, found.tolist()) == (sm.bfloat16, expected)
