@@ -232,6 +232,8 @@ COMPLEX = tuple(d for d in ALL if d.is_complex)
 
 DEFAULT_INT = int32
 DEFAULT_FLOAT = float32
+DEFAULT_INDEX = int64
+"""Of positions in arrays and of counts of elements: there can be more than an int32 tells."""
 
 _PARTS = {"complex64": float32, "complex128": float64}
 

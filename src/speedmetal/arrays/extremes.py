@@ -22,7 +22,7 @@ from speedmetal.arrays.sorted_axes import (
 from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
-from speedmetal.dtypes import DEFAULT_INT
+from speedmetal.dtypes import DEFAULT_INDEX, DEFAULT_INT
 from speedmetal.launch.modes import stated_math_mode
 from speedmetal.launch.readers import read_argument
 
@@ -56,7 +56,7 @@ _plans: Kept[_Plan] = Kept(1024)
 
 
 def places_of_extremes(source: Any, order: str, axis: int, shape: Shape) -> Any:
-    """The places along an axis as a new array of int32.
+    """The places along an axis as a new array of int64.
 
     Args:
         source: An array whose leaves are in memory, of integers or floats, one or more.
@@ -73,7 +73,7 @@ def places_of_extremes(source: Any, order: str, axis: int, shape: Shape) -> Any:
     for place, distance in plan.moves:
         values[place] += distance
     device = source.layout.device
-    elements, layout, size_bytes = fresh_layout(shape, DEFAULT_INT, device)
+    elements, layout, size_bytes = fresh_layout(shape, DEFAULT_INDEX, device)
     result = device.allocate(size_bytes)
     values[1] = result.address + plan.offset if plan.offset else result.address
     run, numbers = plan.runs[-1]
@@ -93,7 +93,7 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape) -> _Plan:
     is_reduced = [place == axis for place in range(elements.ndim)]
     layouts = (
         elements,
-        result_layout(elements, is_reduced, DEFAULT_INT),
+        result_layout(elements, is_reduced, DEFAULT_INDEX),
         *layouts_of_leaves(source),
     )
     axes, are_rows = chosen(in_order(layouts, is_reduced, turns_reduced=False))
@@ -111,7 +111,7 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape) -> _Plan:
         place.strides,
         place.offset,
     )
-    result = cls.allocate(shape, DEFAULT_INT, device).with_elements(kept)
+    result = cls.allocate(shape, DEFAULT_INDEX, device).with_elements(kept)
 
     def prepare(target: Any, candidates: Any, count: int, size: int) -> Any:
         common = (target, argument, candidates, getattr(extremes, order), known(at))

@@ -68,7 +68,7 @@ class Info:
             "real floating": types.DEFAULT_FLOAT,
             "complex floating": types.complex64,
             "integral": types.DEFAULT_INT,
-            "indexing": types.int64,
+            "indexing": types.DEFAULT_INDEX,
         }
 
     def dtypes(

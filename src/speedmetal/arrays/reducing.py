@@ -242,7 +242,7 @@ def of_truth(own: DType, _wanted: DType | None, _target: Target) -> Accumulated:
 
 
 def of_count(own: DType, _wanted: DType | None, _target: Target) -> Accumulated:
-    return _casts(own, dtypes.bool_, dtypes.DEFAULT_INT), dtypes.DEFAULT_INT
+    return _casts(own, dtypes.bool_, dtypes.DEFAULT_INDEX), dtypes.DEFAULT_INDEX
 
 
 # --- Places --------------------------------------------------------------------------------------
@@ -272,11 +272,11 @@ def place_along(name: str, order: str, x: Any, axis: int | None, *, keepdims: bo
     if not shape[along]:
         raise _no_elements(name, x.layout.shape, axis)
     if not math.prod(kept):
-        return full(kept, 0, dtypes.DEFAULT_INT, x.layout.device)
+        return full(kept, 0, dtypes.DEFAULT_INDEX, x.layout.device)
     for wider in casts:
         source = apply(CAST, source, dtype=wider)
     run = partial(_run_places, source, order, along, kept)
-    return called(name, source, run, kept, dtypes.DEFAULT_INT)
+    return called(name, source, run, kept, dtypes.DEFAULT_INDEX)
 
 
 def _run_places(source: Any, order: str, axis: int, shape: tuple[int, ...]) -> tuple[Any]:

@@ -166,12 +166,12 @@ def any(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa
 
 
 def count_nonzero(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
-    """How many elements along axes are not 0, as int32; args and errors are those of :func:`all`.
+    """How many elements along axes are not 0, as int64; args and errors are those of :func:`all`.
 
     Example:
         >>> import speedmetal as sm
         >>> sm.count_nonzero(sm.array([[1, 0], [2, 3]]), axis=1)
-        Array([1, 2], dtype=int32, device='cpu')
+        Array([1, 2], dtype=int64, device='cpu')
     """
     return reduce_along(_COUNT_NONZERO, _comparable(x), axis, keepdims=keepdims)
 
@@ -266,7 +266,7 @@ def argmin(x: Any, /, axis: int | None = None, *, keepdims: bool = False) -> Any
         keepdims: Whether the axis stays, with extent 1.
 
     Returns:
-        The lazy places, as int32.
+        The lazy places, as int64.
 
     Raises:
         UserInputError: There are no elements, or they are complex, or ``x`` is no array.
@@ -275,7 +275,7 @@ def argmin(x: Any, /, axis: int | None = None, *, keepdims: bool = False) -> Any
     Example:
         >>> import speedmetal as sm
         >>> sm.argmin(sm.array([[3, 1], [2, 4]]), axis=0)
-        Array([1, 0], dtype=int32, device='cpu')
+        Array([1, 0], dtype=int64, device='cpu')
     """
     return place_along("argmin", "LEAST", x, axis, keepdims=keepdims)
 

@@ -45,6 +45,16 @@ def test_defaults():
     assert INFO.capabilities()["data-dependent shapes"]
 
 
+def test_positions_and_counts_have_the_dtype_of_indices():
+    x = sm.array([3, 1, 2])
+    found = (
+        *(sm.argmax(x), sm.argmin(x), sm.argsort(x), sm.count_nonzero(x), sm.searchsorted(x, x)),
+        *(*sm.nonzero(x), *sm.unique_all(x)[1:], sm.unique_counts(x).counts),
+        sm.unique_inverse(x).inverse_indices,
+    )
+    assert {y.dtype for y in found} == {INFO.default_dtypes()["indexing"].numpy}
+
+
 def test_constants():
     assert (sm.e, sm.pi, sm.inf, sm.newaxis) == (math.e, math.pi, math.inf, None)
     assert math.isnan(sm.nan)

@@ -90,7 +90,7 @@ def test_truth_is_numpys(data, host, keepdims):
             found.numpy(), getattr(np, name)(host, axis=axis, keepdims=keepdims)
         )
     found = sm.count_nonzero(ours, axis=axis, keepdims=keepdims)
-    assert found.dtype == np.int32
+    assert found.dtype == np.int64
     np.testing.assert_array_equal(
         found.numpy(), (host != 0).sum(axis=axis, keepdims=keepdims, dtype=int)
     )
@@ -134,7 +134,7 @@ def test_places_of_extremes_are_numpys(data, host, keepdims):
                 getattr(sm, name)(sm.asarray(host), axis=axis, keepdims=keepdims)
             continue
         found = getattr(sm, name)(sm.asarray(host), axis=axis, keepdims=keepdims)
-        assert (found.dtype, found.shape) == (np.int32, expected.shape)
+        assert (found.dtype, found.shape) == (np.int64, expected.shape)
         np.testing.assert_array_equal(found.numpy(), expected)
 
 
