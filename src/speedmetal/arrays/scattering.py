@@ -28,7 +28,18 @@ from speedmetal.arrays.placement import grid_of
 from speedmetal.arrays.schedule import assign_lazily, before_write
 from speedmetal.arrays.selection import Selection, select
 from speedmetal.arrays.shapes import axes_of
-from speedmetal.dtypes import DType, float32, float64, int32, int64, kind_rank, uint32, uint64
+from speedmetal.dtypes import (
+    DType,
+    bfloat16,
+    float16,
+    float32,
+    float64,
+    int32,
+    int64,
+    kind_rank,
+    uint32,
+    uint64,
+)
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 
@@ -134,7 +145,8 @@ def _accumulate_on_host(operation: str, view: Array, chosen: Selection, values: 
     """By NumPy, on a copy where memory is not shared."""
     index = within_view(chosen, choosers_on_host(chosen, view if view.is_shared else None))
     host = view.on_host() if view.is_shared else view.numpy().copy()
-    _UFUNCS[operation].at(host, index, values.numpy())
+    with np.errstate(all="ignore"):  # as in a kernel
+        _UFUNCS[operation].at(host, index, values.numpy())
     if not view.is_shared:
         assign_host(view, host)
 
@@ -155,14 +167,22 @@ def _accumulate_on_cpu(operation: str, view: Array, chosen: Selection, values: A
     lined = peeked(values.reshape(flat.shape[0], rows.size, flat.shape[2]))
     if not lined.size:
         return
+    if flat.shape[0] * flat.shape[2] == 1 and flat.layout.dtype not in (float16, bfloat16):
+        _accumulate_elements(operation, flat, lined.reshape(-1), rows)
+        return
     from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_in_order
 
-    join = ACCUMULATE[operation][0]
-    columns = flat.shape[0] * flat.shape[2]
-    if columns == 1 and rows.size >= 4 * _PARTS * flat.shape[1] and operation in _IDENTITIES:
-        _accumulate_in_parts(operation, flat, lined.reshape(-1), rows)
+    grid = (flat.shape[2], flat.shape[0])
+    accumulate_in_order(flat, lined, rows, ACCUMULATE[operation][0], grid=grid, debug=0)
+
+
+def _accumulate_elements(operation: str, flat: Array, values: Array, rows: Array) -> None:
+    """Single elements: by NumPy's loops, or, where many values meet in few places, in parts."""
+    if rows.size >= 4 * _PARTS * flat.shape[1] and operation in _IDENTITIES:
+        _accumulate_in_parts(operation, flat, values, rows)
         return
-    accumulate_in_order(flat, lined, rows, join, grid=(flat.shape[2], flat.shape[0]), debug=0)
+    with np.errstate(all="ignore"):  # as in a kernel
+        _UFUNCS[operation].at(flat.on_host()[0, :, 0], rows.numpy(), values.numpy())
 
 
 def least_of(dtype: DType) -> Any:
@@ -195,8 +215,9 @@ def _accumulate_in_parts(operation: str, flat: Array, values: Array, rows: Array
     own = parts.on_host()
     join = np.add if operation == "subtract" else _UFUNCS[operation]
     target = flat.on_host()[0, :, 0]
-    for part in own:
-        target[...] = join(target, part)
+    with np.errstate(all="ignore"):  # as in a kernel
+        for part in own:
+            target[...] = join(target, part)
 
 
 def _as_one_position(positions: tuple[Array, ...], extents: tuple[int, ...]) -> Array:
