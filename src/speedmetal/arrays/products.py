@@ -3,8 +3,8 @@
 ``algorithm`` says who multiplies: ``"vendor"`` is NumPy's BLAS on the host, ``"native"`` a kernel
 of ours on the arrays' device, ``"auto"`` the first for floats and complex numbers where the device
 shares its memory with the host, else the second: of integers there is no BLAS, and NumPy's own loop
-took 60 times as long. Results are lazy; operands that are lazy are computed first, or, by the
-kernel, where it reads them.
+took 60 times as long. Results are lazy, but small ones of arrays that are in memory; operands that
+are lazy are computed first, or, by the kernel, where it reads them.
 
 float16 and bfloat16 are multiplied and summed in float32, and rounded once. Integers wrap. Of bools
 ``any(x & y)`` is told.
@@ -315,6 +315,9 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
         return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
     shape = (*batch, left.shape[-2], right.shape[-1])
     run = _by_kernel if is_native else _by_blas
+    is_small = math.prod(shape) * left.shape[-1] <= _MOST_AT_ONCE
+    if is_small and not is_native and left.pending is right.pending is None:
+        return run(left, right, shape)
     node = Call("matmul", (left, right), _run(run, left, right, shape), _reads(shape, is_native))
     (result,) = call(type(left), node, [(shape, dtype)], left.device)
     found: Array = result
@@ -339,6 +342,8 @@ def _batch_shape(left: Array, right: Array) -> tuple[int, ...]:
         ) from None
 
 
+_MOST_AT_ONCE = 1 << 12
+"""Multiplications that BLAS has done before a lazy array is made."""
 _LEAST_NATIVE = 1 << 14
 """Multiplications of integers from which a launch costs less than NumPy's loop."""
 
