@@ -32,13 +32,16 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
     """The shape to which arrays of these shapes are broadcast.
 
     Raises:
-        UserInputError: Two extents differ, and neither is 1.
+        ValueError: Two extents differ, and neither is 1.
 
     Example:
         >>> broadcast_shapes((3, 1), (4,))
         (3, 4)
     """
-    return broadcast("broadcast_shapes", [extents_of(shape) for shape in shapes] or [()])
+    try:
+        return broadcast("broadcast_shapes", [extents_of(shape) for shape in shapes] or [()])
+    except UserInputError as error:  # the array API asks for Python's own
+        raise ValueError(str(error)) from None
 
 
 def broadcast_to(x: Any, /, shape: int | tuple[int, ...]) -> Array:
