@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -377,3 +379,49 @@ def axes_of(ndim: int, *, least: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
         return tuple(axis - ndim if negative else axis for axis, negative in pairs)[:count]
 
     return st.builds(axes, orders, signs, counts)
+
+
+# --- Arrays --------------------------------------------------------------------------------------
+
+_FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 2.5, 3.7, -7.0, 100.0, 1e-3, math.inf, -math.inf)
+
+
+def elements(dtype: sm.DType) -> st.SearchStrategy:
+    """Numbers of a type, often special ones: zeros, infinities, NaN, halves, the ends."""
+    if dtype.is_bool:
+        return st.booleans()
+    if dtype.is_integer:
+        ends = st.sampled_from([0, 1, 2, 3, 7, dtype.minimum, dtype.maximum])
+        return ends | st.integers(dtype.minimum, dtype.maximum) | st.integers(0, 20)
+    limits = sm.finfo(dtype)
+    real = st.sampled_from([*_FLOATS, math.nan, limits.max, limits.smallest_normal])
+    real |= st.floats(-20, 20, width=16)
+    return st.builds(complex, real, real) if dtype.is_complex else real
+
+
+@st.composite
+def host_arrays(draw: st.DrawFn, dtype: sm.DType, shape: tuple[int, ...]) -> np.ndarray:
+    """A NumPy array of a type, see :func:`elements`."""
+    size = math.prod(shape)
+    values = draw(st.lists(elements(dtype), min_size=size, max_size=size))
+    return np.array(values, object).astype(dtype.numpy).reshape(shape)
+
+
+@st.composite
+def laid_out(draw: st.DrawFn, host: np.ndarray) -> sm.Array:
+    """An array of ours with the same elements, whose strides are any."""
+    way = draw(st.sampled_from(["plain", "transposed", "reversed", "stepped"]))
+    if way == "transposed":
+        return sm.array(host.T.copy()).T
+    if host.ndim and way == "reversed":
+        return sm.array(np.ascontiguousarray(host[..., ::-1]))[..., ::-1]
+    if host.ndim and way == "stepped":
+        return sm.array(np.repeat(host, 2, axis=-1))[..., ::2]
+    return sm.array(host)
+
+
+shapes = st.sampled_from([(), (1,), (5,), (3, 4), (2, 1, 3), (0, 2)])
+pairs_of_shapes = st.sampled_from(
+    [((5,), (5,)), ((3, 4), (4,)), ((), (3, 2)), ((2, 1, 3), (4, 1)), ((0, 2), (1, 1))]
+)
+"""Shapes that are broadcast to one."""

@@ -17,7 +17,33 @@ _HOMES = {
         *("arange", "array", "asarray", "empty", "empty_like", "from_dlpack", "full"),
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
     ),
+    "speedmetal.arrays.datatypes": (
+        *("astype", "can_cast", "finfo", "iinfo", "isdtype", "promote_types", "result_type"),
+    ),
     "speedmetal.arrays.diagonals": ("diag", "diagonal", "eye", "identity", "tril", "triu"),
+    "speedmetal.arrays.elementwise.activations": (
+        *("gelu", "relu", "sigmoid", "silu", "softplus"),
+    ),
+    "speedmetal.arrays.elementwise.aliases": (
+        *("absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh"),
+        *("deg2rad", "mod", "rad2deg"),
+    ),
+    "speedmetal.arrays.elementwise.arithmetic": (
+        *("add", "divide", "float_power", "heaviside", "lcm", "lerp", "multiply", "negative"),
+        *("positive", "power", "reciprocal", "square", "subtract", "true_divide"),
+    ),
+    "speedmetal.arrays.elementwise.bits": (
+        *("bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or"),
+        *("bitwise_right_shift", "bitwise_xor", "invert", "left_shift", "logical_and"),
+        *("logical_not", "logical_or", "logical_xor", "right_shift"),
+    ),
+    "speedmetal.arrays.elementwise.comparisons": (
+        *("allclose", "array_equal", "equal", "greater", "greater_equal", "isclose", "less"),
+        *("less_equal", "not_equal"),
+    ),
+    "speedmetal.arrays.elementwise.complex_numbers": ("conjugate", "imag", "real"),
+    "speedmetal.arrays.elementwise.exponentials": ("logaddexp", "logaddexp2"),
+    "speedmetal.arrays.elementwise.rounding": ("clip", "nan_to_num", "round"),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
     "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
@@ -26,6 +52,7 @@ _HOMES = {
     "speedmetal.arrays.inspection": (
         *("__array_namespace_info__", "e", "inf", "nan", "newaxis", "pi"),
     ),
+    "speedmetal.arrays.interpolation": ("interp",),
     "speedmetal.arrays.joining": ("concat", "concatenate", "dstack", "hstack", "stack", "vstack"),
     "speedmetal.arrays.manipulation": (
         *("array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays"),

@@ -18,12 +18,80 @@ from speedmetal.arrays.creation import ones as ones
 from speedmetal.arrays.creation import ones_like as ones_like
 from speedmetal.arrays.creation import zeros as zeros
 from speedmetal.arrays.creation import zeros_like as zeros_like
+from speedmetal.arrays.datatypes import astype as astype
+from speedmetal.arrays.datatypes import can_cast as can_cast
+from speedmetal.arrays.datatypes import finfo as finfo
+from speedmetal.arrays.datatypes import iinfo as iinfo
+from speedmetal.arrays.datatypes import isdtype as isdtype
+from speedmetal.arrays.datatypes import promote_types as promote_types
+from speedmetal.arrays.datatypes import result_type as result_type
 from speedmetal.arrays.diagonals import diag as diag
 from speedmetal.arrays.diagonals import diagonal as diagonal
 from speedmetal.arrays.diagonals import eye as eye
 from speedmetal.arrays.diagonals import identity as identity
 from speedmetal.arrays.diagonals import tril as tril
 from speedmetal.arrays.diagonals import triu as triu
+from speedmetal.arrays.elementwise.activations import gelu as gelu
+from speedmetal.arrays.elementwise.activations import relu as relu
+from speedmetal.arrays.elementwise.activations import sigmoid as sigmoid
+from speedmetal.arrays.elementwise.activations import silu as silu
+from speedmetal.arrays.elementwise.activations import softplus as softplus
+from speedmetal.arrays.elementwise.aliases import absolute as absolute
+from speedmetal.arrays.elementwise.aliases import arccos as arccos
+from speedmetal.arrays.elementwise.aliases import arccosh as arccosh
+from speedmetal.arrays.elementwise.aliases import arcsin as arcsin
+from speedmetal.arrays.elementwise.aliases import arcsinh as arcsinh
+from speedmetal.arrays.elementwise.aliases import arctan as arctan
+from speedmetal.arrays.elementwise.aliases import arctan2 as arctan2
+from speedmetal.arrays.elementwise.aliases import arctanh as arctanh
+from speedmetal.arrays.elementwise.aliases import deg2rad as deg2rad
+from speedmetal.arrays.elementwise.aliases import mod as mod
+from speedmetal.arrays.elementwise.aliases import rad2deg as rad2deg
+from speedmetal.arrays.elementwise.arithmetic import add as add
+from speedmetal.arrays.elementwise.arithmetic import divide as divide
+from speedmetal.arrays.elementwise.arithmetic import float_power as float_power
+from speedmetal.arrays.elementwise.arithmetic import heaviside as heaviside
+from speedmetal.arrays.elementwise.arithmetic import lcm as lcm
+from speedmetal.arrays.elementwise.arithmetic import lerp as lerp
+from speedmetal.arrays.elementwise.arithmetic import multiply as multiply
+from speedmetal.arrays.elementwise.arithmetic import negative as negative
+from speedmetal.arrays.elementwise.arithmetic import positive as positive
+from speedmetal.arrays.elementwise.arithmetic import power as power
+from speedmetal.arrays.elementwise.arithmetic import reciprocal as reciprocal
+from speedmetal.arrays.elementwise.arithmetic import square as square
+from speedmetal.arrays.elementwise.arithmetic import subtract as subtract
+from speedmetal.arrays.elementwise.arithmetic import true_divide as true_divide
+from speedmetal.arrays.elementwise.bits import bitwise_and as bitwise_and
+from speedmetal.arrays.elementwise.bits import bitwise_invert as bitwise_invert
+from speedmetal.arrays.elementwise.bits import bitwise_left_shift as bitwise_left_shift
+from speedmetal.arrays.elementwise.bits import bitwise_not as bitwise_not
+from speedmetal.arrays.elementwise.bits import bitwise_or as bitwise_or
+from speedmetal.arrays.elementwise.bits import bitwise_right_shift as bitwise_right_shift
+from speedmetal.arrays.elementwise.bits import bitwise_xor as bitwise_xor
+from speedmetal.arrays.elementwise.bits import invert as invert
+from speedmetal.arrays.elementwise.bits import left_shift as left_shift
+from speedmetal.arrays.elementwise.bits import logical_and as logical_and
+from speedmetal.arrays.elementwise.bits import logical_not as logical_not
+from speedmetal.arrays.elementwise.bits import logical_or as logical_or
+from speedmetal.arrays.elementwise.bits import logical_xor as logical_xor
+from speedmetal.arrays.elementwise.bits import right_shift as right_shift
+from speedmetal.arrays.elementwise.comparisons import allclose as allclose
+from speedmetal.arrays.elementwise.comparisons import array_equal as array_equal
+from speedmetal.arrays.elementwise.comparisons import equal as equal
+from speedmetal.arrays.elementwise.comparisons import greater as greater
+from speedmetal.arrays.elementwise.comparisons import greater_equal as greater_equal
+from speedmetal.arrays.elementwise.comparisons import isclose as isclose
+from speedmetal.arrays.elementwise.comparisons import less as less
+from speedmetal.arrays.elementwise.comparisons import less_equal as less_equal
+from speedmetal.arrays.elementwise.comparisons import not_equal as not_equal
+from speedmetal.arrays.elementwise.complex_numbers import conjugate as conjugate
+from speedmetal.arrays.elementwise.complex_numbers import imag as imag
+from speedmetal.arrays.elementwise.complex_numbers import real as real
+from speedmetal.arrays.elementwise.exponentials import logaddexp as logaddexp
+from speedmetal.arrays.elementwise.exponentials import logaddexp2 as logaddexp2
+from speedmetal.arrays.elementwise.rounding import clip as clip
+from speedmetal.arrays.elementwise.rounding import nan_to_num as nan_to_num
+from speedmetal.arrays.elementwise.rounding import round as round
 from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.arrays.evaluation import no_fusion as no_fusion
 from speedmetal.arrays.explaining import explain as explain
@@ -44,6 +112,7 @@ from speedmetal.arrays.inspection import inf as inf
 from speedmetal.arrays.inspection import nan as nan
 from speedmetal.arrays.inspection import newaxis as newaxis
 from speedmetal.arrays.inspection import pi as pi
+from speedmetal.arrays.interpolation import interp as interp
 from speedmetal.arrays.joining import concat as concat
 from speedmetal.arrays.joining import concatenate as concatenate
 from speedmetal.arrays.joining import dstack as dstack
@@ -211,23 +280,35 @@ __all__ = [
     "__array_namespace_info__",
     "__version__",
     "abs",
+    "absolute",
     "acos",
     "acosh",
+    "add",
     "add_at",
     "all",
+    "allclose",
     "angle",
     "any",
     "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
     "argpartition",
     "argsort",
     "argwhere",
     "array",
+    "array_equal",
     "array_split",
     "asarray",
     "asin",
     "asinh",
+    "astype",
     "atan",
     "atan2",
     "atanh",
@@ -249,15 +330,24 @@ __all__ = [
     "bfloat16",
     "bincount",
     "bitcast",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
     "bool",
     "bool_",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
+    "can_cast",
     "cbrt",
     "cdiv",
     "ceil",
     "clamp",
+    "clip",
     "clz",
     "code",
     "complex128",
@@ -265,6 +355,7 @@ __all__ = [
     "concat",
     "concatenate",
     "conj",
+    "conjugate",
     "convolve",
     "copysign",
     "cos",
@@ -280,6 +371,7 @@ __all__ = [
     "cumulative_sum",
     "debug_level",
     "default_device",
+    "deg2rad",
     "degrees",
     "device",
     "devices",
@@ -287,6 +379,7 @@ __all__ = [
     "diagonal",
     "diff",
     "digitize",
+    "divide",
     "dot",
     "dstack",
     "e",
@@ -294,6 +387,7 @@ __all__ = [
     "empty",
     "empty_cache",
     "empty_like",
+    "equal",
     "erf",
     "erfc",
     "erfinv",
@@ -306,12 +400,14 @@ __all__ = [
     "expm1",
     "eye",
     "fft",
+    "finfo",
     "flatnonzero",
     "flatten",
     "flip",
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
     "fma",
@@ -326,12 +422,19 @@ __all__ = [
     "full",
     "full_like",
     "gamma",
+    "gcd",
+    "gelu",
     "geomspace",
+    "greater",
+    "greater_equal",
+    "heaviside",
     "histogram",
     "hstack",
     "hypot",
     "identity",
     "ieee_remainder",
+    "iinfo",
+    "imag",
     "indices",
     "inf",
     "inner",
@@ -340,13 +443,22 @@ __all__ = [
     "int64",
     "int8",
     "int_pow",
+    "interp",
+    "invert",
+    "isclose",
+    "isdtype",
     "isfinite",
     "isin",
     "isinf",
     "isnan",
     "kernel",
     "kron",
+    "lcm",
     "ldexp",
+    "left_shift",
+    "lerp",
+    "less",
+    "less_equal",
     "lexsort",
     "lgamma",
     "linalg",
@@ -356,7 +468,13 @@ __all__ = [
     "log1p",
     "log2",
     "log_softmax",
+    "logaddexp",
+    "logaddexp2",
     "logcumsumexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
     "logspace",
     "logsumexp",
     "math_mode",
@@ -371,10 +489,13 @@ __all__ = [
     "metal",
     "min",
     "minimum",
+    "mod",
     "modf",
     "moveaxis",
     "mulhi",
+    "multiply",
     "nan",
+    "nan_to_num",
     "nanmax",
     "nanmean",
     "nanmin",
@@ -382,10 +503,12 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "negative",
     "newaxis",
     "nextafter",
     "no_fusion",
     "nonzero",
+    "not_equal",
     "ones",
     "ones_like",
     "outer",
@@ -396,9 +519,12 @@ __all__ = [
     "pi",
     "polar",
     "popcount",
+    "positive",
     "pow",
+    "power",
     "prod",
     "profile",
+    "promote_types",
     "put_along_axis",
     "quad_all",
     "quad_and",
@@ -416,17 +542,24 @@ __all__ = [
     "quad_sum",
     "quad_xor",
     "quantile",
+    "rad2deg",
     "radians",
     "random",
     "ravel",
+    "real",
+    "reciprocal",
     "rect",
+    "relu",
     "remainder",
     "repeat",
     "reshape",
+    "result_type",
     "reverse_bits",
+    "right_shift",
     "rint",
     "roll",
     "rot90",
+    "round",
     "rsqrt",
     "scatter",
     "scatter_add",
@@ -440,8 +573,10 @@ __all__ = [
     "segment_prod",
     "segment_sum",
     "select",
+    "sigmoid",
     "sign",
     "signbit",
+    "silu",
     "simd_all",
     "simd_and",
     "simd_any",
@@ -477,14 +612,17 @@ __all__ = [
     "sinh",
     "sinpi",
     "softmax",
+    "softplus",
     "sort",
     "split",
     "sqrt",
+    "square",
     "squeeze",
     "stack",
     "static",
     "static_range",
     "std",
+    "subtract",
     "sum",
     "swapaxes",
     "synchronize",
@@ -511,6 +649,7 @@ __all__ = [
     "transpose",
     "tril",
     "triu",
+    "true_divide",
     "trunc",
     "uint16",
     "uint32",
@@ -668,6 +807,11 @@ def nextafter(a: Any, b: Any) -> Any:
 def int_pow(base: Any, exponent: Any) -> Any:
     """``base ** exponent`` of integers, which wraps. A negative exponent gives 0, and the exact
     power for the bases 1 and -1.
+    """
+
+def gcd(a: Any, b: Any) -> Any:
+    """The greatest integer that divides both; the size of the other where one is 0. The least
+    signed integer stays itself.
     """
 
 def sin(x: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,13 +26,14 @@ from speedmetal.arrays.members import Members
 from speedmetal.arrays.operators import Operators
 from speedmetal.arrays.pending import Step
 from speedmetal.arrays.printing import shown, summary_of
+from speedmetal.arrays.promotion import is_same_kind
 from speedmetal.arrays.schedule import assign_lazily, before_write, evaluate
 from speedmetal.arrays.selection import has_arrays
 from speedmetal.arrays.shapes import complete_shape, extents_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
-from speedmetal.dtypes import as_dtype, find_dtype, kind_rank
+from speedmetal.dtypes import as_dtype, find_dtype
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import CAST
 from speedmetal.launch.waiting import WAITING
@@ -77,7 +78,7 @@ class Array(Operators, Members, Lazy):
     @staticmethod
     def __speedmetal_function__(name: str, *operands: Any, **options: Any) -> Any:
         """Do a function of ``speedmetal`` that is a word of the kernel language as well."""
-        from speedmetal.arrays.elementwise import function_named  # which makes arrays
+        from speedmetal.arrays.elementwise.words import function_named  # which makes arrays
 
         return function_named(name)(*operands, **options)
 
@@ -195,22 +196,27 @@ class Array(Operators, Members, Lazy):
         else:
             assign_host(target, self.host_value(value))
 
-    def update(self, operation: str, other: Any) -> Array:
-        """Write the result of an operation on the array and another to the array itself.
+    def update(self, operation: str, function: Callable[[Any, Any], Any], other: Any) -> Array:
+        """Write the result of a function of the array and another operand to the array itself.
+
+        Args:
+            operation: What it is called in messages.
+            function: It is called once nothing waits any more to read what is overwritten.
+            other: What comes second.
 
         Raises:
             UserInputError: The result has another shape, or a dtype of another kind.
         """
         self.check_writable()
         before_write(self)
-        result = apply(operation, self, other)
+        result = function(self, other)
         if result.shape != self.shape:
             raise UserInputError(
                 f"the result of {operation} has shape {result.shape}, which an array of shape"
                 f" {self.shape} cannot hold in place; write x = x ... for a new array"
             )
         own, found = self.layout.dtype, result.layout.dtype
-        if kind_rank(found) > kind_rank(own):
+        if not is_same_kind(own, found):
             raise UserInputError(
                 f"{operation} of {own.name} gives {found.name}, which an array of {own.name} cannot"
                 " hold in place; write x = x ... for a new array"

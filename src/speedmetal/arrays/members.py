@@ -53,8 +53,8 @@ class Members:
     argmin, argmax = _member("reductions", "argmin"), _member("reductions", "argmax")
     cumsum, cumprod = _member("scans", "cumsum"), _member("scans", "cumprod")
 
-    round, clip = _member("elementwise", "round"), _member("elementwise", "clip")
-    conj = _member("elementwise", "conj")
+    round, clip = (_member("elementwise.rounding", name) for name in ("round", "clip"))
+    conj = _member("elementwise.complex_numbers", "conj")
 
     squeeze, swapaxes = _member("manipulation", "squeeze"), _member("manipulation", "swapaxes")
     flatten, ravel = _member("manipulation", "flatten"), _member("manipulation", "ravel")

@@ -15,7 +15,7 @@ import numpy as np
 
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import asarray
-from speedmetal.dtypes import is_supported
+from speedmetal.dtypes import from_numpy, is_supported
 
 _NAMES = {
     "absolute": "abs",
@@ -27,7 +27,6 @@ _NAMES = {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "power": "pow",
-    "float_power": "pow",
     "true_divide": "divide",
     "mod": "remainder",
     "invert": "bitwise_invert",
@@ -98,8 +97,11 @@ def _call_ufunc(
     if function is None:
         return by_numpy(array, getattr(ufunc, method), inputs, options)
     dtype = options.pop("dtype", None) if method == "__call__" else None
-    result = function(*[_operand(array, value) for value in inputs], **options)
-    return result if dtype is None else result.astype(dtype)
+    operands = [_operand(array, value) for value in inputs]
+    if dtype is not None:  # in which NumPy computes
+        wanted = from_numpy(np.dtype(dtype))
+        operands = [x.astype(wanted) if isinstance(x, Array) else x for x in operands]
+    return function(*operands, **options)
 
 
 def array_function(

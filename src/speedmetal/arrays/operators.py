@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from speedmetal.arrays.copying import upload_elements
+from speedmetal.arrays.elementwise.arithmetic import pow  # noqa: A004 - the array API's name
+from speedmetal.arrays.elementwise.bits import bitwise_left_shift, bitwise_right_shift
+from speedmetal.arrays.elementwise.operands import copied
 from speedmetal.arrays.graph import apply, binary, reflected, unary
 from speedmetal.arrays.lazy import Lazy
 
@@ -56,9 +60,23 @@ def _unary(operation: str) -> Callable[[Any], Any]:
 
 
 def _in_place(operation: str) -> Callable[[Any, Any], Any]:
+    return _updating(operation, partial(apply, operation))
+
+
+def _updating(name: str, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def operator(self: Any, other: Any) -> Any:
         other = _operand(self, other)
-        return NotImplemented if other is NotImplemented else self.update(operation, other)
+        return NotImplemented if other is NotImplemented else self.update(name, function, other)
+
+    return operator
+
+
+def _calling(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator that is more than one operation, or looks at the numbers that it is given."""
+
+    def operator(self: Any, other: Any) -> Any:
+        other = _operand(self, other)
+        return NotImplemented if other is NotImplemented else function(self, other)
 
     return operator
 
@@ -82,14 +100,14 @@ class Operators:
         _reflected("remainder"),
         _in_place("remainder"),
     )
-    __pow__, __rpow__, __ipow__ = _binary("power"), _reflected("power"), _in_place("power")
+    __pow__, __rpow__, __ipow__ = _calling(pow), _reflected("power"), _updating("power", pow)
     __and__, __rand__, __iand__ = _binary("bit_and"), _reflected("bit_and"), _in_place("bit_and")
     __or__, __ror__, __ior__ = _binary("bit_or"), _reflected("bit_or"), _in_place("bit_or")
     __xor__, __rxor__, __ixor__ = _binary("bit_xor"), _reflected("bit_xor"), _in_place("bit_xor")
-    __lshift__, __rlshift__ = _binary("shift_left"), _reflected("shift_left")
-    __ilshift__ = _in_place("shift_left")
-    __rshift__, __rrshift__ = _binary("shift_right"), _reflected("shift_right")
-    __irshift__ = _in_place("shift_right")
+    __lshift__, __rlshift__ = _calling(bitwise_left_shift), _reflected("shift_left")
+    __ilshift__ = _updating("shift_left", bitwise_left_shift)
+    __rshift__, __rrshift__ = _calling(bitwise_right_shift), _reflected("shift_right")
+    __irshift__ = _updating("shift_right", bitwise_right_shift)
 
     __eq__, __ne__ = _binary("eq"), _binary("ne")
     __lt__, __le__ = _binary("lt"), _binary("le")
@@ -97,5 +115,10 @@ class Operators:
 
     __neg__, __invert__, __abs__ = _unary("negate"), _unary("invert"), _unary("abs")
 
-    def __pos__(self) -> Any:
-        return self.copy()  # type: ignore[attr-defined]
+    __pos__ = copied
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self

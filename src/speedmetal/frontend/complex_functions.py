@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import cmath
 import types
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from speedmetal.frontend.functions import call_function
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.promotion import common_complex_type
 from speedmetal.frontend.values import Aggregate, Complex, Scalar, Static, Value
-from speedmetal.intrinsics.library import complex_parts
+from speedmetal.intrinsics.library import complex_inverses, complex_parts
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -26,6 +27,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
         name: getattr(complex_parts, name)
         for name in (
             *("exp", "log", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
+        )
+    },
+    **{
+        name: getattr(complex_inverses, name)
+        for name in (
+            *("asin", "acos", "atan", "asinh", "acosh", "atanh", "expm1", "log1p", "sign"),
         )
     },
     "isnan": complex_parts.isnan_of_parts,
@@ -185,10 +192,18 @@ def _angle(run: AbstractInterpreter, arguments: Arguments) -> Value:
 
 
 def _rect(run: AbstractInterpreter, arguments: Arguments) -> Value:
-    values = arguments.take(run, "sm.rect", "r phi")
-    span = run.span(arguments.node)
-    found = common_complex_type(run, tuple(values), span)
-    parts = tuple(convert_operand(run, value, found.dtype.part, span) for value in values)
+    size, angle = arguments.take(run, "sm.rect", "r phi")
+    return rect(run, size, angle, run.span(arguments.node))
+
+
+def rect(run: AbstractInterpreter, size: Value, angle: Value, span: SourceSpan) -> Complex:
+    """``size (cos(angle) + i sin(angle))``.
+
+    Raises:
+        Fault: An operand is no real number.
+    """
+    found = common_complex_type(run, (size, angle), span)
+    parts = tuple(convert_operand(run, value, found.dtype.part, span) for value in (size, angle))
     return _join_parts(_library(run, complex_parts.rect, parts, span), weak=found.weak)
 
 
@@ -215,6 +230,6 @@ HANDLERS: dict[str, Handler] = {
     "rect": _rect,
     "numpy.real": _part("real"),
     "numpy.imag": _part("imag"),
-    **{f"cmath.{name}": _of_cmath(name) for name in _FUNCTIONS if name != "log2"},
+    **{f"cmath.{name}": _of_cmath(name) for name in _FUNCTIONS if hasattr(cmath, name)},
 }
 """What the constructs of complex numbers do."""

@@ -15,14 +15,15 @@ from typing import cast
 
 from speedmetal import dtypes
 from speedmetal.dtypes import DType
-from speedmetal.frontend import arithmetic
+from speedmetal.frontend import arithmetic, complex_functions, complex_numbers
 from speedmetal.frontend.comparison import SIGNS as COMPARISONS
-from speedmetal.frontend.comparison import compare, select
-from speedmetal.frontend.convert import convert_operand, explicit, truth
+from speedmetal.frontend.comparison import combine, compare, select
+from speedmetal.frontend.convert import as_number, convert_operand, explicit, truth
 from speedmetal.frontend.emit import freeze
 from speedmetal.frontend.functions import unique_function_name
 from speedmetal.frontend.interpreter import AbstractInterpreter
 from speedmetal.frontend.intrinsic_calls import apply
+from speedmetal.frontend.promotion import common_complex_type
 from speedmetal.frontend.structure import CAST, TUPLE, Node, Structure, operands, ordered_nodes
 from speedmetal.frontend.values import (
     Aggregate,
@@ -61,6 +62,32 @@ def _where(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> V
     return select(run, condition, values[1], values[2], span)
 
 
+def _floor_divide(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> Value:
+    """``a // b``, of infinite floats what the array API says: the quotient, made whole."""
+    found = arithmetic.binary(run, "floor_divide", values[0], values[1], span)
+    if not (isinstance(found, Scalar) and found.dtype.is_float):
+        return found
+    quotient = arithmetic.binary(run, "divide", values[0], values[1], span)
+    whole = apply(run, TABLE["floor"], [quotient], span)
+    infinite = [apply(run, TABLE["isinf"], [value], span) for value in values]
+    either = combine(run, "or", cast("list[Static | Scalar]", infinite), span)
+    return select(run, convert_operand(run, either, dtypes.bool_, span), whole, found, span)
+
+
+def _conjugate(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> Value:
+    number = as_number(run, values[0], span)
+    return complex_numbers.conjugate(number) if isinstance(number, Complex) else number
+
+
+def _part(name: str) -> Operation:
+    return lambda run, values, span: complex_numbers.part(run, values[0], name, span)
+
+
+def _complex(run: AbstractInterpreter, values: list[Value], span: SourceSpan) -> Value:
+    dtype = common_complex_type(run, tuple(values), span).dtype
+    return complex_numbers.of_parts(run, values[0], values[1], dtype, span)
+
+
 OPERATIONS: dict[str, Operation] = {
     **{name: _intrinsic(name) for name, i in TABLE.items() if i.kind is IntrinsicKind.MATH},
     **{name: _binary(name) for name in arithmetic.SIGNS},
@@ -68,6 +95,12 @@ OPERATIONS: dict[str, Operation] = {
     "negate": lambda run, values, span: arithmetic.negate(run, values[0], span),
     "invert": lambda run, values, span: arithmetic.invert(run, values[0], span),
     "where": _where,
+    "floor_divide": _floor_divide,
+    "conj": _conjugate,
+    "real": _part("real"),
+    "imag": _part("imag"),
+    "complex": _complex,
+    "rect": lambda run, values, span: complex_functions.rect(run, values[0], values[1], span),
 }
 """What nodes of a structure compute, besides leaves and casts."""
 

@@ -47,7 +47,8 @@ def result_type(operation: str, operand_types: tuple[DType, ...]) -> DType:
     complex128
     """
     run = AbstractInterpreter(Unit(Session("expression", dtypes.int32, 0), "x", is_function=True))
-    if any(dtype.is_complex for dtype in operand_types):  # functions of the library are called
+    # Functions of the library are called.
+    if operation == "rect" or any(dtype.is_complex for dtype in operand_types):
         run.frame = Frame(parse(_NOWHERE), _NOWHERE, 0, Env())
     values: list[Value] = [new_number(run, "x", dtype)[0] for dtype in operand_types]
     try:

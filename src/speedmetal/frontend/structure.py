@@ -36,6 +36,7 @@ _COSTS = {
             *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"),
             *("bit_and", "bit_or", "bit_xor", "invert", "shift_left", "shift_right", "copysign"),
             *("floor", "ceil", "trunc", "rint", "fma", "sign", "clamp", "fmin", "fmax"),
+            *("conj", "real", "imag", "complex"),
         ),
         1,
     ),

@@ -100,6 +100,12 @@ def _inverse(base: int, exponent: int) -> int:
     return base if exponent % 2 else 1
 
 
+def _gcd(a: Any, b: Any) -> Any:
+    dtype = np.promote_types(numpy_type(a), numpy_type(b))
+    result = np.asarray(np.gcd(np.asarray(a).astype(dtype), np.asarray(b).astype(dtype)))
+    return result if result.ndim else result[()]
+
+
 RECORDS = (
     elementwise(
         "fmod",
@@ -259,6 +265,17 @@ RECORDS = (
         without_warnings(_int_pow),
         spell_for_all_targets(numbers.int_pow),
         accepts=INTEGERS,
+        wide=False,
+    ),
+    elementwise(
+        "gcd",
+        _AB,
+        "The greatest integer that divides both; the size of the other where one is 0. The least"
+        " signed integer stays itself.",
+        without_warnings(_gcd),
+        spell_for_all_targets(numbers.gcd),
+        accepts=INTEGERS,
+        aliases=aliases("gcd", modules=_BOTH),
         wide=False,
     ),
 )

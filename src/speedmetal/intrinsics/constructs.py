@@ -111,7 +111,8 @@ def _rect(size: Any, angle: Any) -> Any:
 
 _CMATH: tuple[Callable[..., Any], ...] = (
     *(cmath.exp, cmath.log, cmath.log10, cmath.sqrt, cmath.sin, cmath.cos, cmath.tan),
-    *(cmath.sinh, cmath.cosh, cmath.tanh, cmath.isnan, cmath.isinf, cmath.isfinite),
+    *(cmath.sinh, cmath.cosh, cmath.tanh, cmath.asin, cmath.acos, cmath.atan, cmath.asinh),
+    *(cmath.acosh, cmath.atanh, cmath.isnan, cmath.isinf, cmath.isfinite),
 )
 
 _PAIR = "tuple[Any, Any]"

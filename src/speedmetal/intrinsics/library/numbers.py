@@ -161,3 +161,12 @@ def _inverse_power(base: Any, exponent: Any) -> Any:
     unit = (base == 1) | (base == base * 0 - 1)
     odd = (exponent & 1) == 1
     return select(unit, select(odd, base, base * base), base * 0)
+
+
+def gcd(a: Any, b: Any) -> Any:
+    """The greatest number that divides both, by Euclid's algorithm."""
+    first, second = fabs(a), fabs(b)
+    while second != 0:
+        # The size again: beside the least number a remainder may be negative.
+        first, second = second, fabs(first % second)
+    return first

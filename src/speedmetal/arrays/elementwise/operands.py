@@ -1,0 +1,118 @@
+"""What elementwise functions take: arrays, and numbers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from speedmetal.arrays.copying import upload_elements
+from speedmetal.arrays.graph import apply
+from speedmetal.arrays.lazy import Lazy
+from speedmetal.arrays.promotion import promote_all
+from speedmetal.dtypes import DEFAULT_FLOAT, DType, float32, from_numpy
+from speedmetal.errors import UserInputError
+from speedmetal.frontend.signature import with_article
+from speedmetal.frontend.structure import CAST
+
+
+def compute(name: str, operation: str, *operands: Any) -> Any:
+    """The lazy result of an operation of the graph.
+
+    Args:
+        name: Of the public function, for messages.
+        operation: As :func:`speedmetal.arrays.graph.apply` takes it.
+        operands: As :func:`checked` takes them.
+    """
+    return apply(operation, *checked(name, *operands))
+
+
+def checked(name: str, *operands: Any) -> Sequence[Any]:
+    """The operands, with NumPy's arrays copied to the device of the others.
+
+    Raises:
+        UserInputError: No operand is an array.
+    """
+    array = next((operand for operand in operands if isinstance(operand, Lazy)), None)
+    if array is None:
+        given = " and ".join(with_article(type(operand).__name__) for operand in operands)
+        raise UserInputError(
+            f"{name} expected an array among its operands, got {given}; make one with sm.asarray"
+        )
+    return [
+        upload_elements(type(array), operand, array.layout.device)
+        if isinstance(operand, np.ndarray)
+        else operand
+        for operand in operands
+    ]
+
+
+def cast(x: Any, dtype: DType) -> Any:
+    """The array as elements of another type, itself where it has it."""
+    return x if x.layout.dtype is dtype else apply(CAST, x, dtype=dtype)
+
+
+def copied(x: Any) -> Any:
+    """A lazy copy: what is written to the one is not seen in the other."""
+    return apply(CAST, x, dtype=x.layout.dtype)
+
+
+def strong_types(operands: Iterable[Any]) -> list[DType]:
+    """The types of the operands that have one: all but Python's numbers."""
+    return [
+        operand.layout.dtype if isinstance(operand, Lazy) else from_numpy(operand.dtype)
+        for operand in operands
+        if isinstance(operand, Lazy | np.generic)
+    ]
+
+
+def has_floats(operands: Iterable[Any]) -> bool:
+    """Whether an operand is a float or a complex number, or an array of such."""
+    return any(
+        each.layout.dtype.is_float or each.layout.dtype.is_complex
+        if isinstance(each, Lazy)
+        else isinstance(each, float | complex | np.inexact)
+        for each in operands
+    )
+
+
+def float_type(name: str, operands: Sequence[Any]) -> DType:
+    """The type of a function of floats on these operands: the default float for integers.
+
+    Raises:
+        UserInputError: An operand is complex.
+    """
+    common = promote_all(name, strong_types(operands))
+    if common.is_complex or any(isinstance(operand, complex) for operand in operands):
+        found = common.name if common.is_complex else "a complex number"
+        raise UserInputError(
+            f"{name} expects real numbers, got {found}; take sm.real(x), sm.imag(x) or sm.abs(x)"
+        )
+    return common if common.is_float else DEFAULT_FLOAT
+
+
+def of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is composed of operations on floats of one type, of 32 bits or more.
+
+    Integers become the default float, and numbers NumPy's of the type, so that any two operands can
+    be computed with. Elements of 16 bits are computed in float32 and rounded once.
+    """
+
+    @wraps(function)
+    def call(*operands: Any, **options: Any) -> Any:
+        given = checked(function.__name__, *operands)
+        dtype = float_type(function.__name__, given)
+        inner = float32 if dtype.bits < float32.bits else dtype
+        typed = [
+            cast(each, inner) if isinstance(each, Lazy) else _number(each, inner) for each in given
+        ]
+        return cast(function(*typed, **options), dtype)
+
+    return call
+
+
+def _number(value: Any, dtype: DType) -> Any:
+    with np.errstate(over="ignore"):  # a float too large for its type is an infinity
+        return dtype.numpy.type(value)
