@@ -90,6 +90,15 @@ def test_special_values(name, dtype):
         assert imag, f"{name}({z}) is {theirs}, not {ours}"
 
 
+@pytest.mark.parametrize("dtype", dtypes.COMPLEX, ids=repr)
+def test_expm1_of_0_has_a_real_part_without_sign(dtype):
+    """As the array API says; NumPy keeps the sign."""
+    found = sm.expm1(sm.array(grid([0.0, -0.0], dtype))).numpy()
+    assert (found == 0).all()
+    assert not np.signbit(found.real).any()
+    np.testing.assert_array_equal(np.signbit(found.imag), np.signbit(grid([0.0, -0.0], dtype).imag))
+
+
 @pytest.mark.parametrize("name", ["asin", "acos", "atan", "asinh", "acosh", "atanh", "log1p"])
 @settings(max_examples=examples(100))
 @given(

@@ -174,7 +174,8 @@ def expm1(x: Any, y: Any) -> Parts:
     inner, half = select(near, x, 0.0), _sin(y * 0.5)
     real, imag = complex_parts.exp(x, y)
     close = _expm1(inner) * _cos(y) - 2.0 * half * half
-    return select(near, close, real - 1.0), imag
+    # The array API wants the real part of 0 to be +0, whatever its sign was.
+    return select(near, close + 0.0, real - 1.0), imag
 
 
 def sign(x: Any, y: Any) -> Parts:
