@@ -216,7 +216,7 @@ def test_vecdot_conjugates_the_first(data):
     shapes = data.draw(
         hnp.mutually_broadcastable_shapes(signature="(n),(n)->()", max_dims=2, max_side=4)
     )
-    dtype = data.draw(st.sampled_from([sm.float32, sm.int32, sm.float16]))
+    dtype = data.draw(st.sampled_from([sm.float32, sm.complex64, sm.int32, sm.float16]))
     a, b = (data.draw(placed(shape, dtype)) for shape in shapes.input_shapes)
     wide = complex if dtype.is_complex else float
     wanted = np.vecdot(a.astype(wide), b.astype(wide)).astype(dtype.numpy)
@@ -234,7 +234,8 @@ def test_vecdot_conjugates_the_first(data):
 )
 def test_functions_of_numpys(name, shapes):
     generator = np.random.default_rng(0)
-    a, b = (generator.integers(-3, 4, s).astype(np.float32) for s in shapes)
+    parts = [generator.integers(-3, 4, (2, *s)) for s in shapes]
+    a, b = ((real + 1j * imag).astype(np.complex64) for real, imag in parts)
     try:
         wanted = getattr(np, name)(a, b)
     except ValueError:
