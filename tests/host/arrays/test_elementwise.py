@@ -503,6 +503,15 @@ def test_isclose_agrees_with_numpy(data: st.DataObject) -> None:
     np.testing.assert_array_equal(found.numpy(), wanted)
 
 
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2"])
+def test_sums_of_logarithms_of_special_values(name):
+    """Proves infinities, of which differences are NaN, and numbers that exp takes out of range."""
+    a = np.array([INF, -INF, INF, -INF, NAN, 1e4, -1e4, 0.0], "f4")
+    b = np.array([INF, -INF, -INF, 2.0, INF, 1e4, -1e4, -1e4], "f4")
+    found = getattr(sm, name)(sm.array(a), sm.array(b)).numpy()
+    np.testing.assert_allclose(found, quiet(getattr(np, name))(a, b), rtol=1e-6)
+
+
 # --- Interpolation -------------------------------------------------------------------------------
 
 
