@@ -357,10 +357,10 @@ def test_indices_of_other_integer_types_are_integers() -> None:
         ((None, 0, ..., 0, 0), IndexError, r"too many indices"),
         ((..., ...), IndexError, r"one \.\.\., got 2"),
         ((slice(None, None, 0),), ValueError, r"step cannot be zero"),
-        (True, TypeError, r"expected integers, slices, None or \.\.\. as index, got bool"),
+        (True, TypeError, r"expected integers, slices, None, .* as index, got bool"),
         (np.True_, TypeError, r"got bool"),
         (1.0, TypeError, r"got float"),
-        ([0, 1], TypeError, r"got list.*a\.numpy\(\)\[\.\.\.\]"),
+        ([0, 1], TypeError, r"got list"),
         (np.array([0]), TypeError, r"got ndarray"),
     ],
 )
