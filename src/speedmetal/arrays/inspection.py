@@ -54,8 +54,8 @@ class Info:
         return default_device()
 
     def devices(self) -> tuple[Device, ...]:
-        """All devices of this machine."""
-        return tuple(devices())
+        """All devices of this machine, and the default one, which may be a simulated one."""
+        return tuple(dict.fromkeys((*devices(), default_device())))
 
     def default_dtypes(self, *, device: str | Device | None = None) -> dict[str, DType]:
         """The dtypes of Python's numbers, and of indices; the same on each device.

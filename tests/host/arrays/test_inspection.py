@@ -31,6 +31,12 @@ def test_devices_without_float64_do_not_name_it():
     assert set(INFO.dtypes(device=simulator, kind="real floating")) == {"float32"}
 
 
+def test_a_simulator_is_among_the_devices_while_it_is_the_default():
+    assert list(INFO.devices()) == list(sm.devices())
+    with sm.device("metal-sim") as simulator:
+        assert list(INFO.devices()) == [*sm.devices(), simulator]
+
+
 def test_kinds_that_there_are_not():
     with pytest.raises(sm.UserInputError, match="there is no kind of dtypes 'real'; allowed are"):
         INFO.dtypes(kind="real")
