@@ -66,16 +66,16 @@ def places_in_rows(
     end = min(begin + length, count)
     for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
         index = unravel(row, outer)
-        found = place_of(candidates, index, min(begin + lane, end - 1))
+        found = place_of(candidates, index, begin)
         best = source[(*index, *unravel(found, inner))]
         whole = begin + (end - begin) // LANES * LANES
-        for start in range(begin + LANES, whole, LANES):
+        for start in range(begin, whole, LANES):
             place = place_of(candidates, index, start + lane)
             element = source[(*index, *unravel(place, inner))]
             is_better = order.exceeds(element, best)
             best = sm.select(is_better, element, best)
             found = sm.select(is_better, place, found)
-        if whole > begin and whole + lane < end:
+        if whole + lane < end:
             last = place_of(candidates, index, whole + lane)
             last_element = source[(*index, *unravel(last, inner))]
             if order.exceeds(last_element, best):

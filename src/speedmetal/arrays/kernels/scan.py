@@ -100,13 +100,16 @@ def scan_rows(
         before = scan.reduction.start(source.dtype, source[(*place, begin)])
         if totals is not None:
             before = combined_before(totals, place, (), group.y, before, combine)
-        for start in range(begin, end, LANES):
-            at = start + lane
-            element = source[(*place, min(at, end - 1))]
-            running = combine(before, scan.prefix(element))
-            if at < end:
-                target[(*place, at)] = convert(running, source.dtype, target.dtype)
+        whole = begin + (end - begin) // LANES * LANES
+        for start in range(begin, whole, LANES):
+            running = combine(before, scan.prefix(source[(*place, start + lane)]))
+            target[(*place, start + lane)] = convert(running, source.dtype, target.dtype)
             before = sm.simd_broadcast(running, LANES - 1)
+        last = whole + lane
+        # All lanes of a simdgroup reach what they do together.
+        rest = combine(before, scan.prefix(source[(*place, last)] if last < end else before))
+        if last < end:
+            target[(*place, last)] = convert(rest, source.dtype, target.dtype)
 
 
 def combined_before(

@@ -71,8 +71,7 @@ def kept_rows(
         place = unravel(row, outer)
         greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
-            # What is beyond the row repeats its last element.
-            kept[v] = source[(*place, min(LANES * v + lane, length - 1))]
+            kept[v] = element_within(source, place, LANES * v + lane, length)
             greatest = max(greatest, kept[v])
         greatest = sm.simd_max(greatest)
         total = source.dtype(0.0)
@@ -80,11 +79,16 @@ def kept_rows(
             distance = kept[v] - greatest
             power = math.exp(distance)
             kept[v] = finish.kept(distance, power)
-            total += power if LANES * v + lane < length else source.dtype(0.0)
+            total += power
         scale = finish.scale(sm.simd_sum(total))
         for v in sm.static_range(vectors):
             result = finish.result(kept[v], scale)
             store_within(target, place, LANES * v + lane, length, result, source.dtype)
+
+
+def element_within(source: Any, place: Any, at: Any, length: Any) -> Any:
+    """An element of a row; beyond its end what changes neither the greatest nor the total."""
+    return source[(*place, at)] if at < length else source.dtype(-math.inf)
 
 
 def store_within(target: Any, place: Any, at: Any, length: Any, value: Any, dtype: Any) -> None:
@@ -103,16 +107,24 @@ def read_rows(target: Any, source: Any, finish: Any, axes: sm.static[int], rows:
         place = unravel(row, outer)
         greatest, total = greatest_and_total(target, source, finish, place, length, lane)
         scale = finish.scale(total)
-        for start in range(0, length, LANES):
-            at = start + lane
-            if at < length:
-                if source.dtype == target.dtype:
-                    kept = target[(*place, at)]
-                else:
-                    distance = source[(*place, at)] - greatest
-                    kept = finish.kept(distance, math.exp(distance))
-                result = finish.result(kept, scale)
-                target[(*place, at)] = convert(result, source.dtype, target.dtype)
+        whole = length // LANES * LANES
+        for start in range(0, whole, LANES):
+            store_result(target, source, finish, place, start + lane, greatest, scale)
+        if whole + lane < length:
+            store_result(target, source, finish, place, whole + lane, greatest, scale)
+
+
+def store_result(
+    target: Any, source: Any, finish: Any, place: Any, at: Any, greatest: Any, scale: Any
+) -> None:
+    """Finish an element of a row."""
+    if source.dtype == target.dtype:
+        kept = target[(*place, at)]
+    else:
+        distance = source[(*place, at)] - greatest
+        kept = finish.kept(distance, math.exp(distance))
+    result = finish.result(kept, scale)
+    target[(*place, at)] = convert(result, source.dtype, target.dtype)
 
 
 def greatest_and_total(
@@ -127,15 +139,20 @@ def greatest_and_total(
         greatest = max(greatest, source[(*place, whole + lane)])
     greatest = sm.simd_max(greatest)
     total = source.dtype(0.0)
-    for start in range(0, length, LANES):
-        at = start + lane
-        if at < length:
-            distance = source[(*place, at)] - greatest
-            power = math.exp(distance)
-            if source.dtype == target.dtype:
-                target[(*place, at)] = finish.kept(distance, power)
-            total += power
+    for start in range(0, whole, LANES):
+        total += power_of(target, source, finish, place, start + lane, greatest)
+    if whole + lane < length:
+        total += power_of(target, source, finish, place, whole + lane, greatest)
     return greatest, sm.simd_sum(total)
+
+
+def power_of(target: Any, source: Any, finish: Any, place: Any, at: Any, greatest: Any) -> Any:
+    """The exponential of an element's distance; the target keeps what it can."""
+    distance = source[(*place, at)] - greatest
+    power = math.exp(distance)
+    if source.dtype == target.dtype:
+        target[(*place, at)] = finish.kept(distance, power)
+    return power
 
 
 @sm.kernel
