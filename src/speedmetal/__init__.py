@@ -48,6 +48,9 @@ _HOMES = {
     "speedmetal.arrays.explaining": ("explain",),
     "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
     "speedmetal.arrays.grids": ("fromfunction", "geomspace", "indices", "logspace", "meshgrid"),
+    "speedmetal.arrays.higher_order": (
+        *("accumulate", "count", "findall", "map", "mapreduce", "reduce", "stencil"),
+    ),
     "speedmetal.arrays.histograms": ("bincount", "digitize", "histogram"),
     "speedmetal.arrays.inspection": (
         *("__array_namespace_info__", "e", "inf", "nan", "newaxis", "pi"),

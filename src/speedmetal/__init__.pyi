@@ -103,6 +103,13 @@ from speedmetal.arrays.grids import geomspace as geomspace
 from speedmetal.arrays.grids import indices as indices
 from speedmetal.arrays.grids import logspace as logspace
 from speedmetal.arrays.grids import meshgrid as meshgrid
+from speedmetal.arrays.higher_order import accumulate as accumulate
+from speedmetal.arrays.higher_order import count as count
+from speedmetal.arrays.higher_order import findall as findall
+from speedmetal.arrays.higher_order import map as map
+from speedmetal.arrays.higher_order import mapreduce as mapreduce
+from speedmetal.arrays.higher_order import reduce as reduce
+from speedmetal.arrays.higher_order import stencil as stencil
 from speedmetal.arrays.histograms import bincount as bincount
 from speedmetal.arrays.histograms import digitize as digitize
 from speedmetal.arrays.histograms import histogram as histogram
@@ -281,6 +288,7 @@ __all__ = [
     "__version__",
     "abs",
     "absolute",
+    "accumulate",
     "acos",
     "acosh",
     "add",
@@ -361,6 +369,7 @@ __all__ = [
     "cos",
     "cosh",
     "cospi",
+    "count",
     "count_nonzero",
     "ctz",
     "cummax",
@@ -400,6 +409,7 @@ __all__ = [
     "expm1",
     "eye",
     "fft",
+    "findall",
     "finfo",
     "flatnonzero",
     "flatten",
@@ -477,6 +487,8 @@ __all__ = [
     "logical_xor",
     "logspace",
     "logsumexp",
+    "map",
+    "mapreduce",
     "math_mode",
     "matmul",
     "matrix_transpose",
@@ -549,6 +561,7 @@ __all__ = [
     "real",
     "reciprocal",
     "rect",
+    "reduce",
     "relu",
     "remainder",
     "repeat",
@@ -622,6 +635,7 @@ __all__ = [
     "static",
     "static_range",
     "std",
+    "stencil",
     "subtract",
     "sum",
     "swapaxes",

@@ -14,6 +14,7 @@ from typing import Any
 from speedmetal import dtypes
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.graph import apply
+from speedmetal.arrays.higher_order import holds_for
 from speedmetal.arrays.reducing import (
     Axes,
     Operation,
@@ -134,27 +135,34 @@ def max(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa
     return reduce_along(_MAX, x, axis, keepdims=keepdims)
 
 
-def all(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
+def all(x: Any, of: Any = None, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """Whether all elements along axes are true, which is anything but 0; True if there are none.
 
+    ``all(predicate, x)`` asks a function of an element, which is written in the kernel language;
+    that is computed at once.
+
     Args:
-        x: An array, of any shape and dtype.
+        x: An array, of any shape and dtype; or a predicate.
+        of: After a predicate the array; after an array the axis, where it is not named.
         axis: An axis, or several; None: all.
         keepdims: Whether the axes stay, with extent 1.
 
     Raises:
-        UserInputError: ``x`` is no array.
+        UserInputError: There is no array.
+        CompileError: The predicate is not in the kernel language.
         AxisError: There is no such axis.
 
     Example:
         >>> import speedmetal as sm
         >>> sm.all(sm.array([[1, 0], [2, 3]]), axis=1)
         Array([False,  True], dtype=bool_, device='cpu')
+        >>> sm.all(lambda v: v > 1, sm.array([[1, 0], [2, 3]]), axis=1)
+        Array([False,  True], dtype=bool_, device='cpu')
     """
-    return reduce_along(_ALL, _comparable(x), axis, keepdims=keepdims)
+    return _truth(_ALL, x, of, axis, keepdims=keepdims)
 
 
-def any(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
+def any(x: Any, of: Any = None, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """Whether an element along axes is true; False if there are none; as :func:`all`.
 
     Example:
@@ -162,7 +170,14 @@ def any(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa
         >>> sm.any(sm.array([[0, 0], [2, 3]]), axis=1)
         Array([False,  True], dtype=bool_, device='cpu')
     """
-    return reduce_along(_ANY, _comparable(x), axis, keepdims=keepdims)
+    return _truth(_ANY, x, of, axis, keepdims=keepdims)
+
+
+def _truth(operation: Operation, x: Any, of: Any, axis: Axes, *, keepdims: bool) -> Any:
+    if callable(x):
+        return holds_for(operation.name, x, of, axis, keepdims=keepdims)
+    along = axis if of is None else of
+    return reduce_along(operation, _comparable(x), along, keepdims=keepdims)
 
 
 def count_nonzero(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:

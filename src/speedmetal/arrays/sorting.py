@@ -18,6 +18,8 @@ import numpy as np
 
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
+from speedmetal.arrays.gathering import take_along_axis
+from speedmetal.arrays.higher_order import map as map_elementwise
 from speedmetal.arrays.hosting import comparable, is_on_cpu, owned, restored
 from speedmetal.arrays.shapes import axes_of
 from speedmetal.arrays.spreading import parts_of, run_parts
@@ -41,26 +43,38 @@ class TopK(NamedTuple):
     indices: Array
 
 
-def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:  # noqa: ARG001 - the array API's
+def sort(
+    x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True, key: Any = None
+) -> Array:
     """The elements in order along an axis.
 
     Args:
         x: ``(..., n, ...)``, any dtype; complex numbers by their real, then their imaginary parts.
         axis: Which one.
         descending: Whether the greatest comes first.
-        stable: Without meaning: equal elements cannot be told apart, but for the signs of zeros.
+        stable: Whether elements with equal keys keep their order. Without a key it has no meaning:
+            equal elements cannot be told apart, but for the signs of zeros.
+        key: A function, written in the kernel language: elements are ordered by what it gives.
 
     Returns:
         The shape and dtype of ``x``. NaN comes last, and first where ``descending``.
 
     Raises:
         IndexError: There is no such axis.
+        CompileError: ``key`` is not in the kernel language.
+        UserInputError: ``key`` gives more than a number.
 
     Example:
         >>> import speedmetal as sm
         >>> sm.sort(sm.array([2.0, 3.0, 1.0]), descending=True)
         Array([3., 2., 1.], dtype=float32, device='cpu')
+        >>> sm.sort(sm.array([2.0, 3.0, -1.0]), key=lambda v: (v - 2) ** 2)
+        Array([ 2.,  3., -1.], dtype=float32, device='cpu')
     """
+    if key is not None:
+        array = asarray(x)
+        places = argsort(array, axis=axis, descending=descending, stable=stable, key=key)
+        return take_along_axis(array, places, axis)
     rows, place = _rows(x, axis)
     if is_on_cpu(rows) and rows.layout.dtype is not bfloat16:
         result = rows.copy()
@@ -72,7 +86,9 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
     return _back(result[..., ::-1] if descending else result, place)
 
 
-def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
+def argsort(
+    x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True, key: Any = None
+) -> Array:
     """The positions of the elements in order along an axis: ``x[argsort(x)]`` is ``sort(x)``.
 
     Args:
@@ -80,21 +96,35 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
         axis: Which one.
         descending: Whether the greatest comes first.
         stable: Whether equal elements keep their order.
+        key: As for :func:`sort`.
 
     Returns:
         int64, the shape of ``x``. NaN comes last, and first where ``descending``.
 
     Raises:
         IndexError: There is no such axis.
+        CompileError, UserInputError: As for :func:`sort`.
 
     Example:
         >>> import speedmetal as sm
         >>> sm.argsort(sm.array([2.0, 3.0, 1.0]))
         Array([2, 0, 1], dtype=int64, device='cpu')
     """
+    if key is not None:
+        x = _keys_of(key, asarray(x))
     rows, place = _rows(x, axis)
     found = positions_in_order(comparable(rows), descending=descending, stable=stable)
     return _back(owned(found, rows.device), place)
+
+
+def _keys_of(key: Any, x: Array) -> Array:
+    keys = map_elementwise(key, x)
+    if not isinstance(keys, Array):
+        raise UserInputError(
+            "sort by a key that is a tuple: take its items with sm.map, and order by them with"
+            " sm.lexsort, which looks at the last one first"
+        )
+    return keys
 
 
 def partition(x: Any, kth: int | Sequence[int], axis: int = -1) -> Array:

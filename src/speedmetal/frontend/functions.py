@@ -313,14 +313,15 @@ def _inline(
             run.execute(callee.parsed.body)
 
         run_with_label(run, "returned", callee.parsed.node, body)
-        return _result(run, frame, span)
+        return result_of(run, frame, span)
     finally:
         run.frame = caller
         run.calls.pop()
         run.live = True
 
 
-def _result(run: AbstractInterpreter, frame: Frame, span: SourceSpan) -> Value:
+def result_of(run: AbstractInterpreter, frame: Frame, span: SourceSpan) -> Value:
+    """What an inlined body has returned."""
     if frame.result is not None:
         value = frame.result
     else:

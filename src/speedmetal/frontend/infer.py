@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
+
+import numpy as np
 
 from speedmetal import dtypes
 from speedmetal.common.records import record
@@ -16,14 +18,24 @@ from speedmetal.errors import (
     InternalError,
     NestingError,
     SpeedmetalError,
+    UserInputError,
 )
 from speedmetal.frontend import calls, loops, statements
 from speedmetal.frontend.binding import bind_parameter
 from speedmetal.frontend.capture import Dependency, first_line
+from speedmetal.frontend.convert import as_number
 from speedmetal.frontend.emit import freeze
+from speedmetal.frontend.exits import run_with_label
 from speedmetal.frontend.fixpoint import solve
-from speedmetal.frontend.frames import Env, Frame
-from speedmetal.frontend.functions import Callee, python_defaults, reachable, specialise
+from speedmetal.frontend.forms import Tree, make_tree
+from speedmetal.frontend.frames import Env, Frame, Label
+from speedmetal.frontend.functions import (
+    Callee,
+    python_defaults,
+    reachable,
+    result_of,
+    specialise,
+)
 from speedmetal.frontend.identifiers import valid_identifier
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.lift import lift, partial_of
@@ -47,9 +59,11 @@ from speedmetal.frontend.values import (
     ArrayView,
     Complex,
     ExpressionArray,
+    Position,
     Scalar,
     Static,
     Value,
+    describe,
 )
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType
@@ -162,7 +176,7 @@ class _Kernel:
             )
         return dict(zip(names, arguments, strict=True))
 
-    def infer(self) -> InferredKernel:
+    def _solve(self, start: Callable[[AbstractInterpreter], None]) -> AbstractInterpreter:
         session = self._session
         arguments = all_leaves([*self._arguments.values()])
         wide = any(_is_wide(argument) for argument in arguments)
@@ -170,10 +184,39 @@ class _Kernel:
         unit = Unit(session, session.name, is_function=False, default_float=default_float)
         session.call_stack.append((self._function.__code__, session.name, None))
         session.dependencies.add_function(self._function)
-        run = solve(unit, self._start)
+        run = solve(unit, start)
         if run.diagnostics:
             ordered = sorted(run.diagnostics.values(), key=lambda d: (d.span.line, d.span.column))
             raise CompileError(session.name, ordered)
+        return run
+
+    def infer_result(self) -> InferredResult:
+        found: list[Tree] = []
+
+        def start(run: AbstractInterpreter) -> None:
+            self._take_arguments(run)
+            try:
+                found[:] = [self._result(run)]
+            except Fault as fault:
+                run.report(fault)
+
+        self._solve(start)
+        return InferredResult(found[0], self._session.dependencies.all())
+
+    def _result(self, run: AbstractInterpreter) -> Tree:
+        frame = run.frame
+
+        def body(label: Label) -> None:
+            frame.label = label
+            run.execute(self._parsed.body)
+
+        run_with_label(run, "returned", self._parsed.node, body)
+        span = self._parsed.source.span(self._parsed.node)
+        return _dtypes_of(run, result_of(run, frame, span), span)
+
+    def infer(self) -> InferredKernel:
+        session = self._session
+        run = self._solve(self._start)
         body = freeze(run.block)
         kernel = ir.Kernel(
             name=valid_identifier(session.name),
@@ -189,6 +232,10 @@ class _Kernel:
         return InferredKernel(kernel, session.dependencies.all())
 
     def _start(self, run: AbstractInterpreter) -> None:
+        self._take_arguments(run)
+        run.execute(self._parsed.body)
+
+    def _take_arguments(self, run: AbstractInterpreter) -> None:
         self._parameters.clear()
         run.names.taken.add(valid_identifier(self._session.name))
         run.frame = Frame(self._parsed, self._function, 0, Env())
@@ -201,7 +248,6 @@ class _Kernel:
             except Fault as fault:  # an annotation inside wants another type
                 run.report(fault)
                 run.frame.env.own[place.arg] = REPORTED
-        run.execute(self._parsed.body)
 
     def _value(  # noqa: PLR0911 - one for each kind of argument
         self, run: AbstractInterpreter, name: str, argument: Argument, span: SourceSpan
@@ -278,6 +324,89 @@ def _is_wide(leaf: Argument) -> bool:
             dtype = typed if isinstance(typed, DType) else typed.dtype
             return dtype.part is dtypes.float64
     return False
+
+
+# --- Types of results --------------------------------------------------------------------------
+
+
+@record
+class InferredResult:
+    """The dtypes of what a function gives, and every name outside that it depends on."""
+
+    dtypes: Tree
+    dependencies: tuple[Dependency, ...]
+
+
+def infer_result(
+    function: types.FunctionType,
+    arguments: Sequence[Argument],
+    *,
+    user: object,
+    has_float64: bool = True,
+) -> InferredResult:
+    """The dtypes of what a function gives for arguments of these types.
+
+    Args:
+        function: A plain Python function of the library's, which calls the user's.
+        arguments: A type for each of its parameters, the user's function among them.
+        user: The user's function, for messages.
+        has_float64: Whether the target has it.
+
+    Raises:
+        CompileError: The user's function is not valid, takes other arguments, or gives no numbers;
+            nothing is said of the library's function.
+        UserInputError: The same of a function that is none of Python's.
+        InternalError: A bug of ours.
+    """
+
+    def infer() -> InferredResult:
+        name = getattr(user, "__name__", type(user).__name__)
+        session = Session(name, dtypes.int32, 0, has_float64)
+        with _stage(session, function):
+            parsed = parse(function)
+            try:
+                return _Kernel(session, parsed, function, arguments).infer_result()
+            except CompileError as error:
+                raise _told_of(user, parsed.source.text.name, error) from None
+
+    return with_room(infer)
+
+
+def _told_of(user: object, file: str, error: CompileError) -> UserInputError:
+    """The error, without what it says about a file of the library's."""
+    outside = [found for found in error.diagnostics if found.span.text.name != file]
+    if not outside:
+        message = error.diagnostics[0].message
+        if not isinstance(user, types.FunctionType):
+            return UserInputError(f"{error.kernel}: {message}")
+        parsed = parse(user)
+        span = parsed.source.span(parsed.node)
+        return CompileError(error.kernel, [Diagnostic(span, message)])
+    shown = [
+        Diagnostic(
+            found.span,
+            found.message,
+            tuple(note for note in found.related if note[0].text.name != file),
+        )
+        for found in outside
+    ]
+    return CompileError(error.kernel, shown)
+
+
+def _dtypes_of(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Tree:
+    if isinstance(value, Aggregate):
+        items = [_dtypes_of(run, item, span) for item in value.items]
+        return make_tree(value.cls or tuple, items)
+    is_number = isinstance(value, Scalar | Complex | Position) or (
+        isinstance(value, Static) and (value.is_number or isinstance(value.value, np.generic))
+    )
+    if not is_number:
+        raise Fault(
+            span,
+            "expected a number, or a tuple or named tuple of numbers, as the result,"
+            f" found {describe(value)}",
+        )
+    return as_number(run, value, span).dtype
 
 
 def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> ir.Function:

@@ -26,6 +26,7 @@ from speedmetal.frontend.convert import (
     truth,
     unwrap,
 )
+from speedmetal.frontend.flattening import FLATTENING
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.promotion import common_complex_type
@@ -350,6 +351,7 @@ def _refuse_with(advice: str) -> Handler:
 
 FUNCTIONS: dict[Any, Handler] = {
     **REDUCTIONS,
+    **FLATTENING,
     builtins.range: _range,
     builtins.abs: _abs,
     builtins.round: _round,

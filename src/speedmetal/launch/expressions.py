@@ -219,7 +219,7 @@ def _number(operation: str, value: Any, others: Sequence[DType]) -> Expression:
     Raises:
         UserInputError: It is no number, or the type does not hold it.
     """
-    dtype = _number_type(operation, value, others)
+    dtype = number_type(operation, value, others)
     packed = packer(operation, dtype)(value)
     return Expression(structure.leaf(dtype, NUMBER), (Number(packed),), ())
 
@@ -270,7 +270,12 @@ def _pack_float32(value: Any) -> Any:
 _PACK_FLOAT: dict[str, Callable[[Any], Any]] = {"float32": _pack_float32, "float64": float}
 
 
-def _number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
+def number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
+    """The dtype that a Python or NumPy number has beside others.
+
+    Raises:
+        UserInputError: It is no number.
+    """
     if isinstance(value, np.generic):
         return dtypes.from_numpy(value.dtype)
     if not isinstance(value, bool | int | float | complex):
