@@ -77,6 +77,7 @@ _HOMES = {
         *("all", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "std"),
         *("sum", "var"),
     ),
+    "speedmetal.arrays.saving": ("load", "save", "save_safetensors", "savez"),
     "speedmetal.arrays.scans": (
         *("cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum"),
         "logcumsumexp",
@@ -103,7 +104,7 @@ _HOMES = {
     "speedmetal.errors": (
         *("SpeedmetalError", "UserInputError", "UnknownNameError", "CompileError", "LaunchError"),
         *("DeviceError", "CacheError", "KernelError", "SimulationError", "InternalError"),
-        "OutOfMemoryError",
+        *("FileFormatError", "OutOfMemoryError"),
     ),
     "speedmetal.frontend.static": ("static",),
     "speedmetal.launch.kernel": ("Kernel", "kernel"),

@@ -183,6 +183,10 @@ from speedmetal.arrays.reductions import prod as prod
 from speedmetal.arrays.reductions import std as std
 from speedmetal.arrays.reductions import sum as sum
 from speedmetal.arrays.reductions import var as var
+from speedmetal.arrays.saving import load as load
+from speedmetal.arrays.saving import save as save
+from speedmetal.arrays.saving import save_safetensors as save_safetensors
+from speedmetal.arrays.saving import savez as savez
 from speedmetal.arrays.scans import cummax as cummax
 from speedmetal.arrays.scans import cummin as cummin
 from speedmetal.arrays.scans import cumprod as cumprod
@@ -252,6 +256,7 @@ from speedmetal.errors import CacheError as CacheError
 from speedmetal.errors import KernelError as KernelError
 from speedmetal.errors import SimulationError as SimulationError
 from speedmetal.errors import InternalError as InternalError
+from speedmetal.errors import FileFormatError as FileFormatError
 from speedmetal.errors import OutOfMemoryError as OutOfMemoryError
 from speedmetal.frontend.static import static as static
 from speedmetal.launch.kernel import Kernel as Kernel
@@ -274,6 +279,7 @@ __all__ = [
     "CompileError",
     "DType",
     "DeviceError",
+    "FileFormatError",
     "InternalError",
     "Kernel",
     "KernelError",
@@ -473,6 +479,7 @@ __all__ = [
     "lgamma",
     "linalg",
     "linspace",
+    "load",
     "log",
     "log10",
     "log1p",
@@ -574,6 +581,9 @@ __all__ = [
     "rot90",
     "round",
     "rsqrt",
+    "save",
+    "save_safetensors",
+    "savez",
     "scatter",
     "scatter_add",
     "scatter_max",

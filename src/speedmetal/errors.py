@@ -61,6 +61,10 @@ class SuiteFileError(UserInputError):
         super().__init__(f"{path}:{line}: {message}")
 
 
+class FileFormatError(UserInputError):
+    """A file of arrays is of no known format, or damaged; the message says what was found."""
+
+
 class StoreError(SpeedmetalError):
     """A record file cannot be read or written."""
 
