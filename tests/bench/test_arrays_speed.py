@@ -26,6 +26,8 @@ from side_by_side.contender import ARRAY_FRAMEWORKS, contender_of  # noqa: E402
 from side_by_side.results import Result  # noqa: E402
 from side_by_side.rounds import Entry  # noqa: E402
 
+from speedmetal.bench.measure.statistics import Ratio  # noqa: E402
+
 TABLES = {record.name: record for record in ARRAY_FRAMEWORKS}
 BY_NAME = {family.name: family for family in FAMILIES}
 LEAST = 1 << 12
@@ -185,7 +187,7 @@ def test_a_contender_without_a_result_is_said():
 
 
 def test_the_mean_of_one_ratio_is_that_ratio_and_more_of_them_are_better_known():
-    one = array_report.to_peer(measured("fused_2", 1 << 16, speedmetal_=2e-5, numpy_=8e-5))
+    one = Ratio(ratio=2.0, low=1.6, high=2.5, rounds=12, p_value=1.0)
     mean = array_report.mean_ratio([one])
     assert np.isclose(mean.ratio, one.ratio)
     assert np.isclose(np.log(mean.high / mean.low), np.log(one.high / one.low))
