@@ -21,6 +21,7 @@ DRJIT_LIBLLVM_PATH.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -47,6 +48,7 @@ EFFORTS = {
 }
 SWEEP_EFFORT = Effort(rounds=10, seconds=2.0)
 LIMIT_SECONDS = 120.0  # for one answer of a worker: torch.compile is the slowest
+BUSY = 0.5  # of a process for each processor, from which a run says so
 WALK_OPERATIONS = 100_000
 GRAPH_SAMPLES = 16
 # What a process holds of a case's arrays, about, and the one that makes inputs and reference.
@@ -121,6 +123,21 @@ def _circumstances(options: argparse.Namespace, absent: Iterable[str], load: flo
     return page.circumstances(packages, options.threads, load)
 
 
+def busy_notes(load: float | None, processors: int) -> list[str]:
+    """A sentence where other work had the processors: the page must not hide it.
+
+    Args:
+        load: Before the run.
+        processors: Of the machine.
+    """
+    if load is None or load < BUSY * processors:
+        return []
+    return [
+        f"**The machine was busy** (load {load:.1f} on {processors} processors): times are too long,"
+        " and ratios uncertain. Run it again on a quiet machine."
+    ]
+
+
 def fits(family: Family, size: int, processes: int, free_bytes: int) -> bool:
     """Whether a case's arrays fit into memory, in all processes at once."""
     held = HELD_BY_EACH * processes + HELD_BY_DRIVER
@@ -139,7 +156,7 @@ def _cases(options: argparse.Namespace, load: float | None) -> tuple[str, str]:
             scratch = Path(folder)
             with _present(options, memory, scratch) as (workers, absent):
                 cases, too_large = chosen_cases(options.cases, effort, len(workers))
-                notes = [*absent, *too_large]
+                notes = [*busy_notes(load, os.cpu_count() or 1), *absent, *too_large]
                 arrays = scratch / "arrays"
                 arrays.mkdir()
                 runs[memory] = [
@@ -196,6 +213,7 @@ def _sizes(options: argparse.Namespace, load: float | None) -> tuple[str, str]:
         ended += f"; for {size_text(sizes[-1])}, in all processes at once, the memory is too small"
     parts = [
         _circumstances(options, absent, load),
+        *busy_notes(load, os.cpu_count() or 1),
         *absent,
         f"{ended}. Memory policy: {memory}.",
         array_sizes.table(entries),

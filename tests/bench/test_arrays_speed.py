@@ -273,6 +273,12 @@ def test_cases_that_the_memory_does_not_hold_are_left_out(monkeypatch):
     assert ([case.name for case in cases], notes) == (["cumsum_rows@16777216"], [])
 
 
+def test_a_busy_machine_is_said():
+    assert arrays.busy_notes(0.9, 2) == arrays.busy_notes(None, 2) == []
+    (note,) = arrays.busy_notes(7.25, 2)
+    assert note.startswith("**The machine was busy** (load 7.2 on 2 processors): ")
+
+
 def run(*options, packages):
     """The script, in a process that finds these packages before all others."""
     return subprocess.run(
