@@ -132,10 +132,8 @@ def busy_notes(load: float | None, processors: int) -> list[str]:
     """
     if load is None or load < BUSY * processors:
         return []
-    return [
-        f"**The machine was busy** (load {load:.1f} on {processors} processors): times are too long,"
-        " and ratios uncertain. Run it again on a quiet machine."
-    ]
+    told = f"**The machine was busy** (load {load:.1f} on {processors} processors)"
+    return [f"{told}: times are too long, and ratios uncertain. Run it again on a quiet machine."]
 
 
 def fits(family: Family, size: int, processes: int, free_bytes: int) -> bool:
