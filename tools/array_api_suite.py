@@ -9,7 +9,8 @@ The suite and the specification that it reads are cloned once, at the commits th
 
 ``tools/array_api_exceptions.toml`` names the tests that are known to fail. The exit status is 0
 where only those failed, 1 where another one did or an exception names no test, and 2 where the
-suite did not run to its end. Examples are the same in every run, unless ``--random`` is given.
+suite did not run to its end. Examples are the same in every run, unless ``--random`` is given; but
+the suite draws the one example of each unary special case anew.
 
 Each test's outcome is written down as soon as it is known: for that, and to enter the device, this
 file is a plugin of the process that runs the tests, and of each of ``--workers``. A worker that
