@@ -26,6 +26,7 @@ RUNS = {
     "life_in_arrays": ("--size", "40", "--frames", "12"),
     "mandelbrot": ("--width", "90"),
     "matmul": ("--size", "64"),
+    "metal_jl_tour": ("--size", "1001"),
     "n_body": ("--bodies", "200", "--steps", "5"),
     "option_pricing": ("--paths", "3001", "--steps", "12"),
     "random_walks": ("--walkers", "500", "--steps", "50", "--size", "60"),
