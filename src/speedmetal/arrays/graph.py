@@ -8,7 +8,8 @@ computed from, and nothing in between is kept.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,9 @@ def binary(operation: str, left: Any, right: Any) -> Any:
         depth = max(depth, right.depth)
     else:
         return apply(operation, left, right)
-    if len(set(map(id, leaves))) < len(leaves):
-        leaves, pattern = _merge(leaves)
+    names = tuple(map(id, leaves))
+    if len(set(names)) < len(names):
+        leaves, pattern = _merge(leaves, names)
         key = (*key, pattern)
     recipe = _recipes.get(key)
     if recipe is None or not recipe.fits or depth > MOST_CALLS:
@@ -215,8 +217,9 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
                 leaves += source.leaves
                 depth = max(depth, source.depth)
         sources.append(source)
-    if len(leaves) > 1 and len(set(map(id, leaves))) < len(leaves):
-        leaves, pattern = _merge(leaves)
+    names = tuple(map(id, leaves))
+    if len(set(names)) < len(names):
+        leaves, pattern = _merge(leaves, names)
         key.append(pattern)
     recipe = _recipes.get(tuple(key))
     if recipe is None:
@@ -232,11 +235,34 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
     return _node(recipe, tuple(leaves), depth)
 
 
-def _merge(leaves: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-    """The leaves, each once, and for each place the first one with the same leaf."""
-    names = [*map(id, leaves)]
-    pattern = tuple(map(names.index, names))
-    return tuple([leaves[place] for place in dict.fromkeys(pattern)]), pattern
+_Pattern = tuple[int, ...]
+_patterns: dict[tuple[int, ...], tuple[_Pattern, Any]] = {}
+"""By the identities of leaves, of which all that counts is which are equal: the pattern, and what
+takes each leaf once."""
+
+
+def _merge(leaves: Sequence[Any], names: tuple[int, ...]) -> tuple[tuple[Any, ...], _Pattern]:
+    """The leaves, each once, and for each place the first one with the same leaf.
+
+    Args:
+        leaves: Some of which are the same.
+        names: Their identities.
+    """
+    known = _patterns.get(names)
+    if known is None:
+        if len(_patterns) >= _RECIPES_KEPT:
+            _patterns.clear()
+        pattern = tuple(map(names.index, names))
+        places = [*dict.fromkeys(pattern)]
+        known = _patterns[names] = pattern, _taker(places)
+    return known[1](leaves), known[0]
+
+
+def _taker(places: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    if len(places) == 1:
+        return lambda leaves: (leaves[places[0]],)
+    take: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*places)
+    return take
 
 
 def _apply_in_parts(operation: str, operands: Sequence[Any], dtype: DType | None) -> Any:
