@@ -1,4 +1,4 @@
-"""An extension of mkdocstrings' reader: our docstrings as its Markdown wants them."""
+"""An extension of mkdocstrings' reader: public names, with docstrings as its Markdown wants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 import griffe
 
+import speedmetal as sm
+
 _EXAMPLE = re.compile(r"^(\s*)Example:", re.MULTILINE)
+PUBLIC = {*sm.__all__, *sm.fft.__all__, *sm.linalg.__all__, *sm.random.__all__}
+"""Functions of arrays that have another name are for other modules of ours."""
 _ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):(`[^`]+`)")
 
 
@@ -18,3 +22,11 @@ class Docstrings(griffe.Extension):
         if obj.docstring is not None:
             text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
             obj.docstring.value = _ROLE.sub(r"\1", text)
+
+    def on_module(self, *, mod: griffe.Module, **_: Any) -> None:
+        """Leave out functions of arrays' modules that are not public."""
+        if not mod.path.startswith("speedmetal.arrays."):
+            return
+        for name, member in [*mod.members.items()]:
+            if not member.is_alias and member.is_function and name not in PUBLIC:
+                mod.del_member(name)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import speedmetal as sm
+from speedmetal.arrays.elementwise.words import _OWN
+from speedmetal.frontend.elements import OPERATIONS
 from speedmetal.intrinsics import TABLE, constructs
 
 PACKAGE = Path(sm.__file__).parent
@@ -143,3 +145,38 @@ def test_a_type_checker_takes_right_names_and_refuses_wrong_ones(tmp_path):
         assert message in matching[0]
     assert len(lines) == len(WRONG), done.stdout
     assert done.returncode == 1
+
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def missing_in(reference: str) -> list[str]:
+    """Public functions of arrays that a reference does not have.
+
+    A name is there by itself, by the module that defines it, or named in the text, as words of the
+    language and second names are: a module does not show those.
+    """
+    shown = set(re.findall(r"^::: (\S+)$", reference, re.MULTILINE))
+    named = set(re.findall(r"`(?:sm\.)?(\w+)(?:\(\))?`", reference))
+
+    def is_shown(home: str, name: str) -> bool:
+        is_own = getattr(getattr(sm, name), "__name__", None) == name
+        return (home in shown and is_own) or f"{home}.{name}" in shown or name in named
+
+    homes = [(home, name) for home, names in sm._HOMES.items() for name in names]
+    arrays = [(home, name) for home, name in homes if home.startswith("speedmetal.arrays.")]
+    found = [name for home, name in arrays if not is_shown(home, name)]
+    words = {*_OWN, *(TABLE.keys() & OPERATIONS.keys())}
+    return [*found, *sorted(words - named)]
+
+
+def test_the_reference_has_every_function_of_arrays():
+    assert missing_in(REFERENCE.read_text(encoding="utf-8")) == []
+
+
+def test_what_the_reference_lacks_is_found():
+    text = REFERENCE.read_text(encoding="utf-8")
+    for gone in ("::: speedmetal.arrays.sets\n", "`erfinv`", "`power`"):
+        assert gone in text
+        text = text.replace(gone, "")
+    assert missing_in(text) == ["power", *sm._HOMES["speedmetal.arrays.sets"], "erfinv"]
