@@ -117,6 +117,7 @@ _NAMESPACES = {
     "metal": "speedmetal.metal",
     "profile": "speedmetal.profile",
     "random": "speedmetal.arrays.random",
+    "sparse": "speedmetal.arrays.sparse",
 }
 # Names of the array API that are Python's own, so that no module but this one may have them.
 _ALIASES = {"bool": "bool_"}

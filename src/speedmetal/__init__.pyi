@@ -269,6 +269,7 @@ from speedmetal.arrays import fft as fft
 from speedmetal import metal as metal
 from speedmetal import profile as profile
 from speedmetal.arrays import random as random
+from speedmetal.arrays import sparse as sparse
 
 __version__: str
 __array_api_version__: str
@@ -637,6 +638,7 @@ __all__ = [
     "softmax",
     "softplus",
     "sort",
+    "sparse",
     "split",
     "sqrt",
     "square",

@@ -29,6 +29,7 @@ RUNS = {
     "metal_jl_tour": ("--size", "1001"),
     "n_body": ("--bodies", "200", "--steps", "5"),
     "option_pricing": ("--paths", "3001", "--steps", "12"),
+    "page_rank": ("--pages", "301", "--links", "3"),
     "random_walks": ("--walkers", "500", "--steps", "50", "--size", "60"),
     "reduction": ("--size", "100003"),
     "softmax": ("--rows", "7", "--columns", "1000"),
