@@ -34,15 +34,16 @@ RUNS = {
     "reduction": ("--size", "100003"),
     "softmax": ("--rows", "7", "--columns", "1000"),
     "vector_add": ("--size", "1001"),
+    "wave_equation": ("--size", "50", "--frames", "4"),
 }
 """Sizes for each example: small, and such that the last threadgroup is not full."""
 
 FRAMES = {
     "game_of_life": 12,
     "heat_equation": 4,
-    "life_in_arrays": 12,
     "mandelbrot": 1,
     "random_walks": 1,
+    "wave_equation": 4,
 }
 """Examples that write a picture, and its number of frames."""
 
