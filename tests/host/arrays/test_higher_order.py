@@ -183,13 +183,35 @@ def test_lambdas_that_mean_the_same_are_compiled_once(compilations):
     assert len(compilations) == 2
 
 
+def times(number):
+    """A function that closes over a variable of its own, and what sets that."""
+
+    def function(a):
+        return a * number
+
+    def assign(value):
+        nonlocal number
+        number = value
+
+    return function, assign
+
+
 def test_zeros_of_both_signs_and_numbers_of_several_types_are_told_apart():
-    x = sm.array([1.0])
+    x = sm.array([1], dtype=sm.int8)
     for number in (0.0, -0.0):
-        found = sm.map(lambda a: a * number, x)  # noqa: B023 - called in its turn
+        found = sm.map(times(number)[0], x)
         assert math.copysign(1, found.tolist()[0]) == math.copysign(1, number)
-    kinds = [sm.map(lambda a: number, x).dtype for number in (1, True, 1.0)]  # noqa: B023 - as above
-    assert kinds == [np.int32, np.bool_, np.float32]
+    kinds = [sm.map(times(number)[0], x).dtype for number in (True, 1, 1.0, np.int64(1))]
+    assert kinds == [np.int8, np.int8, np.float32, np.int64]
+
+
+def test_a_function_that_changed_stands_for_no_other():
+    x = sm.array([1.0])
+    first, assign = times(11.0)
+    assert sm.map(first, x).tolist() == [11.0]
+    assign(13.0)
+    assert sm.map(times(11.0)[0], x).tolist() == [11.0]
+    assert sm.map(first, x).tolist() == [13.0]
 
 
 def test_a_partials_numbers_are_arguments(compilations):
@@ -390,6 +412,15 @@ def test_accumulate_of_many_parts_along_columns(axis):
     for turned in (host, host.T):
         found = sm.accumulate(operator.add, sm.asarray(turned), axis)
         np.testing.assert_array_equal(found.numpy(), turned.cumsum(axis))
+
+
+def test_accumulate_of_several_dtypes():
+    host = np.arange(1, 7).reshape(2, 3)
+    pair = sm.asarray(host.astype(np.int8)), sm.asarray(host)
+    found = sm.accumulate(lambda a, b: (max(a[0], b[0]), a[1] + b[1]), pair, 1)
+    assert [part.dtype for part in found] == [np.int8, np.int64]
+    np.testing.assert_array_equal(found[0].numpy(), host)
+    np.testing.assert_array_equal(found[1].numpy(), host.cumsum(1))
 
 
 # --- Predicates and keys -------------------------------------------------------------------------
