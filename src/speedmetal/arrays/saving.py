@@ -252,10 +252,9 @@ def _load_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     with archive.open(info) as member:
         try:
             header = npy.read_header(member, info.file_size)
-            content = _read(member, header.nbytes)
+            content = _read(member, header.nbytes)  # the last of which has the checksum compared
         except FileFormatError as error:
             raise FileFormatError(f"has a member {info.filename!r} that {error}") from None
-        member.read(1)  # at its end the checksum is compared
     return _array_of(content, *header)
 
 
