@@ -10,7 +10,8 @@ import griffe
 import speedmetal as sm
 
 _EXAMPLE = re.compile(r"^(\s*)Example:", re.MULTILINE)
-PUBLIC = {*sm.__all__, *sm.fft.__all__, *sm.linalg.__all__, *sm.random.__all__}
+NAMESPACES = (sm, sm.fft, sm.linalg, sm.random, sm.sparse)
+PUBLIC = {name for namespace in NAMESPACES for name in namespace.__all__}
 """Functions of arrays that have another name are for other modules of ours."""
 _ROLE = re.compile(r":(?:mod|func|class|meth|data|exc|attr):(`[^`]+`)")
 

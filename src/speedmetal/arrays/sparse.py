@@ -27,6 +27,8 @@ from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import as_dtype, complex64, complex128, float32, float64, int32
 from speedmetal.errors import UserInputError
 
+__all__ = ["CSRArray", "asarray", "coo_array", "csr_array"]
+
 _DTYPES = (float32, float64, complex64, complex128)
 LONG_ROW = 24
 """Elements of a row, on the average, from which on most lanes of a GPU's simdgroup have work. On
