@@ -25,6 +25,7 @@ from speedmetal.arrays.lazy import Lazy
 from speedmetal.arrays.members import Members
 from speedmetal.arrays.operators import Operators
 from speedmetal.arrays.pending import Step
+from speedmetal.arrays.pickling import reduce_array
 from speedmetal.arrays.printing import shown, summary_of
 from speedmetal.arrays.promotion import is_same_kind
 from speedmetal.arrays.schedule import assign_lazily, before_write, evaluate
@@ -33,7 +34,7 @@ from speedmetal.arrays.shapes import complete_shape, extents_of
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
-from speedmetal.dtypes import as_dtype, find_dtype
+from speedmetal.dtypes import as_dtype
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import CAST
 from speedmetal.launch.waiting import WAITING
@@ -429,16 +430,18 @@ class Array(Operators, Members, Lazy):
         shape = "" if self.size else f"shape={self.shape}, "
         return f"Array({body}, {shape}dtype={self.layout.dtype}, device={self.device.name!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        host = np.ascontiguousarray(self.numpy())
-        return _restore_array, (
-            host.tobytes(),
-            self.layout.dtype.name,
-            self.shape,
-            self.device.name,
-        )
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickle the content, with protocol 5 as a buffer that need not be copied."""
+        return reduce_array(self, protocol)
+
+    def __sizeof__(self) -> int:
+        """The bytes of the object and of its elements, in memory or to be: Dask asks for it."""
+        return object.__sizeof__(self) + self.nbytes
 
     # --- Exchange with other libraries -------------------------------------------------------
+
+    __array_priority__ = 100
+    """Among the arrays that Dask multiplies with NumPy's, ours says how (``tensordot``)."""
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """The module with the array API's functions: ``speedmetal``.
@@ -506,9 +509,3 @@ class Array(Operators, Members, Lazy):
 def upload(host: HostArray, device: Device) -> Array:
     """A new array on ``device`` with a copy of ``host``, in C order."""
     return upload_elements(Array, host, device)
-
-
-def _restore_array(content: bytes, dtype: str, shape: tuple[int, ...], device: str) -> Array:
-    """An array from the bytes, dtype, shape and device that pickling wrote down."""
-    host = np.frombuffer(content, find_dtype(dtype).numpy).reshape(shape)
-    return upload(host, find_device(device))
