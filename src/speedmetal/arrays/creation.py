@@ -399,9 +399,19 @@ def _not_numbers(x: Any) -> str:
 
 
 def _is_foreign(x: Any) -> bool:
-    return any(hasattr(x, name) for name in ("__dlpack__", "__array_interface__", "__array__")) or (
-        isinstance(x, (bytearray, memoryview))
-    )
+    """Whether it is an array or a buffer of another library, whose memory may be shared."""
+    names = ("__dlpack__", "__array_interface__", "__array__")
+    return any(hasattr(x, name) for name in names) or _has_buffer(x)
+
+
+def _has_buffer(x: Any) -> bool:
+    if isinstance(x, (bytes, list, tuple, str)):  # of them `bytes` is text, as in NumPy
+        return False
+    try:
+        memoryview(x)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_python(x: Any) -> bool:

@@ -55,7 +55,8 @@ class Strided(DeviceArray):
     def wrap(cls, host: HostArray, device: Device) -> Self | None:
         """The elements of a NumPy array, which is kept alive; None where kernels cannot use them.
 
-        It is read-only where that is.
+        It is read-only where that is, and where elements lie on each other (a stride is 0): what
+        many threads write there has no order.
         """
         if not is_supported(host.dtype) or elements_fault(host):
             return None
@@ -65,7 +66,11 @@ class Strided(DeviceArray):
         assert buffer.host is not None
         offset = address_of(host) - address_of(buffer.host)
         elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
-        return cls(buffer, elements, launch_layout_of(elements, device, not host.flags.writeable))
+        is_repeated = any(
+            n > 1 and not step for n, step in zip(host.shape, host.strides, strict=True)
+        )
+        is_readonly = is_repeated or not host.flags.writeable
+        return cls(buffer, elements, launch_layout_of(elements, device, is_readonly))
 
     def with_elements(self, elements: Layout, *, is_readonly: bool = False) -> Self:
         """Other elements of the same buffer; read-only where these are, or if it is asked for."""
