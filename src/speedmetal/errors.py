@@ -54,6 +54,13 @@ class UnknownNameError(UserInputError):
         super().__init__(f"unknown {kind} {given!r}{guess} Valid {kind}s: {', '.join(names)}")
 
 
+class NoElementsError(UserInputError, ValueError):
+    """What is asked of some elements, such as their greatest, was asked of none.
+
+    It is NumPy's exception and has NumPy's words, which Dask waits for.
+    """
+
+
 class SuiteFileError(UserInputError):
     """A suite file is wrong at a line; the message is ``FILE:LINE: what was expected``."""
 

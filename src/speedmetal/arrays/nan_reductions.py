@@ -105,6 +105,7 @@ def nanvar(
     correction: float = 0.0,
     keepdims: bool = False,
     dtype: Any = None,
+    ddof: float | None = None,
 ) -> Any:
     """The variance of the elements that are not NaN, NaN where all are; as :func:`speedmetal.var`.
 
@@ -114,6 +115,7 @@ def nanvar(
         1.0
     """
     check_array("nanvar", x)
+    correction = reductions.lost_degrees(correction, ddof)
     if not _has_nan(x):
         return reductions.var(x, axis=axis, correction=correction, keepdims=keepdims, dtype=dtype)
     wide = _wide(x)
@@ -134,6 +136,7 @@ def nanstd(
     correction: float = 0.0,
     keepdims: bool = False,
     dtype: Any = None,
+    ddof: float | None = None,
 ) -> Any:
     """The root of :func:`nanvar`.
 
@@ -142,7 +145,7 @@ def nanstd(
         >>> float(sm.nanstd(sm.array([1.0, float("nan"), 3.0])))
         1.0
     """
-    found = nanvar(x, axis=axis, correction=correction, keepdims=keepdims, dtype=dtype)
+    found = nanvar(x, axis=axis, correction=correction, keepdims=keepdims, dtype=dtype, ddof=ddof)
     return apply("sqrt", found)
 
 

@@ -69,7 +69,13 @@ def array_ufunc(array: Array, ufunc: Any, method: str, *inputs: Any, **options: 
         method: ``"__call__"``, or a method of it such as ``"reduce"``.
         inputs: Its operands.
         options: Its options; ``out`` may name arrays to write to.
+
+    Returns:
+        The result; NotImplemented where another library's class, which contains arrays as Dask's
+        and xarray's do, is to say.
     """
+    if any(map(_is_asked_itself, inputs)):
+        return NotImplemented
     out = options.pop("out", None)
     result = _call_ufunc(array, ufunc, method, inputs, options)
     if out is None:
@@ -79,6 +85,13 @@ def array_ufunc(array: Array, ufunc: Any, method: str, *inputs: Any, **options: 
         if target is not None:
             target[...] = value
     return out if len(out) > 1 else out[0]
+
+
+def _is_asked_itself(value: Any) -> bool:
+    """Whether it is neither ours nor NumPy's, and answers NumPy's functions too."""
+    return not isinstance(value, (Array, np.ndarray, np.generic)) and callable(
+        getattr(value, "__array_ufunc__", None)
+    )
 
 
 def _call_ufunc(
@@ -153,6 +166,8 @@ def _as_numpy(value: Any) -> Any:
 
 
 def _as_ours(value: Any, like: Array) -> Any:
+    if isinstance(value, np.generic):  # NumPy's number where another library has 0 axes
+        value = np.asarray(value)
     if isinstance(value, np.ndarray) and is_supported(value.dtype):
         shared = Array.wrap(value, like.device) if value.flags.writeable else None
         return upload(value, like.device) if shared is None else shared

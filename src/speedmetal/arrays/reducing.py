@@ -21,7 +21,7 @@ from speedmetal.arrays.shapes import axes_of
 from speedmetal.backends.target import Target
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype
-from speedmetal.errors import UserInputError
+from speedmetal.errors import NoElementsError, UserInputError
 from speedmetal.frontend.signature import with_article
 from speedmetal.frontend.structure import CAST
 
@@ -133,11 +133,11 @@ def check_array(name: str, x: Any) -> None:
         )
 
 
-def _no_elements(name: str, shape: tuple[int, ...], axis: Axes) -> UserInputError:
+def _no_elements(name: str, shape: tuple[int, ...], axis: Axes) -> NoElementsError:
     where = "its axes" if axis is None else f"axis {axis}"
-    return UserInputError(
+    return NoElementsError(
         f"{name} of no elements: shape {shape} has none along {where}, and nothing has no {name};"
-        " check x.size first"
+        " check x.size first (zero-size array to reduction operation)"
     )
 
 

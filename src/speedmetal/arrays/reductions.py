@@ -27,6 +27,7 @@ from speedmetal.arrays.reducing import (
     reduce_along,
 )
 from speedmetal.dtypes import as_dtype
+from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import CAST
 
 _SUM = Operation("sum", "SUM", "as_it_is", of_sum, 0)
@@ -205,6 +206,7 @@ def var(
     correction: float = 0.0,
     keepdims: bool = False,
     dtype: Any = None,
+    ddof: float | None = None,
 ) -> Any:
     """The mean square of the distances from the mean, along axes.
 
@@ -220,9 +222,10 @@ def var(
             ``x`` is a sample.
         keepdims: Whether the axes stay, with extent 1.
         dtype: In which it is computed; None: that of ``x``, or float32.
+        ddof: NumPy's older name for ``correction``, which xarray uses.
 
     Raises:
-        UserInputError: ``x`` is no array.
+        UserInputError: ``x`` is no array, or ``correction`` and ``ddof`` differ.
         AxisError: There is no such axis.
 
     Example:
@@ -230,6 +233,7 @@ def var(
         >>> float(sm.var(sm.array([1.0, 2.0, 3.0, 4.0])))
         1.25
     """
+    correction = lost_degrees(correction, ddof)
     return _spread(_VAR, x, axis, dtype, keepdims=keepdims, correction=correction)
 
 
@@ -241,6 +245,7 @@ def std(
     correction: float = 0.0,
     keepdims: bool = False,
     dtype: Any = None,
+    ddof: float | None = None,
 ) -> Any:
     """The root of the variance; args and errors are those of :func:`var`.
 
@@ -249,7 +254,24 @@ def std(
         >>> float(sm.std(sm.array([1.0, 1.0, 3.0, 3.0])))
         1.0
     """
+    correction = lost_degrees(correction, ddof)
     return _spread(_STD, x, axis, dtype, keepdims=keepdims, correction=correction)
+
+
+def lost_degrees(correction: float, ddof: float | None) -> float:
+    """The correction of a variance by either of its names.
+
+    Raises:
+        UserInputError: Both are given, and differ.
+    """
+    if ddof is None:
+        return correction
+    if correction not in (0, ddof):
+        raise UserInputError(
+            f"ddof is another name for correction, but ddof={ddof} and correction={correction}"
+            " were given; leave out ddof"
+        )
+    return ddof
 
 
 def _spread(
