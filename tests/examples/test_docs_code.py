@@ -36,7 +36,7 @@ from speedmetal.backends.cpu.jit import vector_unit
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     *("../README", "first-kernel", "coming-from", "debugging", "how-it-works", "language"),
-    *("metal", "metal-simulator", "evaluation", "arrays", "coming-from-arrays"),
+    *("metal", "metal-simulator", "evaluation", "arrays", "coming-from-arrays", "dask"),
 )
 COMPARISON = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
@@ -130,6 +130,8 @@ def check_block(block: Block, namespace: dict[str, object]) -> None:
 def test_page(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every block of the page runs, and prints what the page says."""
     monkeypatch.chdir(tmp_path)
+    if name == "dask":
+        pytest.importorskip("dask.array", reason="Dask is not installed")
     page = (DOCS / f"{name}.md").read_text()
     found = blocks(page)
     assert found
