@@ -1,7 +1,8 @@
-"""Frameworks with a fault each, planted to see whether a run notices; and the run that looks.
+"""Frameworks with a fault each, planted to see whether a run notices (`small_run.py` looks).
 
 Each is NumPy but for its fault, and takes part through the same door as any other package's
-framework: under the name ``"planted:NAME"``.
+framework: under the name ``"planted:NAME"``. Every worker of a run imports this file, so that it
+imports nothing of the run itself.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +27,7 @@ from speedmetal.bench.frameworks.base import Cell, Framework, Function, Settings
 from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
 from speedmetal.bench.frameworks.numpy.cells import CELLS
 from speedmetal.bench.measure import clock
-from speedmetal.bench.operations import OPERATIONS
-from speedmetal.bench.record import CaseRecord, CaseSpec, Contender
-from speedmetal.bench.runner import device_ceilings
-from speedmetal.bench.runner import run as run_module
-from speedmetal.bench.runner.protocol import MeasureCeilings
-from speedmetal.bench.runner.rounds import Precision
-from speedmetal.bench.runner.run import RunOptions, run
 from speedmetal.bench.runner.worker import MEMORY_LIMIT_VARIABLE
-from speedmetal.bench.store import Records
-from speedmetal.bench.suites import SuiteEntry, make_case
 
 Array = NDArray[Any]
 FOREVER_SECONDS = 3600.0
@@ -52,9 +42,9 @@ class Honest(NumPyAdapter):
 
 
 class SlowOnLarge(NumPyAdapter):
-    """Honest, and slow where there is much to do: two seconds a call."""
+    """Honest, and slow where there is much to do: a second a call."""
 
-    LARGE, SECONDS = 1 << 14, 2.0
+    LARGE, SECONDS = 1 << 14, 1.0
 
     @staticmethod
     def _relu(x: Array) -> Array:
@@ -973,89 +963,3 @@ NOT_INSTALLED = Framework(
     default_modes=("eager",),
     install="pip install speedmetal-is-without-this-package",
 )
-
-
-# -- A small run -------------------------------------------------------------------------------
-
-
-class Silent:
-    """An observer that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.counts: list[tuple[int, int]] = []
-        self.finished: list[CaseRecord] = []
-
-    def start_run(self, cases: int, done: int) -> None:
-        self.counts.append((cases, done))
-
-    def phase(self, case: str, text: str) -> None:
-        pass
-
-    def finish_case(self, records: Sequence[CaseRecord]) -> None:
-        self.finished += records
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-def case_of(
-    operation: str, dtype: str = "float32", direction: str = "forward", **parameters: Any
-) -> CaseSpec:
-    """A case of a run."""
-    return make_case(SuiteEntry(OPERATIONS[operation], parameters), dtype, direction, "ieee")
-
-
-def contender_of(name: str) -> Contender:
-    """A planted framework as a contender, or a real one by its own name."""
-    framework = f"planted:{name}" if name.isupper() else name
-    return Contender(framework=framework, device="cpu", mode="eager")
-
-
-@contextmanager
-def small_ceilings(dtypes: Collection[str] = ()) -> Iterator[None]:
-    """Ceilings of a few milliseconds: of bandwidth up to 16 MiB, of products for ``dtypes``."""
-
-    def request(sizes: list[int], _: list[str], seconds: float) -> MeasureCeilings:
-        return MeasureCeilings(sizes, list(dtypes), seconds)
-
-    with (
-        mock.patch.multiple(device_ceilings, CEILING_SECONDS=0.003, MeasureCeilings=request),
-        mock.patch.object(run_module, "working_sets", return_value=[1 << 16, 1 << 20, 1 << 24]),
-    ):
-        yield
-
-
-def worker_path(*folders: Path) -> dict[str, str]:
-    """Variables under which worker processes find this module, and those of ``folders``."""
-    paths = [*map(str, folders), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-
-
-def measure(
-    out: Path,
-    cases: Sequence[CaseSpec],
-    names: Sequence[str],
-    observer: Silent | None = None,
-    **options: Any,
-) -> Records:
-    """A real run of the cases on planted frameworks, with few rounds in one session."""
-    values: dict[str, Any] = {
-        "suite": "planted",
-        "cases": cases,
-        "contenders": [contender_of(name) for name in names],
-        "settings": Settings(threads=1),
-        "out": out,
-        "case_timeout_seconds": 60.0,
-        "sessions": 1,
-        "precision": Precision(least_rounds=5, most_rounds=8, half_width=0.5),
-    }
-    with small_ceilings(), mock.patch.dict(os.environ, worker_path()):
-        return run(RunOptions(**(values | options)), observer or Silent())
-
-
-def last_records(records: Records) -> dict[tuple[str, str], CaseRecord]:
-    """By case label and planted name; a later record supersedes an earlier one."""
-    return {
-        (r.case.label, r.contender.framework.removeprefix("planted:")): r for r in records.cases
-    }

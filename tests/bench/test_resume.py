@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from planted import DEADLY_SHAPE, Silent, case_of, contender_of, measure, worker_path
+from planted import DEADLY_SHAPE
+from small_run import Silent, case_of, contender_of, measure, worker_path
 
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.record import CaseRecord, Record, RunRecord, Status
@@ -37,6 +38,14 @@ def count(records: Records) -> Counter[tuple[str, int, str]]:
     )
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a finished run of one case."""
+    out = tmp_path_factory.mktemp("finished") / "records.jsonl"
+    measure(out, [RELU], ["HONEST"], sessions=1, precision=PRECISE)
+    return out.read_bytes()
+
+
 # -- What is done again ------------------------------------------------------------------------
 
 
@@ -53,17 +62,16 @@ def test_a_crash_is_tried_once_more_and_no_more(tmp_path: Path) -> None:
     assert crashes == [1, 2, 2]
 
 
-@pytest.mark.parametrize(("seconds", "tries"), [(0.5, 1), (0.7, 2)])
-def test_a_timeout_is_tried_again_with_more_time(
-    tmp_path: Path, seconds: float, tries: int
-) -> None:
-    """Proves that what did not fit into --case-timeout is measured again where that is longer."""
+def test_a_timeout_is_tried_again_with_more_time(tmp_path: Path) -> None:
+    """Proves that what did not fit into --case-timeout is measured again where that is longer, and
+    not where it is the same."""
     out = tmp_path / "records.jsonl"
     measure(out, [DEADLY], ["HANGS"], sessions=1, case_timeout_seconds=0.5)
-    records = measure(
-        out, [DEADLY], ["HANGS"], sessions=1, case_timeout_seconds=seconds, resume=True
-    )
-    assert count(records) == {("HANGS", 1, "timeout"): tries}
+    for seconds, tries in ((0.5, 1), (0.7, 2)):
+        records = measure(
+            out, [DEADLY], ["HANGS"], sessions=1, case_timeout_seconds=seconds, resume=True
+        )
+        assert count(records) == {("HANGS", 1, "timeout"): tries}
 
 
 def test_ratios_that_are_not_known_well_get_another_session(tmp_path: Path) -> None:
@@ -86,10 +94,10 @@ def test_ratios_that_are_not_known_well_get_another_session(tmp_path: Path) -> N
         )
 
 
-def test_more_sessions_are_added(tmp_path: Path) -> None:
+def test_more_sessions_are_added(finished: bytes, tmp_path: Path) -> None:
     """Proves that a run is continued with as many sessions as are asked for."""
     out = tmp_path / "records.jsonl"
-    measure(out, [RELU], ["HONEST"], sessions=1, precision=PRECISE)
+    out.write_bytes(finished)
     records = measure(out, [RELU], ["HONEST"], sessions=2, precision=PRECISE, resume=True)
     assert [r.session for r in records.cases] == [1, 2]
 
@@ -98,7 +106,7 @@ def test_more_sessions_are_added(tmp_path: Path) -> None:
 
 DRIVER = """
 from pathlib import Path
-from planted import Silent, case_of, measure
+from small_run import Silent, case_of, measure
 from speedmetal.bench.runner.rounds import Precision
 
 class Telling(Silent):
@@ -161,14 +169,6 @@ def test_a_case_of_few_samples_is_not_kept(tmp_path: Path) -> None:
 
 
 # -- What is another run -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file of a finished run of one case."""
-    out = tmp_path_factory.mktemp("finished") / "records.jsonl"
-    measure(out, [RELU], ["HONEST"], sessions=1, precision=PRECISE)
-    return out.read_bytes()
 
 
 @pytest.mark.parametrize(

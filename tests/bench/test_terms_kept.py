@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from planted import case_of, last_records, measure
+from small_run import case_of, last_records, measure
 
 from speedmetal.bench.record import CaseRecord, Status
 from speedmetal.bench.runner.rounds import Precision
@@ -31,23 +31,23 @@ def records_of(folder: Path, *names: str, **options: object) -> dict[str, CaseRe
 
 
 @pytest.fixture(scope="module")
-def clocks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseRecord]:
-    return records_of(tmp_path_factory.mktemp("clocks"), "PATCHED_TIME", *CLOCKS)
+def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseRecord]:
+    return records_of(tmp_path_factory.mktemp("clocks"), "PATCHED_TIME", "MANY_THREADS", *CLOCKS)
 
 
 @pytest.mark.parametrize("name", CLOCKS)
-def test_a_wrong_clock_gives_no_time(name: str, clocks: dict[str, CaseRecord]) -> None:
+def test_a_wrong_clock_gives_no_time(name: str, together: dict[str, CaseRecord]) -> None:
     """Proves that a contender that replaces the benchmark's clock is implausible, and why."""
-    record = clocks[name]
+    record = together[name]
     assert (record.status, record.timing) == (Status.IMPLAUSIBLE, None)
     assert record.reason.startswith(CLOCKS[name])
 
 
-def test_another_clock_in_the_module_time_changes_nothing(clocks: dict[str, CaseRecord]) -> None:
+def test_another_clock_in_the_module_time_changes_nothing(together: dict[str, CaseRecord]) -> None:
     """Proves that samples are timed by functions that were bound before any framework came: half
     the speed of `time` is no half of a time."""
-    patched, honest = clocks["PATCHED_TIME"].timing, clocks["HONEST"].timing
-    assert clocks["PATCHED_TIME"].status is Status.OK, clocks["PATCHED_TIME"].reason
+    patched, honest = together["PATCHED_TIME"].timing, together["HONEST"].timing
+    assert together["PATCHED_TIME"].status is Status.OK, together["PATCHED_TIME"].reason
     assert patched is not None
     assert honest is not None
     assert len(patched.samples_nanoseconds) == len(honest.samples_nanoseconds)
@@ -79,9 +79,8 @@ def test_who_computes_between_its_turns_is_unfair(tmp_path: Path) -> None:
     assert record.reason.startswith("it computed between its turns, on ")
 
 
-def test_more_threads_than_allowed_are_noted(tmp_path: Path) -> None:
+def test_more_threads_than_allowed_are_noted(together: dict[str, CaseRecord]) -> None:
     """Proves that four computing threads are told where one is allowed."""
-    records = records_of(tmp_path, "MANY_THREADS")
-    notes = records["MANY_THREADS"].notes
+    notes = together["MANY_THREADS"].notes
     assert any("of its threads compute, where 1 are allowed" in note for note in notes), notes
-    assert not any("threads compute" in note for note in records["HONEST"].notes)
+    assert not any("threads compute" in note for note in together["HONEST"].notes)

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from small_ceilings import small_ceilings
 from speedmetal import cli
 from speedmetal.bench.commands import bench, progress
 from speedmetal.bench.frameworks import FRAMEWORKS
@@ -49,11 +50,10 @@ class Outcome:
 @pytest.fixture
 def speedmetal(monkeypatch, capfdbinary):
     """Runs the console script's own entry point in this process, with ceilings in milliseconds."""
-    monkeypatch.setattr(device_ceilings, "CEILING_SECONDS", 0.003)
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["speedmetal", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
+        with small_ceilings(), pytest.raises(SystemExit) as stopped:
             cli.main()
         captured = capfdbinary.readouterr()
         code = stopped.value.code
@@ -329,13 +329,30 @@ def test_json_prints_the_records(speedmetal, tiny_run: Path) -> None:
     assert outcome.out == tiny_run.read_text()
 
 
-def test_a_run_ends_with_its_summary(speedmetal, tmp_path, monkeypatch) -> None:
-    """Proves that the last that is printed is one screen, not the tables of all cases."""
+def test_a_run_names_its_steps_and_ends_with_its_summary(speedmetal, tmp_path, monkeypatch) -> None:
+    """Proves that progress knows what is going on from the search for frameworks on, and that the
+    last that is printed is one screen, not the tables of all cases."""
+    steps: list[str] = []
+
+    class Noting(progress.PlainProgress):
+        def phase(self, case: str, text: str) -> None:
+            steps.append(f"{case}: {text}" if case else text)
+            super().phase(case, text)
+
+    monkeypatch.setattr(bench, "PlainProgress", Noting)
     monkeypatch.chdir(tmp_path)
     Path("tiny.toml").write_text(SUITE)
     outcome = speedmetal(
         *("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
     )
+    assert steps[:6] == [
+        "looking for numpy",
+        "starting workers",
+        "measuring this machine's ceilings (kept for a day): numpy:cpu:eager",
+        "measuring this machine's ceilings (kept for a day): plain copies and reads",
+        "ReLU 64 x 64: making inputs and reference",
+        "ReLU 64 x 64: proving numpy:cpu:eager",
+    ]
     (file,) = Path("runs").glob("tiny-*.jsonl")
     lines = outcome.out.splitlines()
     assert lines[0].startswith("latency, warm caches, memory as shipped, 3 sessions")
@@ -360,28 +377,6 @@ def test_what_sharpens_a_run_takes_more_sessions(speedmetal, tiny_run: Path) -> 
     ]
     assert speedmetal(*line.removeprefix("to sharpen: speedmetal ").split()).status == 0
     assert {record.session for record in read_records(tiny_run).cases} == {1, 2, 3, 4, 5, 6}
-
-
-def test_every_step_before_the_first_case_is_named(speedmetal, tmp_path, monkeypatch) -> None:
-    """Proves that progress knows what is going on from the search for frameworks on."""
-    steps: list[str] = []
-
-    class Noting(progress.PlainProgress):
-        def phase(self, case: str, text: str) -> None:
-            steps.append(f"{case}: {text}" if case else text)
-
-    monkeypatch.setattr(bench, "PlainProgress", Noting)
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.toml").write_text(SUITE)
-    speedmetal("bench", "--suite", "tiny.toml", "--frameworks", "numpy", "--budget", "60s")
-    assert steps[:6] == [
-        "looking for numpy",
-        "starting workers",
-        "measuring this machine's ceilings (kept for a day): numpy:cpu:eager",
-        "measuring this machine's ceilings (kept for a day): plain copies and reads",
-        "ReLU 64 x 64: making inputs and reference",
-        "ReLU 64 x 64: proving numpy:cpu:eager",
-    ]
 
 
 class Listening:

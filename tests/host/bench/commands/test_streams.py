@@ -25,8 +25,21 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("a.jsonl")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize("environment", [{}, {"TERM": "dumb", "COLUMNS": "60"}], ids=["", "dumb"])
+DUMB = {"TERM": "dumb", "COLUMNS": "60"}
+STREAMS = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-")
+
+
+@pytest.mark.parametrize(
+    ("closed", "environment"),
+    [
+        *(pytest.param(closed, {}, id=closed) for closed in STREAMS),
+        pytest.param(STREAMS[-1], DUMB, id=f"{STREAMS[-1]} dumb"),
+        *(
+            pytest.param(closed, DUMB, id=f"{closed} dumb", marks=pytest.mark.tier("nightly"))
+            for closed in STREAMS[:-1]
+        ),
+    ],
+)
 def test_closed_streams_are_no_fault(records: Path, closed: str, environment) -> None:
     """Proves that a command works where nobody listens, and that nothing it says gets into a file
     that was given the closed stream's number."""
