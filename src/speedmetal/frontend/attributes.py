@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import ALL, DType
 from speedmetal.frontend import complex_numbers
 from speedmetal.frontend.capture import look_up_attribute
 from speedmetal.frontend.convert import unwrap
@@ -32,7 +32,7 @@ from speedmetal.frontend.values import (
     describe,
 )
 from speedmetal.frontend.wrapped import plain_function
-from speedmetal.intrinsics import TABLE
+from speedmetal.intrinsics import TABLE, constructs
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.source import SourceSpan
@@ -104,6 +104,9 @@ _VISIBLE = "; allowed are those of modules, classes, named tuples and frozen dat
 
 
 def _names_of(owner: Any) -> list[str]:
+    """What may be meant; of speedmetal itself the words of the language alone."""
+    if getattr(owner, "__name__", None) == "speedmetal":
+        return [*TABLE, *constructs.TABLE, *(dtype.name for dtype in ALL)]
     return [name for name in dir(owner) if not name.startswith("_")]
 
 
