@@ -31,7 +31,7 @@ OFTEN_IN_SLOW_MODES = {
     *("sum", "argmax", "conv2d", "gather", "scatter_sum", "layer_norm_affine", "sigmoid", "chain5"),
     *("matmul", "attention", "softmax", "sort", "cumsum", "max_pool2d", "lstm_cell", "rfft"),
 }
-BACKWARD_MODES = (("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
+BACKWARD_MODES = (("torch", "eager"), ("mlx", "eager"))
 # Each takes seconds.
 TORCH_COMPILED = (
     "chain5",
@@ -208,6 +208,16 @@ def test_backward(
 ) -> None:
     """Gradients of all differentiable inputs have the reference's slopes."""
     prove(datasets, case_of(name, parameters, direction="backward"), framework, mode)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), _small(backward=True, first_only=True, often=OFTEN_IN_SLOW_MODES)
+)
+def test_backward_compiled_by_jax(
+    datasets: Datasets, name: str, parameters: dict[str, Any]
+) -> None:
+    """The same of JAX, which compiles each gradient; by default of each kind of operation one."""
+    prove(datasets, case_of(name, parameters, direction="backward"), "jax", "compiled")
 
 
 @pytest.mark.parametrize("framework", ["numpy", "torch"])
