@@ -66,7 +66,7 @@ class Strided(DeviceArray):
         assert buffer.host is not None
         offset = address_of(host) - address_of(buffer.host)
         elements = Layout(from_numpy(host.dtype), host.shape, host.strides, offset)
-        is_repeated = any(
+        is_repeated = host.size > 0 and any(
             n > 1 and not step for n, step in zip(host.shape, host.strides, strict=True)
         )
         is_readonly = is_repeated or not host.flags.writeable

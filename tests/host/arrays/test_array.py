@@ -212,3 +212,10 @@ def test_numpy_protocol(dtype):
     assert host.__array_interface__["data"][0] == a.address
     assert np.array(a).__array_interface__["data"][0] != a.address
     assert np.asarray(a, "c16").dtype == np.complex128
+
+
+def test_empty_memory_repeats_nothing():
+    """Proves that NumPy's strides of 0 where there are no elements make no array read-only."""
+    x = sm.asarray(np.zeros((0, 2)))
+    x[...] = 1
+    assert not x.is_readonly

@@ -59,7 +59,12 @@ def test_logarithms_of_sums_are_numpys(data, host):
     whole, along = flat(host.astype(float) * 9, axis)
     found = sm.logcumsumexp(sm.asarray(host) * 9, axis)
     expected = np.logaddexp.accumulate(whole, axis=along)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=2e-6, atol=2e-6)
+    # Every step rounds to float32: over many elements NumPy's own error is the measure.
+    theirs = np.logaddexp.accumulate(whole.astype(np.float32), axis=along)
+    allowed = np.maximum(
+        2e-6 * (1 + np.abs(expected)), np.max(np.abs(theirs - expected), initial=0)
+    )
+    assert np.all(np.abs(found.numpy() - expected) <= allowed)
 
 
 @given(st.data(), views(st.sampled_from(DTYPES)), st.booleans())
