@@ -367,14 +367,15 @@ def test_what_takes_long_takes_no_session_from_others(tmp_path: Path) -> None:
     """Proves that a session ends with its part of the budget: the dearest case comes after the
     later sessions of the cheap one, and no case of a session is lost."""
     cheap = case_of("relu", shape=[8, 8])
-    dear, dearest = (case_of("relu", shape=[256, n]) for n in (256, 512))
+    # The first of them leaves some of the part; the second takes it.
+    dear, dearer, dearest = (case_of("relu", shape=[256, n]) for n in (256, 384, 512))
     records = measure(
         tmp_path / "parts.jsonl",
-        [cheap, dear, dearest],
+        [cheap, dear, dearer, dearest],
         ["SLOW_ON_LARGE"],
         sessions=3,
         budget_seconds=20.0,
     )
     order = [(r.session, r.case.key) for r in records.cases]
-    assert len(set(order)) == 9
+    assert len(set(order)) == 12
     assert order.index((2, cheap.key)) < order.index((1, dearest.key))
