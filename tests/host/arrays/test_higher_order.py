@@ -30,7 +30,7 @@ LENGTHS = [0, 1, 2, 3, 10, WHOLE, WHOLE + 1, 10**4, 2**14, 2**14 + 1, PART * WHO
 
 @pytest.fixture
 def compilations(monkeypatch):
-    """The kernels that are compiled from now on, by name: what other tests compiled is forgotten."""
+    """The kernels that are compiled from now on, whatever other tests have compiled, by name."""
     for kernel in vars(kernels).values():
         if isinstance(kernel, sm.Kernel):
             kernel._launcher.compiled.clear()
