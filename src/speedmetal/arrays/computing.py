@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.pending import LazyArray
 from speedmetal.arrays.placement import grid_of, in_order_of_memory
@@ -23,18 +24,17 @@ from speedmetal.launch.readers import read_leaves
 MOST_NODES = 128
 """Operations of one kernel. Beyond, compiling takes longer than what is saved."""
 MOST_ARRAYS = 24
-"""Arrays that one kernel reads and writes: Metal binds 31 buffers."""
+"""Arrays that one kernel reads: Metal binds 31 buffers."""
 MOST_LEAVES = 96
 
-_PLANS_KEPT = 4096
 _math_mode = stated_math_mode
 
 
-def fits(computed: Structure, leaves: Sequence[Any], results: int = 1) -> bool:
+def fits(computed: Structure, leaves: Sequence[Any]) -> bool:
     """Whether one kernel computes it well."""
     arrays = sum(type(leaf) is not Number for leaf in leaves)
     return (
-        arrays + results <= MOST_ARRAYS + 1
+        arrays <= MOST_ARRAYS
         and len(leaves) <= MOST_LEAVES
         and len(structure.ordered_nodes(computed)) <= MOST_NODES
     )
@@ -56,7 +56,7 @@ class _Plan:
     moves: tuple[tuple[int, int], ...]
 
 
-_plans: dict[tuple[Any, ...], _Plan] = {}
+_plans: Kept[_Plan] = Kept(4096)
 
 
 # In one piece: small arrays are computed often, and each call costs a twentieth of all.
@@ -76,20 +76,13 @@ def compute(array: LazyArray) -> None:
         key.append(shared_memory(array))
     plan = _plans.get(tuple(key))
     if plan is None:
-        plan = _remember(tuple(key), _plan_for(array))
+        plan = _plans.keep(tuple(key), _plan_for(array))
     buffer = array.layout.device.allocate(plan.size_bytes)
     values[1] = buffer.address
     for place, distance in plan.moves:
         values[place] += distance
     plan.run(values)
     array.occupy(buffer)
-
-
-def _remember(key: tuple[Any, ...], plan: _Plan) -> _Plan:
-    if len(_plans) >= _PLANS_KEPT:
-        _plans.clear()
-    _plans[key] = plan
-    return plan
 
 
 def _plan_for(array: LazyArray) -> _Plan:

@@ -8,6 +8,7 @@ from typing import Any
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.passes import groups_of_rows
+from speedmetal.arrays.planned import planned
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.sorted_axes import (
     NOW,
@@ -23,16 +24,12 @@ from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DEFAULT_INDEX, DEFAULT_INT
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_argument
 
 PART = 16384
 """Elements of a part of a row or column; those of more than two have parts, for all cores."""
 FEW_COLUMNS = 4096
 """Columns of more elements than :data:`SHORT_PART` have parts only where there are no more."""
 SHORT_PART = 256
-
-_math_mode = stated_math_mode
 
 
 @record(eq=False)
@@ -64,14 +61,9 @@ def places_of_extremes(source: Any, order: str, axis: int, shape: Shape) -> Any:
         axis: Counted from 0.
         shape: Of the result.
     """
-    key: list[Any] = [order, axis, shape, _math_mode.get(), source.layout]
-    values: list[Any] = [0, None]
-    read_argument(source, key, values)
-    plan = _plans.get(tuple(key))
-    if plan is None:
-        plan = _plans.keep(tuple(key), _plan_for(source, order, axis, shape))
-    for place, distance in plan.moves:
-        values[place] += distance
+    plan, values = planned(
+        _plans, (order, axis, shape), source, lambda: _plan_for(source, order, axis, shape)
+    )
     device = source.layout.device
     elements, layout, size_bytes = fresh_layout(shape, DEFAULT_INDEX, device)
     result = device.allocate(size_bytes)

@@ -16,6 +16,7 @@ import numpy as np
 
 from speedmetal.arrays import schedule
 from speedmetal.arrays.computing import fits
+from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.lazy import Lazy, lazy_array
 from speedmetal.arrays.pending import View, note
@@ -32,7 +33,6 @@ from speedmetal.launch.expressions import Expression, Number, combine, of_array,
 MOST_CALLS = 16
 """Calls that may wait for each other."""
 
-_RECIPES_KEPT = 8192
 _PYTHONS_LEAST, _PYTHONS_GREATEST = -(2**31), 2**31 - 1
 
 
@@ -57,7 +57,7 @@ class _Recipe:
     fits: bool
 
 
-_recipes: dict[tuple[Any, ...], _Recipe] = {}
+_recipes: Kept[_Recipe] = Kept(8192)
 _COSTLY_FROM = schedule.COSTLY_FROM
 _ref = weakref.ref
 _new = object.__new__
@@ -224,7 +224,7 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
     recipe = _recipes.get(tuple(key))
     if recipe is None:
         recipe = _recipe_for(operation, operands, sources, leaves, dtype)
-        _remember(tuple(key), recipe)
+        _recipes.keep(tuple(key), recipe)
     if not recipe.fits or depth > MOST_CALLS:
         return _apply_in_parts(operation, operands, dtype)
     for place, pack in recipe.packers:
@@ -236,7 +236,7 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
 
 
 _Pattern = tuple[int, ...]
-_patterns: dict[tuple[int, ...], tuple[_Pattern, Any]] = {}
+_patterns: Kept[tuple[_Pattern, Any]] = Kept(8192)
 """By the identities of leaves, of which all that counts is which are equal: the pattern, and what
 takes each leaf once."""
 
@@ -250,11 +250,8 @@ def _merge(leaves: Sequence[Any], names: tuple[int, ...]) -> tuple[tuple[Any, ..
     """
     known = _patterns.get(names)
     if known is None:
-        if len(_patterns) >= _RECIPES_KEPT:
-            _patterns.clear()
         pattern = tuple(map(names.index, names))
-        places = [*dict.fromkeys(pattern)]
-        known = _patterns[names] = pattern, _taker(places)
+        known = _patterns.keep(names, (pattern, _taker([*dict.fromkeys(pattern)])))
     return known[1](leaves), known[0]
 
 
@@ -358,13 +355,6 @@ def is_lazy(leaf: Any) -> bool:
 
 
 # --- Recipes -----------------------------------------------------------------------------------
-
-
-def _remember(key: tuple[Any, ...], recipe: _Recipe) -> _Recipe:
-    if len(_recipes) >= _RECIPES_KEPT:
-        _recipes.clear()
-    _recipes[key] = recipe
-    return recipe
 
 
 def _recipe_for(

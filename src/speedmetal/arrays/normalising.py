@@ -8,6 +8,7 @@ from typing import Any
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.passes import groups_of_rows
+from speedmetal.arrays.planned import planned
 from speedmetal.arrays.sorted_axes import (
     NOW,
     SHORT,
@@ -23,8 +24,6 @@ from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_argument
 
 MOST_KEPT = 256
 """Elements of a row that registers hold; with more, reading again from the cache takes less."""
@@ -33,8 +32,6 @@ LONG = 32768
 """Fewer rows of more elements are no work for all cores."""
 FEW_COLUMNS = 1024
 """So few columns are none either."""
-
-_math_mode = stated_math_mode
 
 
 @record(eq=False)
@@ -76,14 +73,9 @@ def normalised(source: Any, finish: str, axis: int, dtype: DType) -> Any:
         axis: Counted from 0.
         dtype: Of the result.
     """
-    key: list[Any] = [finish, axis, dtype, _math_mode.get(), source.layout]
-    values: list[Any] = [0, None]
-    read_argument(source, key, values)
-    plan = _plans.get(tuple(key))
-    if plan is None:
-        plan = _plans.keep(tuple(key), _plan_for(source, finish, axis, dtype))
-    for place, distance in plan.moves:
-        values[place] += distance
+    plan, values = planned(
+        _plans, (finish, axis, dtype), source, lambda: _plan_for(source, finish, axis, dtype)
+    )
     device = source.layout.device
     elements, layout, size_bytes = fresh_layout(source.layout.shape, dtype, device)
     result = device.allocate(size_bytes)

@@ -23,6 +23,7 @@ from typing import Any
 
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.planned import planned
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.sorted_axes import (
     LATER,
@@ -42,8 +43,6 @@ from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, LaunchLayout
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_argument
 
 PART_OF_ROW = 16384
 """Elements of a part of a row; rows of more than two have parts, for more than one core, and
@@ -63,8 +62,6 @@ ELEMENTS_OF_GROUP = 8192
 """Short rows are taken several by one simdgroup, about so many elements; starting it costs."""
 FEWEST_GROUPS = 64
 """As long as there are so many simdgroups: else cores would have nothing to do."""
-
-_math_mode = stated_math_mode
 
 
 @record(eq=False)
@@ -131,14 +128,7 @@ def reduced(source: Any, work: Work) -> tuple[Any]:
         source: An array whose leaves are in memory, of one element or more.
         work: What is done with it.
     """
-    key: list[Any] = [work, _math_mode.get(), source.layout]
-    values: list[Any] = [0, None]
-    read_argument(source, key, values)
-    plan = _plans.get(tuple(key))
-    if plan is None:
-        plan = _plans.keep(tuple(key), _Planner(source, work).plan())
-    for place, distance in plan.moves:
-        values[place] += distance
+    plan, values = planned(_plans, (work,), source, lambda: _Planner(source, work).plan())
     allocate = source.layout.device.allocate
     elements, layout, size_bytes = plan.result
     result = allocate(size_bytes)

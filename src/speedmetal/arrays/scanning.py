@@ -8,6 +8,7 @@ from typing import Any
 from speedmetal.arrays.copying import assign_host
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.passes import groups_of_rows
+from speedmetal.arrays.planned import planned
 from speedmetal.arrays.sorted_axes import (
     NOW,
     SHORT,
@@ -23,8 +24,6 @@ from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_argument
 
 PART_OF_ROW = 16384
 """Elements of a part of a row; rows of more than two have parts where they are few."""
@@ -36,8 +35,6 @@ MOST_PARTS_OF_COLUMN = 64
 FEW_ROWS = 64
 FEW_COLUMNS = 4096
 """Where there are more, there is enough to do without parts, for which elements are read twice."""
-
-_math_mode = stated_math_mode
 
 
 @record(eq=False)
@@ -79,20 +76,18 @@ def scanned(source: Any, scan: str, axis: int, dtype: DType, initial: HostArray 
         dtype: Of the result.
         initial: What comes before the first one; None: nothing does.
     """
-    key: list[Any] = [scan, axis, dtype, initial is None, _math_mode.get(), source.layout]
-    values: list[Any] = [0, None]
-    read_argument(source, key, values)
     device = source.layout.device
     shape = list(source.layout.shape)
     shape[axis] += initial is not None
     result = source.allocate(tuple(shape), dtype, device)
     front = (slice(None),) * axis
     target = result.elements if initial is None else result.elements[(*front, slice(1, None))]
-    plan = _plans.get(tuple(key))
-    if plan is None:
-        plan = _plans.keep(tuple(key), _plan_for(source, scan, axis, result.with_elements(target)))
-    for place, distance in plan.moves:
-        values[place] += distance
+    plan, values = planned(
+        _plans,
+        (scan, axis, dtype, initial is None),
+        source,
+        lambda: _plan_for(source, scan, axis, result.with_elements(target)),
+    )
     values[1] = result.buffer.address + plan.offset if plan.offset else result.buffer.address
     if plan.totals is not None:
         totals = device.allocate(plan.totals.totals_bytes)
