@@ -44,6 +44,9 @@ _FIRST_VERSION = "2021.12"
 
 _PYTHONS_NUMBERS = frozenset({bool, int, float, complex})
 
+_words: dict[str, Callable[..., Any]] = {}
+"""What words of the kernel language do with arrays, as far as they were called."""
+
 
 class Array(Operators, Members, Lazy):
     """An array in the memory of a device.
@@ -79,9 +82,12 @@ class Array(Operators, Members, Lazy):
     @staticmethod
     def __speedmetal_function__(name: str, *operands: Any, **options: Any) -> Any:
         """Do a function of ``speedmetal`` that is a word of the kernel language as well."""
-        from speedmetal.arrays.elementwise.words import function_named  # which makes arrays
+        function = _words.get(name)
+        if function is None:
+            from speedmetal.arrays.elementwise.words import function_named  # which makes arrays
 
-        return function_named(name)(*operands, **options)
+            function = _words[name] = function_named(name)
+        return function(*operands, **options)
 
     # --- What it is --------------------------------------------------------------------------
 

@@ -138,11 +138,17 @@ def _run_nothing(_values: list[Any]) -> None:
     pass
 
 
+_plans_into: Kept[_Plan] = Kept(1024)
+
+
 def compute_into(target: LazyArray, source: LazyArray) -> None:
     """Compute an expression, no leaf of which is lazy, into an array's memory."""
-    plan = plan_into(target, source)
+    key: list[Any] = [source.pending, target.layout, source.layout, _math_mode.get()]
     values = [0, target.address]
-    read_leaves(source, [], values)
+    read_leaves(source, key, values)
+    plan = _plans_into.get(tuple(key))
+    if plan is None:
+        plan = _plans_into.keep(tuple(key), plan_into(target, source))
     for place, distance in plan.moves:
         values[place] += distance
     plan.run(values)

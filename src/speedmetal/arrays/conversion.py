@@ -39,9 +39,12 @@ def convert_on_host(host: HostArray, dtype: DType) -> HostArray:
 
 def _saturate(host: HostArray, dtype: DType) -> HostArray:
     floats = host.astype(np.float64) if host.dtype.itemsize < 8 else host
+    least, most = dtype.minimum, 2.0 ** (dtype.bits - dtype.is_signed)
     with np.errstate(invalid="ignore"):  # what is outside is replaced
+        if floats.size and floats.min() >= least and floats.max() < most:  # nor is there a NaN
+            return floats.astype(dtype.numpy)
         cut = floats.astype(dtype.numpy)
-        is_above, is_below = floats >= 2.0 ** (dtype.bits - dtype.is_signed), floats < dtype.minimum
+        is_above, is_below = floats >= most, floats < least
     limits = [dtype.maximum, dtype.minimum, 0]
     choices = [np.asarray(limit, dtype.numpy) for limit in limits]
     return np.select([is_above, is_below, np.isnan(floats)], choices, cut)

@@ -7,15 +7,18 @@ but for what is so small that the host, where it shares the memory, is done befo
 
 from __future__ import annotations
 
+import ctypes
 from typing import TypeVar
 
 import numpy as np
 
 from speedmetal.arrays.conversion import convert_on_host
+from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.strided import HostArray, Strided
-from speedmetal.backends.device import Device
+from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.common.records import record
 from speedmetal.dtypes import (
     DType,
     float64,
@@ -27,6 +30,9 @@ from speedmetal.dtypes import (
 )
 
 _Array = TypeVar("_Array", bound=Strided)
+
+MOVED_BYTES = 1 << 19
+"""What lies in one piece, up to so many bytes, the host has moved before a launch has begun."""
 
 _BITS = {
     "bool_": uint8,
@@ -59,6 +65,8 @@ def assign(target: Strided, source: Strided) -> None:
     if not target.elements.size:
         return
     dtype = target.elements.dtype
+    if _move_bytes(target, source):
+        return
     if target.is_sooner_on_host(source.elements.nbytes):
         target.on_host()[...] = convert_on_host(source.on_host(), dtype)
         return
@@ -66,13 +74,54 @@ def assign(target: Strided, source: Strided) -> None:
         source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
         source = copy_elements(source)
-    if source.elements.dtype is dtype:
+    plan = _plans.get((target.layout, source.layout))
+    if plan is None:
+        plan = _plans.keep((target.layout, source.layout), _plan_for(target, source))
+    plan.run([0, target.address + plan.target_moves, source.address + plan.source_moves])
+
+
+def _move_bytes(target: Strided, source: Strided) -> bool:
+    """Copy at once what is few bytes in one piece, if it is."""
+    to, of = target.elements, source.elements
+    is_alike = to.dtype is of.dtype and to.is_c_contiguous and of.is_c_contiguous
+    if not is_alike or to.nbytes > MOVED_BYTES or not (target.is_shared and source.is_shared):
+        return False
+    if type(target.address) is not int or type(source.address) is not int:
+        return False
+    target.layout.device.synchronize()
+    ctypes.memmove(target.address, source.address, to.nbytes)
+    return True
+
+
+@record(eq=False)
+class _Plan:
+    """A launch that copies from arrays of one layout to those of another.
+
+    Args:
+        run: Launches the kernel, with the addresses of the target and the source.
+        target_moves: How far the kernel's first element is from the target's, in bytes.
+        source_moves: The same of the source.
+    """
+
+    run: BoundLaunch
+    target_moves: int
+    source_moves: int
+
+
+_plans: Kept[_Plan] = Kept(1024)
+
+
+def _plan_for(target: Strided, source: Strided) -> _Plan:
+    if source.elements.dtype is target.elements.dtype:
         target, source = _as_bits(target), _as_bits(source)
     # With its first use: what starts without a copy must not wait for it.
     from speedmetal.arrays.kernels.copy import copy
 
     to, of = in_order_of_memory(target.elements, source.elements)
-    copy(target.with_elements(to), source.with_elements(of), grid=grid_of(to.shape), debug=0)
+    arguments = (target.with_elements(to), source.with_elements(of))
+    plan = copy.prepare(*arguments, grid=grid_of(to.shape))
+    moves = (to.offset - target.elements.offset, of.offset - source.elements.offset)
+    return _Plan(plan.run, *moves)
 
 
 def assign_host(target: Strided, host: HostArray) -> None:

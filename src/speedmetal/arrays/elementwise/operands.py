@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.copying import upload_elements
-from speedmetal.arrays.graph import apply
+from speedmetal.arrays.graph import apply, binary
 from speedmetal.arrays.lazy import Lazy
 from speedmetal.arrays.promotion import promote_all
 from speedmetal.dtypes import DEFAULT_FLOAT, DType, float32, from_numpy
@@ -26,6 +26,11 @@ def compute(name: str, operation: str, *operands: Any) -> Any:
         operation: As :func:`speedmetal.arrays.graph.apply` takes it.
         operands: As :func:`checked` takes them.
     """
+    if len(operands) == 2 and isinstance(operands[0], Lazy):
+        left, right = operands
+        kind = type(right)
+        if kind is float or kind is int or kind is type(left):
+            return binary(operation, left, right)
     return apply(operation, *checked(name, *operands))
 
 
