@@ -32,7 +32,10 @@ def eval(*arrays: Any) -> None:  # noqa: A001 - MLX's name for it, and everybody
         >>> y
         Array([1, 2, 3, 4], dtype=int32, device='cpu')
     """
-    schedule.evaluate(_flat(arrays))
+    if len(arrays) == 1 and type(arrays[0]) is Array:
+        schedule.evaluate_one(arrays[0])
+    else:
+        schedule.evaluate(_flat(arrays))
 
 
 @contextmanager

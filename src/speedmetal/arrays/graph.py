@@ -70,13 +70,20 @@ _AtOnce = schedule.AtOnce
 
 def binary(operation: str, left: Any, right: Any) -> Any:
     """The lazy result of an operation on an array and another, an int or a float."""
-    pending = left.pending
-    depth = left.depth
-    if pending is None and type(right) is type(left) and right.pending is None:
+    kind = type(right)
+    if kind is float or kind is int:
+        return _numbered(operation, left, right, kind, is_reflected=False)
+    if left.pending is None and right.pending is None and left is not right:
         recipe = _recipes.get((operation, None, left.layout, right.layout))
-        if recipe is not None and left is not right:
+        if recipe is not None:  # which is of one operation, and fits
             left.reads = right.reads = 1
             return _node(recipe, (left, right), 0)
+    return _joined(operation, left, right)
+
+
+def _joined(operation: str, left: Any, right: Any) -> Any:
+    """The node of an operation on two arrays."""
+    pending, other = left.pending, right.pending
     if pending is None:
         leaves: tuple[Any, ...] = (left,)
         key: tuple[Any, ...] = (operation, None, left.layout)
@@ -85,24 +92,23 @@ def binary(operation: str, left: Any, right: Any) -> Any:
         key = (operation, None, left.layout, pending)
     else:
         return apply(operation, left, right)
-    kind = type(right)
-    if kind is float or kind is int:
-        number = Number(right)
-        return _numbered(operation, left, right, number, (*leaves, number), (*key, kind))
-    other = right.pending
+    depth = left.depth
     if other is None:
+        for place, leaf in enumerate(leaves):
+            if leaf is right:
+                return _with_own_leaf(operation, left, right, leaves, (*key, right.layout, place))
         leaves = (*leaves, right)
         key = (*key, right.layout)
     elif type(other) is Structure and (not right.reads or other.cost < _COSTLY_FROM):
         leaves += right.leaves
         key = (*key, right.layout, other)
         depth = max(depth, right.depth)
+        names = tuple(map(id, leaves))
+        if len(set(names)) < len(names):
+            leaves, pattern = _merge(leaves, names)
+            key = (*key, pattern)
     else:
         return apply(operation, left, right)
-    names = tuple(map(id, leaves))
-    if len(set(names)) < len(names):
-        leaves, pattern = _merge(leaves, names)
-        key = (*key, pattern)
     recipe = _recipes.get(key)
     if recipe is None or not recipe.fits or depth > MOST_CALLS:
         return apply(operation, left, right)
@@ -110,18 +116,66 @@ def binary(operation: str, left: Any, right: Any) -> Any:
     return _node(recipe, leaves, depth)
 
 
+def _with_own_leaf(
+    operation: str, left: Any, right: Any, leaves: tuple[Any, ...], key: tuple[Any, ...]
+) -> Any:
+    """The node of an operation on an array and one of its leaves, whose place ends the key."""
+    recipe = _recipes.get(key)
+    if recipe is None:
+        made = apply(operation, left, right)
+        # The recipe has been found by the pattern of equal leaves, of which the place is a part.
+        *rest, place = key
+        known = _recipes.get((*rest, (*range(len(leaves)), place)))
+        if known is not None:
+            _recipes.keep(key, known)
+        return made
+    if not recipe.fits or left.depth > MOST_CALLS:
+        return apply(operation, left, right)
+    left.reads = right.reads = 1
+    return _node(recipe, leaves, left.depth)
+
+
 def reflected(operation: str, number: float, array: Any) -> Any:
     """The lazy result of an operation on an int or a float, and an array."""
+    return _numbered(operation, array, number, type(number), is_reflected=True)
+
+
+def _numbered(operation: str, array: Any, value: float, kind: type, *, is_reflected: bool) -> Any:
+    """The node of an operation on an array and an int or a float, which comes first if reflected.
+
+    Args:
+        operation: The operation.
+        array: The array.
+        value: The number.
+        kind: Its type.
+        is_reflected: Whether it is the first operand.
+    """
     pending = array.pending
-    kind = type(number)
-    leaf = Number(number)
+    number = Number(value)
     if pending is None:
-        key: tuple[Any, ...] = (operation, None, kind, array.layout)
-        return _numbered(operation, number, array, leaf, (leaf, array), key)
-    if type(pending) is Structure and (not array.reads or pending.cost < _COSTLY_FROM):
-        key = (operation, None, kind, array.layout, pending)
-        return _numbered(operation, number, array, leaf, (leaf, *array.leaves), key)
-    return apply(operation, number, array)
+        layout = array.layout
+        if is_reflected:
+            recipe = _recipes.get((operation, None, kind, layout))
+            leaves: tuple[Any, ...] = (number, array)
+        else:
+            recipe = _recipes.get((operation, None, layout, kind))
+            leaves = (array, number)
+    elif type(pending) is not Structure or (array.reads and pending.cost >= _COSTLY_FROM):
+        recipe = None
+        leaves = ()
+    elif is_reflected:
+        recipe = _recipes.get((operation, None, kind, array.layout, pending))
+        leaves = (number, *array.leaves)
+    else:
+        recipe = _recipes.get((operation, None, array.layout, pending, kind))
+        leaves = (*array.leaves, number)
+    is_usual = kind is float or _PYTHONS_LEAST <= value <= _PYTHONS_GREATEST
+    if recipe is None or not is_usual or not recipe.fits or array.depth > MOST_CALLS:
+        operands = (value, array) if is_reflected else (array, value)
+        return apply(operation, *operands)
+    number.value = recipe.packers[0][1](value)
+    array.reads = 1
+    return _node(recipe, leaves, array.depth)
 
 
 def unary(operation: str, array: Any) -> Any:
@@ -138,26 +192,6 @@ def unary(operation: str, array: Any) -> Any:
     recipe = _recipes.get(key)
     if recipe is None or not recipe.fits or array.depth > MOST_CALLS:
         return apply(operation, array)
-    array.reads = 1
-    return _node(recipe, leaves, array.depth)
-
-
-def _numbered(
-    operation: str,
-    left: Any,
-    right: Any,
-    number: Number,
-    leaves: tuple[Any, ...],
-    key: tuple[Any, ...],
-) -> Any:
-    """The node of an operation on an array and a number, one of which is ``left``."""
-    array, value = (right, left) if number is leaves[0] else (left, right)
-    recipe = _recipes.get(key)
-    is_usual = type(value) is float or _PYTHONS_LEAST <= value <= _PYTHONS_GREATEST
-    if recipe is None or not is_usual or not recipe.fits or array.depth > MOST_CALLS:
-        return apply(operation, left, right)
-    ((_, pack),) = recipe.packers
-    number.value = pack(value)
     array.reads = 1
     return _node(recipe, leaves, array.depth)
 
