@@ -61,6 +61,20 @@ class NoElementsError(UserInputError, ValueError):
     """
 
 
+class ElementCountError(UserInputError, ValueError):
+    """The truth of an array, or its only element, was asked for, and it has none or several.
+
+    As in NumPy and the array API it is a ``ValueError``.
+    """
+
+
+class ScalarConversionError(UserInputError, TypeError):
+    """An array was to become a number of Python's that it is not: it has several elements, say.
+
+    As in NumPy and the array API it is a ``TypeError``.
+    """
+
+
 class SuiteFileError(UserInputError):
     """A suite file is wrong at a line; the message is ``FILE:LINE: what was expected``."""
 

@@ -35,7 +35,7 @@ from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import as_dtype
-from speedmetal.errors import UserInputError
+from speedmetal.errors import ElementCountError, ScalarConversionError, UserInputError
 from speedmetal.frontend.structure import CAST
 from speedmetal.launch.waiting import WAITING
 
@@ -375,13 +375,10 @@ class Array(Operators, Members, Lazy):
         """The only element, as a Python number.
 
         Raises:
-            UserInputError: There is not exactly one element.
+            ElementCountError: There is not exactly one element.
         """
         if self.size != 1:
-            raise UserInputError(
-                f"expected an array of one element, got shape {self.shape};"
-                " take an element with a[i].item()"
-            )
+            raise ElementCountError(f"{self._not_one_element()}; take an element with a[i].item()")
         element = read_host(peeked(self)).reshape(())[()]
         if self.layout.dtype.is_float:  # bfloat16's own `item` gives no Python number
             return float(element)
@@ -395,30 +392,50 @@ class Array(Operators, Members, Lazy):
         return host.astype(wide, copy=False).tolist()
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ElementCountError(
+                f"the truth of an array is that of its only element: {self._not_one_element()};"
+                " say which with sm.any(a), sm.all(a) or a[i]"
+            )
         return bool(self.item())
 
     def __int__(self) -> int:
-        number = self.item()
+        number = self._as_number("int")
         if isinstance(number, complex):
-            raise TypeError("a complex number cannot be converted to int; take its real part")
+            raise ScalarConversionError(
+                "a complex number cannot be converted to int; take its real part"
+            )
         return int(number)
 
     def __float__(self) -> float:
-        number = self.item()
+        number = self._as_number("float")
         if isinstance(number, complex):
-            raise TypeError("a complex number cannot be converted to float; take its real part")
+            raise ScalarConversionError(
+                "a complex number cannot be converted to float; take its real part"
+            )
         return float(number)
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._as_number("complex"))
 
     def __index__(self) -> int:
         if self.ndim or not self.layout.dtype.is_integer:
-            raise TypeError(
+            raise ScalarConversionError(
                 "only an integer array without axes can be an index,"
                 f" got {self.layout.dtype} of shape {self.shape}"
             )
         return operator.index(int(self))
+
+    def _as_number(self, kind: str) -> bool | int | float | complex:
+        if self.size != 1:
+            raise ScalarConversionError(
+                f"{kind}(a): {self._not_one_element()}; convert an element, {kind}(a[i]), or all"
+                " with a.astype(dtype)"
+            )
+        return self.item()
+
+    def _not_one_element(self) -> str:
+        return f"expected an array of one element, got shape {self.shape}"
 
     def __len__(self) -> int:
         if not self.ndim:

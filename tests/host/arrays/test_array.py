@@ -3,6 +3,7 @@
 import gc
 import operator
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -161,13 +162,36 @@ def test_every_dtype_goes_through_items_lists_and_pickles(dtype):
 def test_one_element_is_a_number():
     x = sm.array([[2.5]])
     assert (bool(x), int(x), float(x), complex(x)) == (True, 2, 2.5, 2.5)
-    with pytest.raises(sm.UserInputError, match=r"one element, got shape \(2,\)"):
-        bool(sm.zeros(2))
     with pytest.raises(TypeError, match="only an integer array without axes"):
         operator.index(x)
     for convert in (int, float):
         with pytest.raises(TypeError, match="complex"):
             convert(sm.array(1j))
+
+
+@pytest.mark.parametrize("shape", [(2,), (0,), (2, 1)])
+def test_several_elements_are_no_number(shape):
+    """Proves that the exceptions are those that users of NumPy and the array API wait for."""
+    x, wanted = sm.zeros(shape, "i32"), f"expected an array of one element, got shape {shape}"
+    with pytest.raises(ValueError, match=re.escape(wanted)) as truth:
+        bool(x)
+    assert str(truth.value) == (
+        f"the truth of an array is that of its only element: {wanted};"
+        " say which with sm.any(a), sm.all(a) or a[i]"
+    )
+    with pytest.raises(ValueError, match=re.escape(wanted)) as element:
+        x.item()
+    assert str(element.value) == f"{wanted}; take an element with a[i].item()"
+    for convert in (int, float, complex):
+        with pytest.raises(TypeError, match=re.escape(wanted)) as number:
+            convert(x)
+        name = convert.__name__
+        assert str(number.value) == (
+            f"{name}(a): {wanted}; convert an element, {name}(a[i]), or all with a.astype(dtype)"
+        )
+        assert isinstance(number.value, sm.UserInputError)
+    with pytest.raises(TypeError, match="can be an index, got int32 of shape"):
+        operator.index(x)
 
 
 def test_length_and_iteration():
