@@ -19,6 +19,7 @@ from speedmetal.arrays.sorted_axes import (
     placed,
     result_layout,
     with_now_in_place,
+    work_of,
 )
 from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
@@ -105,15 +106,18 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape) -> _Plan:
     )
     result = cls.allocate(shape, DEFAULT_INDEX, device).with_elements(kept)
 
+    work = work_of(source)
+
     def prepare(target: Any, candidates: Any, count: int, size: int) -> Any:
         common = (target, argument, candidates, getattr(extremes, order), known(at))
         if are_rows:
             groups, each = groups_of_rows(rows, size)
-            sizes = {"groups": (groups, -(-count // size)), "threads": extremes.LANES}
+            sizes: dict[str, Any] = {"groups": (groups, -(-count // size)), "work": work}
+            sizes["threads"] = extremes.LANES
             plan = extremes.places_in_rows.prepare(*common, each, size, **sizes)
             return plan.run, (each, size)
         grid = (columns, -(-count // size), rows)
-        return extremes.places_in_columns.prepare(*common, size, grid=grid).run, (size,)
+        return extremes.places_in_columns.prepare(*common, size, grid=grid, work=work).run, (size,)
 
     if parts == 1:
         return _Plan(0, (prepare(result, None, length, length),), kept.offset, moves)

@@ -19,6 +19,7 @@ from speedmetal.arrays.sorted_axes import (
     layouts_of_leaves,
     placed,
     with_now_in_place,
+    work_of,
 )
 from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
@@ -32,6 +33,8 @@ LONG = 32768
 """Fewer rows of more elements are no work for all cores."""
 FEW_COLUMNS = 1024
 """So few columns are none either."""
+_READINGS = 5
+"""An element's part of the time is that of so many additions to a total: it has an exponential."""
 
 
 @record(eq=False)
@@ -97,28 +100,30 @@ def _plan_for(source: Any, finish: str, axis: int, dtype: DType) -> _Plan:
     place = axes.layouts[1]
     common = (target.with_elements(place), argument, getattr(softmax, finish))
     prepare = _prepare_rows if are_rows else _prepare_columns
-    run, numbers = prepare(softmax, common, axes)
+    run, numbers = prepare(softmax, common, axes, _READINGS * work_of(source))
     return _Plan(run, numbers, place.offset, moves)
 
 
 _Prepared = tuple[BoundLaunch, tuple[Any, ...]]
 
 
-def _prepare_rows(kernels: Any, common: tuple[Any, ...], axes: SortedAxes) -> _Prepared:
+def _prepare_rows(kernels: Any, common: tuple[Any, ...], axes: SortedAxes, work: int) -> _Prepared:
     *outer, length = axes.layouts[0].shape
     rows, at = math.prod(outer), known(len(outer))
     if length < SHORT:
         return kernels.short_rows.prepare(*common, at, known(length), grid=rows).run, ()
     groups, each = groups_of_rows(rows, length)
-    sizes = {"groups": groups, "threads": kernels.LANES}
+    sizes = {"groups": groups, "threads": kernels.LANES, "work": work}
     if length <= MOST_KEPT:
         vectors = known(-(-length // kernels.LANES))
         return kernels.kept_rows.prepare(*common, at, vectors, each, **sizes).run, (each,)
     return kernels.read_rows.prepare(*common, at, each, **sizes).run, (each,)
 
 
-def _prepare_columns(kernels: Any, common: tuple[Any, ...], axes: SortedAxes) -> _Prepared:
+def _prepare_columns(
+    kernels: Any, common: tuple[Any, ...], axes: SortedAxes, work: int
+) -> _Prepared:
     shape = axes.layouts[0].shape
     at = axes.roles.index(NOW)
     grid = (shape[-1], math.prod(shape[:at]))
-    return kernels.columns.prepare(*common, known(at), grid=grid).run, ()
+    return kernels.columns.prepare(*common, known(at), grid=grid, work=work).run, ()

@@ -38,6 +38,7 @@ from speedmetal.arrays.sorted_axes import (
     placed,
     result_layout,
     with_now_in_place,
+    work_of,
 )
 from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, LaunchLayout
@@ -203,7 +204,8 @@ class _Planner:
             vectors = MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
             groups, each = groups_of_rows(rows, part)
             numbers = (count, each, part)
-            sizes = {"groups": (groups, parts), "threads": SIMDGROUP_SIZE}
+            sizes: dict[str, Any] = {"groups": (groups, parts), "threads": SIMDGROUP_SIZE}
+            sizes["work"] = work_of(self._source)
             plan = self._kernels.reduce_rows.prepare(*common, known(vectors), *numbers, **sizes)
             self._add(plan, target, numbers, is_done=is_done)
         return is_done
@@ -218,6 +220,7 @@ class _Planner:
         plan = self._kernels.reduce_columns.prepare(
             *(target, source, self._work.reduction, finish, known(at), *numbers),
             grid=(shape[-1], parts, math.prod(shape[:at])),
+            work=work_of(self._source),
         )
         self._add(plan, target, numbers, is_done=is_done)
         return is_done
@@ -234,7 +237,8 @@ class _Planner:
         parts, part = _parts(rows, PART_OF_COLUMN)
         dtype = axes.layouts[0].dtype
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
-        grid = (width, parts, math.prod(outer))
+        sizes: dict[str, Any] = {"grid": (width, parts, math.prod(outer))}
+        sizes["work"] = work_of(self._source)
         flat = axes.with_one_behind(at)
         is_whole = axes.extent(NOW) * columns == rows * width
         numbers: tuple[Any, ...]
@@ -243,14 +247,14 @@ class _Planner:
             numbers = (0.0, part)
             finish = self._kernels.as_it_is
             plan = self._kernels.reduce_columns.prepare(
-                *(stored, source, self._work.reduction, finish, known(at), *numbers), grid=grid
+                *(stored, source, self._work.reduction, finish, known(at), *numbers), **sizes
             )
         else:
             if flat is not None:
                 source, _ = placed(self._source, flat.layouts[2:])
             numbers = (columns, width, part)
             plan = self._kernels.reduce_folded.prepare(
-                *(stored, source, self._work.reduction, known(at), *numbers), grid=grid
+                *(stored, source, self._work.reduction, known(at), *numbers), **sizes
             )
         self._add(plan, stored, numbers, is_done=False)
         elements = Layout.c_contiguous(dtype, (*outer, parts, width // columns, columns))

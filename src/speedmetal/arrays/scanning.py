@@ -19,6 +19,7 @@ from speedmetal.arrays.sorted_axes import (
     layouts_of_leaves,
     placed,
     with_now_in_place,
+    work_of,
 )
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import BoundLaunch
@@ -112,12 +113,12 @@ def _plan_for(source: Any, scan: str, axis: int, target: Any) -> _Plan:
     place = axes.layouts[1]
     arguments = (target.with_elements(place), argument)
     made = _row_steps if are_rows else _column_steps
-    totals, step = made(arguments, getattr(kernels, scan), axes, kernels)
+    totals, step = made(arguments, getattr(kernels, scan), axes, kernels, work_of(source))
     return _Plan(totals, step, place.offset, moves)
 
 
 def _row_steps(
-    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any
+    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
 ) -> tuple[_Step | None, _Step]:
     target, source = arguments
     shape = axes.layouts[0].shape
@@ -129,7 +130,7 @@ def _row_steps(
         return None, _Step(plan.run, ())
     parts, part = _parts(length, PART_OF_ROW, MOST_PARTS_OF_ROW, has_few=rows < FEW_ROWS)
     groups, each = groups_of_rows(rows, part)
-    launch = {"groups": (groups, parts), "threads": kernels.LANES}
+    launch = {"groups": (groups, parts), "threads": kernels.LANES, "work": work}
     totals = None
     if parts > 1:
         totals = target.allocate((*shape[:at], parts), axes.layouts[0].dtype, target.layout.device)
@@ -147,7 +148,7 @@ def _row_steps(
 
 
 def _column_steps(
-    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any
+    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
 ) -> tuple[_Step | None, _Step]:
     target, source = arguments
     shape = axes.layouts[0].shape
@@ -156,19 +157,19 @@ def _column_steps(
     parts, part = _parts(
         length, PART_OF_COLUMN, MOST_PARTS_OF_COLUMN, has_few=rows * columns < FEW_COLUMNS
     )
-    grid = (columns, parts, rows)
+    launch = {"grid": (columns, parts, rows), "work": work}
     totals = None
     if parts > 1:
         dtype = axes.layouts[0].dtype
         totals = target.allocate((*shape[:at], parts, columns), dtype, target.layout.device)
-    plan = kernels.scan_columns.prepare(target, source, totals, scan, known(at), part, grid=grid)
+    plan = kernels.scan_columns.prepare(target, source, totals, scan, known(at), part, **launch)
     step = _Step(plan.run, (part,))
     if totals is None:
         return None, step
     numbers = (0.0, part)
     reduce = kernels.reduce
     plan = reduce.reduce_columns.prepare(
-        totals, source, scan.reduction, reduce.as_it_is, known(at), *numbers, grid=grid
+        totals, source, scan.reduction, reduce.as_it_is, known(at), *numbers, **launch
     )
     return _Step(plan.run, numbers, totals.elements.nbytes), step
 

@@ -128,13 +128,23 @@ def _is_among(array: LazyArray, arrays: list[LazyArray]) -> bool:
 
 def evaluate_one(array: LazyArray) -> None:
     """As :func:`evaluate`; in less time for what needs nothing before."""
-    if array.depth == 0 and type(array.pending) is Structure:
-        drop_some()
-        with _lock:
-            if array.pending is not None:  # another thread may have been sooner
-                compute(array)
-    else:
+    if not _needs_nothing(array):
         evaluate((array,))
+        return
+    drop_some()
+    with _lock:
+        if type(array.pending) is Structure:
+            compute(array)
+        elif array.pending is not None:  # another thread may have been sooner
+            _make(array, array.pending)
+
+
+def _needs_nothing(array: LazyArray) -> bool:
+    pending = array.pending
+    if type(pending) is Structure:
+        return bool(array.depth == 0)
+    # A depth of 1: what it reads is in memory, or an expression of what is.
+    return type(pending) is Call and pending.depth == 1 and pending.reads == 1
 
 
 def before_write(array: LazyArray) -> bool:

@@ -14,6 +14,10 @@ from speedmetal.frontend.static import static
 from speedmetal.frontend.structure import Structure
 from speedmetal.launch.expressions import Expression, Number
 
+EXPRESSIONS_OF_STEP = 10
+"""Of a loop's turn that takes an element, about."""
+EXPRESSIONS_OF_OPERATION = 4
+"""Of what takes as long as an addition: it is written as several."""
 SHORT = 16
 """Rows shorter than this are a thread's: the lanes of a simdgroup would not be half full."""
 LONG = 1024
@@ -209,6 +213,12 @@ def placed(source: Any, layouts: Sequence[Layout]) -> tuple[Any, tuple[tuple[int
     if type(source.pending) is not Structure:
         return found[0], tuple(moves)
     return Expression(source.pending, tuple(found), layouts[0].shape), tuple(moves)
+
+
+def work_of(source: Any) -> int:
+    """About how many expressions it takes to go once over all elements of an array."""
+    cost = source.pending.cost if type(source.pending) is Structure else 0
+    return int(source.elements.size * (EXPRESSIONS_OF_STEP + EXPRESSIONS_OF_OPERATION * cost))
 
 
 def known(number: int) -> Any:

@@ -241,15 +241,15 @@ class Launch:
     Args:
         sizes: Sizes of the grid and of its threadgroups.
         parameters: The parameters of the compiled kernel, in its order.
-        has_loops: Whether the work of a thread may be long.
         threadgroup_lengths: Bytes of each threadgroup array that is sized at launch, in the
             kernel's order; empty where numbers decide on them.
+        work: About how many expressions all threads compute; None where nobody knows.
     """
 
     sizes: Sizes
     parameters: tuple[ArrayParameter | ScalarParameter, ...]
-    has_loops: bool
     threadgroup_lengths: tuple[int, ...] = ()
+    work: int | None = None
 
 
 BoundLaunch = Callable[..., None]

@@ -25,6 +25,7 @@ class KernelMetadata:
     Args:
         written: The parameters that it writes to, by number.
         has_loops: Whether the work of a thread may be long.
+        size: How many expressions its code has, functions in the place of their calls.
         variants: Of the device, those that the code does for.
         threads: Of a threadgroup along each axis, at most, that suit the kernel where nobody states
             any; None where no shape is better than others.
@@ -35,6 +36,7 @@ class KernelMetadata:
 
     written: frozenset[int]
     has_loops: bool
+    size: int
     variants: tuple[str, ...]
     threads: tuple[int, int, int] | None
     threadgroup_memory_bytes: int
@@ -59,6 +61,7 @@ def metadata_of(
     return KernelMetadata(
         facts.written,
         facts.has_loops,
+        facts.size_with_callees,
         variants,
         threads,
         facts.threadgroup_bytes,
@@ -73,6 +76,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
     record = {
         "written": sorted(metadata.written),
         "has_loops": metadata.has_loops,
+        "size": metadata.size,
         "variants": metadata.variants,
         "threads": metadata.threads,
         "threadgroup_memory_bytes": metadata.threadgroup_memory_bytes,
@@ -108,6 +112,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
     metadata = KernelMetadata(
         frozenset(record["written"]),
         record["has_loops"],
+        record["size"],
         tuple(record["variants"]),
         record["threads"],
         record["threadgroup_memory_bytes"],

@@ -161,10 +161,15 @@ class Kernel:
             raise
 
     def prepare(
-        self, *arguments: Any, grid: Any = None, groups: Any = None, threads: Any = None
+        self,
+        *arguments: Any,
+        grid: Any = None,
+        groups: Any = None,
+        threads: Any = None,
+        work: int | None = None,
     ) -> Plan:
         """The plan of a launch that is not made; see :meth:`Launcher.prepare`."""
-        return self._launcher.prepare(arguments, grid, groups, threads)
+        return self._launcher.prepare(arguments, grid, groups, threads, work)
 
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None

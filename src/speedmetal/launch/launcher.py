@@ -6,6 +6,7 @@ from a cheap key to its *plan*, packs what changed (addresses, numbers) and call
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -156,7 +157,12 @@ class Launcher:
             run_with_care(plan, values)
 
     def prepare(
-        self, arguments: Sequence[Any], grid: Any, groups: Any = None, threads: Any = None
+        self,
+        arguments: Sequence[Any],
+        grid: Any,
+        groups: Any = None,
+        threads: Any = None,
+        work: int | None = None,
     ) -> Plan:
         """The plan of a launch that is not made: for those who keep plans themselves.
 
@@ -165,6 +171,7 @@ class Launcher:
             grid: As for :meth:`launch`, as what follows; the level of debugging is 0.
             groups: Instead of ``grid``.
             threads: Of a threadgroup.
+            work: About how many expressions all threads compute, where they loop and it is known.
         """
         key: list[Any] = [grid, 0, None, _entered_devices.get(), _math_mode.get()]
         key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
@@ -174,7 +181,7 @@ class Launcher:
             (_readers.get(kind) or reader_for(kind))(argument, key, values)
         plan = self.plans.get(tuple(key))
         if plan is None or not is_current(plan):
-            plan = self._make_plan(key, values, arguments, (grid, groups, threads), 0, None)
+            plan = self._make_plan(key, values, arguments, (grid, groups, threads), 0, None, work)
         return plan
 
     def compile(
@@ -198,6 +205,7 @@ class Launcher:
         stated_sizes: tuple[Any, Any, Any],
         debug: int | None,
         stated_device: str | Device | None,
+        work: int | None = None,
     ) -> Plan:
         if self.is_stale:
             raise SourceReplacedError
@@ -228,7 +236,9 @@ class Launcher:
         shapes = tuple(leaf.shape for leaf in bound.leaves)
         lengths, memory = memory_check(name, metadata, device, sizes.threads, shapes, values[1:])
         parameters = tuple(leaf.parameter for leaf in bound.leaves)
-        launch = Launch(sizes, parameters, metadata.has_loops, () if memory else lengths)
+        if work is None and not metadata.has_loops:
+            work = metadata.size * math.prod(geometry.grid)
+        launch = Launch(sizes, parameters, () if memory else lengths, work)
         written = _places(items, [bound.leaves[number].value for number in metadata.written])
         return self._remember_plan(key, plan_for(device, compiled, launch, memory, written))
 

@@ -57,7 +57,7 @@ def test_packed_bytes():
         ScalarParameter(d.bool_),
     )
     sizes = Sizes((7, 1, 1), (1, 1, 1), (7, 1, 1))
-    launch = Launch(sizes, parameters, has_loops=False)
+    launch = Launch(sizes, parameters)
     pack = packer(argument_layout(saxpy_strided()).pieces(launch))
     wanted = struct.pack("<qqqqqqe?5x", 7, 1, 1, -3, 2, 5, 1.5, True)
     assert pack([0, "an address", "an address", 1.5, True]) == wanted
@@ -67,9 +67,7 @@ def test_the_extents_that_a_kernel_reads_are_packed():
     b = Builder("k")
     array = b.array("a", d.float32, 2)
     b.let("height", b.extent(array, 1))
-    launch = Launch(
-        Sizes((4, 3, 2), (1, 1, 1), (4, 3, 2)), (ArrayParameter((5, 6), (6, 1)),), has_loops=False
-    )
+    launch = Launch(Sizes((4, 3, 2), (1, 1, 1), (4, 3, 2)), (ArrayParameter((5, 6), (6, 1)),))
     assert packer(argument_layout(b.kernel()).pieces(launch))([0, 0]) == struct.pack(
         "<4i", 4, 3, 2, 6
     )
@@ -86,9 +84,7 @@ def test_every_field_is_aligned_to_its_size(types):
     ends = [f.offset + f.dtype.itemsize for f in layout.fields]
     assert ends[:-1] == [f.offset for f in layout.fields[1:]]
     assert 0 <= layout.size - ends[-1] < 8
-    launch = Launch(
-        Sizes((1, 1, 1), (1, 1, 1), (1, 1, 1)), tuple(map(ScalarParameter, types)), has_loops=False
-    )
+    launch = Launch(Sizes((1, 1, 1), (1, 1, 1), (1, 1, 1)), tuple(map(ScalarParameter, types)))
     assert len(packer(layout.pieces(launch))([0] * (1 + len(types)))) == layout.size
 
 

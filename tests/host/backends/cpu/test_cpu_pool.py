@@ -25,11 +25,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speedmetal.backends.cpu import driver
 from speedmetal.backends.cpu import pool as pool_module
 from speedmetal.backends.cpu.driver import CpuProgram
 from speedmetal.backends.cpu.image import CAN_MAP
 from speedmetal.backends.cpu.jit import compile_object
-from speedmetal.backends.cpu.pool import ThreadPool, default_threads, runtime_text
+from speedmetal.backends.cpu.pool import (
+    THREADS_VARIABLE,
+    ThreadPool,
+    default_threads,
+    runtime_text,
+)
+from speedmetal.backends.device import Launch, Sizes
 from speedmetal.errors import UserInputError
 
 pytestmark = pytest.mark.tier("default")
@@ -501,3 +508,14 @@ def test_programs_use_the_pool_only_where_there_is_more_than_a_chunk():
     counter().launch(arguments, 8, 2)
     counter().launch(arguments, 0, 4)
     np.testing.assert_array_equal(counts, np.full(8, 2))
+
+
+@pytest.mark.parametrize(
+    ("work", "chunks"),
+    [(None, 8), (0, 1), (1000, 1), (1 << 20, 2), (5 << 19, 4), (1 << 40, 8)],
+)
+def test_little_work_is_left_to_one_thread_and_much_is_shared_out_evenly(work, chunks, monkeypatch):
+    monkeypatch.setenv(THREADS_VARIABLE, "2")
+    launch = Launch(Sizes((1600, 1, 1), (1, 1, 1), (1600, 1, 1)), (), work=work)
+    chunk = driver._chunk(launch)
+    assert -(-1600 // chunk) == chunks

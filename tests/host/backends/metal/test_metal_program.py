@@ -114,12 +114,12 @@ def test_rounding_lengths_up_counts():
     sizes = Sizes((8, 1, 1), (8, 1, 1), (1, 1, 1))
     parameters = (ArrayParameter((10_921,), (1,)),)
     with pytest.raises(LaunchError) as caught:
-        made.bind(Launch(sizes, parameters, has_loops=False, threadgroup_lengths=(10_921,) * 3))
+        made.bind(Launch(sizes, parameters, threadgroup_lengths=(10_921,) * 3))
     assert str(caught.value) == (
         "kernel 'three' needs 32784 bytes of threadgroup memory, each array rounded up to 16;"
         " metal-sim allows 32768; make its threadgroup arrays smaller"
     )
-    made.bind(Launch(sizes, parameters, has_loops=False, threadgroup_lengths=(10_912,) * 3))
+    made.bind(Launch(sizes, parameters, threadgroup_lengths=(10_912,) * 3))
 
 
 def _program(device, function, *types):
@@ -145,7 +145,6 @@ def test_a_pipeline_with_fewer_threads_than_asked():
             Launch(
                 Sizes((100, 1, 1), (100, 1, 1), (1, 1, 1)),
                 (ArrayParameter((100,), (1,)),),
-                has_loops=False,
             )
         )
     assert str(caught.value) == (
