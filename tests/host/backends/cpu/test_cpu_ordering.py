@@ -16,6 +16,7 @@ from speedmetal import dtypes as d
 from speedmetal.backends.cpu.codegen.decisions import plan
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import UNIFORM, LaneStrides
 from speedmetal.backends.cpu.codegen.decisions.ordering import (
+    Block,
     cut_into_blocks,
     may_stream,
     streaming_loops,
@@ -31,8 +32,8 @@ def found(b: Builder, *, by_rows: bool = False) -> int:
     return len(loops_of(b, by_rows=by_rows))
 
 
-def loops_of(b: Builder, *, by_rows: bool = False) -> dict[ir.Statement, int]:
-    """The loops of a kernel that stream, with the iterations of a block."""
+def loops_of(b: Builder, *, by_rows: bool = False) -> dict[ir.Statement, Block]:
+    """The loops of a kernel that stream, with their blocks."""
     kernel = b.kernel()
 
     def position(call: ir.Call) -> int:
@@ -279,10 +280,11 @@ INT32 = np.iinfo(np.int32)
     begin=st.integers(0, 40),
     end=st.integers(0, 40),
     kind=st.sampled_from([*STEPS]),
+    columns=st.sampled_from([50, 256, 257]),  # rows that are short, and that are not
 )
-def test_blocks_visit_what_the_range_has_in_its_order(corner, begin, end, kind):
+def test_blocks_visit_what_the_range_has_in_its_order(corner, begin, end, kind, columns):
     step, stores = kind
-    x = np.zeros((41, 50), np.int32)
+    x = np.zeros((41, columns), np.int32)
     out = np.zeros(50, np.int64)
     STEPS[kind](x, out, np.int32(corner + begin), np.int32(corner + end), np.int32(corner), grid=50)
     total = 0
@@ -298,7 +300,7 @@ def test_rows_of_loops_are_taken_in_blocks():
     b.b.emit(*down_rows(b))
     kernel = b.b.kernel()
     loop = kernel.body[-1]
-    cut, (outer,) = cut_into_blocks(kernel, {loop: 8})
+    cut, (outer,) = cut_into_blocks(kernel, {loop: Block(8)})
     assert cut.body[-1] is outer
     assert isinstance(outer, ir.For)
     (inner,) = outer.body
@@ -311,11 +313,28 @@ def test_blocks_of_loops_along_rows_are_single_iterations():
     """Then the vectors of a threadgroup read one stretch of memory, as processors foresee it."""
     c = Case()
     c.b.emit(*plain(c))
-    assert [*loops_of(c.b).values()] == [1]
+    assert [*loops_of(c.b).values()] == [Block(1)]
     c = Case()
     c.b.emit(*down_rows(c))
     loading = [*loops_of(c.b).values()]
     c = Case()
     c.b.emit(*fills(c))
     (storing,) = loops_of(c.b).values()
-    assert loading[0] > storing > 1
+    assert loading[0].iterations > storing.iterations > 1
+
+
+@pytest.mark.parametrize(("columns", "iterations"), [(64, 1), (256, 1), (257, 8), (4096, 8)])
+def test_blocks_down_short_rows_are_single_iterations(columns, iterations):
+    """The length of a block is found when the kernel runs: by how many bytes a row has."""
+    c = Case()
+    c.b.emit(*down_rows(c))
+    kernel = c.b.kernel()
+    _, (outer,) = cut_into_blocks(kernel, loops_of(c.b))
+    assert isinstance(outer, ir.For)
+    choice = outer.step
+    assert isinstance(choice, ir.Select)
+    assert choice.condition.operator == "le"
+    assert isinstance(choice.condition.left, ir.Extent)
+    is_short = columns <= choice.condition.right.value
+    chosen = choice.when_true if is_short else choice.when_false
+    assert chosen.value == iterations * kernel.body[-1].step.value

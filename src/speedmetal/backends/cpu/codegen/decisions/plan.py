@@ -13,6 +13,7 @@ from speedmetal.backends.cpu.codegen.decisions.lane_strides import (
     Stride,
 )
 from speedmetal.backends.cpu.codegen.decisions.ordering import (
+    Block,
     cut_into_blocks,
     may_stream,
     streaming_loops,
@@ -153,7 +154,7 @@ def suitable_threads(kernel: Kernel) -> tuple[int, int, int] | None:
         kernel: After all passes for the CPU.
     """
     loops = _loops_at_once(kernel, linear=False)
-    if any(iterations > 1 for iterations in loops.values()):
+    if any(block.iterations > 1 for block in loops.values()):
         return _LONG_ROWS
     return _BLOCKS if _may_go_by_rows(kernel) and transposed_loads(kernel) else None
 
@@ -206,8 +207,8 @@ def _may_go_by_rows(kernel: Kernel) -> bool:
 
 
 @lru_cache(maxsize=1)  # a compile asks for the kernel's threads, then for its plan
-def _loops_at_once(kernel: Kernel, *, linear: bool) -> Mapping[Statement, int]:
-    """The loops that the threadgroup takes at once, with the iterations of a block.
+def _loops_at_once(kernel: Kernel, *, linear: bool) -> Mapping[Statement, Block]:
+    """The loops that the threadgroup takes at once.
 
     Args:
         kernel: To be printed.
