@@ -53,14 +53,20 @@ def test_reductions_of_expressions(device, shape, axis):
     )
 
 
+VIEWS = {
+    "steps": lambda a: a.transpose(2, 0, 1)[:, ::2, 1:],
+    "steps backwards": lambda a: a.transpose(2, 0, 1)[:, ::-2, 1:],
+    "reversed": lambda a: a[::-1, ::-1, ::-1],
+}
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), None])
-def test_reductions_of_views(device, axis):
-    """Steps backwards are left to the tests of the host: where the simulator looks for races, it
-    takes what lies before the first element of a view for no part of the buffer.
-    """
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_reductions_of_views(device, view, axis):
+    """Where a view's steps are below 0, its elements lie before the first one."""
     whole = numbers((6, 40, 5), "float32")
-    host = whole.transpose(2, 0, 1)[:, ::2, 1:]
-    ours = sm.array(whole, device=device).transpose(2, 0, 1)[:, ::2, 1:]
+    host = view(whole)
+    ours = view(sm.array(whole, device=device))
     np.testing.assert_array_equal(sm.sum(ours, axis=axis).numpy(), host.sum(axis))
     if not isinstance(axis, tuple):
         np.testing.assert_array_equal(sm.argmax(ours, axis=axis).numpy(), host.argmax(axis))
@@ -99,6 +105,17 @@ def test_scans(device, shape, axis, dtype):
     np.testing.assert_array_equal(found.numpy(), expected)
     found = sm.cummax(ours, axis)
     np.testing.assert_array_equal(found.numpy(), np.maximum.accumulate(host, axis=axis))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scans_and_softmax_backwards(device, axis):
+    host = numbers((70, 90), "float32")
+    ours, backwards = sm.array(host, device=device)[::-1, ::-1], host[::-1, ::-1]
+    found = sm.cumulative_sum(ours, axis=axis).numpy()
+    np.testing.assert_array_equal(found, np.cumsum(backwards, axis))
+    powers = np.exp(backwards.astype(np.float64))
+    expected = powers / powers.sum(axis, keepdims=True)
+    np.testing.assert_allclose(sm.softmax(ours, axis=axis).numpy(), expected, rtol=1e-5)
 
 
 LENGTHS = [SHORT - 1, 100, MOST_KEPT + 30]

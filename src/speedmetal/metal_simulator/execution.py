@@ -149,6 +149,7 @@ def _record(
     for index, region in dispatch.buffers.items():
         record.buffers[index] = region.address
         record.buffer_bytes[index] = region.size_bytes
+        record.buffer_bytes_before[index] = region.bytes_before
     for index, size in dispatch.threadgroup_bytes.items():
         record.threadgroup_bytes[index] = size
     record.entry = dispatch.entry

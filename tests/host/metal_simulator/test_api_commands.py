@@ -315,6 +315,32 @@ def test_races_are_looked_for_where_the_settings_ask(mac):
     assert "accesses conflict" in errors[1].localizedDescription()
 
 
+def test_a_buffer_may_be_read_before_the_offset_that_it_is_bound_with(mac):
+    """As far as it goes; races are seen there as well."""
+    source = """kernel void f(device int *x [[buffer(0)]], constant int &at [[buffer(1)]],
+                              uint i [[thread_position_in_grid]]) { if (i > 0) x[at] = int(i); }"""
+    state = mac.pipeline(mac.library(source).newFunctionWithName_("f"))
+
+    def told(at, count):
+        x = mac.buffer(np.zeros(8, np.int32))
+        made, encoder = mac.encoder()
+        encoder.setComputePipelineState_(state)
+        encoder.setBuffer_offset_atIndex_(x.native, 20, 0)
+        encoder.setBytes_length_atIndex_(np.int32(at).tobytes(), 4, 1)
+        encoder.dispatchThreads_threadsPerThreadgroup_(threads(count), threads(count))
+        encoder.endEncoding()
+        with simulator_settings(check_races=True):
+            made.commit()
+        made.waitUntilCompleted()
+        return x.array.tolist(), str(made.error().localizedDescription()) if made.error() else ""
+
+    for at in range(-5, 3):
+        assert told(at, 2) == ([int(i == 5 + at) for i in range(8)], "")
+    assert "element -6 of buffer 0 ('x', 3 elements of int), 4 bytes before its" in told(-6, 2)[1]
+    assert "element 3 of buffer 0 ('x', 3 elements of int), 0 bytes behind its" in told(3, 2)[1]
+    assert "buffer 0 ('x'), byte offset -20 (4 bytes): thread (1, 0, 0)" in told(-5, 3)[1]
+
+
 FOLLOW = """
 struct Table { device float* there; };
 kernel void f(device float* x [[buffer(0)]], constant Table& table [[buffer(1)]]) {

@@ -78,12 +78,12 @@ class Dispatch(NamedTuple):
                 memory = GuardedMemory(len(binding), edge=edge)
                 ctypes.memmove(memory.address, binding, len(binding))
                 held.append(memory)
-                address, size = memory.address, len(binding)
+                address, size, offset = memory.address, len(binding), 0
             else:
                 buffer, offset = used_buffer(binding), binding[1]
                 held.append(buffer)
                 address, size = buffer.address + offset, buffer.size - offset
-            regions[parameter.index] = region_of(parameter, address, size)
+            regions[parameter.index] = region_of(parameter, address, size, offset)
         execution.execute(
             execution.Dispatch(
                 name=compiled.name,

@@ -60,9 +60,12 @@ class FunctionConstant:
     is_required: bool
 
 
-def region_of(parameter: Parameter, address: int, size_bytes: int) -> Region:
+def region_of(parameter: Parameter, address: int, size_bytes: int, bytes_before: int = 0) -> Region:
     """Memory that is bound to a parameter, as messages tell of it."""
-    return Region(address, size_bytes, parameter.name, parameter.pointee, parameter.size_bytes)
+    return Region(
+        *(address, size_bytes, parameter.name, parameter.pointee, parameter.size_bytes),
+        bytes_before=bytes_before,
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -239,7 +239,7 @@ class Explainer:
         """The buffer index and byte offset of an address in or near a buffer."""
         best: tuple[int, int, int] | None = None
         for index, region in self.dispatch.buffers.items():
-            distance = _distance(region, address)
+            distance = region.distance_to(address)
             if distance < _NEAR_BYTES and (best is None or distance < best[0]):
                 best = (distance, index, address - region.address)
         return best[1:] if best else None
@@ -355,7 +355,7 @@ class Explainer:
 
     def _bound_at(self, address: int) -> int | None:
         for index, region in self.dispatch.buffers.items():
-            if 0 <= address - region.address < region.size_bytes:
+            if region.has(address):
                 return index
         return None
 
@@ -373,11 +373,6 @@ class Explainer:
     def _party(self, party: Party) -> str:
         how = " atomically" if party.is_atomic else ""
         return f"{_thread(party.position)} {_VERBS[party.access]}{how}{self.line([party.code])}"
-
-
-def _distance(region: Region, address: int) -> int:
-    end = region.address + region.size_bytes
-    return max(region.address - address, address - end, 0)
 
 
 def _thread(position: Position) -> str:

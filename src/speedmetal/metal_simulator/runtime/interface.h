@@ -39,7 +39,8 @@ enum smr_access { SMR_ACCESS_UNKNOWN, SMR_ACCESS_READ, SMR_ACCESS_WRITE };
 struct smr_dispatch {
     smr_entry entry;
     uint64_t buffers[SMR_BUFFERS]; /* addresses; of nothing where nothing is bound */
-    uint64_t buffer_bytes[SMR_BUFFERS];
+    uint64_t buffer_bytes[SMR_BUFFERS];        /* from that address on; 0 where nothing is bound */
+    uint64_t buffer_bytes_before[SMR_BUFFERS]; /* of the same buffer, before that address */
     uint64_t threadgroup_bytes[SMR_THREADGROUP_SLOTS];
     uint64_t threadgroup_limit; /* bytes, all arrays of a threadgroup together */
     uint64_t seed;

@@ -87,6 +87,7 @@ class DispatchRecord(ctypes.Structure):
         ("entry", ctypes.c_uint64),
         ("buffers", ctypes.c_uint64 * BUFFERS),
         ("buffer_bytes", ctypes.c_uint64 * BUFFERS),
+        ("buffer_bytes_before", ctypes.c_uint64 * BUFFERS),
         ("threadgroup_bytes", ctypes.c_uint64 * THREADGROUP_SLOTS),
         ("threadgroup_limit", ctypes.c_uint64),
         ("seed", ctypes.c_uint64),

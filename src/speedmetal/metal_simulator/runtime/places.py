@@ -41,6 +41,8 @@ def describe_outside(title: str, region: Region, offset: int) -> str:
         "element 100 of buffer 0 ('x', 100 elements of float), 0 bytes behind its end"
         >>> describe_outside("buffer 0", Region(0, 20, "x"), -4)
         "buffer 0 ('x') at byte offset -4, 4 bytes before its begin"
+        >>> describe_outside("buffer 0", Region(0, 392, "x", "float", 4, bytes_before=8), -12)
+        "element -3 of buffer 0 ('x', 98 elements of float), 4 bytes before its begin"
     """
     distance = _describe_distance(region, offset)
     if region.element_bytes:
@@ -67,8 +69,8 @@ def describe_byte_beside(title: str, region: Region, offset: int) -> str:
 
 
 def _describe_distance(region: Region, offset: int) -> str:
-    if offset < 0:
-        return f"{-offset} bytes before its begin"
+    if offset < -region.bytes_before:
+        return f"{-offset - region.bytes_before} bytes before its begin"
     if offset < region.size_bytes:
         return f"inside its {region.size_bytes} bytes, which are not there any more"
     return f"{offset - region.size_bytes} bytes behind its end"

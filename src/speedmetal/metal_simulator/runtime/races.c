@@ -212,10 +212,10 @@ static bool buffers_add(struct races *races)
     struct range range[SMR_BUFFERS + SMR_TEXTURES + 1];
     uint32_t count = 0;
     for (uint32_t i = 0; i < SMR_BUFFERS; i++) {
-        if (dispatch->buffer_bytes[i] == 0)
-            continue;
-        uintptr_t begin = (uintptr_t)dispatch->buffers[i];
-        range[count++] = (struct range){begin, begin + dispatch->buffer_bytes[i]};
+        uintptr_t bound = (uintptr_t)dispatch->buffers[i];
+        uintptr_t begin = bound - dispatch->buffer_bytes_before[i], end = bound + dispatch->buffer_bytes[i];
+        if (begin < end)
+            range[count++] = (struct range){begin, end};
     }
     count = textures_add(dispatch->bindings, range, count);
     qsort(range, count, sizeof *range, by_begin);

@@ -19,6 +19,8 @@ class Region:
         name: For messages: that of the parameter or variable.
         element: For messages: the type of an element, as the text has it.
         element_bytes: The size of one; 0: unknown.
+        bytes_before: Of the same buffer, before ``address``: where it is bound with an offset, an
+            index below 0 stays within it, as in Metal.
     """
 
     address: int
@@ -26,6 +28,16 @@ class Region:
     name: str = ""
     element: str = ""
     element_bytes: int = 0
+    bytes_before: int = 0
+
+    def distance_to(self, address: int) -> int:
+        """How far from the buffer an address is, in bytes; 0 within it and just behind it."""
+        begin, end = self.address - self.bytes_before, self.address + self.size_bytes
+        return max(begin - address, address - end, 0)
+
+    def has(self, address: int) -> bool:
+        """Whether the address is one of the buffer's bytes."""
+        return -self.bytes_before <= address - self.address < self.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
