@@ -264,6 +264,7 @@ def find_dtype(name: str) -> DType:
 
     Raises:
         UnknownNameError: There is none.
+        UserInputError: It is one of NumPy's.
 
     >>> find_dtype("f32"), find_dtype("uint8")
     (float32, uint8)
@@ -271,7 +272,21 @@ def find_dtype(name: str) -> DType:
     try:
         return _BY_NAME[name]
     except KeyError:
-        raise UnknownNameError("dtype", name, _BY_NAME) from None
+        pass
+    bits = _NUMPYS_CODES.get(name.lstrip("<>=|"))
+    if bits is not None:
+        raise UserInputError(
+            f"unknown dtype {name!r}: NumPy's short names count bytes, ours count bits; write"
+            f" {bits!r} or np.dtype({name!r})"
+        )
+    raise UnknownNameError("dtype", name, _BY_NAME)
+
+
+_NUMPYS_CODES = {
+    f"{dtype.numpy.kind}{dtype.itemsize}": dtype.name
+    for dtype in (int16, int32, uint16, uint32, float16, float32, float64, complex128)
+} | {"b1": "bool_", "i1": "int8", "u1": "uint8"}
+"""NumPy's short names that are none of ours; its ``i8`` is our ``i64``, and ours its ``i1``."""
 
 
 def from_numpy(dtype: Any) -> DType:
@@ -330,8 +345,13 @@ def as_dtype(dtype: Any) -> DType:
     try:
         return from_numpy(dtype)
     except TypeError:
+        advice = (
+            ""
+            if not isinstance(dtype, int)
+            else ("; a shape of several extents is a tuple, as in zeros((2, 3))")
+        )
         raise UserInputError(
-            f"{dtype!r} is not a dtype; allowed are {', '.join(d.name for d in ALL)}"
+            f"{dtype!r} is not a dtype; allowed are {', '.join(d.name for d in ALL)}{advice}"
         ) from None
 
 

@@ -75,6 +75,10 @@ class ScalarConversionError(UserInputError, TypeError):
     """
 
 
+class NotNumbersError(UserInputError, TypeError):
+    """What is given where arrays and numbers are taken is neither."""
+
+
 class SuiteFileError(UserInputError):
     """A suite file is wrong at a line; the message is ``FILE:LINE: what was expected``."""
 

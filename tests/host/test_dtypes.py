@@ -157,3 +157,29 @@ def test_numpys_dtype_states_a_type_as_ours_does() -> None:
 
     texts = [sm.code(store, "f32[:]", d, stage="ir") for d in (sm.int16, np.dtype("int16"), "i16")]
     assert texts[0] == texts[1] == texts[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "<f4",
+            (
+                "unknown dtype '<f4': NumPy's short names count bytes, ours count bits; write"
+                " 'float32' or np.dtype('<f4')"
+            ),
+        ),
+        (
+            3,
+            (
+                "3 is not a dtype; allowed are bool_, int8, int16, int32, int64, uint8, uint16,"
+                " uint32, uint64, float16, bfloat16, float32, float64, complex64, complex128; a"
+                " shape of several extents is a tuple, as in zeros((2, 3))"
+            ),
+        ),
+    ],
+)
+def test_what_is_no_dtype_is_answered_with_one(given: object, message: str) -> None:
+    with pytest.raises(sm.UserInputError) as caught:
+        sm.zeros(2, given)  # type: ignore[arg-type]
+    assert str(caught.value) == message

@@ -27,6 +27,11 @@ def from_numbers(numbers: HostArray, dtype: Any, device: DeviceLike) -> Array:
     return upload(convert_on_host(numbers, as_dtype(dtype)), device_of(device))
 
 
+def on_host(x: Any) -> Any:
+    """Numbers as NumPy's functions take them: an array's as NumPy's array, others as they are."""
+    return x.numpy() if isinstance(x, Array) else x
+
+
 def checked_extents(shape: Any) -> tuple[int, ...]:
     """A shape as a tuple of extents.
 

@@ -251,6 +251,18 @@ class Array(Operators, Members, Lazy):
         return self._view(lambda elements: elements.transpose())
 
     @property
+    def real(self) -> Array:
+        """The real parts, as :func:`speedmetal.real` gives them: no view, unlike NumPy's."""
+        parts: Array = self._real()
+        return parts
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary parts, as :func:`speedmetal.imag` gives them: no view, unlike NumPy's."""
+        parts: Array = self._imag()
+        return parts
+
+    @property
     def mT(self) -> Array:  # noqa: N802 - the array API's name
         """The view of ``(..., rows, columns)`` as ``(..., columns, rows)``.
 
@@ -442,6 +454,10 @@ class Array(Operators, Members, Lazy):
             raise TypeError("an array without axes has no length")
         return self.shape[0]
 
+    def __contains__(self, value: Any) -> bool:
+        """Whether an element equals the value."""
+        return bool((self == value).any())
+
     def __iter__(self) -> Iterator[Array]:
         if not self.ndim:
             raise TypeError("an array without axes cannot be iterated over; use .item()")
@@ -452,6 +468,21 @@ class Array(Operators, Members, Lazy):
         body = np.array2string(shown(self), separator=", ", prefix="Array(", **summary_of(self))
         shape = "" if self.size else f"shape={self.shape}, "
         return f"Array({body}, {shape}dtype={self.layout.dtype}, device={self.device.name!r})"
+
+    def __format__(self, spec: str) -> str:
+        """An array without axes as its number, others as text."""
+        if not spec:
+            return str(self)
+        if self.ndim:
+            raise TypeError(
+                f"the format {spec!r} is for one number, and the array has shape {self.shape};"
+                " format x[i], or print with numpy.printoptions"
+            )
+        return format(self.item(), spec)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        """Python's ``round``: of an array without axes, and to digits of any."""
+        return round(float(self)) if ndigits is None else self.round(ndigits)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         """Pickle the content, with protocol 5 as a buffer that need not be copied."""

@@ -12,6 +12,7 @@ from speedmetal.arrays.arguments import (
     checked_extents,
     device_of,
     from_numbers,
+    on_host,
 )
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
@@ -33,7 +34,7 @@ from speedmetal.dtypes import (
     kind_rank,
     uint64,
 )
-from speedmetal.errors import UserInputError
+from speedmetal.errors import NotNumbersError, UserInputError
 
 
 def array(
@@ -248,9 +249,9 @@ def _integers(start: int, stop: int, step: int) -> HostArray:
 
 
 def linspace(
-    start: complex,
-    stop: complex,
-    num: int,
+    start: Any,
+    stop: Any,
+    num: int = 50,
     dtype: Any = None,
     device: DeviceLike = None,
     *,
@@ -259,7 +260,7 @@ def linspace(
     """``num`` numbers at equal distances from ``start`` to ``stop``, computed in float64.
 
     Args:
-        start: The first.
+        start: The first: a number, or an array of them, each of which starts a column.
         stop: The last, or, where ``endpoint`` is False, the one that would come after the last.
         num: How many.
         dtype: To which they are rounded; None: float32, or complex64 where an end is complex.
@@ -272,11 +273,10 @@ def linspace(
     """
     if num < 0:
         raise UserInputError(f"linspace: expected 0 numbers or more, got {num}")
+    numbers = np.linspace(on_host(start), on_host(stop), num, endpoint=endpoint, dtype=None)
     if dtype is None:
-        dtype = (
-            complex64 if any(isinstance(end, complex) for end in (start, stop)) else DEFAULT_FLOAT
-        )
-    return from_numbers(np.linspace(start, stop, num, endpoint=endpoint), dtype, device)
+        dtype = complex64 if numbers.dtype.kind == "c" else DEFAULT_FLOAT
+    return from_numbers(numbers, dtype, device)
 
 
 def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | None) -> Array:
@@ -377,7 +377,7 @@ def _host_array(x: Any, wanted: DType | None) -> HostArray:
     except (ValueError, OverflowError) as error:
         raise UserInputError(f"{type(x).__name__} cannot become an array: {error}") from error
     if host.dtype.kind in _TEXTS_AND_OBJECTS and not _is_foreign(x):
-        raise UserInputError(_not_numbers(x))
+        raise NotNumbersError(_not_numbers(x))
     if wanted is None and _is_python(x):
         return host.astype(_default_dtype_of(host), copy=False)
     return host

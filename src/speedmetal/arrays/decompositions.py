@@ -89,7 +89,7 @@ def cholesky(x: Any, /, *, upper: bool = False) -> Array:
     return found
 
 
-def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
+def qr(x: Any, /, mode: str = "reduced") -> QRResult:
     """``Q`` with orthonormal columns and upper triangular ``R`` with ``Q @ R == x``.
 
     Args:
@@ -113,7 +113,7 @@ def qr(x: Any, /, *, mode: str = "reduced") -> QRResult:
     return QRResult(*run("qr", lambda a: tuple(routine(a, mode)), arrays, dtype))
 
 
-def svd(x: Any, /, *, full_matrices: bool = True) -> SVDResult:
+def svd(x: Any, /, full_matrices: bool = True) -> SVDResult:  # noqa: FBT001, FBT002 - as in NumPy
     """``U``, ``S`` and ``Vh`` with ``(U * S[..., None, :]) @ Vh == x``, ``S`` falling.
 
     Args:

@@ -20,8 +20,8 @@ def eye(
     n_rows: int,
     n_cols: int | None = None,
     /,
-    *,
     k: int = 0,
+    *,
     dtype: Any = None,
     device: DeviceLike = None,
 ) -> Array:
@@ -110,7 +110,7 @@ def diag(x: Any, /, k: int = 0) -> Array:
     return made
 
 
-def triu(x: Any, /, *, k: int = 0) -> Array:
+def triu(x: Any, /, k: int = 0) -> Array:
     """The upper triangles of matrices, with zeros below: where ``column - row >= k``.
 
     It is lazy, and elementwise: part of the kernel that reads it.
@@ -131,7 +131,7 @@ def triu(x: Any, /, *, k: int = 0) -> Array:
     return _triangle("triu", "ge", x, k)
 
 
-def tril(x: Any, /, *, k: int = 0) -> Array:
+def tril(x: Any, /, k: int = 0) -> Array:
     """The lower triangles of matrices, with zeros above: where ``column - row <= k``.
 
     It is lazy, and elementwise: part of the kernel that reads it.

@@ -57,7 +57,7 @@ NORMS = ("backward", "ortho", "forward")
 # --- One axis ------------------------------------------------------------------------------------
 
 
-def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """``sum over j of x[j] * exp(-2j * pi * j * k / n)`` for each ``k``.
 
     Args:
@@ -81,7 +81,7 @@ def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwar
     return _along_axes("fft", x, _single("fft", x, n, axis), norm)
 
 
-def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """The inverse of :func:`fft`, with the same arguments.
 
     Example:
@@ -92,7 +92,7 @@ def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return _along_axes("ifft", x, _single("ifft", x, n, axis), norm)
 
 
-def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """:func:`fft` of real numbers, of which half the results are enough.
 
     Args:
@@ -116,7 +116,7 @@ def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return _along_axes("rfft", x, _single("rfft", x, n, axis), norm)
 
 
-def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def irfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """The inverse of :func:`rfft`: real numbers.
 
     Args:
@@ -136,7 +136,7 @@ def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backw
     return _along_axes("irfft", x, _single("irfft", x, n, axis, is_half=True), norm)
 
 
-def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def hfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """:func:`fft` of a signal that is Hermitian, ``x[-j] == conj(x[j])``, given half: real numbers.
 
     The arguments are those of :func:`irfft`.
@@ -149,7 +149,7 @@ def hfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
     return _along_axes("hfft", x, _single("hfft", x, n, axis, is_half=True), norm)
 
 
-def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
+def ihfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
     """The inverse of :func:`hfft`, of real numbers; with the arguments of :func:`rfft`."""
     _check_real("ihfft", x)
     return _along_axes("ihfft", x, _single("ihfft", x, n, axis), norm)
@@ -161,7 +161,6 @@ def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backw
 def fftn(
     x: Any,
     /,
-    *,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
     norm: str = "backward",
@@ -189,7 +188,6 @@ def fftn(
 def ifftn(
     x: Any,
     /,
-    *,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
     norm: str = "backward",
@@ -201,7 +199,6 @@ def ifftn(
 def rfftn(
     x: Any,
     /,
-    *,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
     norm: str = "backward",
@@ -218,7 +215,6 @@ def rfftn(
 def irfftn(
     x: Any,
     /,
-    *,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
     norm: str = "backward",
@@ -235,7 +231,7 @@ def irfftn(
 # --- Frequencies ---------------------------------------------------------------------------------
 
 
-def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Array:
+def fftfreq(n: int, /, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Array:
     """The frequencies of the results of :func:`fft`, in turns per unit of ``d``.
 
     Args:
@@ -259,7 +255,7 @@ def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None)
     return _frequencies("fftfreq", np.fft.fftfreq(count, d), dtype, device)
 
 
-def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Array:
+def rfftfreq(n: int, /, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Array:
     """The frequencies of the results of :func:`rfft`; see :func:`fftfreq`.
 
     Example:
@@ -280,7 +276,7 @@ def _frequencies(name: str, host: HostArray, dtype: Any, device: Any) -> Array:
     return result
 
 
-def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Array:
+def fftshift(x: Any, /, axes: int | Sequence[int] | None = None) -> Array:
     """The elements with that of frequency 0 in the middle: moved on by half an extent.
 
     Args:
@@ -298,7 +294,7 @@ def fftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Array:
     return _shifted("fftshift", x, axes, lambda extent: extent // 2)
 
 
-def ifftshift(x: Any, /, *, axes: int | Sequence[int] | None = None) -> Array:
+def ifftshift(x: Any, /, axes: int | Sequence[int] | None = None) -> Array:
     """The inverse of :func:`fftshift`, with the same arguments.
 
     Example:

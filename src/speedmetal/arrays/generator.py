@@ -25,6 +25,7 @@ import numpy as np
 
 from speedmetal.arrays.arguments import checked_extents, device_of
 from speedmetal.arrays.array import Array, upload
+from speedmetal.arrays.creation import array
 from speedmetal.arrays.gathering import take
 from speedmetal.arrays.graph import common_device
 from speedmetal.arrays.host_routines import operands_of
@@ -44,6 +45,7 @@ from speedmetal.dtypes import (
     uint64,
 )
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.signature import with_article
 from speedmetal.intrinsics.library.philox import philox
 
 Size = int | Sequence[int] | None
@@ -73,6 +75,11 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None) -> None:
+        if seed is not None and not hasattr(seed, "__index__"):
+            raise UserInputError(
+                f"expected a whole number as seed, got {with_article(type(seed).__name__)};"
+                " for parallel streams make one generator, and others with its spawn"
+            )
         given = secrets.randbits(64) if seed is None else operator.index(seed)
         if not 0 <= given < 2**64:
             raise UserInputError(f"expected a seed from 0 to 2**64 - 1, got {given}")
@@ -215,8 +222,8 @@ class Generator:
         high: int | None = None,
         size: Size = None,
         dtype: Any = DEFAULT_INT,
+        endpoint: bool = False,  # noqa: FBT001, FBT002 - as in NumPy
         *,
-        endpoint: bool = False,
         device: Any = None,
     ) -> Array:
         """Whole numbers from ``low`` to ``high``, without it; all are equally likely.
@@ -483,13 +490,13 @@ class Generator:
             array.device,
         )
 
-    def permutation(self, x: Any, *, axis: int = 0, device: Any = None) -> Array:
+    def permutation(self, x: Any, axis: int = 0, *, device: Any = None) -> Array:
         """The elements along an axis in random order; all orders are equally likely.
 
         Keys of 64 bits are drawn on the device, and sorted by NumPy.
 
         Args:
-            x: An array, or a whole number ``n``, which means the numbers below it.
+            x: An array or a list, or a whole number ``n``, which means the numbers below it.
             axis: Along which.
             device: Where the result of a number is; None: the default device.
 
@@ -497,17 +504,18 @@ class Generator:
             >>> sorted(Generator(0).permutation(4).tolist())
             [0, 1, 2, 3]
         """
+        x = _array_or_count(x, device)
         if isinstance(x, Array):
             (place,) = axes_of(axis, x.ndim)
             order = self._order(x.shape[place], x.device)
             return take(x, upload(order, x.device), axis=place)
-        count, target = operator.index(x), device_of(device)
+        count, target = x, device_of(device)
         if count < 0:
             raise UserInputError(f"permutation: expected 0 numbers or more, got {count}")
         wanted = DEFAULT_INT if count <= DEFAULT_INT.maximum else int64
         return upload(self._order(count, target).astype(wanted.numpy), target)
 
-    def shuffle(self, x: Array, *, axis: int = 0) -> None:
+    def shuffle(self, x: Array, axis: int = 0) -> None:
         """Put the elements along an axis into random order, in place; see :meth:`permutation`.
 
         Args:
@@ -520,16 +528,16 @@ class Generator:
         self,
         a: Any,
         size: Size = None,
-        *,
-        replace: bool = True,
+        replace: bool = True,  # noqa: FBT001, FBT002 - as in NumPy
         p: Any = None,
         axis: int = 0,
+        *,
         device: Any = None,
     ) -> Array:
         """Elements along an axis, chosen at random.
 
         Args:
-            a: An array, or a whole number ``n``, which means the numbers below it.
+            a: An array or a list, or a whole number ``n``, which means the numbers below it.
             size: The shape that comes in the place of the axis; None: one element.
             replace: Whether an element may be chosen again.
             p: The probability of each, which sum to 1; None: all are equal.
@@ -543,8 +551,9 @@ class Generator:
             >>> Generator(0).choice(10, 3, replace=False).shape
             (3,)
         """
+        a = _array_or_count(a, device)
         (place,) = axes_of(axis, a.ndim) if isinstance(a, Array) else (0,)
-        count = a.shape[place] if isinstance(a, Array) else operator.index(a)
+        count = a.shape[place] if isinstance(a, Array) else a
         target = a.device if isinstance(a, Array) else device_of(device)
         shape = _shape(size)
         number = math.prod(shape)
@@ -700,6 +709,18 @@ def _lazy(
 # --- Parameters ----------------------------------------------------------------------------------
 
 
+def _array_or_count(x: Any, device: Any) -> Array | int:
+    """What elements are taken from: an array, what can be one, or as many numbers as were given."""
+    if isinstance(x, Array):
+        return x
+    if hasattr(x, "__index__") and not np.ndim(x):
+        return operator.index(x)
+    made = array(x, None, device)
+    if not made.ndim:
+        raise UserInputError(f"expected an array, a list or a whole number of elements, got {x!r}")
+    return made
+
+
 def _shape(size: Size) -> tuple[int, ...]:
     return () if size is None else checked_extents(size)
 
@@ -717,7 +738,7 @@ def _broadcast(
         if not isinstance(parameter, Array | int | float | np.number):
             raise UserInputError(
                 f"{name}: expected numbers or arrays of speedmetal as parameters, got"
-                f" {type(parameter).__name__}"
+                f" {type(parameter).__name__}{_advice_for(parameter)}"
             )
     if arrays:
         common_device(name, arrays)
@@ -736,6 +757,12 @@ def _broadcast(
             + ("" if size is None else f" to size {size}")
         ) from None
     return shape, target
+
+
+def _advice_for(parameter: Any) -> str:
+    """What to do with what is no parameter: other libraries have the shape in its place."""
+    shape = f"; a shape is size={parameter}, and" if isinstance(parameter, tuple) else ";"
+    return f"{shape} an array is made by sm.asarray"
 
 
 def _spread(parameter: Parameter, shape: tuple[int, ...], device: Device) -> Array:

@@ -13,6 +13,7 @@ from speedmetal.arrays.arguments import (
     checked_extents,
     device_of,
     from_numbers,
+    on_host,
 )
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import arange, asarray
@@ -23,8 +24,8 @@ from speedmetal.errors import UserInputError
 
 
 def logspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
     dtype: Any = DEFAULT_FLOAT,
     device: DeviceLike = None,
@@ -51,12 +52,13 @@ def logspace(
         Array([   1.,   10.,  100., 1000.], dtype=float32, device='cpu')
     """
     _check_number("logspace", num)
-    return from_numbers(np.logspace(start, stop, num, endpoint, base), dtype, device)
+    ends = on_host(start), on_host(stop)
+    return from_numbers(np.logspace(*ends, num, endpoint, base), dtype, device)
 
 
 def geomspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
     dtype: Any = DEFAULT_FLOAT,
     device: DeviceLike = None,
@@ -81,9 +83,12 @@ def geomspace(
         Array([1., 2., 4., 8.], dtype=float32, device='cpu')
     """
     _check_number("geomspace", num)
-    if 0 in (start, stop):
-        raise UserInputError(f"geomspace: no quotient leads to or from 0, got {start} to {stop}")
-    return from_numbers(np.geomspace(start, stop, num, endpoint), dtype, device)
+    ends = on_host(start), on_host(stop)
+    if not np.all(ends[0]) or not np.all(ends[1]):
+        raise UserInputError(
+            f"geomspace: no quotient leads to or from 0, got {ends[0]} to {ends[1]}"
+        )
+    return from_numbers(np.geomspace(*ends, num, endpoint), dtype, device)
 
 
 def _check_number(name: str, num: int) -> None:

@@ -69,8 +69,8 @@ def histogram(
     /,
     bins: Any = 10,
     range: tuple[float, float] | None = None,  # noqa: A002 - NumPy's name
-    weights: Any = None,
     density: bool = False,  # noqa: FBT001, FBT002 - as in NumPy
+    weights: Any = None,
 ) -> tuple[Array, Array]:
     """How many elements are in each bin, and the bins' edges.
 
@@ -80,8 +80,8 @@ def histogram(
         x: Any shape, no complex numbers.
         bins: How many of equal width, or their edges in ascending order.
         range: The first and the last edge; None: the least and the greatest element.
-        weights: Of the shape of ``x``; added up in the place of counting.
         density: Whether counts are divided by their sum and the bin's width.
+        weights: Of the shape of ``x``; added up in the place of counting.
 
     Returns:
         ``(bins,)``, int64, or floats with weights or ``density``; ``(bins + 1,)``.
@@ -100,16 +100,17 @@ def histogram(
     given = _weights("histogram", weights, array)
     weighed = None if given is None else comparable(given).reshape(-1)
     wanted: Any = comparable(asarray(bins)) if np.ndim(bins) else bins
+    limits: Any = None if range is None else tuple(map(float, range))
     try:
-        edges = np.histogram_bin_edges(host, wanted, range)
+        edges = np.histogram_bin_edges(host, wanted, limits)
     except ValueError as error:
         raise UserInputError(f"histogram: {error}") from error
     same_bins: Any = edges if np.ndim(bins) or isinstance(bins, str) else len(edges) - 1
-    limits = (edges[0], edges[-1])
+    outer = (edges[0], edges[-1])
 
     def count(first: int, end: int) -> HostArray:
         part = None if weighed is None else weighed[first:end]
-        return np.histogram(host[first:end], same_bins, limits, weights=part)[0]
+        return np.histogram(host[first:end], same_bins, outer, weights=part)[0]
 
     total = _added(count, host.size, len(edges) - 1)
     if density:

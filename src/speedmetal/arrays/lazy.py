@@ -6,6 +6,7 @@ import weakref
 from typing import Any, Self
 
 from speedmetal.arrays import schedule
+from speedmetal.arrays.absent import advice_on
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.pending import Call, Step, View, note
 from speedmetal.arrays.strided import Strided, fresh_layout, launch_layout_of
@@ -48,7 +49,9 @@ class Lazy(Strided, TypedArgument):
             schedule.evaluate_one(self)
             return getattr(self, name)
         raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            f"{type(self).__name__!r} object has no attribute {name!r}{advice_on(name)}",
+            name=name,
+            obj=self,
         )
 
     def allocate_alike(self) -> Self:

@@ -54,7 +54,9 @@ class Members:
     cumsum, cumprod = _member("scans", "cumsum"), _member("scans", "cumprod")
 
     round, clip = (_member("elementwise.rounding", name) for name in ("round", "clip"))
-    conj = _member("elementwise.complex_numbers", "conj")
+    conj, _real, _imag = (
+        _member("elementwise.complex_numbers", name) for name in ("conj", "real", "imag")
+    )
 
     squeeze, swapaxes = _member("manipulation", "squeeze"), _member("manipulation", "swapaxes")
     flatten, ravel = _member("manipulation", "flatten"), _member("manipulation", "ravel")

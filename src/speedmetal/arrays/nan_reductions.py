@@ -29,7 +29,7 @@ def _with_nan_as(name: str, x: Any, value: float) -> Any:
     return apply("where", apply("isnan", x), value, x) if _has_nan(x) else x
 
 
-def nansum(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def nansum(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The sum of the elements that are not NaN; otherwise as :func:`speedmetal.sum`.
 
     Example:
@@ -40,7 +40,7 @@ def nansum(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = 
     return reductions.sum(_with_nan_as("nansum", x, 0.0), axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def nanprod(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def nanprod(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The product of the elements that are not NaN; otherwise as :func:`speedmetal.prod`.
 
     Example:
@@ -80,7 +80,7 @@ def nanmax(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
     return reduce_along(_MAX, x, axis, keepdims=keepdims)
 
 
-def nanmean(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def nanmean(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of the elements that are not NaN, NaN where all are; as :func:`speedmetal.mean`.
 
     Example:

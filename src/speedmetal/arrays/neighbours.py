@@ -18,15 +18,15 @@ from speedmetal.errors import UserInputError
 
 
 def diff(
-    x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None
+    x: Any, /, n: int = 1, axis: int = -1, *, prepend: Any = None, append: Any = None
 ) -> Array:
     """The differences of neighbours, ``x[k + 1] - x[k]``, taken ``n`` times; of bools, whether
     they differ.
 
     Args:
         x: The array.
-        axis: Along which.
         n: How often.
+        axis: Along which.
         prepend: What is put before ``x`` first: an array, or a number.
         append: What is put behind it.
 

@@ -57,6 +57,20 @@ _REDUCTIONS = {
     "logical_or": "any",
 }
 _ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod", "maximum": "cummax", "minimum": "cummin"}
+_SAME_POSITIONS = {
+    "asarray": 2,
+    "empty_like": 2,
+    "full_like": 3,
+    "geomspace": 3,
+    "isin": 2,
+    "linspace": 3,
+    "logspace": 3,
+    "nan_to_num": 1,
+    "ones_like": 2,
+    "select": 0,
+    "zeros_like": 2,
+}
+"""How many arguments without a name mean the same, where later ones mean something else."""
 _NAMESPACES = {"numpy": "", "numpy.linalg": "linalg", "numpy.fft": "fft"}
 
 
@@ -123,13 +137,13 @@ def array_function(
     """What another function of NumPy does with these arguments, an array among them."""
     name = function.__name__
     ours = _ours(function.__module__, _NAMES.get(name, name))
-    if ours is not None:
+    if ours is not None and len(args) <= _SAME_POSITIONS.get(name, len(args)):
         wanted = {key: value for key, value in options.items() if value is not np._NoValue}  # noqa: SLF001 - NumPy's mark of what was not given
         if wanted.get("out", 0) is None:
             del wanted["out"]
         try:
             return ours(*args, **wanted)
-        except TypeError:  # an option that ours does not know
+        except TypeError:  # an option that ours does not know, or something else than numbers
             pass
     return by_numpy(array, function, args, options)
 

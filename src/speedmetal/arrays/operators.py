@@ -11,7 +11,7 @@ import numpy as np
 from speedmetal.arrays.copying import upload_elements
 from speedmetal.arrays.elementwise.arithmetic import pow  # noqa: A004 - the array API's name
 from speedmetal.arrays.elementwise.bits import bitwise_left_shift, bitwise_right_shift
-from speedmetal.arrays.elementwise.operands import copied
+from speedmetal.arrays.elementwise.operands import copied, refuse_lists
 from speedmetal.arrays.graph import apply, binary, reflected, unary
 from speedmetal.arrays.lazy import Lazy
 
@@ -27,6 +27,7 @@ def _operand(array: Any, value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray):
         return upload_elements(type(array), value, array.layout.device)
+    refuse_lists("an operator", (value,))  # `==` would be False in silence
     return NotImplemented
 
 

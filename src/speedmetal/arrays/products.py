@@ -21,6 +21,7 @@ import numpy as np
 
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.assembling import common_dtype
+from speedmetal.arrays.elementwise.operands import refuse_lists
 from speedmetal.arrays.graph import peeked
 from speedmetal.arrays.host_routines import (
     LEAST_PART,
@@ -86,6 +87,7 @@ def at_operator(x1: Any, x2: Any) -> Any:
     """``x1 @ x2``: NotImplemented where another class is to say what it is."""
     if isinstance(x1, Array | np.ndarray) and isinstance(x2, Array | np.ndarray):
         return matmul(x1, x2)
+    refuse_lists("an operator", (x1, x2))
     return NotImplemented
 
 
@@ -115,8 +117,8 @@ def tensordot(
     x1: Any,
     x2: Any,
     /,
-    *,
     axes: int | tuple[Sequence[int], Sequence[int]] = 2,
+    *,
     algorithm: str = "auto",
 ) -> Array:
     """The sum of products over pairs of axes.
@@ -139,6 +141,8 @@ def tensordot(
         >>> import speedmetal as sm
         >>> tensordot(sm.ones((2, 3, 4)), sm.ones((4, 3, 5)), axes=((1, 2), (1, 0))).shape
         (2, 5)
+        >>> tensordot(sm.ones((2, 3)), sm.ones((3, 4)), 1).shape
+        (2, 4)
     """
     left, right = _operands("tensordot", x1, x2)
     left_axes, right_axes = _paired_axes(left, right, axes)

@@ -46,7 +46,7 @@ _COUNT_NONZERO = Operation("count_nonzero", "SUM", "as_it_is", of_count, 0)
 
 
 def sum(  # noqa: A001 - the array API's name, as those below
-    x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False
+    x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False
 ) -> Any:
     """The sum of the elements along axes.
 
@@ -77,7 +77,7 @@ def sum(  # noqa: A001 - the array API's name, as those below
     return reduce_along(_SUM, x, axis, dtype, keepdims=keepdims)
 
 
-def prod(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def prod(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The product of the elements along axes; 1 where there are none.
 
     Args, dtypes and errors are those of :func:`sum`.
@@ -90,7 +90,7 @@ def prod(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = Fa
     return reduce_along(_PROD, x, axis, dtype, keepdims=keepdims)
 
 
-def mean(x: Any, /, axis: Axes = None, *, dtype: Any = None, keepdims: bool = False) -> Any:
+def mean(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of the elements along axes; NaN where there are none.
 
     Integers and bools give float32. Args and errors are those of :func:`sum`; ``dtype`` is a float

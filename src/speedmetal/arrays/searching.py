@@ -103,7 +103,7 @@ def places_of(host: HostArray) -> HostArray:
     return found
 
 
-def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None) -> Array:
+def searchsorted(x1: Any, x2: Any, /, side: str = "left", sorter: Any = None) -> Array:
     """Where elements would have to be put into a sorted array so that it stays sorted.
 
     Args:

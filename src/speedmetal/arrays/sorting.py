@@ -44,7 +44,7 @@ class TopK(NamedTuple):
 
 
 def sort(
-    x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True, key: Any = None
+    x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True, key: Any = None
 ) -> Array:
     """The elements in order along an axis.
 
@@ -87,7 +87,7 @@ def sort(
 
 
 def argsort(
-    x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True, key: Any = None
+    x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True, key: Any = None
 ) -> Array:
     """The positions of the elements in order along an axis: ``x[argsort(x)]`` is ``sort(x)``.
 

@@ -243,3 +243,47 @@ def test_empty_memory_repeats_nothing():
     x = sm.asarray(np.zeros((0, 2)))
     x[...] = 1
     assert not x.is_readonly
+
+
+def test_one_element_is_formatted_and_rounded_as_a_number():
+    x = sm.array([1.0, 2.345])
+    assert f"{x[1]:.1f} {sm.array(7):03d} {x[0]}" == f"2.3 007 {x[0]!r}"
+    assert round(x[1]) == 2
+    assert isinstance(round(x[1]), int)
+    assert round(x, 1).tolist() == pytest.approx([1.0, 2.3])
+    with pytest.raises(TypeError) as caught:
+        f"{x:.1f}"
+    assert str(caught.value) == (
+        "the format '.1f' is for one number, and the array has shape (2,); format x[i], or print"
+        " with numpy.printoptions"
+    )
+
+
+def test_membership_asks_all_elements():
+    x = sm.array([[1.0, 2.0], [3.0, 4.0]])
+    assert 4 in x
+    assert 5 not in x
+    assert 1 not in sm.zeros(0)
+
+
+def test_parts_of_complex_numbers_are_attributes():
+    x = sm.array([1 + 2j, 3])
+    assert (x.real.tolist(), x.imag.tolist()) == ([1, 3], [2, 0])
+    assert sm.array([2.5]).real.tolist() == [2.5]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x == [1, 2],
+        lambda x: x != (1, 2),
+        lambda x: operator.add([1, 2], x),
+        lambda x: x @ [1, 2],
+        lambda x: operator.iadd(x, [1, 2]),
+    ],
+)
+def test_lists_are_no_operands(call):
+    with pytest.raises(
+        sm.UserInputError, match=r"an operator takes arrays and numbers, got a (li|tu)"
+    ):
+        call(sm.ones(2))

@@ -286,7 +286,7 @@ def test_pairs():
         ),
         (
             lambda: sm.add(sm.ones(1), [1]),
-            "add takes arrays and numbers, got a list",
+            "add takes arrays and numbers, got a list; make an array of it with sm.asarray",
         ),
         (
             lambda: sm.array([1]) ** -1,

@@ -407,7 +407,10 @@ def test_chosen_shapes():
         ),
         (
             lambda rng: rng.normal([1.0], 1.0),
-            "normal: expected numbers or arrays of speedmetal as parameters, got list",
+            (
+                "normal: expected numbers or arrays of speedmetal as parameters, got list; an array"
+                " is made by sm.asarray"
+            ),
         ),
         (
             lambda rng: rng.normal(sm.ones(2), sm.ones(3)),
@@ -452,4 +455,40 @@ def test_chosen_shapes():
 def test_messages(call, message):
     with pytest.raises(sm.UserInputError) as caught:
         call(Generator(0))
+    assert str(caught.value) == message
+
+
+def test_lists_and_numpys_arrays_are_chosen_from():
+    items = [3, 5, 7]
+    assert set(Generator(1).choice(items, 50).tolist()) == set(items)
+    assert sorted(Generator(1).choice(np.array(items, "i2"), 3, False).tolist()) == items
+    assert sorted(Generator(1).permutation(items).tolist()) == items
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: sm.random.default_rng("x"),
+            (
+                "expected a whole number as seed, got a str; for parallel streams make one"
+                " generator, and others with its spawn"
+            ),
+        ),
+        (
+            lambda: sm.random.normal((2, 3)),
+            (
+                "normal: expected numbers or arrays of speedmetal as parameters, got tuple; a shape"
+                " is size=(2, 3), and an array is made by sm.asarray"
+            ),
+        ),
+        (
+            lambda: sm.random.permutation(2.5),
+            "expected an array, a list or a whole number of elements, got 2.5",
+        ),
+    ],
+)
+def test_messages_say_what_to_give(call, message):
+    with pytest.raises(sm.UserInputError) as caught:
+        call()
     assert str(caught.value) == message

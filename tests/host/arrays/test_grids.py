@@ -115,3 +115,15 @@ REFUSED = {
 def test_what_is_refused(message):
     with pytest.raises(sm.UserInputError, match=f"^{re.escape(message)}$"):
         REFUSED[message]()
+
+
+def test_ends_may_be_arrays():
+    x = sm.array([1.0, 4.0])
+    least, greatest = x.min(), x.max()
+    same(sm.linspace(least, greatest, 4), np.linspace(1, 4, 4, dtype="f4"))
+    same(sm.linspace(x, 2 * x, 3), np.linspace([1, 4], [2, 8], 3, dtype="f4"))
+    same(sm.linspace(0, 1), np.linspace(0, 1).astype("f4"))
+    same(sm.logspace(least, greatest, 4), np.logspace(1, 4, 4, dtype="f4"))
+    same(sm.geomspace(least, greatest, 3), np.geomspace(1, 4, 3, dtype="f4"))
+    with pytest.raises(sm.UserInputError, match="no quotient leads to or from 0"):
+        sm.geomspace(x, sm.array([0.0, 1.0]))

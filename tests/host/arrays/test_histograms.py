@@ -86,3 +86,9 @@ def test_what_is_refused():
     ]:
         with pytest.raises(sm.UserInputError, match=message):
             use()
+
+
+def test_the_range_may_be_of_arrays():
+    x = sm.array([1.0, 2.0, 4.0])
+    counts, edges = sm.histogram(x, 3, (x.min(), x.max()))
+    assert (counts.tolist(), edges.tolist()) == ([1, 1, 1], [1, 2, 3, 4])

@@ -63,3 +63,73 @@ def test_what_only_numpy_does_is_done_by_numpy():
     check(np.unwrap(x), np.unwrap(HOST))
     assert np.shape(x) == (2, 3)
     assert np.array_equal(x, HOST)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, x: m.sum(x, 0),
+        lambda m, x: m.sum(x, 0, np.float64),
+        lambda m, x: m.mean(x, 1, np.float64),
+        lambda m, x: m.argmax(x, 1),
+        lambda m, x: m.reshape(x, (3, 2)),
+        lambda m, x: x.reshape(3, 2),
+        lambda m, x: m.transpose(x, (1, 0)),
+        lambda m, x: m.concatenate([x, x], 1),
+        lambda m, x: m.stack([x, x], 1),
+        lambda m, x: m.where(x > 1, x, 0),
+        lambda m, x: m.clip(x, 0, 2),
+        lambda m, x: m.tensordot(x, x.T, 1),
+        lambda m, x: m.tensordot(x, x, ([0, 1], [0, 1])),
+        lambda m, x: m.sort(x, 0),
+        lambda m, x: m.argsort(x, 0),
+        lambda m, x: m.diff(x, 2),
+        lambda m, x: m.diff(x, 1, 0),
+        lambda m, x: m.searchsorted(m.sort(x[0]), x[1], "right"),
+        lambda m, x: m.triu(x, 1),
+        lambda m, x: m.tril(x, -1),
+        lambda m, x: m.linalg.svd(x, False)[1],
+        lambda m, x: m.linalg.qr(x, "complete")[1],
+        lambda m, x: m.linalg.norm(x, None, 1),
+        lambda m, x: m.fft.rfft(x, 4, 0),
+        lambda m, x: m.fft.ifft(m.fft.fft(x, 3, 1, "ortho"), 3, 1, "ortho"),
+        lambda m, x: m.fft.fftn(x, (2, 2), (0, 1)),
+        lambda m, x: m.fft.fftshift(x, 1),
+        lambda m, x: m.nansum(x, 0, np.float64),
+        lambda m, x: m.histogram(x, 2, (-3, 9), True)[0],
+    ],
+)
+def test_arguments_without_names_mean_what_they_mean_in_numpy(call):
+    found, expected = call(sm, sm.array(HOST)), call(np, HOST)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.nan_to_num(x, True, 7.0),
+        lambda x: np.zeros_like(x, "i4", "C"),
+        lambda x: np.full_like(x, 3, "i4", "C"),
+        lambda x: np.select([x > 1], [x], np.float32(5)),
+        lambda x: np.histogram(x, 2, (-3, 9), True)[0],
+    ],
+)
+def test_numpys_functions_keep_the_order_of_their_arguments(call):
+    check(call(sm.array(HOST)), call(HOST))
+
+
+def test_numpys_ends_of_ranges_may_be_arrays():
+    x = sm.array(HOST)
+    np.testing.assert_allclose(
+        np.linspace(x[0], x[1], 3, False).numpy(),
+        np.linspace(HOST[0], HOST[1], 3, False),
+        rtol=1e-6,
+    )
+
+
+def test_what_is_no_number_among_arrays_is_left_to_numpy():
+    wide, other = np.broadcast_arrays(sm.array(HOST), None)
+    check(wide, HOST)
+    assert other.shape == HOST.shape
+    assert other.dtype == object

@@ -13,7 +13,7 @@ from speedmetal.arrays.graph import apply, binary
 from speedmetal.arrays.lazy import Lazy
 from speedmetal.arrays.promotion import promote_all
 from speedmetal.dtypes import DEFAULT_FLOAT, DType, float32, from_numpy
-from speedmetal.errors import UserInputError
+from speedmetal.errors import NotNumbersError, UserInputError
 from speedmetal.frontend.signature import with_article
 from speedmetal.frontend.structure import CAST
 
@@ -38,7 +38,7 @@ def checked(name: str, *operands: Any) -> Sequence[Any]:
     """The operands, with NumPy's arrays copied to the device of the others.
 
     Raises:
-        UserInputError: No operand is an array.
+        UserInputError: No operand is an array, or one is a list.
     """
     array = next((operand for operand in operands if isinstance(operand, Lazy)), None)
     if array is None:
@@ -46,12 +46,26 @@ def checked(name: str, *operands: Any) -> Sequence[Any]:
         raise UserInputError(
             f"{name} expected an array among its operands, got {given}; make one with sm.asarray"
         )
+    refuse_lists(name, operands)
     return [
         upload_elements(type(array), operand, array.layout.device)
         if isinstance(operand, np.ndarray)
         else operand
         for operand in operands
     ]
+
+
+def refuse_lists(name: str, operands: Iterable[Any]) -> None:
+    """Raise NotNumbersError where an operand is a list or a tuple.
+
+    Their numbers have no dtype of their own, and each call would copy them.
+    """
+    for operand in operands:
+        if isinstance(operand, list | tuple):
+            raise NotNumbersError(
+                f"{name} takes arrays and numbers, got {with_article(type(operand).__name__)};"
+                " make an array of it with sm.asarray"
+            )
 
 
 def cast(x: Any, dtype: DType) -> Any:

@@ -1,0 +1,22 @@
+"""What arrays do not have is answered with what they have."""
+
+import pytest
+
+import speedmetal as sm
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("clone", "; use x.copy()"),
+        ("backward", "; there is no automatic differentiation"),
+        ("exp", "; use sm.exp(x)"),
+        ("sort", "; use sm.sort(x)"),
+        ("nonsense", ""),
+        ("__cuda_array_interface__", ""),
+    ],
+)
+def test_other_libraries_names_are_answered(name, advice):
+    with pytest.raises(AttributeError) as caught:
+        getattr(sm.ones(2), name)
+    assert str(caught.value) == f"'Array' object has no attribute {name!r}{advice}"
