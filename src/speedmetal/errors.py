@@ -23,7 +23,8 @@ class SpeedmetalError(Exception):
 def _restore_error(
     kind: type[SpeedmetalError], args: tuple[Any, ...], state: dict[str, Any]
 ) -> Any:
-    error = kind.__new__(kind, *args)
+    # Not the class's own: it may be that of a built-in base, which refuses subclasses of others.
+    error = BaseException.__new__(kind, *args)
     vars(error).update(state)
     return error
 

@@ -105,7 +105,8 @@ def run_block(block: Block, namespace: dict[str, object]) -> str:
         except Exception as error:
             if block.output is None:
                 raise
-            printed.write(f"{type(error).__name__}: {error}\n")
+            notes = getattr(error, "__notes__", [])
+            printed.write("\n".join([f"{type(error).__name__}: {error}", *notes, ""]))
     return printed.getvalue()
 
 

@@ -9,16 +9,12 @@ from typing import Any
 from speedmetal.arrays import schedule
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.pending import Call, View
+from speedmetal.arrays.wording import letter, shortened, text_of
 from speedmetal.common.records import record
 from speedmetal.errors import UserInputError
-from speedmetal.frontend.arithmetic import SIGNS as ARITHMETIC
-from speedmetal.frontend.comparison import SIGNS as COMPARISONS
 from speedmetal.frontend.signature import with_article
-from speedmetal.frontend.structure import CAST, Node, Structure, operands, ordered_nodes
+from speedmetal.frontend.structure import Structure
 from speedmetal.launch.expressions import Number
-
-_SIGNS = {**ARITHMETIC, **COMPARISONS}
-_LONGEST = 200
 
 
 @record
@@ -150,10 +146,10 @@ class _Explainer:
         self.made[id(array)] = array
         pending = array.pending
         if type(pending) is Structure:
-            self._note_step("elementwise", array, _text(array, self._name), list(array.leaves))
+            self._note_step("elementwise", array, text_of(array, self._name), list(array.leaves))
         elif type(pending) is Call:
             shown = ", ".join(
-                _text(x, self._name)
+                text_of(x, self._name)
                 if type(x.pending) is Structure and id(x) not in self.made
                 else self._name(x)
                 for x in pending.operands
@@ -172,7 +168,7 @@ class _Explainer:
             Step(
                 name,
                 (self._name(array),),
-                text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...",
+                shortened(text, 200),
                 tuple(read),
                 sum(_bytes_of(leaf) for leaf in read.values()),
                 array.elements.nbytes,
@@ -197,7 +193,7 @@ class _Explainer:
         if id(array) not in self.names:
             is_given = array.pending is None
             taken = len(self.given) if is_given else len(self.names) - len(self.given)
-            name = _letter(taken) if is_given else f"t{taken}"
+            name = letter(taken) if is_given else f"t{taken}"
             self.names[id(array)] = name
             if is_given:
                 self.given.append((name, f"{array.shape} {array.layout.dtype.name}"))
@@ -210,65 +206,6 @@ def _bytes_of(array: Any) -> int:
     for extent, stride in zip(array.elements.shape, array.elements.strides, strict=True):
         size *= extent if stride else 1
     return int(size)
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number) if number < 16 else f"a{number}"
-
-
-# --- Text of expressions -------------------------------------------------------------------------
-
-
-def _text(array: Any, name: Any) -> str:
-    """The expression as Python writes it."""
-    texts: dict[Node, tuple[str, bool]] = {}
-    nodes = ordered_nodes(array.pending)
-    for node in nodes:
-        texts[node] = _node_text(node, texts, array.leaves, name)
-    return texts[nodes[-1]][0]
-
-
-def _node_text(
-    node: Node, texts: dict[Node, tuple[str, bool]], leaves: Sequence[Any], name: Any
-) -> tuple[str, bool]:
-    """The text of a node, and whether it needs parentheses beside an operator."""
-    part, numbers = node
-    if not part.children:
-        leaf = leaves[numbers[0]]
-        return (str(leaf.value) if type(leaf) is Number else name(leaf)), False
-    given = [texts[operand] for operand in operands(node)]
-    plain = ", ".join(text for text, _ in given)
-    if part.operation == CAST:
-        return f"{part.dtype.name}({plain})", False
-    if part.operation in _SIGNS:
-        left, right = (
-            f"({text})" if is_open and not _binds(part, side) else text
-            for side, (text, is_open) in enumerate(given)
-        )
-        return f"{left} {_SIGNS[part.operation]} {right}", True
-    if part.operation == "negate":
-        return f"-{_closed(given[0])}", True
-    if part.operation == "invert":
-        return f"~{_closed(given[0])}", True
-    return f"{part.operation}({plain})", False
-
-
-_TIGHT = frozenset({"multiply", "divide", "power"})
-
-
-def _binds(part: Structure, side: int) -> bool:
-    """Whether an operand with an operator of its own needs no parentheses there."""
-    inner = part.children[side].operation
-    if part.operation == "add":
-        return inner in _TIGHT or (inner in ("add", "subtract") and side == 0)
-    if part.operation in ("multiply", "divide"):
-        return inner in ("multiply", "divide") and side == 0
-    return part.operation == "subtract" and (inner in _TIGHT or side == 0)
-
-
-def _closed(given: tuple[str, bool]) -> str:
-    text, is_open = given
-    return f"({text})" if is_open else text
 
 
 def _size(count: int) -> str:

@@ -7,6 +7,7 @@ computed from, and nothing in between is kept.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -19,6 +20,7 @@ from speedmetal.arrays.computing import fits
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.lazy import Lazy, lazy_array
+from speedmetal.arrays.origins import Nobody, note_first
 from speedmetal.arrays.pending import View, note
 from speedmetal.arrays.placement import layout_of_result
 from speedmetal.arrays.strided import launch_layout_of
@@ -62,26 +64,34 @@ _COSTLY_FROM = schedule.COSTLY_FROM
 _ref = weakref.ref
 _new = object.__new__
 _AtOnce = schedule.AtOnce
+_getframe = sys._getframe  # noqa: SLF001 - documented; nothing else is as fast
 
 
 # The following are `apply` for what is done most, in less time: each looks its recipe up at once,
 # and leaves to `apply` what is more than that. The rule by which an array is joined is the same.
 
 
-def binary(operation: str, left: Any, right: Any) -> Any:
-    """The lazy result of an operation on an array and another, an int or a float."""
+def binary(operation: str, left: Any, right: Any, callers: int = 3) -> Any:
+    """The lazy result of an operation on an array and another, an int or a float.
+
+    Args:
+        operation: As for :func:`apply`.
+        left: An array.
+        right: An array of the same class, an int or a float.
+        callers: See :func:`_node`.
+    """
     kind = type(right)
     if kind is float or kind is int:
-        return _numbered(operation, left, right, kind, is_reflected=False)
+        return _numbered(operation, left, right, kind, callers + 1, is_reflected=False)
     if left.pending is None and right.pending is None and left is not right:
         recipe = _recipes.get((operation, None, left.layout, right.layout))
         if recipe is not None:  # which is of one operation, and fits
             left.reads = right.reads = 1
-            return _node(recipe, (left, right), 0)
-    return _joined(operation, left, right)
+            return _node(recipe, (left, right), 0, callers)
+    return _joined(operation, left, right, callers + 1)
 
 
-def _joined(operation: str, left: Any, right: Any) -> Any:
+def _joined(operation: str, left: Any, right: Any, callers: int) -> Any:
     """The node of an operation on two arrays."""
     pending, other = left.pending, right.pending
     if pending is None:
@@ -96,7 +106,8 @@ def _joined(operation: str, left: Any, right: Any) -> Any:
     if other is None:
         for place, leaf in enumerate(leaves):
             if leaf is right:
-                return _with_own_leaf(operation, left, right, leaves, (*key, right.layout, place))
+                key = (*key, right.layout, place)
+                return _with_own_leaf(operation, left, right, leaves, key, callers + 1)
         leaves = (*leaves, right)
         key = (*key, right.layout)
     elif type(other) is Structure and (not right.reads or other.cost < _COSTLY_FROM):
@@ -113,11 +124,16 @@ def _joined(operation: str, left: Any, right: Any) -> Any:
     if recipe is None or not recipe.fits or depth > MOST_CALLS:
         return apply(operation, left, right)
     left.reads = right.reads = 1
-    return _node(recipe, leaves, depth)
+    return _node(recipe, leaves, depth, callers)
 
 
 def _with_own_leaf(
-    operation: str, left: Any, right: Any, leaves: tuple[Any, ...], key: tuple[Any, ...]
+    operation: str,
+    left: Any,
+    right: Any,
+    leaves: tuple[Any, ...],
+    key: tuple[Any, ...],
+    callers: int,
 ) -> Any:
     """The node of an operation on an array and one of its leaves, whose place ends the key."""
     recipe = _recipes.get(key)
@@ -132,15 +148,17 @@ def _with_own_leaf(
     if not recipe.fits or left.depth > MOST_CALLS:
         return apply(operation, left, right)
     left.reads = right.reads = 1
-    return _node(recipe, leaves, left.depth)
+    return _node(recipe, leaves, left.depth, callers)
 
 
 def reflected(operation: str, number: float, array: Any) -> Any:
     """The lazy result of an operation on an int or a float, and an array."""
-    return _numbered(operation, array, number, type(number), is_reflected=True)
+    return _numbered(operation, array, number, type(number), 4, is_reflected=True)
 
 
-def _numbered(operation: str, array: Any, value: float, kind: type, *, is_reflected: bool) -> Any:
+def _numbered(
+    operation: str, array: Any, value: float, kind: type, callers: int, *, is_reflected: bool
+) -> Any:
     """The node of an operation on an array and an int or a float, which comes first if reflected.
 
     Args:
@@ -148,6 +166,7 @@ def _numbered(operation: str, array: Any, value: float, kind: type, *, is_reflec
         array: The array.
         value: The number.
         kind: Its type.
+        callers: See :func:`_node`.
         is_reflected: Whether it is the first operand.
     """
     pending = array.pending
@@ -175,11 +194,11 @@ def _numbered(operation: str, array: Any, value: float, kind: type, *, is_reflec
         return apply(operation, *operands)
     number.value = recipe.packers[0][1](value)
     array.reads = 1
-    return _node(recipe, leaves, array.depth)
+    return _node(recipe, leaves, array.depth, callers)
 
 
-def unary(operation: str, array: Any) -> Any:
-    """The lazy result of an operation on one array."""
+def unary(operation: str, array: Any, callers: int = 3) -> Any:
+    """The lazy result of an operation on one array; ``callers`` as for :func:`binary`."""
     pending = array.pending
     if pending is None:
         key: tuple[Any, ...] = (operation, None, array.layout)
@@ -193,10 +212,19 @@ def unary(operation: str, array: Any) -> Any:
     if recipe is None or not recipe.fits or array.depth > MOST_CALLS:
         return apply(operation, array)
     array.reads = 1
-    return _node(recipe, leaves, array.depth)
+    return _node(recipe, leaves, array.depth, callers)
 
 
-def _node(recipe: _Recipe, leaves: tuple[Any, ...], depth: int) -> Any:
+def _node(recipe: _Recipe, leaves: tuple[Any, ...], depth: int, callers: int = 3) -> Any:
+    """A node, which knows where it was written, see :mod:`speedmetal.arrays.origins`.
+
+    Args:
+        recipe: Of it.
+        leaves: Of it.
+        depth: Of it.
+        callers: How many calls it is from the user's code to this function, if the user wrote the
+            operation; too many would name his function's caller.
+    """
     node = _new(recipe.array)
     node.layout = recipe.layout
     node.elements = recipe.elements
@@ -204,6 +232,12 @@ def _node(recipe: _Recipe, leaves: tuple[Any, ...], depth: int) -> Any:
     node.leaves = leaves
     node.depth = depth
     node.reads = 0
+    try:
+        frame: Any = _getframe(callers)
+    except ValueError:  # called by no code of Python's, at its exit for example
+        frame = Nobody
+    node.written_in = frame.f_code
+    node.written_at = frame.f_lasti
     note(_ref(node))
     if _AtOnce.count:
         schedule.compute_at_once(node)
@@ -211,7 +245,7 @@ def _node(recipe: _Recipe, leaves: tuple[Any, ...], depth: int) -> Any:
 
 
 # In one piece: a node is made for each operation of a program.
-def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901
+def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  # noqa: C901, PLR0912
     """The lazy result of an elementwise operation, broadcast as in the array API.
 
     Args:
@@ -256,9 +290,11 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
         leaves, pattern = _merge(leaves, names)
         key.append(pattern)
     recipe = _recipes.get(tuple(key))
+    writer = None
     if recipe is None:
         recipe = _recipe_for(operation, operands, sources, leaves, dtype)
         _recipes.keep(tuple(key), recipe)
+        writer = note_first(recipe.structure)
     if not recipe.fits or depth > MOST_CALLS:
         return _apply_in_parts(operation, operands, dtype)
     for place, pack in recipe.packers:
@@ -266,7 +302,10 @@ def apply(operation: str, *operands: Any, dtype: DType | None = None) -> Any:  #
     for source in sources:
         if type(source) is recipe.array:
             source.reads = 1
-    return _node(recipe, tuple(leaves), depth)
+    node = _node(recipe, tuple(leaves), depth)
+    if writer is not None:
+        node.written_in, node.written_at = writer.f_code, writer.f_lasti
+    return node
 
 
 _Pattern = tuple[int, ...]
@@ -353,6 +392,7 @@ def pushed_down(array: Any) -> Any:
     )
     layout = launch_layout_of(elements, array.layout.device, is_readonly=False)
     node = lazy_array(type(array), layout, elements, structure, tuple(leaves), depth)
+    node.written_in, node.written_at = base.written_in, base.written_at
     note(_ref(node))
     return node
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from types import CodeType
 from typing import Any, Self
 
 from speedmetal.arrays import schedule
@@ -29,14 +30,19 @@ class Lazy(Strided, TypedArgument):
         leaves: Of an expression.
         depth: How many calls must run one after the other before it can be computed, at least.
         reads: Whether something was built on it since it is lazy.
+        written_in: Of an expression, the user's code that asked for its last operation, see
+            :mod:`speedmetal.arrays.origins`.
+        written_at: The place of the instruction there.
     """
 
-    __slots__ = ("depth", "leaves", "pending", "reads")
+    __slots__ = ("depth", "leaves", "pending", "reads", "written_at", "written_in")
 
     pending: Structure | View | Call | None
     leaves: tuple[Any, ...]
     depth: int
     reads: int
+    written_in: CodeType | None
+    written_at: int
 
     def __init__(self, buffer: Buffer, elements: Layout, layout: LaunchLayout) -> None:
         super().__init__(buffer, elements, layout)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.origins import outside
 from speedmetal.launch.waiting import WAITING
 
 LazyArray = Any
@@ -48,9 +49,17 @@ class Call:
         operands: The arrays that it reads, lazy ones among them.
         run: Gives the results with their memory, in order.
         reads: How often it reads an element of an operand.
+        callers: How many calls it is, at least, from the user's code to that of this class.
+
+    Attributes:
+        written_in: The user's code that asked for it, see :mod:`speedmetal.arrays.origins`.
+        written_at: The place of the instruction there.
     """
 
-    __slots__ = ("depth", "name", "operands", "reads", "results", "run")
+    __slots__ = (
+        *("depth", "name", "operands", "reads", "results", "run"),
+        *("written_at", "written_in"),
+    )
 
     def __init__(
         self,
@@ -58,11 +67,14 @@ class Call:
         operands: Sequence[LazyArray],
         run: Callable[[], Sequence[LazyArray]],
         reads: int = 1,
+        callers: int = 2,
     ) -> None:
         self.name = name
         self.operands = tuple(operands)
         self.run = run
         self.reads = reads
+        frame = outside(callers)
+        self.written_in, self.written_at = frame.f_code, frame.f_lasti
         self.results: list[weakref.ref[LazyArray]] = []
         self.depth = 1 + (
             operands[0].depth

@@ -116,7 +116,7 @@ def called(
     if source.pending is not None:
         reads += source.reads
         source.reads = 1
-    node = Call(name, (source,), run, reads)
+    node = Call(name, (source,), run, reads, callers=3)
     return call(type(source), node, [(shape, dtype)], source.layout.device)[0]
 
 

@@ -32,6 +32,8 @@ from speedmetal.arrays.computing import (
     lies_alike,
 )
 from speedmetal.arrays.copying import assign, reads_before_writing
+from speedmetal.arrays.failures import note_origins
+from speedmetal.arrays.origins import evaluates
 from speedmetal.arrays.pending import Call, LazyArray, View, drop_computed, drop_some
 from speedmetal.frontend.structure import Structure
 from speedmetal.launch.expressions import Number
@@ -74,6 +76,7 @@ def is_costly(structure: Structure) -> bool:
     return structure.cost >= COSTLY_FROM
 
 
+@evaluates
 def evaluate(arrays: Iterable[LazyArray]) -> None:
     """Make the memory of these arrays, and of what they need.
 
@@ -91,12 +94,16 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
                 waiting += needed
                 continue
             waiting.pop()
-            if len(together) > 1:
-                compute_together(together)
-            elif type(array.pending) is Structure:
-                compute(array)
-            elif array.pending is not None:
-                _make(array, array.pending)
+            try:
+                if len(together) > 1:
+                    compute_together(together)
+                elif type(array.pending) is Structure:
+                    compute(array)
+                elif array.pending is not None:
+                    _make(array, array.pending)
+            except Exception as error:
+                note_origins(error, together)
+                raise
 
 
 _MOST_TOGETHER = 8
@@ -126,6 +133,7 @@ def _is_among(array: LazyArray, arrays: list[LazyArray]) -> bool:
     return any(array is other for other in arrays)
 
 
+@evaluates
 def evaluate_one(array: LazyArray) -> None:
     """As :func:`evaluate`; in less time for what needs nothing before."""
     if not _needs_nothing(array):
@@ -133,10 +141,14 @@ def evaluate_one(array: LazyArray) -> None:
         return
     drop_some()
     with _lock:
-        if type(array.pending) is Structure:
-            compute(array)
-        elif array.pending is not None:  # another thread may have been sooner
-            _make(array, array.pending)
+        try:
+            if type(array.pending) is Structure:
+                compute(array)
+            elif array.pending is not None:  # another thread may have been sooner
+                _make(array, array.pending)
+        except Exception as error:
+            note_origins(error, (array,))
+            raise
 
 
 def _needs_nothing(array: LazyArray) -> bool:
@@ -223,6 +235,7 @@ def _make(array: LazyArray, pending: Any) -> None:
             waiting.occupy(result.buffer, result.elements)
 
 
+@evaluates
 def assign_lazily(target: LazyArray, source: LazyArray) -> None:
     """Write an array's elements to another's, straight from what they are computed from.
 
@@ -240,6 +253,10 @@ def assign_lazily(target: LazyArray, source: LazyArray) -> None:
             type(leaf) is Number or reads_before_writing(target, leaf) for leaf in source.leaves
         )
         if is_apart and source.elements.size and source.elements.dtype is target.elements.dtype:
-            compute_into(target, source)
+            try:
+                compute_into(target, source)
+            except Exception as error:
+                note_origins(error, (source,))
+                raise
             return
     assign(target, source)

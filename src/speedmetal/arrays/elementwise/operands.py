@@ -18,19 +18,20 @@ from speedmetal.frontend.signature import with_article
 from speedmetal.frontend.structure import CAST
 
 
-def compute(name: str, operation: str, *operands: Any) -> Any:
+def compute(name: str, operation: str, *operands: Any, callers: int = 4) -> Any:
     """The lazy result of an operation of the graph.
 
     Args:
         name: Of the public function, for messages.
         operation: As :func:`speedmetal.arrays.graph.apply` takes it.
         operands: As :func:`checked` takes them.
+        callers: See :func:`speedmetal.arrays.graph.binary`.
     """
     if len(operands) == 2 and isinstance(operands[0], Lazy):
         left, right = operands
         kind = type(right)
         if kind is float or kind is int or kind is type(left):
-            return binary(operation, left, right)
+            return binary(operation, left, right, callers)
     return apply(operation, *checked(name, *operands))
 
 

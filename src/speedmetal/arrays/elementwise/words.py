@@ -65,10 +65,15 @@ def function_named(name: str) -> Callable[..., Any]:
     )
 
 
+_CALLERS = 5
+"""From the user's code to a node: the word's own call, the array's class, what is here, the
+graph."""
+
+
 def _of_one(name: str, /, *operands: Any) -> Any:
     """As :func:`_operation`, in less time where it is given what it takes."""
     if len(operands) == 1 and isinstance(operands[0], Lazy):
-        return unary(name, operands[0])
+        return unary(name, operands[0], callers=_CALLERS)
     return _operation(name, *operands)
 
 
@@ -81,4 +86,4 @@ def _operation(name: str, /, *operands: Any) -> Any:
     arity = TABLE[name].arity
     if len(operands) != arity:
         raise UserInputError(f"sm.{name} expected {arity} operands, got {len(operands)}")
-    return compute(name, name, *operands)
+    return compute(name, name, *operands, callers=_CALLERS + 1)
