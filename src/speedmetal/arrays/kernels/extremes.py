@@ -11,6 +11,7 @@ import math
 from typing import Any, NamedTuple
 
 import speedmetal as sm
+from speedmetal.arrays.kernels import reduce
 from speedmetal.arrays.kernels.copy import unravel
 
 LANES = 32  # of a simdgroup
@@ -21,10 +22,12 @@ class Order(NamedTuple):
 
     Args:
         exceeds: ``(element, best)``: whether the element is to take the place of the best.
+        worst: ``(dtype)``: what each element may take the place of, or is equal to.
         across: The best of a simdgroup's threads, for each of them.
     """
 
     exceeds: Any
+    worst: Any
     across: Any
 
 
@@ -40,8 +43,8 @@ def _is_less(element: Any, best: Any) -> Any:
     return (element < best) | _is_first_nan(element, best)
 
 
-GREATEST = Order(_is_greater, sm.simd_max)
-LEAST = Order(_is_less, sm.simd_min)
+GREATEST = Order(_is_greater, reduce.lowest, sm.simd_max)
+LEAST = Order(_is_less, reduce.highest, sm.simd_min)
 
 
 @sm.kernel
@@ -67,7 +70,7 @@ def places_in_rows(
     for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
         index = unravel(row, outer)
         found = place_of(candidates, index, begin)
-        best = source[(*index, *unravel(found, inner))]
+        best = order.worst(source.dtype)
         whole = begin + (end - begin) // LANES * LANES
         for start in range(begin, whole, LANES):
             place = place_of(candidates, index, start + lane)
@@ -102,8 +105,8 @@ def places_in_columns(
     count = math.prod(inner) if candidates is None else candidates.shape[axes]
     begin = part * length
     found = place_of_column(candidates, index, begin, column)
-    best = source[(*index, *unravel(found, inner), column)]
-    for at in range(begin + 1, min(begin + length, count)):
+    best = order.worst(source.dtype)
+    for at in range(begin, min(begin + length, count)):
         place = place_of_column(candidates, index, at, column)
         element = source[(*index, *unravel(place, inner), column)]
         is_better = order.exceeds(element, best)

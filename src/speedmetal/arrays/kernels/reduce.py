@@ -23,7 +23,9 @@ class Reduction(NamedTuple):
     """What a reduction does, as functions of the kernel language.
 
     Args:
-        start: ``(dtype, element)``: what to begin with, given any of the elements.
+        start: ``(dtype)``: what to begin with: combined with an element it is that element. No
+            element is read for it: each place in a kernel that reads one has the code of a whole
+            expression.
         combine: ``(total, element)``; associative, but for rounding.
         across: The results of a simdgroup's threads as one, for each of them.
     """
@@ -33,18 +35,28 @@ class Reduction(NamedTuple):
     across: Any
 
 
-def _zero(dtype: Any, _element: Any) -> Any:
+def _zero(dtype: Any) -> Any:
     if dtype.is_float:
         return dtype(-0.0)  # to which even -0.0 can be added without a change
     return dtype(0)
 
 
-def _one(dtype: Any, _element: Any) -> Any:
+def _one(dtype: Any) -> Any:
     return dtype(1)
 
 
-def _element(_dtype: Any, element: Any) -> Any:
-    return element
+def lowest(dtype: Any) -> Any:
+    """What no number is less than."""
+    return dtype(-math.inf) if dtype.is_float else dtype(dtype.minimum)
+
+
+def highest(dtype: Any) -> Any:
+    """What no number is greater than."""
+    return dtype(math.inf) if dtype.is_float else dtype(dtype.maximum)
+
+
+def _no_number(dtype: Any) -> Any:
+    return dtype(math.nan)
 
 
 def _add(total: Any, element: Any) -> Any:
@@ -91,10 +103,10 @@ def _greatest_number_across(value: Any) -> Any:
 
 SUM = Reduction(_zero, _add, sm.simd_sum)
 PRODUCT = Reduction(_one, _multiply, _product_across)
-LEAST = Reduction(_element, _least, sm.simd_min)
-GREATEST = Reduction(_element, _greatest, sm.simd_max)
-LEAST_NUMBER = Reduction(_element, _least_number, _least_number_across)  # NaN is none
-GREATEST_NUMBER = Reduction(_element, _greatest_number, _greatest_number_across)
+LEAST = Reduction(highest, _least, sm.simd_min)
+GREATEST = Reduction(lowest, _greatest, sm.simd_max)
+LEAST_NUMBER = Reduction(_no_number, _least_number, _least_number_across)  # NaN is none
+GREATEST_NUMBER = Reduction(_no_number, _greatest_number, _greatest_number_across)
 
 
 # --- What is done with the result ----------------------------------------------------------------
@@ -154,17 +166,17 @@ def over_row(
     """The elements from one to another of a row, reduced by a simdgroup; each thread gets it."""
     inner = source.shape[len(place) :]
     step = LANES * vectors
-    first = source[(*place, *unravel(begin, inner))]
     totals = sm.thread_array(vectors, source.dtype)
     for v in sm.static_range(vectors):
-        totals[v] = reduction.start(source.dtype, first)
+        totals[v] = reduction.start(source.dtype)
     whole = begin + (end - begin) // step * step
     for at in range(begin, whole, step):
         for v in sm.static_range(vectors):
             element = source[(*place, *unravel(at + LANES * v + lane, inner))]
             totals[v] = reduction.combine(totals[v], element)
-    for v in sm.static_range(vectors):
-        totals[v] = with_element(totals[v], source, place, whole + LANES * v + lane, end, reduction)
+    # The rest goes to the first total: once in the text, and seldom more than once in a row.
+    for at in range(whole, end, LANES):
+        totals[0] = with_element(totals[0], source, place, at + lane, end, reduction)
     total = totals[0]
     for v in sm.static_range(1, vectors):
         total = reduction.combine(total, totals[v])
@@ -203,7 +215,7 @@ def reduce_columns(
     reduced = source.shape[axes:-1]
     begin = part * length
     end = min(begin + length, math.prod(reduced))
-    total = reduction.start(source.dtype, source[(*place, *unravel(begin, reduced), column)])
+    total = reduction.start(source.dtype)
     for at in range(begin, end):
         total = reduction.combine(total, source[(*place, *unravel(at, reduced), column)])
     target[(*place, part, column)] = convert(finish(total, count), source.dtype, target.dtype)
@@ -222,7 +234,7 @@ def reduce_short_rows(
     """target[row, 0]: a thread takes a row of ``length`` elements."""
     place = unravel(sm.thread_position_in_grid().x, source.shape[:axes])
     reduced = source.shape[axes:]
-    total = reduction.start(source.dtype, source[(*place, *unravel(0, reduced))])
+    total = reduction.start(source.dtype)
     for at in sm.static_range(length):
         total = reduction.combine(total, source[(*place, *unravel(at, reduced))])
     target[(*place, 0)] = convert(finish(total, count), source.dtype, target.dtype)
@@ -249,8 +261,7 @@ def reduce_folded(
     whole = size // width
     begin = part * length
     end = min(begin + length, whole)
-    first = folded(source, place, begin, place_in_row, columns, width)
-    total = reduction.start(source.dtype, first)
+    total = reduction.start(source.dtype)
     for at in range(begin, end):
         total = reduction.combine(total, folded(source, place, at, place_in_row, columns, width))
     if end == whole and whole * width + place_in_row < size:

@@ -58,7 +58,7 @@ def log_add(a: Any, b: Any) -> Any:
     return max(a, b) + sm.log1p(math.exp(-distance))
 
 
-def _nothing(dtype: Any, _element: Any) -> Any:
+def _nothing(dtype: Any) -> Any:
     return dtype(-math.inf)
 
 
@@ -97,7 +97,7 @@ def scan_rows(
     end = min(begin + length, source.shape[axes])
     for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        before = scan.reduction.start(source.dtype, source[(*place, begin)])
+        before = scan.reduction.start(source.dtype)
         if totals is not None:
             before = combined_before(totals, place, (), group.y, before, combine)
         whole = begin + (end - begin) // LANES * LANES
@@ -136,7 +136,7 @@ def scan_columns(
     combine = scan.reduction.combine
     begin = part * length
     end = min(begin + length, source.shape[axes])
-    running = scan.reduction.start(source.dtype, source[(*place, begin, column)])
+    running = scan.reduction.start(source.dtype)
     if totals is not None:
         running = combined_before(totals, place, (column,), part, running, combine)
     for at in range(begin, end):
@@ -150,7 +150,7 @@ def scan_short_rows(
 ) -> None:
     """A thread takes a row of ``length`` elements."""
     place = unravel(sm.thread_position_in_grid().x, source.shape[:axes])
-    running = scan.reduction.start(source.dtype, source[(*place, 0)])
+    running = scan.reduction.start(source.dtype)
     for at in sm.static_range(length):
         running = scan.reduction.combine(running, source[(*place, at)])
         target[(*place, at)] = convert(running, source.dtype, target.dtype)
