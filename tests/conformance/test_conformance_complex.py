@@ -81,6 +81,8 @@ def test_special_values(launch, function, dtype):
     launch(apply, z, found, grid=z.size)
     with np.errstate(all="ignore"):
         wanted = getattr(np, function.name)(z.astype(np.complex128)).astype(dtype.numpy)
+    if function.name == "tanh":  # the array API has the sign of y; NumPy, that of sin(2y)
+        wanted.imag[np.isinf(z.real)] = np.copysign(0.0, z.imag[np.isinf(z.real)])
     for ours, theirs in ((found.real, wanted.real), (found.imag, wanted.imag)):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
         exact = ~np.isnan(theirs)

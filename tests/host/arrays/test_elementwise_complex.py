@@ -83,6 +83,11 @@ def test_special_values(name, dtype):
     found = getattr(sm, name)(sm.array(host)).numpy()
     with np.errstate(all="ignore"):
         wanted = FUNCTIONS[name](host.astype(np.complex128))
+    # The array API has the sign of y, where NumPy has that of sin(2y).
+    if name == "tanh":
+        wanted.imag[np.isinf(host.real)] = np.copysign(0.0, host.imag[np.isinf(host.real)])
+    if name == "tan":
+        wanted.real[np.isinf(host.imag)] = np.copysign(0.0, host.real[np.isinf(host.imag)])
     for z, ours, theirs in zip(host.flat, found.flat, wanted.flat, strict=True):
         real = _is_like(ours.real, theirs.real, theirs.imag)
         imag = _is_like(ours.imag, theirs.imag, theirs.real)

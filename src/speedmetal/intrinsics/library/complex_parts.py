@@ -2,8 +2,9 @@
 
 They are composed of the real functions. Where a factor overflows before the result does, it is
 taken in two; signed zeros, infinities and NaN give what C's annex G wants, which is NumPy's result,
-too, but for the signs that it leaves open. Branches are cut along the negative real axis, whose
-side a zero's sign tells (W. Kahan, "Branch cuts for complex elementary functions", 1987).
+too, but for the signs that it leaves open, and that of tanh's and tan's zero at the infinities,
+which is the array API standard's. Branches are cut along the negative real axis, whose side a
+zero's sign tells (W. Kahan, "Branch cuts for complex elementary functions", 1987).
 """
 
 from __future__ import annotations
@@ -159,7 +160,9 @@ def cosh(x: Any, y: Any) -> Parts:
 def tanh(x: Any, y: Any) -> Parts:
     """``(sinh(x) cosh(x) + i sin(y) cos(y)) / (sinh(x)**2 + cos(y)**2)``.
 
-    Far out it is 1 with the sign of x, and ``4 sin(y) cos(y) e**-2|x|`` is what is left of y.
+    Far out it is 1 with the sign of x, and ``4 sin(y) cos(y) e**-2|x|`` is what is left of y. At
+    the infinities that is 0 with the sign of y, as the array API standard has it; in C's annex G it
+    has the sign of ``sin(2y)``.
     """
     far = fabs(x) > _limits(x).tanh_is_one
     inner = select(far, 0.0, x)
@@ -171,7 +174,7 @@ def tanh(x: Any, y: Any) -> Parts:
     real = select((x == 0.0) & _is_odd(y), x, real)
     rest = select(far, 4.0 * product * _exp(-2.0 * fabs(x)), product / below)
     zero = y == 0.0 or fabs(x) == math.inf
-    return real, select(zero, copysign(0.0, select(_is_odd(y), y, product)), rest)
+    return real, select(zero, copysign(0.0, y), rest)
 
 
 def sin(x: Any, y: Any) -> Parts:
