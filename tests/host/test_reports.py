@@ -156,6 +156,7 @@ dtypes = st.lists(st.sampled_from([d for d in ALL if d is not complex64]), max_s
     written=st.frozensets(st.integers(0, 40)),
     has_loops=st.booleans(),
     size=st.integers(0, 1 << 40),
+    loads=st.lists(st.integers(-1, 9)).map(tuple),
     variants=st.lists(st.text()).map(tuple),
     threads=st.none() | st.tuples(*[st.integers(1, 1024)] * 3),
     memory=st.integers(0, 32768),
@@ -165,7 +166,7 @@ dtypes = st.lists(st.sampled_from([d for d in ALL if d is not complex64]), max_s
     code=st.binary(),
 )
 def test_entries_come_back_whole(
-    written, has_loops, size, variants, threads, memory, debug, kinds, prints, code
+    written, has_loops, size, loads, variants, threads, memory, debug, kinds, prints, code
 ):
     sites = ReportSites(
         "k",
@@ -173,14 +174,16 @@ def test_entries_come_back_whole(
         tuple(AssertSite(kind, kind[::-1], SPAN) for kind in kinds),
         tuple(PrintSite(tuple(parts), tuple(types)) for parts, types in prints),
     )
-    facts = KernelMetadata(written, has_loops, size, variants, threads, memory, sites)
+    facts = KernelMetadata(written, has_loops, size, loads, variants, threads, memory, sites)
     assert unpack_entry(pack_entry(facts, code)) == (facts, code)
 
 
 def test_a_span_keeps_the_line_that_its_excerpt_shows():
     text = SourceText("model.py", 1, ("first", "second", "    c[i] = a[j]", "fourth"))
     site = AssertSite("kind", "why", SourceSpan(text, 3, 11, 3, 15))
-    facts = KernelMetadata(frozenset(), False, 1, ("",), None, 0, ReportSites("k", 2, (site,), ()))
+    facts = KernelMetadata(
+        frozenset(), False, 1, (), ("",), None, 0, ReportSites("k", 2, (site,), ())
+    )
     (again,) = unpack_entry(pack_entry(facts, b""))[0].sites.asserts
     assert again.span.excerpt() == site.span.excerpt()
     assert again.span.place == "model.py:3:12"

@@ -29,7 +29,7 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType, from_numpy
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import int_type, with_article
-from speedmetal.frontend.structure import CAST, Structure
+from speedmetal.frontend.structure import CAST, COSTLY_FROM, Structure
 from speedmetal.launch.expressions import Expression, Number, combine, of_array, packer
 
 MOST_CALLS = 16
@@ -60,7 +60,7 @@ class _Recipe:
 
 
 _recipes: Kept[_Recipe] = Kept(8192)
-_COSTLY_FROM = schedule.COSTLY_FROM
+_COSTLY_FROM = COSTLY_FROM
 _ref = weakref.ref
 _new = object.__new__
 _AtOnce = schedule.AtOnce

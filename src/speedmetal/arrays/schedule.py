@@ -6,7 +6,8 @@ The rules, all of them:
    a routine that needs memory, a kernel that writes to it.
 2. An array is read a second time, and to compute it costs more than to store it: then it is a leaf
    of what reads it, and is computed first (:func:`is_costly`, in :mod:`speedmetal.arrays.graph`).
-3. A kernel reads an element more than once (its :class:`~speedmetal.arrays.pending.Call` says so),
+3. A kernel reads an element more than once (its :class:`~speedmetal.arrays.pending.Call` says so;
+   of a user's own kernel :class:`~speedmetal.launch.launcher.Launcher` finds it out),
    and the element is costly.
 4. An expression would exceed what one kernel does well, or a chain of calls becomes long
    (:mod:`speedmetal.arrays.graph`).
@@ -35,12 +36,8 @@ from speedmetal.arrays.copying import assign, reads_before_writing
 from speedmetal.arrays.failures import note_origins
 from speedmetal.arrays.origins import evaluates
 from speedmetal.arrays.pending import Call, LazyArray, View, drop_computed, drop_some
-from speedmetal.frontend.structure import Structure
+from speedmetal.frontend.structure import COSTLY_FROM, Structure
 from speedmetal.launch.expressions import Number
-
-COSTLY_FROM = 12
-"""The cost of an expression, see :class:`Structure`, from which to store it costs less than to
-compute it again: a store and a load of an element take about as long as so many additions."""
 
 _lock = threading.RLock()
 

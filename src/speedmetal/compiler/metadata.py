@@ -26,6 +26,8 @@ class KernelMetadata:
         written: The parameters that it writes to, by number.
         has_loops: Whether the work of a thread may be long.
         size: How many expressions its code has, functions in the place of their calls.
+        loads: For each parameter, how many elements a thread reads; see
+            :class:`speedmetal.ir.analysis.KernelFacts`.
         variants: Of the device, those that the code does for.
         threads: Of a threadgroup along each axis, at most, that suit the kernel where nobody states
             any; None where no shape is better than others.
@@ -37,6 +39,7 @@ class KernelMetadata:
     written: frozenset[int]
     has_loops: bool
     size: int
+    loads: tuple[int, ...]
     variants: tuple[str, ...]
     threads: tuple[int, int, int] | None
     threadgroup_memory_bytes: int
@@ -62,6 +65,7 @@ def metadata_of(
         facts.written,
         facts.has_loops,
         facts.size_with_callees,
+        facts.loads,
         variants,
         threads,
         facts.threadgroup_bytes,
@@ -77,6 +81,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
         "written": sorted(metadata.written),
         "has_loops": metadata.has_loops,
         "size": metadata.size,
+        "loads": metadata.loads,
         "variants": metadata.variants,
         "threads": metadata.threads,
         "threadgroup_memory_bytes": metadata.threadgroup_memory_bytes,
@@ -113,6 +118,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
         frozenset(record["written"]),
         record["has_loops"],
         record["size"],
+        tuple(record["loads"]),
         tuple(record["variants"]),
         record["threads"],
         record["threadgroup_memory_bytes"],

@@ -52,6 +52,11 @@ Node = tuple["Structure", LeafNumbers]
 """A structure in a larger one, whose leaves are these of the larger one's."""
 
 
+COSTLY_FROM = 12
+"""The cost of an expression, see :class:`Structure`, from which to store it costs less than to
+compute it again: a store and a load of an element take about as long as so many additions."""
+
+
 class Structure:
     """A node of an elementwise expression; made by the functions of this module alone.
 

@@ -7,6 +7,7 @@ it is asked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +48,9 @@ from speedmetal.ir.types import Space
 from speedmetal.ir.uniformity import Uniformities
 from speedmetal.ir.walk import expressions, operands, size_with_callees, statements
 
+LOOPED = -1
+"""How many elements a loop reads: nobody knows."""
+
 _DIVERGENCE = "threads of a threadgroup disagree"
 _DIVERGENCE_REASON = (
     "a barrier stands inside, which all threads of the threadgroup must reach; move it out, or make"
@@ -83,6 +87,8 @@ class KernelFacts:
         only_stored: Of these, those that it never reads, and stores to plainly, whole elements at a
             time; in the order of their first stores.
         written: The parameters that it changes, by number.
+        loads: For each parameter, how many elements of it a thread reads; `LOOPED` where it reads
+            them in a loop.
         threadgroup_bytes: Of its threadgroup arrays with constant shapes.
         sized_arrays: Its threadgroup arrays of which only a launch knows the sizes.
     """
@@ -101,6 +107,7 @@ class KernelFacts:
     stored: frozenset[Array]
     only_stored: tuple[Array, ...]
     written: frozenset[int]
+    loads: tuple[int, ...]
     threadgroup_bytes: int
     sized_arrays: tuple[SizedArray, ...]
     _uniformities: dict[Varies, Uniformities] = field(default_factory=dict, init=False)
@@ -179,6 +186,7 @@ class _Walk:
         self.extents: set[tuple[Array, int]] = set()
         self.strides: set[tuple[Array, int]] = set()
         self.read: set[Array] = set()
+        self.loads: Counter[Array | Variable] = Counter()
 
     def body(self, body: tuple[Statement, ...]) -> None:
         for statement in statements(body):
@@ -195,6 +203,7 @@ class _Walk:
             case Load() | MatrixLoad():
                 self._element(node.array)
                 self.read.add(node.array)
+                self.loads[node.array] += 1
                 self.tells_simdgroups |= isinstance(node, MatrixLoad)
             case Extent(array=array, axis=axis) if array.type.space is Space.DEVICE:
                 self.extents.add((array, axis))
@@ -243,9 +252,21 @@ def _found(kernel: Kernel) -> KernelFacts:
         stored=frozenset(changed) | kernel.written,
         only_stored=tuple(a for a in plainly if a not in otherwise),
         written=frozenset(n for n, p in enumerate(kernel.parameters) if p in kernel.written),
+        loads=_loads(kernel, walk),
         threadgroup_bytes=sum(a.size_bytes for a in shared if not a.is_sized_at_launch),
         sized_arrays=tuple(_find_sized_arrays(a, kernel) for a in shared if a.is_sized_at_launch),
     )
+
+
+def _loads(kernel: Kernel, walk: _Walk) -> tuple[int, ...]:
+    looped = {
+        expression.array
+        for loop in walk.of_kind(For, While)
+        for statement in statements(loop.body)
+        for expression in expressions(statement)
+        if isinstance(expression, Load)
+    }
+    return tuple(LOOPED if p in looped else walk.loads[p] for p in kernel.parameters)
 
 
 # --- sizes that only a launch knows

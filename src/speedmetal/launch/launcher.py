@@ -26,6 +26,8 @@ from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
 from speedmetal.errors import CompileError, LaunchError
 from speedmetal.frontend.signature import Argument, ExpressionArgument, all_leaves
+from speedmetal.frontend.structure import COSTLY_FROM, Structure
+from speedmetal.ir.analysis import LOOPED
 from speedmetal.launch.arguments import (
     BoundArguments,
     Named,
@@ -72,8 +74,8 @@ class Launcher:
         debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
 
     Attributes:
-        in_memory: The parameters that it writes to, of which lazy arrays were given: they are
-            computed before a launch.
+        in_memory: The parameters whose lazy arrays are computed before a launch: it has written to
+            such, or read costly elements more than once.
     """
 
     __slots__ = ("_debug", "_state", "compiled", "in_memory", "names", "plans", "source")
@@ -227,8 +229,18 @@ class Launcher:
         except CompileError:
             if not _has_lazy(items, bound):
                 raise
-            return self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
+            for _, item in items:
+                if isinstance(item, DeviceArray):
+                    _ = item.address  # which is made for who asks
+            plan = self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
+            self.in_memory |= {items[place][0] for place in plan.written}
+            return plan
         metadata = compiled.metadata
+        again = _read_again(items, bound, metadata.loads, math.prod(geometry.grid))
+        if again:
+            self.in_memory |= again
+            self._make_memory(arguments)
+            return self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
         sizes = self._sizes(device, compiled, geometry)
         check_writable(name, bound, metadata.written)
         if geometry.is_empty:
@@ -263,28 +275,22 @@ class Launcher:
         debug: int | None,
         device: str | Device | None,
     ) -> Plan:
-        """The plan for arguments in memory, where the kernel does not take expressions.
+        """The plan for arguments of which more are in memory than when the launch began.
 
         Args:
-            values: Of the launch; those of the arrays in memory take their place.
+            values: Of the launch; those of the arguments as they are now take their place.
             arguments: As for :meth:`launch`, as what follows.
             stated_sizes: Grid, groups and threads.
             debug: The level.
             device: Where to run.
 
         Raises:
-            CompileError: It does not take these either.
+            CompileError: The kernel does not take them.
         """
-        items = flatten(self.names, arguments)
-        for _, item in items:
-            if isinstance(item, DeviceArray):
-                _ = item.address  # which is made for who asks
         del values[1:]
         for argument in arguments:
             read_argument(argument, [], values)
-        plan = self._make_plan(None, values, arguments, stated_sizes, debug, device)
-        self.in_memory |= {items[place][0] for place in plan.written}
-        return plan
+        return self._make_plan(None, values, arguments, stated_sizes, debug, device)
 
     def _remember_plan(self, key: list[Any] | None, plan: Plan) -> Plan:
         if key is None:
@@ -331,6 +337,33 @@ class Launcher:
             if level is not None:
                 return check_debug_level(level)
         return environment_debug()
+
+
+def _read_again(
+    items: Sequence[Named], bound: BoundArguments, loads: Sequence[int], threads: int
+) -> frozenset[str]:
+    """The parameters given costly expressions whose elements are computed more than once.
+
+    Args:
+        items: What was given.
+        bound: The same, taken apart.
+        loads: For each parameter of the compiled kernel, how many elements a thread reads.
+        threads: Of the grid. Where so many as there are elements read them in loops, each reads
+            several.
+    """
+    places = {id(leaf.value): number for number, leaf in enumerate(bound.leaves)}
+    found = set()
+    for name, item in items:
+        pending = getattr(item, "pending", None)
+        if not isinstance(pending, Structure) or pending.cost < COSTLY_FROM:
+            continue
+        elements = math.prod(item.layout.shape)
+        for leaf in item.leaves:
+            times = loads[places[id(leaf)]] if id(leaf) in places else 0
+            is_again = threads >= elements if times == LOOPED else threads * times >= 2 * elements
+            if times and is_again:
+                found.add(name)
+    return frozenset(found)
 
 
 def _has_lazy(items: Sequence[Named], bound: BoundArguments) -> bool:

@@ -229,6 +229,58 @@ def test_kernels_write_behind_what_waits():
     assert again.tolist() == [0, 8, 16, 24, 32]
 
 
+def test_kernels_read_costly_elements_from_memory_where_they_read_them_again():
+    """Which ones do is seen by their code, and by how many threads there are for the elements."""
+
+    @sm.kernel
+    def product(c, a, b):
+        column, row, _ = sm.thread_position_in_grid()
+        total = 0.0
+        for k in range(a.shape[1]):
+            total += a[row, k] * b[k, column]
+        c[row, column] = total
+
+    @sm.kernel
+    def row_sums(c, a):
+        row = sm.thread_position_in_grid().x
+        total = 0.0
+        for k in range(a.shape[1]):
+            total += a[row, k]
+        c[row] = total
+
+    @sm.kernel
+    def smooth(c, a):
+        i = sm.thread_position_in_grid().x
+        c[i] = a[i] + a[i + 1] + a[i + 2]
+
+    @sm.kernel
+    def pairs(c, a):
+        i = sm.thread_position_in_grid().x
+        c[i] = a[2 * i] + a[2 * i + 1]
+
+    a = sm.array(np.linspace(0, 1, 256, dtype="f4").reshape(16, 16))
+    host = np.exp(np.sin(a.numpy()))
+    for _ in range(2):
+        costly, cheap = sm.exp(sm.sin(a)), a * 2
+        result = sm.zeros((16, 16))
+        product(result, costly, cheap, grid=(16, 16))
+        assert (is_lazy(costly), is_lazy(cheap)) == (False, True)
+        np.testing.assert_allclose(result.numpy(), host @ (2 * a.numpy()), rtol=1e-5)
+    costly, result = sm.exp(sm.sin(a)), sm.zeros(16)
+    row_sums(result, costly, grid=16)
+    assert is_lazy(costly)  # each element was read once
+    np.testing.assert_allclose(result.numpy(), host.sum(axis=1), rtol=1e-5)
+    line, flat = a.reshape(-1), host.reshape(-1)
+    costly, result = sm.exp(sm.sin(line)), sm.zeros(254)
+    smooth(result, costly, grid=254)
+    assert not is_lazy(costly)
+    np.testing.assert_allclose(result.numpy(), flat[:-2] + flat[1:-1] + flat[2:], rtol=1e-5)
+    costly, result = sm.exp(sm.sin(line)), sm.zeros(128)
+    pairs(result, costly, grid=128)
+    assert is_lazy(costly)
+    np.testing.assert_allclose(result.numpy(), flat[::2] + flat[1::2], rtol=1e-5)
+
+
 def test_two_names_of_one_memory():
     host = np.zeros(4, "f4")
     one, other = sm.asarray(host), sm.asarray(host)
