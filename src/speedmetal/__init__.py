@@ -173,9 +173,20 @@ def _from_language(name: str) -> object:
         return language[name]
     import difflib
 
+    homes = [space for space in _PARTS_OF_NUMPY if name in _names_of(space)]
     near = difflib.get_close_matches(name, [*_HOME, *language], n=3)
-    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    found = [f"sm.{space}.{name}" for space in homes] or near
+    guess = f"; did you mean {' or '.join(found)}?" if found else ""
     raise AttributeError(f"module 'speedmetal' has no attribute {name!r}{guess}")
+
+
+_PARTS_OF_NUMPY = ("linalg", "fft", "random")
+
+
+def _names_of(space: str) -> list[str]:
+    from importlib import import_module
+
+    return import_module(_NAMESPACES[space]).__all__
 
 
 def __dir__() -> list[str]:

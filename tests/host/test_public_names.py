@@ -189,3 +189,8 @@ def test_what_the_reference_lacks_is_found():
     spaces = [f"speedmetal.arrays.sparse.{name}" for name in sm.sparse.__all__]
     sets = sm._HOMES["speedmetal.arrays.sets"]
     assert missing_in(text) == ["power", *sets, *spaces, "erfinv"]
+
+
+def test_names_of_numpys_other_namespaces_are_found_there() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'svd'; did you mean sm\.linalg\.svd\?"):
+        _ = sm.svd

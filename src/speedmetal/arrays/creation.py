@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,7 @@ def arange(
     the three is a float, else int32 (int64 where one does not fit).
 
     Raises:
-        UserInputError: ``step`` is 0.
+        UserInputError: ``step`` is 0, or one of the three is no finite number.
 
     Example:
         >>> arange(4)
@@ -227,9 +228,15 @@ def arange(
     if limits[2] == 0:
         raise UserInputError("arange: the step must not be 0")
     are_integers = all(isinstance(limit, int) for limit in limits)
+    if not are_integers and not all(map(_is_finite, limits)):
+        raise UserInputError(f"arange expected finite numbers, got {', '.join(map(repr, limits))}")
     numbers = _integers(*limits) if are_integers else np.arange(*limits)
     wanted = _default_dtype_of(numbers) if dtype is None else dtype
     return from_numbers(numbers, wanted, device)
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number)
 
 
 def _integers(start: int, stop: int, step: int) -> HostArray:
@@ -374,7 +381,7 @@ def _host_array(x: Any, wanted: DType | None) -> HostArray:
         return import_dlpack(x)
     try:
         host = np.asarray(x, dtype=wanted.numpy if wanted and _is_python(x) else None)
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserInputError(f"{type(x).__name__} cannot become an array: {error}") from error
     if host.dtype.kind in _TEXTS_AND_OBJECTS and not _is_foreign(x):
         raise NotNumbersError(_not_numbers(x))

@@ -122,7 +122,10 @@ def nanvar(
     distance = apply("subtract", wide, nanmean(wide, axis=axis, keepdims=True))
     if distance.layout.dtype.is_complex:
         distance = apply("abs", distance)
-    total = nansum(apply("multiply", distance, distance), axis=axis, keepdims=keepdims)
+    # Only what is NaN itself is left out: beside infinities distances are NaN, as the result is.
+    distance = apply("where", apply("isnan", wide), 0, distance)
+    squares = apply("multiply", distance, distance)
+    total = reductions.sum(squares, axis=axis, keepdims=keepdims)
     count = apply("subtract", _count(wide, axis, keepdims=keepdims), float(correction))
     found = apply("divide", total, apply("maximum", count, 0.0))
     return _narrow(found, x, dtype)

@@ -10,6 +10,7 @@ from speedmetal import dtypes
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.reducing import Axes, check_array
+from speedmetal.arrays.shapes import axes_of
 from speedmetal.errors import UserInputError
 
 
@@ -29,7 +30,7 @@ def quantile(
         method: How to go between two elements; see ``numpy.quantile``.
 
     Raises:
-        UserInputError: ``x`` is no array, or complex, or has no elements.
+        UserInputError: ``x`` is no array, or complex, or has no elements along the axes.
         ValueError: ``q`` is outside 0 to 1, or there is no such method.
         AxisError: There is no such axis.
 
@@ -38,7 +39,7 @@ def quantile(
         >>> float(sm.quantile(sm.array([1.0, 2.0, 3.0, 4.0]), 0.5))
         2.5
     """
-    host = _host("quantile", x)
+    host = _host("quantile", x, axis)
     shares = np.asarray(q.numpy() if isinstance(q, Array) else q, np.float64)
     found = np.quantile(host, shares, axis=_axes(axis), keepdims=keepdims, method=method)  # type: ignore[call-overload]
     return _result(x, found)
@@ -54,7 +55,7 @@ def percentile(
         >>> float(sm.percentile(sm.array([1.0, 2.0, 3.0, 4.0]), 50))
         2.5
     """
-    host = _host("percentile", x)
+    host = _host("percentile", x, axis)
     shares = np.asarray(q.numpy() if isinstance(q, Array) else q, np.float64)
     found = np.percentile(host, shares, axis=_axes(axis), keepdims=keepdims, method=method)  # type: ignore[call-overload]
     return _result(x, found)
@@ -70,20 +71,22 @@ def median(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
         >>> sm.median(sm.array([[3, 1, 2], [6, 5, 4]]), axis=1)
         Array([2., 5.], dtype=float32, device='cpu')
     """
-    return _result(x, np.median(_host("median", x), axis=_axes(axis), keepdims=keepdims))
+    return _result(x, np.median(_host("median", x, axis), axis=_axes(axis), keepdims=keepdims))
 
 
 def _axes(axis: Axes) -> Any:
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
-def _host(name: str, x: Any) -> Any:
+def _host(name: str, x: Any, axis: Axes) -> Any:
     """The elements as NumPy takes them: those of 16 bits as float32, integers as float64."""
     check_array(name, x)
     own = x.layout.dtype
     if own.is_complex:
         raise UserInputError(f"{name} expected real numbers, got {own}; take x.real or x.imag")
-    if not x.size:
+    along = range(x.ndim) if axis is None else axes_of(axis, x.ndim)
+    is_asked = all(extent for place, extent in enumerate(x.shape) if place not in along)
+    if not x.size and is_asked:
         raise UserInputError(
             f"{name} of no elements: x has shape {x.layout.shape}; check x.size first"
         )

@@ -248,6 +248,12 @@ def of_count(own: DType, _wanted: DType | None, _target: Target) -> Accumulated:
 # --- Places --------------------------------------------------------------------------------------
 
 
+def _one_axis(name: str, axis: Any) -> int:
+    if not hasattr(axis, "__index__"):
+        raise TypeError(f"{name} expected one axis, an integer, or None for all, got {axis!r}")
+    return operator.index(axis)
+
+
 def place_along(name: str, order: str, x: Any, axis: int | None, *, keepdims: bool) -> Any:
     """The lazy places of extremes.
 
@@ -262,7 +268,7 @@ def place_along(name: str, order: str, x: Any, axis: int | None, *, keepdims: bo
     casts, _ = of_extreme(x.layout.dtype, None, x.layout.device.target)
     ndim = len(x.layout.shape)
     source = x if axis is not None and ndim else x.reshape(-1)
-    (along,) = axes_of(0 if axis is None or not ndim else operator.index(axis), source.ndim)
+    (along,) = axes_of(0 if axis is None or not ndim else _one_axis(name, axis), source.ndim)
     if axis is not None and not ndim:
         axes_of(axis, 0)  # which says that there is none
     shape: tuple[int, ...] = source.layout.shape

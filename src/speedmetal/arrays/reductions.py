@@ -56,7 +56,8 @@ def sum(  # noqa: A001 - the array API's name, as those below
     Args:
         x: An array, of any shape and dtype.
         axis: An axis, or several; None: all.
-        dtype: Of the result, to which elements are converted before; None: see above.
+        dtype: Of the result, to which elements are converted before; None: see above. Sums of bools
+            as bools tell whether there is a true one, products whether all are.
         keepdims: Whether the axes stay, with extent 1.
 
     Returns:
@@ -74,6 +75,8 @@ def sum(  # noqa: A001 - the array API's name, as those below
         >>> float(sm.sum(x * x))
         30.0
     """
+    if dtype is not None and as_dtype(dtype).is_bool:
+        return any(x, axis=axis, keepdims=keepdims)
     return reduce_along(_SUM, x, axis, dtype, keepdims=keepdims)
 
 
@@ -87,6 +90,8 @@ def prod(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = Fa
         >>> sm.prod(sm.array([[1, 2], [3, 4]]), axis=1)
         Array([ 2, 12], dtype=int32, device='cpu')
     """
+    if dtype is not None and as_dtype(dtype).is_bool:
+        return all(x, axis=axis, keepdims=keepdims)
     return reduce_along(_PROD, x, axis, dtype, keepdims=keepdims)
 
 

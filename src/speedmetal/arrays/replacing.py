@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -22,8 +23,13 @@ def replaced(path: Path) -> Iterator[IO[bytes]]:
 
     Args:
         path: Which file; if it is no ordinary one (a pipe, a device), it is written as it is.
+
+    Raises:
+        FileNotFoundError: Its folder is not there.
     """
     target = path.resolve()
+    if not target.parent.is_dir():  # else the message would name the file that is written first
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     if target.exists() and not target.is_file():
         with target.open("wb") as file:
             yield file

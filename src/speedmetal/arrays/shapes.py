@@ -76,10 +76,16 @@ def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
 
     Raises:
         AxisError: There is no such axis.
+        TypeError: They are no integers.
         ValueError: One comes twice.
     """
-    numbers = (axes,) if hasattr(axes, "__index__") else axes
-    given = tuple(map(operator.index, numbers))
+    try:
+        numbers = (axes,) if hasattr(axes, "__index__") else axes
+        given = tuple(map(operator.index, numbers))
+    except TypeError:
+        raise TypeError(
+            f"expected an integer or a tuple of integers as axis, got {axes!r}"
+        ) from None
     for axis in given:
         if not -ndim <= axis < ndim:
             allowed = f"allowed are {-ndim} to {ndim - 1}" if ndim else "there are none"

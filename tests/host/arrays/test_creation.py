@@ -210,3 +210,23 @@ def test_what_dlpack_gives_stays_where_it_is():
     assert sm.from_dlpack(x, copy=True).address != x.address
     with pytest.raises(AttributeError, match="expected an object with __dlpack__, got list"):
         sm.from_dlpack([1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sm.arange(float("nan")), "arange expected finite numbers, got 0, nan, 1"),
+        (lambda: sm.arange("a"), "arange expected finite numbers, got 0, 'a', 1"),
+        (
+            lambda: sm.array([1j], "float32"),
+            (
+                "list cannot become an array: float() argument must be a string or a real number,"
+                " not 'complex'"
+            ),
+        ),
+    ],
+)
+def test_what_makes_no_numbers_is_told(call, message):
+    with pytest.raises(sm.UserInputError) as caught:
+        call()
+    assert str(caught.value) == message

@@ -133,3 +133,52 @@ def test_what_is_no_number_among_arrays_is_left_to_numpy():
     check(wide, HOST)
     assert other.shape == HOST.shape
     assert other.dtype == object
+
+
+def _nan():
+    return np.array([[np.nan, 1.0, np.inf], [3.0, -np.inf, np.inf]], "f4")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, x: m.nanstd(x),
+        lambda m, x: m.nanvar(x, axis=0),
+        lambda m, x: m.nanvar(x[:, :2], axis=1),
+        lambda m, x: m.nan_to_num(x),
+        lambda m, x: m.nan_to_num(x, nan=5.0, posinf=7.0, neginf=-2.0),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_beside_infinities_and_nan_the_values_are_numpys(call, dtype):
+    host = _nan().astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = call(np, host)
+    found = call(sm, sm.array(host))
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, x: m.median(x, axis=1),
+        lambda m, x: m.quantile(x, 0.5, axis=1, keepdims=True),
+        lambda m, x: m.percentile(x, [10, 50], axis=1),
+        lambda m, x: m.median(x.T, axis=0),
+    ],
+)
+def test_quantiles_of_nothing_are_nothing_where_none_is_asked_for(call):
+    host = np.zeros((0, 3), "f4")
+    found, expected = call(sm, sm.array(host)), call(np, host)
+    assert (found.shape, found.dtype) == (expected.shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    "host", [np.array([[True, False], [False, False]]), np.zeros((0, 2), bool)]
+)
+def test_sums_and_products_as_bools_are_numpys(host):
+    for name in ("sum", "prod"):
+        found = getattr(sm, name)(sm.array(host), 0, bool)
+        expected = getattr(np, name)(host, 0, bool)
+        assert (found.dtype, found.tolist()) == (np.bool_, expected.tolist())

@@ -388,3 +388,20 @@ MESSAGES = [
 def test_errors_say_what_to_do(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: x.sum(1.0), "expected an integer or a tuple of integers as axis, got 1.0"),
+        (lambda x: x.sum("x"), "expected an integer or a tuple of integers as axis, got 'x'"),
+        (
+            lambda x: x.argmax((0, 1)),
+            "argmax expected one axis, an integer, or None for all, got (0, 1)",
+        ),
+    ],
+)
+def test_what_is_no_axis_is_named(call, message):
+    with pytest.raises(TypeError) as caught:
+        call(sm.ones((2, 2)))
+    assert str(caught.value) == message

@@ -365,3 +365,9 @@ def test_archives_and_open_files_are_not_mapped(tmp_path):
         sm.load(tmp_path / "x.npz", mmap=True)
     with pytest.raises(sm.UserInputError, match="mmap=True needs the path of a file"):
         sm.load(io.BytesIO(WHOLE), mmap=True)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no such folder") as caught:
+        sm.save(tmp_path / "none" / "x.npy", sm.ones(2))
+    assert caught.value.filename == str(tmp_path / "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,7 @@ def nan_to_num(x: Any, /, nan: float = 0.0, posinf: Any = None, neginf: Any = No
     limits = finfo(dtype)
     above = limits.max if posinf is None else posinf
     below = limits.min if neginf is None else neginf
-    infinite = apply("where", x < 0, below, above)
-    finite = apply("where", apply("isinf", x), infinite, x)
+    # Each beside elements, whose type the numbers then have.
+    finite = apply("where", apply("eq", x, math.inf), above, x)
+    finite = apply("where", apply("eq", x, -math.inf), below, finite)
     return apply("where", apply("isnan", x), nan, finite)
