@@ -83,8 +83,9 @@ def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
         numbers = (axes,) if hasattr(axes, "__index__") else axes
         given = tuple(map(operator.index, numbers))
     except TypeError:
+        shown = axes[0] if type(axes) is tuple and len(axes) == 1 else axes
         raise TypeError(
-            f"expected an integer or a tuple of integers as axis, got {axes!r}"
+            f"expected an integer or a tuple of integers as axis, got {shown!r}"
         ) from None
     for axis in given:
         if not -ndim <= axis < ndim:
