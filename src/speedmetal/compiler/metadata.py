@@ -39,7 +39,7 @@ class KernelMetadata:
     written: frozenset[int]
     has_loops: bool
     size: int
-    loads: tuple[int, ...]
+    loads: tuple[int | None, ...]
     variants: tuple[str, ...]
     threads: tuple[int, int, int] | None
     threadgroup_memory_bytes: int

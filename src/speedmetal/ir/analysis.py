@@ -48,9 +48,6 @@ from speedmetal.ir.types import Space
 from speedmetal.ir.uniformity import Uniformities
 from speedmetal.ir.walk import expressions, operands, size_with_callees, statements
 
-LOOPED = -1
-"""How many elements a loop reads: nobody knows."""
-
 _DIVERGENCE = "threads of a threadgroup disagree"
 _DIVERGENCE_REASON = (
     "a barrier stands inside, which all threads of the threadgroup must reach; move it out, or make"
@@ -87,8 +84,8 @@ class KernelFacts:
         only_stored: Of these, those that it never reads, and stores to plainly, whole elements at a
             time; in the order of their first stores.
         written: The parameters that it changes, by number.
-        loads: For each parameter, how many elements of it a thread reads; `LOOPED` where it reads
-            them in a loop.
+        loads: For each parameter, how many elements of it a thread reads; None where it reads them
+            in a loop.
         threadgroup_bytes: Of its threadgroup arrays with constant shapes.
         sized_arrays: Its threadgroup arrays of which only a launch knows the sizes.
     """
@@ -107,7 +104,7 @@ class KernelFacts:
     stored: frozenset[Array]
     only_stored: tuple[Array, ...]
     written: frozenset[int]
-    loads: tuple[int, ...]
+    loads: tuple[int | None, ...]
     threadgroup_bytes: int
     sized_arrays: tuple[SizedArray, ...]
     _uniformities: dict[Varies, Uniformities] = field(default_factory=dict, init=False)
@@ -258,7 +255,7 @@ def _found(kernel: Kernel) -> KernelFacts:
     )
 
 
-def _loads(kernel: Kernel, walk: _Walk) -> tuple[int, ...]:
+def _loads(kernel: Kernel, walk: _Walk) -> tuple[int | None, ...]:
     looped = {
         expression.array
         for loop in walk.of_kind(For, While)
@@ -266,7 +263,7 @@ def _loads(kernel: Kernel, walk: _Walk) -> tuple[int, ...]:
         for expression in expressions(statement)
         if isinstance(expression, Load)
     }
-    return tuple(LOOPED if p in looped else walk.loads[p] for p in kernel.parameters)
+    return tuple(None if p in looped else walk.loads[p] for p in kernel.parameters)
 
 
 # --- sizes that only a launch knows

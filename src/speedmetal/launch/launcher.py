@@ -27,7 +27,6 @@ from speedmetal.compiler.source import KernelSource, Specialisation, index_type_
 from speedmetal.errors import CompileError, LaunchError
 from speedmetal.frontend.signature import Argument, ExpressionArgument, all_leaves
 from speedmetal.frontend.structure import COSTLY_FROM, Structure
-from speedmetal.ir.analysis import LOOPED
 from speedmetal.launch.arguments import (
     BoundArguments,
     Named,
@@ -340,7 +339,7 @@ class Launcher:
 
 
 def _read_again(
-    items: Sequence[Named], bound: BoundArguments, loads: Sequence[int], threads: int
+    items: Sequence[Named], bound: BoundArguments, loads: Sequence[int | None], threads: int
 ) -> frozenset[str]:
     """The parameters given costly expressions whose elements are computed more than once.
 
@@ -360,8 +359,7 @@ def _read_again(
         elements = math.prod(item.layout.shape)
         for leaf in item.leaves:
             times = loads[places[id(leaf)]] if id(leaf) in places else 0
-            is_again = threads >= elements if times == LOOPED else threads * times >= 2 * elements
-            if times and is_again:
+            if threads >= elements if times is None else threads * times >= 2 * elements:
                 found.add(name)
     return frozenset(found)
 
