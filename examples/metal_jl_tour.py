@@ -90,7 +90,8 @@ def kernel(a: sm.Array, b: sm.Array) -> None:
     with sm.profile.gpu_time() as measured:
         vadd(a, b, c, grid=len(c))
     assert measured.seconds > 0
-    print(f"vadd: {1e6 * measured.seconds:.0f} us on {a.device.name}, {len(measured.spans)} span")
+    names = [name for span in measured.spans for name in span.kernels]
+    print(f"{', '.join(names)}: {1e6 * measured.seconds:.0f} us on {a.device.name}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -36,6 +36,7 @@ from speedmetal.arrays.copying import assign, reads_before_writing
 from speedmetal.arrays.failures import note_origins
 from speedmetal.arrays.origins import evaluates
 from speedmetal.arrays.pending import Call, LazyArray, View, drop_computed, drop_some
+from speedmetal.backends.launch_names import Naming, launches_of
 from speedmetal.frontend.structure import COSTLY_FROM, Structure
 from speedmetal.launch.expressions import Number
 
@@ -92,15 +93,28 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
                 continue
             waiting.pop()
             try:
-                if len(together) > 1:
-                    compute_together(together)
-                elif type(array.pending) is Structure:
-                    compute(array)
-                elif array.pending is not None:
-                    _make(array, array.pending)
+                (_compute_named if Naming.count else _compute)(array, together)
             except Exception as error:
                 note_origins(error, together)
                 raise
+
+
+def _compute(array: LazyArray, together: list[LazyArray]) -> None:
+    if len(together) > 1:
+        compute_together(together)
+    elif type(array.pending) is Structure:
+        compute(array)
+    elif array.pending is not None:
+        _make(array, array.pending)
+
+
+def _compute_named(array: LazyArray, together: list[LazyArray]) -> None:
+    """As :func:`_compute`, with names of the launches for those who record them."""
+    from speedmetal.arrays.wording import described  # most programs record none
+
+    known = [each for each in together if type(each.pending) in (Structure, Call)]
+    with launches_of(" and ".join(map(described, known))):
+        _compute(array, together)
 
 
 _MOST_TOGETHER = 8
@@ -133,7 +147,7 @@ def _is_among(array: LazyArray, arrays: list[LazyArray]) -> bool:
 @evaluates
 def evaluate_one(array: LazyArray) -> None:
     """As :func:`evaluate`; in less time for what needs nothing before."""
-    if not _needs_nothing(array):
+    if Naming.count or not _needs_nothing(array):
         evaluate((array,))
         return
     drop_some()
@@ -251,9 +265,19 @@ def assign_lazily(target: LazyArray, source: LazyArray) -> None:
         )
         if is_apart and source.elements.size and source.elements.dtype is target.elements.dtype:
             try:
-                compute_into(target, source)
+                if Naming.count:
+                    _compute_into_named(target, source)
+                else:
+                    compute_into(target, source)
             except Exception as error:
                 note_origins(error, (source,))
                 raise
             return
     assign(target, source)
+
+
+def _compute_into_named(target: LazyArray, source: LazyArray) -> None:
+    from speedmetal.arrays.wording import described  # as in `_compute_named`
+
+    with launches_of(described(source)):
+        compute_into(target, source)

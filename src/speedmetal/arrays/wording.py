@@ -59,8 +59,12 @@ def text_of(array: Any, name: Callable[[Any], str]) -> str:
 
     Args:
         array: A lazy one.
-        name: What an array is called that the expression reads.
+        name: What an array is called that the expression reads. It is asked for them in the order
+            in which they stand there.
     """
+    for leaf in array.leaves:
+        if type(leaf) is not Number:
+            name(leaf)
     texts: dict[Node, tuple[str, bool]] = {}
     nodes = ordered_nodes(array.pending)
     for node in nodes:

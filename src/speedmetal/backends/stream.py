@@ -44,9 +44,11 @@ Command = TypeVar("Command")
 class _Batch:
     """What is submitted together.
 
-    Attributes:
+    Args:
         serial: Its number.
-        labels: Of its launches, in order.
+        labels: Of its launches, in order: none yet.
+
+    Attributes:
         deliveries: Of its mailboxes, in order.
         signals: Events that it raises, each with the value.
         waits: Events that it waits for.
@@ -56,9 +58,9 @@ class _Batch:
 
     __slots__ = ("deliveries", "errors", "labels", "serial", "signals", "submission", "waits")
 
-    def __init__(self, serial: int) -> None:
+    def __init__(self, serial: int, labels: list[str]) -> None:
         self.serial = serial
-        self.labels: list[str] = []
+        self.labels = labels
         self.deliveries: list[Delivery] = []
         self.signals: list[tuple[Counter, int]] = []
         self.waits: list[Counter] = []
@@ -79,6 +81,7 @@ class Stream(Waiting, ABC, Generic[Command]):
         last_serial: Of the last batch that anything was asked of.
         completed_serial: All batches up to this one have finished.
         pending_deliveries: Mailboxes that were not read yet.
+        label_list: What keeps the labels of a batch, see :meth:`keep_labels_in`.
         recorder: Called with a :class:`Timing` for each finished batch; None: not.
     """
 
@@ -89,7 +92,8 @@ class Stream(Waiting, ABC, Generic[Command]):
         self._delivery_lock: Any = threading.RLock()
         self._pending: list[Command] = []
         self._pending_bytes = 0
-        self._batch = _Batch(1)
+        self.label_list: type[list[str]] = list
+        self._batch = _Batch(1, [])
         self._in_flight: deque[_Batch] = deque()
         self._finished: deque[_Batch] = deque()
         self._local = threading.local()
@@ -141,6 +145,15 @@ class Stream(Waiting, ABC, Generic[Command]):
             is_full = count >= limits.launches or self._pending_bytes >= limits.touched_bytes
         if is_full or (count == 1 and self._is_idle()):
             self.flush()
+
+    def keep_labels_in(self, kind: type[list[str]]) -> None:
+        """Have another kind of list keep the labels of launches, from now on.
+
+        So those that are recorded can get more of a name, and others cost nothing for it.
+        """
+        with self._lock:
+            self.label_list = kind
+            self._batch.labels = kind(self._batch.labels)
 
     def _is_idle(self) -> bool:
         self.poll()
@@ -204,7 +217,7 @@ class Stream(Waiting, ABC, Generic[Command]):
     def _submit_batch(self) -> None:
         """Give one batch to the device. The lock is held."""
         fresh: list[Command] = []
-        fresh_batch = _Batch(self.open_serial + 1)
+        fresh_batch = _Batch(self.open_serial + 1, self.label_list())
         # No call from here on, which a finaliser or a signal handler could come into.
         commands, batch = self._pending, self._batch
         self._pending, self._pending_bytes, self._batch = fresh, 0, fresh_batch

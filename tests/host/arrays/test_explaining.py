@@ -21,6 +21,14 @@ def test_a_fused_chain_is_one_step_and_nothing_is_computed():
     assert "1 step, 2.4 KB moved" in str(told)
 
 
+def test_arrays_have_letters_in_the_order_of_the_text():
+    a, b = sm.ones(3), sm.ones(3)
+    (product,) = sm.explain(a * b).steps
+    (total,) = sm.explain(sm.sum(b / a + b)).steps
+    assert (product.text, product.reads) == ("a * b", ("a", "b"))
+    assert (total.text, total.reads) == ("sum(a / b + a)", ("a", "b"))
+
+
 def test_the_steps_are_those_that_run(monkeypatch):
     """Proves that as many kernels are told as are launched one by one."""
     a = sm.ones(50)

@@ -149,10 +149,10 @@ class CpuDevice(Device):
 
         return 2 * default_threads()
 
-    def load(self, code: bytes, kernel: str) -> Program:  # noqa: ARG002 - of the contract
+    def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cpu.driver import CpuProgram
 
-        return CpuProgram(code)
+        return CpuProgram(code, kernel)
 
     def run_with_mailbox(
         self,

@@ -16,11 +16,12 @@ from speedmetal.backends.device import (
     Program,
     ScalarParameter,
 )
+from speedmetal.backends.launch_names import name_of
 from speedmetal.backends.packing import ADDRESS, Number, pack_numbers, packer
 from speedmetal.dtypes import int64
 
-recorders: list[Callable[[float, float], None]] = []
-"""Each is told when a launch began and ended, by ``time.perf_counter``."""
+recorders: list[Callable[[str, float, float], None]] = []
+"""Each is told a launch's name, and when it began and ended, by ``time.perf_counter``."""
 
 _ENTRY_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
@@ -38,16 +39,18 @@ class CpuProgram(Program):
     Args:
         object_bytes: What `speedmetal.backends.cpu.jit.compile_object` made; it defines
             ``void sm_entry(ptr args, i64 begin, i64 end)``.
+        kernel: Its name, for records.
 
     Raises:
         InternalError: The object is damaged or needs a symbol that this process has not.
     """
 
-    __slots__ = ("_address", "_code", "_entry")
+    __slots__ = ("_address", "_code", "_entry", "_kernel")
 
     threads_per_threadgroup = DeviceLimits().threads_per_threadgroup
 
-    def __init__(self, object_bytes: bytes) -> None:
+    def __init__(self, object_bytes: bytes, kernel: str = "") -> None:
+        self._kernel = kernel
         self._code = load(object_bytes)
         self._address = self._code.address(ENTRY_SYMBOL)
         self._entry = _ENTRY_TYPE(self._address)
@@ -85,7 +88,7 @@ class CpuProgram(Program):
         if started is not None:
             ended = time.perf_counter()
             for record in tuple(recorders):
-                record(started, ended)
+                record(name_of(self._kernel), started, ended)
 
 
 def _slots(launch: Launch) -> Iterator[bytes | Number]:

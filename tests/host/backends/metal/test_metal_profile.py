@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal import profile
+from speedmetal.arrays import wording
 from speedmetal.backends.cpu import driver
+from speedmetal.backends.launch_names import Naming
 from speedmetal.errors import DeviceError, KernelError, UserInputError
 from speedmetal.profile import DeviceTime, Span
 
@@ -44,7 +46,7 @@ def test_time_is_that_of_the_launches_inside(device):
     elapsed = time.perf_counter() - started
     assert 0 < measured.seconds < elapsed - 0.05
     names = [name for span in measured.spans for name in span.kernels]
-    assert names == ([] if device.name == "cpu" else ["double"] * 3)
+    assert names == ["double"] * 3
     assert a.numpy().tolist() == [16.0] * 1000
 
 
@@ -75,6 +77,8 @@ def test_nothing_is_left_behind(device):
     assert driver.recorders == []
     if device.name != "cpu":
         assert device.queue.recorder is None
+        assert device.queue.label_list is list
+    assert Naming.count == 0
 
 
 def test_failures_inside_come_out():
@@ -124,6 +128,73 @@ def test_names_are_in_the_record():
         ("step/forward/double", "step/forward/double"),
     ]
     assert not device.queue.annotates
+
+
+def names_in(measured):
+    return [name for span in measured.spans for name in span.kernels]
+
+
+def assign_a_product(a, b):
+    out = sm.empty(a.shape, device=a.device)
+    out[...] = a * b
+
+
+COMPUTED = {
+    "sqrt(a * a + b * b) * 0.5 [copy]": lambda a, b: sm.eval(sm.sqrt(a * a + b * b) * 0.5),
+    "sum(a * b) [reduce_columns]": lambda a, b: sm.eval(sm.sum(a * b, axis=0)),
+    "a + b and a - b [copy_together]": lambda a, b: sm.eval(a - b, a + b),
+    "map(a + 1.0, b) [map_elements]": lambda a, b: sm.map(max, a + 1, b),
+    "a * b [copy]": assign_a_product,
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_lazy_arrays_are_named_by_what_is_computed(name, device):
+    """Proves that the record has the expression, and that the kernel's name is found in it."""
+    a, b = (sm.array(np.ones((50, 60), np.float32), device=device) for _ in range(2))
+    with sm.profile.gpu_time(device) as measured:
+        COMPUTED[name](a, b)
+    assert set(names_in(measured)) == {name}
+
+
+def test_what_several_kernels_compute_has_one_name(device):
+    a = sm.array(np.ones(300_000, np.float32), device=device)
+    with sm.profile.gpu_time(device) as measured:
+        sm.eval(sm.cumulative_sum(a * 2))  # which reads elements twice
+        double(a, grid=4)
+    first, *computed, last = names_in(measured)
+    assert first == "a * 2.0 [copy]"
+    assert len(computed) > 1
+    assert all(name.startswith("cumulative_sum(a) [") for name in computed)
+    assert last == "double"
+
+
+def test_long_names_are_cut(device):
+    x = a = sm.array(np.ones(8, np.float32), device=device)
+    for number in range(40):
+        x = x * a + number
+    with sm.profile.gpu_time(device) as measured:
+        sm.eval(x)
+    (name,) = names_in(measured)
+    assert name.endswith(" ... [copy]")
+    assert len(name) < 100
+
+
+def test_labels_stand_before_what_is_computed():
+    device = sm.device("metal-sim")
+    a = sm.zeros(8, device=device)
+    with sm.profile.gpu_time(device) as measured, sm.profile.label("forward"):
+        sm.eval(a + 1)
+    assert names_in(measured) == ["forward/a + 1.0 [copy]"]
+
+
+def test_without_a_record_nothing_is_named(device, monkeypatch):
+    """Proves that evaluations do not pay for names that nobody reads."""
+    monkeypatch.setattr(wording, "described", lambda _: pytest.fail("nobody reads it"))
+    a = sm.array(np.ones(8, np.float32), device=device)
+    sm.eval(a + 1, sm.sum(a * 2))
+    a[...] = a * 3
+    sm.synchronize()
 
 
 def test_names_are_in_the_messages_of_failures():
