@@ -23,7 +23,7 @@ from speedmetal.arrays.folding import Fold, accumulated, numbers_of, reduced, se
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.placement import grid_of, in_order_of_memory, layout_of_result
 from speedmetal.arrays.searching import nonzero
-from speedmetal.arrays.shapes import Shape, axes_of
+from speedmetal.arrays.shapes import Shape, axes_of, named_axes
 from speedmetal.arrays.stencils import BOUNDARIES, Stencil, computed
 from speedmetal.arrays.user_functions import (
     argument_of,
@@ -227,7 +227,7 @@ def _reduced(
     operands, form, element = given
     operation = checked_function(name, "op", op)
     whole = broadcast(name, [x.shape for x in operands if isinstance(x, Array)])
-    axes = axis if axis is None or type(axis) is int else _axes_of(axis)
+    axes = axis if axis is None or type(axis) is int else named_axes(axis)
     gone = tuple(range(len(whole))) if axes is None else axes_of(axes, len(whole))
     shape = tuple(
         1 if place in gone else extent
@@ -250,10 +250,6 @@ def _reduced(
         return rebuild(dtypes, made)
     fold = Fold(name, function, operation, operands, form, dtypes, numbers)
     return reduced(fold, tuple(sorted(gone)), shape)
-
-
-def _axes_of(axis: Any) -> Any:
-    return operator.index(axis) if hasattr(axis, "__index__") else tuple(axis)
 
 
 def accumulate(op: Any, x: Any, /, axis: int | None = None) -> Any:

@@ -17,7 +17,7 @@ from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.lazy import call
 from speedmetal.arrays.passes import Work, reduced
 from speedmetal.arrays.pending import Call
-from speedmetal.arrays.shapes import axes_of
+from speedmetal.arrays.shapes import axes_of, named_axes
 from speedmetal.backends.target import Target
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype
@@ -79,7 +79,7 @@ def reduce_along(
 ) -> Any:
     """The lazy result of an operation."""
     check_array(operation.name, x)
-    axes = axis if axis is None or type(axis) is int else _tuple_of(axis)
+    axes = axis if axis is None or type(axis) is int else named_axes(axis)
     key = (operation, x.layout, axes, dtype, keepdims, correction)
     recipe = _recipes.get(key)
     if recipe is None:
@@ -139,10 +139,6 @@ def _no_elements(name: str, shape: tuple[int, ...], axis: Axes) -> NoElementsErr
         f"{name} of no elements: shape {shape} has none along {where}, and nothing has no {name};"
         " check x.size first (zero-size array to reduction operation)"
     )
-
-
-def _tuple_of(axis: Any) -> Any:
-    return axis.__index__() if hasattr(axis, "__index__") else tuple(axis)
 
 
 def _recipe_for(

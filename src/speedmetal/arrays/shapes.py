@@ -71,6 +71,22 @@ def extents_of(shape: Any, least: int = 0) -> Shape:
     return extents
 
 
+def named_axes(axes: Any) -> int | tuple[int, ...]:
+    """One axis or several, as they were given: an integer or a tuple.
+
+    Raises:
+        TypeError: They are neither.
+    """
+    try:
+        if hasattr(axes, "__index__"):
+            return operator.index(axes)
+        return tuple(map(operator.index, axes))
+    except TypeError:
+        raise TypeError(
+            f"expected an integer or a tuple of integers as axis, got {axes!r}"
+        ) from None
+
+
 def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
     """Axes counted from 0.
 
@@ -79,14 +95,9 @@ def axes_of(axes: Axes, ndim: int) -> tuple[int, ...]:
         TypeError: They are no integers.
         ValueError: One comes twice.
     """
-    try:
-        numbers = (axes,) if hasattr(axes, "__index__") else axes
-        given = tuple(map(operator.index, numbers))
-    except TypeError:
-        shown = axes[0] if type(axes) is tuple and len(axes) == 1 else axes
-        raise TypeError(
-            f"expected an integer or a tuple of integers as axis, got {shown!r}"
-        ) from None
+    given = named_axes(axes)
+    if isinstance(given, int):
+        given = (given,)
     for axis in given:
         if not -ndim <= axis < ndim:
             allowed = f"allowed are {-ndim} to {ndim - 1}" if ndim else "there are none"
