@@ -61,7 +61,7 @@ def _logsumexp(x: NDArray[Any], axis: int) -> NDArray[Any]:
     return found
 
 
-NUMPY = Names(np, softmax=_softmax, logsumexp=_logsumexp, fft=np.fft.fft)
+NUMPY = Names(np, softmax=_softmax, logsumexp=_logsumexp, fft=np.fft.fft, solve=np.linalg.solve)
 
 
 # --- inputs ----------------------------------------------------------------------------------
@@ -476,6 +476,14 @@ def _transform_operations(n: int) -> float:
     return 5.0 * n * math.log2(n)
 
 
+def _solve(xp: Any, a: Any, b: Any) -> Any:
+    return xp.solve(a, b)
+
+
+def _small_squares(names: str) -> Callable[[int], Shapes]:
+    return lambda n: dict.fromkeys(names, (max(n // 64**2, 1), 64, 64))
+
+
 _UP_TO_2_20: dict[str, Any] = {"sizes": SIZES[:3], "chosen": (1 << 20,)}
 _LEFT = (
     Family(
@@ -497,6 +505,34 @@ _LEFT = (
         *(_as_many, complex_normal, 0.0, 1e-5),
         **_UP_TO_2_20,
         operations=_transform_operations,
+        unit="Gflop/s",
+    ),
+    Family(
+        *("matmul_stack", "left to a library", "stack of a @ b"),
+        *(lambda xp, a, b: xp.matmul(a, b), _small_squares("ab"), _as_many, normal, 0.0, 2e-5),
+        **_UP_TO_2_20,
+        operations=lambda n: 2.0 * n * 64,
+        unit="Gflop/s",
+    ),
+    Family(
+        *("sort_rows", "left to a library", "sort of rows", lambda xp, x: xp.sort(x)),
+        *(_rows_of(1024), _as_many, normal, 0.0, 0.0),
+        **_UP_TO_2_20,
+        operations=float,
+        unit="Gitem/s",
+    ),
+    Family(
+        *("fft_rows", "left to a library", "fft of rows of complex64", lambda xp, x: xp.fft(x)),
+        *(_rows_of(1024), _as_many, complex_normal, 0.0, 1e-5),
+        **_UP_TO_2_20,
+        operations=lambda n: 5.0 * n * math.log2(min(1024, n // 16)),
+        unit="Gflop/s",
+    ),
+    Family(
+        *("solve", "left to a library", "solve(a, b)", _solve, _square("ab"), _as_many, normal),
+        *(0.0, 5e-2),
+        **_UP_TO_2_20,
+        operations=lambda n: 8 / 3 * n**1.5,
         unit="Gflop/s",
     ),
 )

@@ -10,5 +10,11 @@ from side_by_side.contender import Table
 from contenders.arrays import table
 from contenders.with_jax import jit
 
-NAMES = Names(jnp, softmax=jax.nn.softmax, logsumexp=jax.nn.logsumexp, fft=jnp.fft.fft)
+NAMES = Names(
+    jnp,
+    softmax=jax.nn.softmax,
+    logsumexp=jax.nn.logsumexp,
+    fft=jnp.fft.fft,
+    solve=jnp.linalg.solve,
+)
 TABLE: Table = table(NAMES, {"jit": jit})

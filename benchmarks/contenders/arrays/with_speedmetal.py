@@ -18,12 +18,17 @@ def _fft(x: Any) -> Any:
     return sm.fft.fft(x)  # looked up here: a checkout may have arrays and no transforms
 
 
+def _solve(a: Any, b: Any) -> Any:
+    return sm.linalg.solve(a, b)  # as above
+
+
 NAMES = Names(
     sm,
     copy=lambda x: x.copy(),
     transpose=lambda x: x.T,
     flip=lambda x: x[::-1],
     fft=_fft,
+    solve=_solve,
 )
 
 

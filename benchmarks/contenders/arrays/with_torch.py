@@ -19,6 +19,7 @@ class PyTorch:
     sqrt, exp, sin, cos = torch.sqrt, torch.exp, torch.sin, torch.cos
     log, tanh, where = torch.log, torch.tanh, torch.where
     matmul, copy, fft = torch.matmul, torch.clone, torch.fft.fft
+    solve = torch.linalg.solve
 
     @staticmethod
     def transpose(x: Tensor) -> Tensor:
