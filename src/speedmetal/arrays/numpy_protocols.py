@@ -15,6 +15,7 @@ import numpy as np
 
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import asarray
+from speedmetal.arrays.elementwise.operands import beside
 from speedmetal.dtypes import from_numpy, is_supported
 
 _NAMES = {
@@ -124,7 +125,7 @@ def _call_ufunc(
     if function is None:
         return by_numpy(array, getattr(ufunc, method), inputs, options)
     dtype = options.pop("dtype", None) if method == "__call__" else None
-    operands = [_operand(array, value) for value in inputs]
+    operands = [_operand(name, array, value) for value in inputs]
     if dtype is not None:  # in which NumPy computes
         wanted = from_numpy(np.dtype(dtype))
         operands = [x.astype(wanted) if isinstance(x, Array) else x for x in operands]
@@ -167,8 +168,10 @@ def _ours(module: str, name: str) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def _operand(array: Array, value: Any) -> Any:
-    return asarray(value, device=array.device) if isinstance(value, np.ndarray | list) else value
+def _operand(name: str, array: Array, value: Any) -> Any:
+    if isinstance(value, list):
+        return asarray(value, device=array.device)
+    return beside(name, array, value)
 
 
 def _as_numpy(value: Any) -> Any:

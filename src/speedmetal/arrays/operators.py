@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.copying import upload_elements
 from speedmetal.arrays.elementwise.arithmetic import pow  # noqa: A004 - the array API's name
 from speedmetal.arrays.elementwise.bits import bitwise_left_shift, bitwise_right_shift
-from speedmetal.arrays.elementwise.operands import copied, refuse_lists
+from speedmetal.arrays.elementwise.operands import beside, copied, refuse_lists
 from speedmetal.arrays.graph import apply, binary, reflected, unary
 from speedmetal.arrays.lazy import Lazy
 
-_OWN = (Lazy, bool, int, float, complex, np.generic)
+_OWN = (Lazy, bool, int, float, complex)
+_NUMPYS = (np.generic, np.ndarray)
 
 
 def _operand(array: Any, value: Any) -> Any:
@@ -23,10 +23,10 @@ def _operand(array: Any, value: Any) -> Any:
 
     NumPy's arrays are copied: nobody would know when they are written to.
     """
+    if isinstance(value, _NUMPYS):
+        return beside("an operator", array, value)
     if isinstance(value, _OWN):
         return value
-    if isinstance(value, np.ndarray):
-        return upload_elements(type(array), value, array.layout.device)
     refuse_lists("an operator", (value,))  # `==` would be False in silence
     return NotImplemented
 

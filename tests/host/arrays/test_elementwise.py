@@ -545,3 +545,20 @@ def test_interp_of_other_shapes_and_types():
     assert sm.interp(3.0, [0.0, 6.0], [1.0, 2.0]).item() == 1.5
     with pytest.raises(sm.UserInputError, match=r"one shape \(points,\)"):
         sm.interp(sm.ones(1), sm.ones(2), sm.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "given", "advice"),
+    [
+        (lambda x: x + np.ones(3), "an operator", "float64", "np.float32(x)"),
+        (lambda x: np.ones(3) + x, "add", "float64", "np.float32(x)"),
+        (lambda x: x * np.float64(2), "an operator", "float64", "np.float32(x)"),
+        (lambda x: sm.add(x, 1j * np.ones(3)), "add", "complex128", "np.complex64(x)"),
+    ],
+)
+def test_numpys_float64_is_refused_where_a_device_has_none(call, name, given, advice):
+    with pytest.raises(sm.UserInputError) as caught:
+        call(sm.ones(3, device="metal-sim"))
+    assert str(caught.value) == (
+        f"{name}: metal-sim cannot compute with NumPy's {given}; convert it with {advice}"
+    )

@@ -39,7 +39,7 @@ def checked(name: str, *operands: Any) -> Sequence[Any]:
     """The operands, with NumPy's arrays copied to the device of the others.
 
     Raises:
-        UserInputError: No operand is an array, or one is a list.
+        UserInputError: No operand is an array, one is a list, or see :func:`beside`.
     """
     array = next((operand for operand in operands if isinstance(operand, Lazy)), None)
     if array is None:
@@ -48,12 +48,32 @@ def checked(name: str, *operands: Any) -> Sequence[Any]:
             f"{name} expected an array among its operands, got {given}; make one with sm.asarray"
         )
     refuse_lists(name, operands)
-    return [
-        upload_elements(type(array), operand, array.layout.device)
-        if isinstance(operand, np.ndarray)
-        else operand
-        for operand in operands
-    ]
+    return [beside(name, array, operand) for operand in operands]
+
+
+def beside(name: str, array: Any, operand: Any) -> Any:
+    """What stands beside an array: NumPy's arrays are copied to its device, others stay.
+
+    Nobody would know when NumPy's array is written to.
+
+    Raises:
+        UserInputError: NumPy's number or array has a type that the device cannot compute with.
+    """
+    if not isinstance(operand, np.ndarray | np.generic):
+        return operand
+    device = array.layout.device
+    if operand.dtype in _OF_FLOAT64 and not device.target.has_float64:
+        narrow = "float32" if operand.dtype.kind == "f" else "complex64"
+        raise UserInputError(
+            f"{name}: {device.name} cannot compute with NumPy's {operand.dtype}; convert it with"
+            f" np.{narrow}(x)"
+        )
+    if isinstance(operand, np.generic):
+        return operand
+    return upload_elements(type(array), operand, device)
+
+
+_OF_FLOAT64 = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
 def refuse_lists(name: str, operands: Iterable[Any]) -> None:
