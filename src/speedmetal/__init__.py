@@ -172,11 +172,14 @@ def _from_language(name: str) -> object:
     if name in language:
         return language[name]
     import difflib
+    import sys
 
     homes = [space for space in _PARTS_OF_NUMPY if name in _names_of(space)]
     near = difflib.get_close_matches(name, [*_HOME, *language], n=3)
     found = [f"sm.{space}.{name}" for space in homes] or near
     guess = f"; did you mean {' or '.join(found)}?" if found else ""
+    if not homes and callable(getattr(sys.modules.get("numpy"), name, None)):
+        guess = f"; np.{name} takes arrays of speedmetal" + guess
     raise AttributeError(f"module 'speedmetal' has no attribute {name!r}{guess}")
 
 

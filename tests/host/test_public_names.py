@@ -194,3 +194,8 @@ def test_what_the_reference_lacks_is_found():
 def test_names_of_numpys_other_namespaces_are_found_there() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'svd'; did you mean sm\.linalg\.svd\?"):
         _ = sm.svd
+
+
+def test_what_numpy_alone_has_is_found_in_numpy() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'cov'; np\.cov takes arrays of speedm"):
+        _ = sm.cov
