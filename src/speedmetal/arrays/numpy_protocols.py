@@ -186,7 +186,9 @@ def _as_ours(value: Any, like: Array) -> Any:
     if isinstance(value, np.generic):  # NumPy's number where another library has 0 axes
         value = np.asarray(value)
     if isinstance(value, np.ndarray) and is_supported(value.dtype):
-        shared = Array.wrap(value, like.device) if value.flags.writeable else None
+        # What `numpy.broadcast_arrays` gives is said to be writable, and warns when it is shared.
+        is_own = 0 not in value.strides and value.flags.writeable
+        shared = Array.wrap(value, like.device) if is_own else None
         return upload(value, like.device) if shared is None else shared
     if type(value) in (list, tuple):
         return type(value)(_as_ours(item, like) for item in value)

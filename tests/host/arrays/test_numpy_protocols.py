@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -129,8 +131,11 @@ def test_numpys_ends_of_ranges_may_be_arrays():
 
 
 def test_what_is_no_number_among_arrays_is_left_to_numpy():
-    wide, other = np.broadcast_arrays(sm.array(HOST), None)
-    check(wide, HOST)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wide, row, other = np.broadcast_arrays(sm.array(HOST), sm.array(HOST[0]), None)
+        check(wide, HOST)
+        check(row, np.broadcast_to(HOST[0], HOST.shape))
     assert other.shape == HOST.shape
     assert other.dtype == object
 
