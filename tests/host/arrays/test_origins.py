@@ -180,6 +180,24 @@ def test_calls_know_their_line(words):
     assert note.startswith(f"while computing {words}, {HERE}:\n{__file__}:{number}:")
 
 
+def positive(v: Any) -> Any:
+    assert v > 0, "too small"  # which is so
+    return v
+
+
+def test_a_function_that_fails_is_told_with_the_line_that_called_it():
+    with sm.debug_level(2), pytest.raises(sm.KernelError, match="assertion failed: too") as caught:
+        sm.map(positive, sm.zeros(3))  # here
+    number, line = line_of(positive, "which is so")
+    assert f"{__file__}:{number}:5: in thread" in str(caught.value)
+    assert line.strip() in str(caught.value)
+    (note,) = caught.value.__notes__
+    number, _ = line_of(
+        test_a_function_that_fails_is_told_with_the_line_that_called_it, ")  # here\n"
+    )
+    assert f"{__file__}:{number}:9: in test_a_function" in note
+
+
 def own_code(source: str) -> dict[str, Any]:
     """What a module of speedmetal's with this source would have."""
     found: dict[str, Any] = {}
