@@ -133,7 +133,7 @@ def test_behaviour_41_shared_memory_shows_what_either_side_writes(device):
     seen[3] = 9
     assert (ours + 1).numpy()[3] == (10 if ours.is_shared else 1)
     host = np.arange(4096, dtype=np.int32)
-    wrapped = sm.asarray(host)  # on the host
+    wrapped = sm.asarray(host, device="cpu")
     host[5] = 70
     assert (wrapped + 1).numpy()[5] == 71
     wrapped[6] = 80

@@ -183,6 +183,17 @@ def test_writes_are_seen_on_both_sides_of_shared_memory():
         ours[...] = 0
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int64", "float32", "bool"])
+def test_torchs_asarray_keeps_dtype_and_shape(dtype):
+    """It would take ``__buffer__``, if arrays had it, for bytes of float32: they have none."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    ours = sm.array([[0, 1, 1], [1, 0, 1]], dtype)
+    theirs = torch.asarray(ours)
+    assert (tuple(theirs.shape), str(theirs.dtype)) == ((2, 3), f"torch.{dtype}")
+    assert theirs.tolist() == ours.tolist()
+    assert memoryview(ours.numpy()).tolist() == ours.tolist()
+
+
 def test_immutable_arrays_see_what_is_written_to_ours():
     jnp = pytest.importorskip("jax.numpy", reason="jax is not installed")
     ours = sm.zeros(3)

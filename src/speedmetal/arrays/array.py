@@ -18,7 +18,7 @@ from speedmetal.arrays.copying import (
     read_host,
     upload_elements,
 )
-from speedmetal.arrays.dlpack import DEVICE_CPU, export_dlpack
+from speedmetal.arrays.dlpack import DEVICE_CPU, export_device_memory, export_dlpack
 from speedmetal.arrays.graph import apply, peeked
 from speedmetal.arrays.indexing import checked_index
 from speedmetal.arrays.lazy import Lazy
@@ -540,11 +540,23 @@ class Array(Operators, Members, Lazy):
     ) -> Any:
         """DLPack's export, without a copy unless one is asked for.
 
+        Memory of an NVIDIA GPU is exported when all that was asked for is done, for any ``stream``.
+        Once it is written to elsewhere, wait for that before this library uses it, or memory that
+        comes back when the last of both is gone: the order of two libraries' streams is not known.
+
         Raises:
             BufferError: The array cannot be described; for a read-only one only a consumer that
                 knows DLPack 1.0 can be told.
         """
-        self.__dlpack_device__()
+        place = self.__dlpack_device__()
+        if DEVICE_CPU not in (place, dl_device):
+            if dl_device not in (None, place):
+                raise BufferError(f"arrays on {self.device.name} are not on DLPack's {dl_device}")
+            return export_device_memory(self.copy() if copy else self, place, max_version)
+        if place != DEVICE_CPU:
+            if copy is False:
+                raise BufferError(f"arrays on {self.device.name} get to the host by copies alone")
+            return export_dlpack(self.numpy(), max_version=max_version)
         return export_dlpack(
             self.numpy(),
             stream=stream,
@@ -555,9 +567,12 @@ class Array(Operators, Members, Lazy):
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """DLPack's pair of device type and number."""
-        if not self.is_shared:
+        if self.is_shared:
+            return DEVICE_CPU
+        place = self.device.dlpack_device
+        if place is None:
             raise BufferError(f"arrays on {self.device.name} have no DLPack export; use a.numpy()")
-        return DEVICE_CPU
+        return place
 
 
 def upload(host: HostArray, device: Device) -> Array:

@@ -1,8 +1,9 @@
-"""Exchange of memory with other libraries through DLPack, on the host.
+"""Exchange of memory with other libraries through DLPack.
 
 NumPy writes and reads the capsules (https://dmlc.github.io/dlpack/latest/), except that it does
 not know bfloat16: there the dtype that stands in the capsule's struct is changed, from and to an
-unsigned integer of the same size.
+unsigned integer of the same size. Of memory that the host cannot read it describes the address
+alone, and the device is changed in the same way.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ DEVICE_CPU = (1, 0)
 """DLPack's pair of device type (kDLCPU) and number."""
 
 _CODE_UNSIGNED, _CODE_BFLOAT = 1, 4  # DLDataTypeCode
-# Where DLTensor's `dtype` (code, bits: bytes; lanes) stands: behind a pointer, a device of two
-# int32 and an int32; in the versioned struct DLTensor itself follows 32 bytes.
-_DTYPE_OFFSETS = {b"dltensor": 20, b"dltensor_versioned": 32 + 20}
+# Where DLTensor stands in each struct. It begins with a pointer, a device of two int32, an int32,
+# and the `dtype` (code, bits: bytes; lanes).
+_TENSOR_OFFSETS = {b"dltensor": 0, b"dltensor_versioned": 32}
+_DEVICE_OFFSET, _DTYPE_OFFSET = 8, 20
 
 _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype = ctypes.c_void_p
@@ -43,6 +45,41 @@ def export_dlpack(view: np.ndarray[Any, Any], **options: Any) -> Any:
     capsule = view.view(np.uint16).__dlpack__(**options)
     _replace_code(capsule, _CODE_UNSIGNED, _CODE_BFLOAT)
     return capsule
+
+
+def export_device_memory(
+    array: Any, place: tuple[int, int], max_version: tuple[int, int] | None
+) -> Any:
+    """A DLPack capsule on memory of a device that the host cannot read.
+
+    Args:
+        array: An :class:`~speedmetal.Array`; its memory is kept alive as by :func:`export_dlpack`.
+            What the device was asked to do is done at return, so that any stream may read it.
+        place: DLPack's pair of the device.
+        max_version: The protocol's.
+    """
+    memory = np.asarray(_Addressed(array))
+    array.device.synchronize()
+    capsule = export_dlpack(memory.view(array.dtype), max_version=max_version)
+    words = (ctypes.c_int32 * 2).from_address(_tensor_in(capsule) + _DEVICE_OFFSET)
+    words[0], words[1] = place
+    return capsule
+
+
+class _Addressed:
+    """Memory that NumPy is told of and never reads; of bfloat16 as an integer of the same size."""
+
+    def __init__(self, array: Any) -> None:
+        dtype = array.dtype
+        word = np.dtype(np.uint16) if is_bfloat16_class(dtype.type) else dtype
+        self.array = array
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": array.shape,
+            "strides": array.strides,
+            "typestr": word.str,
+            "data": (array.address, array.is_readonly),
+        }
 
 
 def import_dlpack(source: Any) -> np.ndarray[Any, Any]:
@@ -86,10 +123,18 @@ class _Producer:
 
 def _replace_code(capsule: Any, old: int, new: int) -> bool:
     """Change the dtype's code in a capsule that nobody has used yet; whether it was ``old``."""
-    for name, offset in _DTYPE_OFFSETS.items():
+    at = _tensor_in(capsule)
+    code = ctypes.c_uint8.from_address(at + _DTYPE_OFFSET) if at else None
+    if code is None or code.value != old:
+        return False
+    code.value = new
+    return True
+
+
+def _tensor_in(capsule: Any) -> int:
+    """The address of a capsule's DLTensor; 0: somebody has used it, or it is none."""
+    for name, offset in _TENSOR_OFFSETS.items():
         if _capsule_is_valid(capsule, name):
-            code = ctypes.c_uint8.from_address(_capsule_pointer(capsule, name) + offset)
-            if code.value == old:
-                code.value = new
-                return True
-    return False
+            address: int = _capsule_pointer(capsule, name)
+            return address + offset
+    return 0

@@ -302,6 +302,9 @@ class Device(ABC):
     takes_numpy_arrays: bool = False
     """Whether kernels read and write NumPy's arrays where they are: an address of theirs is one of
     the device's."""
+    dlpack_device: tuple[int, int] | None = None
+    """DLPack's pair for memory that the host does not share, which must stay valid there until its
+    owner is gone; None: there is no word for it."""
     host_copy_bytes: int = 0
     """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
     variants: tuple[str, ...] = ("",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -13,6 +14,8 @@ import pytest
 
 import speedmetal as sm
 from cuda_machine import CONTEXT, MEMORY_BYTES, OUT_OF_MEMORY, DryDriver, Fault, dry_device
+from speedmetal.arrays import dlpack
+from speedmetal.arrays.dlpack import import_dlpack
 from speedmetal.backends import registry
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.driver import library as libraries
@@ -378,6 +381,62 @@ def test_the_end_of_the_process_waits_and_tells_what_failed(device, driver):
 
 
 # --- Machines without one ------------------------------------------------------------------------
+
+
+# --- Exchange ------------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """Hands NumPy a capsule of device memory, which behind this driver is the host's."""
+
+    def __init__(self, array, **options):
+        self.capsule = array.__dlpack__(**options)
+        name = b"dltensor_versioned" if options.get("max_version") else b"dltensor"
+        at = dlpack._capsule_pointer(self.capsule, name) + (32 if options.get("max_version") else 0)
+        words = (ctypes.c_int32 * 2).from_address(at + 8)
+        self.place = tuple(words)
+        words[:] = (1, 0)
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+    def __dlpack__(self, **options):
+        return self.capsule
+
+
+@pytest.mark.parametrize("version", [None, (1, 0)])
+@pytest.mark.parametrize("name", ["float32", "bool", "int64", "complex64", "float16"])
+def test_dlpack_exports_the_cards_own_memory(device, name, version):
+    host = np.arange(12).reshape(3, 4).astype(name)
+    ours = sm.array(host, device=device)
+    assert ours.__dlpack_device__() == (2, 0)
+    given = Elsewhere(ours.T[::-1], max_version=version, stream=1)
+    assert given.place == (2, 0)
+    theirs = np.from_dlpack(given)
+    np.testing.assert_array_equal(theirs, host.T[::-1])  # and what was asked for is done
+    assert theirs.__array_interface__["data"][0] == ours.T[::-1].address
+    del ours, given
+    gc.collect()
+    sm.array(np.full(12, 7, name), device=device)  # would get the memory if it were free
+    device.synchronize()
+    np.testing.assert_array_equal(theirs, host.T[::-1])
+
+
+def test_dlpack_exports_bfloat16_and_what_is_read_only(device):
+    ours = sm.array(np.ones(3, sm.bfloat16.numpy), device=device)
+    found = import_dlpack(Elsewhere(ours, max_version=(1, 0)))
+    assert (found.dtype, found.tolist()) == (sm.bfloat16, [1, 1, 1])
+    fixed = sm.array(np.ones(1, np.float32), device=device).broadcast_to(3)
+    assert not np.from_dlpack(Elsewhere(fixed, max_version=(1, 0))).flags.writeable
+
+
+def test_dlpack_gives_the_host_copies_and_other_devices_nothing(device):
+    ours = sm.array(np.arange(3, dtype=np.float32), device=device)
+    assert np.from_dlpack(ours, device="cpu").tolist() == [0, 1, 2]
+    with pytest.raises(BufferError, match="arrays on cuda get to the host by copies alone"):
+        ours.__dlpack__(dl_device=(1, 0), copy=False)
+    with pytest.raises(BufferError, match=r"arrays on cuda are not on DLPack's \(8, 0\)"):
+        ours.__dlpack__(dl_device=(8, 0))
 
 
 @pytest.fixture

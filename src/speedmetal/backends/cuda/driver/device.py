@@ -61,6 +61,7 @@ class CudaDevice(StreamDevice):
     name = "cuda"
     target = TARGET
     shares_host_memory = False
+    dlpack_device = (2, 0)  # kDLCUDA, and the one GPU that is used
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
     pool: DevicePool
