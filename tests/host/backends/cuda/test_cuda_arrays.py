@@ -1,0 +1,158 @@
+"""NVIDIA's compiler takes every kernel of arrays, of several types and with what is fused into it.
+
+The driver behind them runs none: what kernels compute is in `tests/conformance`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import operator
+import pkgutil
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from cuda_machine import DryDriver, dry_device
+from nvrtc import NEEDS_NVRTC
+from speedmetal.arrays import kernels, products
+from speedmetal.backends import registry
+
+pytestmark = NEEDS_NVRTC
+
+
+def every_kernel() -> set[str]:
+    """The names of all kernels of arrays."""
+    names = set()
+    for module in pkgutil.iter_modules(kernels.__path__):
+        found = vars(importlib.import_module(f"{kernels.__name__}.{module.name}"))
+        names |= {value.name for value in found.values() if isinstance(value, sm.Kernel)}
+    return names
+
+
+ROWS = np.array([3, 0, 1, -1])
+
+
+def times_sparse(x, per_row):
+    """A matrix of four rows with so many elements each, times vectors or a matrix."""
+    columns = np.tile(np.arange(per_row), 4)
+    starts = np.arange(5) * per_row
+    data = sm.zeros(4 * per_row, x.dtype, device=x.device)
+    return sm.sparse.csr_array(data, columns, starts, (4, x.shape[0]), x.device) @ x
+
+
+def draw_all(x):
+    with x.device:
+        generator = sm.random.default_rng(1)
+        return (
+            *(generator.random(9), generator.normal(0, 1, 9), generator.integers(9, size=9)),
+            *(generator.gamma(2.0, 1.0, 9), generator.beta(2.0, 3.0, 9), generator.poisson(3.0, 9)),
+            generator.categorical(sm.asarray(x, sm.float32)),
+        )
+
+
+def large(x, shape):
+    return sm.zeros(shape, x.dtype, device=x.device)
+
+
+def write(x):
+    x[ROWS] = x[:4] * 2
+    return x
+
+
+def fill_where(x):
+    wide = large(x, 70_000)
+    wide[wide * 2 > 1] = 0
+    return wide
+
+
+def join(x):
+    sm.add_at(x, ROWS, x[:4] * 2)
+    return x
+
+
+def several(x):
+    """Results that share what one launch computes."""
+    shared = x * 2
+    return shared + 1, shared * shared
+
+
+CASES = {
+    "reductions of rows": lambda x: (sm.sum(x * 2, axis=1), sm.max(x[:, :5], axis=1)),
+    "reductions of columns": lambda x: (sm.sum(x * 2, axis=0), sm.prod(x)),
+    "reductions of few columns": lambda x: sm.sum(large(x, (70_001, 3)) * 2, axis=0),
+    "several results": several,
+    "places of extremes": lambda x: (sm.argmax(x * 2, axis=1), sm.argmin(x, axis=0)),
+    "scans": lambda x: [
+        sm.cumulative_sum(part * 2, axis=k) for part in (x, x[:, :5]) for k in (0, 1)
+    ],
+    "softmax": lambda x: [
+        sm.softmax(part * 2, axis=k)
+        for part in (x, x[:, :5], sm.concat([x] * 40, axis=1))
+        for k in (0, 1)
+    ],
+    "products": lambda x: products.matmul(x + 1, x.T, algorithm="native"),
+    "gathers": lambda x: (x * 2)[sm.asarray(ROWS, device=x.device)],
+    "gathers along an axis": lambda x: sm.take_along_axis(x * 2, large(x, x.shape).astype("i8"), 0),
+    "writes by positions": write,
+    "writes by masks": fill_where,
+    "joins by positions": join,
+    "functions of users": lambda x: (
+        sm.map(lambda a: a + a, x * 2),
+        sm.reduce(operator.add, x * 2, 1),
+        sm.accumulate(operator.add, x * 2, 1),
+        sm.stencil(lambda at: at(0, 1) + at(0, -1), x),
+    ),
+    "convolutions": lambda x: sm.convolve(x[:, 0] * 2, x[:9, 1]),
+    "interpolation": lambda x: sm.interp(x[0] * 2, x[1], x[2]),
+    "sparse": lambda x: (
+        [times_sparse(x, n)[:, k] for n in (2, 60) for k in (0, slice(5))]
+        + [times_sparse(x[:, 0], n) for n in (2, 60)]
+    ),
+    "random": draw_all,
+}
+FLOATS_ALONE = {"softmax", "interpolation"}
+DTYPES = ["float32", "int32", "float16", "int64"]
+OF_THE_CPU = {"accumulate_in_order"}
+
+
+@pytest.fixture(scope="module")
+def card():
+    driver = DryDriver()
+    return driver, dry_device(driver)
+
+
+@pytest.fixture
+def compiled(card, monkeypatch):
+    """What compiles, and the names of all that was loaded so far."""
+    driver, device = card
+    monkeypatch.setitem(registry._present, "cuda", device)
+
+    def run(name, dtype):
+        x = sm.array(np.ones((70, 90), dtype), device=device)
+        # Memory that no kernel wrote may say that positions lie outside.
+        with contextlib.suppress(IndexError):
+            found = CASES[name](x)
+            sm.eval(*(found if isinstance(found, (tuple, list)) else (found,)))
+        device.synchronize()
+        return set(driver.entries.values())
+
+    yield run
+    registry.devices.cache_clear()
+    registry._make_device.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CASES)
+def test_kernels_of_each_type_compile(compiled, name, dtype):
+    if name in FLOATS_ALONE and not dtype.startswith("float"):
+        pytest.skip("floats alone")
+    if name == "sparse" and dtype != "float32":
+        pytest.skip("floats of 32 bits and more alone")
+    assert compiled(name, dtype)
+
+
+def test_no_kernel_is_left_out(compiled):
+    seen = set.union(*(compiled(name, "float32") for name in CASES))
+    assert every_kernel() - seen == OF_THE_CPU
