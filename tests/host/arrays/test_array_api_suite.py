@@ -14,7 +14,7 @@ import pytest
 
 TOOL = Path(__file__).parents[3] / "tools" / "array_api_suite.py"
 VARIABLE = "SPEEDMETAL_ARRAY_API_SUITE"
-EXAMPLES = {"cpu": 100, "metal-sim": 50}
+EXAMPLES = {"cpu": 100, "metal-sim": 100}
 """Of each law; a device is tried for about three minutes."""
 
 
