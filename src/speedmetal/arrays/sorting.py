@@ -22,13 +22,20 @@ from speedmetal.arrays.gathering import take_along_axis
 from speedmetal.arrays.higher_order import map as map_elementwise
 from speedmetal.arrays.hosting import comparable, is_on_cpu, owned, restored
 from speedmetal.arrays.shapes import axes_of
-from speedmetal.arrays.spreading import parts_of, run_parts
+from speedmetal.arrays.spreading import Part, parts_of, run_parts
 from speedmetal.arrays.strided import HostArray
 from speedmetal.dtypes import bfloat16
 from speedmetal.errors import UserInputError
 
 _CLOSE = 1 << 15
 """Elements that stay in the caches of a processor while they are sorted; worth a thread."""
+
+
+_LONG = 1 << 17
+"""Elements of a part of a row that is worth a thread."""
+_MERGED_FROM_BYTES = 4
+"""Of an element. Shorter ones are sorted by their digits by NumPy's stable sort, which merges none.
+"""
 
 
 class TopK(NamedTuple):
@@ -78,10 +85,10 @@ def sort(
     rows, place = _rows(x, axis)
     if is_on_cpu(rows) and rows.layout.dtype is not bfloat16:
         result = rows.copy()
-        _each_row(lambda part: part.sort(axis=-1), result.on_host())
+        _sort(result.on_host())
     else:
         host = np.array(comparable(rows), order="C")
-        _each_row(lambda part: part.sort(axis=-1), host)
+        _sort(host)
         result = restored(host, rows)
     return _back(result[..., ::-1] if descending else result, place)
 
@@ -279,6 +286,25 @@ def _each_row(work: Callable[..., object], *arrays: HostArray) -> None:
             work(*(row[start : min(start + step, end)] for row in rows))
 
     run_parts(each, parts_of(len(rows[0]), size, _CLOSE))
+
+
+def _sort(host: HostArray) -> None:
+    """Sort rows, on several threads: each row by one, or where rows are few and long, by all.
+
+    The parts of a row, sorted, are runs that NumPy's stable sort finds, and merges.
+    """
+    rows = host.reshape(-1, host.shape[-1]) if host.size else host
+    parts = parts_of(host.shape[-1], host.shape[-1], _LONG)
+    if len(parts) <= len(rows) or host.dtype.itemsize < _MERGED_FROM_BYTES:
+        _each_row(lambda part: part.sort(axis=-1), host)
+        return
+    for row in rows:
+        _sort_parts(row, parts)
+        row.sort(kind="stable")
+
+
+def _sort_parts(row: HostArray, parts: list[Part]) -> None:
+    run_parts(lambda first, end: row[first:end].sort(), parts)
 
 
 def _places(name: str, kth: Any, length: int) -> Any:

@@ -9,6 +9,7 @@ from test_array import RemoteDevice
 
 import speedmetal as sm
 from speedmetal import dtypes
+from speedmetal.arrays import spreading
 from speedmetal.arrays.array import upload
 from tiers import examples
 
@@ -95,6 +96,18 @@ def test_long_rows_and_many(shape, dtype):
         np.testing.assert_array_equal(sm.sort(ours, axis=axis).numpy(), np.sort(host, axis))
         expected = np.argsort(host, axis, kind="stable")
         np.testing.assert_array_equal(sm.argsort(ours, axis=axis).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u8", "i2", "c8"])
+@pytest.mark.parametrize("processors", [1, 2, 3])
+def test_rows_too_few_for_all_threads_are_sorted_by_all(processors, dtype, monkeypatch):
+    """Each sorts a part of a row; then the parts are merged."""
+    monkeypatch.setattr(spreading, "_processors", lambda: processors)
+    host = (np.random.default_rng(7).normal(size=(2, 500_001)) * 1000).astype(dtype)
+    if host.dtype.kind in "fc":
+        host[0, ::1000] = np.nan
+    np.testing.assert_array_equal(sm.sort(sm.array(host[0])).numpy(), np.sort(host[0]))
+    np.testing.assert_array_equal(sm.sort(sm.array(host), axis=1).numpy(), np.sort(host, 1))
 
 
 def test_bfloat16_complex_numbers_and_lazy_operands():
