@@ -189,7 +189,9 @@ def test_a_span_keeps_the_line_that_its_excerpt_shows():
     assert again.span.place == "model.py:3:12"
 
 
-@pytest.mark.parametrize("entry", [b"", b"\xff" * 8, b"\x04" + b"\0" * 7 + b"nope"])
+@pytest.mark.parametrize(
+    "entry", [b"", b"\xff" * 8, b"\x04" + b"\0" * 7 + b"nope", b"\x01" + b"\0" * 7 + b"N"]
+)
 def test_other_bytes_are_refused(entry):
     with pytest.raises((ValueError, LookupError)):
         unpack_entry(entry)

@@ -33,10 +33,11 @@ _math_mode = stated_math_mode
 def fits(computed: Structure, leaves: Sequence[Any]) -> bool:
     """Whether one kernel computes it well."""
     arrays = sum(type(leaf) is not Number for leaf in leaves)
-    return (
-        arrays <= MOST_ARRAYS
-        and len(leaves) <= MOST_LEAVES
-        and len(structure.ordered_nodes(computed)) <= MOST_NODES
+    if arrays > MOST_ARRAYS or len(leaves) > MOST_LEAVES:
+        return False
+    # Nodes are counted where there may be too many: it takes as long as to make the last of them.
+    return computed.most_nodes <= MOST_NODES or (
+        len(structure.ordered_nodes(computed)) <= MOST_NODES
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import marshal
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from speedmetal.source import SourceSpan, SourceText
 if TYPE_CHECKING:
     from speedmetal.ir.analysis import KernelFacts
 
+_MARSHAL_FORM = 4  # which every Python since 3.4 reads
 _LENGTH = struct.Struct("<Q")
 
 
@@ -91,7 +92,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
         "prints": [(site.parts, [d.name for d in site.dtypes]) for site in sites.prints],
         "sized_arrays": _sized_arrays_text(metadata.sized_arrays),
     }
-    text = repr(record).encode()
+    text = marshal.dumps(record, _MARSHAL_FORM)
     return _LENGTH.pack(len(text)) + text + code
 
 
@@ -105,7 +106,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
         raise ValueError("too short")
     (length,) = _LENGTH.unpack_from(entry)
     end = _LENGTH.size + length
-    record = _parse(entry[_LENGTH.size : end].decode())
+    record = _parse(entry[_LENGTH.size : end])
     sites = ReportSites(
         record["kernel"],
         record["debug"],
@@ -128,17 +129,21 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
     return metadata, entry[end:]
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """Literals of Python: to import :mod:`json` takes 2 ms.
+def _parse(record: bytes) -> dict[str, Any]:
+    """What :mod:`marshal` has written: it is built in, where to import :mod:`json` takes 2 ms, and
+    a parser of Python's literals takes 80 us for a record. The bytes must be as trusted as the code
+    that lies beside them.
 
     Raises:
-        ValueError: The text has something else.
+        ValueError: The bytes are something else.
     """
     try:
-        record: dict[str, Any] = ast.literal_eval(text)
-    except SyntaxError as error:
+        found: dict[str, Any] = marshal.loads(record)  # noqa: S302 - see above
+    except (EOFError, TypeError) as error:
         raise ValueError(str(error)) from error
-    return record
+    if type(found) is not dict:
+        raise ValueError(f"a {type(found).__name__}")
+    return found
 
 
 def _sized_arrays_text(arrays: tuple[SizedArray, ...]) -> str:

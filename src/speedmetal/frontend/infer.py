@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from speedmetal.frontend.identifiers import valid_identifier
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
 from speedmetal.frontend.lift import lift, partial_of
 from speedmetal.frontend.parse import Parsed, parse
-from speedmetal.frontend.session import Session, Unit
+from speedmetal.frontend.session import Session, Specialised, Unit
 from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
@@ -409,6 +409,10 @@ def _dtypes_of(run: AbstractInterpreter, value: Value, span: SourceSpan) -> Tree
     return as_number(run, value, span).dtype
 
 
+# What the functions of the library call, which many of them share: a program has each once.
+_specialised: dict[Any, Specialised] = {}
+
+
 def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> ir.Function:
     """The IR of a plain function of scalars, for arguments of these types.
 
@@ -418,7 +422,7 @@ def infer_function(function: types.FunctionType, dtypes_: tuple[DType, ...]) -> 
     """
 
     def infer() -> ir.Function:
-        session = Session(function.__name__, dtypes.int32, 0)
+        session = Session(function.__name__, dtypes.int32, 0, specialised=_specialised)
         with _stage(session, function):
             return _infer_function(session, function, dtypes_)
 

@@ -67,13 +67,16 @@ class Structure:
         dtype: Of the result.
         leaf_types: Of the leaves; their number is that of the leaves.
         cost: About how many additions take as long; what is computed twice counts twice.
+        most_nodes: No fewer than :func:`ordered_nodes` gives: what is used twice counts twice.
         digest: The same text for the same structure in every process.
     """
 
     cost: int
+    most_nodes: int
 
     __slots__ = (
-        *("__weakref__", "children", "cost", "digest", "dtype", "leaf_types", "maps", "operation"),
+        *("__weakref__", "children", "cost", "digest", "dtype", "leaf_types", "maps"),
+        *("most_nodes", "operation"),
     )
 
     def __init__(
@@ -91,6 +94,8 @@ class Structure:
         self.leaf_types = leaf_types
         own = _COSTS.get(operation, _OTHER_COST)
         self.cost = min(own + sum(child.cost for child in children), _GREATEST_COST)
+        most = 1 + sum(child.most_nodes for child in children)
+        self.most_nodes = min(most, _GREATEST_COST)
         parts = [operation, dtype.name, repr(maps), *(child.digest for child in children)]
         self.digest: str = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 

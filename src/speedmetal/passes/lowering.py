@@ -37,6 +37,8 @@ class TargetWords(Protocol):
 
 # Lowered library functions of this process, for each target by name, function and types.
 _library: dict[tuple[str, Any, tuple[DType, ...]], Function] = {}
+# And what these call, for each target, lowered: several may call the same.
+_callees: dict[str, dict[Function, Function]] = {}
 
 
 def lower_intrinsics(
@@ -89,7 +91,11 @@ class _Lowering:
         key = (self._target.name, source, types)
         if key not in _library:
             compiled = replace(self._compile(source, types), is_total=True)
-            _library[key] = self.function(compiled)
+            of_kernel, self._done = self._done, _callees.setdefault(self._target.name, {})
+            try:
+                _library[key] = self.function(compiled)
+            finally:
+                self._done = of_kernel
         return _library[key]
 
 

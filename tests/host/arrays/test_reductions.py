@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.exceptions import AxisError
 
 import speedmetal as sm
 from speedmetal.arrays import passes
-from speedmetal.arrays.sorted_axes import LONG, SHORT, WHOLE
+from speedmetal.arrays.kernels import reduce
+from speedmetal.arrays.sorted_axes import LONG, SHORT, WHOLE, known
 from speedmetal.errors import UserInputError
+from speedmetal.launch.expressions import combine
 from strategies import axes_for, views
 from tiers import examples
 
@@ -406,3 +409,15 @@ def test_what_is_no_axis_is_named(call, message):
     with pytest.raises(TypeError) as caught:
         call(sm.ones((2, 2)))
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("reduction", [reduce.SUM, reduce.GREATEST, reduce.LEAST_NUMBER])
+@pytest.mark.parametrize("vectors", [1, 4])
+def test_code_reads_an_element_in_few_places(reduction, vectors):
+    """Each place has a whole expression: those of the loop, and one for the rest of a row."""
+    x, target = sm.ones((8, 1000), device="cpu"), sm.zeros((8, 1), device="cpu")
+    source = combine("add", combine("multiply", x, x), 1.0)
+    arguments = (target, source, reduction, reduce.as_it_is, known(1), known(vectors), 1.0, 1, 1000)
+    text = str(sm.code(reduce.reduce_rows, *arguments, target="cpu", stage="ir"))
+    body = text[text.index("kernel reduce_rows") :]
+    assert len(re.findall(r"\belement\(", body)) == vectors + 1

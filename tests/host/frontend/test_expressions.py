@@ -53,6 +53,19 @@ def test_what_is_shared_tells_structures_apart():
     assert len(structure.ordered_nodes(combine("add", square, square).structure)) == 4
 
 
+def test_the_bound_of_nodes_is_none_too_low():
+    """It is exact for a tree, and counts what is shared as often as it is used."""
+    a, b = sm.zeros(3), sm.zeros(3)
+    tree = combine("add", combine("multiply", a, b), combine("sqrt", a)).structure
+    assert tree.most_nodes == 6  # the leaf a is two of them
+    expression = combine("add", a, b)
+    for _ in range(200):
+        expression = combine("multiply", expression, expression)
+        nodes = len(structure.ordered_nodes(expression.structure))
+        assert nodes <= expression.structure.most_nodes
+    assert expression.structure.most_nodes < 2**32  # it stays a short number
+
+
 def test_nobody_keeps_structures_alive():
     gc.collect()
     combine("negate", sm.zeros(1))  # the entries of the dead go when something is made

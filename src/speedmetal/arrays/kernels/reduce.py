@@ -166,9 +166,10 @@ def over_row(
     """The elements from one to another of a row, reduced by a simdgroup; each thread gets it."""
     inner = source.shape[len(place) :]
     step = LANES * vectors
+    start = reduction.start(source.dtype)
     totals = sm.thread_array(vectors, source.dtype)
     for v in sm.static_range(vectors):
-        totals[v] = reduction.start(source.dtype)
+        totals[v] = start
     whole = begin + (end - begin) // step * step
     for at in range(begin, whole, step):
         for v in sm.static_range(vectors):
@@ -176,23 +177,22 @@ def over_row(
             totals[v] = reduction.combine(totals[v], element)
     # The rest goes to the first total: once in the text, and seldom more than once in a row.
     for at in range(whole, end, LANES):
-        totals[0] = with_element(totals[0], source, place, at + lane, end, reduction)
+        element = element_or(start, source, place, at + lane, end)
+        totals[0] = reduction.combine(totals[0], element)
     total = totals[0]
     for v in sm.static_range(1, vectors):
         total = reduction.combine(total, totals[v])
     return reduction.across(total)
 
 
-def with_element(total: Any, source: Any, place: Any, at: Any, end: Any, reduction: Any) -> Any:
-    """The total with one more element of a row, where it is not beyond the end.
+def element_or(start: Any, source: Any, place: Any, at: Any, end: Any) -> Any:
+    """An element of a row; beyond its end what a total begins with.
 
     It is a function of its own so that each position has a name of its own: the CPU's code
     generator knows of such a name that neighbours' positions are next to each other.
     """
-    if at < end:
-        inner = source.shape[len(place) :]
-        total = reduction.combine(total, source[(*place, *unravel(at, inner))])
-    return total
+    inner = source.shape[len(place) :]
+    return source[(*place, *unravel(at, inner))] if at < end else start
 
 
 @sm.kernel

@@ -6,7 +6,9 @@ The parts are all positive, so that zeros keep their signs.
 
 From :data:`FAR_SINGLE` on, the quotient's error grows too large. There x / pi is found modulo 2 in
 float64 from pieces of 1 / pi short enough for exact products, after M. Payne and R. Hanek,
-"Radian reduction for trigonometric functions" (1983).
+"Radian reduction for trigonometric functions" (1983). That is a function of its own, under a
+condition: no other text is as long, few threads need it, and the CPU's code generator leaves what
+is long and under a condition where it is, for all calls of a kernel.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def _minus_multiple(x: Any, n: Any, turn: Turn) -> Any:
     return fma(n, -turn.third, fma(n, -turn.second, fma(n, -turn.first, x)))
 
 
-def _half_turns(x: Any, start: float, scale: float) -> tuple[Any, Any]:
+def _half_turns(x: Any, start: Any, scale: float) -> tuple[Any, Any]:
     """``scale * x / pi + start``, for a float32 x: nearest whole number modulo 2, and the rest.
 
     Each product is exact, and so are the sums until what is left of the pieces is small beside the
@@ -109,12 +111,17 @@ def _sin_reduction(a: Any, turn: Turn, f: Format) -> tuple[Any, Any]:
 
 def sin(x: Any) -> Any:
     """float32 sine."""
-    a = fabs(x)
-    parity, r = _sin_reduction(a, HALF_TURN_SINGLE, SINGLE)
-    if a > FAR_SINGLE:
-        parity, rest = _half_turns(a, 0.0, 1.0)
-        r = float32(rest * math.pi)
-    return times_sign(flip_sign(_sine(r, SINGLE), parity, SINGLE), x, SINGLE)
+    parity, r = _sin_reduction(fabs(x), HALF_TURN_SINGLE, SINGLE)
+    value = times_sign(flip_sign(_sine(r, SINGLE), parity, SINGLE), x, SINGLE)
+    if fabs(x) > FAR_SINGLE:
+        value = times_sign(_far_sine(fabs(x), fabs(x) * 0.0), x, SINGLE)
+    return value
+
+
+def _far_sine(a: Any, start: Any) -> Any:
+    """``sin(a + start * pi)``; the start is no constant, so that this is one function."""
+    parity, rest = _half_turns(a, float64(start), 1.0)
+    return flip_sign(_sine(float32(rest * math.pi), SINGLE), parity, SINGLE)
 
 
 def _far_sin_double(x: Any) -> Any:  # a call, so that no thread pays for it that need not
@@ -138,12 +145,11 @@ def _cos_reduction(a: Any, turn: Turn, f: Format) -> tuple[Any, Any]:
 
 def cos(x: Any) -> Any:
     """float32 cosine: ``cos(n * pi + pi / 2 + r) = (-1)**(n + 1) * sin(r)``."""
-    a = fabs(x)
-    parity, r = _cos_reduction(a, HALF_TURN_SINGLE, SINGLE)
-    if a > FAR_SINGLE:
-        parity, rest = _half_turns(a, -0.5, 1.0)
-        r = float32(rest * math.pi)
-    return flip_sign(_sine(r, SINGLE), parity + 1, SINGLE)
+    parity, r = _cos_reduction(fabs(x), HALF_TURN_SINGLE, SINGLE)
+    value = flip_sign(_sine(r, SINGLE), parity + 1, SINGLE)
+    if fabs(x) > FAR_SINGLE:
+        value = -_far_sine(fabs(x), fabs(x) * 0.0 - 0.5)
+    return value
 
 
 def _far_cos_double(x: Any) -> Any:
@@ -168,12 +174,16 @@ def _tangent(r: Any, parity: Any, f: Format) -> Any:
 
 def tan(x: Any) -> Any:
     """float32 tangent."""
-    a = fabs(x)
-    parity, r = _sin_reduction(a, QUARTER_TURN_SINGLE, SINGLE)
-    if a > FAR_SINGLE:
-        parity, rest = _half_turns(a, 0.0, 2.0)
-        r = float32(rest * (0.5 * math.pi))
-    return times_sign(_tangent(r, parity, SINGLE), x, SINGLE)
+    parity, r = _sin_reduction(fabs(x), QUARTER_TURN_SINGLE, SINGLE)
+    value = times_sign(_tangent(r, parity, SINGLE), x, SINGLE)
+    if fabs(x) > FAR_SINGLE:
+        value = _far_tan(x)
+    return value
+
+
+def _far_tan(x: Any) -> Any:
+    parity, rest = _half_turns(fabs(x), 0.0, 2.0)
+    return times_sign(_tangent(float32(rest * (0.5 * math.pi)), parity, SINGLE), x, SINGLE)
 
 
 def _far_tan_double(x: Any) -> Any:

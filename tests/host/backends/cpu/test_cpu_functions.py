@@ -75,3 +75,64 @@ def test_called_and_inlined_logarithms_are_equal() -> None:
         cross_entropy(*given, made, groups=1, threads=threads)
         out[:] = np.asarray(made)
     np.testing.assert_array_equal(full[:5].view(np.uint32), partial[:5].view(np.uint32))
+
+
+def waves(value):
+    return math.sin(value) + math.cos(value * 0.5)
+
+
+@sm.kernel
+def waves_of_rows(x, out) -> None:
+    lane = sm.thread_index_in_threadgroup()
+    total = 0.0
+    for start in range(0, x.shape[0], 32 * MANY):
+        for u in sm.static_range(MANY):
+            total += waves(x[start + 32 * u + lane])
+    out[lane] = sm.simd_sum(total)
+
+
+@sm.kernel
+def sines_and_cosines(x, out) -> None:
+    i = sm.thread_position_in_grid().x
+    out[i] = math.sin(x[i]) + math.cos(x[i])
+
+
+def bodies(text: str, name: str) -> list[str]:
+    """The first lines of the functions that are left of one."""
+    return re.findall(rf"^define .*@{name}\.\w+\(.*$", text, re.MULTILINE)
+
+
+def test_copies_count_with_what_they_call() -> None:
+    """A short function that calls long ones is no short one: where it is called often, it stands
+    once, and so do those, in it.
+    """
+    x = sm.zeros(1024, device="cpu")
+    optimised = jit.optimised_text(str(sm.code(waves_of_rows, x, x)))
+    assert len(bodies(optimised, "waves")) == 1
+    assert len(re.findall(r"call .* @waves\.", optimised)) >= MANY
+    assert bodies(optimised, "sin_") == bodies(optimised, "cos_") == []
+
+
+def test_what_few_arguments_need_is_called() -> None:
+    """The reduction of far arguments: one body for sine and cosine, of half a register's threads,
+    and no copy of it beside what all arguments need.
+    """
+    x = sm.zeros(1024, device="cpu")
+    optimised = jit.optimised_text(str(sm.code(sines_and_cosines, x, x)))
+    (far,) = bodies(optimised, "far_sine")
+    lanes = int(re.search(r"<(\d+) x float>", far).group(1))
+    assert lanes == jit.vector_unit().lanes // 2
+    assert bodies(optimised, "sin_") == bodies(optimised, "cos_") == []
+
+
+def test_parts_of_vectors_are_computed_in_their_order() -> None:
+    """Far arguments in some of 64 neighbouring threads, and not in others, and in the last few."""
+    rng = np.random.default_rng(5)
+    given = rng.uniform(-10, 10, 77).astype(np.float32)
+    given[::3] *= np.float32(1e9)
+    given[40] = np.inf
+    out = sm.zeros(77, device="cpu")
+    sines_and_cosines(sm.array(given, device="cpu"), out, grid=77)
+    with np.errstate(invalid="ignore"):
+        expected = np.sin(given.astype(np.float64)) + np.cos(given.astype(np.float64))
+    np.testing.assert_allclose(np.asarray(out), expected, rtol=0, atol=3e-7)

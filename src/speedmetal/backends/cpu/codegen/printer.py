@@ -43,7 +43,8 @@ def print_kernel(kernel: Kernel, *, unit: VectorUnit = AVX512, rows: Rows = ANY_
     KernelCode(emit, plan, functions, unit).write()
     head = f"define void @{ENTRY}(ptr noalias %arguments, i64 %begin, i64 %end) nounwind"
     body = f"{head} {{\n{emit.body()}\n}}"
+    texts = functions.texts(body)
     declarations = "\n".join(module.declarations.values())
     title = f"; kernel {kernel.name}, {plan.lanes} threads a vector"
-    parts = (title, *functions.texts(body), declarations)
+    parts = (title, *texts, declarations)
     return "\n\n".join(part for part in parts if part) + "\n"
