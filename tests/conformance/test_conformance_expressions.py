@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import ml_dtypes
@@ -14,7 +15,7 @@ from lacking import skip_where_lacking
 
 import speedmetal as sm
 from speedmetal.dtypes import COMPLEX
-from speedmetal.launch.expressions import Expression, combine, of_array
+from speedmetal.launch.expressions import Expression, Followed, combine, of_array
 from tiers import examples
 
 # --- Kernels, as they are written for arrays ---------------------------------------------------
@@ -413,7 +414,92 @@ def test_a_product_and_a_sum_of_two_nodes_are_rounded_twice(device):
     assert evaluated(x, device).tolist() == [want] * 4 == [0.0] * 4
 
 
+# --- Followers -----------------------------------------------------------------------------------
+
+
+@sm.kernel
+def multiply_2(x, y, out):
+    p = sm.thread_position_in_grid()
+    out[p.y, p.x] = x[p.y, p.x] * y[p.y, p.x]
+
+
+@sm.kernel
+def facts_of_target(out, found):
+    found[0] = len(out)
+    found[1] = out.shape[1]
+    found[2] = 1 if out.dtype == sm.float32 else 0
+    out[1, -1] = 2.5
+
+
+def followed(hole: Any, computed: Expression, target: Any) -> Followed:
+    """A target that gets an expression of ``hole``, which stands in it for what is stored."""
+    place = next(k for k, leaf in enumerate(computed.leaves) if leaf is hole)
+    others = tuple(leaf for leaf in computed.leaves if leaf is not hole)
+    return Followed(computed.structure, place, others, target)
+
+
+FOLLOWERS: list[tuple[str, str, Any]] = [
+    ("float32", "float32", lambda h, b, c: combine("add", combine("multiply", h, b), c)),
+    ("float32", "float32", lambda h, b, c: combine("subtract", combine("multiply", c, h), h)),
+    ("float16", "float32", lambda h, b, c: combine("divide", h.astype(sm.float32), 3.0)),
+    ("float32", "int32", lambda h, b, c: combine("multiply", h, 9.5).astype(sm.int32)),
+    ("int32", "bool", lambda h, b, c: combine("lt", h, 1)),
+    ("int32", "int32", lambda h, b, c: h),
+    ("float32", "complex64", lambda h, b, c: combine("complex", combine("add", h, b), h)),
+    ("complex64", "complex64", lambda h, b, c: combine("multiply", combine("conj", h), 2 - 1j)),
+    ("complex64", "float32", lambda h, b, c: combine("add", combine("imag", h), b)),
+]
+
+
+@pytest.mark.parametrize("debug", [0, 2])
+@pytest.mark.parametrize("number", range(len(FOLLOWERS)))
+def test_what_follows_a_store_is_stored(device, number, debug):
+    """Proves the same bits as of a target in memory, and of an expression of that."""
+    stored, result, make = FOLLOWERS[number]
+    x, y, between = arrays(device, *[(3, 40)] * 3, dtype=stored)
+    b, c = arrays(device, (40,), (3, 1))
+    apart, target = (sm.zeros((3, 40), result, device=device) for _ in range(2))
+    computed = make(of_array(between), b, c)
+    finished(multiply_2, x, y, followed(between, computed, target), grid=(40, 3), debug=debug)
+    finished(multiply_2, x, y, between, grid=(40, 3))
+    finished(evaluate_2, computed, apart, grid=(40, 3))
+    assert target.numpy().tobytes() == apart.numpy().tobytes()
+
+
+def test_a_target_with_a_follower_is_an_array_of_what_is_stored(device):
+    (between,) = arrays(device, (3, 4))
+    found, target = sm.zeros(3, sm.int32, device=device), sm.zeros((3, 4), sm.int32, device=device)
+    computed = combine("multiply", between, 2.0).astype(sm.int32)
+    facts_of_target(followed(between, computed, target), found, grid=1)
+    assert found.tolist() == [3, 4, 1]
+    assert target.tolist() == [[0] * 4, [0, 0, 0, 5], [0] * 4]
+
+
+def test_a_target_with_a_follower_is_checked_like_any(device):
+    x, between = arrays(device, (3, 4), (3, 4))
+    target = followed(between, combine("negate", between), sm.zeros((3, 4), device=device))
+    with pytest.raises(sm.KernelError, match="index out of bounds"):
+        finished(evaluate_2, x, target, grid=(5, 3), debug=2)
+
+
 # --- Faults --------------------------------------------------------------------------------------
+
+
+@sm.kernel
+def add_to(x, out):
+    i = sm.thread_position_in_grid().x
+    out[i] += x[i]
+
+
+def test_a_target_with_a_follower_cannot_be_read(device):
+    x, between = arrays(device, (4,), (4,))
+    target = followed(between, combine("negate", between), sm.zeros(4, device=device))
+    message = (
+        "'out' was given with a follower, which is computed from each element that is stored and"
+        " takes its place in memory: it can be stored to with [...] = ... alone"
+    )
+    with pytest.raises(sm.CompileError, match=re.escape(message)):
+        add_to(x, target, grid=4)
 
 
 def test_an_expression_has_no_memory_to_write_to(device):

@@ -118,6 +118,30 @@ def test_scans_and_softmax_backwards(device, axis):
     np.testing.assert_allclose(sm.softmax(ours, axis=axis).numpy(), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((5, SHORT - 1), 1), ((5, 300), 1), ((1200, 5), 0)], ids=str
+)
+def test_followers(device, shape, axis):
+    """Proves that what a kernel computes as it stores has the bits of what is computed after."""
+    host = np.random.default_rng(3).standard_normal(shape).astype("float32")
+    ours, mask = sm.array(host, device=device), sm.array(host[::-1].copy(), device=device)
+
+    def made() -> list[sm.Array]:
+        return [
+            sm.softmax(ours, axis=axis) * mask + 0.5,
+            sm.cumulative_sum(ours, axis=axis) * mask - mask,
+            (sm.mean(ours, axis=axis, keepdims=True) * 2.5).astype(sm.float16),
+            sm.argmax(ours, axis=axis) + 1,
+        ]
+
+    fused = made()
+    assert all(len(sm.explain(array).steps) == 1 for array in fused)
+    with sm.no_fusion():
+        apart = made()
+    for one, other in zip(fused, apart, strict=True):
+        assert one.numpy().tobytes() == other.numpy().tobytes()
+
+
 LENGTHS = [SHORT - 1, 100, MOST_KEPT + 30]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.pending import LazyArray
-from speedmetal.arrays.placement import grid_of, in_order_of_memory
+from speedmetal.arrays.placement import Moves, grid_of, in_order_of_memory, moved
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.frontend import structure
@@ -104,9 +104,7 @@ def plan_into(target: Any, source: Any) -> _Plan:
     return _Plan(plan.run, target.elements.nbytes, moves)
 
 
-def placed(
-    target: Layout, leaves: tuple[Any, ...]
-) -> tuple[Layout, tuple[Any, ...], tuple[tuple[int, int], ...]]:
+def placed(target: Layout, leaves: tuple[Any, ...]) -> tuple[Layout, tuple[Any, ...], Moves]:
     """A target's and leaves' elements on as few axes as possible, sorted as the target lies.
 
     Returns:
@@ -115,24 +113,9 @@ def placed(
     arrays = [leaf for leaf in leaves if type(leaf) is not Number]
     wide = [array.elements.broadcast_to(target.shape) for array in arrays]
     place, *layouts = in_order_of_memory(target, *wide)
-    found: list[Any] = []
-    moves: list[tuple[int, int]] = []
-    if place.offset != target.offset:
-        moves.append((1, place.offset - target.offset))
-    position = 2
-    remaining = iter(layouts)
-    for leaf in leaves:
-        if type(leaf) is Number:
-            found.append(leaf)
-            position += 2 if type(leaf.value) is complex else 1
-            continue
-        layout = next(remaining)
-        distance = layout.offset - leaf.elements.offset
-        if distance:
-            moves.append((position, distance))
-        found.append(leaf.with_elements(layout))
-        position += 1
-    return place, tuple(found), tuple(moves)
+    found, moves = moved(leaves, layouts, 2)
+    own = ((1, place.offset - target.offset),) if place.offset != target.offset else ()
+    return place, found, own + moves
 
 
 def _run_nothing(_values: list[Any]) -> None:

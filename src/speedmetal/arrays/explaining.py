@@ -8,6 +8,7 @@ from typing import Any
 
 from speedmetal.arrays import schedule
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.following import Follower, follower_of
 from speedmetal.arrays.pending import Call, View
 from speedmetal.arrays.wording import letter, shortened, text_of
 from speedmetal.common.records import record
@@ -145,17 +146,34 @@ class _Explainer:
     def _note(self, array: Any) -> None:
         self.made[id(array)] = array
         pending = array.pending
-        if type(pending) is Structure:
+        follower = follower_of(array)
+        if follower is not None:
+            self._note_follower(follower)
+        elif type(pending) is Structure:
             self._note_step("elementwise", array, text_of(array, self._name), list(array.leaves))
         elif type(pending) is Call:
-            shown = ", ".join(
-                text_of(x, self._name)
-                if type(x.pending) is Structure and id(x) not in self.made
-                else self._name(x)
-                for x in pending.operands
-            )
-            leaves = [leaf for x in pending.operands for leaf in self._read(x)]
-            self._note_step(pending.name, array, f"{pending.name}({shown})", leaves)
+            self._note_step(pending.name, array, self._call(pending), self._read_by(pending))
+
+    def _note_follower(self, follower: Follower) -> None:
+        """The call's kernel, which computes the follower as it stores."""
+        array, call = follower.array, follower.call
+        result = id(array.leaves[follower.hole])
+        shown = self._call(call)
+        text = text_of(array, lambda leaf: shown if id(leaf) == result else self._name(leaf))
+        self._note_step(call.name, array, text, self._read_by(call) + follower.arrays)
+
+    def _call(self, call: Call) -> str:
+        """A call as Python writes it."""
+        shown = ", ".join(
+            text_of(x, self._name)
+            if type(x.pending) is Structure and id(x) not in self.made
+            else self._name(x)
+            for x in call.operands
+        )
+        return f"{call.name}({shown})"
+
+    def _read_by(self, call: Call) -> list[Any]:
+        return [leaf for operand in call.operands for leaf in self._read(operand)]
 
     def _read(self, operand: Any) -> list[Any]:
         is_fused = type(operand.pending) is Structure and id(operand) not in self.made

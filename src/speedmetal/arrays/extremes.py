@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.following import (
+    Follower,
+    count_values,
+    followed,
+    result_layouts,
+    totals_layouts,
+)
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.passes import groups_of_rows
@@ -21,7 +28,6 @@ from speedmetal.arrays.sorted_axes import (
     with_now_in_place,
     work_of,
 )
-from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DEFAULT_INDEX, DEFAULT_INT
@@ -53,7 +59,9 @@ class _Plan:
 _plans: Kept[_Plan] = Kept(1024)
 
 
-def places_of_extremes(source: Any, order: str, axis: int, shape: Shape) -> Any:
+def places_of_extremes(
+    source: Any, order: str, axis: int, shape: Shape, follower: Follower | None = None
+) -> Any:
     """The places along an axis as a new array of int64.
 
     Args:
@@ -61,50 +69,57 @@ def places_of_extremes(source: Any, order: str, axis: int, shape: Shape) -> Any:
         order: A name of :mod:`speedmetal.arrays.kernels.extremes`.
         axis: Counted from 0.
         shape: Of the result.
+        follower: What is computed of that, and stored in its place.
     """
     plan, values = planned(
-        _plans, (order, axis, shape), source, lambda: _plan_for(source, order, axis, shape)
+        _plans,
+        (order, axis, shape),
+        source,
+        lambda: _plan_for(source, order, axis, shape, follower),
+        follower,
     )
     device = source.layout.device
-    elements, layout, size_bytes = fresh_layout(shape, DEFAULT_INDEX, device)
+    elements, layout, size_bytes = result_layouts(follower, shape, DEFAULT_INDEX, device)
     result = device.allocate(size_bytes)
     values[1] = result.address + plan.offset if plan.offset else result.address
     run, numbers = plan.runs[-1]
     if plan.parts_bytes:
         parts = device.allocate(plan.parts_bytes)
         first, first_numbers = plan.runs[0]
-        first([0, parts.address, *values[2:], *first_numbers])
+        first([0, parts.address, *values[2 + count_values(follower) :], *first_numbers])
         values.append(parts.address)
     run([*values, *numbers])
     return type(source)(result, elements, layout)
 
 
-def _plan_for(source: Any, order: str, axis: int, shape: Shape) -> _Plan:
+def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follower | None) -> _Plan:
     from speedmetal.arrays.kernels import extremes  # with its first use, as those of copies
 
     elements, device, cls = source.elements, source.layout.device, type(source)
     is_reduced = [place == axis for place in range(elements.ndim)]
+    target, _, _ = result_layouts(follower, shape, DEFAULT_INDEX, device)
+    followers = totals_layouts(follower, elements.shape, is_reduced)
     layouts = (
         elements,
-        result_layout(elements, is_reduced, DEFAULT_INDEX),
+        result_layout(elements, is_reduced, target.dtype),
+        *followers,
         *layouts_of_leaves(source),
     )
     axes, are_rows = chosen(in_order(layouts, is_reduced, turns_reduced=False))
     axes = with_now_in_place(axes.merged(), are_rows=are_rows)
-    argument, moves = placed(source, axes.layouts[2:])
+    first = 2 + len(followers)
+    argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
     extents = axes.layouts[0].shape
     at = axes.roles.index(NOW)
     length, columns = extents[at], 0 if are_rows else extents[-1]
     rows = math.prod(extents[:at])
     parts, part = _parts(length, rows * columns)
-    place = axes.layouts[1]
-    kept = Layout(
-        place.dtype,
-        (*place.shape[:at], 1, *place.shape[at + 1 :]),
-        place.strides,
-        place.offset,
+    kept, *others = (
+        Layout(x.dtype, (*x.shape[:at], 1, *x.shape[at + 1 :]), x.strides, x.offset)
+        for x in axes.layouts[1:first]
     )
-    result = cls.allocate(shape, DEFAULT_INDEX, device).with_elements(kept)
+    array = cls.allocate(shape, target.dtype, device).with_elements(kept)
+    result, more = followed(follower, array, others)
 
     work = work_of(source)
 
@@ -120,10 +135,10 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape) -> _Plan:
         return extremes.places_in_columns.prepare(*common, size, grid=grid, work=work).run, (size,)
 
     if parts == 1:
-        return _Plan(0, (prepare(result, None, length, length),), kept.offset, moves)
+        return _Plan(0, (prepare(result, None, length, length),), kept.offset, moves + more)
     between = cls.allocate((*extents[:at], parts, *extents[at + 1 :]), DEFAULT_INT, device)
     runs = (prepare(between, None, length, part), prepare(result, between, parts, parts))
-    return _Plan(between.elements.nbytes, runs, kept.offset, moves)
+    return _Plan(between.elements.nbytes, runs, kept.offset, moves + more)
 
 
 def _parts(length: int, columns: int) -> tuple[int, int]:

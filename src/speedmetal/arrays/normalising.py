@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.following import (
+    Follower,
+    count_values,
+    followed,
+    follower_layouts,
+    result_layouts,
+)
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
 from speedmetal.arrays.passes import groups_of_rows
@@ -20,8 +27,8 @@ from speedmetal.arrays.sorted_axes import (
     placed,
     with_now_in_place,
     work_of,
+    work_of_follower,
 )
-from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -67,7 +74,9 @@ def is_enough_for_one_launch(elements: Layout, axis: int) -> bool:
     return others >= FEW_COLUMNS or elements.size <= LONG
 
 
-def normalised(source: Any, finish: str, axis: int, dtype: DType) -> Any:
+def normalised(
+    source: Any, finish: str, axis: int, dtype: DType, follower: Follower | None = None
+) -> Any:
     """Softmax or its like along an axis, as a new array.
 
     Args:
@@ -75,39 +84,54 @@ def normalised(source: Any, finish: str, axis: int, dtype: DType) -> Any:
         finish: A name of :mod:`speedmetal.arrays.kernels.softmax`.
         axis: Counted from 0.
         dtype: Of the result.
+        follower: What is computed of that, and stored in its place.
     """
     plan, values = planned(
-        _plans, (finish, axis, dtype), source, lambda: _plan_for(source, finish, axis, dtype)
+        _plans,
+        (finish, axis, dtype),
+        source,
+        lambda: _plan_for(source, finish, axis, dtype, follower),
+        follower,
     )
     device = source.layout.device
-    elements, layout, size_bytes = fresh_layout(source.layout.shape, dtype, device)
+    elements, layout, size_bytes = result_layouts(follower, source.layout.shape, dtype, device)
     result = device.allocate(size_bytes)
     values[1] = result.address + plan.offset if plan.offset else result.address
     plan.run([*values, *plan.numbers])
     return type(source)(result, elements, layout)
 
 
-def _plan_for(source: Any, finish: str, axis: int, dtype: DType) -> _Plan:
+def _plan_for(
+    source: Any, finish: str, axis: int, dtype: DType, follower: Follower | None
+) -> _Plan:
     from speedmetal.arrays.kernels import softmax  # with its first use, as those of copies
 
     elements, device = source.elements, source.layout.device
-    target = source.allocate(elements.shape, dtype, device)
+    result, _, _ = result_layouts(follower, elements.shape, dtype, device)
+    target = source.allocate(elements.shape, result.dtype, device)
     is_along = [place == axis for place in range(elements.ndim)]
-    layouts = (elements, target.elements, *layouts_of_leaves(source))
+    followers = follower_layouts(follower, elements.shape)
+    layouts = (elements, result, *followers, *layouts_of_leaves(source))
     axes, are_rows = chosen(in_order(layouts, is_along, turns_reduced=False))
     axes = with_now_in_place(axes.merged(), are_rows=are_rows)
-    argument, moves = placed(source, axes.layouts[2:])
+    first = 2 + len(followers)
+    argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
     place = axes.layouts[1]
-    common = (target.with_elements(place), argument, getattr(softmax, finish))
+    stored, more = followed(follower, target.with_elements(place), axes.layouts[2:first])
+    keeps = known(follower is None and elements.dtype is dtype)
+    common = (stored, argument, getattr(softmax, finish))
     prepare = _prepare_rows if are_rows else _prepare_columns
-    run, numbers = prepare(softmax, common, axes, _READINGS * work_of(source))
-    return _Plan(run, numbers, place.offset, moves)
+    work = _READINGS * work_of(source) + work_of_follower(follower)
+    run, numbers = prepare(softmax, common, axes, keeps, work)
+    return _Plan(run, numbers, place.offset, moves + more)
 
 
 _Prepared = tuple[BoundLaunch, tuple[Any, ...]]
 
 
-def _prepare_rows(kernels: Any, common: tuple[Any, ...], axes: SortedAxes, work: int) -> _Prepared:
+def _prepare_rows(
+    kernels: Any, common: tuple[Any, ...], axes: SortedAxes, keeps: Any, work: int
+) -> _Prepared:
     *outer, length = axes.layouts[0].shape
     rows, at = math.prod(outer), known(len(outer))
     if length < SHORT:
@@ -117,13 +141,13 @@ def _prepare_rows(kernels: Any, common: tuple[Any, ...], axes: SortedAxes, work:
     if length <= MOST_KEPT:
         vectors = known(-(-length // kernels.LANES))
         return kernels.kept_rows.prepare(*common, at, vectors, each, **sizes).run, (each,)
-    return kernels.read_rows.prepare(*common, at, each, **sizes).run, (each,)
+    return kernels.read_rows.prepare(*common, at, keeps, each, **sizes).run, (each,)
 
 
 def _prepare_columns(
-    kernels: Any, common: tuple[Any, ...], axes: SortedAxes, work: int
+    kernels: Any, common: tuple[Any, ...], axes: SortedAxes, keeps: Any, work: int
 ) -> _Prepared:
     shape = axes.layouts[0].shape
     at = axes.roles.index(NOW)
     grid = (shape[-1], math.prod(shape[:at]))
-    return kernels.columns.prepare(*common, known(at), grid=grid, work=work).run, ()
+    return kernels.columns.prepare(*common, known(at), keeps, grid=grid, work=work).run, ()

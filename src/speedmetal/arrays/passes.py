@@ -19,10 +19,19 @@ bits whether its producers are fused or not.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from speedmetal.arrays.following import (
+    Follower,
+    count_values,
+    followed,
+    result_layouts,
+    totals_layouts,
+)
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.placement import Moves
 from speedmetal.arrays.planned import planned
 from speedmetal.arrays.shapes import Shape
 from speedmetal.arrays.sorted_axes import (
@@ -40,7 +49,6 @@ from speedmetal.arrays.sorted_axes import (
     with_now_in_place,
     work_of,
 )
-from speedmetal.arrays.strided import fresh_layout
 from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, LaunchLayout
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -76,6 +84,7 @@ class Work:
         shape: Of the result, with extents of 1 where axes were reduced, or without them.
         dtype: Of the result.
         count: For ``finish``.
+        takes: Whether it takes a follower.
     """
 
     reduction: Any
@@ -84,6 +93,7 @@ class Work:
     shape: Shape
     dtype: DType
     count: float
+    takes: Callable[[Follower], bool]
 
 
 @record(eq=False)
@@ -95,12 +105,14 @@ class _Step:
         size_bytes: Of the parts that it stores; 0: they are the result.
         offset: Of the first element that it stores, in bytes.
         numbers: The last of the values.
+        follows: Whether the follower is computed, the values of which come after the target's.
     """
 
     run: BoundLaunch
     size_bytes: int
     offset: int
     numbers: tuple[Any, ...]
+    follows: bool = False
 
 
 @record(eq=False)
@@ -122,13 +134,16 @@ class _Plan:
 _plans: Kept[_Plan] = Kept(2048)
 
 
-def reduced(source: Any, work: Work) -> tuple[Any]:
+def reduced(source: Any, work: Work, follower: Follower | None = None) -> tuple[Any]:
     """The result as a new array, the only one of a call.
 
     Args:
         source: An array whose leaves are in memory, of one element or more.
         work: What is done with it.
+        follower: What is computed of the result, and stored in its place.
     """
+    if follower is not None:
+        return _reduced_and_followed(source, work, follower)
     plan, values = planned(_plans, (work,), source, lambda: _Planner(source, work).plan())
     allocate = source.layout.device.allocate
     elements, layout, size_bytes = plan.result
@@ -142,6 +157,24 @@ def reduced(source: Any, work: Work) -> tuple[Any]:
     return (type(source)(result, elements, layout),)
 
 
+def _reduced_and_followed(source: Any, work: Work, follower: Follower) -> tuple[Any]:
+    """The same with a follower, which the last launch computes."""
+    plan, values = planned(
+        _plans, (work,), source, lambda: _Planner(source, work, follower).plan(), follower
+    )
+    allocate = source.layout.device.allocate
+    elements, layout, size_bytes = plan.result
+    result = allocate(size_bytes)
+    count = count_values(follower)
+    own, values = values[2 : 2 + count], values[2 + count :]
+    for step in plan.steps:
+        stored = allocate(step.size_bytes) if step.size_bytes else result
+        target = stored.address + step.offset if step.offset else stored.address
+        step.run([0, target, *(own if step.follows else ()), *values, *step.numbers])
+        values = [stored.address]
+    return (type(source)(result, elements, layout),)
+
+
 # --- Passes --------------------------------------------------------------------------------------
 
 
@@ -151,25 +184,31 @@ class _Planner:
     Args:
         source: What is reduced.
         work: How.
+        follower: What the last one computes of the result.
     """
 
-    def __init__(self, source: Any, work: Work) -> None:
+    def __init__(self, source: Any, work: Work, follower: Follower | None = None) -> None:
         from speedmetal.arrays.kernels import reduce  # with its first use, as those of copies
 
         self._kernels = reduce
         self._work = work
         self._source = source
+        self._follower = follower
         self._steps: list[_Step] = []
+        self._moves: Moves = ()  # of what the follower reads
         self._device = source.layout.device
         shape = source.elements.shape
         is_reduced = [axis in work.axes for axis in range(len(shape))]
+        self._result = result_layouts(follower, work.shape, work.dtype, self._device)
+        followers = totals_layouts(follower, shape, is_reduced)
+        self._first = 2 + len(followers)  # of the layouts of what it is computed from
         layouts = [
             source.elements,
-            result_layout(source.elements, is_reduced, work.dtype),
+            result_layout(source.elements, is_reduced, self._result[0].dtype),
+            *followers,
             *layouts_of_leaves(source),
         ]
         self._axes = in_order(layouts, is_reduced)
-        self._result = fresh_layout(work.shape, work.dtype, self._device)
 
     def plan(self) -> _Plan:
         """The launches."""
@@ -177,7 +216,8 @@ class _Planner:
         while True:
             axes, are_rows = chosen(self._axes)
             axes = with_now_in_place(axes.merged(), are_rows=are_rows)
-            source, distances = placed(self._source, axes.layouts[2:])
+            first = 2 if self._steps else 2 + count_values(self._follower)
+            source, distances = placed(self._source, axes.layouts[self._first :], first)
             if not self._steps:
                 moves = distances
             if not are_rows and _are_to_fold(axes):
@@ -185,7 +225,7 @@ class _Planner:
                 continue
             add = self._add_rows if are_rows else self._add_columns
             if add(axes, source):
-                return _Plan(tuple(self._steps), moves, self._result)
+                return _Plan(tuple(self._steps), moves + self._moves, self._result)
 
     def _add_rows(self, axes: SortedAxes, source: Any) -> bool:
         """Add the launch that reduces the last axes; whether it gives the result."""
@@ -193,8 +233,8 @@ class _Planner:
         at, length = axes.roles.index(NOW), axes.extent(NOW)
         rows = math.prod(shape[:at])
         parts, part = _parts(length, PART_OF_ROW)
-        target, finish, is_done = self._target(axes, parts)
-        common = (target, source, self._work.reduction, finish, known(at))
+        target, stored, finish, is_done = self._target(axes, parts)
+        common = (stored, source, self._work.reduction, finish, known(at))
         count = float(self._work.count)
         if length < SHORT:
             kernel = self._kernels.reduce_short_rows
@@ -215,10 +255,10 @@ class _Planner:
         shape = axes.layouts[0].shape
         at = axes.roles.index(NOW)
         parts, part = _parts(axes.extent(NOW), PART_OF_COLUMN)
-        target, finish, is_done = self._target(axes, parts)
+        target, stored, finish, is_done = self._target(axes, parts)
         numbers = (float(self._work.count), part)
         plan = self._kernels.reduce_columns.prepare(
-            *(target, source, self._work.reduction, finish, known(at), *numbers),
+            *(stored, source, self._work.reduction, finish, known(at), *numbers),
             grid=(shape[-1], parts, math.prod(shape[:at])),
             work=work_of(self._source),
         )
@@ -239,7 +279,8 @@ class _Planner:
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
         sizes: dict[str, Any] = {"grid": (width, parts, math.prod(outer))}
         sizes["work"] = work_of(self._source)
-        flat = axes.with_one_behind(at)
+        read = SortedAxes((*axes.layouts[:2], *axes.layouts[self._first :]), axes.roles)
+        flat = read.with_one_behind(at)
         is_whole = axes.extent(NOW) * columns == rows * width
         numbers: tuple[Any, ...]
         if flat is not None and is_whole:  # which needs less arithmetic for an element
@@ -258,48 +299,53 @@ class _Planner:
             )
         self._add(plan, stored, numbers, is_done=False)
         elements = Layout.c_contiguous(dtype, (*outer, parts, width // columns, columns))
-        result = axes.layouts[1]
-        strides = (*result.strides[:at], 0, 0, result.strides[-1])
-        place = Layout(result.dtype, elements.shape, strides, result.offset)
-        self._go_on(
-            stored.with_elements(elements), place, (*axes.roles[:at], LATER, LATER, axes.roles[-1])
-        )
+        places = [
+            Layout(x.dtype, elements.shape, (*x.strides[:at], 0, 0, x.strides[-1]), x.offset)
+            for x in axes.layouts[1 : self._first]
+        ]
+        roles = (*axes.roles[:at], LATER, LATER, axes.roles[-1])
+        self._go_on(stored.with_elements(elements), places, roles)
 
     def _add(self, plan: Any, target: Any, numbers: tuple[Any, ...], *, is_done: bool) -> None:
         elements = target.elements
         size_bytes = 0 if is_done else elements.nbytes
-        self._steps.append(_Step(plan.run, size_bytes, elements.offset, numbers))
+        follows = is_done and self._follower is not None
+        self._steps.append(_Step(plan.run, size_bytes, elements.offset, numbers, follows))
 
-    def _target(self, axes: SortedAxes, parts: int) -> tuple[Any, Any, bool]:
+    def _target(self, axes: SortedAxes, parts: int) -> tuple[Any, Any, Any, bool]:
         """What a pass stores, with an axis of parts where the reduced ones were.
 
         Returns:
-            The target, what is done with the totals, and whether it is the result; if it is not, it
-            is what the next pass reads.
+            The target, and as an argument, what is done with the totals, and whether it is the
+            result; if it is not, it is what the next pass reads.
         """
         at = axes.roles.index(NOW)
         count = axes.roles.count(NOW)
-        result = axes.layouts[1]
         roles = (*axes.roles[:at], LATER, *axes.roles[at + count :])
-        place = Layout(
-            result.dtype,
-            (*result.shape[:at], parts, *result.shape[at + count :]),
-            (*result.strides[:at], 0, *result.strides[at + count :]),
-            result.offset,
-        )
+        places = [
+            Layout(
+                x.dtype,
+                (*x.shape[:at], parts, *x.shape[at + count :]),
+                (*x.strides[:at], 0, *x.strides[at + count :]),
+                x.offset,
+            )
+            for x in axes.layouts[1 : self._first]
+        ]
         cls = type(self._source)
         if parts == 1 and LATER not in axes.roles:
-            whole = cls.allocate(self._work.shape, self._work.dtype, self._device)
-            return whole.with_elements(place), self._work.finish, True
-        stored = cls.allocate(place.shape, axes.layouts[0].dtype, self._device)
-        self._go_on(stored, place, roles)
-        return stored, self._kernels.as_it_is, False
+            whole = cls.allocate(self._work.shape, places[0].dtype, self._device)
+            target = whole.with_elements(places[0])
+            argument, self._moves = followed(self._follower, target, places[1:])
+            return target, argument, self._work.finish, True
+        stored = cls.allocate(places[0].shape, axes.layouts[0].dtype, self._device)
+        self._go_on(stored, places, roles)
+        return stored, stored, self._kernels.as_it_is, False
 
-    def _go_on(self, stored: Any, place: Layout, roles: tuple[str, ...]) -> None:
-        """Reduce from now on what a pass stored."""
+    def _go_on(self, stored: Any, places: Sequence[Layout], roles: tuple[str, ...]) -> None:
+        """Reduce from now on what a pass stored; ``places`` are of the result and its follower."""
         self._source = stored
         is_reduced = [role == LATER for role in roles]
-        self._axes = in_order([stored.elements, place, stored.elements], is_reduced)
+        self._axes = in_order([stored.elements, *places, stored.elements], is_reduced)
 
 
 def _parts(length: int, size: int) -> tuple[int, int]:

@@ -50,6 +50,8 @@ class Call:
         run: Gives the results with their memory, in order.
         reads: How often it reads an element of an operand.
         callers: How many calls it is, at least, from the user's code to that of this class.
+        takes: Whether its kernel computes a :class:`~speedmetal.arrays.following.Follower` of its
+            one result, which ``run`` is then given; None: it computes none.
 
     Attributes:
         written_in: The user's code that asked for it, see :mod:`speedmetal.arrays.origins`.
@@ -57,7 +59,7 @@ class Call:
     """
 
     __slots__ = (
-        *("depth", "name", "operands", "reads", "results", "run"),
+        *("depth", "name", "operands", "reads", "results", "run", "takes"),
         *("written_at", "written_in"),
     )
 
@@ -65,9 +67,10 @@ class Call:
         self,
         name: str,
         operands: Sequence[LazyArray],
-        run: Callable[[], Sequence[LazyArray]],
+        run: Callable[..., Sequence[LazyArray]],
         reads: int = 1,
         callers: int = 2,
+        takes: Callable[[Any], bool] | None = None,
     ) -> None:
         self.name = name
         self.operands = tuple(operands)
@@ -75,6 +78,7 @@ class Call:
         self.reads = reads
         frame = outside(callers)
         self.written_in, self.written_at = frame.f_code, frame.f_lasti
+        self.takes = takes
         self.results: list[weakref.ref[LazyArray]] = []
         self.depth = 1 + (
             operands[0].depth

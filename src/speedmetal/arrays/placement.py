@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from speedmetal.arrays.layout import Layout, collapse_axes
 from speedmetal.arrays.shapes import Shape
 from speedmetal.dtypes import DType
+from speedmetal.launch.expressions import Number
+
+Moves = tuple[tuple[int, int], ...]
+"""How far first elements are from where they were, in bytes, by their place among the values of a
+launch; those that do not move are left out."""
 
 
 def in_order_of_memory(target: Layout, *others: Layout) -> tuple[Layout, ...]:
@@ -21,6 +27,36 @@ def in_order_of_memory(target: Layout, *others: Layout) -> tuple[Layout, ...]:
     sorted_ = [layout.transpose(order).flip(backward) for layout in (target, *others)]
     merged = collapse_axes(*sorted_)
     return merged if merged[0].shape else tuple(layout.expand_dims(0) for layout in merged)
+
+
+def moved(
+    leaves: Sequence[Any], layouts: Sequence[Layout], first: int
+) -> tuple[tuple[Any, ...], Moves]:
+    """An expression's leaves with the arrays' elements on other axes.
+
+    Args:
+        leaves: Arrays and numbers.
+        layouts: One for each of the arrays, in its memory.
+        first: The place of the first leaf among the values of a launch.
+
+    Returns:
+        The leaves, and how far each has moved.
+    """
+    remaining = iter(layouts)
+    found: list[Any] = []
+    moves: list[tuple[int, int]] = []
+    position = first
+    for leaf in leaves:
+        if type(leaf) is Number:
+            found.append(leaf)
+            position += 2 if type(leaf.value) is complex else 1
+            continue
+        layout = next(remaining)
+        if layout.offset != leaf.elements.offset:
+            moves.append((position, layout.offset - leaf.elements.offset))
+        found.append(leaf.with_elements(layout))
+        position += 1
+    return tuple(found), tuple(moves)
 
 
 def grid_of(shape: Shape) -> tuple[int, ...]:

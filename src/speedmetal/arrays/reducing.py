@@ -12,6 +12,7 @@ from speedmetal import dtypes
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import full
 from speedmetal.arrays.extremes import places_of_extremes
+from speedmetal.arrays.following import Follower, takes_any, takes_over
 from speedmetal.arrays.graph import apply
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.lazy import call
@@ -92,7 +93,8 @@ def reduce_along(
     for wider in recipe.casts:
         source = apply(CAST, source, dtype=wider)
     run = partial(reduced, source, recipe.work)
-    return called(operation.name, source, run, recipe.shape, recipe.dtype)
+    takes = recipe.work.takes
+    return called(operation.name, source, run, recipe.shape, recipe.dtype, takes=takes)
 
 
 def called(
@@ -102,6 +104,7 @@ def called(
     shape: tuple[int, ...],
     dtype: DType,
     reads: int = 1,
+    takes: Callable[[Follower], bool] | None = None,
 ) -> Any:
     """The lazy result of a call of one operand.
 
@@ -112,11 +115,12 @@ def called(
         shape: Of the result.
         dtype: Of the result.
         reads: How often an element is read.
+        takes: See :class:`Call`.
     """
     if source.pending is not None:
         reads += source.reads
         source.reads = 1
-    node = Call(name, (source,), run, reads, callers=3)
+    node = Call(name, (source,), run, reads, callers=3, takes=takes)
     return call(type(source), node, [(shape, dtype)], source.layout.device)[0]
 
 
@@ -172,6 +176,7 @@ def _recipe_for(
         kept,
         result,
         max(count - correction, 0.0),
+        partial(takes_over, gone),
     )
     return _Recipe(casts, work, kept, result)
 
@@ -278,8 +283,14 @@ def place_along(name: str, order: str, x: Any, axis: int | None, *, keepdims: bo
     for wider in casts:
         source = apply(CAST, source, dtype=wider)
     run = partial(_run_places, source, order, along, kept)
-    return called(name, source, run, kept, dtypes.DEFAULT_INDEX)
+    return called(name, source, run, kept, dtypes.DEFAULT_INDEX, takes=takes_any)
 
 
-def _run_places(source: Any, order: str, axis: int, shape: tuple[int, ...]) -> tuple[Any]:
-    return (places_of_extremes(source, order, axis, shape),)
+def _run_places(
+    source: Any,
+    order: str,
+    axis: int,
+    shape: tuple[int, ...],
+    follower: Follower | None = None,
+) -> tuple[Any]:
+    return (places_of_extremes(source, order, axis, shape, follower),)

@@ -6,6 +6,13 @@ import math
 from typing import Any
 
 from speedmetal.arrays.copying import assign_host
+from speedmetal.arrays.following import (
+    Follower,
+    count_values,
+    followed,
+    follower_layouts,
+    result_layouts,
+)
 from speedmetal.arrays.kept import Kept
 from speedmetal.arrays.passes import groups_of_rows
 from speedmetal.arrays.planned import planned
@@ -20,6 +27,7 @@ from speedmetal.arrays.sorted_axes import (
     placed,
     with_now_in_place,
     work_of,
+    work_of_follower,
 )
 from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import BoundLaunch
@@ -52,7 +60,7 @@ class _Plan:
     """The launches.
 
     Args:
-        totals: What reduces the parts first, if there are several.
+        totals: What reduces the parts first, if there are several; it takes no follower's values.
         scan: What then scans each.
         offset: Of the result's first element that is stored, in bytes.
         moves: As in :func:`placed`.
@@ -67,7 +75,14 @@ class _Plan:
 _plans: Kept[_Plan] = Kept(1024)
 
 
-def scanned(source: Any, scan: str, axis: int, dtype: DType, initial: HostArray | None) -> Any:
+def scanned(
+    source: Any,
+    scan: str,
+    axis: int,
+    dtype: DType,
+    initial: HostArray | None,
+    follower: Follower | None = None,
+) -> Any:
     """The results up to each element as a new array.
 
     Args:
@@ -76,23 +91,28 @@ def scanned(source: Any, scan: str, axis: int, dtype: DType, initial: HostArray 
         axis: Counted from 0.
         dtype: Of the result.
         initial: What comes before the first one; None: nothing does.
+        follower: What is computed of the results, and stored in their place; None where there is
+            an initial one.
     """
     device = source.layout.device
     shape = list(source.layout.shape)
     shape[axis] += initial is not None
-    result = source.allocate(tuple(shape), dtype, device)
+    elements, layout, size_bytes = result_layouts(follower, tuple(shape), dtype, device)
+    result = type(source)(device.allocate(size_bytes), elements, layout)
     front = (slice(None),) * axis
     target = result.elements if initial is None else result.elements[(*front, slice(1, None))]
     plan, values = planned(
         _plans,
         (scan, axis, dtype, initial is None),
         source,
-        lambda: _plan_for(source, scan, axis, result.with_elements(target)),
+        lambda: _plan_for(source, scan, axis, result.with_elements(target), follower),
+        follower,
     )
     values[1] = result.buffer.address + plan.offset if plan.offset else result.buffer.address
     if plan.totals is not None:
         totals = device.allocate(plan.totals.totals_bytes)
-        plan.totals.run([0, totals.address, *values[2:], *plan.totals.numbers])
+        own = values[2 + count_values(follower) :]
+        plan.totals.run([0, totals.address, *own, *plan.totals.numbers])
         values.append(totals.address)
     plan.scan.run([*values, *plan.scan.numbers])
     if initial is not None:
@@ -101,26 +121,30 @@ def scanned(source: Any, scan: str, axis: int, dtype: DType, initial: HostArray 
     return result
 
 
-def _plan_for(source: Any, scan: str, axis: int, target: Any) -> _Plan:
+def _plan_for(source: Any, scan: str, axis: int, target: Any, follower: Follower | None) -> _Plan:
     from speedmetal.arrays.kernels import scan as kernels  # with its first use, as those of copies
 
     elements = source.elements
     is_scanned = [place == axis for place in range(elements.ndim)]
-    layouts = (elements, target.elements, *layouts_of_leaves(source))
+    followers = follower_layouts(follower, elements.shape)
+    layouts = (elements, target.elements, *followers, *layouts_of_leaves(source))
     axes, are_rows = chosen(in_order(layouts, is_scanned, turns_reduced=False))
     axes = with_now_in_place(axes.merged(), are_rows=are_rows)
-    argument, moves = placed(source, axes.layouts[2:])
+    first = 2 + len(followers)
+    argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
     place = axes.layouts[1]
-    arguments = (target.with_elements(place), argument)
+    stored, more = followed(follower, target.with_elements(place), axes.layouts[2:first])
     made = _row_steps if are_rows else _column_steps
-    totals, step = made(arguments, getattr(kernels, scan), axes, kernels, work_of(source))
-    return _Plan(totals, step, place.offset, moves)
+    work = work_of(source) + work_of_follower(follower)
+    arguments = stored, argument, source
+    totals, step = made(arguments, getattr(kernels, scan), axes, kernels, work)
+    return _Plan(totals, step, place.offset, moves + more)
 
 
 def _row_steps(
-    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
+    arguments: tuple[Any, Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
 ) -> tuple[_Step | None, _Step]:
-    target, source = arguments
+    target, source, array = arguments
     shape = axes.layouts[0].shape
     at = len(shape) - 1
     rows, length = math.prod(shape[:at]), shape[at]
@@ -133,7 +157,7 @@ def _row_steps(
     launch = {"groups": (groups, parts), "threads": kernels.LANES, "work": work}
     totals = None
     if parts > 1:
-        totals = target.allocate((*shape[:at], parts), axes.layouts[0].dtype, target.layout.device)
+        totals = array.allocate((*shape[:at], parts), axes.layouts[0].dtype, array.layout.device)
     plan = kernels.scan_rows.prepare(target, source, totals, scan, known(at), each, part, **launch)
     step = _Step(plan.run, (each, part))
     if totals is None:
@@ -148,9 +172,9 @@ def _row_steps(
 
 
 def _column_steps(
-    arguments: tuple[Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
+    arguments: tuple[Any, Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
 ) -> tuple[_Step | None, _Step]:
-    target, source = arguments
+    target, source, array = arguments
     shape = axes.layouts[0].shape
     at = axes.roles.index(NOW)
     rows, length, columns = math.prod(shape[:at]), shape[at], shape[-1]
@@ -161,7 +185,7 @@ def _column_steps(
     totals = None
     if parts > 1:
         dtype = axes.layouts[0].dtype
-        totals = target.allocate((*shape[:at], parts, columns), dtype, target.layout.device)
+        totals = array.allocate((*shape[:at], parts, columns), dtype, array.layout.device)
     plan = kernels.scan_columns.prepare(target, source, totals, scan, known(at), part, **launch)
     step = _Step(plan.run, (part,))
     if totals is None:

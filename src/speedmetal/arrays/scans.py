@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.creation import full
+from speedmetal.arrays.following import Follower, takes_any
 from speedmetal.arrays.graph import apply
 from speedmetal.arrays.reducing import called, check_array, of_extreme, of_mean, of_sum
 from speedmetal.arrays.scanning import scanned
@@ -76,11 +77,19 @@ def _scan(
         return full(extents, operation.initial, result, layout.device)
     initial = np.asarray(operation.initial, result.numpy) if include_initial else None
     run = partial(_run, source, operation.scan, along, result, initial)
-    return called(operation.name, source, run, extents, result, reads=2)
+    takes = None if include_initial else takes_any
+    return called(operation.name, source, run, extents, result, reads=2, takes=takes)
 
 
-def _run(source: Any, scan: str, axis: int, dtype: DType, initial: Any) -> tuple[Any]:
-    return (scanned(source, scan, axis, dtype, initial),)
+def _run(
+    source: Any,
+    scan: str,
+    axis: int,
+    dtype: DType,
+    initial: Any,
+    follower: Follower | None = None,
+) -> tuple[Any]:
+    return (scanned(source, scan, axis, dtype, initial, follower),)
 
 
 def cumulative_sum(

@@ -12,6 +12,9 @@ The rules, all of them:
 4. An expression would exceed what one kernel does well, or a chain of calls becomes long
    (:mod:`speedmetal.arrays.graph`).
 5. Memory is about to be written to: what will read it is computed before (:func:`before_write`).
+6. The result of a call is read by an expression. But where that reads it as it lies, nobody else
+   sees it and the call's kernel says that it can, the kernel stores the expression's elements in
+   the result's place (:mod:`speedmetal.arrays.following`).
 
 Nothing else makes any. An evaluation walks over what must be there first without recursion, so that
 no graph is too deep for it.
@@ -34,6 +37,7 @@ from speedmetal.arrays.computing import (
 )
 from speedmetal.arrays.copying import assign, reads_before_writing
 from speedmetal.arrays.failures import note_origins
+from speedmetal.arrays.following import Follower, follower_of
 from speedmetal.arrays.origins import evaluates
 from speedmetal.arrays.pending import Call, LazyArray, View, drop_computed, drop_some
 from speedmetal.backends.launch_names import Naming, launches_of
@@ -86,21 +90,28 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
         waiting = [array for array in arrays if array.pending is not None]
         while waiting:
             array = waiting[-1]
-            together = _together(waiting) if type(array.pending) is Structure else [array]
-            needed = [other for other in needed_before(array) if not _is_among(other, together)]
+            follower = follower_of(array)
+            if follower is not None:
+                together = [array]
+                needed = _needed_by_follower(follower)
+            else:
+                together = _together(waiting) if type(array.pending) is Structure else [array]
+                needed = [other for other in needed_before(array) if not _is_among(other, together)]
             if needed:
                 waiting += needed
                 continue
             waiting.pop()
             try:
-                (_compute_named if Naming.count else _compute)(array, together)
+                (_compute_named if Naming.count else _compute)(array, together, follower)
             except Exception as error:
                 note_origins(error, together)
                 raise
 
 
-def _compute(array: LazyArray, together: list[LazyArray]) -> None:
-    if len(together) > 1:
+def _compute(array: LazyArray, together: list[LazyArray], follower: Follower | None) -> None:
+    if follower is not None:
+        _make_follower(follower)
+    elif len(together) > 1:
         compute_together(together)
     elif type(array.pending) is Structure:
         compute(array)
@@ -108,13 +119,13 @@ def _compute(array: LazyArray, together: list[LazyArray]) -> None:
         _make(array, array.pending)
 
 
-def _compute_named(array: LazyArray, together: list[LazyArray]) -> None:
+def _compute_named(array: LazyArray, together: list[LazyArray], follower: Follower | None) -> None:
     """As :func:`_compute`, with names of the launches for those who record them."""
     from speedmetal.arrays.wording import described  # most programs record none
 
     known = [each for each in together if type(each.pending) in (Structure, Call)]
     with launches_of(" and ".join(map(described, known))):
-        _compute(array, together)
+        _compute(array, together, follower)
 
 
 _MOST_TOGETHER = 8
@@ -211,6 +222,9 @@ def needed_before(array: LazyArray) -> list[LazyArray]:
     """The arrays whose memory must be there before this one's can be made."""
     pending = array.pending
     if type(pending) is Structure:
+        follower = follower_of(array)
+        if follower is not None:
+            return _needed_by_follower(follower)
         return _lazy_leaves(array) if array.depth else []
     if type(pending) is View:
         return [pending.base] if pending.base.pending is not None else []
@@ -230,6 +244,11 @@ def _needed_by_call(call: Call) -> list[LazyArray]:
     return needed
 
 
+def _needed_by_follower(follower: Follower) -> list[LazyArray]:
+    others = [leaf for leaf in follower.arrays if leaf.pending is not None]
+    return others + _needed_by_call(follower.call)
+
+
 def _lazy_leaves(array: LazyArray) -> list[LazyArray]:
     return [leaf for leaf in array.leaves if type(leaf) is not Number and leaf.pending is not None]
 
@@ -244,6 +263,12 @@ def _make(array: LazyArray, pending: Any) -> None:
         waiting = known()
         if waiting is not None and waiting.pending is not None:
             waiting.occupy(result.buffer, result.elements)
+
+
+def _make_follower(follower: Follower) -> None:
+    """Compute a call with what follows its result, which itself stays lazy, and is gone then."""
+    (made,) = follower.call.run(follower)
+    follower.array.occupy(made.buffer, made.elements)
 
 
 @evaluates

@@ -8,6 +8,7 @@ from typing import Any
 from speedmetal import dtypes
 from speedmetal.arrays import reductions
 from speedmetal.arrays.creation import full
+from speedmetal.arrays.following import Follower, takes_any
 from speedmetal.arrays.graph import apply
 from speedmetal.arrays.normalising import is_enough_for_one_launch, normalised
 from speedmetal.arrays.reducing import Axes, accumulator, called, check_array
@@ -120,8 +121,10 @@ def _operand(name: str, x: Any, axis: Axes) -> tuple[Any, DType, tuple[int, ...]
 
 def _along(name: str, finish: str, x: Any, axis: int, dtype: DType) -> Any:
     run = partial(_run, x, finish, axis, dtype)
-    return called(name, x, run, x.layout.shape, dtype, reads=_READS)
+    return called(name, x, run, x.layout.shape, dtype, reads=_READS, takes=takes_any)
 
 
-def _run(x: Any, finish: str, axis: int, dtype: DType) -> tuple[Any]:
-    return (normalised(x, finish, axis, dtype),)
+def _run(
+    x: Any, finish: str, axis: int, dtype: DType, follower: Follower | None = None
+) -> tuple[Any]:
+    return (normalised(x, finish, axis, dtype, follower),)

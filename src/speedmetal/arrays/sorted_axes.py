@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from speedmetal.arrays.following import Follower
 from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.placement import Moves, moved
 from speedmetal.arrays.shapes import Shape
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -184,41 +186,33 @@ def layouts_of_leaves(source: Any) -> list[Layout]:
     return [array.elements.broadcast_to(source.elements.shape) for array in arrays]
 
 
-def placed(source: Any, layouts: Sequence[Layout]) -> tuple[Any, tuple[tuple[int, int], ...]]:
+def placed(source: Any, layouts: Sequence[Layout], first: int = 2) -> tuple[Any, Moves]:
     """An array as an argument of a kernel, with other axes.
 
     Args:
         source: An array whose leaves are in memory.
         layouts: Those of :func:`layouts_of_leaves`, on these axes.
+        first: The place of its first leaf among the values of a launch.
 
     Returns:
         The argument, and how far the first element that is read is from each leaf's, in bytes, by
-        its place among the values of a launch, the target's address before it; those that do not
-        move are left out.
+        its place among the values of a launch; those that do not move are left out.
     """
-    remaining = iter(layouts)
-    found: list[Any] = []
-    moves: list[tuple[int, int]] = []
-    position = 2
-    for leaf in leaves_of(source):
-        if type(leaf) is Number:
-            found.append(leaf)
-            position += 2 if type(leaf.value) is complex else 1
-            continue
-        layout = next(remaining)
-        if layout.offset != leaf.elements.offset:
-            moves.append((position, layout.offset - leaf.elements.offset))
-        found.append(leaf.with_elements(layout))
-        position += 1
+    found, moves = moved(leaves_of(source), layouts, first)
     if type(source.pending) is not Structure:
-        return found[0], tuple(moves)
-    return Expression(source.pending, tuple(found), layouts[0].shape), tuple(moves)
+        return found[0], moves
+    return Expression(source.pending, found, layouts[0].shape), moves
 
 
 def work_of(source: Any) -> int:
     """About how many expressions it takes to go once over all elements of an array."""
     cost = source.pending.cost if type(source.pending) is Structure else 0
     return int(source.elements.size * (EXPRESSIONS_OF_STEP + EXPRESSIONS_OF_OPERATION * cost))
+
+
+def work_of_follower(follower: Follower | None) -> int:
+    """The same of what is computed of a result."""
+    return 0 if follower is None else work_of(follower.array)
 
 
 def known(number: int) -> Any:

@@ -19,21 +19,25 @@ def described(array: Any) -> str:
     """What a lazy array is computed by, in a line: ``sum(a * b)``.
 
     Args:
-        array: An expression or the result of a call; no leaf is lazy.
+        array: An expression or the result of a call; no leaf is lazy, but for the result of a call
+            that it follows.
     """
     names: dict[int, str] = {}
 
     def name(leaf: Any) -> str:
+        if type(leaf.pending) is Call:
+            return of_call(leaf.pending)
         return names.setdefault(id(leaf), letter(len(names)))
 
-    pending = array.pending
-    if type(pending) is not Call:
-        return shortened(text_of(array, name), _LONGEST)
-    given = [
-        text_of(operand, name) if type(operand.pending) is Structure else name(operand)
-        for operand in pending.operands
-    ]
-    return shortened(f"{pending.name}({', '.join(given)})", _LONGEST)
+    def of_call(call: Call) -> str:
+        given = [
+            text_of(operand, name) if type(operand.pending) is Structure else name(operand)
+            for operand in call.operands
+        ]
+        return f"{call.name}({', '.join(given)})"
+
+    is_call = type(array.pending) is Call
+    return shortened(of_call(array.pending) if is_call else text_of(array, name), _LONGEST)
 
 
 def shortened(text: str, longest: int) -> str:

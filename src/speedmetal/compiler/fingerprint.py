@@ -25,6 +25,7 @@ from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
     ExpressionArgument,
+    FollowedArgument,
     ScalarArgument,
     StaticArgument,
     TupleArgument,
@@ -238,6 +239,10 @@ class Fingerprint:
             parts = argument.structure.digest, argument.rank, argument.axes, argument.memory
             self._parts.append(" ".join(map(str, parts)))
             for leaf in argument.leaves:
+                self.add_argument(leaf)
+        elif isinstance(argument, FollowedArgument):
+            self._parts.append(f"{argument.structure.digest} {argument.hole} {argument.axes}")
+            for leaf in (argument.target, *argument.leaves):
                 self.add_argument(leaf)
         else:
             assert isinstance(argument, StaticArgument)

@@ -30,6 +30,7 @@ from speedmetal.frontend.values import (
     ArrayView,
     Complex,
     ExpressionArray,
+    FollowedArray,
     Scalar,
     Static,
     Value,
@@ -40,6 +41,9 @@ from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import nodes as ir
 from speedmetal.source import NOWHERE, SourceSpan
+
+Load = Callable[[ArrayView, tuple[ir.Expression, ...]], Value]
+"""Emits the element of a leaf."""
 
 Operation = Callable[[AbstractInterpreter, list[Value], SourceSpan], Value]
 """Emits an operation on values, as the same operation does in a kernel."""
@@ -135,7 +139,7 @@ def element(
     run: AbstractInterpreter,
     array: ExpressionArray,
     indices: tuple[ir.Expression, ...],
-    load: Callable[[ArrayView, tuple[ir.Expression, ...]], Value],
+    load: Load,
     span: SourceSpan,
 ) -> Value:
     """The element at these indices.
@@ -150,10 +154,47 @@ def element(
     structure = array.argument.structure
     if len(array.leaves) > 1:  # a load, or a call, is not done once for each leaf
         indices = tuple(i if run.is_lazy_safe(i) else run.keep(i, "index") for i in indices)
-    leaves = [
+    return _computed(run, structure, _leaves_at(array, indices, load), span)
+
+
+def follower(
+    run: AbstractInterpreter,
+    array: FollowedArray,
+    indices: tuple[ir.Expression, ...],
+    stored: Scalar | Complex,
+    load: Load,
+    span: SourceSpan,
+) -> Scalar | Complex:
+    """What takes the place of an element that a kernel stores.
+
+    Args:
+        run: Into which it is emitted.
+        array: With the follower.
+        indices: One for each of its axes, in bounds where that is checked, safe to read twice.
+        stored: What is stored, in the type of the array for the kernel. It is rounded as in memory:
+            it goes into a variable.
+        load: As of :func:`element`.
+        span: Where the kernel stores it.
+    """
+    kept = with_expressions(stored, lambda e: run.keep(e, "stored"))
+    leaves = _leaves_at(array, indices, load)
+    leaves.insert(array.argument.hole, kept)
+    return _strong(_computed(run, array.argument.structure, leaves, span), span)
+
+
+def _leaves_at(
+    array: ExpressionArray | FollowedArray, indices: tuple[ir.Expression, ...], load: Load
+) -> list[Value]:
+    return [
         load(leaf, tuple(indices[axis] for axis in axes)) if isinstance(leaf, ArrayView) else leaf
         for leaf, axes in zip(array.leaves, array.argument.axes, strict=True)
     ]
+
+
+def _computed(
+    run: AbstractInterpreter, structure: Structure, leaves: list[Value], span: SourceSpan
+) -> Value:
+    """The value of a structure of these leaves' values."""
     if not structure.children:
         return leaves[0]
     is_one_number = not structure.dtype.is_complex and structure.operation != TUPLE

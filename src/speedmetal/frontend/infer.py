@@ -45,6 +45,7 @@ from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
     ExpressionArgument,
+    FollowedArgument,
     ScalarArgument,
     StaticArgument,
     TupleArgument,
@@ -59,6 +60,7 @@ from speedmetal.frontend.values import (
     ArrayView,
     Complex,
     ExpressionArray,
+    FollowedArray,
     Position,
     Scalar,
     Static,
@@ -267,6 +269,10 @@ class _Kernel:
                 return ArrayView(
                     ExpressionArray(name, argument, self._leaves(run, name, argument, span))
                 )
+            case FollowedArgument(target=target):
+                whole = self._array(run, name, target.type, span)
+                leaves = self._leaves(run, name, argument, span)
+                return ArrayView(FollowedArray(name, argument, whole, leaves))
             case TupleArgument(items, cls, keywords):
                 numbers = tuple(map(str, range(len(items) - len(keywords))))
                 is_partial = cls is not None and is_partial_class(cls)
@@ -280,12 +286,17 @@ class _Kernel:
                 return Static(value)
 
     def _leaves(
-        self, run: AbstractInterpreter, name: str, argument: ExpressionArgument, span: SourceSpan
+        self,
+        run: AbstractInterpreter,
+        name: str,
+        argument: ExpressionArgument | FollowedArgument,
+        span: SourceSpan,
     ) -> Leaves:
         leaves: list[Leaf] = []
+        memory_of = argument.memory if isinstance(argument, ExpressionArgument) else ()
         for number, leaf in enumerate(argument.leaves):
             unique = f"{name}_{number}"
-            first = argument.memory[number] if argument.memory else number
+            first = memory_of[number] if memory_of else number
             if isinstance(leaf, ArrayArgument) and first != number:
                 holder = cast(ArrayView, leaves[first]).array
                 memory = cast(ir.Array, holder)
@@ -323,6 +334,8 @@ def _is_wide(leaf: Argument) -> bool:
         case ArrayArgument(typed) | ExpressionArgument(typed) | ScalarArgument(typed):
             dtype = typed if isinstance(typed, DType) else typed.dtype
             return dtype.part is dtypes.float64
+        case FollowedArgument():
+            return leaf.stored.part is dtypes.float64
     return False
 
 

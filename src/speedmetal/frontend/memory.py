@@ -24,6 +24,7 @@ from speedmetal.frontend.values import (
     ArrayView,
     Complex,
     ExpressionArray,
+    FollowedArray,
     Position,
     Scalar,
     Static,
@@ -196,6 +197,8 @@ def extent(run: AbstractInterpreter, array: AnyArray, axis: int, span: SourceSpa
     """An array's size along an axis, in the index type."""
     if isinstance(array, ExpressionArray):
         return elements.extent(run, array, axis, span)
+    if isinstance(array, FollowedArray):
+        array = array.target
     if array.shape is None:
         return ir.Extent(array, axis, run.index_type, span)
     size = array.shape[axis]
@@ -237,16 +240,25 @@ def check_bounds(
 
 
 def load(run: AbstractInterpreter, place: Element) -> Value:
-    """The element's value."""
+    """The element's value.
+
+    Raises:
+        Fault: It is one of an array with a follower, and nowhere.
+    """
     span = run.span(place.node)
-    if not isinstance(place.array, ExpressionArray):
-        return _load_element(place.array, place.indices, span)
+    if isinstance(place.array, ExpressionArray):
+        return elements.element(run, place.array, place.indices, _loader(span), span)
+    return _load_element(in_memory(run, place.array, place.node), place.indices, span)
+
+
+def _loader(span: SourceSpan) -> elements.Load:
+    """What loads elements of the arrays that others are computed from."""
 
     def load_leaf(view: ArrayView, indices: tuple[ir.Expression, ...]) -> Value:
         assert isinstance(view.array, ir.Array)
         return _load_element(view.array, indices, span)
 
-    return elements.element(run, place.array, place.indices, load_leaf, span)
+    return load_leaf
 
 
 def _load_element(array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan) -> Value:
@@ -258,13 +270,19 @@ def _load_element(array: ir.Array, indices: tuple[ir.Expression, ...], span: Sou
 
 
 def in_memory(run: AbstractInterpreter, array: AnyArray, node: ast.AST) -> ir.Array:
-    """An array whose elements lie in memory, where they can be written.
+    """An array whose elements lie in memory, where they can be read and written.
 
     Raises:
-        Fault: It is an expression.
+        Fault: It is an expression, or has a follower.
     """
     if isinstance(array, ir.Array):
         return array
+    if isinstance(array, FollowedArray):
+        raise run.fault(
+            node,
+            f"{array.name!r} was given with a follower, which is computed from each element that is"
+            " stored and takes its place in memory: it can be stored to with [...] = ... alone",
+        )
     raise run.fault(
         node,
         f"{array.name!r} was given as an expression, which has no memory of its own; evaluate it"
@@ -279,22 +297,47 @@ def store(run: AbstractInterpreter, place: Element, value: Value, source: ast.AS
         Fault: The value's type does not go into the array.
     """
     run.require_inlining()
-    array = in_memory(run, place.array, place.node)
-    note_write(run, array)
-    span = run.span(place.node)
-    dtype = array.type.dtype
-    if not dtype.is_complex:
-        into = f"an element of {array.name!r}"
-        fitted = implicit(run, value, dtype, run.span(source), into)
-        run.emit(ir.Store(array, place.indices, fitted, span))
+    array, span = place.array, run.span(place.node)
+    fitted = _fit(run, array, value, run.span(source))
+    if not isinstance(array, FollowedArray):
+        _store_element(run, in_memory(run, array, place.node), place.indices, fitted, span)
         return
-    number = as_complex(run, value, dtype, run.span(source))
+    indices = tuple(i if run.is_lazy_safe(i) else run.keep(i, "index") for i in place.indices)
+    follower = elements.follower(run, array, indices, fitted, _loader(span), span)
+    _store_element(run, array.target, indices, follower, span)
+
+
+def _fit(
+    run: AbstractInterpreter, array: AnyArray, value: Value, span: SourceSpan
+) -> Scalar | Complex:
+    """A value in the type of an array's elements.
+
+    Raises:
+        Fault: It does not go into the array.
+    """
+    dtype = array.type.dtype
+    if dtype.is_complex:
+        return as_complex(run, value, dtype, span)
+    return Scalar(implicit(run, value, dtype, span, f"an element of {array.name!r}"))
+
+
+def _store_element(
+    run: AbstractInterpreter,
+    array: ir.Array,
+    indices: tuple[ir.Expression, ...],
+    value: Scalar | Complex,
+    span: SourceSpan,
+) -> None:
+    note_write(run, array)
+    if isinstance(value, Scalar):
+        run.emit(ir.Store(array, indices, value.expression, span))
+        return
     # Both halves are computed before one is written.
-    simple = run.is_lazy_safe(number.real, number.imag)
-    real = number.real if simple else run.keep(number.real, "real")
-    imag = number.imag if simple else run.keep(number.imag, "imag")
-    run.emit(ir.Store(array, place.indices, real, span, 0))
-    run.emit(ir.Store(array, place.indices, imag, span, 1))
+    simple = run.is_lazy_safe(value.real, value.imag)
+    real = value.real if simple else run.keep(value.real, "real")
+    imag = value.imag if simple else run.keep(value.imag, "imag")
+    run.emit(ir.Store(array, indices, real, span, 0))
+    run.emit(ir.Store(array, indices, imag, span, 1))
 
 
 def note_write(run: AbstractInterpreter, array: ir.Array) -> None:

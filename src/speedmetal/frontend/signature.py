@@ -3,7 +3,8 @@
 A signature is hashable, so that it can be the key of a compiled kernel. The *leaves* of its
 arguments, from left to right and from outside to inside, are the compiled kernel's parameters: an
 array or a scalar is one leaf, a complex scalar two (real and imaginary part), a tuple or record
-the leaves of its items, an expression the leaves of its structure, a static argument none.
+the leaves of its items, an expression the leaves of its structure, a followed array itself and then
+the other leaves of what follows, a static argument none.
 """
 
 from __future__ import annotations
@@ -100,7 +101,37 @@ class ExpressionArgument:
         return f"{self.structure.dtype.short}[{axes}]/{self.structure.operation}"
 
 
-Argument = ScalarArgument | ArrayArgument | TupleArgument | StaticArgument | ExpressionArgument
+@record
+class FollowedArgument:
+    """An array whose elements are computed from what a kernel stores there.
+
+    Args:
+        structure: What is computed; compared by identity.
+        hole: The number of its leaf that is what the kernel stores.
+        target: The type of the array in memory.
+        leaves: The types of the other leaves.
+        axes: For each of them, the axes of the array that its own axes are.
+    """
+
+    structure: Structure
+    hole: int
+    target: ArrayArgument
+    leaves: tuple[ScalarArgument | ArrayArgument, ...]
+    axes: tuple[tuple[int, ...], ...]
+
+    @property
+    def stored(self) -> DType:
+        """The type of what the kernel stores: for the kernel, that of the array."""
+        return self.structure.leaf_types[self.hole]
+
+    def __str__(self) -> str:
+        return f"{self.stored.short}>{self.structure.operation}>{self.target}"
+
+
+Argument = (
+    ScalarArgument | ArrayArgument | TupleArgument | StaticArgument | ExpressionArgument
+    | FollowedArgument
+)  # fmt: skip
 
 
 class TypedArgument:
@@ -235,7 +266,9 @@ def _items(arguments: Sequence[Any]) -> Iterator[Any]:
 
 def all_leaves(
     arguments: Sequence[Argument],
-) -> Iterator[ScalarArgument | ArrayArgument | StaticArgument | ExpressionArgument]:
+) -> Iterator[
+    ScalarArgument | ArrayArgument | StaticArgument | ExpressionArgument | FollowedArgument
+]:
     """What tuples and records come down to, in order; a complex scalar is one leaf here."""
     for argument in arguments:
         if isinstance(argument, TupleArgument):
@@ -248,6 +281,9 @@ def leaves(arguments: Sequence[Argument]) -> Iterator[ScalarArgument | ArrayArgu
     """The leaves in the order of the kernel's parameters; a complex scalar is one leaf here."""
     for argument in all_leaves(arguments):
         if isinstance(argument, ExpressionArgument):
+            yield from argument.leaves
+        elif isinstance(argument, FollowedArgument):
+            yield argument.target
             yield from argument.leaves
         elif not isinstance(argument, StaticArgument):
             yield argument

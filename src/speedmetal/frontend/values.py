@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType, complex_of
-from speedmetal.frontend.signature import ExpressionArgument, field_names, with_article
+from speedmetal.frontend.signature import (
+    ExpressionArgument,
+    FollowedArgument,
+    field_names,
+    with_article,
+)
 from speedmetal.intrinsics.record import Intrinsic
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import ArrayType, MatrixType, Space
@@ -102,12 +107,38 @@ class ExpressionArray:
         """Known at the launch alone, as that of every argument."""
 
 
-AnyArray = ir.Array | ExpressionArray
+@record(eq=False)
+class FollowedArray:
+    """An array that gets something computed from what the kernel stores in it.
+
+    Args:
+        name: Of the parameter.
+        argument: Its type.
+        target: The array in memory.
+        leaves: As of an expression, but for the one that is what is stored.
+    """
+
+    name: str
+    argument: FollowedArgument
+    target: ir.Array
+    leaves: tuple[ArrayView | Scalar | Complex, ...]
+
+    @property
+    def type(self) -> ArrayType:
+        """That of an array of what the kernel stores."""
+        return ArrayType(self.argument.stored, self.argument.target.type.rank, None)
+
+    @property
+    def shape(self) -> None:
+        """Known at the launch alone, as that of every argument."""
+
+
+AnyArray = ir.Array | ExpressionArray | FollowedArray
 
 
 @record(eq=False)
 class ArrayView:
-    """An array or an expression, or the part of it at the first few indices."""
+    """An array, an expression or a followed array, or the part at the first few indices."""
 
     array: AnyArray
     prefix: tuple[ir.Expression, ...] = ()
@@ -345,7 +376,7 @@ _KINDS = {
 
 
 def _kind(array: AnyArray) -> str:
-    return _KINDS[array.type.space] if isinstance(array, ir.Array) else "an expression"
+    return "an expression" if isinstance(array, ExpressionArray) else _KINDS[array.type.space]
 
 
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {

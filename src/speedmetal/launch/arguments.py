@@ -27,6 +27,7 @@ from speedmetal.frontend.signature import (
     Argument,
     ArrayArgument,
     ExpressionArgument,
+    FollowedArgument,
     ScalarArgument,
     all_leaves,
     argument_type,
@@ -36,7 +37,7 @@ from speedmetal.frontend.signature import (
     signature_of,
 )
 from speedmetal.frontend.signature_text import parse_signature
-from speedmetal.launch.expressions import Expression, placed_leaves
+from speedmetal.launch.expressions import Expression, Followed, placed_followers, placed_leaves
 
 
 @record(eq=False)
@@ -107,6 +108,8 @@ def device_among(items: Sequence[Named]) -> Device | None:
     """The device of the first array of ours."""
     for _, item in items:
         leaves = item.leaves if isinstance(item, Expression) else (item,)
+        if isinstance(item, Followed):
+            leaves = (item.target,)
         for leaf in leaves:
             if isinstance(leaf, DeviceArray):
                 return leaf.layout.device
@@ -152,6 +155,8 @@ def bind(
         if isinstance(kind, ExpressionArgument):
             leaves += _expression_leaves(kernel, name, item, kind, device, len(leaves))
             sizes.append(item.size)  # broadcast, it may be larger than all its leaves
+        elif isinstance(kind, FollowedArgument):
+            leaves += _followed_leaves(kernel, name, item, kind, device)
         else:
             leaves += _leaves(kernel, name, item, kind, device)
     sizes += [_largest_extent(leaf.parameter) for leaf in leaves]
@@ -196,6 +201,23 @@ def _expression_leaves(
         memory = None if holder == numbers[place] else holder
         leaves.append(Leaf(name, placed.value, array_parameter(placed, memory)))
     return leaves
+
+
+def _followed_leaves(
+    kernel: str, name: str, item: Followed, kind: FollowedArgument, device: Device
+) -> Iterator[Leaf]:
+    """The parameters of the compiled kernel that an array with a follower becomes.
+
+    Raises:
+        LaunchError: An array among them is elsewhere.
+    """
+    yield from _leaves(kernel, name, item.target, kind.target, device)
+    for placed, of_leaf in zip(placed_followers(item), kind.leaves, strict=True):
+        if isinstance(of_leaf, ScalarArgument):
+            yield from _leaves(kernel, name, placed.value, of_leaf, device)
+        else:
+            _check_device(kernel, placed.value, device)
+            yield Leaf(name, placed.value, array_parameter(placed))
 
 
 def array_parameter(array: Any, memory: int | None = None) -> ArrayParameter:

@@ -23,8 +23,10 @@ from speedmetal.frontend import structure
 from speedmetal.frontend.signature import (
     ArrayArgument,
     ExpressionArgument,
+    FollowedArgument,
     ScalarArgument,
     TypedArgument,
+    array_argument,
     literal_dtype,
     unit_axis,
 )
@@ -111,6 +113,55 @@ class Expression(TypedArgument):
             return self
         found = structure.combine(CAST, (inner,), (_all(inner),), wanted)
         return Expression(found, self.leaves, self.shape)
+
+
+class Followed(TypedArgument):
+    """An array whose elements are computed from what a kernel stores there: its *follower*'s.
+
+    A kernel that is given one where it expects an array to write to stores ``x[i, j] = value`` as
+    ever, and what comes to lie in memory is the follower's element of that value. For the kernel it
+    is an array of the values that it stores; it cannot be read. The array in memory must be one
+    that nobody else has.
+
+    Attributes:
+        structure: What is computed.
+        hole: The number of its leaf that is what the kernel stores.
+        leaves: The other ones, in order.
+        target: The array in memory.
+    """
+
+    __slots__ = ("hole", "leaves", "structure", "target")
+
+    def __init__(
+        self, computed: Structure, hole: int, leaves: tuple[Leaf, ...], target: DeviceArray
+    ) -> None:
+        self.structure = computed
+        self.hole = hole
+        self.leaves = leaves
+        self.target = target
+
+    @property
+    def dtype(self) -> DType:
+        """The type of what is stored."""
+        return self.structure.leaf_types[self.hole]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the array, to which the leaves are broadcast."""
+        return self.target.layout.shape
+
+    def argument_type(self) -> FollowedArgument:
+        """Its structure, the type of the array, and the leaves' types on its axes."""
+        placed = placed_followers(self)
+        types = self.structure.leaf_types
+        kinds = zip(placed, types[: self.hole] + types[self.hole + 1 :], strict=True)
+        return FollowedArgument(
+            self.structure,
+            self.hole,
+            array_argument(self.target.layout),
+            tuple(_leaf_type(leaf, dtype) for leaf, dtype in kinds),
+            tuple(leaf.axes for leaf in placed),
+        )
 
 
 @record(eq=False)
@@ -294,6 +345,11 @@ def number_type(operation: str, value: Any, others: Sequence[DType]) -> DType:
 
 
 # --- For a launch, once for a key --------------------------------------------------------------
+
+
+def placed_followers(followed: Followed) -> list[PlacedLeaf]:
+    """The leaves of a follower on the axes of its array, which has all of them."""
+    return [_place_leaf(leaf, followed.shape) for leaf in followed.leaves]
 
 
 def placed_leaves(expression: Expression) -> list[PlacedLeaf]:

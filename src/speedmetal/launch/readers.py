@@ -24,7 +24,7 @@ from speedmetal.frontend.signature import (
     record_items,
 )
 from speedmetal.frontend.static import static
-from speedmetal.launch.expressions import FEW_LEAVES, Expression, shared_memory
+from speedmetal.launch.expressions import FEW_LEAVES, Expression, Followed, shared_memory
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -82,7 +82,11 @@ def read_leaves(argument: Any, key: list[Any], values: list[Any]) -> None:
     """Read what an expression is computed from; ``argument`` has them as its ``leaves``."""
     if len(argument.leaves) > FEW_LEAVES:
         key.append(shared_memory(argument))
-    for leaf in argument.leaves:
+    _read_each(argument.leaves, key, values)
+
+
+def _read_each(leaves: tuple[Any, ...], key: list[Any], values: list[Any]) -> None:
+    for leaf in leaves:
         if isinstance(leaf, DeviceArray):
             key.append(leaf.layout)
             values.append(leaf.address)
@@ -90,6 +94,13 @@ def read_leaves(argument: Any, key: list[Any], values: list[Any]) -> None:
             values += (leaf.value.real, leaf.value.imag)
         else:  # the structure has its type
             values.append(leaf.value)
+
+
+def read_followed(argument: Followed, key: list[Any], values: list[Any]) -> None:
+    """Read an array in memory, and what its elements are computed from."""
+    key += (argument.structure, argument.hole, argument.target.layout)
+    values.append(argument.target.address)
+    _read_each(argument.leaves, key, values)
 
 
 def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
@@ -110,6 +121,7 @@ READERS: dict[type, Reader] = {
     np.complex128: _read_complex,
     static: _read_known_argument,
     Expression: _read_expression,
+    Followed: read_followed,
 }
 """The readers of the types that were met; :func:`reader_for` adds the others."""
 

@@ -2,7 +2,7 @@
 
 What a kernel gets is as in :mod:`speedmetal.arrays.kernels.reduce`, but that the axis is one, and
 the target has it as well. Rows that fit into registers are read once; of others the target keeps
-what was computed so far.
+what was computed so far, where it ``keeps`` the values as they are stored.
 """
 
 from __future__ import annotations
@@ -98,27 +98,36 @@ def store_within(target: Any, place: Any, at: Any, length: Any, value: Any, dtyp
 
 
 @sm.kernel
-def read_rows(target: Any, source: Any, finish: Any, axes: sm.static[int], rows: int) -> None:
+def read_rows(
+    target: Any, source: Any, finish: Any, axes: sm.static[int], keeps: sm.static[bool], rows: int
+) -> None:
     """A simdgroup takes rows, one after the other, which it reads twice or three times."""
     lane = sm.thread_index_in_threadgroup()
     group = sm.threadgroup_position_in_grid().x
     outer, length = source.shape[:axes], source.shape[axes]
     for row in range(group * rows, min(group * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        greatest, total = greatest_and_total(target, source, finish, place, length, lane)
+        greatest, total = greatest_and_total(target, source, finish, keeps, place, length, lane)
         scale = finish.scale(total)
         whole = length // LANES * LANES
         for start in range(0, whole, LANES):
-            store_result(target, source, finish, place, start + lane, greatest, scale)
+            store_result(target, source, finish, keeps, place, start + lane, greatest, scale)
         if whole + lane < length:
-            store_result(target, source, finish, place, whole + lane, greatest, scale)
+            store_result(target, source, finish, keeps, place, whole + lane, greatest, scale)
 
 
 def store_result(
-    target: Any, source: Any, finish: Any, place: Any, at: Any, greatest: Any, scale: Any
+    target: Any,
+    source: Any,
+    finish: Any,
+    keeps: Any,
+    place: Any,
+    at: Any,
+    greatest: Any,
+    scale: Any,
 ) -> None:
     """Finish an element of a row."""
-    if source.dtype == target.dtype:
+    if keeps:
         kept = target[(*place, at)]
     else:
         distance = source[(*place, at)] - greatest
@@ -128,7 +137,7 @@ def store_result(
 
 
 def greatest_and_total(
-    target: Any, source: Any, finish: Any, place: Any, length: Any, lane: Any
+    target: Any, source: Any, finish: Any, keeps: Any, place: Any, length: Any, lane: Any
 ) -> Any:
     """The greatest element of a row, and the sum of the powers; the target keeps what it can."""
     greatest = source.dtype(-math.inf)
@@ -140,17 +149,19 @@ def greatest_and_total(
     greatest = sm.simd_max(greatest)
     total = source.dtype(0.0)
     for start in range(0, whole, LANES):
-        total += power_of(target, source, finish, place, start + lane, greatest)
+        total += power_of(target, source, finish, keeps, place, start + lane, greatest)
     if whole + lane < length:
-        total += power_of(target, source, finish, place, whole + lane, greatest)
+        total += power_of(target, source, finish, keeps, place, whole + lane, greatest)
     return greatest, sm.simd_sum(total)
 
 
-def power_of(target: Any, source: Any, finish: Any, place: Any, at: Any, greatest: Any) -> Any:
+def power_of(
+    target: Any, source: Any, finish: Any, keeps: Any, place: Any, at: Any, greatest: Any
+) -> Any:
     """The exponential of an element's distance; the target keeps what it can."""
     distance = source[(*place, at)] - greatest
     power = math.exp(distance)
-    if source.dtype == target.dtype:
+    if keeps:
         target[(*place, at)] = finish.kept(distance, power)
     return power
 
@@ -179,7 +190,9 @@ def short_rows(
 
 
 @sm.kernel
-def columns(target: Any, source: Any, finish: Any, axes: sm.static[int]) -> None:
+def columns(
+    target: Any, source: Any, finish: Any, axes: sm.static[int], keeps: sm.static[bool]
+) -> None:
     """A thread takes a column, whose neighbours take the next ones; rows are along y."""
     column, row, _ = sm.thread_position_in_grid()
     place = unravel(row, source.shape[:axes])
@@ -191,12 +204,12 @@ def columns(target: Any, source: Any, finish: Any, axes: sm.static[int]) -> None
     for at in range(length):
         distance = source[(*place, at, column)] - greatest
         power = math.exp(distance)
-        if source.dtype == target.dtype:
+        if keeps:
             target[(*place, at, column)] = finish.kept(distance, power)
         total += power
     scale = finish.scale(total)
     for at in range(length):
-        if source.dtype == target.dtype:
+        if keeps:
             kept = target[(*place, at, column)]
         else:
             distance = source[(*place, at, column)] - greatest
