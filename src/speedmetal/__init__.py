@@ -12,7 +12,7 @@ __array_api_version__ = "2025.12"  # of the Python array API standard
 # in their tables instead, which are the one list of them.
 _HOMES = {
     "speedmetal.arrays.array": ("Array",),
-    "speedmetal.arrays.contraction": ("einsum",),
+    "speedmetal.arrays.algebra.contraction": ("einsum",),
     "speedmetal.arrays.creation": (
         *("arange", "array", "asarray", "empty", "empty_like", "from_dlpack", "full"),
         *("full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
@@ -20,7 +20,7 @@ _HOMES = {
     "speedmetal.arrays.datatypes": (
         *("astype", "can_cast", "finfo", "iinfo", "isdtype", "promote_types", "result_type"),
     ),
-    "speedmetal.arrays.diagonals": ("diag", "diagonal", "eye", "identity", "tril", "triu"),
+    "speedmetal.arrays.shaping.diagonals": ("diag", "diagonal", "eye", "identity", "tril", "triu"),
     "speedmetal.arrays.elementwise.activations": (
         *("gelu", "relu", "sigmoid", "silu", "softplus"),
     ),
@@ -46,52 +46,65 @@ _HOMES = {
     "speedmetal.arrays.elementwise.rounding": ("clip", "nan_to_num", "round"),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
-    "speedmetal.arrays.gathering": ("put_along_axis", "take", "take_along_axis"),
-    "speedmetal.arrays.grids": ("fromfunction", "geomspace", "indices", "logspace", "meshgrid"),
-    "speedmetal.arrays.higher_order": (
+    "speedmetal.arrays.indices.gathering": ("put_along_axis", "take", "take_along_axis"),
+    "speedmetal.arrays.shaping.grids": (
+        "fromfunction",
+        "geomspace",
+        "indices",
+        "logspace",
+        "meshgrid",
+    ),
+    "speedmetal.arrays.user_functions.higher_order": (
         *("accumulate", "count", "findall", "map", "mapreduce", "reduce", "stencil"),
     ),
-    "speedmetal.arrays.histograms": ("bincount", "digitize", "histogram"),
+    "speedmetal.arrays.order.histograms": ("bincount", "digitize", "histogram"),
     "speedmetal.arrays.inspection": (
         *("__array_namespace_info__", "e", "inf", "nan", "newaxis", "pi"),
     ),
-    "speedmetal.arrays.interpolation": ("interp",),
-    "speedmetal.arrays.joining": ("concat", "concatenate", "dstack", "hstack", "stack", "vstack"),
-    "speedmetal.arrays.manipulation": (
+    "speedmetal.arrays.order.interpolation": ("interp",),
+    "speedmetal.arrays.shaping.joining": (
+        "concat",
+        "concatenate",
+        "dstack",
+        "hstack",
+        "stack",
+        "vstack",
+    ),
+    "speedmetal.arrays.shaping.manipulation": (
         *("array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays"),
         *("broadcast_shapes", "broadcast_to", "expand_dims", "flatten", "flip"),
         *("moveaxis", "permute_dims", "ravel", "reshape", "rot90", "split"),
         *("squeeze", "swapaxes", "transpose", "unstack"),
     ),
-    "speedmetal.arrays.nan_reductions": (
+    "speedmetal.arrays.along_axes.nan_reductions": (
         *("nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"),
     ),
-    "speedmetal.arrays.neighbours": ("convolve", "diff"),
-    "speedmetal.arrays.padding": ("pad",),
-    "speedmetal.arrays.products": (
+    "speedmetal.arrays.shaping.neighbours": ("convolve", "diff"),
+    "speedmetal.arrays.shaping.padding": ("pad",),
+    "speedmetal.arrays.algebra.products": (
         *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
     ),
-    "speedmetal.arrays.quantiles": ("median", "percentile", "quantile"),
-    "speedmetal.arrays.rearranging": ("kron", "repeat", "roll", "tile"),
-    "speedmetal.arrays.reductions": (
+    "speedmetal.arrays.along_axes.quantiles": ("median", "percentile", "quantile"),
+    "speedmetal.arrays.shaping.rearranging": ("kron", "repeat", "roll", "tile"),
+    "speedmetal.arrays.along_axes.reductions": (
         *("all", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "std"),
         *("sum", "var"),
     ),
-    "speedmetal.arrays.saving": ("load", "save", "save_safetensors", "savez"),
-    "speedmetal.arrays.scans": (
+    "speedmetal.arrays.files.saving": ("load", "save", "save_safetensors", "savez"),
+    "speedmetal.arrays.along_axes.scans": (
         *("cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum"),
         "logcumsumexp",
     ),
-    "speedmetal.arrays.scattering": (
+    "speedmetal.arrays.indices.scattering": (
         *("add_at", "scatter", "scatter_add", "scatter_max", "scatter_min", "scatter_mul"),
         *("scatter_sub", "segment_max", "segment_min", "segment_prod", "segment_sum"),
     ),
-    "speedmetal.arrays.searching": ("argwhere", "flatnonzero", "nonzero", "searchsorted"),
-    "speedmetal.arrays.sets": (
+    "speedmetal.arrays.indices.searching": ("argwhere", "flatnonzero", "nonzero", "searchsorted"),
+    "speedmetal.arrays.order.sets": (
         *("isin", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     ),
-    "speedmetal.arrays.softmaxes": ("log_softmax", "logsumexp", "softmax"),
-    "speedmetal.arrays.sorting": (
+    "speedmetal.arrays.along_axes.softmaxes": ("log_softmax", "logsumexp", "softmax"),
+    "speedmetal.arrays.order.sorting": (
         *("argpartition", "argsort", "lexsort", "partition", "sort", "topk"),
     ),
     "speedmetal.backends.registry": (
@@ -112,12 +125,12 @@ _HOMES = {
     "speedmetal.launch.reflection": ("code",),
 }
 _NAMESPACES = {
-    "linalg": "speedmetal.arrays.linalg",
-    "fft": "speedmetal.arrays.fft",
+    "linalg": "speedmetal.arrays.algebra.linalg",
+    "fft": "speedmetal.arrays.algebra.fft",
     "metal": "speedmetal.metal",
     "profile": "speedmetal.profile",
-    "random": "speedmetal.arrays.random",
-    "sparse": "speedmetal.arrays.sparse",
+    "random": "speedmetal.arrays.randomness.random",
+    "sparse": "speedmetal.arrays.algebra.sparse",
 }
 # Names of the array API that are Python's own, so that no module but this one may have them.
 _ALIASES = {"bool": "bool_"}

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as npst
 
 import speedmetal as sm
 from speedmetal import dtypes
-from speedmetal.arrays.conversion import convert_on_host
+from speedmetal.arrays.memory.conversion import convert_on_host
 from speedmetal.backends.device import Device
 from tiers import examples
 

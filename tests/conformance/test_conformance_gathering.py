@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays import gathering, scattering
+from speedmetal.arrays.indices import gathering, scattering
 from speedmetal.backends.device import Device
 from speedmetal.metal_simulator.settings import simulator_settings
 

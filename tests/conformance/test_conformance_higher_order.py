@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays.folding import WHOLE
-from speedmetal.arrays.stencils import SMALL
+from speedmetal.arrays.user_functions.folding import WHOLE
+from speedmetal.arrays.user_functions.stencils import SMALL
 from speedmetal.errors import CompileError
 
 DTYPES = ["float32", "int32", "uint8", "float16", "complex64"]

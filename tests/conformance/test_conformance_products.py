@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays.products import matmul
+from speedmetal.arrays.algebra.products import matmul
 from speedmetal.dtypes import ALL, DType
 
 SHAPES = [((1, 1, 1), 1), ((64, 16, 64), 1), ((65, 33, 70), 1), ((3, 100, 5), 2)]

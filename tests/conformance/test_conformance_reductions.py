@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays.normalising import MOST_KEPT
-from speedmetal.arrays.passes import PART_OF_COLUMN
-from speedmetal.arrays.sorted_axes import SHORT
+from speedmetal.arrays.along_axes.normalising import MOST_KEPT
+from speedmetal.arrays.along_axes.passes import PART_OF_COLUMN
+from speedmetal.arrays.along_axes.sorted_axes import SHORT
 
 SHAPES = [
     ((), None),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays import products
+from speedmetal.arrays.algebra import products
 
 
 def numbers(shape, dtype="float32", low=-9, high=9) -> np.ndarray:

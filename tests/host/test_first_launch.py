@@ -135,7 +135,7 @@ print(*sorted(sys.modules))
 """
     )
     modules = _modules(program, tmp_path / "cache")
-    assert "speedmetal.arrays.copying" in modules
+    assert "speedmetal.arrays.memory.copying" in modules
     assert not {"speedmetal.arrays.kernels", "speedmetal.launch.launcher", *COMPILING} & modules
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from speedmetal.arrays.array import Array, upload
-from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.strided import HostArray
+from speedmetal.arrays.memory.conversion import convert_on_host
+from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device

@@ -10,28 +10,28 @@ import numpy as np
 
 import speedmetal
 from speedmetal.arrays.assembling import dense_copy
-from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.copying import (
+from speedmetal.arrays.deferred.graph import apply, peeked
+from speedmetal.arrays.deferred.lazy import Lazy
+from speedmetal.arrays.deferred.pending import Step
+from speedmetal.arrays.deferred.schedule import assign_lazily, before_write, evaluate
+from speedmetal.arrays.members import Members
+from speedmetal.arrays.memory.conversion import convert_on_host
+from speedmetal.arrays.memory.copying import (
     assign_host,
     can_convert,
     copy_elements,
     read_host,
     upload_elements,
 )
-from speedmetal.arrays.dlpack import DEVICE_CPU, export_device_memory, export_dlpack
-from speedmetal.arrays.graph import apply, peeked
-from speedmetal.arrays.indexing import checked_index
-from speedmetal.arrays.lazy import Lazy
-from speedmetal.arrays.members import Members
+from speedmetal.arrays.memory.dlpack import DEVICE_CPU, export_device_memory, export_dlpack
+from speedmetal.arrays.memory.indexing import checked_index
+from speedmetal.arrays.memory.selection import has_arrays
+from speedmetal.arrays.memory.shapes import complete_shape, extents_of
+from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.operators import Operators
-from speedmetal.arrays.pending import Step
 from speedmetal.arrays.pickling import reduce_array
 from speedmetal.arrays.printing import shown, summary_of
 from speedmetal.arrays.promotion import is_same_kind
-from speedmetal.arrays.schedule import assign_lazily, before_write, evaluate
-from speedmetal.arrays.selection import has_arrays
-from speedmetal.arrays.shapes import complete_shape, extents_of
-from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import as_dtype

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.copying import assign, assign_host
-from speedmetal.arrays.graph import peeked
-from speedmetal.arrays.layout import Layout
-from speedmetal.arrays.lazy import Lazy, call
-from speedmetal.arrays.pending import Call, Step, View
-from speedmetal.arrays.schedule import assign_lazily, is_costly
+from speedmetal.arrays.deferred.graph import peeked
+from speedmetal.arrays.deferred.lazy import Lazy, call
+from speedmetal.arrays.deferred.pending import Call, Step, View
+from speedmetal.arrays.deferred.schedule import assign_lazily, is_costly
+from speedmetal.arrays.memory.copying import assign, assign_host
+from speedmetal.arrays.memory.layout import Layout
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, promote

@@ -17,10 +17,10 @@ from speedmetal.arrays.arguments import (
 )
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
-from speedmetal.arrays.conversion import convert_on_host
-from speedmetal.arrays.dlpack import import_dlpack
-from speedmetal.arrays.graph import common_device
-from speedmetal.arrays.strided import HostArray
+from speedmetal.arrays.deferred.graph import common_device
+from speedmetal.arrays.memory.conversion import convert_on_host
+from speedmetal.arrays.memory.dlpack import import_dlpack
+from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device

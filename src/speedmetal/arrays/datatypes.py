@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.lazy import Lazy
+from speedmetal.arrays.deferred.lazy import Lazy
 from speedmetal.arrays.promotion import promote_all
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from speedmetal.arrays import schedule
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.deferred import schedule
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
 

@@ -6,11 +6,11 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from speedmetal.arrays import schedule
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.following import Follower, follower_of
-from speedmetal.arrays.pending import Call, View
-from speedmetal.arrays.wording import letter, shortened, text_of
+from speedmetal.arrays.deferred import schedule
+from speedmetal.arrays.deferred.following import Follower, follower_of
+from speedmetal.arrays.deferred.pending import Call, View
+from speedmetal.arrays.deferred.wording import letter, shortened, text_of
 from speedmetal.common.records import record
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
@@ -118,7 +118,7 @@ def explain(*arrays: Any) -> Explanation:
 
 
 class _Explainer:
-    """Walks as :func:`speedmetal.arrays.schedule.evaluate` does, and notes instead of computing."""
+    """Walks as :func:`speedmetal.arrays.deferred.schedule.evaluate` does, and computes nothing."""
 
     def __init__(self, arrays: Sequence[Any]) -> None:
         self.asked = arrays

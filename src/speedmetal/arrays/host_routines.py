@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array, upload
-from speedmetal.arrays.graph import common_device
+from speedmetal.arrays.deferred.graph import common_device
+from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.operands import arrays_of
-from speedmetal.arrays.strided import HostArray
 from speedmetal.backends.cpu.pool import default_threads
 from speedmetal.backends.device import Device
 from speedmetal.backends.forks import call_in_children

@@ -8,7 +8,7 @@ import numpy as np
 
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import asarray
-from speedmetal.arrays.strided import HostArray
+from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import bfloat16
 from speedmetal.errors import UserInputError

@@ -7,7 +7,7 @@ from typing import Any
 
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import array, asarray
-from speedmetal.arrays.layout import Layout
+from speedmetal.arrays.memory.layout import Layout
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.deferred.graph import apply, binary, reflected, unary
+from speedmetal.arrays.deferred.lazy import Lazy
 from speedmetal.arrays.elementwise.arithmetic import pow  # noqa: A004 - the array API's name
 from speedmetal.arrays.elementwise.bits import bitwise_left_shift, bitwise_right_shift
 from speedmetal.arrays.elementwise.operands import beside, copied, refuse_lists
-from speedmetal.arrays.graph import apply, binary, reflected, unary
-from speedmetal.arrays.lazy import Lazy
 
 _OWN = (Lazy, bool, int, float, complex)
 _NUMPYS = (np.generic, np.ndarray)

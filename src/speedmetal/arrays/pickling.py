@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.copying import read_host, upload_elements
-from speedmetal.arrays.strided import HostArray, Strided
+from speedmetal.arrays.memory.copying import read_host, upload_elements
+from speedmetal.arrays.memory.strided import HostArray, Strided
 from speedmetal.backends.registry import device as find_device
 from speedmetal.dtypes import as_dtype
 from speedmetal.errors import UserInputError

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.copying import read_host
-from speedmetal.arrays.graph import peeked
-from speedmetal.arrays.strided import HostArray
+from speedmetal.arrays.deferred.graph import peeked
+from speedmetal.arrays.memory.copying import read_host
+from speedmetal.arrays.memory.strided import HostArray
 
 
 def shown(array: Any) -> HostArray:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.arrays.contraction import einsum
+from speedmetal.arrays.algebra.contraction import einsum
 from tiers import examples
 
 LETTERS = "abcd"

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays import extremes, normalising, passes, scanning, schedule
-from speedmetal.arrays.following import follower_of
-from speedmetal.arrays.normalising import MOST_KEPT
-from speedmetal.arrays.pending import Call
-from speedmetal.arrays.sorted_axes import SHORT
+from speedmetal.arrays.along_axes import extremes, normalising, passes, scanning
+from speedmetal.arrays.along_axes.normalising import MOST_KEPT
+from speedmetal.arrays.along_axes.sorted_axes import SHORT
+from speedmetal.arrays.deferred import schedule
+from speedmetal.arrays.deferred.following import follower_of
+from speedmetal.arrays.deferred.pending import Call
 from speedmetal.compiler import pipeline
 from tiers import examples
 
@@ -342,7 +343,7 @@ def test_a_count_that_was_too_low_costs_nothing_but_time(monkeypatch):
     x = numbers(20, 30)
     held = sm.softmax(x)
     y = held * 2
-    monkeypatch.setattr("speedmetal.arrays.following._ALONE", sys.maxsize)
+    monkeypatch.setattr("speedmetal.arrays.deferred.following._ALONE", sys.maxsize)
     sm.eval(y)
     assert held.pending is not None
     assert same_bits(held.numpy() * np.float32(2), y.numpy())

@@ -16,7 +16,7 @@ from scipy import stats
 from test_array import RemoteDevice
 
 import speedmetal as sm
-from speedmetal.arrays.generator import Generator, order_of
+from speedmetal.arrays.randomness.generator import Generator, order_of
 from speedmetal.dtypes import FLOATS, INTEGERS
 from speedmetal.intrinsics.library.philox import bits4
 from tiers import examples

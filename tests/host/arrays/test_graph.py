@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays import graph, pending, schedule
+from speedmetal.arrays.deferred import graph, pending, schedule
 from speedmetal.dtypes import COMPLEX
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.structure import Structure, ordered_nodes
@@ -42,7 +42,7 @@ def test_one_expression_is_one_kernel(monkeypatch):
     """Proves that ten operations are computed by one launch."""
     launched = []
     monkeypatch.setattr(schedule, "compute", lambda a: launched.append(a) or compute(a))
-    from speedmetal.arrays.computing import compute
+    from speedmetal.arrays.deferred.computing import compute
 
     a = numbers(100)
     y = a

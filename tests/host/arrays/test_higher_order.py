@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.exceptions import AxisError
 
 import speedmetal as sm
-from speedmetal.arrays.folding import MANY_ROWS, PART, WHOLE
 from speedmetal.arrays.kernels import higher_order as kernels
-from speedmetal.arrays.stencils import SMALL
+from speedmetal.arrays.user_functions.folding import MANY_ROWS, PART, WHOLE
+from speedmetal.arrays.user_functions.stencils import SMALL
 from speedmetal.compiler import pipeline
 from speedmetal.errors import CompileError, UserInputError
 from strategies import axes_for, views

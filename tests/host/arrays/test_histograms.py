@@ -18,7 +18,7 @@ DEVICES = [sm.device("cpu"), RemoteDevice()]
 @pytest.fixture(params=["at once", "in parts"])
 def parts(request, monkeypatch):
     if request.param == "in parts":
-        from speedmetal.arrays import histograms
+        from speedmetal.arrays.order import histograms
 
         monkeypatch.setattr(histograms, "parts_of", lambda n, *_: spreading.parts_of(n, 1 << 20, 1))
     return request.param

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays.graph import MOST_CALLS
+from speedmetal.arrays.deferred.graph import MOST_CALLS
 
 
 def is_usable_by_others(x: Any) -> bool:

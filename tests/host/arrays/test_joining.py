@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.arrays import schedule
+from speedmetal.arrays.deferred import schedule
 from strategies import ARRAY_DTYPES, array_pairs, axes_of
 from tiers import examples
 

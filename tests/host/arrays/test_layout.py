@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.lib.array_utils import byte_bounds
 
-from speedmetal.arrays.layout import Layout, collapse_axes
-from speedmetal.arrays.overlap import may_have_solution, merge_terms
+from speedmetal.arrays.memory.layout import Layout, collapse_axes
+from speedmetal.arrays.memory.overlap import may_have_solution, merge_terms
 from speedmetal.dtypes import (
     bool_,
     complex64,

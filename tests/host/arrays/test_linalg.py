@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_array import RemoteDevice
 
 import speedmetal as sm
-from speedmetal.arrays import lapack
+from speedmetal.arrays.algebra import lapack
 from speedmetal.arrays.array import upload
 from speedmetal.dtypes import ALL
 from tiers import examples

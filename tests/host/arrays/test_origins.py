@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays import graph, origins
-from speedmetal.arrays.kept import Kept
-from speedmetal.arrays.lazy import call
-from speedmetal.arrays.pending import Call
+from speedmetal.arrays.deferred import graph, origins
+from speedmetal.arrays.deferred.lazy import call
+from speedmetal.arrays.deferred.pending import Call
+from speedmetal.arrays.memory.kept import Kept
 from speedmetal.launch.waiting import WAITING
 
 FIRST, HERE = "the first of this form was written here", "written here"

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from test_array import RemoteDevice
 
 import speedmetal as sm
-from speedmetal.arrays import products
+from speedmetal.arrays.algebra import products
 from speedmetal.arrays.array import upload
 from speedmetal.arrays.host_routines import in_parts
 from speedmetal.common.records import replace

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.exceptions import AxisError
 
 import speedmetal as sm
-from speedmetal.arrays import passes
+from speedmetal.arrays.along_axes import passes
+from speedmetal.arrays.along_axes.sorted_axes import LONG, SHORT, WHOLE, known
 from speedmetal.arrays.kernels import reduce
-from speedmetal.arrays.sorted_axes import LONG, SHORT, WHOLE, known
 from speedmetal.errors import UserInputError
 from speedmetal.launch.expressions import combine
 from strategies import axes_for, views

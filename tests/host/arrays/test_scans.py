@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.exceptions import AxisError
 
 import speedmetal as sm
-from speedmetal.arrays.scanning import PART_OF_COLUMN, PART_OF_ROW
-from speedmetal.arrays.sorted_axes import SHORT
+from speedmetal.arrays.along_axes.scanning import PART_OF_COLUMN, PART_OF_ROW
+from speedmetal.arrays.along_axes.sorted_axes import SHORT
 from speedmetal.errors import UserInputError
 from strategies import views
 from tiers import examples

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speedmetal.arrays.selection import check_positions, has_arrays, has_outside, select
+from speedmetal.arrays.memory.selection import check_positions, has_arrays, has_outside, select
 
 
 def test_arrays_next_to_each_other_stay_in_their_place():

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.arrays.normalising import LONG, MOST_KEPT
-from speedmetal.arrays.sorted_axes import SHORT
+from speedmetal.arrays.along_axes.normalising import LONG, MOST_KEPT
+from speedmetal.arrays.along_axes.sorted_axes import SHORT
 from strategies import axes_for, views
 from tiers import examples
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.exponentials import logaddexp
 from speedmetal.arrays.elementwise.operands import checked, of_floats
-from speedmetal.arrays.graph import apply
 from speedmetal.errors import UnknownNameError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.operands import checked, compute, copied, has_floats, of_floats
-from speedmetal.arrays.graph import apply
 from speedmetal.errors import UserInputError
 
 

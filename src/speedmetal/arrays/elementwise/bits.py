@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.deferred.lazy import Lazy
 from speedmetal.arrays.elementwise.operands import checked, compute
-from speedmetal.arrays.graph import apply
-from speedmetal.arrays.lazy import Lazy
 from speedmetal.errors import UserInputError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.deferred.lazy import Lazy
 from speedmetal.arrays.elementwise.operands import cast, checked, compute, has_floats
-from speedmetal.arrays.graph import apply
-from speedmetal.arrays.lazy import Lazy
 from speedmetal.dtypes import float32, float64
 
 

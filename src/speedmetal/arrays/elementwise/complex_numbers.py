@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.operands import checked, compute
-from speedmetal.arrays.graph import apply
 
 
 def real(x: Any, /) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.operands import of_floats
-from speedmetal.arrays.graph import apply
 
 
 @of_floats

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.copying import upload_elements
-from speedmetal.arrays.graph import apply, binary
-from speedmetal.arrays.lazy import Lazy
+from speedmetal.arrays.deferred.graph import apply, binary
+from speedmetal.arrays.deferred.lazy import Lazy
+from speedmetal.arrays.memory.copying import upload_elements
 from speedmetal.arrays.promotion import promote_all
 from speedmetal.dtypes import DEFAULT_FLOAT, DType, float32, from_numpy
 from speedmetal.errors import NotNumbersError, UserInputError
@@ -23,9 +23,9 @@ def compute(name: str, operation: str, *operands: Any, callers: int = 4) -> Any:
 
     Args:
         name: Of the public function, for messages.
-        operation: As :func:`speedmetal.arrays.graph.apply` takes it.
+        operation: As :func:`speedmetal.arrays.deferred.graph.apply` takes it.
         operands: As :func:`checked` takes them.
-        callers: See :func:`speedmetal.arrays.graph.binary`.
+        callers: See :func:`speedmetal.arrays.deferred.graph.binary`.
     """
     if len(operands) == 2 and isinstance(operands[0], Lazy):
         left, right = operands

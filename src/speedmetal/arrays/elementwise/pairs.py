@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.operands import cast, checked, float_type
-from speedmetal.arrays.graph import apply
 
 
 def sincos(x: Any, /) -> tuple[Any, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.datatypes import finfo
+from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.complex_numbers import complex_of, imag, real
 from speedmetal.arrays.elementwise.operands import cast, checked, copied, of_floats, strong_types
-from speedmetal.arrays.graph import apply
 from speedmetal.arrays.promotion import promote_all
 from speedmetal.dtypes import kind_rank
 from speedmetal.errors import UserInputError

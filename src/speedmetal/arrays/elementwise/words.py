@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+from speedmetal.arrays.deferred.graph import unary
+from speedmetal.arrays.deferred.lazy import Lazy
 from speedmetal.arrays.elementwise import (
     arithmetic,
     bits,
@@ -15,8 +17,6 @@ from speedmetal.arrays.elementwise import (
     rounding,
 )
 from speedmetal.arrays.elementwise.operands import compute
-from speedmetal.arrays.graph import unary
-from speedmetal.arrays.lazy import Lazy
 from speedmetal.errors import UserInputError
 from speedmetal.intrinsics import TABLE
 

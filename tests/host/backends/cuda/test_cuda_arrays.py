@@ -16,7 +16,8 @@ import pytest
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
 from nvrtc import NEEDS_NVRTC
-from speedmetal.arrays import kernels, products
+from speedmetal.arrays import kernels
+from speedmetal.arrays.algebra import products
 from speedmetal.backends import registry
 
 pytestmark = NEEDS_NVRTC

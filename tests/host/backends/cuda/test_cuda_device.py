@@ -14,8 +14,8 @@ import pytest
 
 import speedmetal as sm
 from cuda_machine import CONTEXT, MEMORY_BYTES, OUT_OF_MEMORY, DryDriver, Fault, dry_device
-from speedmetal.arrays import dlpack
-from speedmetal.arrays.dlpack import import_dlpack
+from speedmetal.arrays.memory import dlpack
+from speedmetal.arrays.memory.dlpack import import_dlpack
 from speedmetal.backends import registry
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.driver import library as libraries

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal import profile
-from speedmetal.arrays import wording
+from speedmetal.arrays.deferred import wording
 from speedmetal.backends.cpu import driver
 from speedmetal.backends.launch_names import Naming
 from speedmetal.errors import DeviceError, KernelError, UserInputError

@@ -1,0 +1,1 @@
+"""Saving arrays, and loading them."""

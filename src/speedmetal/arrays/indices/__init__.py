@@ -1,0 +1,1 @@
+"""Elements chosen by index arrays and masks: finding, reading and writing them."""

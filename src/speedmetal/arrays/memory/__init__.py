@@ -1,0 +1,1 @@
+"""Where elements are in memory: layouts, views of them, and copies."""

@@ -1,0 +1,257 @@
+"""Copies of elements: between layouts and dtypes of one device, and between host and device.
+
+Where a copy runs is one rule: within a device it is a kernel of :mod:`speedmetal.arrays.kernels`,
+but for what is so small that the host, where it shares the memory, is done before a launch begins
+(``Device.host_copy_bytes``). Both mean the same, to the bit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TypeVar
+
+import numpy as np
+
+from speedmetal.arrays.memory.conversion import convert_on_host
+from speedmetal.arrays.memory.kept import Kept
+from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
+from speedmetal.arrays.memory.shapes import Shape
+from speedmetal.arrays.memory.strided import HostArray, Strided
+from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.common.records import record
+from speedmetal.dtypes import (
+    DType,
+    float64,
+    from_numpy,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
+_Array = TypeVar("_Array", bound=Strided)
+
+MOVED_BYTES = 1 << 19
+"""What lies in one piece, up to so many bytes, the host has moved before a launch has begun."""
+
+_BITS = {
+    "bool_": uint8,
+    "int8": uint8,
+    "int16": uint16,
+    "float16": uint16,
+    "bfloat16": uint16,
+    "int32": uint32,
+    "float32": uint32,
+    "int64": uint64,
+    "float64": uint64,
+}
+"""As what elements are copied that keep their dtype, so that one kernel does for many. (complex64
+may lie at 4 bytes, where uint64 may not, and nothing has the 16 bytes of complex128.)"""
+
+
+def assign(target: Strided, source: Strided) -> None:
+    """Write the source's elements to the target's, converted to its dtype.
+
+    They may lie over each other; what is written is what the source was before.
+
+    Args:
+        target: Its elements lie apart.
+        source: On the same device; of the same shape, or of one that is broadcast to it.
+
+    Raises:
+        ValueError: It cannot be broadcast.
+    """
+    source = _broadcast(source, target.elements.shape)
+    if not target.elements.size:
+        return
+    dtype = target.elements.dtype
+    if _move_bytes(target, source):
+        return
+    if target.is_sooner_on_host(source.elements.nbytes):
+        target.on_host()[...] = convert_on_host(source.on_host(), dtype)
+        return
+    if not can_convert(source, dtype):
+        source = _convert_by_host(source, dtype)
+    elif _may_overlap(target, source):
+        source = copy_elements(source)
+    plan = _plans.get((target.layout, source.layout))
+    if plan is None:
+        plan = _plans.keep((target.layout, source.layout), _plan_for(target, source))
+    plan.run([0, target.address + plan.target_moves, source.address + plan.source_moves])
+
+
+def _move_bytes(target: Strided, source: Strided) -> bool:
+    """Copy at once what is few bytes in one piece, if it is."""
+    to, of = target.elements, source.elements
+    is_alike = to.dtype is of.dtype and to.is_c_contiguous and of.is_c_contiguous
+    if not is_alike or to.nbytes > MOVED_BYTES or not (target.is_shared and source.is_shared):
+        return False
+    if type(target.address) is not int or type(source.address) is not int:
+        return False
+    target.layout.device.synchronize()
+    ctypes.memmove(target.address, source.address, to.nbytes)
+    return True
+
+
+@record(eq=False)
+class _Plan:
+    """A launch that copies from arrays of one layout to those of another.
+
+    Args:
+        run: Launches the kernel, with the addresses of the target and the source.
+        target_moves: How far the kernel's first element is from the target's, in bytes.
+        source_moves: The same of the source.
+    """
+
+    run: BoundLaunch
+    target_moves: int
+    source_moves: int
+
+
+_plans: Kept[_Plan] = Kept(1024)
+
+
+def _plan_for(target: Strided, source: Strided) -> _Plan:
+    if source.elements.dtype is target.elements.dtype:
+        target, source = _as_bits(target), _as_bits(source)
+    # With its first use: what starts without a copy must not wait for it.
+    from speedmetal.arrays.kernels.copy import copy
+
+    to, of = in_order_of_memory(target.elements, source.elements)
+    arguments = (target.with_elements(to), source.with_elements(of))
+    plan = copy.prepare(*arguments, grid=grid_of(to.shape))
+    moves = (to.offset - target.elements.offset, of.offset - source.elements.offset)
+    return _Plan(plan.run, *moves)
+
+
+def assign_host(target: Strided, host: HostArray) -> None:
+    """Write a NumPy array's elements to the target's, converted to its dtype.
+
+    Args:
+        target: Its elements lie apart.
+        host: Of the same shape, or of one that is broadcast to it.
+
+    Raises:
+        ValueError: It cannot be broadcast.
+    """
+    dtype, device = target.elements.dtype, target.layout.device
+    if target.is_sooner_on_host(target.elements.nbytes):
+        target.on_host()[...] = convert_on_host(host, dtype)
+    elif not host.ndim:
+        _fill(target, convert_on_host(host, dtype))
+    else:
+        source = type(target).wrap(host, device)
+        if source is None:
+            source = upload_elements(type(target), convert_on_host(host, dtype), device)
+        assign(target, source)
+
+
+def _fill(target: Strided, value: HostArray) -> None:
+    """Write one value, of the target's dtype, to all elements."""
+    elements = target.elements
+    if not elements.size:
+        return
+    dtype = elements.dtype
+    if dtype.is_complex and not _has(target.layout.device, dtype):  # no number is two of bits
+        assign(target, upload_elements(type(target), value, target.layout.device))
+        return
+    if (bits := _BITS.get(dtype.name)) is not None:
+        target, value = _view_as(target, bits), value.view(bits.numpy)
+    from speedmetal.arrays.kernels.copy import fill  # as above
+
+    (place,) = in_order_of_memory(target.elements)
+    fill(target.with_elements(place), value[()], grid=grid_of(place.shape), debug=0)
+
+
+def copy_elements(source: _Array, dtype: DType | None = None) -> _Array:
+    """The elements in new memory in C order, in another dtype where one is given."""
+    fresh = type(source).allocate(
+        source.elements.shape, dtype or source.elements.dtype, source.layout.device
+    )
+    assign(fresh, source)
+    return fresh
+
+
+def can_convert(source: Strided, dtype: DType) -> bool:
+    """Whether a kernel can: not where the target lacks one of two dtypes."""
+    own, device = source.elements.dtype, source.layout.device
+    return own is dtype or (_has(device, own) and _has(device, dtype))
+
+
+def _has(device: Device, dtype: DType) -> bool:
+    """Whether the device's kernels compute with a dtype."""
+    return dtype.part is not float64 or device.target.has_float64
+
+
+def _as_bits(array: Strided) -> Strided:
+    """The same bytes as elements that the device copies, in one kernel for many dtypes."""
+    dtype = array.elements.dtype
+    if dtype.is_complex and not _has(array.layout.device, dtype):
+        return array.with_elements(array.elements.halve(_BITS[dtype.part.name]))
+    bits = _BITS.get(dtype.name)
+    return array if bits is None else _view_as(array, bits)
+
+
+def _view_as(array: Strided, dtype: DType) -> Strided:
+    return array.with_elements(array.elements.view(dtype))
+
+
+# --- Layouts -------------------------------------------------------------------------------------
+
+
+def _broadcast(source: Strided, shape: Shape) -> Strided:
+    """An element for every place of this shape; extra axes of extent 1 in front go, as in NumPy.
+
+    Raises:
+        ValueError: The source's shape cannot be broadcast.
+    """
+    elements = source.elements
+    if elements.shape == shape:
+        return source
+    extra = max(elements.ndim - len(shape), 0)
+    if elements.shape[:extra] == (1,) * extra:
+        elements = elements.squeeze(range(extra))
+    return source.with_elements(elements.broadcast_to(shape))
+
+
+def reads_before_writing(target: Strided, source: Strided) -> bool:
+    """Whether each element, broadcast to the target's shape, is read before it is written to."""
+    return not _may_overlap(target, _broadcast(source, target.elements.shape))
+
+
+def _may_overlap(target: Strided, source: Strided) -> bool:
+    """Whether an element may be written before it is read."""
+    other = target.seen_from(source)
+    return other is not None and target.elements != other and target.elements.overlaps(other)
+
+
+# --- Between host and device ---------------------------------------------------------------------
+
+
+def read_host(source: Strided) -> HostArray:
+    """A NumPy array on the elements where the host shares their memory, else on a copy of them."""
+    if source.is_shared:
+        return source.on_host().view()  # its own object: to set its shape changes no other
+    elements = source.elements
+    if elements.nbytes != source.buffer.size_bytes or not elements.is_c_contiguous:
+        source = copy_elements(source)  # on the device, so that no other element is fetched
+    content = np.empty(source.buffer.size_bytes, np.uint8)
+    source.layout.device.copy_to_host(source.buffer, content)
+    return source.in_bytes(content)
+
+
+def upload_elements(cls: type[_Array], host: HostArray, device: Device) -> _Array:
+    """A NumPy array of a dtype of ours as a new array on the device, in C order."""
+    fresh = cls.allocate(host.shape, from_numpy(host.dtype), device)
+    content = fresh.buffer.host
+    if content is None:
+        device.copy_from_host(np.ascontiguousarray(host), fresh.buffer)
+    else:  # without waiting: no kernel knows fresh memory
+        fresh.in_bytes(content)[...] = host
+    return fresh
+
+
+def _convert_by_host(source: Strided, dtype: DType) -> Strided:
+    return upload_elements(
+        type(source), convert_on_host(read_host(source), dtype), source.layout.device
+    )

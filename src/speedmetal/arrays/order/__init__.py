@@ -1,0 +1,1 @@
+"""Sorting and what follows from order: sets, histograms, interpolation."""

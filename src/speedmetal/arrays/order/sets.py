@@ -1,0 +1,151 @@
+"""Arrays as sets: what is in them, how often and where.
+
+Each NaN is an element of its own, as the array API has it. The host does the work, as for
+:mod:`speedmetal.arrays.order.sorting`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from speedmetal.arrays.array import Array
+from speedmetal.arrays.creation import asarray
+from speedmetal.arrays.hosting import array_beside, comparable, owned, restored
+from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.order.sorting import positions_in_order
+
+
+class UniqueAll(NamedTuple):
+    """The different elements, and all about them.
+
+    Args:
+        values: In ascending order.
+        indices: Where each comes first in C order, int64.
+        inverse_indices: Which of them each element is, int64, the array's shape.
+        counts: How often each comes, int64.
+    """
+
+    values: Array
+    indices: Array
+    inverse_indices: Array
+    counts: Array
+
+
+class UniqueCounts(NamedTuple):
+    """The different elements, and how often each comes; see :class:`UniqueAll`."""
+
+    values: Array
+    counts: Array
+
+
+class UniqueInverse(NamedTuple):
+    """The different elements, and which each element is; see :class:`UniqueAll`."""
+
+    values: Array
+    inverse_indices: Array
+
+
+def unique_all(x: Any, /) -> UniqueAll:
+    """The different elements in ascending order, where each comes first, and how often.
+
+    Returns:
+        ``values``, ``indices``, ``inverse_indices`` and ``counts``; see :class:`UniqueAll`.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> values, indices, inverse, counts = sm.unique_all(sm.array([5, 2, 5]))
+        >>> values.tolist(), indices.tolist(), inverse.tolist(), counts.tolist()
+        ([2, 5], [1, 0], [1, 0, 1], [1, 2])
+    """
+    array = asarray(x)
+    host = comparable(array).reshape(-1)
+    order = positions_in_order(host)
+    ascending = host[order]
+    is_first = _is_first(ascending)
+    inverse = np.empty(len(order), np.int64)
+    inverse[order] = np.cumsum(is_first) - 1
+    return UniqueAll(
+        restored(ascending[is_first], array),
+        owned(order[is_first], array.device),
+        owned(inverse.reshape(array.shape), array.device),
+        owned(_counts(is_first), array.device),
+    )
+
+
+def unique_counts(x: Any, /) -> UniqueCounts:
+    """The different elements in ascending order, and how often each comes (int64).
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.unique_counts(sm.array([5, 2, 5])).counts
+        Array([1, 2], dtype=int64, device='cpu')
+    """
+    array = asarray(x)
+    ascending = np.sort(comparable(array), axis=None)
+    is_first = _is_first(ascending)
+    counts = owned(_counts(is_first), array.device)
+    return UniqueCounts(restored(ascending[is_first], array), counts)
+
+
+def unique_inverse(x: Any, /) -> UniqueInverse:
+    """The different elements in ascending order, and which of them each element is (int64).
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.unique_inverse(sm.array([5, 2, 5])).inverse_indices
+        Array([1, 0, 1], dtype=int64, device='cpu')
+    """
+    found = unique_all(x)
+    return UniqueInverse(found.values, found.inverse_indices)
+
+
+def unique_values(x: Any, /) -> Array:
+    """The different elements, in ascending order.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.unique_values(sm.array([5, 2, 5]))
+        Array([2, 5], dtype=int32, device='cpu')
+    """
+    array = asarray(x)
+    ascending = np.sort(comparable(array), axis=None)
+    return restored(ascending[_is_first(ascending)], array)
+
+
+def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
+    """Whether each element of ``x1`` is among those of ``x2``.
+
+    Args:
+        x1: An array or number of any shape.
+        x2: Likewise.
+        invert: Whether what is not among them is meant.
+
+    Returns:
+        bool, the shape of ``x1``.
+
+    Raises:
+        UserInputError: The arrays are on different devices.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.isin(sm.array([1, 2, 3]), sm.array([3, 1]))
+        Array([ True, False,  True], dtype=bool_, device='cpu')
+    """
+    items, among = array_beside("isin", x1, x2), array_beside("isin", x2, x1)
+    found = np.isin(comparable(items), comparable(among), invert=invert)
+    return owned(np.asarray(found), items.device)
+
+
+def _is_first(ascending: HostArray) -> HostArray:
+    """Whether an element differs from the one before it."""
+    found = np.ones(len(ascending), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=found[1:])
+    return found
+
+
+def _counts(is_first: HostArray) -> HostArray:
+    """How long each run of equal elements is."""
+    starts = np.flatnonzero(is_first)
+    return np.diff(starts, append=len(is_first)).astype(np.int64, copy=False)

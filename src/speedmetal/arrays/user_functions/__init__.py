@@ -1,0 +1,1 @@
+"""Operations that take functions of the user's."""
