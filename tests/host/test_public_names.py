@@ -183,7 +183,8 @@ def test_the_reference_has_every_function_of_arrays():
 
 def test_what_the_reference_lacks_is_found():
     text = REFERENCE.read_text(encoding="utf-8")
-    for gone in ("::: speedmetal.arrays.order.sets\n", "`erfinv`", "`power`", ".arrays.algebra.sparse\n"):
+    pages = ("::: speedmetal.arrays.order.sets\n", ".arrays.algebra.sparse\n")
+    for gone in (*pages, "`erfinv`", "`power`"):
         assert gone in text
         text = text.replace(gone, "")
     spaces = [f"speedmetal.arrays.algebra.sparse.{name}" for name in sm.sparse.__all__]

@@ -46,31 +46,43 @@ class Members:
         del types  # others than NumPy's and ours are asked as well
         return _array_function(self, function, args, options)
 
-    sum, prod = _member("reductions", "sum"), _member("reductions", "prod")
-    mean, var, std = (_member("reductions", name) for name in ("mean", "var", "std"))
-    min, max = _member("reductions", "min"), _member("reductions", "max")
-    all, any = _member("reductions", "all"), _member("reductions", "any")
-    argmin, argmax = _member("reductions", "argmin"), _member("reductions", "argmax")
-    cumsum, cumprod = _member("scans", "cumsum"), _member("scans", "cumprod")
+    sum, prod = _member("along_axes.reductions", "sum"), _member("along_axes.reductions", "prod")
+    mean, var, std = (_member("along_axes.reductions", name) for name in ("mean", "var", "std"))
+    min, max = _member("along_axes.reductions", "min"), _member("along_axes.reductions", "max")
+    all, any = _member("along_axes.reductions", "all"), _member("along_axes.reductions", "any")
+    argmin, argmax = (
+        _member("along_axes.reductions", "argmin"),
+        _member("along_axes.reductions", "argmax"),
+    )
+    cumsum, cumprod = _member("along_axes.scans", "cumsum"), _member("along_axes.scans", "cumprod")
 
     round, clip = (_member("elementwise.rounding", name) for name in ("round", "clip"))
     conj, _real, _imag = (
         _member("elementwise.complex_numbers", name) for name in ("conj", "real", "imag")
     )
 
-    squeeze, swapaxes = _member("manipulation", "squeeze"), _member("manipulation", "swapaxes")
-    flatten, ravel = _member("manipulation", "flatten"), _member("manipulation", "ravel")
-    repeat, diagonal = _member("rearranging", "repeat"), _member("diagonals", "diagonal")
+    squeeze, swapaxes = (
+        _member("shaping.manipulation", "squeeze"),
+        _member("shaping.manipulation", "swapaxes"),
+    )
+    flatten, ravel = (
+        _member("shaping.manipulation", "flatten"),
+        _member("shaping.manipulation", "ravel"),
+    )
+    repeat, diagonal = (
+        _member("shaping.rearranging", "repeat"),
+        _member("shaping.diagonals", "diagonal"),
+    )
 
-    take, nonzero = _member("gathering", "take"), _member("searching", "nonzero")
+    take, nonzero = _member("indices.gathering", "take"), _member("indices.searching", "nonzero")
     at = property(
-        _member("scattering", "at"),
+        _member("indices.scattering", "at"),
         doc="``x.at[index].add(values)``: a copy with elements changed; see `scattering.At`.",
     )
     # What an index with arrays in it means.
-    _get_chosen = _member("gathering", "get_chosen")
-    _set_chosen = _member("gathering", "set_chosen")
-    argsort = _member("sorting", "argsort")
-    dot = _member("products", "dot")
-    __matmul__ = _member("products", "at_operator")
-    __rmatmul__ = _reflected("products", "at_operator")
+    _get_chosen = _member("indices.gathering", "get_chosen")
+    _set_chosen = _member("indices.gathering", "set_chosen")
+    argsort = _member("order.sorting", "argsort")
+    dot = _member("algebra.products", "dot")
+    __matmul__ = _member("algebra.products", "at_operator")
+    __rmatmul__ = _reflected("algebra.products", "at_operator")

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.frontend.structure import Structure
 
-_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")  # noqa: PTH118, PTH120 - pathlib costs every program's start
+_FOLDER = __file__.removesuffix(__name__.partition(".")[2].replace(".", os.sep) + ".py")
 """Of speedmetal, with the separator: code in it is none of the user's."""
 
 _getframe = sys._getframe  # noqa: SLF001 - documented; nothing else is as fast
