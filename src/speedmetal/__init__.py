@@ -63,12 +63,7 @@ _HOMES = {
     ),
     "speedmetal.arrays.order.interpolation": ("interp",),
     "speedmetal.arrays.shaping.joining": (
-        "concat",
-        "concatenate",
-        "dstack",
-        "hstack",
-        "stack",
-        "vstack",
+        *("column_stack", "concat", "concatenate", "dstack", "hstack", "stack", "vstack"),
     ),
     "speedmetal.arrays.shaping.manipulation": (
         *("array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays"),
@@ -84,11 +79,13 @@ _HOMES = {
     "speedmetal.arrays.algebra.products": (
         *("dot", "inner", "matmul", "matrix_transpose", "outer", "tensordot", "vdot", "vecdot"),
     ),
-    "speedmetal.arrays.along_axes.quantiles": ("median", "percentile", "quantile"),
+    "speedmetal.arrays.along_axes.quantiles": (
+        *("median", "nanmedian", "nanquantile", "percentile", "quantile"),
+    ),
     "speedmetal.arrays.shaping.rearranging": ("kron", "repeat", "roll", "tile"),
     "speedmetal.arrays.along_axes.reductions": (
-        *("all", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min", "prod", "std"),
-        *("sum", "var"),
+        *("all", "any", "argmax", "argmin", "average", "count_nonzero", "max", "mean", "min"),
+        *("prod", "std", "sum", "var"),
     ),
     "speedmetal.arrays.files.saving": ("load", "save", "save_safetensors", "savez"),
     "speedmetal.arrays.along_axes.scans": (
@@ -101,7 +98,7 @@ _HOMES = {
     ),
     "speedmetal.arrays.indices.searching": ("argwhere", "flatnonzero", "nonzero", "searchsorted"),
     "speedmetal.arrays.order.sets": (
-        *("isin", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
+        *("isin", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     ),
     "speedmetal.arrays.along_axes.softmaxes": ("log_softmax", "logsumexp", "softmax"),
     "speedmetal.arrays.order.sorting": (

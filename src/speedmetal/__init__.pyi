@@ -120,6 +120,7 @@ from speedmetal.arrays.inspection import nan as nan
 from speedmetal.arrays.inspection import newaxis as newaxis
 from speedmetal.arrays.inspection import pi as pi
 from speedmetal.arrays.order.interpolation import interp as interp
+from speedmetal.arrays.shaping.joining import column_stack as column_stack
 from speedmetal.arrays.shaping.joining import concat as concat
 from speedmetal.arrays.shaping.joining import concatenate as concatenate
 from speedmetal.arrays.shaping.joining import dstack as dstack
@@ -165,6 +166,8 @@ from speedmetal.arrays.algebra.products import tensordot as tensordot
 from speedmetal.arrays.algebra.products import vdot as vdot
 from speedmetal.arrays.algebra.products import vecdot as vecdot
 from speedmetal.arrays.along_axes.quantiles import median as median
+from speedmetal.arrays.along_axes.quantiles import nanmedian as nanmedian
+from speedmetal.arrays.along_axes.quantiles import nanquantile as nanquantile
 from speedmetal.arrays.along_axes.quantiles import percentile as percentile
 from speedmetal.arrays.along_axes.quantiles import quantile as quantile
 from speedmetal.arrays.shaping.rearranging import kron as kron
@@ -175,6 +178,7 @@ from speedmetal.arrays.along_axes.reductions import all as all
 from speedmetal.arrays.along_axes.reductions import any as any
 from speedmetal.arrays.along_axes.reductions import argmax as argmax
 from speedmetal.arrays.along_axes.reductions import argmin as argmin
+from speedmetal.arrays.along_axes.reductions import average as average
 from speedmetal.arrays.along_axes.reductions import count_nonzero as count_nonzero
 from speedmetal.arrays.along_axes.reductions import max as max
 from speedmetal.arrays.along_axes.reductions import mean as mean
@@ -210,6 +214,7 @@ from speedmetal.arrays.indices.searching import flatnonzero as flatnonzero
 from speedmetal.arrays.indices.searching import nonzero as nonzero
 from speedmetal.arrays.indices.searching import searchsorted as searchsorted
 from speedmetal.arrays.order.sets import isin as isin
+from speedmetal.arrays.order.sets import unique as unique
 from speedmetal.arrays.order.sets import unique_all as unique_all
 from speedmetal.arrays.order.sets import unique_counts as unique_counts
 from speedmetal.arrays.order.sets import unique_inverse as unique_inverse
@@ -342,6 +347,7 @@ __all__ = [
     "atomic_sub",
     "atomic_update",
     "atomic_xor",
+    "average",
     "bfloat16",
     "bincount",
     "bitcast",
@@ -365,6 +371,7 @@ __all__ = [
     "clip",
     "clz",
     "code",
+    "column_stack",
     "complex128",
     "complex64",
     "concat",
@@ -518,8 +525,10 @@ __all__ = [
     "nan_to_num",
     "nanmax",
     "nanmean",
+    "nanmedian",
     "nanmin",
     "nanprod",
+    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",
@@ -681,6 +690,7 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "unique",
     "unique_all",
     "unique_counts",
     "unique_inverse",

@@ -128,3 +128,9 @@ REFUSED = {
 def test_what_does_not_go_together(message):
     with pytest.raises(sm.UserInputError, match=f"^{re.escape(message)}$"):
         REFUSED[message]()
+
+
+def test_columns_side_by_side():
+    a, b = np.arange(3.0, dtype="f4"), np.arange(6.0, dtype="f4").reshape(3, 2)
+    found = sm.column_stack([sm.array(a), sm.array(b)])
+    np.testing.assert_array_equal(found.numpy(), np.column_stack([a, b]))

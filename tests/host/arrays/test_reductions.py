@@ -342,6 +342,40 @@ def test_small_floats_are_added_up_in_float32():
     assert float(sm.mean(sm.full(3, 60000.0, dtype=sm.float16))) == 60000.0
 
 
+def test_quantiles_without_nan():
+    host = np.random.default_rng(4).normal(size=(5, 9)).astype("f4")
+    host[host > 1] = np.nan
+    host[2] = np.nan
+    ours = sm.array(host)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        wanted = [np.nanmedian(host, axis=1), np.nanquantile(host, [0.1, 0.9], axis=1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [sm.nanmedian(ours, axis=1), sm.nanquantile(ours, [0.1, 0.9], axis=1)]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=1e-6)
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+def test_weighted_means_are_numpys(axis, keepdims):
+    random = np.random.default_rng(6)
+    host, each = random.normal(size=(4, 6)).astype("f4"), random.random((4, 6), "f4")
+    weights = [None, each] if axis is None else [None, each, each[0] if axis % 2 else each[:, 0]]
+    for one in weights:
+        ours = None if one is None else sm.array(one)
+        found = sm.average(sm.array(host), axis, ours, keepdims=keepdims)
+        wanted = np.average(host, axis, one, keepdims=keepdims)
+        np.testing.assert_allclose(np.asarray(found), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+def test_weights_of_another_shape_are_refused(axis):
+    with pytest.raises(sm.UserInputError, match=r"expected weights .* got shape \(4,\)"):
+        sm.average(sm.zeros((4, 6)), axis, sm.ones(4))
+
+
 def test_methods():
     x = sm.array([[1.0, 2.0], [3.0, 5.0]])
     assert x.sum().item() == 11.0

@@ -1,5 +1,7 @@
 """Arrays as sets: what NumPy says, with each NaN an element of its own."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,3 +66,16 @@ def test_bfloat16_and_numbers():
     assert sm.unique_all(x).counts.tolist() == [1, 2]
     assert sm.isin(x, 2).tolist() == [True, False, True]
     assert sm.isin(3, sm.array([1, 3])).item() is True
+
+
+def test_unique_as_numpy_asks_for_it():
+    host = np.random.default_rng(3).integers(-5, 5, (4, 7))
+    ours = sm.array(host)
+    np.testing.assert_array_equal(sm.unique(ours).numpy(), np.unique(host))
+    for asked in itertools.product([False, True], repeat=3):
+        options = dict(zip(["return_index", "return_inverse", "return_counts"], asked, strict=True))
+        found, wanted = sm.unique(ours, **options), np.unique(host, **options)
+        assert isinstance(found, tuple) == any(asked)
+        pairs = zip(found, wanted, strict=True) if any(asked) else [(found, wanted)]
+        for one, other in pairs:
+            np.testing.assert_array_equal(one.numpy(), other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,35 @@ def median(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
         Array([2., 5.], dtype=float32, device='cpu')
     """
     return _result(x, np.median(_host("median", x, axis), axis=_axes(axis), keepdims=keepdims))
+
+
+def nanmedian(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
+    """The median of what is no NaN; NaN where all are. Args and errors are those of `quantile`.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> float(sm.nanmedian(sm.array([3.0, float("nan"), 1.0])))
+        2.0
+    """
+    return nanquantile(x, 0.5, axis, keepdims=keepdims)
+
+
+def nanquantile(
+    x: Any, q: Any, /, axis: Axes = None, *, keepdims: bool = False, method: str = "linear"
+) -> Any:
+    """Quantiles of what is no NaN; NaN where all are. Args and errors are those of `quantile`.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> float(sm.nanquantile(sm.array([3.0, float("nan"), 1.0]), 0.25))
+        1.5
+    """
+    host = _host("nanquantile", x, axis)
+    shares = np.asarray(q.numpy() if isinstance(q, Array) else q, np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        found = np.nanquantile(host, shares, axis=_axes(axis), keepdims=keepdims, method=method)  # type: ignore[call-overload]
+    return _result(x, found)
 
 
 def _axes(axis: Axes) -> Any:

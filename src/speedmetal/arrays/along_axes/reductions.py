@@ -15,6 +15,7 @@ from speedmetal import dtypes
 from speedmetal.arrays.along_axes.reducing import (
     Axes,
     Operation,
+    check_array,
     of_count,
     of_extreme,
     of_mean,
@@ -24,7 +25,9 @@ from speedmetal.arrays.along_axes.reducing import (
     reduce_along,
 )
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.user_functions.higher_order import holds_for
 from speedmetal.dtypes import as_dtype
 from speedmetal.errors import UserInputError
@@ -108,6 +111,42 @@ def mean(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = Fa
                [3.5]], dtype=float32, device='cpu')
     """
     return reduce_along(_MEAN, x, axis, dtype, keepdims=keepdims)
+
+
+def average(
+    x: Any, /, axis: int | None = None, weights: Any = None, *, keepdims: bool = False
+) -> Any:
+    """The weighted mean of the elements along an axis: ``sum(w * x) / sum(w)``.
+
+    Args:
+        x: An array of any shape.
+        axis: An axis; None: all.
+        weights: Of the shape of ``x``, or, with an axis, one for each element along it; None: the
+            mean.
+        keepdims: Whether the axis stays, with extent 1.
+
+    Raises:
+        UserInputError: ``x`` is no array, or the weights have another shape.
+        AxisError: There is no such axis.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> float(sm.average(sm.array([1.0, 5.0]), weights=sm.array([3.0, 1.0])))
+        2.0
+    """
+    check_array("average", x)
+    if weights is None:
+        return mean(x, axis, keepdims=keepdims)
+    shares = asarray(weights, device=x.device)
+    if shares.shape != x.shape:
+        (along,) = axes_of(0 if axis is None else axis, x.ndim)
+        if axis is None or shares.shape != (x.shape[along],):
+            raise UserInputError(
+                f"average of shape {x.shape} over axis {axis} expected weights of that shape, or"
+                f" one for each element along an axis, got shape {shares.shape}"
+            )
+        shares = shares.reshape((1,) * along + shares.shape + (1,) * (x.ndim - along - 1))
+    return sum(shares * x, axis, keepdims=keepdims) / sum(shares, axis, keepdims=keepdims)
 
 
 def min(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001

@@ -114,6 +114,39 @@ def unique_values(x: Any, /) -> Array:
     return restored(ascending[_is_first(ascending)], array)
 
 
+def unique(
+    x: Any,
+    /,
+    *,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+) -> Any:
+    """The different elements in ascending order, and more about them where it is asked for.
+
+    It is NumPy's way to ask for what :func:`unique_all` gives; but each NaN is one of its own.
+
+    Args:
+        x: An array of any shape and dtype.
+        return_index: Whether to tell where each comes first in C order, int64.
+        return_inverse: Whether to tell which of them each element is, int64, the shape of ``x``.
+        return_counts: Whether to tell how often each comes, int64.
+
+    Returns:
+        The elements; with more, a tuple of them and of what was asked for, in the order above.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.unique(sm.array([5, 2, 5]), return_counts=True)
+        (Array([2, 5], dtype=int32, device='cpu'), Array([1, 2], dtype=int64, device='cpu'))
+    """
+    if not (return_index or return_inverse or return_counts):
+        return unique_values(x)
+    values, *more = unique_all(x)
+    asked = (return_index, return_inverse, return_counts)
+    return (values, *(each for each, is_asked in zip(more, asked, strict=True) if is_asked))
+
+
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
     """Whether each element of ``x1`` is among those of ``x2``.
 

@@ -132,6 +132,25 @@ def dstack(arrays: Any, /) -> Array:
     return concat(_with_axes(atleast_3d, "dstack", arrays), axis=2)
 
 
+def column_stack(arrays: Any, /) -> Array:
+    """Arrays of one axis as the columns of a matrix; those of two keep their columns.
+
+    Raises:
+        UserInputError: As for :func:`concat`.
+
+    Example:
+        >>> import speedmetal as sm
+        >>> sm.column_stack([sm.array([1, 2]), sm.array([3, 4])])
+        Array([[1, 3],
+               [2, 4]], dtype=int32, device='cpu')
+    """
+    return concat(_with_axes(_as_columns, "column_stack", arrays), axis=1)
+
+
+def _as_columns(x: Array) -> Array:
+    return x if x.ndim > 1 else x.reshape(-1, 1)
+
+
 def _with_axes(step: Callable[..., Any], name: str, arrays: Any) -> list[Array]:
     return [step(x) for x in arrays_of(name, arrays)]
 
