@@ -149,3 +149,23 @@ def test_astype():
 @pytest.mark.parametrize(("target", "source"), [*itertools.product(STANDARD, repeat=2)], ids=repr)
 def test_same_kinds_are_numpys(target, source):
     assert is_same_kind(target, source) == np.can_cast(source.numpy, target.numpy, "same_kind")
+
+
+@pytest.mark.parametrize(
+    ("compute", "told"),
+    [
+        (lambda x: x + 1, "add of float64"),
+        (sm.sin, "sin of float64"),
+        (lambda x: sm.sum(x.astype("f32"), dtype="f64"), "sum of float64"),
+        (sm.cumsum, "cumulative_sum of float64"),
+        (sm.argmax, "argmax of float64"),
+        (lambda x: x[sm.array([0, 1]).to("metal-sim")], "an index array of float64"),
+        (lambda x: x.astype("c128") * 2, "multiply of complex128"),
+    ],
+)
+def test_what_a_device_does_not_compute_with_is_named(compute, told):
+    """Such arrays can be there, and converted; a kernel of theirs would not compile."""
+    x = sm.array(np.arange(4.0)).to("metal-sim")
+    with pytest.raises(sm.UserInputError, match=told + r": metal-sim does not .* x\.astype\("):
+        compute(x)
+    np.testing.assert_array_equal(x.astype("f32").numpy(), np.arange(4, dtype="f4"))

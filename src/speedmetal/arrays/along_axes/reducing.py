@@ -17,6 +17,7 @@ from speedmetal.arrays.deferred.following import Follower, takes_any, takes_over
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
+from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.shapes import axes_of, named_axes
 from speedmetal.backends.target import Target
@@ -117,6 +118,7 @@ def called(
         reads: How often an element is read.
         takes: See :class:`Call`.
     """
+    check_computes(name, source.layout.device, source.layout.dtype, dtype)
     if source.pending is not None:
         reads += source.reads
         source.reads = 1
@@ -161,7 +163,9 @@ def _recipe_for(
         for axis, extent in enumerate(shape)
         if keepdims or axis not in gone
     )
-    casts, result = operation.accumulated(x.layout.dtype, dtype, x.layout.device.target)
+    device = x.layout.device
+    casts, result = operation.accumulated(x.layout.dtype, dtype, device.target)
+    check_computes(operation.name, device, *casts, result)
     count = math.prod(shape[axis] for axis in gone)
     if not count or not math.prod(kept):
         if operation.empty is None and not count:

@@ -20,6 +20,7 @@ from speedmetal.arrays.deferred.computing import fits
 from speedmetal.arrays.deferred.lazy import Lazy, lazy_array
 from speedmetal.arrays.deferred.origins import Nobody, note_first
 from speedmetal.arrays.deferred.pending import View, note
+from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import layout_of_result
@@ -443,6 +444,7 @@ def _recipe_for(
     parts = [_part(source) for source in sources]
     expression = parts[0].astype(dtype) if operation == CAST else combine(operation, *parts)
     structure, shape = expression.structure, expression.shape
+    check_computes(operation, device, structure.dtype, *structure.leaf_types)
     elements = layout_of_result(structure.dtype, shape, [array.elements for array in arrays])
     numbers = {id(source) for source in sources if type(source) is Number}
     packers = tuple(

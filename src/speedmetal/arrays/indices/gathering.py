@@ -22,6 +22,7 @@ from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.hosting import is_on_cpu, owned
 from speedmetal.arrays.indices.searching import places_of
 from speedmetal.arrays.memory.conversion import convert_on_host
+from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.layout import Layout, collapse_axes
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.memory.selection import (
@@ -150,6 +151,7 @@ def _lazy_gather(
             _launch_gather(target, view, positions, lead)
         return (target,)
 
+    check_computes("an index array", view.device, view.layout.dtype)
     node = Call("gather", (view, *positions), run, _reads_of(shape, view))
     found: list[Array] = call(Array, node, [(shape, view.layout.dtype)], view.device)
     return found[0]
@@ -508,6 +510,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Array:
             gather_along(target, source, positions, static(place), grid=grid, debug=0)
         return (target,)
 
+    check_computes("take_along_axis", array.device, array.layout.dtype)
     node = Call("take_along_axis", (source, positions), run, _reads_of(shape, wide))
     found: list[Array] = call(Array, node, [(shape, array.layout.dtype)], array.device)
     return found[0]

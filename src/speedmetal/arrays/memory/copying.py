@@ -28,6 +28,7 @@ from speedmetal.dtypes import (
     uint32,
     uint64,
 )
+from speedmetal.errors import UserInputError
 
 _Array = TypeVar("_Array", bound=Strided)
 
@@ -181,6 +182,23 @@ def can_convert(source: Strided, dtype: DType) -> bool:
 def _has(device: Device, dtype: DType) -> bool:
     """Whether the device's kernels compute with a dtype."""
     return dtype.part is not float64 or device.target.has_float64
+
+
+def check_computes(name: str, device: Device, *dtypes: DType) -> None:
+    """Whether the device's kernels compute with all of these dtypes.
+
+    Raises:
+        UserInputError: They do not with one of them.
+    """
+    if device.target.has_float64:
+        return
+    for dtype in dtypes:
+        if not _has(device, dtype):
+            narrow = "complex64" if dtype.is_complex else "float32"
+            raise UserInputError(
+                f"{name} of {dtype.name}: {device.name} does not compute with it; convert with"
+                f' x.astype("{narrow}"), or compute on the CPU: x.to("cpu")'
+            )
 
 
 def _as_bits(array: Strided) -> Strided:
