@@ -55,8 +55,8 @@ def doubled(x):
     x[sm.thread_position_in_grid().x] *= 2
 
 device = sm.device("cpu")
-x = sm.array(np.ones(100_000, np.float32), device=device)
-doubled(x, grid=100_000)
+x = sm.array(np.ones(1_000_000, np.float32), device=device)
+doubled(x, grid=1_000_000)
 held, release = threading.Event(), threading.Event()
 
 def hold():
@@ -73,12 +73,12 @@ if child == 0:
     signal.alarm(30)  # a lock of the parent's would be waited for until then
     threads._default_pool = None
     y = sm.array(x.numpy(), device=device)
-    doubled(y, grid=100_000)
-    os._exit(7 if y.numpy().sum() == 400_000 else 8)
+    doubled(y, grid=1_000_000)
+    os._exit(7 if y.numpy().sum() == 4_000_000 else 8)
 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 release.set()
 thread.join()
-doubled(x, grid=100_000)
+doubled(x, grid=1_000_000)
 print(status, x.numpy().sum())
 """
 
