@@ -16,6 +16,7 @@ import speedmetal as sm
 from speedmetal.arrays.along_axes import passes
 from speedmetal.arrays.along_axes.sorted_axes import LONG, SHORT, WHOLE, known
 from speedmetal.arrays.kernels import reduce
+from speedmetal.backends.cpu import driver
 from speedmetal.errors import UserInputError
 from speedmetal.launch.expressions import combine
 from strategies import axes_for, views
@@ -374,6 +375,17 @@ def test_weighted_means_are_numpys(axis, keepdims):
 def test_weights_of_another_shape_are_refused(axis):
     with pytest.raises(sm.UserInputError, match=r"expected weights .* got shape \(4,\)"):
         sm.average(sm.zeros((4, 6)), axis, sm.ones(4))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_launches_are_shared_out_by_the_elements_that_they_read(axis, monkeypatch):
+    """Not by the parts that they store, of which there are few."""
+    seen = []
+    share_out = driver._chunk
+    monkeypatch.setattr(driver, "_chunk", lambda launch: seen.append(launch) or share_out(launch))
+    x = sm.ones((1031, 1021))  # of which nobody has a plan yet
+    sm.eval(sm.sum(x, axis=axis))
+    assert max(launch.work for launch in seen) >= x.size
 
 
 def test_methods():

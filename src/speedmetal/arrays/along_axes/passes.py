@@ -195,6 +195,7 @@ class _Planner:
         self._source = source
         self._follower = follower
         self._steps: list[_Step] = []
+        self._expressions = 0  # that a launch computes
         self._moves: Moves = ()  # of what the follower reads
         self._device = source.layout.device
         shape = source.elements.shape
@@ -220,6 +221,7 @@ class _Planner:
             source, distances = placed(self._source, axes.layouts[self._first :], first)
             if not self._steps:
                 moves = distances
+            self._expressions = work_of(self._source)
             if not are_rows and _are_to_fold(axes):
                 self._add_folded(axes, source)
                 continue
@@ -245,7 +247,7 @@ class _Planner:
             groups, each = groups_of_rows(rows, part)
             numbers = (count, each, part)
             sizes: dict[str, Any] = {"groups": (groups, parts), "threads": SIMDGROUP_SIZE}
-            sizes["work"] = work_of(self._source)
+            sizes["work"] = self._expressions
             plan = self._kernels.reduce_rows.prepare(*common, known(vectors), *numbers, **sizes)
             self._add(plan, target, numbers, is_done=is_done)
         return is_done
@@ -260,7 +262,7 @@ class _Planner:
         plan = self._kernels.reduce_columns.prepare(
             *(stored, source, self._work.reduction, finish, known(at), *numbers),
             grid=(shape[-1], parts, math.prod(shape[:at])),
-            work=work_of(self._source),
+            work=self._expressions,
         )
         self._add(plan, target, numbers, is_done=is_done)
         return is_done
@@ -278,7 +280,7 @@ class _Planner:
         dtype = axes.layouts[0].dtype
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
         sizes: dict[str, Any] = {"grid": (width, parts, math.prod(outer))}
-        sizes["work"] = work_of(self._source)
+        sizes["work"] = self._expressions
         read = SortedAxes((*axes.layouts[:2], *axes.layouts[self._first :]), axes.roles)
         flat = read.with_one_behind(at)
         is_whole = axes.extent(NOW) * columns == rows * width
