@@ -377,6 +377,27 @@ def test_weights_of_another_shape_are_refused(axis):
         sm.average(sm.zeros((4, 6)), axis, sm.ones(4))
 
 
+@pytest.mark.parametrize(
+    ("shape", "other", "axis"),
+    [
+        ((1000, 4, 5), (5,), 0),
+        ((1000, 4, 5), (4, 1), 0),
+        ((5, 330, 17, 2), (17, 1), (0, 1)),
+        ((3, 4000, 2, 3), (3, 1, 2, 1), 1),
+        ((900, 4, 5), (900, 1, 1), 0),
+    ],
+)
+def test_what_is_fused_does_not_decide_which_columns_are_folded(shape, other, axis):
+    random = np.random.default_rng(9)
+    x, y = (sm.array(random.normal(size=n).astype("f4")) for n in (shape, other))
+    fused = sm.sum(x * y, axis=axis)
+    with sm.no_fusion():
+        apart = sm.sum(x * y, axis=axis)
+    np.testing.assert_array_equal(fused.numpy().view("u4"), apart.numpy().view("u4"))
+    wanted = (x.numpy().astype("f8") * y.numpy()).sum(axis)
+    np.testing.assert_allclose(fused.numpy(), wanted, rtol=1e-4, atol=1e-3)
+
+
 @pytest.mark.parametrize(("axis", "rows"), [(None, 1031), (0, 1033), (1, 1039)])
 def test_launches_are_shared_out_by_the_elements_that_they_read(axis, rows, monkeypatch):
     """Not by the parts that they store, of which there are few."""

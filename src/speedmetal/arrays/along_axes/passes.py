@@ -47,7 +47,7 @@ from speedmetal.arrays.deferred.following import (
 from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
-from speedmetal.arrays.memory.placement import Moves
+from speedmetal.arrays.memory.placement import Moves, grid_of
 from speedmetal.arrays.memory.shapes import Shape
 from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, LaunchLayout
 from speedmetal.common.records import record
@@ -215,14 +215,21 @@ class _Planner:
         """The launches."""
         moves: tuple[tuple[int, int], ...] = ()
         while True:
-            axes, are_rows = chosen(self._axes)
-            axes = with_now_in_place(axes.merged(), are_rows=are_rows)
+            marked, are_rows = chosen(self._axes)
+            alone = SortedAxes(marked.layouts[:1], marked.roles).merged()
+            folds = not are_rows and _are_to_fold(with_now_in_place(alone, are_rows=False))
+            axes = marked.merged()
+            is_stored = folds and axes.layouts[0] != alone.layouts[0]
+            axes = axes if is_stored else with_now_in_place(axes, are_rows=are_rows)
             first = 2 if self._steps else 2 + count_values(self._follower)
             source, distances = placed(self._source, axes.layouts[self._first :], first)
             if not self._steps:
                 moves = distances
             self._expressions = work_of(self._source)
-            if not are_rows and _are_to_fold(axes):
+            if is_stored:
+                self._add_copy(axes, source)
+                continue
+            if folds:
                 self._add_folded(axes, source)
                 continue
             add = self._add_rows if are_rows else self._add_columns
@@ -266,6 +273,22 @@ class _Planner:
         )
         self._add(plan, target, numbers, is_done=is_done)
         return is_done
+
+    def _add_copy(self, axes: SortedAxes, source: Any) -> None:
+        """Add the launch that stores the elements, which are to be folded.
+
+        What they are computed from keeps their axes from being merged to rows and columns; and it
+        may not decide on the order in which they are reduced.
+        """
+        from speedmetal.arrays.kernels.copy import copy  # with its first use
+
+        elements = axes.layouts[0]
+        stored = type(self._source).allocate(elements.shape, elements.dtype, self._device)
+        self._add(
+            copy.prepare(stored, source, grid=grid_of(elements.shape)), stored, (), is_done=False
+        )
+        roles = tuple(LATER if role == NOW else role for role in axes.roles)
+        self._go_on(stored, [*axes.layouts[1 : self._first]], roles)
 
     def _add_folded(self, axes: SortedAxes, source: Any) -> None:
         """The same, rows of few columns as rows of many, so many times as many as were folded.
