@@ -166,7 +166,7 @@ def test_behaviour_43_a_type_that_a_device_lacks_is_named_and_converts(device):
     if device.target.has_float64:
         np.testing.assert_array_equal((wide * 2).numpy(), host * 2)
     else:
-        with pytest.raises(sm.UserInputError, match="multiply of float64: .* does not compute"):
+        with pytest.raises(sm.UserInputError, match=r"multiply of float64: .* does not compute"):
             (wide * 2).numpy()
     with np.errstate(over="ignore"):
         expected = host.astype(np.float32)
