@@ -26,6 +26,7 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.frontend.structure import Structure
 from speedmetal.launch.expressions import FEW_LEAVES, Followed, Number
+from speedmetal.launch.readers import read_leaves
 
 
 @record(eq=False)
@@ -56,14 +57,7 @@ class Follower:
     def read(self, key: list[Any], values: list[Any]) -> None:
         """Add to a launch's key what a plan depends on, and to its values those of the leaves."""
         key += (self.array.pending, self.hole)
-        for leaf in self.leaves:
-            if type(leaf) is not Number:
-                key.append(leaf.layout)
-                values.append(leaf.address)
-            elif type(leaf.value) is complex:
-                values += (leaf.value.real, leaf.value.imag)
-            else:
-                values.append(leaf.value)
+        read_leaves(self, key, values)
 
 
 def _references(holder: Any, place: int) -> int:
