@@ -125,6 +125,7 @@ _NAMESPACES = {
     "linalg": "speedmetal.arrays.algebra.linalg",
     "fft": "speedmetal.arrays.algebra.fft",
     "metal": "speedmetal.metal",
+    "nn": "speedmetal.nn",
     "profile": "speedmetal.profile",
     "random": "speedmetal.arrays.randomness.random",
     "sparse": "speedmetal.arrays.algebra.sparse",
@@ -184,7 +185,7 @@ def _from_language(name: str) -> object:
     import difflib
     import sys
 
-    homes = [space for space in _PARTS_OF_NUMPY if name in _names_of(space)]
+    homes = [space for space in _PARTS if name in _names_of(space)]
     near = difflib.get_close_matches(name, [*_HOME, *language], n=3)
     found = [f"sm.{space}.{name}" for space in homes] or near
     guess = f"; did you mean {' or '.join(found)}?" if found else ""
@@ -193,7 +194,7 @@ def _from_language(name: str) -> object:
     raise AttributeError(f"module 'speedmetal' has no attribute {name!r}{guess}")
 
 
-_PARTS_OF_NUMPY = ("linalg", "fft", "random")
+_PARTS = ("linalg", "fft", "random", "nn")
 
 
 def _names_of(space: str) -> list[str]:

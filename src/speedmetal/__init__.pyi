@@ -272,6 +272,7 @@ from speedmetal.launch.reflection import code as code
 from speedmetal.arrays.algebra import linalg as linalg
 from speedmetal.arrays.algebra import fft as fft
 from speedmetal import metal as metal
+from speedmetal import nn as nn
 from speedmetal import profile as profile
 from speedmetal.arrays.randomness import random as random
 from speedmetal.arrays.algebra import sparse as sparse
@@ -535,6 +536,7 @@ __all__ = [
     "negative",
     "newaxis",
     "nextafter",
+    "nn",
     "no_fusion",
     "nonzero",
     "not_equal",

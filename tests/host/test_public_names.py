@@ -166,7 +166,7 @@ def missing_in(reference: str) -> list[str]:
     homes = [(home, name) for home, names in sm._HOMES.items() for name in names]
     arrays = [(home, name) for home, name in homes if home.startswith("speedmetal.arrays.")]
     found = [name for home, name in arrays if not is_shown(home, name)]
-    for space in (sm.fft, sm.linalg, sm.random, sm.sparse):
+    for space in (sm.fft, sm.linalg, sm.nn, sm.random, sm.sparse):
         homes_of = {name: getattr(space, name).__module__ for name in space.__all__}
         found += [
             f"{space.__name__}.{name}"

@@ -1,0 +1,1 @@
+"""Kernels of layers, in the kernel language."""
