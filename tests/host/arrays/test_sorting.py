@@ -98,10 +98,10 @@ def test_long_rows_and_many(shape, dtype):
         np.testing.assert_array_equal(sm.argsort(ours, axis=axis).numpy(), expected)
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u8", "i2", "c8"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "u8", "i2", "i1", "c8"])
 @pytest.mark.parametrize("processors", [1, 2, 3])
 def test_rows_too_few_for_all_threads_are_sorted_by_all(processors, dtype, monkeypatch):
-    """Each sorts a part of a row; then the parts are merged."""
+    """Each sorts a part of a row, whose elements come before those of the next part."""
     monkeypatch.setattr(spreading, "_processors", lambda: processors)
     host = (np.random.default_rng(7).normal(size=(2, 500_001)) * 1000).astype(dtype)
     if host.dtype.kind in "fc":

@@ -33,9 +33,9 @@ _CLOSE = 1 << 15
 
 _LONG = 1 << 17
 """Elements of a part of a row that is worth a thread."""
-_MERGED_FROM_BYTES = 4
-"""Of an element. Shorter ones are sorted by their digits by NumPy's stable sort, which merges none.
-"""
+_COUNTED = 32
+"""Elements of a byte in a row from which NumPy's stable sort, which counts them, takes less
+time than its default: for a row of 2^20 2 instead of 42 ms on an Emerald Rapids."""
 
 
 class TopK(NamedTuple):
@@ -291,19 +291,24 @@ def _each_row(work: Callable[..., object], *arrays: HostArray) -> None:
 def _sort(host: HostArray) -> None:
     """Sort rows, on several threads: each row by one, or where rows are few and long, by all.
 
-    The parts of a row, sorted, are runs that NumPy's stable sort finds, and merges.
+    For that each thread gets a part of the row that comes before the next part's elements: to part
+    a row so takes less than to merge sorted parts. Measured on an Emerald Rapids, two threads and
+    2^20 elements of float32, float64 and int64: NumPy 4.1, 7.7, 9.9 ms, parted 4.3, 7.4, 5.9,
+    merged 10.4, 13.5, 11.6; with 2^22 elements 24.7, 38.6, 45.5, parted 16.1, 28.2, 29.9.
     """
     rows = host.reshape(-1, host.shape[-1]) if host.size else host
+    is_counted = host.dtype.itemsize == 1 and host.shape[-1] >= _COUNTED
     parts = parts_of(host.shape[-1], host.shape[-1], _LONG)
-    if len(parts) <= len(rows) or host.dtype.itemsize < _MERGED_FROM_BYTES:
-        _each_row(lambda part: part.sort(axis=-1), host)
+    if is_counted or len(parts) <= len(rows):
+        kind: Any = "stable" if is_counted else None
+        _each_row(lambda part: part.sort(axis=-1, kind=kind), host)
         return
     for row in rows:
-        _sort_parts(row, parts)
-        row.sort(kind="stable")
+        _sort_in_parts(row, parts)
 
 
-def _sort_parts(row: HostArray, parts: list[Part]) -> None:
+def _sort_in_parts(row: HostArray, parts: list[Part]) -> None:
+    row.partition([first for first, _ in parts[1:]])
     run_parts(lambda first, end: row[first:end].sort(), parts)
 
 
