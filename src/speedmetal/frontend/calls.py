@@ -146,7 +146,11 @@ def _check_launch(
 _OTHER_FUNCTIONS = frozenset(key for key in FUNCTIONS if isinstance(key, types.FunctionType))
 
 
-_IN_THE_LANGUAGE = ("speedmetal.intrinsics.", "speedmetal.arrays.kernels.")
+_IN_THE_LANGUAGE = (
+    "speedmetal.intrinsics.",
+    "speedmetal.arrays.kernels.",
+    "speedmetal.nn.kernels.",
+)
 """Modules of ours whose functions are for kernels."""
 
 
