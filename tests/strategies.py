@@ -89,7 +89,7 @@ specs = st.builds(
 
 contenders = st.builds(
     Contender,
-    framework=st.sampled_from(["numpy", "mlx", "torch", "jax"]),
+    framework=st.sampled_from(["numpy", "mlx", "torch", "jax", "drjit", "speedmetal"]),
     device=st.sampled_from(["cpu", "gpu", "mps", "cuda"]),
     mode=st.sampled_from(["eager", "compiled"]),
     version=texts(10),

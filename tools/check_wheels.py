@@ -27,10 +27,10 @@ _OLDER = ("13.0", "manylinux_2_28")
 _WITH_MLX = ("14.0", "manylinux_2_35")
 """The oldest macOS and C library: MLX's wheels need newer ones than the rest."""
 
-EXTRAS = ("", "bench", "cuda", "metal-simulator", "doctor", "torch", "jax", "all")
+EXTRAS = ("", "bench", "cuda", "metal-simulator", "doctor", "torch", "jax", "drjit", "all")
 """What users install; no extra is the package alone."""
 
-NEEDS_MLX = frozenset({"bench", "torch", "jax", "all"})
+NEEDS_MLX = frozenset({"bench", "torch", "jax", "drjit", "all"})
 
 MISSING: dict[tuple[str, str, str], str] = {}
 """(extra, Python, platform) for which no wheel is expected, and why."""

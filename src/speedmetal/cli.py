@@ -94,7 +94,7 @@ def bench(
     *,
     suite: Annotated[
         str | None,
-        typer.Option(help="quick, mlx-benchmark, layers, or a TOML file.  [default: quick]"),
+        typer.Option(help="quick, mlx-benchmark, layers, fused, or a TOML file.  [default: quick]"),
     ] = None,
     ops: Annotated[
         str | None, typer.Option(help="Operations to run, with commas: softmax,sort.")

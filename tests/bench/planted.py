@@ -939,6 +939,13 @@ UNEVALUATED_MLX = Framework(
     default_modes=("eager",),
     install="pip install mlx (macOS), pip install 'mlx[cpu]' (Linux)",
 )
+UNEVALUATED_SPEEDMETAL = Framework(
+    name="UnevaluatedSpeedmetal",
+    adapter="planted_speedmetal:UnevaluatedSpeedmetal",
+    packages=("speedmetal",),
+    modes=("compiled",),
+    default_modes=("compiled",),
+)
 KILLED_IN_SAMPLE = _plant(KilledInSample)
 HANGS = _plant(Hangs)
 HANGS_IN_SAMPLE = _plant(HangsInSample)

@@ -53,11 +53,14 @@ def adapter_or_skip(framework: str) -> Adapter:
 def case_of(
     operation: str,
     parameters: Mapping[str, Any],
-    dtype: str = "float32",
+    dtype: str = "",
     direction: str = "forward",
 ) -> CaseSpec:
+    """A case in a dtype; by default float32, or the operation's first one where it has not that."""
     entry = SuiteEntry(OPERATIONS[operation], parameters)
-    return make_case(entry, dtype, direction, "ieee")
+    known = OPERATIONS[operation].dtypes
+    default = "float32" if "float32" in known else known[0]
+    return make_case(entry, dtype or default, direction, "ieee")
 
 
 @dataclass

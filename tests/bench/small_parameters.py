@@ -68,4 +68,14 @@ SMALL_PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "cross_entropy": [{"shape": [9, 12]}],
     "lstm_cell": [{"batch": 5, "input_size": 7, "hidden_size": 6}],
     "rfft": [{"shape": [3, 32]}, {"shape": [2, 3, 15]}],
+    **{
+        name: [{"shape": [5, 33]}]
+        for name in ("bias_gelu_dropout", "swiglu", "rms_norm_half", "residual_layer_norm")
+    },
+    "masked_softmax": [
+        {"batch": 2, "heads": 3, "query_length": n, "key_length": 9, "head_size": 16}
+        for n in (9, 5)
+    ],
+    "smoothed_cross_entropy": [{"shape": [9, 12]}],
+    "adam": [{"shape": [4, 5, 33]}],
 }

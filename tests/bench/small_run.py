@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from small_ceilings import small_ceilings
+from speedmetal.bench.frameworks import FRAMEWORKS, find_framework
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseRecord, CaseSpec, Contender
@@ -48,9 +49,10 @@ def case_of(
 
 
 def contender_of(name: str) -> Contender:
-    """A planted framework as a contender, or a real one by its own name."""
+    """A planted framework as a contender in its first mode, or a real one by its own name."""
     framework = f"planted:{name}" if name.isupper() else name
-    return Contender(framework=framework, device="cpu", mode="eager")
+    mode = "eager" if framework in FRAMEWORKS else find_framework(framework).default_modes[0]
+    return Contender(framework=framework, device="cpu", mode=mode)
 
 
 def worker_path(*folders: Path) -> dict[str, str]:

@@ -24,12 +24,19 @@ PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
 
 # In modes in which a first call takes long, an operation's first parameters alone are proved:
 # MLX's compiler runs a C++ compiler, and JAX compiles every primitive of an eager call.
-FAST_MODES = (("numpy", "eager"), ("torch", "eager"), ("mlx", "eager"), ("jax", "compiled"))
-SLOW_MODES = (("mlx", "compiled"), ("jax", "eager"))
+FAST_MODES = (
+    *(("numpy", "eager"), ("torch", "eager"), ("mlx", "eager"), ("jax", "compiled")),
+    *(("speedmetal", "compiled"), ("drjit", "eager")),
+)
+SLOW_MODES = (
+    *(("mlx", "compiled"), ("jax", "eager")),
+    *(("speedmetal", "eager"), ("drjit", "compiled")),
+)
 # By default of each kind of operation one; in their fast modes all of them are proved.
 OFTEN_IN_SLOW_MODES = {
     *("sum", "argmax", "conv2d", "gather", "scatter_sum", "layer_norm_affine", "sigmoid", "chain5"),
     *("matmul", "attention", "softmax", "sort", "cumsum", "max_pool2d", "lstm_cell", "rfft"),
+    *("bias_gelu_dropout", "adam"),
 }
 BACKWARD_MODES = (("torch", "eager"), ("mlx", "eager"))
 # Each takes seconds.
@@ -220,7 +227,7 @@ def test_backward_compiled_by_jax(
     prove(datasets, case_of(name, parameters, direction="backward"), "jax", "compiled")
 
 
-@pytest.mark.parametrize("framework", ["numpy", "torch"])
+@pytest.mark.parametrize("framework", ["numpy", "torch", "speedmetal"])
 @pytest.mark.parametrize(("name", "parameters"), _small(first_only=True))
 def test_half_precision(
     datasets: Datasets, name: str, parameters: dict[str, Any], framework: str
@@ -266,8 +273,9 @@ def test_every_operation_has_exactly_one_quick_case() -> None:
 
 
 def test_every_operation_is_in_a_full_suite() -> None:
-    """``mlx-benchmark`` and ``layers`` together contain every operation."""
-    cases = [*cases_of(load_suite("mlx-benchmark")), *cases_of(load_suite("layers"))]
+    """``mlx-benchmark``, ``layers`` and ``fused`` together contain every operation."""
+    full = ("mlx-benchmark", "layers", "fused")
+    cases = [case for name in full for case in cases_of(load_suite(name))]
     assert {case.operation for case in cases} == set(OPERATIONS)
 
 
@@ -279,9 +287,9 @@ def test_no_two_cases_of_a_suite_look_alike(suite: str) -> None:
 
 
 def test_quick_layers_are_small() -> None:
-    """The quick cases of ``layers`` fit the quick suite's three minutes."""
-    layers = {case.key for case in cases_of(load_suite("layers"))}
-    quick = [case for case in cases_of(load_suite("quick")) if case.key in layers]
+    """The quick cases of ``layers`` and ``fused`` fit the quick suite's three minutes."""
+    full = {case.key for name in ("layers", "fused") for case in cases_of(load_suite(name))}
+    quick = [case for case in cases_of(load_suite("quick")) if case.key in full]
     assert quick
     for case in quick:
         assert case.bytes_minimum / 4 <= 2 * QUICK_ELEMENTS, case.label

@@ -90,6 +90,7 @@ PLANTS = (
     Plant("LAZY", LARGE_RELU, WRONG, NOT_FINISHED),
     Plant("UNEVALUATED_MLX", LARGE_SORT, WRONG, NOT_FINISHED),
     Plant("UNEVALUATED_MLX", LARGE_RELU, WRONG, NOT_FINISHED),
+    Plant("UNEVALUATED_SPEEDMETAL", LARGE_RELU, WRONG, NOT_FINISHED),
     Plant("NAIVE_FORMULAS", SOFTMAX, WRONG, "with hard inputs: NaN is not where"),
     Plant("NAIVE_FORMULAS", LAYER_NORM, WRONG, "with hard inputs: largest relative error"),
     Plant("NAIVE_FORMULAS", CROSS_ENTROPY, WRONG, "with hard inputs: largest relative error"),

@@ -25,6 +25,35 @@ class Layout(StrEnum):
     ATTENTION = "attention"  # (batch, heads, length, head_size)
 
 
+class AdamStep(NamedTuple):
+    """Numbers of a step of Adam (D. Kingma and J. Ba, 2014, algorithm 1), at their usual values.
+
+    The moments of a step t are divided by ``1 - beta**t``.
+    """
+
+    learning_rate: float = 1e-3
+    first_beta: float = 0.9
+    second_beta: float = 0.999
+    epsilon: float = 1e-8
+    step: int = 10
+
+    @property
+    def first_correction(self) -> float:
+        """By what the first moment is divided."""
+        return 1 - self.first_beta**self.step
+
+    @property
+    def second_correction(self) -> float:
+        """By what the second moment is divided."""
+        return 1 - self.second_beta**self.step
+
+
+# What the suite ``fused`` has as constants, on every framework.
+ADAM = AdamStep()
+KEPT_SHARE = 0.9  # of the elements that dropout leaves; they are divided by it
+LABEL_SMOOTHING = 0.1
+
+
 class ChainStep(NamedTuple):
     """One step of an elementwise chain: a function, and its second argument where it takes one."""
 

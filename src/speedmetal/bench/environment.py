@@ -31,6 +31,7 @@ PACKAGES = (
     *("speedmetal", "numpy", "scipy", "ml_dtypes", "llvmlite", "mkl", "intel-openmp"),
     *("mlx", "mlx-metal", "mlx-cpu", "mlx-cuda", "mlx-cuda-12", "mlx-cuda-13"),
     *("torch", "triton", "jax", "jaxlib", "jax-metal", "jax-cuda12-plugin", "jax-cuda13-plugin"),
+    "drjit",
     *("cupy", "cupy-cuda12x", "cupy-cuda13x", "cuda-bindings", "nvidia-cublas"),
     *("nvidia-cublas-cu12", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13"),
     *("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"),
@@ -40,13 +41,14 @@ PACKAGES = (
 VARIABLE_PREFIXES = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "NUMEXPR_", "ATEN_"),
     *("DNNL_", "ONEDNN_", "MLX_", "XLA_", "JAX_", "PYTORCH_", "TORCH", "TRITON_", "CUPY_"),
-    *("CUBLAS_", "CUDNN_", "MTL_", "METAL_", "MALLOC_"),
+    *("CUBLAS_", "CUDNN_", "MTL_", "METAL_", "MALLOC_", "DRJIT_"),
 )
 VARIABLE_NAMES = frozenset(
     {
         *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING"),
         *("CUDA_MODULE_LOADING", "CUDA_DEVICE_MAX_CONNECTIONS", "CUDA_CACHE_DISABLE"),
         *("NVIDIA_TF32_OVERRIDE", "GLIBC_TUNABLES", "LD_PRELOAD", "NPROC"),
+        *("SPEEDMETAL_CPU", "SPEEDMETAL_DEBUG", "SPEEDMETAL_NUM_THREADS"),
     }
 )
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")

@@ -26,9 +26,10 @@ from speedmetal.bench.record import CaseSpec
 from speedmetal.errors import SuiteFileError, UnknownNameError, UserInputError
 
 BUILT_IN = {
-    "quick": "one case per operation; under 3 minutes on two cores with NumPy and MLX",
+    "quick": "one case per operation; about 3 minutes on two cores with NumPy, MLX and speedmetal",
     "mlx-benchmark": "the 91 published experiments with right semantics, and their variants",
     "layers": "layers and chains that the published benchmark lacks",
+    "fused": "what is written between two matrix products, from bias and GELU to Adam's update",
 }
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 DIRECTIONS = ("forward", "backward")
@@ -74,7 +75,7 @@ def load_suite(name: str) -> Suite:
 
 def _built_in(name: str) -> Suite:
     entries = tuple(
-        SuiteEntry(operation, case.parameters, case.published)
+        SuiteEntry(operation, case.parameters, case.published, case.dtypes)
         for operation in OPERATIONS.values()
         for case in operation.cases
         if name in case.suites

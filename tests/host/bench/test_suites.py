@@ -208,7 +208,7 @@ def test_an_unknown_suite_is_told() -> None:
         load_suite("quik")
     assert str(caught.value) == (
         "unknown suite 'quik'; did you mean quick?"
-        " Valid suites: FILE.toml, layers, mlx-benchmark, quick"
+        " Valid suites: FILE.toml, fused, layers, mlx-benchmark, quick"
     )
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
-from speedmetal.bench.frameworks import jax, mlx, numpy, torch
+from speedmetal.bench.frameworks import drjit, jax, mlx, numpy, speedmetal, torch
 from speedmetal.bench.frameworks.base import Framework, load_framework
 from speedmetal.errors import UnknownNameError, UserInputError
 
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
-    for framework in (numpy.FRAMEWORK, torch.FRAMEWORK, mlx.FRAMEWORK, jax.FRAMEWORK)
+    for framework in (
+        numpy.FRAMEWORK,
+        torch.FRAMEWORK,
+        mlx.FRAMEWORK,
+        jax.FRAMEWORK,
+        drjit.FRAMEWORK,
+        speedmetal.FRAMEWORK,
+    )
 }
 
 PLUGIN_GROUP = "speedmetal.frameworks"

@@ -14,6 +14,7 @@ from speedmetal.bench.operations import (
     convolution,
     elementwise,
     embedding,
+    fused,
     gather_scatter,
     losses,
     matmul,
@@ -52,6 +53,7 @@ _MODULES = (
     selection,
     spectral,
     chains,
+    fused,
 )
 
 OPERATIONS: dict[str, Operation] = {

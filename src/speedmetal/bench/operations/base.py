@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,12 +80,14 @@ class Work:
 class Case:
     """Parameters of an operation, and the suites that contain them.
 
-    ``published`` marks the experiments of the published MLX benchmark.
+    ``published`` marks the experiments of the published MLX benchmark; ``dtypes`` overrides the
+    run's where it is given.
     """
 
     parameters: Params
     suites: tuple[str, ...] = ()
     published: bool = False
+    dtypes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,15 @@ def layer(*parameters: Params, quick: int | None = 0) -> tuple[Case, ...]:
         Case(p, ("layers", "quick") if i == quick else ("layers",))
         for i, p in enumerate(parameters)
     )
+
+
+def fused(*parameters: Params, dtypes: tuple[str, ...] | None = None) -> tuple[Case, ...]:
+    """Cases of the suite ``fused``; the first one, in its first dtype, is also the quick case."""
+    first, *others = (Case(p, ("fused",), dtypes=dtypes) for p in parameters)
+    if dtypes is None:
+        return (replace(first, suites=("fused", "quick")), *others)
+    quick = Case(first.parameters, ("quick",), dtypes=dtypes[:1])
+    return (first, quick, *others)
 
 
 def dims(shape_: Sequence[int]) -> str:

@@ -107,6 +107,6 @@ def exponential(name: str, split: Split) -> Stress:
     return _hard(name, split, EXPONENT, dict.fromkeys(EXPONENT, 100.0))
 
 
-def elementwise() -> Stress:
+def elementwise(name: str = "x") -> Stress:
     """For functions of single elements, which must not overflow where their value does not."""
-    return _hard("x", split_at(), EXPONENT, LARGE_ELEMENT)
+    return _hard(name, split_at(), EXPONENT, LARGE_ELEMENT)

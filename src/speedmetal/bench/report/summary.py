@@ -23,7 +23,13 @@ from speedmetal.bench.store import Records
 
 EFFECTS = 10
 LEAST_SESSIONS = 3  # fewer say little of what differs between processes
-_TITLES = {"numpy": "NumPy", "torch": "PyTorch", "mlx": "MLX", "jax": "JAX"}
+_TITLES = {
+    "numpy": "NumPy",
+    "torch": "PyTorch",
+    "mlx": "MLX",
+    "jax": "JAX",
+    "drjit": "Dr.Jit",
+}
 _COUNTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
 

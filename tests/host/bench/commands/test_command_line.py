@@ -267,7 +267,7 @@ def test_info_lists_every_framework(speedmetal) -> None:
     assert outcome.status == 0
     document = msgspec.json.decode(outcome.out)
     frameworks = {f["name"]: f for f in document["frameworks"]}
-    assert {"numpy", "torch", "mlx", "jax"} <= frameworks.keys()
+    assert {"numpy", "torch", "mlx", "jax", "drjit", "speedmetal"} <= frameworks.keys()
     assert all(bool(f["devices"]) != bool(f["unavailable"]) for f in frameworks.values())
     assert frameworks["numpy"]["devices"][0]["name"] == "cpu"
     assert document["machine"]["chip"]

@@ -28,7 +28,8 @@ class JAXAdapter(Adapter):
 
     cells = CELLS
     unstable = dict.fromkeys(
-        ("layer_norm", "layer_norm_affine", "group_norm", "batch_norm"), _FAST_VARIANCE
+        ("layer_norm", "layer_norm_affine", "group_norm", "batch_norm", "residual_layer_norm"),
+        _FAST_VARIANCE,
     )
 
     def __init__(self, device: str, settings: Settings) -> None:

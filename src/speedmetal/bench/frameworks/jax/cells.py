@@ -8,6 +8,7 @@ from jax import lax
 
 from speedmetal.bench.contract import Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor, chain_cell
+from speedmetal.bench.frameworks.jax.fused import FUSED_CELLS
 
 
 def _unary(function: Function) -> Cell:
@@ -190,4 +191,5 @@ CELLS: dict[str, Cell] = {
     "lstm_cell": lambda _: _lstm_cell,
     "chain5": chain_cell(_STEPS, 5),
     "chain20": chain_cell(_STEPS, 20),
+    **FUSED_CELLS,
 }

@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlx import nn
 from speedmetal.bench.contract import Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor, chain_cell
+from speedmetal.bench.frameworks.mlx.fused import FUSED_CELLS
 
 
 def _unary(function: Function) -> Cell:
@@ -164,4 +165,5 @@ CELLS: dict[str, Cell] = {
     "lstm_cell": lambda _: _lstm_cell,
     "chain5": chain_cell(_STEPS, 5),
     "chain20": chain_cell(_STEPS, 20),
+    **FUSED_CELLS,
 }

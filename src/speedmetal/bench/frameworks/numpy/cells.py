@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speedmetal.bench.contract import CHAIN_STEPS, Params
 from speedmetal.bench.frameworks.base import Cell, Function
+from speedmetal.bench.frameworks.numpy.fused import FUSED_CELLS
 
 Array = NDArray[Any]
 
@@ -323,4 +324,5 @@ CELLS: dict[str, Cell] = {
     "lstm_cell": lambda _: _lstm_cell,
     "chain5": _chain(5),
     "chain20": _chain(20),
+    **FUSED_CELLS,
 }

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from speedmetal.bench.contract import Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor, chain_cell
+from speedmetal.bench.frameworks.torch.fused import FUSED_CELLS
 
 
 def _unary(function: Function) -> Cell:
@@ -136,4 +137,5 @@ CELLS: dict[str, Cell] = {
     "lstm_cell": lambda _: _lstm_cell,
     "chain5": chain_cell(_STEPS, 5),
     "chain20": chain_cell(_STEPS, 20),
+    **FUSED_CELLS,
 }

@@ -1,0 +1,122 @@
+"""The adapters of speedmetal and Dr.Jit: their modes are what they say, and settings are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from proving import Datasets, adapter_or_skip, case_of
+
+from speedmetal.bench.contract import Layout
+from speedmetal.bench.frameworks import FRAMEWORKS
+from speedmetal.bench.frameworks.base import Settings
+from speedmetal.bench.record import Status
+from speedmetal.bench.runner.protocol import Prepare
+from speedmetal.bench.runner.task import Task
+
+X = np.linspace(-2, 2, 48, dtype=np.float32).reshape(6, 8)
+
+
+def _steps(array: Any) -> int:
+    """Steps that an array of speedmetal's needs before it has its values."""
+    import speedmetal as sm
+
+    return len(sm.explain(array).steps)
+
+
+@pytest.mark.parametrize(("mode", "steps"), [("eager", 0), ("compiled", 1)])
+def test_a_chain_is_one_expression_in_compiled_mode_alone(mode: str, steps: int) -> None:
+    """Proves that the eager mode computes each operation where it is written, and that the other
+    leaves the whole chain to one kernel, which is not run before it is forced."""
+    adapter = adapter_or_skip("speedmetal")
+    function = adapter.cells["chain20"]({})
+    chain = adapter.compile(function) if mode == "compiled" else function
+    result = chain(adapter.to_device(X, Layout.PLAIN))
+    assert _steps(result) == steps
+    adapter.force([result])
+    assert _steps(result) == 0
+
+
+def test_the_two_modes_give_the_same_bits() -> None:
+    """Proves that fusing changes no result: the modes differ in time alone."""
+    adapter = adapter_or_skip("speedmetal")
+    function = adapter.cells["chain20"]({})
+    x = adapter.to_device(X, Layout.PLAIN)
+    eager, compiled = function(x), adapter.compile(function)(x)
+    np.testing.assert_array_equal(eager.numpy(), compiled.numpy())
+
+
+def test_peeking_computes_the_whole_result() -> None:
+    """Proves that reading one element of a lazy array does not compute that one alone, by which a
+    `force` that does nothing would pass."""
+    adapter = adapter_or_skip("speedmetal")
+    lazy = adapter.compile(adapter.cells["relu"]({}))(adapter.to_device(X, Layout.PLAIN))
+    assert adapter.peek(lazy) == 0
+    assert _steps(lazy) == 0
+
+
+@pytest.mark.parametrize("name", ["speedmetal", "drjit"])
+def test_tensors_do_not_share_the_memory_of_the_host(name: str) -> None:
+    """Proves that what becomes of the array that inputs were made of does not change them, and
+    that other values reach their tensor."""
+    adapter = adapter_or_skip(name)
+    host = X.copy()
+    tensor = adapter.to_device(host, Layout.PLAIN)
+    host[:] = 7
+    np.testing.assert_array_equal(adapter.to_host(tensor, Layout.PLAIN), X)
+    again = adapter.rewrite(tensor, host, Layout.PLAIN)
+    adapter.force([again])
+    np.testing.assert_array_equal(adapter.to_host(again, Layout.PLAIN), host)
+
+
+def test_threads_and_caches_are_those_of_the_run() -> None:
+    """Proves that a worker computes on as many threads as the run says, and that its first call
+    compiles: nothing of other runs is found."""
+    environment = FRAMEWORKS["speedmetal"].environment
+    assert environment(Settings(threads=3)) == {
+        "SPEEDMETAL_NUM_THREADS": "3",
+        "SPEEDMETAL_CACHE": "0",
+    }
+    assert environment(Settings(threads=1, scratch="run")) == {
+        "SPEEDMETAL_NUM_THREADS": "1",
+        "SPEEDMETAL_CACHE_DIR": "run/speedmetal",
+    }
+    assert FRAMEWORKS["drjit"].environment(Settings(threads=1, scratch="run"))["HOME"] == (
+        "run/drjit"
+    )
+
+
+def test_threads_are_reported_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that the record has the threads of kernels, of products, and of Dr.Jit."""
+    monkeypatch.setenv("SPEEDMETAL_NUM_THREADS", "3")
+    assert adapter_or_skip("speedmetal").report_settings()["threads"].startswith("3, ")
+    assert adapter_or_skip("drjit").report_settings()["threads"] == "2"
+
+
+def test_dr_jit_says_why_it_has_no_gradients_here() -> None:
+    """Proves that it is not said to have none."""
+    adapter = adapter_or_skip("drjit")
+    told = adapter.reason_against("relu", "float32", "backward")
+    assert told == "its types with gradients (drjit.llvm.ad) are not driven here"
+
+
+def test_an_unevaluated_trace_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that the proof finds a Dr.Jit adapter whose `force` does nothing."""
+    adapter = adapter_or_skip("drjit")
+    monkeypatch.setattr(type(adapter), "force", lambda *_: None)
+    datasets = Datasets()
+    data, second, _ = datasets.of(case_of("relu", {"shape": [1024, 1024]}))
+    prepare = Prepare(
+        case=case_of("relu", {"shape": [1024, 1024]}),
+        data=data,
+        second=second,
+        stress=None,
+        timing_mode="latency",
+        cache="warm",
+        cache_bytes=1,
+    )
+    prepared = Task(adapter, "eager", prepare).prepare()
+    assert prepared.status is Status.WRONG
+    assert "the result was not finished when its call had been forced" in prepared.reason
+    datasets.folder.cleanup()
