@@ -48,8 +48,8 @@ def test_the_two_modes_give_the_same_bits() -> None:
 
 
 def test_peeking_computes_the_whole_result() -> None:
-    """Proves that reading one element of a lazy array does not compute that one alone, by which a
-    `force` that does nothing would pass."""
+    """Proves that a view of a lazy array, by which one element is read, is not computed alone: a
+    `force` that does nothing would pass then."""
     adapter = adapter_or_skip("speedmetal")
     lazy = adapter.compile(adapter.cells["relu"]({}))(adapter.to_device(X, Layout.PLAIN))
     assert adapter.peek(lazy) == 0

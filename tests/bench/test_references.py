@@ -104,6 +104,42 @@ def _batch_norm(torch: Any, parameters: dict[str, Any], t: dict[str, Any]) -> An
     return _last(torch.func.functional_call(module, state, (_first(t["x"]),)))
 
 
+def _dropout(torch: Any, _: dict[str, Any], t: dict[str, Any]) -> Any:
+    """What dropout itself does with a kept element, by the mask."""
+    kept = torch.nn.functional.gelu(t["x"] + t["bias"]) / (1 - 0.1)
+    return t["residual"] + kept.masked_fill(t["mask"].logical_not(), 0.0)
+
+
+def _residual_layer_norm(torch: Any, parameters: dict[str, Any], t: dict[str, Any]) -> Any:
+    total = t["x"] + t["residual"]
+    module = torch.nn.LayerNorm(parameters["shape"][-1], dtype=torch.float64)
+    return total, torch.func.functional_call(
+        module, {"weight": t["weight"], "bias": t["bias"]}, (total,)
+    )
+
+
+def _masked_softmax(torch: Any, parameters: dict[str, Any], t: dict[str, Any]) -> Any:
+    """The weights are what attention does with an identity for its values."""
+    keys, size = parameters["key_length"], parameters["head_size"]
+    shape = (*t["scores"].shape[:2], keys, keys)
+    identity = torch.eye(keys, dtype=torch.float64).expand(shape)
+    return torch.nn.functional.scaled_dot_product_attention(
+        t["scores"], identity, identity, attn_mask=t["mask"], scale=size**-0.5
+    )
+
+
+def _adam(torch: Any, _: dict[str, Any], t: dict[str, Any]) -> Any:
+    """The optimiser itself, in its tenth step."""
+    parameter = t["parameter"].clone().requires_grad_()
+    parameter.grad = t["gradient"]
+    optimiser = torch.optim.Adam([parameter], lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    moments = {"exp_avg": t["first"].clone(), "exp_avg_sq": t["second"].clone()}
+    optimiser.state[parameter] = {"step": torch.tensor(9.0), **moments}
+    optimiser.step()
+    state = optimiser.state[parameter]
+    return parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
+
+
 def _first(x: Any) -> Any:
     return x.movedim(-1, 1)
 
@@ -145,6 +181,17 @@ TORCH: dict[str, Callable[[Any, dict[str, Any], Tensors], Any]] = {
     "lstm_cell": _lstm,
     "cumsum": lambda torch, p, t: torch.cumsum(t["x"], p["axis"]),
     "top_k": lambda torch, p, t: torch.topk(t["x"], p["k"]).values,
+    "bias_gelu_dropout": _dropout,
+    "swiglu": lambda torch, p, t: torch.nn.functional.silu(t["gate"]) * t["up"],
+    "rms_norm_half": lambda torch, p, t: torch.nn.functional.rms_norm(
+        t["x"], t["x"].shape[-1:], t["weight"], 1e-5
+    ),
+    "residual_layer_norm": _residual_layer_norm,
+    "masked_softmax": _masked_softmax,
+    "smoothed_cross_entropy": lambda torch, p, t: torch.nn.functional.cross_entropy(
+        t["logits"], t["target"].long(), label_smoothing=0.1
+    ),
+    "adam": _adam,
 }
 
 

@@ -116,10 +116,10 @@ class Listening(QuietProgress):
 @pytest.mark.parametrize(
     ("ops", "told"),
     [
-        (None, "budget 42 s (1 contender, 51 cases); --budget changes it"),
+        (None, "budget 45 s (1 contender, 51 cases); --budget changes it"),
         (
             "sum,sort,relu,softmax,matmul,sigmoid,gelu,selu,silu,softplus,prelu,rfft",
-            "budget 10 s (1 contender, 12 cases); --budget changes it",
+            "budget 11 s (1 contender, 12 cases); --budget changes it",
         ),
         ("sum", "budget 10 s (1 contender, 1 case); --budget changes it"),
     ],

@@ -69,11 +69,6 @@ class SpeedmetalAdapter(Adapter):
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:
         return tensor.numpy()
 
-    def peek(self, tensor: Tensor) -> NDArray[Any]:
-        # The whole of it first, however it was forced: a lazy array's element is computed alone.
-        sm.eval(tensor)
-        return super().peek(tensor)
-
     def force(self, outputs: Sequence[Tensor]) -> None:
         sm.eval(*outputs)
         if self._is_asynchronous:
