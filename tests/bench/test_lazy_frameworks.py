@@ -70,6 +70,15 @@ def test_tensors_do_not_share_the_memory_of_the_host(name: str) -> None:
     np.testing.assert_array_equal(adapter.to_host(again, Layout.PLAIN), host)
 
 
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_masks_can_be_touched(name: str) -> None:
+    """Proves that large inputs of truth values can be read before a sample, as numbers are."""
+    adapter = adapter_or_skip(name)
+    result = adapter.read(adapter.to_device(X > 0, Layout.PLAIN))
+    adapter.force([result])
+    assert adapter.to_host(result, Layout.PLAIN).all()
+
+
 def test_threads_and_caches_are_those_of_the_run() -> None:
     """Proves that a worker computes on as many threads as the run says, and that its first call
     compiles: nothing of other runs is found."""

@@ -129,19 +129,24 @@ def test_one_sample_that_cannot_be_true(sample: int, taken: int, reason: str) ->
 
 
 def test_more_processor_time_than_there_was() -> None:
-    """Proves that 10 ms on 2 processors within 2 ms are told, and 3.5 ms are not; nor is anything
-    where the process may have been on any processor."""
+    """Proves that 20 ms on 2 processors within 2 ms are told, and 10 ms are not, which a tick of
+    the system adds of what a thread did before; that there is no such tick on one processor; and
+    that nothing is told where the process may have been on any processor."""
 
     def told(used: int, processors: int) -> str:
         sampled = Sampled(2 * MILLISECOND, cpu_nanoseconds=used)
         turn = Turn(0, 10 * MILLISECOND, sampled, calls=1, is_verified=False, processors=processors)
         return turn.clock_failure()
 
-    assert told(10 * MILLISECOND, 2) == (
-        "the clock of its process is wrong: 0.01 s on 2 processors within 0.002 s"
+    assert told(20 * MILLISECOND, 2) == (
+        "the clock of its process is wrong: 0.02 s on 2 processors within 0.002 s"
     )
-    assert told(3_500_000, 2) == ""
-    assert told(10 * MILLISECOND, 0) == ""
+    assert told(10 * MILLISECOND, 2) == ""
+    assert told(10 * MILLISECOND, 1) == (
+        "the clock of its process is wrong: 0.01 s on 1 processors within 0.002 s"
+    )
+    assert told(3_500_000, 1) == ""
+    assert told(20 * MILLISECOND, 0) == ""
 
 
 # -- Between the turns -------------------------------------------------------------------------

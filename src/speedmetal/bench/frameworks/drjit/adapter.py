@@ -88,7 +88,7 @@ class DrJitAdapter(Adapter):
         return x + 1
 
     def read(self, x: Tensor) -> Tensor:
-        return dr.max(x, axis=None)
+        return (dr.any if dr.is_mask_v(x) else dr.max)(x, axis=None)
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
         return a @ b
