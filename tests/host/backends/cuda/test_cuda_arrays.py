@@ -1,4 +1,4 @@
-"""NVIDIA's compiler takes every kernel of arrays, of several types and with what is fused into it.
+"""NVIDIA's compiler takes every kernel of arrays and layers, of several types, with what is fused.
 
 The driver behind them runs none: what kernels compute is in `tests/conformance`.
 """
@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+import speedmetal.arrays.kernels
+import speedmetal.nn.kernels
 from cuda_machine import DryDriver, dry_device
 from nvrtc import NEEDS_NVRTC
-from speedmetal.arrays import kernels
 from speedmetal.arrays.algebra import products
 from speedmetal.backends import registry
 
@@ -24,11 +25,12 @@ pytestmark = NEEDS_NVRTC
 
 
 def every_kernel() -> set[str]:
-    """The names of all kernels of arrays."""
+    """The names of all kernels of arrays and layers."""
     names = set()
-    for module in pkgutil.iter_modules(kernels.__path__):
-        found = vars(importlib.import_module(f"{kernels.__name__}.{module.name}"))
-        names |= {value.name for value in found.values() if isinstance(value, sm.Kernel)}
+    for kernels in (sm.arrays.kernels, sm.nn.kernels):
+        for module in pkgutil.iter_modules(kernels.__path__):
+            found = vars(importlib.import_module(f"{kernels.__name__}.{module.name}"))
+            names |= {value.name for value in found.values() if isinstance(value, sm.Kernel)}
     return names
 
 
@@ -73,6 +75,19 @@ def join(x):
     return x
 
 
+def step(x, gates):
+    """A step of a recurrent layer, with biases and without."""
+    weights = large(x, (3 * gates, 90)), large(x, (3 * gates, 3))
+    biases = large(x, 3 * gates), large(x, 3 * gates)
+    h = x[:, :3] * 2
+    if gates == 4:
+        return (
+            *sm.nn.lstm_cell(x, (h, h), *weights, *biases),
+            *sm.nn.lstm_cell(x, (h, h), *weights),
+        )
+    return sm.nn.gru_cell(x, h, *weights, *biases), sm.nn.gru_cell(x, h, *weights)
+
+
 def several(x):
     """Results that share what one launch computes."""
     shared = x * 2
@@ -112,8 +127,18 @@ CASES = {
         + [times_sparse(x[:, 0], n) for n in (2, 60)]
     ),
     "random": draw_all,
+    "recurrent layers": lambda x: (*step(x, 3), *step(x, 4)),
+    "rotary positions": lambda x: (
+        sm.nn.rope(x * 2, offset=3) + 1,
+        sm.nn.rope(x, positions=large(x, 70), traditional=True),
+        sm.nn.rope(x, cosine=x[:, :45], sine=x[:, 45:]),
+    ),
+    "bags": lambda x: [
+        sm.nn.embedding_bag(np.array([[0, 1], [2, 2]]), x * 2, reduction=reduction)
+        for reduction in ("sum", "mean", "max")
+    ],
 }
-FLOATS_ALONE = {"softmax", "interpolation"}
+FLOATS_ALONE = {"softmax", "interpolation", "recurrent layers", "rotary positions", "bags"}
 DTYPES = ["float32", "int32", "float16", "int64"]
 OF_THE_CPU = {"accumulate_in_order"}
 
