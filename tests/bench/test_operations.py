@@ -26,12 +26,9 @@ PUBLISHED_LABELS = Path(__file__).parent / "published_labels.txt"
 # MLX's compiler runs a C++ compiler, and JAX compiles every primitive of an eager call.
 FAST_MODES = (
     *(("numpy", "eager"), ("torch", "eager"), ("mlx", "eager"), ("jax", "compiled")),
-    *(("speedmetal", "compiled"), ("drjit", "eager")),
+    *(("speedmetal", "compiled"), ("drjit", "eager"), ("drjit", "compiled")),
 )
-SLOW_MODES = (
-    *(("mlx", "compiled"), ("jax", "eager")),
-    *(("speedmetal", "eager"), ("drjit", "compiled")),
-)
+SLOW_MODES = (("mlx", "compiled"), ("jax", "eager"), ("speedmetal", "eager"))
 # By default of each kind of operation one; in their fast modes all of them are proved.
 OFTEN_IN_SLOW_MODES = {
     *("sum", "argmax", "conv2d", "gather", "scatter_sum", "layer_norm_affine", "sigmoid", "chain5"),

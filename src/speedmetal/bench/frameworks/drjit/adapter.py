@@ -33,6 +33,32 @@ _TENSORS = {
 }
 
 
+class _Frozen:
+    """A frozen function whose results without axes have none.
+
+    They come out of ``dr.freeze`` with an axis of length 1 (Dr.Jit 1.5). Which they are is seen
+    when the function is traced.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._frozen = dr.freeze(self._trace)
+        self._is_without_axes: tuple[bool, ...] = ()
+
+    def _trace(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        result = self._function(*arguments)
+        results = result if isinstance(result, tuple) else (result,)
+        self._is_without_axes = tuple(tensor.ndim == 0 for tensor in results)
+        return results
+
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        results = self._frozen(*arguments)
+        if any(self._is_without_axes):
+            marked = zip(results, self._is_without_axes, strict=True)
+            results = tuple(type(x)(x.array, ()) if bare else x for x, bare in marked)
+        return results[0] if len(results) == 1 else results
+
+
 class DrJitAdapter(Adapter):
     """Dr.Jit on one device."""
 
@@ -82,7 +108,7 @@ class DrJitAdapter(Adapter):
         dr.sync_thread()
 
     def compile(self, function: Function) -> Function:
-        return dr.freeze(function)
+        return _Frozen(function)
 
     def copy(self, x: Tensor) -> Tensor:
         return x + 1

@@ -23,7 +23,8 @@ def _along(reduce: Function) -> Cell:
 
 def _bce(probability: Tensor, target: Tensor) -> Tensor:
     positive = target * dr.log(probability)
-    return -dr.mean(positive + (1 - target) * dr.log(1 - probability), axis=None)
+    total = dr.sum(positive + (1 - target) * dr.log(1 - probability), axis=None)
+    return -total / math.prod(target.shape)  # dr.mean has an axis left in a frozen function
 
 
 def _softmax_along(x: Tensor, axis: int) -> Tensor:
@@ -142,8 +143,8 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     right = dr.gather(type(logits.array), logits.array, places)
     largest = dr.max(logits, axis=1, keepdims=True)
     total = dr.sum(dr.exp(logits - largest), axis=1, keepdims=True)
-    log_sum = (dr.log(total) + largest).array
-    return type(logits)(dr.mean(log_sum - right), ())
+    log_sum = (dr.log(total) + largest)[:, 0]
+    return dr.sum(log_sum - type(logits)(right, (rows,)), axis=None) / rows
 
 
 def _pooling(reduce: Function) -> Cell:

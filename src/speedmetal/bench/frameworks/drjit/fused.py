@@ -46,11 +46,11 @@ def _smoothed_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     rows, classes = logits.shape
     positions = dr.uint32_array_t(type(logits.array))
     places = dr.arange(positions, rows) * classes + positions(target.array)
-    right = dr.gather(type(logits.array), logits.array, places)
-    smoothed = (1 - LABEL_SMOOTHING) * right + LABEL_SMOOTHING * dr.mean(logits, axis=1).array
+    right = type(logits)(dr.gather(type(logits.array), logits.array, places), (rows,))
+    smoothed = (1 - LABEL_SMOOTHING) * right + LABEL_SMOOTHING * dr.mean(logits, axis=1)
     largest = dr.max(logits, axis=1, keepdims=True)
     total = dr.sum(dr.exp(logits - largest), axis=1, keepdims=True)
-    return type(logits)(dr.mean((dr.log(total) + largest).array - smoothed), ())
+    return dr.sum((dr.log(total) + largest)[:, 0] - smoothed, axis=None) / rows
 
 
 def _adam(
