@@ -67,11 +67,6 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return sm.mean(sm.logsumexp(logits, axis=-1) - right)
 
 
-def _rope(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    first, second = sm.split(x, 2, axis=-1)
-    return sm.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
-
-
 def _lstm_cell(
     x: Tensor,
     hidden: Tensor,
@@ -81,10 +76,7 @@ def _lstm_cell(
     input_bias: Tensor,
     hidden_bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    gates = x @ input_weight.T + input_bias + hidden @ hidden_weight.T + hidden_bias
-    i, f, g, o = sm.split(gates, 4, axis=-1)
-    cell = sm.sigmoid(f) * cell + sm.sigmoid(i) * sm.tanh(g)
-    return sm.sigmoid(o) * sm.tanh(cell), cell
+    return sm.nn.lstm_cell(x, (hidden, cell), input_weight, hidden_weight, input_bias, hidden_bias)
 
 
 def _pooling(reduce: Function) -> Cell:
@@ -156,8 +148,8 @@ CELLS: dict[str, Cell] = {
     "rms_norm": lambda _: _rms_norm,
     "group_norm": _group_norm,
     "batch_norm": lambda _: _batch_norm,
-    "rope": lambda _: _rope,
-    "embedding": lambda _: lambda weight, token: weight[token],
+    "rope": lambda _: lambda x, cosine, sine: sm.nn.rope(x, cosine=cosine, sine=sine),
+    "embedding": lambda _: lambda weight, token: sm.nn.embedding(token, weight),
     "cross_entropy": lambda _: _cross_entropy,
     "max_pool2d": _pooling(sm.max),
     "avg_pool2d": _pooling(sm.mean),
