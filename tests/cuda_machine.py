@@ -22,6 +22,7 @@ from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, Library
 ATTRIBUTES = {1: 1024, 2: 1024, 3: 1024, 4: 64, 5: 2**31 - 1, 6: 65535, 7: 65535, 97: 232448,
               75: 9, 76: 0}  # fmt: skip
 """Of an H100, by their numbers in cuda.h."""
+INVALID_CONTEXT = 201
 NO_BINARY_FOR_GPU = 209
 NOT_FOUND = 500
 OUT_OF_MEMORY = 2
@@ -32,7 +33,10 @@ CONTEXT = 0x1000
 FIRST_STREAM = 0x2000
 FREED = 0xDD
 """What memory is filled with when it goes back."""
-AFTER_A_LOSS = ("cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuGetErrorName", "cuGetErrorString")
+AFTER_A_LOSS = (
+    *("cuCtxPushCurrent_v2", "cuCtxPopCurrent_v2", "cuCtxGetCurrent", "cuCtxSetCurrent"),
+    *("cuGetErrorName", "cuGetErrorString"),
+)
 """What answers when the context has ended."""
 
 
@@ -228,6 +232,12 @@ class DryDriver:
     def _cuctxpopcurrent_v2(self, found: Any) -> None:
         found._obj.value = self.current.pop()
 
+    def _cuctxgetcurrent(self, found: Any) -> None:
+        found._obj.value = self.current[-1] if self.current else None
+
+    def _cuctxsetcurrent(self, context: Any) -> None:
+        self.current[-1:] = [context.value]
+
     def _custreamcreate(self, found: Any, flags: int) -> None:
         assert flags == 1
         self._needs_context()
@@ -341,20 +351,26 @@ class DryDriver:
         assert number == 8
         self.dynamic_limit[entry.value] = value
 
-    def _culaunchkernel(self, entry: Any, *rest: Any) -> None:
-        *sizes, dynamic, stream, parameters, extra = rest
+    def _culaunchkernelex(self, given: Any, entry: Any, parameters: Any, extra: Any) -> int:
+        """As a driver that wants the context to be current, which some do not."""
+        if self.current[-1:] != [CONTEXT]:
+            return INVALID_CONTEXT
+        asked = given._obj
         assert extra is None
-        assert dynamic == 0 or dynamic <= self.dynamic_limit[entry.value]
-        assert all(1 <= size <= ATTRIBUTES[5 + axis] for axis, size in enumerate(sizes[:3]))
-        assert all(1 <= size <= ATTRIBUTES[2 + axis] for axis, size in enumerate(sizes[3:]))
+        assert asked.attribute_count == 0
+        assert asked.dynamic_bytes <= self.dynamic_limit.get(entry.value, 0)
+        groups = (asked.grid_x, asked.grid_y, asked.grid_z)
+        threads = (asked.block_x, asked.block_y, asked.block_z)
+        assert all(1 <= size <= ATTRIBUTES[5 + axis] for axis, size in enumerate(groups))
+        assert all(1 <= size <= ATTRIBUTES[2 + axis] for axis, size in enumerate(threads))
         addresses = tuple(parameters)
         assert all(addresses)
         name = self.entries[entry.value]
         run = None
         if name not in ARRAYS_OWN:
-            asked = Launched(name, tuple(sizes[:3]), tuple(sizes[3:]), dynamic, addresses)
-            run = self.on_launch(asked)
-        self._ask(stream.value, Work(run or _nothing, None))
+            run = self.on_launch(Launched(name, groups, threads, asked.dynamic_bytes, addresses))
+        self._ask(asked.stream, Work(run or _nothing, None))
+        return SUCCESS
 
     def _cugeterrorname(self, code: int, text: Any) -> None:
         text._obj.value = f"CUDA_ERROR_{code}".encode()

@@ -76,6 +76,18 @@ def pack_numbers(dtype: DType, *numbers: Any) -> bytes:
     return struct.pack(f"={len(numbers)}{CODES[dtype.name]}", *numbers)
 
 
+def size_of(pieces: Iterable[bytes | Number]) -> int:
+    """How many bytes a launch's values take, packed.
+
+    >>> size_of([Number(1, uint64), b"ab"])
+    10
+    """
+    return sum(
+        len(piece) if isinstance(piece, bytes) else piece.dtype.itemsize + piece.padding
+        for piece in pieces
+    )
+
+
 def packer(pieces: Iterable[bytes | Number]) -> Pack:
     """What packs a launch's values, without gaps, in the machine's byte order.
 
@@ -97,8 +109,23 @@ def packer(pieces: Iterable[bytes | Number]) -> Pack:
     if not numbers:
         return lambda _values: pending
     constants.append(pending)
+    if not any(constants[:-1]) and all(n.dtype is ADDRESS for n in numbers):
+        places = [n.place for n in numbers]
+        if places == list(range(places[0], places[0] + len(places))):
+            return _address_packer(places[0], len(places), formats[2::2], pending)
     pack = struct.Struct("".join([*formats, f"{len(pending)}s"])).pack
     return _packer(constants, pack, [n.place for n in numbers], [n.dtype for n in numbers])
+
+
+def _address_packer(first: int, count: int, formats: list[str], constant: bytes) -> Pack:
+    """Of addresses one after the other, and what stays the same behind them: most launches."""
+    pack = struct.Struct(f"={''.join(formats)}{len(constant)}s").pack
+    last = first + count
+
+    def pack_slice(values: list[Any]) -> bytes:
+        return pack(*values[first:last], constant)
+
+    return pack_slice
 
 
 def _packer(

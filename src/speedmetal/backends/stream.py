@@ -41,8 +41,8 @@ Command = TypeVar("Command")
 """What a device is asked to do: a launch or a copy, in its own form."""
 
 
-class _Batch:
-    """What is submitted together.
+class Batch:
+    """What is submitted together, or begun and then followed by a marker.
 
     Args:
         serial: Its number.
@@ -53,7 +53,8 @@ class _Batch:
         signals: Events that it raises, each with the value.
         waits: Events that it waits for.
         errors: What went wrong in it.
-        submission: None where there is nothing to wait for.
+        submission: None where there is nothing to wait for; one that is begun before the batch is
+            submitted has some of its commands already.
     """
 
     __slots__ = ("deliveries", "errors", "labels", "serial", "signals", "submission", "waits")
@@ -93,9 +94,9 @@ class Stream(Waiting, ABC, Generic[Command]):
         self._pending: list[Command] = []
         self._pending_bytes = 0
         self.label_list: type[list[str]] = list
-        self._batch = _Batch(1, [])
-        self._in_flight: deque[_Batch] = deque()
-        self._finished: deque[_Batch] = deque()
+        self._batch = Batch(1, [])
+        self._in_flight: deque[Batch] = deque()
+        self._finished: deque[Batch] = deque()
         self._local = threading.local()
         # Finalisers and signal handlers may launch kernels in the middle of anything, on the thread
         # that holds the lock.
@@ -205,7 +206,7 @@ class Stream(Waiting, ABC, Generic[Command]):
     def flush(self) -> None:
         """Submit what was asked for; wait only where too much is in flight."""
         with self._lock:
-            if self._pending and not self._is_busy:
+            if self._has_work() and not self._is_busy:
                 self._is_busy = True
                 try:
                     self._submit_batch()
@@ -214,10 +215,15 @@ class Stream(Waiting, ABC, Generic[Command]):
         while len(self._in_flight) > self.limits.in_flight:
             self._wait_for(self._in_flight[0].serial)
 
+    def _has_work(self) -> bool:
+        """Whether the batch that is being collected has anything to submit, or to tell."""
+        batch = self._batch
+        return bool(self._pending) or batch.submission is not None or bool(batch.errors)
+
     def _submit_batch(self) -> None:
         """Give one batch to the device. The lock is held."""
         fresh: list[Command] = []
-        fresh_batch = _Batch(self.open_serial + 1, self.label_list())
+        fresh_batch = Batch(self.open_serial + 1, self.label_list())
         # No call from here on, which a finaliser or a signal handler could come into.
         commands, batch = self._pending, self._batch
         self._pending, self._pending_bytes, self._batch = fresh, 0, fresh_batch
@@ -226,7 +232,7 @@ class Stream(Waiting, ABC, Generic[Command]):
             with self.driver_scope():
                 self._start(batch, commands)
         except Exception as error:  # noqa: BLE001 - raised by `synchronize`, like all others
-            batch.errors.append(self._not_done(batch.labels, error))
+            batch.errors.append(self.not_done(batch.labels, error))
             _forget_unless_started(batch)
         except BaseException as error:
             error.add_note(
@@ -237,12 +243,16 @@ class Stream(Waiting, ABC, Generic[Command]):
         finally:
             self._in_flight.append(batch)
 
-    def _start(self, batch: _Batch, commands: Sequence[Command]) -> None:
-        batch.submission = self.new_submission()
+    def _start(self, batch: Batch, commands: Sequence[Command]) -> None:
+        if batch.submission is None:
+            if not commands:  # it could not be begun
+                return
+            batch.submission = self.new_submission()
         for label, error in batch.submission.start(commands):
-            batch.errors.append(self._not_done([] if label is None else [label], error))
+            batch.errors.append(self.not_done([] if label is None else [label], error))
 
-    def _not_done(self, labels: Sequence[str], error: Exception) -> DeviceError:
+    def not_done(self, labels: Sequence[str], error: Exception) -> DeviceError:
+        """What is told of launches, or of a copy, that the device was not given."""
         names = ", ".join(map(repr, dict.fromkeys(labels)))
         what = f"the launch of kernel {names}" if labels else "a copy"
         return DeviceError(f"{self.name}: {what} was not done: {type(error).__name__}: {error}")
@@ -275,7 +285,7 @@ class Stream(Waiting, ABC, Generic[Command]):
             self._close(batch, failed=status is Status.FAILED)
             self.completed_serial = batch.serial
 
-    def _close(self, batch: _Batch, *, failed: bool) -> None:
+    def _close(self, batch: Batch, *, failed: bool) -> None:
         """Take from a finished submission what is of use, and let it go."""
         submission, batch.submission = batch.submission, None
         if submission is not None and failed:
@@ -321,8 +331,9 @@ class Stream(Waiting, ABC, Generic[Command]):
         return False
 
     def labels_in_flight(self) -> list[str]:
-        """The kernels that were submitted and not seen to end, in order."""
-        return [label for batch in tuple(self._in_flight) for label in batch.labels]
+        """The kernels that were given to the device and not seen to end, in order."""
+        begun = () if self._batch.submission is None else (self._batch,)
+        return [label for batch in (*self._in_flight, *begun) for label in batch.labels]
 
     def collect_errors(self) -> list[Exception]:
         """Deliver the mailboxes of finished launches in order; what failed since the last call."""
@@ -359,7 +370,7 @@ class Stream(Waiting, ABC, Generic[Command]):
         self._in_flight.clear()
 
 
-def _forget_unless_started(batch: _Batch) -> None:
+def _forget_unless_started(batch: Batch) -> None:
     """Nobody must wait for a submission that never reached the device."""
     if batch.submission is not None and not batch.submission.is_started():
         batch.submission = None

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from speedmetal.backends.packing import CODES, Number, fit_number, pack_numbers, packer
+from speedmetal.backends.packing import (
+    ADDRESS,
+    CODES,
+    Number,
+    fit_number,
+    pack_numbers,
+    packer,
+    size_of,
+)
 from speedmetal.dtypes import ALL, bfloat16
 
 DTYPES = [dtype for dtype in ALL if not dtype.is_complex]
@@ -62,6 +70,24 @@ def test_values_that_nobody_asked_for_are_left_out():
     pack = packer([pack_numbers(sm.int32, 5), Number(2, sm.int16)])
     assert pack(["the mailbox", "an array", 7]) == struct.pack("=ih", 5, 7)
     assert packer([b"same"])([1, 2, 3]) == b"same"
+
+
+@given(
+    st.lists(st.integers(0, 2**64 - 1), min_size=4, max_size=4),
+    st.permutations([0, 1, 2, 3]),
+    st.integers(1, 4),
+    st.binary(max_size=9),
+    st.booleans(),
+)
+def test_addresses_before_what_stays_the_same_are_packed_in_any_order(
+    values, places, count, constant, in_order
+):
+    """Where they are neighbours among the values they are packed in one piece."""
+    chosen = sorted(places[:count]) if in_order else places[:count]
+    pieces = [*(Number(place, ADDRESS) for place in chosen), constant]
+    wanted = struct.pack(f"={count}Q", *(values[place] for place in chosen)) + constant
+    assert packer(pieces)(values) == wanted
+    assert size_of(pieces) == len(wanted)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

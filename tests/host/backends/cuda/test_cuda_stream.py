@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from cuda_machine import DryDriver, Fault, Launched, dry_device
+from cuda_machine import CONTEXT, DryDriver, Fault, Launched, dry_device
 from speedmetal.backends.cuda.driver import device as device_module
 from speedmetal.backends.cuda.driver.stream import LIMITS
 from speedmetal.backends.mailbox import PRINT_AREA, PRINT_CURSOR
@@ -20,6 +20,7 @@ from speedmetal.backends.stream import MAILBOXES_PENDING
 from speedmetal.profile import gpu_time
 
 ILLEGAL_ADDRESS = 700
+OTHER_CONTEXT = 0x1001
 LENGTH = 8
 
 
@@ -194,20 +195,85 @@ def test_any_program_gives_what_numpy_gives(operations, is_eager, staging_bytes)
 # --- Batches -------------------------------------------------------------------------------------
 
 
-def test_an_idle_card_gets_a_launch_at_once_and_a_busy_one_what_has_gathered(device, driver):
+def test_the_card_gets_each_launch_at_once_and_a_marker_behind_several(device, driver):
     x, out = array(device, 1), array(device, 0)
     device.synchronize()
     driver.calls.clear()
     driver.is_held = True
-    launch(device, out, x)
-    assert driver.calls.count("cuLaunchKernel") == 1
-    for _ in range(LIMITS.launches):
-        assert driver.calls.count("cuLaunchKernel") == 1
-        launch(device, out, out)
-    assert driver.calls.count("cuLaunchKernel") == 1 + LIMITS.launches
-    assert driver.calls.count("cuEventRecord") == 2
+    for count in range(1, 2 * LIMITS.launches + 2):
+        launch(device, out, out if count > 1 else x)
+        assert driver.calls.count("cuLaunchKernelEx") == count
+        assert driver.calls.count("cuEventRecord") == count // LIMITS.launches
+    assert device.stream.labels_in_flight() == ["scaled"] * (2 * LIMITS.launches + 1)
     driver.is_held = False
-    assert out.numpy()[0] == 2.0 ** (1 + LIMITS.launches)
+    assert out.numpy()[0] == 2.0 ** (1 + 2 * LIMITS.launches)
+    assert driver.calls.count("cuEventRecord") == 3  # the copy shares the third
+
+
+def test_a_busy_card_is_not_asked_whether_it_is_idle(device, driver):
+    x, out = array(device, 1), array(device, 0)
+    launch(device, out, x)
+    driver.is_held = True
+    driver.calls.clear()
+    for _ in range(LIMITS.launches - 2):
+        launch(device, out, x)
+    assert set(driver.calls) == {"cuLaunchKernelEx"}
+    driver.is_held = False
+
+
+def test_a_launch_while_another_is_given_to_the_driver_waits_and_leaves_its_arguments(
+    device, driver
+):
+    """As finalisers and signal handlers do it, which come in the middle of anything."""
+    x, y, out = array(device, 1), array(device, 3), array(device, 0)
+    launch(device, out, x)  # what follows goes the short way
+
+    def scale_after_another(asked: Launched):
+        driver.on_launch = scale
+        launch(device, out, out, 10.0)
+        return scale(asked)
+
+    driver.on_launch = scale_after_another
+    launch(device, out, y, 5.0)
+    assert out.numpy()[0] == 150
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_launch_where_another_context_is_current_is_done_all_the_same(device, driver, is_begun):
+    x, out = array(device, 1), array(device, 0)
+    device.synchronize()
+    if is_begun:
+        launch(device, x, x)
+    driver.current[:] = [OTHER_CONTEXT]
+    launch(device, out, x)
+    assert driver.current == [OTHER_CONTEXT]
+    driver.current.clear()
+    launch(device, out, out)
+    assert out.numpy()[0] == (8 if is_begun else 4)
+
+
+def test_where_no_context_is_current_a_launch_leaves_the_cards(device, driver):
+    x, out = array(device, 1), array(device, 0)
+    device.synchronize()
+    assert driver.current == []
+    launch(device, out, x)
+    assert driver.current == [CONTEXT]
+    device.synchronize()
+    assert driver.current == [CONTEXT]
+
+
+def test_a_batch_that_cannot_be_begun_is_told_once_and_the_next_one_runs(device, driver):
+    x, out = array(device, 1), array(device, 0)
+    device.synchronize()
+    device.stream._markers._idle[False].clear()
+    driver.failures["cuEventCreate"] = [2]
+    launch(device, out, x)
+    launch(device, x, x, 3.0)
+    with pytest.raises(sm.DeviceError) as caught:
+        device.synchronize()
+    assert str(caught.value).startswith("cuda: the launch of kernel 'scaled' was not done")
+    assert not hasattr(caught.value, "__notes__")
+    assert (out.numpy()[0], x.numpy()[0]) == (0, 3)
 
 
 def test_markers_are_used_again(device, driver):
@@ -268,7 +334,7 @@ def test_a_report_outlives_a_later_launch_that_ends_the_context(device, driver, 
         device.synchronize()
     assert capsys.readouterr().out == "at 4\n"
     assert len(caught.value.__notes__) == 1
-    assert "in one of the launches of 'scaled'" in caught.value.__notes__[0]
+    assert "in one of the launches of 'checked', 'scaled'" in caught.value.__notes__[0]
 
 
 def test_not_too_many_mailboxes_wait(device, driver):

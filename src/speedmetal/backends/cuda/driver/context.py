@@ -2,7 +2,7 @@
 
 **One context.** The GPU's primary context, which other libraries of the process use as well. It is
 made current around each group of calls, and what was current before is current again behind it, on
-whatever thread that is.
+whatever thread that is. Where none was, a launch leaves it current.
 
 **Lost contexts.** Some failures of kernels (an illegal address, a misaligned one) end the context:
 the driver answers every later call with the same error, whatever it is. The first one that meets it
@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from speedmetal.backends.cuda.driver.library import CudaError, Library
+from speedmetal.backends.cuda.driver.library import SUCCESS, CudaError, Library
 from speedmetal.backends.forks import call_in_children, forked_message
 from speedmetal.backends.stream import Stream, finish_all
 from speedmetal.errors import DeviceError, KernelError
@@ -81,6 +81,13 @@ class Context:
             failure = self.lose(error.code)
             if failure is not None:
                 raise failure
+
+    def stay(self) -> None:
+        """Where this thread has no context, let this one stay current outside of ``with``."""
+        current = ctypes.c_void_p()
+        code = self.library.result("cuCtxGetCurrent", ctypes.byref(current))
+        if code == SUCCESS and not current.value:
+            self.library.result("cuCtxSetCurrent", self._native)
 
     # --- Freeing -------------------------------------------------------------------------------
 

@@ -8,11 +8,12 @@ from typing import Any
 from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
 from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
+from speedmetal.backends.cuda.driver.commands import LaunchPlan
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program
-from speedmetal.backends.packing import ADDRESS, Number, packer
+from speedmetal.backends.packing import ADDRESS, Number, packer, size_of
 from speedmetal.errors import InternalError, LaunchError
 
 ALIGNMENT_BYTES = 16
@@ -93,25 +94,45 @@ class CudaProgram(Program):
             LaunchError: There would be more threadgroups, or one with more memory, than can be.
         """
         self._check_groups(launch)
-        pack = packer(self._pieces(launch))
-        sizes = (*launch.sizes.groups, *launch.sizes.threads)
+        pieces = list(self._pieces(launch))
+        pack, plan = packer(pieces), self._plan(launch, size_of(pieces))
         lengths = launch.threadgroup_lengths
         # Where numbers decide on the lengths, each launch brings them.
         known = self._dynamic_bytes(lengths) if self._is_complete(lengths) else 0
+        check, stream = self._context.check, self._stream
 
-        entry, kernel, places = self._entry, self._kernel, self._places
-        check, launch_on_stream = self._context.check, self._stream.launch
-
-        def run(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
+        def run_with_care(values: list[Any], stated_lengths: Sequence[int] | None = None) -> None:
             check()
             dynamic = known if stated_lengths is None else self._dynamic_bytes(stated_lengths)
             mailbox = values[0] or None
             if mailbox is not None:
                 values = [mailbox.address, *values[1:]]
-            command = LaunchCommand(kernel, entry, sizes, dynamic, pack(values), places, mailbox)
-            launch_on_stream(command, kernel, 0, mailbox)
+            command = LaunchCommand(plan, pack(values), dynamic, mailbox)
+            stream.launch(command, plan.label, 0, mailbox)
+
+        if known or self._code.has_mailbox or not self._is_complete(lengths):
+            return run_with_care
+        context, launch_now = self._context, stream.launch_now
+
+        def run(values: list[Any]) -> None:
+            if context.problem:
+                check()
+            launch_now(plan, pack(values))
 
         return run
+
+    def _plan(self, launch: Launch, size_bytes: int) -> LaunchPlan:
+        sizes = (*launch.sizes.groups, *launch.sizes.threads)
+        return LaunchPlan(
+            self._context.library,
+            self._kernel,
+            self,
+            self._entry,
+            self._stream.native,
+            sizes,
+            size_bytes,
+            self._places,
+        )
 
     def _check_groups(self, launch: Launch) -> None:
         for axis, count, most in zip(AXES, launch.sizes.groups, self._most_groups, strict=True):

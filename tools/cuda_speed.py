@@ -1,0 +1,188 @@
+"""Measure the CUDA backend on the NVIDIA GPU of this machine, beside other libraries.
+
+    python tools/cuda_speed.py [host] [elementwise]
+
+What each part times is said in its function. All figures of a run come from one process, one round
+of each candidate after the other; printed are the median round and the best. It needs PyTorch for
+the copy and the peers; ``cuda.core`` and CuPy are measured where they are installed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import speedmetal as sm
+
+ROUNDS = 30
+LAUNCHES = 200  # of a round: fewer than the driver queues without waiting
+ELEMENTS = 1 << 27
+REPEATS = 10  # of a round, one behind the other, so that the way to the card does not count
+
+Candidates = dict[str, Callable[[], object]]
+
+
+@sm.kernel
+def add(a: Any, b: Any, c: Any) -> None:
+    """The sum of two arrays."""
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] + b[i]
+
+
+@sm.kernel
+def yardstick(a: Any, b: Any, c: Any) -> None:
+    """Two loads, one store, and some mathematics."""
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] * a[i] + sm.exp(sm.sin(b[i]))
+
+
+# --- The host's time of a launch -----------------------------------------------------------------
+
+
+def host() -> Iterator[str]:
+    """Microseconds of the host for one launch among ``LAUNCHES`` that are not waited for."""
+    import torch
+
+    a, b, c = (sm.ones(1024, device="cuda") for _ in range(3))
+    x, y, z = (torch.ones(1024, device="cuda") for _ in range(3))
+    candidates: Candidates = {
+        "speedmetal": lambda: add(a, b, c, grid=1024),
+        "torch.add(out=)": lambda: torch.add(x, y, out=z),
+        **_cuda_core(a, b, c),
+        **_cupy(),
+    }
+    rounds: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(ROUNDS):
+        for name, launch in candidates.items():
+            launch()
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            for _ in range(LAUNCHES):
+                launch()
+            rounds[name].append((time.perf_counter() - begin) / LAUNCHES * 1e6)
+            sm.synchronize()
+    yield f"{'host, one launch of three arrays':48}{'median':>10}{'best':>10}"
+    for name, times in rounds.items():
+        yield f"{name:48}{statistics.median(times):>7.2f} us{min(times):>7.2f} us"
+
+
+_SOURCE = """extern "C" __global__ void add(const float* a, const float* b, float* c, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) c[i] = a[i] + b[i];
+}"""
+
+
+def _cuda_core(*arrays: Any) -> Candidates:
+    try:
+        import numpy as np
+        from cuda.core import Device, LaunchConfig, Program, ProgramOptions, launch
+    except ImportError:
+        return {}
+    device = Device()
+    device.set_current()
+    stream = device.create_stream()
+    options = ProgramOptions(arch=sm.device("cuda").architecture)  # type: ignore[attr-defined]
+    kernel = Program(_SOURCE, "c++", options).compile("cubin").get_kernel("add")
+    config = LaunchConfig(grid=4, block=256)
+    addresses, count = [array.address for array in arrays], np.int32(1024)
+    return {"cuda.core, addresses": lambda: launch(stream, config, kernel, *addresses, count)}
+
+
+def _cupy() -> Candidates:
+    try:
+        import cupy
+    except ImportError:
+        return {}
+    kernel = cupy.RawKernel(_SOURCE, "add")
+    a, b, c = (cupy.ones(1024, dtype="f4") for _ in range(3))
+    arguments = (a, b, c, cupy.int32(1024))
+    return {"CuPy RawKernel": lambda: kernel((4,), (256,), arguments)}
+
+
+# --- Bytes a second ------------------------------------------------------------------------------
+
+
+def elementwise() -> Iterator[str]:
+    """Bytes a second of ``a * a + exp(sin(b))`` on ``ELEMENTS`` float32, by events of the card."""
+    import torch
+
+    b = torch.rand(ELEMENTS, device="cuda") * 6 - 3
+    a, c = torch.rand_like(b), torch.empty_like(b)
+    x, y, z = (sm.array(t.cpu().numpy(), device="cuda") for t in (a, b, c))
+    compiled = torch.compile(lambda a, b: a * a + torch.exp(torch.sin(b)))
+    peers: dict[str, tuple[int, Callable[[], object]]] = {
+        "torch copy": (2, lambda: c.copy_(a)),
+        "torch.compile": (3, lambda: compiled(a, b)),
+        "torch eager": (3, lambda: a * a + torch.exp(torch.sin(b))),
+    }
+    ours: dict[str, tuple[int, Callable[[], object]]] = {
+        "speedmetal kernel": (3, lambda: yardstick(x, y, z, grid=ELEMENTS)),
+        **{
+            f"speedmetal kernel, threads={threads}": (3, _with_threads(x, y, z, threads))
+            for threads in (128, 256, 512, 1024)
+        },
+        "speedmetal kernel, views that begin at 4 bytes": (
+            *(3, lambda: yardstick(x[1:], y[1:], z[1:], grid=ELEMENTS - 1)),
+        ),
+        "speedmetal kernel, views that go backwards": (
+            *(3, lambda: yardstick(x[::-1], y[::-1], z[::-1], grid=ELEMENTS)),
+        ),
+        "speedmetal arrays": (3, lambda: sm.eval(x * x + sm.exp(sm.sin(y)))),
+    }
+    rounds: dict[str, list[float]] = {name: [] for name in (*peers, *ours)}
+    for _ in range(ROUNDS):
+        for name, (arrays, run) in peers.items():
+            rounds[name].append(arrays * ELEMENTS * 4 / _torch_seconds(run) / 1e9)
+        for name, (arrays, run) in ours.items():
+            rounds[name].append(arrays * ELEMENTS * 4 / _our_seconds(run) / 1e9)
+    head = "a * a + exp(sin(b)), 2**27 float32, GB/s"
+    yield f"{head:48}{'median':>10}{'best':>10}{'of copy':>10}"
+    copy = statistics.median(rounds["torch copy"])
+    for name, rates in rounds.items():
+        median = statistics.median(rates)
+        yield f"{name:48}{median:>10.0f}{max(rates):>10.0f}{median / copy:>10.1%}"
+
+
+def _with_threads(x: Any, y: Any, z: Any, threads: int) -> Callable[[], object]:
+    return lambda: yardstick(x, y, z, grid=ELEMENTS, threads=threads)
+
+
+def _torch_seconds(run: Callable[[], object]) -> float:
+    import torch
+
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    run()
+    torch.cuda.synchronize()
+    begin.record()
+    for _ in range(REPEATS):
+        run()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / 1000 / REPEATS
+
+
+def _our_seconds(run: Callable[[], object]) -> float:
+    run()
+    sm.synchronize()
+    with sm.profile.gpu_time("cuda") as measured:
+        for _ in range(REPEATS):
+            run()
+    return measured.seconds / REPEATS
+
+
+PARTS = {"host": host, "elementwise": elementwise}
+
+
+def main() -> None:
+    """Measure what was named, or everything."""
+    print(sm.device("cuda").description, sm.device("cuda").identity)
+    for name in sys.argv[1:] or PARTS:
+        for line in PARTS[name]():
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
