@@ -22,6 +22,7 @@ RUNS = {
     "game_of_life": ("--size", "40", "--frames", "12"),
     "heat_equation": ("--size", "50", "--frames", "4"),
     "k_means": ("--points", "3001", "--clusters", "4"),
+    "image_filters": ("--size", "45"),
     "histogram": ("--size", "100003", "--groups", "5"),
     "life_in_arrays": ("--size", "40", "--frames", "12"),
     "mandelbrot": ("--width", "90"),
@@ -41,6 +42,7 @@ RUNS = {
 FRAMES = {
     "game_of_life": 12,
     "heat_equation": 4,
+    "image_filters": 1,
     "mandelbrot": 1,
     "random_walks": 1,
     "wave_equation": 4,
