@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from proving import Datasets, adapter_or_skip, case_of
+from small_parameters import SMALL_PARAMETERS
 
 from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks import FRAMEWORKS
-from speedmetal.bench.frameworks.base import Settings
-from speedmetal.bench.record import Status
-from speedmetal.bench.runner.protocol import Prepare
+from speedmetal.bench.frameworks.base import Adapter, Settings
+from speedmetal.bench.measure import calibrate
+from speedmetal.bench.record import CaseSpec, Status
+from speedmetal.bench.runner import finished, remembered
+from speedmetal.bench.runner.protocol import Prepare, Prepared
 from speedmetal.bench.runner.task import Task
 
 X = np.linspace(-2, 2, 48, dtype=np.float32).reshape(6, 8)
@@ -110,22 +113,51 @@ def test_dr_jit_says_why_it_has_no_gradients_here() -> None:
     assert told == "its types with gradients (drjit.llvm.ad) are not driven here"
 
 
-def test_an_unevaluated_trace_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves that the proof finds a Dr.Jit adapter whose `force` does nothing."""
-    adapter = adapter_or_skip("drjit")
-    monkeypatch.setattr(type(adapter), "force", lambda *_: None)
+def _prepared(adapter: Adapter, mode: str, case: CaseSpec) -> Prepared:
+    """What comes of proving a case on an adapter."""
     datasets = Datasets()
-    data, second, _ = datasets.of(case_of("relu", {"shape": [1024, 1024]}))
-    prepare = Prepare(
-        case=case_of("relu", {"shape": [1024, 1024]}),
+    data, second, stress = datasets.of(case)
+    request = Prepare(
+        case=case,
         data=data,
         second=second,
-        stress=None,
+        stress=stress,
         timing_mode="latency",
         cache="warm",
         cache_bytes=1,
     )
-    prepared = Task(adapter, "eager", prepare).prepare()
+    prepared = Task(adapter, mode, request).prepare()
+    datasets.folder.cleanup()
+    return prepared
+
+
+def test_an_unevaluated_trace_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that the proof finds a Dr.Jit adapter whose `force` does nothing."""
+    adapter = adapter_or_skip("drjit")
+    monkeypatch.setattr(type(adapter), "force", lambda *_: None)
+    prepared = _prepared(adapter, "eager", case_of("relu", {"shape": [1024, 1024]}))
     assert prepared.status is Status.WRONG
     assert "the result was not finished when its call had been forced" in prepared.reason
-    datasets.folder.cleanup()
+
+
+@pytest.mark.parametrize("name", ["chain5", "sum", "gather", "matmul", "adam"])
+def test_cells_are_right_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that the adapter drives a device with memory and a queue of its own, in the simulator
+    of Metal, which is no device to time."""
+    from speedmetal.bench.frameworks.speedmetal.adapter import SpeedmetalAdapter
+
+    monkeypatch.setattr(calibrate, "WARM_SECONDS", 0.0)
+    monkeypatch.setattr(finished, "UNFINISHED_FLOOR_SECONDS", 3600.0)
+    monkeypatch.setattr(remembered, "REMEMBERED_SHARE", 0.0)
+    adapter = SpeedmetalAdapter("metal-sim", Settings(threads=2))
+    prepared = _prepared(adapter, "compiled", case_of(name, SMALL_PARAMETERS[name][0]))
+    assert prepared.status is Status.OK, prepared.reason
+
+
+def test_a_gpu_without_float64_says_so() -> None:
+    """Proves the full text, and that the simulator is not among the devices to time."""
+    from speedmetal.bench.frameworks.speedmetal.adapter import SpeedmetalAdapter
+
+    adapter = SpeedmetalAdapter("metal-sim", Settings(threads=2))
+    assert adapter.reason_against("relu", "float64", "forward") == "metal-sim has no float64"
+    assert "metal-sim" not in [device.name for device in SpeedmetalAdapter.devices()]
