@@ -15,7 +15,7 @@ from speedmetal.bench.frameworks.base import Adapter, Settings
 from speedmetal.bench.measure import calibrate
 from speedmetal.bench.record import CaseSpec, Status
 from speedmetal.bench.runner import finished, remembered
-from speedmetal.bench.runner.protocol import Prepare, Prepared
+from speedmetal.bench.runner.protocol import Prepare, Prepared, Sample
 from speedmetal.bench.runner.task import Task
 
 X = np.linspace(-2, 2, 48, dtype=np.float32).reshape(6, 8)
@@ -113,20 +113,23 @@ def test_dr_jit_says_why_it_has_no_gradients_here() -> None:
     assert told == "its types with gradients (drjit.llvm.ad) are not driven here"
 
 
-def _prepared(adapter: Adapter, mode: str, case: CaseSpec) -> Prepared:
-    """What comes of proving a case on an adapter."""
-    datasets = Datasets()
+def _request(datasets: Datasets, case: CaseSpec, timing: str = "latency") -> Prepare:
     data, second, stress = datasets.of(case)
-    request = Prepare(
+    return Prepare(
         case=case,
         data=data,
         second=second,
         stress=stress,
-        timing_mode="latency",
+        timing_mode=timing,
         cache="warm",
         cache_bytes=1,
     )
-    prepared = Task(adapter, mode, request).prepare()
+
+
+def _prepared(adapter: Adapter, mode: str, case: CaseSpec) -> Prepared:
+    """What comes of proving a case on an adapter."""
+    datasets = Datasets()
+    prepared = Task(adapter, mode, _request(datasets, case)).prepare()
     datasets.folder.cleanup()
     return prepared
 
@@ -138,6 +141,31 @@ def test_an_unevaluated_trace_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
     prepared = _prepared(adapter, "eager", case_of("relu", {"shape": [1024, 1024]}))
     assert prepared.status is Status.WRONG
     assert "the result was not finished when its call had been forced" in prepared.reason
+
+
+def test_calls_in_flight_are_each_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that the work of each call of a throughput's sample begins before the next call is
+    made: Dr.Jit computes calls that are alike as one where it sees them together."""
+    adapter = adapter_or_skip("drjit")
+    kernels: list[int] = []
+    force = type(adapter).force
+
+    def counted(self: Adapter, outputs: Any) -> None:
+        force(self, outputs)
+        kernels.append(len(drjit.kernel_history([drjit.KernelType.JIT])))
+
+    drjit = pytest.importorskip("drjit")
+    case = case_of("relu", {"shape": [64, 96]})
+    datasets = Datasets()
+    task = Task(adapter, "eager", _request(datasets, case, "throughput"))
+    assert task.prepare().status is Status.OK
+    monkeypatch.setattr(type(adapter), "force", counted)
+    with drjit.scoped_set_flag(drjit.JitFlag.KernelHistory):
+        drjit.kernel_history_clear()
+        task.sample(Sample(calls=4, wake=False, verify=False, processors=[]))
+    task.close()
+    datasets.folder.cleanup()
+    assert kernels[-1] == 4
 
 
 @pytest.mark.parametrize("name", ["chain5", "sum", "gather", "matmul", "adam"])

@@ -130,7 +130,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         if wake: force(call())                       # untimed, on other inputs
         start = clock()
         latency:     repeat k times: force(call())
-        throughput:  results = [call() for k]; force(results)
+        throughput:  results = [start(call()) for k]; force(results)
         samples.append(clock() - start)
 
     ``control_nanoseconds`` holds the A/A control: a second process of the same contender, sampled

@@ -159,6 +159,13 @@ class Adapter(ABC):
     def force(self, outputs: Sequence[Tensor]) -> None:
         """Return when the values of ``outputs`` exist in device memory."""
 
+    def start(self, outputs: Sequence[Tensor]) -> None:
+        """Called after each call of which many are in flight (``--timing throughput``).
+
+        **Must** have the work begin where a call of the framework only writes down what is to be
+        done: calls that are alike would be computed as one in the end. It need not wait.
+        """
+
     def begin(self, dtype: str) -> None:
         """Called before the arrays of a case are made. **May** switch what the dtype needs."""
 

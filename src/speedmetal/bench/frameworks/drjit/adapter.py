@@ -107,6 +107,9 @@ class DrJitAdapter(Adapter):
         dr.eval(*outputs)
         dr.sync_thread()
 
+    def start(self, outputs: Sequence[Tensor]) -> None:
+        dr.eval(*outputs)
+
     def compile(self, function: Function) -> Function:
         return _Frozen(function)
 

@@ -74,6 +74,9 @@ class SpeedmetalAdapter(Adapter):
         if self._is_asynchronous:
             sm.synchronize()
 
+    def start(self, outputs: Sequence[Tensor]) -> None:
+        sm.eval(*outputs)
+
     def compile(self, function: Function) -> Function:
         # Nothing to do: expressions are fused and compiled by themselves.
         return function.lazy if isinstance(function, _AtOnce) else function
