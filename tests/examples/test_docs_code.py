@@ -36,7 +36,16 @@ from speedmetal.backends.cpu.jit import vector_unit
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     *("../README", "first-kernel", "coming-from", "debugging", "how-it-works", "language"),
-    *("metal", "metal-simulator", "evaluation", "arrays", "coming-from-arrays", "dask", "layers"),
+    *(
+        "metal",
+        "metal-simulator",
+        "evaluation",
+        "arrays",
+        "coming-from-arrays",
+        "dask",
+        "layers",
+        "write-a-layer",
+    ),
 )
 COMPARISON = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
