@@ -167,9 +167,10 @@ class Kernel:
         groups: Any = None,
         threads: Any = None,
         work: int | None = None,
+        debug: int | None = 0,
     ) -> Plan:
         """The plan of a launch that is not made; see :meth:`Launcher.prepare`."""
-        return self._launcher.prepare(arguments, grid, groups, threads, work)
+        return self._launcher.prepare(arguments, grid, groups, threads, work, debug)
 
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None

@@ -164,17 +164,20 @@ class Launcher:
         groups: Any = None,
         threads: Any = None,
         work: int | None = None,
+        debug: int | None = 0,
     ) -> Plan:
         """The plan of a launch that is not made: for those who keep plans themselves.
 
         Args:
             arguments: One for each parameter, on one device.
-            grid: As for :meth:`launch`, as what follows; the level of debugging is 0.
+            grid: As for :meth:`launch`, as what follows.
             groups: Instead of ``grid``.
             threads: Of a threadgroup.
             work: About how many expressions all threads compute, where they loop and it is known.
+            debug: The level of debugging; None: as it is stated around the launch.
         """
-        key: list[Any] = [grid, 0, None, _entered_devices.get(), _math_mode.get()]
+        level = self._debug_level(debug)
+        key: list[Any] = [grid, level, None, _entered_devices.get(), _math_mode.get()]
         key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
         values: list[Any] = [0]
         for argument in arguments:
@@ -182,7 +185,8 @@ class Launcher:
             (_readers.get(kind) or reader_for(kind))(argument, key, values)
         plan = self.plans.get(tuple(key))
         if plan is None or not is_current(plan):
-            plan = self._make_plan(key, values, arguments, (grid, groups, threads), 0, None, work)
+            sizes = (grid, groups, threads)
+            plan = self._make_plan(key, values, arguments, sizes, level, None, work)
         return plan
 
     def compile(

@@ -16,6 +16,7 @@ import numpy as np
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.memory.layout import Layout, collapse_axes
 from speedmetal.arrays.memory.shapes import Shape
+from speedmetal.arrays.user_functions import repeated
 from speedmetal.arrays.user_functions.user_functions import (
     argument_of,
     have_one_form,
@@ -23,12 +24,13 @@ from speedmetal.arrays.user_functions.user_functions import (
 )
 from speedmetal.arrays.user_functions.user_operands import computed_now, expressions_of, readable
 from speedmetal.backends.device import Device
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.dtypes import DType, promote
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.forms import Tree, flatten, mapped, rebuild
 from speedmetal.frontend.static import static
 from speedmetal.launch.expressions import Expression, number_type
+from speedmetal.launch.readers import read_argument
 
 PART = 1040
 """Elements of a part. Threads side by side read one part each; with a power of two the beginnings
@@ -150,28 +152,32 @@ def _shown(dtypes: Tree) -> str:
 # --- Reductions --------------------------------------------------------------------------------
 
 
-def reduced(fold: Fold, gone: tuple[int, ...], shape: Shape) -> Tree:
+def reduced(fold: Fold, gone: tuple[int, ...], shape: Shape, what: tuple[Any, ...]) -> Tree:
     """The folds along axes.
 
     Args:
         fold: Of one element or more along them.
         gone: The axes.
         shape: Of the results.
+        what: All that they depend on besides functions and operands.
     """
     operands = readable(fold.operands)
+    if not math.prod(shape):
+        return mapped(lambda dtype: Array.allocate(shape, dtype, fold.device), fold.dtypes)
 
     def run() -> Sequence[Array]:
-        made = mapped(lambda dtype: Array.allocate(shape, dtype, fold.device), fold.dtypes)
-        if math.prod(shape):
-            _launch_reduction(fold, operands, gone, made)
-        return flatten(made)
+        given = repeated.read(what, (fold.function, fold.op), operands)
+        call = repeated.known(given)
+        if call is None:
+            call = repeated.keep(given, _steps_of(fold, operands, gone, shape), fold.dtypes)
+        return repeated.launched(call, given)
 
     return computed_now(fold.name, operands, run, (fold.dtypes, shape), fold.device)
 
 
-def _launch_reduction(
-    fold: Fold, operands: Sequence[Any], gone: tuple[int, ...], made: Tree
-) -> None:
+def _steps_of(
+    fold: Fold, operands: Sequence[Any], gone: tuple[int, ...], result: Shape
+) -> list[repeated.Step]:
     whole = fold.shape
     kept = tuple(axis for axis in range(len(whole)) if axis not in gone)
 
@@ -186,11 +192,14 @@ def _launch_reduction(
     outer = math.prod(whole[axis] for axis in kept)
     axes = _count_of(shape, outer)
     given = tuple(sources) if fold.function is not None else rebuild(fold.form, sources)
-    parts = _fold_parts(fold, given, fold.function, fold.init, shape, axes, made)
-    while parts is not made:
-        count = flatten(parts)[0].shape[-1]
-        inner_shape = (*shape[:axes], count)
-        parts = _fold_parts(fold, parts, None, None, inner_shape, axes, made)
+    made, step = _step_of(fold, given, shape, axes, result)
+    steps = [step]
+    while made is not None:
+        rest = replace(fold, function=None, init=None)
+        shape = (*shape[:axes], flatten(made)[0].shape[-1])
+        made, step = _step_of(rest, made, shape, axes, result)
+        steps.append(step)
+    return steps
 
 
 def _count_of(shape: Shape, outer: int) -> int:
@@ -198,41 +207,48 @@ def _count_of(shape: Shape, outer: int) -> int:
     return next(n for n in range(len(shape)) if math.prod(shape[:n]) == outer)
 
 
-def _fold_parts(
+def _step_of(
     fold: Fold,
     sources: Tree,
-    function: Any,
-    init: Tree,
     shape: Shape,
     axes: int,
-    made: Tree,
-) -> Tree:
-    """One launch: what each part gives; ``made`` where rows have one part."""
+    result: Shape,
+) -> tuple[Tree | None, repeated.Step]:
+    """One launch, and what each part gives; None where rows have one part: that is the result."""
     from speedmetal.arrays.kernels.higher_order import fold_parts  # with its first use
 
+    parts, arguments, grid = _parts_of(fold, sources, shape, axes)
+    plan = fold_parts.prepare(*arguments, grid=grid, debug=None)
+    is_last = flatten(parts)[0].shape[-1] == 1
+    made = parts
+    if is_last:
+        made = mapped(lambda dtype: Array.allocate(result, dtype, fold.device), fold.dtypes)
+    init: list[Any] = []
+    read_argument(fold.init, [], init)
+    functions = (1,) if fold.function is None else (0, 1)
+    numbers = (*shape, arguments[-1])
+    step = repeated.Step(plan, repeated.fresh(flatten(made)), functions, tuple(init), numbers)
+    return None if is_last else parts, step
+
+
+def _parts_of(
+    fold: Fold, sources: Tree, shape: Shape, axes: int
+) -> tuple[Tree, tuple[Any, ...], int]:
+    """The arrays of what each part of the rows gives, the kernel's arguments, and its grid."""
     rows, count = math.prod(shape[:axes]), math.prod(shape[axes:])
     length = length_of_part(rows, count)
     parts = -(-count // length)
     stored = (*shape[:axes], parts)
     targets = mapped(lambda dtype: Array.allocate(stored, dtype, fold.device), fold.dtypes)
-    if parts == 1:
-        targets = mapped(lambda x: x.with_elements(_flat(x, stored)), made)
-    numbers = (
-        tuple(not isinstance(x, Expression) for x in sources) if function is not None else (False,)
+    numbers: static[Any] = static(
+        (False,) if fold.function is None else tuple(not isinstance(x, Expression) for x in sources)
     )
-    fold_parts(
+    functions = (fold.function, fold.op, fold.init)
+    return (
         targets,
-        function,
-        fold.op,
-        init,
-        sources,
-        static(numbers),
-        shape,
-        static(axes),
-        length,
-        grid=rows * parts,
+        (targets, *functions, sources, numbers, shape, static(axes), length),
+        rows * parts,
     )
-    return made if parts == 1 else targets
 
 
 def length_of_part(rows: int, count: int) -> int:
@@ -243,10 +259,6 @@ def length_of_part(rows: int, count: int) -> int:
     """
     is_whole = count <= WHOLE or (rows >= MANY_ROWS and count <= LONG_ROWS)
     return count if is_whole else PART
-
-
-def _flat(x: Array, shape: Shape) -> Layout:
-    return Layout.c_contiguous(x.layout.dtype, shape, x.elements.offset)
 
 
 def _axes(layout: Layout, axes: Sequence[int]) -> Layout:
@@ -303,7 +315,10 @@ def _launch_scan(fold: Fold, operands: Sequence[Any], axis: int, made: Tree) -> 
 
 
 def _scan_parts(fold: Fold, sources: Tree, targets: Tree, shape: Shape) -> None:
-    from speedmetal.arrays.kernels.higher_order import accumulate_parts  # with its first use
+    from speedmetal.arrays.kernels.higher_order import (  # with their first use
+        accumulate_parts,
+        fold_parts,
+    )
 
     axes = len(shape) - 1
     rows, count = math.prod(shape[:axes]), shape[axes]
@@ -311,8 +326,9 @@ def _scan_parts(fold: Fold, sources: Tree, targets: Tree, shape: Shape) -> None:
     parts = -(-count // length)
     before = None
     if parts > 1:
-        before = _fold_parts(fold, sources, None, None, shape, axes, targets)
-        totals, shape_of_parts = before, (*shape[:axes], parts)
+        totals, arguments, grid = _parts_of(fold, sources, shape, axes)
+        fold_parts(*arguments, grid=grid)
+        shape_of_parts = (*shape[:axes], parts)
         before = mapped(
             lambda dtype: Array.allocate(shape_of_parts, dtype, fold.device), fold.dtypes
         )

@@ -23,6 +23,7 @@ from speedmetal.arrays.indices.searching import nonzero
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory, layout_of_result
 from speedmetal.arrays.memory.shapes import Shape, axes_of, named_axes
+from speedmetal.arrays.user_functions import repeated
 from speedmetal.arrays.user_functions.folding import (
     Fold,
     accumulated,
@@ -41,6 +42,7 @@ from speedmetal.arrays.user_functions.user_functions import (
     type_of_call,
 )
 from speedmetal.arrays.user_functions.user_operands import computed_now, expressions_of, readable
+from speedmetal.backends.launch_names import Naming
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.forms import Tree, flatten, mapped, rebuild
@@ -82,30 +84,36 @@ def map(f: Any, /, *arrays: Any) -> Any:  # noqa: A001 - Python's name
     from speedmetal.arrays.kernels.higher_order import applied  # with its first use
 
     function = checked_function("map", "f", f)
+    functions = (function,)
+    again = _again(("map",), functions, arrays)
+    if again is not None:
+        return again
     operands = readable(_checked_operands("map", arrays))
     found = [x for x in operands if isinstance(x, Array)]
     device, shape = device_of("map", found), broadcast("map", [x.shape for x in found])
     kinds = (arguments_of(operands, device),)
-    dtypes = type_of_call(applied, (function,), kinds, device)
+    dtypes = type_of_call(applied, functions, kinds, device)
+    if not math.prod(shape):
+        return mapped(lambda dtype: Array.allocate(shape, dtype, device), dtypes)
 
     def run() -> Sequence[Array]:
-        layouts = [x.elements for x in found]
-        made = mapped(lambda dtype: _empty(dtype, shape, layouts, found[0]), dtypes)
-        if math.prod(shape):
-            _launch_map(function, operands, made, shape)
-        return flatten(made)
+        given = repeated.read(("map",), functions, operands)
+        call = repeated.known(given)
+        if call is None:
+            call = repeated.keep(given, [_step_of_map(function, operands, dtypes, shape)], dtypes)
+        return repeated.launched(call, given)
 
     return computed_now("map", operands, run, (dtypes, shape), device)
 
 
-def _empty(dtype: DType, shape: Shape, operands: list[Layout], like: Array) -> Array:
-    fresh: Array = like.allocate(shape, dtype, like.layout.device)
-    return fresh.with_elements(layout_of_result(dtype, shape, operands))
-
-
-def _launch_map(function: Any, operands: Sequence[Any], made: Tree, shape: Shape) -> None:
+def _step_of_map(
+    function: Any, operands: Sequence[Any], dtypes: Tree, shape: Shape
+) -> repeated.Step:
     from speedmetal.arrays.kernels.higher_order import map_elements  # with its first use
 
+    arrays = [x for x in operands if isinstance(x, Array)]
+    layouts = [x.elements for x in arrays]
+    made = mapped(lambda dtype: _empty(dtype, shape, layouts, arrays[0]), dtypes)
     results = flatten(made)
     placed: list[Layout] = []
 
@@ -118,7 +126,14 @@ def _launch_map(function: Any, operands: Sequence[Any], made: Tree, shape: Shape
     pairs = zip(results, placed, strict=True)
     targets = rebuild(made, [x.with_elements(place) for x, place in pairs])
     numbers: static[Any] = static(tuple(not isinstance(x, Array) for x in operands))
-    map_elements(targets, function, sources, numbers, grid=grid_of(placed[0].shape))
+    grid = grid_of(placed[0].shape)
+    plan = map_elements.prepare(targets, function, sources, numbers, grid=grid, debug=None)
+    return repeated.Step(plan, repeated.fresh(results), functions=(0,), init=(), numbers=())
+
+
+def _empty(dtype: DType, shape: Shape, operands: list[Layout], like: Array) -> Array:
+    fresh: Array = like.allocate(shape, dtype, like.layout.device)
+    return fresh.with_elements(layout_of_result(dtype, shape, operands))
 
 
 def _checked_operands(name: str, operands: Sequence[Any]) -> tuple[Any, ...]:
@@ -177,9 +192,15 @@ def reduce(
         >>> sm.reduce(operator.mul, sm.array([1, 2, 3, 4]), init=10)
         Array(240, dtype=int32, device='cpu')
     """
+    what = _what("reduce", axis, init, keepdims=keepdims)
+    functions = None, checked_function("reduce", "op", op)
+    if isinstance(x, Array):
+        found = _again(what, functions, (x,))
+        if found is not None:
+            return found
     arrays = arrays_in("reduce", x)
     element = rebuild(x, [array.layout.dtype for array in arrays])
-    return _reduced("reduce", None, op, (arrays, x, element), axis, init, keepdims=keepdims)
+    return _reduced(what, functions, (arrays, x, element), axis, init, keepdims=keepdims)
 
 
 def mapreduce(
@@ -211,29 +232,53 @@ def mapreduce(
     """
     from speedmetal.arrays.kernels.higher_order import applied  # with its first use
 
-    function = checked_function("mapreduce", "f", f)
+    what = _what("mapreduce", axis, init, keepdims=keepdims)
+    functions = (
+        checked_function("mapreduce", "f", f),
+        checked_function("mapreduce", "op", op),
+    )
+    found = _again(what, functions, arrays)
+    if found is not None:
+        return found
     operands = _checked_operands("mapreduce", arrays)
     device = device_of("mapreduce", [x for x in operands if isinstance(x, Array)])
     kinds = (arguments_of(operands, device),)
-    element = type_of_call(applied, (function,), kinds, device)
+    element = type_of_call(applied, functions[:1], kinds, device)
     given = (operands, None, element)
-    return _reduced("mapreduce", function, op, given, axis, init, keepdims=keepdims)
+    return _reduced(what, functions, given, axis, init, keepdims=keepdims)
+
+
+def _what(name: str, axis: Axes, init: Any, *, keepdims: bool) -> tuple[Any, ...]:
+    """All that the launches of a fold depend on besides its functions and operands.
+
+    Its numbers are constants of what is kept, so those that compare equal are told apart.
+    """
+    axes = axis if axis is None or type(axis) is int else named_axes(axis)
+    return name, axes, bool(keepdims), repr(init), tuple(type(part) for part in flatten(init))
+
+
+def _again(what: tuple[Any, ...], functions: tuple[Any, ...], operands: tuple[Any, ...]) -> Any:
+    """The results of a call that was made before; None where it was not, or operands are lazy.
+
+    Launches that are recorded go the long way, where they get their names.
+    """
+    if Naming.count or not repeated.are_in_memory(operands):
+        return None
+    return repeated.called_again(repeated.read(what, functions, operands))
 
 
 def _reduced(
-    name: str,
-    function: Any,
-    op: Any,
+    what: tuple[Any, ...],
+    functions: tuple[Any, Any],
     given: tuple[tuple[Any, ...], Tree, Tree],
     axis: Axes,
     init: Any,
     *,
     keepdims: bool,
 ) -> Any:
+    (name, axes, *_), (function, operation) = what, functions
     operands, form, element = given
-    operation = checked_function(name, "op", op)
     whole = broadcast(name, [x.shape for x in operands if isinstance(x, Array)])
-    axes = axis if axis is None or type(axis) is int else named_axes(axis)
     gone = tuple(range(len(whole))) if axes is None else axes_of(axes, len(whole))
     shape = tuple(
         1 if place in gone else extent
@@ -255,7 +300,7 @@ def _reduced(
             array[...] = number
         return rebuild(dtypes, made)
     fold = Fold(name, function, operation, operands, form, dtypes, numbers)
-    return reduced(fold, tuple(sorted(gone)), shape)
+    return reduced(fold, tuple(sorted(gone)), shape, what)
 
 
 def accumulate(op: Any, x: Any, /, axis: int | None = None) -> Any:
