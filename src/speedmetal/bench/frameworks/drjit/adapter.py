@@ -20,6 +20,9 @@ from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Adapter, Device, Function, Settings, Tensor
 from speedmetal.bench.frameworks.drjit.cells import CELLS, UNSUPPORTED
 
+# What a case may have had at most for its freed memory to be kept for the next turn.
+CACHE_BYTES = 1 << 30
+
 # Device -> the backend's name, as an attribute and in small letters as a module.
 _BACKENDS = {"cpu": "LLVM", "cuda": "CUDA", "metal": "Metal"}
 _MISSING = "Dr.Jit finds no LLVM from version 15: name it in DRJIT_LIBLLVM_PATH"
@@ -72,6 +75,7 @@ class DrJitAdapter(Adapter):
         if not dr.has_backend(getattr(dr.JitBackend, _BACKENDS[device])):
             raise ImportError(_MISSING)  # it would end the process later
         dr.set_thread_count(settings.threads)  # the calling one included
+        self._backend = getattr(dr.JitBackend, _BACKENDS[device])
         self._types = importlib.import_module(f"drjit.{_BACKENDS[device].lower()}")
         if device == "metal":
             self.unsupported_dtypes = {
@@ -122,9 +126,17 @@ class DrJitAdapter(Adapter):
     def product(self, a: Tensor, b: Tensor) -> Tensor:
         return a @ b
 
+    def end_turn(self) -> None:
+        if dr.detail.malloc_watermark(self._backend) > CACHE_BYTES:
+            dr.flush_malloc_cache()
+
     def release(self) -> None:
         dr.sync_thread()
         dr.flush_malloc_cache()
+        dr.detail.malloc_clear_statistics()
+
+    def device_peak_bytes(self) -> int | None:
+        return int(dr.detail.malloc_watermark(self._backend))
 
     def reason_against(self, operation: str, dtype: str, direction: str) -> str | None:
         reason = super().reason_against(operation, dtype, direction)
