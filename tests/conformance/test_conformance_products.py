@@ -7,6 +7,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.arrays.algebra.products import matmul
+from speedmetal.arrays.kernels.tiles import LANES, multiply_panels
 from speedmetal.dtypes import ALL, DType
 
 SHAPES = [((1, 1, 1), 1), ((64, 16, 64), 1), ((65, 33, 70), 1), ((3, 100, 5), 2)]
@@ -46,3 +47,21 @@ def test_operands_may_be_expressions_and_stacks_are_broadcast(device):
     left = sm.array(a, device=device) * 2.0 + 1.0
     product = matmul(left, sm.array(b, device=device), algorithm="native")
     np.testing.assert_array_equal(product.numpy(), (a * 2 + 1) @ b)
+
+
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16], ids=str)
+@pytest.mark.parametrize("tile", [(1, 2), (3, 1)], ids=str)
+def test_tiles_of_panels(launch, dtype, tile):
+    """Rows and columns fill neither the last tile nor the last panel."""
+    rows, vectors = tile
+    a = whole_numbers((2, 7, 5), dtype, 1)
+    b = whole_numbers((2, 5, 40), sm.float32, 2)
+    width = LANES * vectors
+    panels = np.zeros((2, -(-40 // width), 5, width), "f4")
+    for panel in range(panels.shape[1]):
+        part = b[:, :, panel * width : (panel + 1) * width]
+        panels[:, panel, :, : part.shape[2]] = part
+    c = np.full((2, 7, 40), 99, dtype.numpy)
+    block = 2 * rows
+    launch(multiply_panels, c, a, panels, *tile, block, groups=(-(-7 // block), 2), threads=LANES)
+    np.testing.assert_array_equal(c, (a.astype("f4") @ b).astype(dtype.numpy))

@@ -3,8 +3,9 @@
 ``algorithm`` says who multiplies: ``"vendor"`` is NumPy's BLAS on the host, ``"native"`` a kernel
 of ours on the arrays' device, ``"auto"`` the first for floats and complex numbers where the device
 shares its memory with the host, else the second: of integers there is no BLAS, and NumPy's own loop
-took 60 times as long. Results are lazy, but small ones of arrays that are in memory; operands that
-are lazy are computed first, or, by the kernel, where it reads them.
+took 60 times as long. On the CPU, kernels take floats as well where they are faster: see
+:mod:`speedmetal.arrays.algebra.tiled` for the rule. Results are lazy, but small ones of arrays that
+are in memory; operands that are lazy are computed first, or, by the kernel, where it reads them.
 
 float16 and bfloat16 are multiplied and summed in float32, and rounded once. Integers wrap. Of bools
 ``any(x & y)`` is told.
@@ -12,13 +13,24 @@ float16 and bfloat16 are multiplied and summed in float32, and rounded once. Int
 
 from __future__ import annotations
 
+import enum
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.algebra.tiled import (
+    PART_OF_INNER,
+    by_tiles,
+    cut_of_inner,
+    merged_shape,
+    takes_follower,
+    takes_tiles,
+)
+from speedmetal.arrays.along_axes.reductions import sum as sum_along
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.assembling import common_dtype
 from speedmetal.arrays.deferred.graph import peeked
@@ -314,18 +326,37 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
         counts = _product(left.astype(int32), right.astype(int32), algorithm)
         is_any: Array = counts != 0
         return is_any
-    is_native = _is_native(left, right, algorithm)
-    if dtype.is_float and dtype.bits < float32.bits and not is_native:
-        return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
     shape = (*batch, left.shape[-2], right.shape[-1])
-    run = _by_kernel if is_native else _by_blas
+    way = _way(left, right, shape, algorithm)
+    if way is Way.PARTS:
+        return _in_parts_of_inner(left, right)
+    if way is Way.BLAS and dtype.is_float and dtype.bits < float32.bits:
+        return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
+    run = _RUNS[way]
     is_small = math.prod(shape) * left.shape[-1] <= _MOST_AT_ONCE
-    if is_small and not is_native and left.pending is right.pending is None:
+    if is_small and way is Way.BLAS and left.pending is right.pending is None:
         return run(left, right, shape)
-    node = Call("matmul", (left, right), _run(run, left, right, shape), _reads(shape, is_native))
+    takes = None
+    if way is Way.TILES:
+        takes = partial(takes_follower, merged_shape(right, shape))
+    node = Call(
+        "matmul", (left, right), _run(run, left, right, shape), _reads(shape, way), 2, takes
+    )
     (result,) = call(type(left), node, [(shape, dtype)], left.device)
     found: Array = result
     return found
+
+
+class Way(enum.Enum):
+    """Who multiplies."""
+
+    BLAS = enum.auto()
+    BLOCKS = enum.auto()
+    """:mod:`speedmetal.arrays.kernels.matmul`, on any device and of any dtype."""
+    TILES = enum.auto()
+    """:mod:`speedmetal.arrays.kernels.tiles`, on the CPU."""
+    PARTS = enum.auto()
+    """The inner axis is cut, and the parts' products are added up."""
 
 
 def _batch_shape(left: Array, right: Array) -> tuple[int, ...]:
@@ -352,32 +383,47 @@ _LEAST_NATIVE = 1 << 14
 """Multiplications of integers from which a launch costs less than NumPy's loop."""
 
 
-def _is_native(left: Array, right: Array, algorithm: str) -> bool:
+def _way(left: Array, right: Array, shape: tuple[int, ...], algorithm: str) -> Way:
     if algorithm not in ALGORITHMS:
         raise UnknownNameError("algorithm", str(algorithm), ALGORITHMS)
-    if algorithm != "auto":
-        return algorithm == "native"
-    if not left.device.shares_host_memory:
-        return True
-    return left.layout.dtype.is_integer and left.size * right.shape[-1] >= _LEAST_NATIVE
+    if algorithm == "vendor":
+        return Way.BLAS
+    if left.device.kind == "cpu":
+        if cut_of_inner(left, right):
+            return Way.PARTS
+        if takes_tiles(left, right, shape):
+            return Way.TILES
+    if algorithm == "native" or not left.device.shares_host_memory:
+        return Way.BLOCKS
+    is_long = left.layout.dtype.is_integer and left.size * right.shape[-1] >= _LEAST_NATIVE
+    return Way.BLOCKS if is_long else Way.BLAS
 
 
-def _reads(shape: tuple[int, ...], is_native: bool) -> int:  # noqa: FBT001 - of the one caller
+def _reads(shape: tuple[int, ...], way: Way) -> int:
     """How often an element of an operand is read; NumPy reads memory alone."""
-    if not is_native:
+    if way is Way.BLAS:
         return 1
     from speedmetal.arrays.kernels.matmul import BLOCK
 
     return -(-max(shape[-2:]) // BLOCK)
 
 
+def _in_parts_of_inner(left: Array, right: Array) -> Array:
+    """The product of two matrices over a long inner axis, as a sum of products over parts of it."""
+    parts, rows, columns = cut_of_inner(left, right), left.shape[0], right.shape[1]
+    end = parts * PART_OF_INNER
+    a = left[:, :end].reshape((rows, parts, PART_OF_INNER)).transpose((1, 0, 2))
+    b = right[:end].reshape((parts, PART_OF_INNER, columns))
+    total: Array = sum_along(_product(a, b, "auto"), axis=0)
+    if end < left.shape[1]:
+        total = total + _product(left[:, end:], right[end:], "auto")
+    return total
+
+
 def _run(
-    way: Callable[[Array, Array, tuple[int, ...]], Array],
-    left: Array,
-    right: Array,
-    shape: tuple[int, ...],
-) -> Callable[[], list[Array]]:
-    return lambda: [way(left, right, shape)]
+    way: Callable[..., Array], left: Array, right: Array, shape: tuple[int, ...]
+) -> Callable[..., list[Array]]:
+    return lambda *follower: [way(left, right, shape, *follower)]
 
 
 def _by_kernel(left: Array, right: Array, shape: tuple[int, ...]) -> Array:
@@ -421,6 +467,12 @@ def _by_blas(left: Array, right: Array, shape: tuple[int, ...]) -> Array:
         lambda out: multiply_on_host(a, b, out), shape, left.layout.dtype, left.device
     )
 
+
+_RUNS: dict[Way, Callable[..., Array]] = {
+    Way.BLAS: _by_blas,
+    Way.BLOCKS: _by_kernel,
+    Way.TILES: by_tiles,
+}
 
 _BLAS_THREADS_FROM = 1 << 18
 """Multiplications of a product from which OpenBLAS uses its own threads."""

@@ -37,6 +37,15 @@ def code_identity() -> str:
     return f"{' '.join(parts)} p{PIPELINE_VERSION} i{IMAGE_VERSION}"
 
 
+@functools.cache
+def has_avx512() -> bool:
+    """Whether code has vectors of 512 bits, and twice as many registers as with 256.
+
+    Where Linux's table is not to be found, it has not: such processors are not met there.
+    """
+    return not os.environ.get(CPU_VARIABLE) and "avx512f" in _processor()
+
+
 def _processor() -> str:
     """The kinds of this computer's processors, and what they can do; empty where unknown."""
     try:

@@ -19,6 +19,7 @@ import speedmetal.nn.kernels
 from cuda_machine import DryDriver, dry_device
 from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.algebra import products
+from speedmetal.arrays.kernels import tiles
 from speedmetal.backends import registry
 
 pytestmark = NEEDS_NVRTC
@@ -88,6 +89,15 @@ def step(x, gates):
     return sm.nn.gru_cell(x, h, *weights, *biases), sm.nn.gru_cell(x, h, *weights)
 
 
+def by_tiles(x):
+    """What the CPU alone chooses."""
+    c = large(x, (1, 70, 32))
+    tiles.multiply_panels(
+        c, (x * 2)[None], large(x, (1, 1, 90, 32)), 6, 2, 70, groups=1, threads=16
+    )
+    return c
+
+
 def several(x):
     """Results that share what one launch computes."""
     shared = x * 2
@@ -109,6 +119,7 @@ CASES = {
         for k in (0, 1)
     ],
     "products": lambda x: products.matmul(x + 1, x.T, algorithm="native"),
+    "products by tiles": by_tiles,
     "gathers": lambda x: (x * 2)[sm.asarray(ROWS, device=x.device)],
     "gathers along an axis": lambda x: sm.take_along_axis(x * 2, large(x, x.shape).astype("i8"), 0),
     "writes by positions": write,

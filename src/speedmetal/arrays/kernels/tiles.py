@@ -1,0 +1,78 @@
+"""Products of stacks of matrices by tiles of sums in registers, as the CPU's vectors like them.
+
+A threadgroup is one vector of threads. It takes a block of rows of ``a``, and of ``b``, whose
+columns lie in *panels*, one after the other: a panel is as wide as a tile, so that its rows follow
+each other without a gap. Each step brings one row of a panel, and multiplies it by an element of
+each of the tile's rows, which all threads share. Where a block of ``c`` lies in memory, it is
+written from its first element to its last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import speedmetal as sm
+from speedmetal.arrays.kernels.copy import convert
+
+LANES = 16
+"""Threads of a threadgroup: a vector of the widest processors, or two of others."""
+
+
+@sm.kernel
+def multiply_panels(
+    c: Any, a: Any, panels: Any, rows: sm.static[int], vectors: sm.static[int], block: int
+) -> None:
+    """``c[s] = a[s] @ b[s]``, summed in the dtype of ``panels``.
+
+    Args:
+        c: ``(stack, rows, columns)``.
+        a: ``(stack, rows, inner)``.
+        panels: ``(stack, panels, inner, width)``; the last panel may reach beyond the columns.
+        rows: Of a tile.
+        vectors: Of a tile's row: a panel's width in units of ``LANES``.
+        block: Rows of a threadgroup. Threadgroups count blocks along x, matrices along y.
+    """
+    group = sm.threadgroup_position_in_grid()
+    end = min((group.x + 1) * block, c.shape[1])
+    top = group.x * block
+    while top < end:
+        for panel in range(panels.shape[1]):
+            multiply_tile(c, a[group.y], panels[group.y, panel], group.y, top, panel, rows, vectors)
+        top += rows
+
+
+def multiply_tile(
+    c: Any, a: Any, panel: Any, stack: Any, top: Any, number: Any, rows: Any, vectors: Any
+) -> None:
+    """The sums of a tile, whose rows beyond the last one are that one once more."""
+    lane = sm.thread_index_in_threadgroup()
+    kind = panel.dtype
+    totals = sm.thread_array((rows, vectors), kind)
+    for i in sm.static_range(rows):
+        for v in sm.static_range(vectors):
+            totals[i, v] = kind(0)
+    places = tuple(min(top + i, c.shape[1] - 1) for i in range(rows))
+    for k in range(a.shape[1]):
+        row = tuple(panel[k, LANES * v + lane] for v in range(vectors))
+        for i in sm.static_range(rows):
+            element = a[places[i], k].astype(kind)
+            for v in sm.static_range(vectors):
+                totals[i, v] += element * row[v]
+    for i in sm.static_range(rows):
+        if top + i < c.shape[1]:
+            store_row(c[stack, top + i], totals, i, number * (LANES * vectors))
+
+
+def store_row(row: Any, totals: Any, i: Any, left: Any) -> None:
+    """Write a row of sums from a column on, as far as the result goes.
+
+    Vectors that all threads store may go past the caches, so they have a branch of their own.
+    """
+    lane, vectors, size = sm.thread_index_in_threadgroup(), totals.shape[1], row.shape[0]
+    for v in sm.static_range(vectors):
+        column = left + LANES * v + lane
+        result = convert(totals[i, v], totals.dtype, row.dtype)
+        if left + LANES * vectors <= size:  # noqa: SIM114 - see above
+            row[column] = result
+        elif column < size:
+            row[column] = result
