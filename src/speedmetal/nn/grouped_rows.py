@@ -20,6 +20,8 @@ from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UnknownNameError
+from speedmetal.frontend.static import static
+from speedmetal.nn.launches import launch
 
 REDUCTIONS = ("sum", "mean", "max")
 
@@ -93,13 +95,12 @@ def combined_rows(
 def _launch(
     target: Any, table: Array, groups: Groups, reduction: str, scales: Array | None
 ) -> None:
-    from speedmetal.frontend.static import static
     from speedmetal.nn.kernels import neighbours as kernels  # with its first use
 
     common = (target, table, groups.places, groups.starts)
     grid = (target.shape[1], target.shape[0])
     if reduction == "max":
-        kernels.greatest_of_rows(*common, groups.left_out, grid=grid, debug=0)
+        launch(kernels.greatest_of_rows, (*common, groups.left_out), grid)
     else:
         is_mean: Any = static(reduction == "mean")
-        kernels.add_rows(*common, scales, groups.left_out, is_mean, grid=grid, debug=0)
+        launch(kernels.add_rows, (*common, scales, groups.left_out, is_mean), grid)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.following import (
     Follower,
     followed,
@@ -23,6 +25,7 @@ from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import floats_of
+from speedmetal.nn.launches import launch
 
 
 def rope(
@@ -70,16 +73,13 @@ def rope(
         Array([[ 1.,  1.],
                [-1.,  1.]], dtype=float32, device='cpu')
     """
-    wide, dtype = floats_of("rope", x=x, cosine=cosine, sine=sine)
-    own, tables = (
-        wide["x"],
-        [table for table in (wide["cosine"], wide["sine"]) if table is not None],
-    )
+    wide, _ = floats_of("rope", x=x, cosine=cosine, sine=sine)
+    own = wide["x"]
     assert own is not None
     _check_pairs(own)
-    _check_angles(len(tables), positions, offset)
-    source = peeked(own)
-    angles, operands = _angles(source, positions, offset, base, tables)
+    source, dtype = peeked(own), asarray(x).layout.dtype
+    tables = {key: wide[key] for key in ("cosine", "sine")}
+    angles = _angles(source, positions, _checked_offset(offset), base, tables)
     shape, device = own.shape, own.device
     check_computes("rope", device, dtype, own.layout.dtype)
 
@@ -88,40 +88,70 @@ def rope(
         result = Array(device.allocate(size_bytes), elements, layout)
         target, _ = followed(follower, result, follower_layouts(follower, shape))
         if result.size:
-            _launch(target, source, angles, bool(traditional))
+            _launch(target, source, angles, is_traditional=bool(traditional))
         return [result]
 
-    node = Call("rope", (source, *operands), run, callers=2, takes=takes_any)
+    node = Call("rope", (source, *angles.operands), run, callers=2, takes=takes_any)
     found: list[Array] = call(Array, node, [(shape, dtype)], device)
     return found[0]
 
 
-def _launch(target: Any, x: Array, angles: Callable[..., Any], is_traditional: bool) -> None:  # noqa: FBT001 - of one caller
+class _Angles(NamedTuple):
+    """What tells the angles of pairs.
+
+    Args:
+        turn: As the kernel takes it.
+        operands: The arrays that it reads.
+        are_shared: Whether all tables of ``(length, size)`` have the same.
+    """
+
+    turn: Callable[..., Any]
+    operands: tuple[Array, ...]
+    are_shared: bool
+
+
+_MOST_TABLES = 16
+"""Tables that a thread turns by one angle: for more, their rows are too many places in memory."""
+_FEWEST_THREADS = 1 << 14
+"""As far as there are so many threads then."""
+
+
+def _launch(target: Any, x: Array, angles: _Angles, *, is_traditional: bool) -> None:
     from speedmetal.nn.kernels.rotary import turn_pairs  # with its first use
 
     *others, length, size = x.shape
-    grid = (size // 2, length, math.prod(others))
+    tables, pairs = math.prod(others), x.size // 2
+    each = max(1, min(_MOST_TABLES, tables, pairs // _FEWEST_THREADS)) if angles.are_shared else 1
+    grid = (size // 2, length, -(-tables // each))
     traditional: Any = static(is_traditional)
-    turn_pairs(target, x, angles, traditional, grid=grid, debug=0)
+    launch(turn_pairs, (target, x, angles.turn, traditional, each), grid)
 
 
 def _angles(
-    x: Array, positions: Any, offset: int, base: float, tables: list[Array]
-) -> tuple[Callable[..., Any], list[Array]]:
-    """The function that tells a pair's cosine and sine, and the arrays that it reads."""
+    x: Array, positions: Any, offset: int, base: float, tables: dict[str, Array | None]
+) -> _Angles:
     from speedmetal.nn.kernels import rotary as kernels  # as above
 
+    given = {key: table for key, table in tables.items() if table is not None}
+    ways = bool(given) + (positions is not None) + (offset != 0)
+    if len(given) == 1 or ways > 1:
+        raise UserInputError(
+            "rope takes one of positions, an offset, and cosine and sine together; got"
+            f" {'cosine or sine' if given else 'positions'} and another, or one without the other"
+        )
     *outer, size = x.shape
-    if tables:
-        named = zip(("cosine", "sine"), tables, strict=True)
-        known = [_broadcast(key, table, (*outer, size // 2)) for key, table in named]
-        return functools.partial(kernels.given, *known), known
+    if given:
+        shape = (*outer, size // 2)
+        known = tuple(_broadcast(key, table, shape) for key, table in given.items())
+        are_shared = all(math.prod(table.shape[:-2]) == 1 for table in given.values())
+        return _Angles(functools.partial(kernels.given, *known), known, are_shared)
     slope = x.dtype.type(-2 * math.log2(base) / max(size, 1))
     if positions is None:
-        return functools.partial(kernels.in_order, offset, slope), []
-    _, given = operands_of("rope", x, positions)
-    places = _broadcast("positions", given, tuple(outer))
-    return functools.partial(kernels.at_positions, places, slope), [places]
+        return _Angles(functools.partial(kernels.in_order, offset, slope), (), are_shared=True)
+    _, rows = operands_of("rope", x, positions)
+    places = _broadcast("positions", rows, tuple(outer))
+    are_shared = math.prod(rows.shape[:-1]) == 1
+    return _Angles(functools.partial(kernels.at_positions, places, slope), (places,), are_shared)
 
 
 def _broadcast(what: str, array: Array, shape: tuple[int, ...]) -> Array:
@@ -141,14 +171,9 @@ def _check_pairs(x: Array) -> None:
         )
 
 
-def _check_angles(tables: int, positions: Any, offset: Any) -> None:
-    if type(offset) is not int:
+def _checked_offset(offset: Any) -> int:
+    if not hasattr(offset, "__index__") or isinstance(offset, Array):
         raise UserInputError(
             f"rope expected an int as offset, got {offset!r}; give other positions as positions="
         )
-    ways = (tables > 0) + (positions is not None) + (offset != 0)
-    if tables == 1 or ways > 1:
-        raise UserInputError(
-            "rope takes one of positions, an offset, and cosine and sine together; got"
-            f" {'cosine or sine' if tables else 'positions'} and another, or one without the other"
-        )
+    return operator.index(offset)

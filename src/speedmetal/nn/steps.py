@@ -13,12 +13,9 @@ from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.hosting import is_on_cpu
 from speedmetal.arrays.memory.copying import check_computes
-from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.strided import fresh_layout
-from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
-from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_argument
+from speedmetal.nn.launches import prepared
 
 
 @record(eq=False)
@@ -95,40 +92,39 @@ def layer(
 
 def _projected(inputs: Array, weight: Array, *, is_time_first: bool) -> Array:
     """The products of the inputs of all steps, ``(time, batch, gates * hidden)``."""
-    product = _product_on_host(inputs, weight) if is_on_cpu(inputs) else matmul(inputs, weight.T)
-    if product.ndim == 2:
-        return product.with_elements(product.elements.expand_dims(0))
-    if is_time_first:
+    is_cell = inputs.ndim == 2
+    axes = (1, inputs.shape[0]) if is_cell else inputs.shape[:-1]
+    if is_on_cpu(inputs):
+        product = _product_on_host(inputs, weight, axes)
+    else:
+        product = matmul(inputs, weight.T).reshape((*axes, weight.shape[0]))
+    if is_cell or is_time_first:
         return product
     return product.with_elements(product.elements.transpose((1, 0, 2)))
 
 
-def _product_on_host(inputs: Array, weight: Array) -> Array:
-    """``inputs @ weight.T``, in the memory of whichever of it and its transposed BLAS is faster at.
+def _product_on_host(inputs: Array, weight: Array, axes: tuple[int, ...]) -> Array:
+    """``inputs @ weight.T``, with these axes before the last one.
 
-    With fewer rows of inputs than of weights that is the transposed: it took 0.5 to 0.95 of the
-    time with 4 to 256 rows of inputs. Kernels read it as fast, in blocks.
+    It lies transposed where there are fewer rows of inputs than of weights: beside 1024 of these,
+    BLAS took 0.5 to 0.95 of the time for 4 to 256 rows. The kernels read either as fast.
     """
-    shape, gates = inputs.shape[:-1], weight.shape[0]
+    rows, gates = math.prod(axes), weight.shape[0]
     dtype, device = inputs.layout.dtype, inputs.layout.device
-    a, b = inputs.on_host(), weight.on_host()
-    if math.prod(shape) >= gates:
-        product = Array.allocate((*shape, gates), dtype, device)
-        multiply_on_host(a, b.T, product.on_host())
+    a, b = inputs.on_host().reshape((rows, inputs.shape[-1])), weight.on_host()
+    if rows >= gates:
+        product = Array.allocate((*axes, gates), dtype, device)
+        multiply_on_host(a, b.T, product.on_host().reshape((rows, gates)))
         return product
-    product = Array.allocate((gates, *shape), dtype, device)
-    rows = a.reshape((-1, a.shape[-1]))
-    multiply_on_host(b, rows.T, product.on_host().reshape((gates, -1)))
-    return product.with_elements(product.elements.moveaxis(0, -1))
+    product = Array.allocate((gates, *axes), dtype, device)
+    multiply_on_host(b, a.T, product.on_host().reshape((gates, rows)))
+    return product.with_elements(product.elements.transpose((1, 2, 0)))
 
 
 def _as(array: Array, shape: tuple[int, ...]) -> Array:
     """The memory of a new array as one of another shape."""
     elements, layout, _ = fresh_layout(shape, array.layout.dtype, array.layout.device)
     return Array(array.buffer, elements, layout)
-
-
-_plans: Kept[BoundLaunch] = Kept(256)
 
 
 def _take_steps(
@@ -144,13 +140,7 @@ def _take_steps(
     first = direction.hidden if cells is None else direction.cell
     known = (outputs, *written, projected, *direction.biases, first)
     arguments: tuple[Any, ...] = (product(-1), *known, order[0], -1)
-    key: list[Any] = [kernel, stated_math_mode.get()]
-    values: list[Any] = [0]
-    for argument in arguments:
-        read_argument(argument, key, values)
-    run = _plans.get(tuple(key))
-    if run is None:
-        run = _plans.keep(tuple(key), kernel.prepare(*arguments, grid=(size, batch)).run)
+    run, values = prepared(kernel, arguments, (size, batch))
     run(values)
     for before, step in pairwise(order):
         sums = product(before)
@@ -162,7 +152,8 @@ def _product_of_states(outputs: Array, direction: Direction) -> Callable[[int], 
     weight = direction.hidden_weight
     if not is_on_cpu(outputs):
         return lambda step: matmul(direction.hidden if step < 0 else outputs[step], weight.T)
-    first, states, host = direction.hidden.on_host(), outputs.on_host(), weight.on_host()
+    first, host = direction.hidden.on_host(), weight.on_host()
+    states = outputs.on_host() if outputs.shape[0] > 1 else first[None]  # of one, nobody reads it
     shape = (weight.shape[0], first.shape[0])
     sums = Array.allocate(shape, outputs.layout.dtype, outputs.layout.device)
     transposed, written = sums.with_elements(sums.elements.transpose()), sums.on_host()

@@ -112,6 +112,18 @@ def test_what_follows_is_computed_in_the_kernel_of_a_bag():
     assert found.tolist() == [[5.0, 7.0], [7.0, 9.0]]
 
 
+@pytest.mark.parametrize("count", [1, 8])
+def test_costly_tables_are_computed_once(count):
+    generator = np.random.default_rng(0)
+    table, tokens = sm.asarray(generator.standard_normal((4, 3))), np.arange(4 * count) % 4
+    for _ in range(2):  # with and without a plan that is kept
+        stored = sm.exp(sm.sin(table))
+        sm.eval(stored)
+        found = sm.nn.embedding_bag(tokens.reshape(-1, 4), sm.exp(sm.sin(table)))
+        expected = sm.nn.embedding_bag(tokens.reshape(-1, 4), stored)
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
 def test_tokens_that_change_later_do_not_matter():
     """What was checked is what is read."""
     tokens = np.array([[0, 1]])

@@ -286,6 +286,22 @@ def test_inputs_may_be_expressions_and_results_are_lazy():
     np.testing.assert_array_equal((lazy + 1).numpy(), stored.numpy() + 1)
 
 
+@pytest.mark.parametrize("batch", [1, 9])
+def test_costly_expressions_are_computed_once(batch):
+    """Biases and states that a kernel reads for each row, several times over."""
+    generator = np.random.default_rng(0)
+    x = sm.asarray(generator.standard_normal((batch, 3, 2)).astype("f4"))
+    wx, wh, bx, bh = (sm.asarray(part) for part in parameters_of(generator, 3, 2, 4))
+    h = sm.asarray(generator.standard_normal((1, batch, 4)).astype("f4"))
+    for _ in range(2):  # with and without a plan that is kept
+        lazy = [sm.exp(sm.sin(each)) for each in (wx, wh, bx, bh)]
+        stored = [sm.exp(sm.sin(each)) for each in (wx, wh, bx, bh)]
+        sm.eval(*stored)
+        found, _ = sm.nn.gru(x, [lazy], sm.exp(sm.sin(h)))
+        expected, _ = sm.nn.gru(x, [stored], sm.exp(sm.sin(h)).copy())
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
 # --- What is wrong -------------------------------------------------------------------------------
 
 ONE = sm.ones((1, 1))

@@ -7,6 +7,7 @@ given with it, so that there is one kernel for all.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import speedmetal as sm
@@ -14,22 +15,26 @@ from speedmetal.arrays.kernels.copy import convert, unravel
 
 
 @sm.kernel
-def turn_pairs(target: Any, x: Any, turn: Any, is_traditional: Any) -> None:
-    """Turn pairs of features, whose numbers are along x; along y are rows, along z all other axes.
+def turn_pairs(target: Any, x: Any, turn: Any, is_traditional: Any, each: int) -> None:
+    """Turn pairs of features: their numbers are along x, rows along y, parts of the tables along z.
 
     Args:
-        target: (..., length, size).
-        x: Of the same shape, of float32 or float64.
+        target: (..., length, size): tables of (length, size), as x is.
+        x: Of float32 or float64.
         turn: ``(place, dtype)``: the cosine and the sine of the angle.
         is_traditional: Whether neighbours are a pair; else the features of both halves are.
+        each: How many tables a part has, whose angles are those of its first one.
     """
-    pair, row, others = sm.thread_position_in_grid()
-    before = (*unravel(others, x.shape[:-2]), row)
-    cosine, sine = turn((*before, pair), x.dtype)
+    pair, row, part = sm.thread_position_in_grid()
+    shape = x.shape[:-2]
+    first = (*unravel(part * each, shape), row)
+    cosine, sine = turn((*first, pair), x.dtype)
     one, other = (2 * pair, 2 * pair + 1) if is_traditional else (pair, pair + x.shape[-1] // 2)
-    a, b = x[(*before, one)], x[(*before, other)]
-    target[(*before, one)] = convert(a * cosine - b * sine, x.dtype, target.dtype)
-    target[(*before, other)] = convert(b * cosine + a * sine, x.dtype, target.dtype)
+    for table in range(part * each, min(part * each + each, math.prod(shape))):
+        before = (*unravel(table, shape), row)
+        a, b = x[(*before, one)], x[(*before, other)]
+        target[(*before, one)] = convert(a * cosine - b * sine, x.dtype, target.dtype)
+        target[(*before, other)] = convert(b * cosine + a * sine, x.dtype, target.dtype)
 
 
 def given(cosine: Any, sine: Any, place: Any, _dtype: Any) -> Any:

@@ -1,0 +1,54 @@
+"""Launches of kernels of layers, which write to memory that nobody else has yet.
+
+So nothing waits to read it, and no launch has to look for what does; that would take as long as all
+else of a small launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from speedmetal.arrays.memory.kept import Kept
+from speedmetal.backends.device import BoundLaunch
+from speedmetal.launch.kernel import Kernel
+from speedmetal.launch.modes import stated_math_mode
+from speedmetal.launch.readers import read_argument
+
+_plans: Kept[BoundLaunch] = Kept(1024)
+
+
+def prepared(
+    kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]
+) -> tuple[BoundLaunch, list[Any]]:
+    """What launches a kernel, and the values for it: a place for the mailbox, then the arguments'.
+
+    Args:
+        kernel: One of ours.
+        arguments: Those that it writes to are new memory.
+        grid: A thread for each.
+    """
+    key, values = _read(kernel, arguments, grid)
+    run = _plans.get(key)
+    if run is None:
+        run = kernel.prepare(*arguments, grid=grid).run
+        # Expressions that the kernel reads more than once are in memory now.
+        key, values = _read(kernel, arguments, grid)
+        _plans.keep(key, run)
+    return run, values
+
+
+def launch(kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]) -> None:
+    """Launch a kernel; see :func:`prepared` for the arguments."""
+    run, values = prepared(kernel, arguments, grid)
+    run(values)
+
+
+def _read(
+    kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]
+) -> tuple[tuple[Any, ...], list[Any]]:
+    key: list[Any] = [kernel, grid, stated_math_mode.get()]
+    values: list[Any] = [0]
+    for argument in arguments:
+        read_argument(argument, key, values)
+    return tuple(key), values
