@@ -9,6 +9,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.arrays.indices import gathering, scattering
+from speedmetal.arrays.kernels import scatter
 from speedmetal.backends.device import Device
 from speedmetal.metal_simulator.settings import simulator_settings
 
@@ -164,3 +165,52 @@ def test_joining_on_several_axes_and_from_expressions(place):
     np.testing.assert_array_equal(ours.numpy(), host)
     ids = sm.array([2, 0, 2], device=place)
     np.testing.assert_array_equal(sm.segment_sum(ours, ids).numpy()[2], host[0] + host[2])
+
+
+# --- Kernels that the CPU's arrays alone use -----------------------------------------------------
+
+
+def joined(host, rows, values, ufunc):
+    expected = host.copy()
+    ufunc.at(expected, rows, values)
+    return expected
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i4", "f2"])
+def test_rows_are_joined_in_order_or_nothing_is(device, dtype):
+    host = numbered((1, 4, 5)).astype(dtype)
+    rows, values = np.array([0, -1, 3, 3], np.int32), np.ones((1, 4, 5), dtype)
+    outside = sm.zeros(1, sm.int32, device=device)
+    target, given = sm.array(host, device=device), sm.array(values, device=device)
+    for last, is_outside in ((3, 0), (4, 1), (-5, 1)):
+        rows[-1] = last
+        before = target.numpy().copy()
+        positions = sm.array(rows, device=device)
+        scatter.accumulate_in_order(target, given, positions, outside, scatter.add, grid=(5, 1))
+        assert outside.tolist() == [is_outside]
+        expected = before if is_outside else joined(before[0], rows, values[0], np.add)[None]
+        np.testing.assert_array_equal(target.numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i4", "f2"])
+@pytest.mark.parametrize("width", [1, 5, 16, 33])
+def test_rows_are_joined_and_written_in_parts(device, dtype, width):
+    """Parts of which the last ones are short, or empty."""
+    count, parts = 21, 6
+    rows = np.random.default_rng(0).integers(-4, 4, count).astype(np.int32)
+    rows[rows % 4 == 2] = 1
+    values = (numbered((count, width)) % 7).astype(dtype)
+    host = numbered((4, width)).astype(dtype)
+    target, given = sm.array(host, device=device), sm.array(values, device=device)
+    positions = sm.array(rows, device=device)
+    tables = sm.zeros((parts, 4, width), target.dtype, device=device)
+    sizes = {"groups": parts, "threads": scatter.LANES}
+    scatter.accumulate_rows_in_parts(tables, given, positions, scatter.add, **sizes)
+    scatter.join_parts(target, tables, scatter.add, grid=(width, 4))
+    np.testing.assert_array_equal(target.numpy(), joined(host, rows, values, np.add))
+    last = sm.full((parts, 4), -1, sm.int32, device=device)
+    scatter.note_last_in_parts(last, positions, groups=parts, threads=1)
+    scatter.write_last_of_parts(target, given, last, grid=(width, 4))
+    expected = joined(host, rows, values, np.add)
+    expected[rows] = values
+    np.testing.assert_array_equal(target.numpy(), expected)

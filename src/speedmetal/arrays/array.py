@@ -158,6 +158,9 @@ class Array(Operators, Members, Lazy):
             >>> x[x > 1]
             Array([3., 2.], dtype=float32, device='cpu')
         """
+        if type(index) is Array and index.layout.shape:  # before the exception that says so
+            rows: Array = self._get_chosen(index)
+            return rows
         try:
             if self.pending is None:
                 return self.with_elements(self.elements[index])

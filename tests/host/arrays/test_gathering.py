@@ -236,6 +236,31 @@ def test_positions_that_numpy_changes_meanwhile_are_checked_again(monkeypatch):
             one.numpy()
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "c8", "?", "bf16"])
+@settings(max_examples=examples(40), deadline=None)
+@given(data=st.data())
+def test_rows_at_an_array_of_ours_are_numpys(dtype, data):
+    """Few of them NumPy reads into memory that becomes the result's."""
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5))
+    host = numbered(shape).astype(sm.array([0], dtype).dtype)
+    kind = data.draw(st.sampled_from(["i4", "i8", "i1", "u2", "u8"]))
+    least = 0 if kind[0] == "u" else -shape[0]
+    batch = data.draw(st.sampled_from([(4,), (2, 3), (0,), (1, 1)]))
+    rows = data.draw(hnp.arrays(kind, batch, elements=st.integers(least, shape[0] - 1)))
+    step = data.draw(st.sampled_from([1, -1]))
+    ours = sm.array(host)[::step]
+    for _ in range(2):
+        found = ours[sm.array(rows)]
+        assert found.dtype == host.dtype
+        np.testing.assert_array_equal(found.numpy(), host[::step][rows])
+    found[...] = 0  # it has memory of its own
+    np.testing.assert_array_equal(ours.numpy(), host[::step])
+    if rows.size:
+        rows.flat[-1] = shape[0]
+        with pytest.raises(IndexError, match=f"index {shape[0]} is out of bounds for axis 0"):
+            ours[sm.array(rows)]
+
+
 def test_positions_are_checked_though_nothing_is_taken():
     with pytest.raises(IndexError, match="index 7"):
         sm.zeros((3, 0))[[7]]

@@ -10,6 +10,7 @@ from test_gathering import advanced, is_nothing, numbered, ours_of
 
 import speedmetal as sm
 from speedmetal.arrays.array import upload
+from speedmetal.arrays.indices import rows as rows_module
 from tiers import examples
 
 DEVICES = [sm.device("cpu"), RemoteDevice()]
@@ -92,6 +93,91 @@ def test_sums_are_the_same_every_time():
     expected = np.zeros(7)
     np.add.at(expected, rows, values.astype(float))
     np.testing.assert_allclose(found[0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i4", "i8", "u1", "c8", "?"])
+@settings(max_examples=examples(40), deadline=None)
+@given(data=st.data())
+def test_changed_copies_of_small_arrays_are_numpys(dtype, data):
+    """Whose plans are kept by layouts: the same call again, with other values and positions."""
+    extent = data.draw(st.integers(1, 5))
+    shape = (extent, *data.draw(st.sampled_from([(), (3,), (2, 2), (17,)])))
+    batch = data.draw(st.sampled_from([(4,), (2, 3), (1,)]))
+    kind = data.draw(st.sampled_from(["i4", "i8"]))
+    names = ["set"] if dtype == "?" else ["set", "add", "subtract", "multiply"]
+    for name in names if dtype in ("c8", "?") else [*names, "min", "max"]:
+        for _ in range(2):
+            host = (numbered(shape) % 3).astype(dtype)
+            rows = data.draw(hnp.arrays(kind, batch, elements=st.integers(-extent, extent - 1)))
+            values = (numbered((*batch, *shape[1:])) % 4 + 1).astype(dtype)
+            ours, index = sm.array(host), sm.array(rows)
+            found = getattr(ours.at[index], name)(sm.array(values))
+            expected = host.copy()
+            if name == "set":
+                expected[rows] = values
+            else:
+                NAMES[name].at(expected, rows, values)
+            np.testing.assert_array_equal(found.numpy(), expected)
+            np.testing.assert_array_equal(ours.numpy(), host)
+            outside = rows.copy()
+            outside.flat[-1] = extent
+            for _ in range(2):
+                with pytest.raises(IndexError, match=f"index {extent} is out of bounds for axis 0"):
+                    getattr(ours.at[sm.array(outside)], name)(sm.array(values))
+
+
+@pytest.mark.parametrize("axes", [(40,), (3,), ()], ids=str)
+@pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "u1", "c8"])
+@pytest.mark.parametrize("name", ["set", "add", "subtract", "multiply", "max"])
+def test_many_rows_for_few_places(name, dtype, axes):
+    """Each part has a table of its own; rows that no position has keep their bits."""
+    count = 700 if name != "set" else 25_000 if axes else 70_000
+    if dtype == "c8" and name == "max":
+        return
+    random = np.random.default_rng(3)
+    rows = random.integers(-10, 10, count)
+    rows[rows % 10 == 4] = 5
+    choices = [1, 1, 1, -1] if name == "multiply" else [0, 1, 2]
+    values = random.choice(choices, (count, *axes)).astype(dtype)
+    host = np.full((10, 2, *axes), -0.0).astype(dtype)
+    ours = sm.array(host)
+    expected = host.copy()
+    view, place = ours[:, 1], expected[:, 1]  # with gaps
+    assert rows_module.meet_often(count, 10)
+    if name == "set":
+        view[sm.array(rows)] = sm.array(values)
+        place[rows] = values
+    else:
+        ufunc = NAMES[name]
+        whole = place.copy()
+        ufunc.at(whole, rows, values)
+        place[...] = whole
+        found = getattr(view.at[rows], name)(sm.array(values))
+        np.testing.assert_array_equal(view.numpy(), host[:, 1])
+        view[...] = found
+    np.testing.assert_array_equal(ours.numpy(), expected)
+    signs = np.signbit(ours.numpy().real), np.signbit(expected.real)
+    np.testing.assert_array_equal(signs[0][[4, 5]][0], signs[1][[4, 5]][0])
+
+
+def test_nothing_of_many_rows_is_written_where_one_place_is_outside():
+    rows = np.zeros(30_000, np.int64)
+    rows[20_000] = -4
+    x = sm.zeros((3, 4))
+    for use in (x.__setitem__, lambda index, values: sm.add_at(x, index, values)):
+        with pytest.raises(IndexError, match="index -4 is out of bounds for axis 0 of extent 3"):
+            use(sm.array(rows), sm.ones((30_000, 4)))
+    assert not x.numpy().any()
+
+
+def test_many_rows_are_written_from_expressions_and_of_other_dtypes():
+    rows = np.arange(30_000) % 3
+    x = sm.zeros((3, 4), sm.int32)
+    x[sm.array(rows)] = sm.arange(120_000).reshape(-1, 4) * 0.5 + 0.75
+    expected = (np.arange(120_000).reshape(-1, 4)[-3:] * 0.5 + 0.75).astype(np.int32)
+    np.testing.assert_array_equal(x.numpy(), expected)
+    x[x[:, 0].broadcast_to((10_000, 3)).T.reshape(-1) % 3] = x[:1]  # of one row, and itself
+    assert (x.numpy() == expected[0]).any()
 
 
 def test_nan_stays_in_the_least_and_the_greatest():

@@ -24,12 +24,12 @@ from speedmetal.arrays.indices.gathering import (
     within_view,
     writable,
 )
+from speedmetal.arrays.indices.rows import IDENTITIES, changed_copy, join_rows, meet_often
 from speedmetal.arrays.memory.copying import assign_host
 from speedmetal.arrays.memory.placement import grid_of
 from speedmetal.arrays.memory.selection import Selection, select
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.dtypes import (
-    DType,
     bfloat16,
     float16,
     float32,
@@ -53,8 +53,6 @@ _UFUNCS: dict[str, Any] = {
 }
 _ATOMIC = (int32, uint32, float32)
 _ATOMIC_WITH_FLOAT64 = (*_ATOMIC, int64, uint64, float64)
-_PARTS = 16
-"""Of many values for few places; the same number everywhere, so that sums are."""
 
 
 # --- In place ------------------------------------------------------------------------------------
@@ -167,57 +165,12 @@ def _accumulate_on_cpu(operation: str, view: Array, chosen: Selection, values: A
     lined = peeked(values.reshape(flat.shape[0], rows.size, flat.shape[2]))
     if not lined.size:
         return
-    if flat.shape[0] * flat.shape[2] == 1 and flat.layout.dtype not in (float16, bfloat16):
-        _accumulate_elements(operation, flat, lined.reshape(-1), rows)
+    is_plain = flat.layout.dtype not in (float16, bfloat16)
+    if flat.shape[0] * flat.shape[2] == 1 and is_plain and not meet_often(rows.size, flat.shape[1]):
+        with np.errstate(all="ignore"):  # as in a kernel
+            _UFUNCS[operation].at(flat.on_host()[0, :, 0], rows.numpy(), lined.numpy()[0, :, 0])
         return
-    from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_in_order
-
-    grid = (flat.shape[2], flat.shape[0])
-    accumulate_in_order(flat, lined, rows, ACCUMULATE[operation][0], grid=grid, debug=0)
-
-
-def _accumulate_elements(operation: str, flat: Array, values: Array, rows: Array) -> None:
-    """Single elements: by NumPy's loops, or, where many values meet in few places, in parts."""
-    if rows.size >= 4 * _PARTS * flat.shape[1] and operation in _IDENTITIES:
-        _accumulate_in_parts(operation, flat, values, rows)
-        return
-    with np.errstate(all="ignore"):  # as in a kernel
-        _UFUNCS[operation].at(flat.on_host()[0, :, 0], rows.numpy(), values.numpy())
-
-
-def least_of(dtype: DType) -> Any:
-    """The least number of a type."""
-    return -np.inf if dtype.is_float else dtype.minimum
-
-
-def greatest_of(dtype: DType) -> Any:
-    """The greatest number of a type."""
-    return np.inf if dtype.is_float else dtype.maximum
-
-
-_IDENTITIES: dict[str, Callable[[DType], Any]] = {
-    "add": lambda _: 0,
-    "subtract": lambda _: 0,
-    "multiply": lambda _: 1,
-    "minimum": greatest_of,
-    "maximum": least_of,
-}
-"""What changes nothing, by the operation."""
-
-
-def _accumulate_in_parts(operation: str, flat: Array, values: Array, rows: Array) -> None:
-    """Each part of the values into elements of its own, which are then joined in their order."""
-    from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_parts
-
-    dtype = flat.layout.dtype
-    parts = full((_PARTS, flat.shape[1]), _IDENTITIES[operation](dtype), dtype, flat.device)
-    accumulate_parts(parts, values, rows, ACCUMULATE[operation][0], grid=_PARTS, debug=0)
-    own = parts.on_host()
-    join = np.add if operation == "subtract" else _UFUNCS[operation]
-    target = flat.on_host()[0, :, 0]
-    with np.errstate(all="ignore"):  # as in a kernel
-        for part in own:
-            target[...] = join(target, part)
+    join_rows(operation, flat, lined, rows)
 
 
 def _as_one_position(positions: tuple[Array, ...], extents: tuple[int, ...]) -> Array:
@@ -298,6 +251,9 @@ class Place:
 
     def set(self, values: Any) -> Array:
         """The values themselves."""
+        copy = changed_copy("set", self._array, self._index, values)
+        if copy is not None:
+            return copy
         result = self._array.copy()
         result[self._index] = values
         return result
@@ -331,6 +287,9 @@ class Place:
         return self.set(function(self.get()))
 
     def _joined(self, operation: str, values: Any) -> Array:
+        copy = changed_copy(operation, self._array, self._index, values)
+        if copy is not None:
+            return copy
         result = self._array.copy()
         _accumulate(operation, result, self._index, values)
         return result
@@ -406,7 +365,7 @@ def _along(x: Any, indices: Any, axis: int) -> Place:
     array = asarray(x)
     (place,) = axes_of(axis, array.ndim)
     index = indices if isinstance(indices, Array) else np.asarray(indices)
-    return Place(array, (*(slice(None),) * place, index))
+    return Place(array, (*(slice(None),) * place, index) if place else index)
 
 
 # --- Segments ------------------------------------------------------------------------------------
@@ -477,7 +436,7 @@ def _segments(name: str, operation: str, x: Any, ids: Any, count: int | None) ->
             f" {least if least < 0 else greatest}"
         )
     dtype = array.layout.dtype
-    start = _IDENTITIES[operation](dtype)
+    start = IDENTITIES[operation](dtype)
     result = full((segments, *array.shape[1:]), start, dtype, array.device)
     _accumulate(operation, result, numbers, array)
     return result

@@ -13,6 +13,9 @@ import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, own_index
 from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start
 
+LANES = 16
+"""Threads of a threadgroup that takes rows: a vector of 64 bytes of float32."""
+
 
 @sm.kernel
 def note_last(last: Any, positions: Any) -> None:
@@ -48,7 +51,9 @@ def fill_where(target: Any, mask: Any, value: Any) -> None:
 
 
 @sm.kernel
-def accumulate_in_order(target: Any, values: Any, positions: Any, operation: Any) -> None:
+def accumulate_in_order(
+    target: Any, values: Any, positions: Any, outside: Any, operation: Any
+) -> None:
     """Join values to the target's elements, one after the other as they come.
 
     Each thread has an element of the axes that are not chosen, and goes over all positions, so that
@@ -58,14 +63,99 @@ def accumulate_in_order(target: Any, values: Any, positions: Any, operation: Any
         target: (before, extent, after).
         values: (before, count, after).
         positions: (count,).
+        outside: (1,) int32: becomes 1 where a position is outside; then nothing is written. None:
+            that was checked.
         operation: Of an element and a value.
     """
     after, before = own_column()
+    if outside is None or are_inside(positions, target.shape[1]):
+        for number in range(positions.shape[0]):
+            row = counted_from_start(positions[number], target.shape[1])
+            target[before, row, after] = operation(
+                target[before, row, after], values[before, number, after]
+            )
+    else:
+        sm.atomic_store(outside, 0, 1)
+
+
+def are_inside(positions: Any, extent: Any) -> Any:
+    """Whether all positions are on an axis."""
+    inside = True
     for number in range(positions.shape[0]):
-        row = counted_from_start(positions[number], target.shape[1])
-        target[before, row, after] = operation(
-            target[before, row, after], values[before, number, after]
-        )
+        position = positions[number]
+        inside = inside & (position < extent) & (position >= -extent)
+    return inside
+
+
+@sm.kernel
+def accumulate_rows_in_parts(parts: Any, values: Any, positions: Any, operation: Any) -> None:
+    """Join rows of values to rows of a table for each part of the positions.
+
+    A threadgroup of ``LANES`` threads takes a part: its rows lie one after the other, and each
+    thread joins elements of columns of its own. Small tables stay in the caches of a processor.
+
+    Args:
+        parts: (parts, extent, after).
+        values: (count, after).
+        positions: (count,).
+        operation: Of an element and a value.
+    """
+    part = sm.threadgroup_position_in_grid().x
+    lane = sm.thread_index_in_threadgroup()
+    length = sm.cdiv(positions.shape[0], parts.shape[0])
+    first = part * length
+    for number in range(first, min(first + length, positions.shape[0])):
+        row = counted_from_start(positions[number], parts.shape[1])
+        for column in range(lane, parts.shape[2], LANES):
+            parts[part, row, column] = operation(parts[part, row, column], values[number, column])
+
+
+@sm.kernel
+def join_parts(target: Any, parts: Any, operation: Any) -> None:
+    """Join the tables of all parts to the target, in their order.
+
+    Args:
+        target: (extent, after), as the grid is.
+        parts: (parts, extent, after).
+        operation: Of an element and a value.
+    """
+    row, column = own_index(target)
+    total = target[row, column]
+    for part in range(parts.shape[0]):
+        total = operation(total, parts[part, row, column])
+    target[row, column] = total
+
+
+@sm.kernel
+def note_last_in_parts(last: Any, positions: Any) -> None:
+    """For each row, which of a part of the positions is the last that chooses it.
+
+    Args:
+        last: (parts, extent) int32, -1 in each element.
+        positions: (count,); a threadgroup of one thread takes a part.
+    """
+    part = sm.threadgroup_position_in_grid().x
+    length = sm.cdiv(positions.shape[0], last.shape[0])
+    first = part * length
+    for number in range(first, min(first + length, positions.shape[0])):
+        last[part, counted_from_start(positions[number], last.shape[1])] = sm.int32(number)
+
+
+@sm.kernel
+def write_last_of_parts(target: Any, values: Any, last: Any) -> None:
+    """Write to each row that was chosen the last of its rows of values.
+
+    Args:
+        target: (extent, after), as the grid is.
+        values: (count, after), of any dtype.
+        last: (parts, extent), see :func:`note_last_in_parts`.
+    """
+    row, column = own_index(target)
+    number = last[0, row]
+    for part in range(1, last.shape[0]):
+        number = max(number, last[part, row])
+    if number >= 0:
+        target[row, column] = convert(values[number, column], values.dtype, target.dtype)
 
 
 @sm.kernel

@@ -72,6 +72,22 @@ class Strided(DeviceArray):
         is_readonly = is_repeated or not host.flags.writeable
         return cls(buffer, elements, launch_layout_of(elements, device, is_readonly))
 
+    @classmethod
+    def of_fresh(cls, host: HostArray, dtype: DType, device: Device) -> Self:
+        """A NumPy array in C order that nobody else has, on a device that takes such.
+
+        Args:
+            host: What NumPy has made.
+            dtype: Its.
+            device: Where it is.
+        """
+        elements, layout, _ = fresh_layout(host.shape, dtype, device)
+        buffer = device.wrap(host)
+        assert buffer is not None
+        array = cls(buffer, elements, layout)
+        array._host = host
+        return array
+
     def with_elements(self, elements: Layout, *, is_readonly: bool = False) -> Self:
         """Other elements of the same buffer; read-only where these are, or if it is asked for."""
         own = self.layout

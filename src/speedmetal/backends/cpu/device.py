@@ -12,7 +12,13 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from speedmetal.backends.cpu.address import address_of
-from speedmetal.backends.cpu.memory import HostBuffer, HostPool, available_bytes, capacity_of
+from speedmetal.backends.cpu.memory import (
+    HostBuffer,
+    HostPool,
+    NumpyBuffer,
+    available_bytes,
+    capacity_of,
+)
 from speedmetal.backends.cpu.target import TARGET
 from speedmetal.backends.device import (
     SIMDGROUP_SIZE,
@@ -73,6 +79,8 @@ class CpuDevice(Device):
         return HostBuffer(self, block, size_bytes)
 
     def wrap(self, host: np.ndarray[Any, Any]) -> Buffer:
+        if host.flags.c_contiguous and host.size:
+            return NumpyBuffer(self, host)
         low, high = byte_bounds(host) if host.size else (address_of(host),) * 2
         content = np.asarray(_Bytes(host, low, high - low))
         return Buffer(self, low, high - low, host, content)

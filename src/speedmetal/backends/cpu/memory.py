@@ -147,6 +147,34 @@ class HostBuffer(Buffer):
         return self.owner.is_fresh and self.owner.is_zeroed_first
 
 
+class NumpyBuffer(Buffer):
+    """The memory of a NumPy array in C order, which is kept alive.
+
+    Args:
+        device: The CPU.
+        array: Of one element or more.
+    """
+
+    __slots__ = ()
+
+    owner: np.ndarray[Any, Any]
+
+    def __init__(self, device: Device, array: np.ndarray[Any, Any]) -> None:
+        self.device = device
+        self.address = address_of(array)
+        self.size_bytes = array.nbytes
+        self.owner = array
+
+    @property
+    def is_shared(self) -> bool:
+        return True
+
+    @property
+    def host(self) -> np.ndarray[Any, Any]:
+        """Made for each reader: few ask, and it takes longer than all else about the buffer."""
+        return self.owner.reshape(-1).view(np.uint8)
+
+
 class HostPool(CachingPool[int, HostBlock]):
     """The CPU's memory.
 
