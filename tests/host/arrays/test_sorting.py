@@ -110,6 +110,46 @@ def test_rows_too_few_for_all_threads_are_sorted_by_all(processors, dtype, monke
     np.testing.assert_array_equal(sm.sort(sm.array(host), axis=1).numpy(), np.sort(host, 1))
 
 
+@pytest.mark.parametrize("length", [40, 700])
+@pytest.mark.parametrize("dtype", ["f4", "i8", "f2"])
+def test_the_first_of_rows_with_equal_ones_and_nan(length, dtype):
+    """Whose last one's value alone does not tell which they are."""
+    host = np.random.default_rng(1).integers(0, 9 * length, (3, length)).astype(dtype)
+    host[1] //= 3 * length
+    if dtype != "i8":
+        host[2, ::3] = np.nan
+        host[1, 5] = np.nan
+    ordered = np.sort(host, -1)
+    for rows in (slice(None), slice(1), slice(1, 2), slice(2, 3)):
+        for largest in (True, False):
+            wanted = (ordered[rows, ::-1] if largest else ordered[rows])[:, :7]
+            values, indices = sm.topk(sm.array(host[rows]), 7, largest=largest)
+            np.testing.assert_array_equal(values.numpy(), wanted)
+            at = indices.numpy()
+            np.testing.assert_array_equal(np.take_along_axis(host[rows], at, 1), wanted)
+            assert (np.diff(np.sort(at, 1)) > 0).all()
+            alone = sm.topk(sm.array(host[rows]), 7, largest=largest).values
+            np.testing.assert_array_equal(alone.numpy(), wanted)
+
+
+def test_a_row_with_too_many_and_one_with_too_few_are_told_apart():
+    """Of one with equal first elements, and one whose first is NaN, as many are found in all."""
+    host = np.array([[5.0, 5.0, 1.0], [1.0, np.nan, 0.0]], np.float32)
+    values, indices = sm.topk(sm.array(host), 1)
+    np.testing.assert_array_equal(values.numpy(), [[5], [np.nan]])
+    assert indices.tolist() in ([[0], [1]], [[1], [1]])
+
+
+def test_the_first_are_those_that_were_there_when_they_were_asked_for():
+    x = sm.array([[1.0, 5.0, 3.0], [9.0, 7.0, 8.0]])
+    values, indices = sm.topk(x, 2)
+    alone = sm.topk(x, 1, axis=0).values
+    x[...] = 0
+    assert values.tolist() == [[5, 3], [9, 8]]
+    assert indices.tolist() == [[1, 2], [0, 2]]
+    assert alone.tolist() == [[9, 7, 8]]
+
+
 def test_bfloat16_complex_numbers_and_lazy_operands():
     x = sm.array([3, 1, float("nan"), -2], "bf16")
     assert sm.sort(x).dtype == sm.bfloat16
