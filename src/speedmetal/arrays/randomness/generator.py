@@ -26,6 +26,12 @@ import numpy as np
 from speedmetal.arrays.arguments import checked_extents, device_of
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import array
+from speedmetal.arrays.deferred.following import (
+    Follower,
+    followed,
+    follower_layouts,
+    takes_alike,
+)
 from speedmetal.arrays.deferred.graph import common_device
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
@@ -639,7 +645,7 @@ class Generator:
 
             draw(out, make, stream, grid=blocks)
 
-        return _lazy(name, (), write, shape, dtype, target)
+        return _lazy(name, (), write, shape, dtype, target, takes=takes_alike)
 
     def _reject(
         self,
@@ -692,18 +698,27 @@ def _lazy(
     shape: tuple[int, ...],
     dtype: DType,
     device: Device,
+    takes: Callable[[Follower], bool] | None = None,
 ) -> Array:
-    """A lazy array whose elements are written as those of a vector."""
+    """A lazy array whose elements are written as those of a vector; ``takes`` as of a call."""
 
-    def run() -> list[Array]:
-        result = Array.allocate(shape, dtype, device)
+    def run(follower: Follower | None = None) -> list[Array]:
+        stored = dtype if follower is None else follower.array.layout.dtype
+        result = Array.allocate(shape, stored, device)
         if result.size:
-            write(result.reshape((result.size,)))
+            write(_as_vector(result, follower))
         return [result]
 
-    (found,) = call(Array, Call(name, operands, run), [(shape, dtype)], device)
+    (found,) = call(Array, Call(name, operands, run, takes=takes), [(shape, dtype)], device)
     array: Array = found
     return array
+
+
+def _as_vector(target: Array, follower: Follower | None) -> Any:
+    """An array in C order as an argument of a kernel, with what is computed of what it stores."""
+    flat = target.reshape((target.size,))
+    places = [each.reshape(flat.shape) for each in follower_layouts(follower, target.shape)]
+    return followed(follower, flat, [place for place in places if place is not None])[0]
 
 
 # --- Parameters ----------------------------------------------------------------------------------
