@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
+from speedmetal.arrays.along_axes.reducing import check_array
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.assembling import common_dtype
+from speedmetal.arrays.elementwise.operands import of_floats
 from speedmetal.arrays.host_routines import operands_of
 from speedmetal.dtypes import DType, float32, float64
-from speedmetal.errors import UserInputError
+from speedmetal.errors import UnknownNameError, UserInputError
+
+LAYOUTS = ("channels_last", "channels_first")
+"""``(batch, space..., channels)``, and ``(batch, channels, space...)``."""
 
 
 def floats_of(name: str, **given: Any) -> tuple[dict[str, Array | None], DType]:
@@ -33,11 +39,7 @@ def floats_of(name: str, **given: Any) -> tuple[dict[str, Array | None], DType]:
                 return given, dtype
     arrays = dict(zip(present, operands_of(name, *present.values()), strict=True))
     for key, array in arrays.items():
-        if not array.layout.dtype.is_float:
-            raise UserInputError(
-                f"{name} expected floats for {key}, got {array.layout.dtype}; convert with"
-                " x.astype(sm.float32)"
-            )
+        check_floats(name, array, key)
     dtype = common_dtype(name, [array.layout.dtype for array in arrays.values()])
     inner = float32 if dtype.bits < float32.bits else dtype
     wide = {key: array.astype(inner, copy=False) for key, array in arrays.items()}
@@ -61,3 +63,70 @@ def check_shape(name: str, what: str, array: Array, shape: Sequence[int], words:
         raise UserInputError(
             f"{name} expected {what} of shape {words} = {tuple(shape)}, got {array.shape}"
         )
+
+
+def check_floats(name: str, x: Any, what: str = "x") -> None:
+    """Whether a function was given an array of real floats.
+
+    Args:
+        name: Of the function.
+        x: What it was given.
+        what: What the function calls it.
+
+    Raises:
+        UserInputError: It was not.
+    """
+    check_array(name, x)
+    dtype = x.layout.dtype
+    if not dtype.is_float:
+        advice = (
+            "take x.real or x.imag" if dtype.is_complex else "convert with x.astype(sm.float32)"
+        )
+        raise UserInputError(f"{name} expected floats for {what}, got {dtype}; {advice}")
+
+
+def of_floats_alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`of_floats`, but that integers are refused."""
+    inner = of_floats(function)
+
+    @wraps(function)
+    def call(*operands: Any, **options: Any) -> Any:
+        for operand in operands:
+            check_floats(function.__name__, operand)
+        return inner(*operands, **options)
+
+    return call
+
+
+def one_of(what: str, value: Any, allowed: Iterable[str]) -> str:
+    """An option's value.
+
+    Raises:
+        UnknownNameError: It is none of those that are allowed.
+    """
+    names = tuple(allowed)
+    if value not in names:
+        raise UnknownNameError(what, str(value), names)
+    found: str = value
+    return found
+
+
+def channel_axis(name: str, ndim: int, layout: str) -> int:
+    """Which axis the channels are.
+
+    Args:
+        name: Of the function.
+        ndim: How many axes there are.
+        layout: One of :data:`LAYOUTS`.
+
+    Raises:
+        UnknownNameError: The layout is none of these.
+        UserInputError: There are fewer than two axes.
+    """
+    one_of("layout", layout, LAYOUTS)
+    if ndim < 2:
+        raise UserInputError(
+            f"{name} expected x with a batch axis and channels, got {ndim} axes; add one with"
+            " sm.expand_dims"
+        )
+    return ndim - 1 if layout == "channels_last" else 1

@@ -166,8 +166,27 @@ CASES = {
         sm.nn.embedding_bag(np.array([[0, 1], [2, 2]]), x * 2, reduction=reduction)
         for reduction in ("sum", "mean", "max")
     ],
+    "normalisation": lambda x: [
+        *(
+            norm(part * 2, axis=k) * 3
+            for part in (x, x[:, :5], sm.concat([x] * 40, axis=1))
+            for k in (0, 1)
+            for norm in (sm.nn.layer_norm, sm.nn.rms_norm)
+        ),
+        sm.nn.batch_norm(x * 2, x[0], x[1]),
+        sm.nn.group_norm(x.reshape(1, 70, 90), 7, layout="channels_first"),
+    ],
+    "losses": lambda x: (
+        sm.nn.binary_cross_entropy(x * 2, x),
+        sm.nn.binary_cross_entropy_with_logits(x * 2, x, x[0], pos_weight=x[1]),
+        sm.nn.cross_entropy(x * 2, large(x, 70).astype("i8")),
+    ),
+    "dropout": lambda x: (sm.nn.dropout(x * 2, 0.5, generator=sm.random.default_rng(1)) + 1,),
 }
-FLOATS_ALONE = {"softmax", "interpolation", "recurrent layers", "rotary positions", "bags"}
+FLOATS_ALONE = {
+    *("softmax", "interpolation", "recurrent layers", "rotary positions", "bags"),
+    *("normalisation", "losses", "dropout"),
+}
 DTYPES = ["float32", "int32", "float16", "int64"]
 
 

@@ -1,0 +1,119 @@
+"""Losses that are added up as they are computed: what each is of an element, and the sums.
+
+A loss is a function of the elements at one place. What costs most in these are logarithms and
+exponentials, which stand in the kernel itself; nothing is stored but a total for each part.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import speedmetal as sm
+from speedmetal.arrays.kernels.copy import unravel
+
+LANES = 32  # of a simdgroup
+TOTALS = 4  # of a thread, running at once: an addition takes as long as so many can start in
+LEAST_LOGARITHM = -100.0
+"""So that a loss is finite where a probability is 0, as PyTorch has it."""
+
+
+# --- Of an element -------------------------------------------------------------------------------
+
+
+def binary_cross_entropy(probability: Any, target: Any) -> Any:
+    """``-(target * log(probability) + (1 - target) * log(1 - probability))``."""
+    positive = max(math.log(probability), LEAST_LOGARITHM)
+    negative = max(math.log1p(-probability), LEAST_LOGARITHM)
+    return -(target * positive + (1.0 - target) * negative)
+
+
+def binary_cross_entropy_with_logits(logit: Any, target: Any) -> Any:
+    """The same of ``sigmoid(logit)``, whose logarithm is taken where nothing overflows."""
+    return max(logit, 0.0) - logit * target + math.log1p(math.exp(-abs(logit)))
+
+
+def with_positive_weight(positive_weight: Any, logit: Any, target: Any) -> Any:
+    """The same, where what a true target adds has a weight."""
+    surplus = max(-logit, 0.0) + math.log1p(math.exp(-abs(logit)))
+    return (1.0 - target) * logit + (1.0 + (positive_weight - 1.0) * target) * surplus
+
+
+def weighted(loss: Any, weight: Any, *elements: Any) -> Any:
+    """A loss, times a weight."""
+    return weight * loss(*elements)
+
+
+# --- Sums ----------------------------------------------------------------------------------------
+
+
+@sm.kernel
+def sums_of_parts(parts: Any, loss: Any, operands: Any, length: int) -> None:
+    """parts[part] = the losses of so many consecutive elements; a simdgroup takes a part.
+
+    Args:
+        parts: ``(parts,)``, of the dtype in which is added up.
+        loss: A function of an element of each operand.
+        operands: A tuple of arrays of one shape.
+        length: Elements of a part.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    part = sm.threadgroup_position_in_grid().x
+    shape = operands[0].shape
+    begin = part * length
+    end = min(begin + length, math.prod(shape))
+    totals = sm.thread_array(TOTALS, parts.dtype)
+    for k in sm.static_range(TOTALS):
+        totals[k] = 0.0
+    step = LANES * TOTALS
+    whole = begin + (end - begin) // step * step
+    for start in range(begin, whole, step):
+        for k in sm.static_range(TOTALS):
+            totals[k] += loss_at(loss, operands, unravel(start + LANES * k + lane, shape))
+    for start in range(whole, end, LANES):
+        if start + lane < end:
+            totals[0] += loss_at(loss, operands, unravel(start + lane, shape))
+    total = sm.simd_sum((totals[0] + totals[1]) + (totals[2] + totals[3]))
+    if lane == 0:
+        parts[part] = total
+
+
+def loss_at(loss: Any, operands: Any, index: Any) -> Any:
+    """A loss of the elements at an index."""
+    return loss(*tuple(operand[index] for operand in operands))
+
+
+# --- Of rows -------------------------------------------------------------------------------------
+
+
+@sm.kernel
+def cross_entropy_of_rows(losses: Any, logits: Any, labels: Any, ignored: int, rows: int) -> None:
+    """losses[row] = log(sum(exp(logits[row]))) - logits[row, labels[row]].
+
+    A simdgroup takes so many ``rows``, one after the other, and reads each twice, the second time
+    from the cache. Rows whose label is ``ignored`` have the loss 0; a label that is none of the
+    classes gives NaN.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    group = sm.threadgroup_position_in_grid().x
+    classes = logits.shape[1]
+    whole = classes // LANES * LANES
+    for row in range(group * rows, min(group * rows + rows, logits.shape[0])):
+        greatest = logits.dtype(-math.inf)
+        for start in range(0, whole, LANES):
+            greatest = max(greatest, logits[row, start + lane])
+        if whole + lane < classes:
+            greatest = max(greatest, logits[row, whole + lane])
+        greatest = sm.simd_max(greatest)
+        total = logits.dtype(0.0)
+        for start in range(0, whole, LANES):
+            total += math.exp(logits[row, start + lane] - greatest)
+        if whole + lane < classes:
+            total += math.exp(logits[row, whole + lane] - greatest)
+        total = sm.simd_sum(total)
+        if lane == 0:
+            label = labels[row]
+            is_class = label >= 0 and label < classes
+            own = logits[row, label] if is_class else logits.dtype(math.nan)
+            loss = math.log(total) + (greatest - own)
+            losses[row] = logits.dtype(0.0) if label == ignored else loss

@@ -1,0 +1,122 @@
+"""Means and variances of channels, or of groups of them, in two launches.
+
+The first gives the mean of each part of a channel, and the sum of the squares of the distances from
+it; a part is read twice, from the cache the second time. The second launch joins the parts by the
+formula of T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm
+for computing sample variances" (1979), so that nothing is lost where elements are far from zero.
+Means are corrected by the mean distance from them, which is 0 but for rounding.
+
+Sources are ``(outer, inner, channels)``. Of their parts ``parts[0]`` are the means and ``parts[1]``
+the sums of squares, each ``(outer, parts, channels)``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import speedmetal as sm
+
+LANES = 32  # of a simdgroup
+
+
+@sm.kernel
+def moments_of_columns(parts: Any, source: Any, length: int) -> None:
+    """A thread takes a part of ``length`` elements of a channel, whose neighbours lie beside it.
+
+    The grid are the channels, along x, then parts, then the outer axis.
+    """
+    channel, part, outer = sm.thread_position_in_grid()
+    begin = part * length
+    end = min(begin + length, source.shape[1])
+    count = source.dtype(end - begin)
+    total = source.dtype(0.0)
+    for at in range(begin, end):
+        total += source[outer, at, channel]
+    mean = total / count
+    rest = source.dtype(0.0)
+    square = source.dtype(0.0)
+    for at in range(begin, end):
+        distance = source[outer, at, channel] - mean
+        rest += distance
+        square += distance * distance
+    parts[0, outer, part, channel] = mean + rest / count
+    parts[1, outer, part, channel] = square - rest * rest / count
+
+
+@sm.kernel
+def moments_of_rows(parts: Any, source: Any, length: int) -> None:
+    """A simdgroup takes a part of a channel, whose elements lie beside each other.
+
+    Threadgroups are simdgroups, which are along the same axes.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    channel, part, outer = sm.threadgroup_position_in_grid()
+    begin = part * length
+    end = min(begin + length, source.shape[1])
+    count = source.dtype(end - begin)
+    total = source.dtype(0.0)
+    for start in range(begin, end, LANES):
+        if start + lane < end:
+            total += source[outer, start + lane, channel]
+    mean = sm.simd_sum(total) / count
+    rest = source.dtype(0.0)
+    square = source.dtype(0.0)
+    for start in range(begin, end, LANES):
+        if start + lane < end:
+            distance = source[outer, start + lane, channel] - mean
+            rest += distance
+            square += distance * distance
+    rest = sm.simd_sum(rest)
+    square = sm.simd_sum(square)
+    if lane == 0:
+        parts[0, outer, part, channel] = mean + rest / count
+        parts[1, outer, part, channel] = square - rest * rest / count
+
+
+@sm.kernel
+def joined_moments(
+    target: Any,
+    parts: Any,
+    epsilon: Any,
+    length: int,
+    last: int,
+    run: int,
+    group: int,
+    spread: int,
+) -> None:
+    """A thread joins the parts of a channel of the result, or of a group of channels.
+
+    Args:
+        target: ``(3, outer, channels)``: the means, the variances, and the reciprocals of their
+            roots.
+        parts: See above.
+        epsilon: Added to the variance whose root is taken.
+        length: The elements of a part.
+        last: Those of the last one of a run of parts.
+        run: The parts of a run.
+        group: So many channels of the parts are one group.
+        spread: So many channels of the result get what a group has.
+    """
+    channel, outer, _ = sm.thread_position_in_grid()
+    first = channel // spread * group
+    count = target.dtype(0.0)
+    total = target.dtype(0.0)
+    for part in range(parts.shape[2]):
+        size = target.dtype(last if part % run == run - 1 else length)
+        for member in range(first, first + group):
+            count += size
+            total += size * parts[0, outer, part, member]
+    mean = total / count
+    rest = target.dtype(0.0)
+    square = target.dtype(0.0)
+    for part in range(parts.shape[2]):
+        size = target.dtype(last if part % run == run - 1 else length)
+        for member in range(first, first + group):
+            distance = parts[0, outer, part, member] - mean
+            rest += size * distance
+            square += parts[1, outer, part, member] + size * distance * distance
+    variance = (square - rest * rest / count) / count
+    target[0, outer, channel] = mean + rest / count
+    target[1, outer, channel] = variance
+    target[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)
