@@ -14,42 +14,9 @@ def _unary(function: Function) -> Cell:
     return lambda _: function
 
 
-def _bce(probability: Tensor, target: Tensor) -> Tensor:
-    positive = target * sm.log(probability)
-    return -sm.mean(positive + (1 - target) * sm.log1p(-probability))
-
-
-def _standardise(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
-    centred = x - sm.mean(x, axis=axis, keepdims=True)
-    variance = sm.mean(sm.square(centred), axis=axis, keepdims=True)
-    return centred * sm.rsqrt(variance + 1e-5)
-
-
-def _layer_norm_affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return _standardise(x, -1) * weight + bias
-
-
-def _rms_norm(x: Tensor, weight: Tensor) -> Tensor:
-    return x * sm.rsqrt(sm.mean(sm.square(x), axis=-1, keepdims=True) + 1e-5) * weight
-
-
 def _group_norm(params: Params) -> Function:
     groups = params["groups"]
-
-    def group_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        grouped = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
-        return _standardise(grouped, (1, 3)).reshape(x.shape) * weight + bias
-
-    return group_norm
-
-
-def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return _standardise(x, tuple(range(x.ndim - 1))) * weight + bias
-
-
-def _selu(x: Tensor) -> Tensor:
-    scale, alpha = 1.0507009873554805, 1.6732632423543772
-    return sm.where(x > 0, scale * x, (scale * alpha) * sm.expm1(x))
+    return lambda x, weight, bias: sm.nn.group_norm(x, groups, weight, bias)
 
 
 def _attention(params: Params) -> Function:
@@ -60,11 +27,6 @@ def _attention(params: Params) -> Function:
         return sm.matmul(sm.softmax(sm.where(mask, scores, -math.inf), axis=-1), value)
 
     return attention
-
-
-def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    right = sm.take_along_axis(logits, target[:, None], axis=-1)[:, 0]
-    return sm.mean(sm.logsumexp(logits, axis=-1) - right)
 
 
 def _lstm_cell(
@@ -123,34 +85,34 @@ CELLS: dict[str, Cell] = {
     "argmax": lambda p: lambda x: sm.argmax(x, axis=p["axis"]),
     "sum": lambda p: lambda x: sm.sum(x, axis=p["axis"]),
     "sum_all": _unary(sm.sum),
-    "bce": lambda _: _bce,
+    "bce": lambda _: sm.nn.binary_cross_entropy,
     "concat": lambda p: lambda a, b: sm.concat([a, b], axis=p["axis"]),
     "channels_first": _unary(lambda x: sm.moveaxis(x, -1, 1).copy()),
     "gather": lambda _: lambda x, index: x[index],
     "scatter": lambda _: sm.scatter,
     "scatter_sum": lambda _: sm.scatter_add,
     "scatter_max": lambda _: sm.scatter_max,
-    "layer_norm": _unary(lambda x: _standardise(x, -1)),
-    "leaky_relu": _unary(lambda x: sm.maximum(x, 0.01 * x)),
-    "prelu": lambda _: lambda x, slope: sm.where(x >= 0, x, slope * x),
-    "relu": _unary(sm.relu),
-    "selu": _unary(_selu),
-    "sigmoid": _unary(sm.sigmoid),
-    "softplus": _unary(sm.softplus),
-    "gelu": _unary(sm.gelu),
-    "silu": _unary(sm.silu),
+    "layer_norm": _unary(sm.nn.layer_norm),
+    "leaky_relu": _unary(sm.nn.leaky_relu),
+    "prelu": lambda _: sm.nn.prelu,
+    "relu": _unary(sm.nn.relu),
+    "selu": _unary(sm.nn.selu),
+    "sigmoid": _unary(sm.nn.sigmoid),
+    "softplus": _unary(sm.nn.softplus),
+    "gelu": _unary(sm.nn.gelu),
+    "silu": _unary(sm.nn.silu),
     "matmul": lambda _: sm.matmul,
     "linear": lambda _: lambda x, weight, bias: sm.matmul(x, weight) + bias,
     "attention": _attention,
-    "softmax": lambda p: lambda x: sm.softmax(x, axis=p["axis"]),
+    "softmax": lambda p: lambda x: sm.nn.softmax(x, axis=p["axis"]),
     "sort": lambda p: lambda x: sm.sort(x, axis=p["axis"]),
-    "layer_norm_affine": lambda _: _layer_norm_affine,
-    "rms_norm": lambda _: _rms_norm,
+    "layer_norm_affine": lambda _: sm.nn.layer_norm,
+    "rms_norm": lambda _: sm.nn.rms_norm,
     "group_norm": _group_norm,
-    "batch_norm": lambda _: _batch_norm,
+    "batch_norm": lambda _: sm.nn.batch_norm,
     "rope": lambda _: lambda x, cosine, sine: sm.nn.rope(x, cosine=cosine, sine=sine),
     "embedding": lambda _: lambda weight, token: sm.nn.embedding(token, weight),
-    "cross_entropy": lambda _: _cross_entropy,
+    "cross_entropy": lambda _: sm.nn.cross_entropy,
     "max_pool2d": _pooling(sm.max),
     "avg_pool2d": _pooling(sm.mean),
     "depthwise_conv2d": lambda _: _depthwise,
