@@ -49,6 +49,7 @@ class Launched:
     threads: tuple[int, ...]
     dynamic_bytes: int
     parameters: tuple[int, ...]
+    code: bytes
 
     def bytes_of(self, number: int, size: int) -> bytes:
         """What a parameter of the entry begins with, while the launch goes on."""
@@ -104,6 +105,9 @@ class DryDriver:
         on_launch: Called with each launch, when the driver is asked for it; what it gives is
             called when the kernel runs.
         lost: What ended the context; 0 while it lives.
+        untold: Kernels of which ``on_launch`` is not told, and which do nothing.
+        registers: Of a thread, by the entry's name; 32 where nothing is said.
+        bounds: The most threads of a threadgroup, by the entry's name; 1024 where nothing is said.
     """
 
     def __init__(self) -> None:
@@ -119,7 +123,11 @@ class DryDriver:
         self.host_memory: dict[int, Any] = {}
         self.modules: dict[int, bytes] = {}
         self.entries: dict[int, str] = {}
+        self.codes: dict[int, bytes] = {}
         self.dynamic_limit: dict[int, int] = {}
+        self.untold = ARRAYS_OWN
+        self.registers: dict[str, int] = {}
+        self.bounds: dict[str, int] = {}
         self.streams: dict[int, deque[Work]] = {}
         self.events: dict[int, Mark | None] = {}
         self.clock = 0.0
@@ -340,12 +348,21 @@ class DryDriver:
             return NOT_FOUND
         number = 0x100000 + len(self.entries)
         self.entries[number] = name.decode()
+        self.codes[number] = self.modules[module.value]
         found._obj.value = number
         return SUCCESS
 
     def _cufuncgetattribute(self, found: Any, number: int, entry: Any) -> None:
         assert entry.value in self.entries
-        found._obj.value = {0: 1024, 1: 0}[number]
+        bounds = self.bounds.get(self.entries[entry.value], 1024)
+        found._obj.value = {0: bounds, 1: 0}[number]
+
+    def _cuoccupancymaxactiveblockspermultiprocessor(
+        self, found: Any, entry: Any, threads: int, dynamic_bytes: int
+    ) -> None:
+        assert dynamic_bytes >= 0
+        registers = self.registers.get(self.entries[entry.value], 32)
+        found._obj.value = min(2048 // threads, 65536 // (registers * threads))
 
     def _cufuncsetattribute(self, entry: Any, number: int, value: int) -> None:
         assert number == 8
@@ -367,8 +384,12 @@ class DryDriver:
         assert all(addresses)
         name = self.entries[entry.value]
         run = None
-        if name not in ARRAYS_OWN:
-            run = self.on_launch(Launched(name, groups, threads, asked.dynamic_bytes, addresses))
+        if name not in self.untold:
+            run = self.on_launch(
+                Launched(
+                    name, groups, threads, asked.dynamic_bytes, addresses, self.codes[entry.value]
+                )
+            )
         self._ask(asked.stream, Work(run or _nothing, None))
         return SUCCESS
 

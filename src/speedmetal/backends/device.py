@@ -263,6 +263,11 @@ class Program(ABC):
 
     threads_per_threadgroup: int
     """The most that a launch may ask for: the device's limit, or less."""
+    suitable_threads: int | None = None
+    """Threads of a threadgroup that keep the device busiest, where nobody states them; None: as
+    many as the device has by default."""
+    neighbours: int = 1
+    """Positions along x that a thread takes: so many times fewer threads run."""
 
     @abstractmethod
     def bind(self, launch: Launch) -> BoundLaunch:
@@ -384,6 +389,14 @@ class Device(ABC):
             variant: That it was built for.
         """
         return self.variants
+
+    def most_threads(self, program: Program) -> int:
+        """The most threads of a threadgroup that a launch of a kernel may ask for.
+
+        Args:
+            program: The kernel's, of the usual variant.
+        """
+        return program.threads_per_threadgroup
 
     @property
     def fewest_groups(self) -> int:

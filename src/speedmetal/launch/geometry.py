@@ -25,21 +25,22 @@ class LaunchGeometry:
         """Whether no thread runs."""
         return 0 in self.grid
 
-    def sizes(self, most: int, suitable: Triple | None = None) -> Sizes:
+    def sizes(self, most: int, suitable: Triple | None = None, *, neighbours: int = 1) -> Sizes:
         """With threads chosen where they were not stated.
 
         Args:
             most: Threads of a threadgroup, at most.
             suitable: Such a choice along each axis, at most, that suits the kernel.
+            neighbours: Positions along x that a thread takes.
         """
+        g = (-(-self.grid[0] // neighbours), *self.grid[1:])  # of threads that run
         threads = self.threads
         if threads is None and suitable is not None:
-            x, y, z = zip(self.grid, suitable, strict=True)
+            x, y, z = zip(g, suitable, strict=True)
             threads = max(1, min(x)), max(1, min(y)), max(1, min(z))
-        threads = threads or chosen_threads(self.grid, most, self.limits)
-        g, t = self.grid, threads
+        t = threads or chosen_threads(g, most, self.limits)
         groups = (-(-g[0] // t[0]), -(-g[1] // t[1]), -(-g[2] // t[2]))
-        return Sizes(self.grid, threads, groups)
+        return Sizes(self.grid, t, groups)
 
 
 def resolve_geometry(

@@ -191,7 +191,7 @@ class Kernel:
         return KernelInfo(
             self.name,
             target.name,
-            compiled.program.threads_per_threadgroup,
+            target.most_threads(compiled.program),
             SIMDGROUP_SIZE,
             compiled.metadata.threadgroup_memory_bytes,
         )

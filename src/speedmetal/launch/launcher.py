@@ -321,12 +321,14 @@ class Launcher:
         self, device: Device, compiled: pipeline.CompiledKernel, geometry: LaunchGeometry
     ) -> Sizes:
         """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
-        allowed = compiled.program.threads_per_threadgroup
+        program = compiled.program
+        allowed, together = program.threads_per_threadgroup, program.neighbours
         flat, looping = device.default_threads
-        most = min(allowed, looping if compiled.metadata.has_loops else flat)
-        sizes = geometry.sizes(most, compiled.metadata.threads)
+        usual = looping if compiled.metadata.has_loops else flat
+        most = min(allowed, program.suitable_threads or usual)
+        sizes = geometry.sizes(most, compiled.metadata.threads, neighbours=together)
         if sizes.group_count < device.fewest_groups:
-            sizes = geometry.sizes(most)
+            sizes = geometry.sizes(most, neighbours=together)
         if sizes.group_size > allowed:
             raise LaunchError(
                 f"kernel {self.source.name!r}: {sizes.group_size} threads per threadgroup"

@@ -15,7 +15,13 @@ from speedmetal.errors import InternalError
 
 LAYOUT = ArgumentLayout((), 0)
 CUDA = cuda.CudaCode(
-    "entry", LAYOUT, (0,), has_mailbox=False, dynamic_bytes=(0, 64), cubin=b"\x7fELF\n\0\n"
+    "entry",
+    LAYOUT,
+    (0,),
+    has_mailbox=False,
+    dynamic_bytes=(0, 64),
+    neighbours=4,
+    cubin=b"\x7fELF\n\0\n",
 )
 METAL = metal.MetalCode(
     PrintedKernel("kernel void entry() {}", "entry", LAYOUT, (0, 1), False, 0, ()),

@@ -120,8 +120,16 @@ class KernelPrinter(StatementPrinter):
         for p in copied:
             self.line(f"{self.type(p.type)} {self.variable(p)} = arguments.{self.field(p.name)};")
         self._depth = 0
-        self.body(self.kernel.body, tuple(scalars))
+        self.kernel_statements(tuple(scalars))
         return self.lines
+
+    def kernel_statements(self, known: tuple[Variable, ...]) -> None:
+        """What the kernel does, behind the prologue.
+
+        Args:
+            known: Variables that are declared.
+        """
+        self.body(self.kernel.body, known)
 
     # --- Facts ---------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import json
 import os
+import re
 import struct
 import threading
 
@@ -18,6 +19,7 @@ from speedmetal.arrays.memory import dlpack
 from speedmetal.arrays.memory.dlpack import import_dlpack
 from speedmetal.backends import registry
 from speedmetal.backends.c_family.layout import ArgumentLayout
+from speedmetal.backends.cuda.driver import build as build_module
 from speedmetal.backends.cuda.driver import library as libraries
 from speedmetal.backends.cuda.driver.build import CudaCode, packed, unpacked
 from speedmetal.backends.cuda.driver.library import Library, library
@@ -176,7 +178,11 @@ def test_a_launch_passes_addresses_then_the_structure(device, driver):
     scaled(out[::-1], x[50:], 1e300, grid=50, threads=16)
     device.synchronize()
     (first, content), (second, other) = seen
-    assert (first.entry, first.groups, first.threads) == ("scaled", (1, 1, 1), (100, 1, 1))
+    assert (first.entry, first.groups, first.threads) == (
+        "scaled",
+        (1, 1, 1),
+        (25, 1, 1),
+    )  # of neighbours
     assert content[:2] == [struct.pack("Q", out.address), struct.pack("Q", x.address)]
     assert content[2][:16] == struct.pack("iiif", 100, 1, 1, 2.5)
     assert (second.groups, second.threads) == ((4, 1, 1), (16, 1, 1))
@@ -261,6 +267,36 @@ def test_a_threadgroup_is_no_longer_along_an_axis_than_it_can_be(device, driver)
         marks(out, grid=(1, 1, 1000), threads=(1, 1, 65))
 
 
+def test_registers_decide_how_many_threads_are_chosen(device, driver):
+    """Of 72 each, 65536 suffice for 3 times 256 threads, and for 7 times 128."""
+    out, x = sm.zeros(9999, device=device), sm.ones(9999, device=device)
+    for registers, threads in ((32, 256), (72, 128)):
+        driver.registers["scaled"] = registers
+        sm.kernel(scaled.function)(out, x, 2.0, grid=9999)
+        assert driver.launches[-1].threads == (threads, 1, 1)
+    driver.bounds["scaled"] = 100
+    sm.kernel(scaled.function)(out, x, 2.0, grid=9999)
+    assert driver.launches[-1].threads == (100, 1, 1)
+
+
+def test_code_for_many_threads_is_another(device, driver, monkeypatch):
+    """With the registers that so many can have; what is asked of a kernel tells of the most."""
+    bounds = []
+    compile_cubin = build_module.compile_cubin
+
+    def look(text, architecture):
+        bounds.append(re.search(r"__launch_bounds__\((\d+)\)", text)[1])
+        return compile_cubin(text, architecture)
+
+    kernel = sm.kernel(scaled.function)
+    out, x = sm.zeros(9999, device=device), sm.ones(9999, device=device)
+    monkeypatch.setattr(build_module, "compile_cubin", look)
+    for threads in (None, 256, (16, 16), 257, (8, 8, 16)):
+        kernel(out, x, 2.0, grid=9999, threads=threads)
+    assert bounds == ["256", "1024"]
+    assert kernel.compile(out, x, 2.0, device=device).threads_per_threadgroup == 1024
+
+
 def test_code_is_kept_on_disk(device, driver, monkeypatch, tmp_path):
     monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
     monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path))
@@ -280,6 +316,7 @@ def test_damaged_code_is_not_loaded(device):
         (0,),
         has_mailbox=False,
         dynamic_bytes=(),
+        neighbours=1,
         cubin=b"no machine code",
     )
     code = packed(kept)

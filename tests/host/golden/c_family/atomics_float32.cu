@@ -100,7 +100,7 @@ struct Arguments {
     float given;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) atomics_float32_threadgroup(
+extern "C" __global__ void __launch_bounds__(256) atomics_float32_threadgroup(
     float* x,
     const Arguments arguments) {
     __shared__ float shared[64];

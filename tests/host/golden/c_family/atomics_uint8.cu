@@ -198,7 +198,7 @@ struct Arguments {
     uint8 given;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) atomics_uint8_device(
+extern "C" __global__ void __launch_bounds__(256) atomics_uint8_device(
     uint8* x,
     const Arguments arguments) {
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);

@@ -4,7 +4,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) complex_product(
+extern "C" __global__ void __launch_bounds__(256) complex_product(
     const float2* z,
     float2* out,
     const Arguments arguments) {

@@ -38,7 +38,7 @@ static __device__ inline int clamp(int v) {
     return floor_remainder(v, 7);
 }
 
-extern "C" __global__ void __launch_bounds__(1024) kernel(
+extern "C" __global__ void __launch_bounds__(256) kernel(
     int* out,
     const Arguments arguments) {
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);

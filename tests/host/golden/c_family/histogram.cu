@@ -21,7 +21,7 @@ struct Arguments {
     int bins;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) histogram(
+extern "C" __global__ void __launch_bounds__(256) histogram(
     const uint8* x,
     uint32* out,
     const Arguments arguments) {

@@ -65,7 +65,7 @@ struct Arguments {
     int c_stride0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) matrices(
+extern "C" __global__ void __launch_bounds__(256) matrices(
     const float* a,
     const float* b,
     float* c,

@@ -160,7 +160,7 @@ struct Arguments {
     float given;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) operations_float32(
+extern "C" __global__ void __launch_bounds__(256) operations_float32(
     const float* x,
     float* out,
     bool* flags,

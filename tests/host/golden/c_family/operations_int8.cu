@@ -144,7 +144,7 @@ struct Arguments {
     int8 given;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) operations_int8(
+extern "C" __global__ void __launch_bounds__(256) operations_int8(
     const int8* x,
     int8* out,
     bool* flags,

@@ -4,7 +4,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) positions_int32(
+extern "C" __global__ void __launch_bounds__(256) positions_int32(
     int* out,
     const Arguments arguments) {
     int threads_per_threadgroup_x = min(int(blockDim.x), arguments.grid_x - int(blockIdx.x) * int(blockDim.x));

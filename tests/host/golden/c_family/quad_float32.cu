@@ -156,7 +156,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) quad_of_float32(
+extern "C" __global__ void __launch_bounds__(256) quad_of_float32(
     const float* x,
     float* out,
     uint32* votes,

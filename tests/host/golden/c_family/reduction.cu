@@ -42,7 +42,7 @@ struct Arguments {
     int x_extent0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) reduction(
+extern "C" __global__ void __launch_bounds__(256) reduction(
     const float* x,
     float* out,
     const Arguments arguments) {

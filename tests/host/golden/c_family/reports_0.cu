@@ -74,7 +74,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) reports_0(
+extern "C" __global__ void __launch_bounds__(256) reports_0(
     const float* x,
     const half* h,
     const Arguments arguments,

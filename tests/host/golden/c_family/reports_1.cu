@@ -81,7 +81,7 @@ struct Arguments {
     int x_extent0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) reports_1(
+extern "C" __global__ void __launch_bounds__(256) reports_1(
     const float* x,
     const half* h,
     const Arguments arguments,

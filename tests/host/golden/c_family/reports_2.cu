@@ -95,7 +95,7 @@ struct Arguments {
     int x_extent0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) reports_2(
+extern "C" __global__ void __launch_bounds__(256) reports_2(
     const float* x,
     const half* h,
     const Arguments arguments,

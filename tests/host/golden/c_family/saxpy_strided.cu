@@ -57,7 +57,7 @@ struct Arguments {
     bool flag;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) saxpy(
+extern "C" __global__ void __launch_bounds__(256) saxpy(
     const half* x,
     half* y,
     const Arguments arguments) {

@@ -321,7 +321,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) simd_of_int32(
+extern "C" __global__ void __launch_bounds__(256) simd_of_int32(
     const int* x,
     int* out,
     uint32* votes,

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
-from speedmetal.backends.c_family.kernels import KernelPrinter
 from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
+from speedmetal.backends.c_family.neighbours import NeighboursPrinter
 from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.cuda.codegen.spellings import (
     DIALECT,
@@ -54,8 +54,10 @@ from speedmetal.ir.types import MatrixType, Space
 from speedmetal.ir.uniformity import Uniformities, may_leave
 from speedmetal.ir.walk import statements
 
-THREADS_PER_THREADGROUP = 1024
-"""The most that a launch may ask for; the compiler keeps registers free for as many."""
+FEW_THREADS = 256
+MANY_THREADS = 1024
+"""The most that a launch may ask for, where it asks for more than few: the compiler keeps registers
+free for as many."""
 
 _INDEX_TEXTS = {
     "thread_index_in_threadgroup": Text("thread_index_in_threadgroup", PRIMARY),
@@ -96,6 +98,7 @@ class PrintedKernel:
         arrays: The kernel's parameters that are arrays, by number, in the order of the pointers.
         has_mailbox: Whether the mailbox's address is passed behind the arguments.
         dynamic_bytes: Of each of :func:`dynamic_arrays` its size, or 0 where only a launch knows.
+        neighbours: How many positions along x a thread takes.
     """
 
     text: str
@@ -104,10 +107,15 @@ class PrintedKernel:
     arrays: tuple[int, ...]
     has_mailbox: bool
     dynamic_bytes: tuple[int, ...]
+    neighbours: int
 
 
-def printed(kernel: Kernel) -> PrintedKernel:
+def printed(kernel: Kernel, threads: int = FEW_THREADS) -> PrintedKernel:
     """A kernel as CUDA source.
+
+    Args:
+        kernel: As it comes from the passes.
+        threads: Of a threadgroup, at most.
 
     It needs no header; it is to be compiled without contraction of products and sums
     (:mod:`speedmetal.backends.cuda.nvrtc`).
@@ -117,7 +125,7 @@ def printed(kernel: Kernel) -> PrintedKernel:
     """
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
-    printer = CudaPrinter(kernel)
+    printer = CudaPrinter(kernel, threads)
     return PrintedKernel(
         printer.source(),
         printer.entry,
@@ -125,6 +133,7 @@ def printed(kernel: Kernel) -> PrintedKernel:
         tuple(n for n, p in enumerate(kernel.parameters) if isinstance(p, Array)),
         printer.has_mailbox,
         tuple(0 if a.is_sized_at_launch else a.size_bytes for a in printer.dynamic),
+        printer.neighbours,
     )
 
 
@@ -154,11 +163,12 @@ def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
     return tuple(a for a in shared if a.is_sized_at_launch)
 
 
-class CudaPrinter(KernelPrinter):
-    """Prints one kernel for CUDA."""
+class CudaPrinter(NeighboursPrinter):
+    """Prints one kernel for CUDA, for so many threads of a threadgroup at most."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, threads: int = FEW_THREADS) -> None:
         super().__init__(DIALECT, kernel)
+        self._threads = threads
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)
         self.collectives = Collectives(self.helpers, _PRIMITIVES)
@@ -216,13 +226,23 @@ class CudaPrinter(KernelPrinter):
             if not numbered or axis in positions:
                 place = f"{'place' if numbered else 'threadIdx'}.{letter}"
                 start = f"{t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
-                self.line(f"{t} thread_position_in_grid_{letter} = {start} + {t}({place});")
+                if letter == "x" and self.taken is not None:
+                    index = f"({start} + {t}({place})) * {self.neighbours}"
+                    self.line(f"{t} first_neighbour = {index};")
+                else:
+                    self.line(f"{t} thread_position_in_grid_{letter} = {start} + {t}({place});")
         if not numbered:
             self.line("// No thread runs beyond the grid.")
-            x, y, z = (f"thread_position_in_grid_{a} >= arguments.grid_{a}" for a in AXES)
-            self.line(f"if ({x} ||")
-            self.line(f"    {y} ||")
-            self.line(f"    {z}) return;")
+            # Who takes neighbours looks along x later.
+            axes = AXES if self.taken is None else AXES[1:]
+            beyond = [f"thread_position_in_grid_{a} >= arguments.grid_{a}" for a in axes]
+            self.line(f"if ({beyond[0]} ||")
+            for condition in beyond[1:-1]:
+                self.line(f"    {condition} ||")
+            self.line(f"    {beyond[-1]}) return;")
+
+    def place_along_x(self) -> tuple[str, str]:
+        return "threadIdx.x", "blockDim.x"
 
     def _number_threads(self, t: str) -> None:
         x, y, z = (f"threads_per_threadgroup_{a}" for a in AXES)
@@ -356,7 +376,7 @@ class CudaPrinter(KernelPrinter):
         if self.has_mailbox:
             parameters.append(f"{self.helpers.type(uint32)}* mailbox")
         lines = [f"    {p}{',' if p is not parameters[-1] else ') {'}" for p in parameters]
-        bounds = f"__launch_bounds__({THREADS_PER_THREADGROUP})"
+        bounds = f"__launch_bounds__({self._threads})"
         return [f'extern "C" __global__ void {bounds} {self.entry}(', *lines]
 
     def prologue(self) -> None:

@@ -255,6 +255,14 @@ _NEGATED = """static __device__ inline {type} {name}({type} x) {{
     return {type}(__byte_perm((unsigned int)(-int(x)), 0, {bytes}));
 }}"""
 
+_NEIGHBOURS = """
+// Elements side by side, which are loaded and stored as a whole.
+template <typename T, int count>
+struct alignas(sizeof(T) * count) neighbours {
+    T element[count];
+};
+"""
+
 PRELUDE = {
     "negated_short": _NEGATED.format(type="short", name="negated_short", bytes="0x9910"),
     "negated_uint16": _NEGATED.format(type="uint16", name="negated_uint16", bytes="0x4410"),
@@ -270,6 +278,7 @@ PRELUDE = {
     "double_bits": _DOUBLE_BITS,
     "word": _word("unsigned int") + _word("unsigned long long"),
     "lane_index": _LANE,
+    "neighbours": _NEIGHBOURS,
     "matrix": _MATRIX,
     "matrix_half": _tensor_cores("half", "f16", 75),
     "matrix_bfloat": _tensor_cores("bfloat", "bf16", 80),
@@ -293,6 +302,7 @@ thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
 thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum
 maximum absolute report_failure open_record write_value negated_short negated_uint16
+neighbours first_neighbour
 """
 
 DIALECT = Dialect(

@@ -11,7 +11,7 @@ from speedmetal.backends.kept_code import Envelope
 from speedmetal.common.records import record
 from speedmetal.ir.nodes import Kernel
 
-_ENVELOPE = Envelope("cuda", 1)
+_ENVELOPE = Envelope("cuda", 2)
 """The number changes with what is kept."""
 
 
@@ -26,6 +26,7 @@ class CudaCode:
         has_mailbox: Whether the last parameter is the mailbox's address.
         dynamic_bytes: The threadgroup arrays whose memory a launch asks for: of each its size, or 0
             where only the launch knows it.
+        neighbours: How many positions along x a thread takes.
         cubin: The machine code.
     """
 
@@ -34,27 +35,35 @@ class CudaCode:
     arrays: tuple[int, ...]
     has_mailbox: bool
     dynamic_bytes: tuple[int, ...]
+    neighbours: int
     cubin: bytes
 
 
-def built(kernel: Kernel, architecture: str) -> bytes:
+def built(kernel: Kernel, architecture: str, threads: int) -> bytes:
     """Print and compile a kernel.
 
     Args:
         kernel: As it comes from the passes.
         architecture: ``"sm_90"``.
+        threads: Of a threadgroup, at most.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what it asks for.
         DeviceError: NVRTC is not installed, or does not know the architecture.
     """
-    text = printed(kernel)
+    text = printed(kernel, threads)
     return packed(_code(text, compile_cubin(text.text, architecture)))
 
 
 def _code(text: PrintedKernel, cubin: bytes) -> CudaCode:
     return CudaCode(
-        text.entry, text.layout, text.arrays, text.has_mailbox, text.dynamic_bytes, cubin
+        text.entry,
+        text.layout,
+        text.arrays,
+        text.has_mailbox,
+        text.dynamic_bytes,
+        text.neighbours,
+        cubin,
     )
 
 
@@ -66,6 +75,7 @@ def packed(code: CudaCode) -> bytes:
         "arrays": code.arrays,
         "has_mailbox": code.has_mailbox,
         "dynamic_bytes": code.dynamic_bytes,
+        "neighbours": code.neighbours,
     }
     return _ENVELOPE.sealed(head, code.cubin)
 
@@ -86,5 +96,6 @@ def _code_from(head: dict[str, Any], cubin: bytes) -> CudaCode:
         tuple(head["arrays"]),
         head["has_mailbox"],
         tuple(head["dynamic_bytes"]),
+        head["neighbours"],
         cubin,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, St
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
-from speedmetal.backends.device import Buffer, BuildOptions, DeviceLimits, Program
+from speedmetal.backends.device import Buffer, BuildOptions, DeviceLimits, Program, Triple
 from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream import Stream
 from speedmetal.backends.stream_device import StreamDevice, Words
@@ -37,6 +38,9 @@ _BLOCK_SIZES = (2, 3, 4)
 _GRID_SIZES = (5, 6, 7)
 _SHARED_BYTES_OPT_IN = 97
 _CAPABILITY = (75, 76)
+
+
+_FEW_THREADS, _MANY_THREADS = "256", "1024"
 
 
 class CudaDevice(StreamDevice):
@@ -64,6 +68,8 @@ class CudaDevice(StreamDevice):
     dlpack_device = (2, 0)  # kDLCUDA, and the one GPU that is used
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
+    # Of a threadgroup, at most: with few of them, a thread may have more registers.
+    variants = (_FEW_THREADS, _MANY_THREADS)
     pool: DevicePool
 
     def __init__(self, library: Library) -> None:
@@ -206,10 +212,20 @@ class CudaDevice(StreamDevice):
 
     # --- Kernels: what compiles is imported when something is compiled -------------------------
 
-    def build(self, kernel: Kernel, options: BuildOptions) -> bytes:  # noqa: ARG002 - of the contract
+    def variant_for(self, grid: Triple, threads: Triple | None) -> str:  # noqa: ARG002 - as above
+        is_many = threads is not None and math.prod(threads) > int(_FEW_THREADS)
+        return _MANY_THREADS if is_many else _FEW_THREADS
+
+    def variants_served(self, kernel: Kernel, variant: str) -> tuple[str, ...]:  # noqa: ARG002
+        return (variant,)
+
+    def most_threads(self, program: Program) -> int:  # noqa: ARG002 - of another variant
+        return self.limits.threads_per_threadgroup
+
+    def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cuda.driver.build import built
 
-        return built(kernel, self.architecture)
+        return built(kernel, self.architecture, int(options.variant or _FEW_THREADS))
 
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load

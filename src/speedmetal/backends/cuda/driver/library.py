@@ -51,6 +51,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuModuleUnload": (c_void_p,),
     "cuModuleGetFunction": (POINTER(c_void_p), c_void_p, c_char_p),
     "cuFuncGetAttribute": (POINTER(c_int), c_int, c_void_p),
+    "cuOccupancyMaxActiveBlocksPerMultiprocessor": (POINTER(c_int), c_void_p, c_int, c_size_t),
     "cuFuncSetAttribute": (c_void_p, c_int, c_int),
     "cuLaunchKernelEx": (),  # see `prepared`
     "cuGetErrorName": (c_int, POINTER(c_char_p)),

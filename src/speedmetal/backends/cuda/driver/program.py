@@ -10,11 +10,14 @@ from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
 from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.commands import LaunchPlan
 from speedmetal.backends.cuda.driver.context import Context
-from speedmetal.backends.cuda.driver.library import CudaError
+from speedmetal.backends.cuda.driver.library import CudaError, Library
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program
 from speedmetal.backends.packing import ADDRESS, Number, packer, size_of
 from speedmetal.errors import InternalError, LaunchError
+
+_THREADS = (256, 128)
+"""Of a threadgroup, where nobody states them: the first that keeps the GPU busiest."""
 
 ALIGNMENT_BYTES = 16
 """Where each threadgroup array begins that a launch asks memory for."""
@@ -67,6 +70,7 @@ class CudaProgram(Program):
         self._device = context.name
         self._code = code
         self._kernel = kernel
+        self.neighbours = code.neighbours
         self._places = _places(code)
         self._allowed_bytes = limits.threadgroup_memory_bytes
         self._most_groups = limits.threadgroups
@@ -83,9 +87,22 @@ class CudaProgram(Program):
                 "cuFuncGetAttribute", _MAX_THREADS, self._entry
             )
             self._static_bytes = library.number("cuFuncGetAttribute", _STATIC_BYTES, self._entry)
+            if all(code.dynamic_bytes):
+                self.suitable_threads = self._busiest_threads(library)
             if code.dynamic_bytes:
                 most = self._allowed_bytes - self._static_bytes
                 library.call("cuFuncSetAttribute", self._entry, _MAX_DYNAMIC_BYTES, most)
+
+    def _busiest_threads(self, library: Library) -> int:
+        """The threads of a threadgroup with which the most threads run at once."""
+        dynamic = self._dynamic_bytes(())
+
+        def running(threads: int) -> int:
+            function = "cuOccupancyMaxActiveBlocksPerMultiprocessor"
+            return threads * library.number(function, self._entry, threads, dynamic)
+
+        allowed = [n for n in _THREADS if n <= self.threads_per_threadgroup]
+        return max(allowed, key=running, default=self.threads_per_threadgroup)
 
     def bind(self, launch: Launch) -> BoundLaunch:
         """What launches the kernel with these sizes and shapes.

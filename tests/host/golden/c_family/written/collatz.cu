@@ -8,7 +8,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) collatz(
+extern "C" __global__ void __launch_bounds__(256) collatz(
     const int64* n,
     int* out,
     const Arguments arguments) {

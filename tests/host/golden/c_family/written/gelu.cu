@@ -1,3 +1,9 @@
+// Elements side by side, which are loaded and stored as a whole.
+template <typename T, int count>
+struct alignas(sizeof(T) * count) neighbours {
+    T element[count];
+};
+
 // A float of 16 bits: the upper half of a float of 32. Each operation is rounded to nearest.
 struct bfloat {
     unsigned short bits;
@@ -49,17 +55,38 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) gelu(
+extern "C" __global__ void __launch_bounds__(256) gelu(
     const bfloat* x,
     bfloat* out,
     const Arguments arguments) {
-    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int first_neighbour = (int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x)) * 8;
     int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
     int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
     // No thread runs beyond the grid.
-    if (thread_position_in_grid_x >= arguments.grid_x ||
-        thread_position_in_grid_y >= arguments.grid_y ||
+    if (thread_position_in_grid_y >= arguments.grid_y ||
         thread_position_in_grid_z >= arguments.grid_z) return;
+    int thread_position_in_grid_x = first_neighbour;
     int i = thread_position_in_grid_x;
-    out[i] = bfloat(0.5f) * x[i] * (bfloat(1.0f) + bfloat(erf(float(x[i] / bfloat(1.4140625f)))));
+    bool is_aligned = ((size_t(&x[i]) | size_t(&out[i])) & 15) == 0;
+    bool together = is_aligned && arguments.grid_x - first_neighbour >= 8;
+    if (together) {
+        neighbours<bfloat, 8> x_neighbours = *(const neighbours<bfloat, 8>*)&x[i];
+        neighbours<bfloat, 8> out_neighbours;
+        #pragma unroll
+        for (int lane = 0; lane < 8; ++lane) {
+            int thread_position_in_grid_x = first_neighbour + lane;
+            int i = thread_position_in_grid_x;
+            out_neighbours.element[lane] = bfloat(0.5f) * x_neighbours.element[lane] * (bfloat(1.0f) + bfloat(erf(float(x_neighbours.element[lane] / bfloat(1.4140625f)))));
+        }
+        *(neighbours<bfloat, 8>*)&out[i] = out_neighbours;
+        return;
+    }
+    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 7;
+    int step = is_aligned ? int(1) : int(blockDim.x);
+    #pragma unroll 1
+    for (int lane = 0; lane < 8 && start + lane * step < arguments.grid_x; ++lane) {
+        int thread_position_in_grid_x = start + lane * step;
+        int i = thread_position_in_grid_x;
+        out[i] = bfloat(0.5f) * x[i] * (bfloat(1.0f) + bfloat(erf(float(x[i] / bfloat(1.4140625f)))));
+    }
 }

@@ -11,7 +11,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) histogram(
+extern "C" __global__ void __launch_bounds__(256) histogram(
     const uint8* x,
     uint32* counts,
     const Arguments arguments) {

@@ -6,7 +6,7 @@ struct Arguments {
     int grid_z;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) mandelbrot(
+extern "C" __global__ void __launch_bounds__(256) mandelbrot(
     const float2* c,
     int* out,
     const Arguments arguments) {

@@ -8,7 +8,7 @@ struct Arguments {
     int c_stride0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) matmul(
+extern "C" __global__ void __launch_bounds__(256) matmul(
     const float* a,
     const float* b,
     float* c,

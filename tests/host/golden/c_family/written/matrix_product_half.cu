@@ -129,7 +129,7 @@ struct Arguments {
     int c_stride0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) matrix_product(
+extern "C" __global__ void __launch_bounds__(256) matrix_product(
     const half* a,
     const half* b,
     half* c,

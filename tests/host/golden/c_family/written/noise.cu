@@ -127,7 +127,7 @@ static __device__ inline float uniform(uint32 seed, int counter) {
     return float(int(bits(seed, counter) >> 8)) * 5.9604645e-08f;
 }
 
-extern "C" __global__ void __launch_bounds__(1024) noise(
+extern "C" __global__ void __launch_bounds__(256) noise(
     float* out,
     const Arguments arguments) {
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);

@@ -34,7 +34,7 @@ struct Arguments {
     int x_extent0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) report(
+extern "C" __global__ void __launch_bounds__(256) report(
     float* x,
     const Arguments arguments,
     uint32* mailbox) {

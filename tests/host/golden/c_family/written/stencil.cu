@@ -8,7 +8,7 @@ struct Arguments {
     int out_stride0;
 };
 
-extern "C" __global__ void __launch_bounds__(1024) stencil(
+extern "C" __global__ void __launch_bounds__(256) stencil(
     const float* x,
     float* out,
     const Arguments arguments) {
