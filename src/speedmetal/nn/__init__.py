@@ -29,6 +29,8 @@ from speedmetal.nn.activations import (
     tanhshrink,
     threshold,
 )
+from speedmetal.nn.channels import batch_norm, batch_statistics, group_norm, instance_norm
+from speedmetal.nn.class_losses import cross_entropy, nll_loss
 from speedmetal.nn.dropping import (
     dropout,
 )
@@ -37,22 +39,13 @@ from speedmetal.nn.graphs import aggregate_neighbours, graph_convolution, normal
 from speedmetal.nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
     smooth_l1_loss,
 )
-from speedmetal.nn.normalisation import (
-    batch_norm,
-    batch_statistics,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    rms_norm,
-)
+from speedmetal.nn.normalisation import layer_norm, rms_norm
 from speedmetal.nn.recurrent import gru, gru_cell, lstm, lstm_cell, rnn_cell
 from speedmetal.nn.rotary import rope
 

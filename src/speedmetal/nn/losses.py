@@ -13,25 +13,17 @@ from functools import partial
 from typing import Any
 
 from speedmetal.arrays.along_axes import reductions
-from speedmetal.arrays.along_axes.normalising import is_enough_for_one_launch
-from speedmetal.arrays.along_axes.passes import groups_of_rows
-from speedmetal.arrays.along_axes.reducing import check_array
-from speedmetal.arrays.along_axes.softmaxes import logsumexp
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.deferred.graph import apply, common_device, peeked
+from speedmetal.arrays.deferred.graph import apply, common_device
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.elementwise.operands import cast
-from speedmetal.arrays.hosting import is_on_cpu
-from speedmetal.arrays.indices.gathering import take, take_along_axis
 from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
-from speedmetal.arrays.memory.shapes import axes_of
-from speedmetal.arrays.shaping.manipulation import expand_dims, moveaxis
 from speedmetal.arrays.user_functions.user_operands import expressions_of, readable
 from speedmetal.backends.device import SIMDGROUP_SIZE
-from speedmetal.dtypes import DType, int64
+from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import check_floats, floats_of, one_of
@@ -39,7 +31,6 @@ from speedmetal.nn.arguments import check_floats, floats_of, one_of
 REDUCTIONS = ("mean", "sum", "none")
 _PART = 16384
 """Elements whose losses one simdgroup adds up."""
-_READS_OF_ROWS = 2
 
 
 # --- Of two arrays of one shape ------------------------------------------------------------------
@@ -287,18 +278,18 @@ def _reduced(name: str, loss: Any, weight: Any, reduction: str, dtype: DType) ->
     """Losses that are an expression, with weights, by whose sum a mean divides."""
     one_of("reduction", reduction, REDUCTIONS)
     if weight is None:
-        return cast(_REDUCE[reduction](loss), dtype)
+        return cast(REDUCE[reduction](loss), dtype)
     share = _weight(name, weight, loss)
     if reduction == "mean":
         return cast(reductions.sum(share * loss) / reductions.sum(share), dtype)
-    return cast(_REDUCE[reduction](share * loss), dtype)
+    return cast(REDUCE[reduction](share * loss), dtype)
 
 
 def _all(loss: Any) -> Any:
     return loss
 
 
-_REDUCE: dict[str, Any] = {"mean": reductions.mean, "sum": reductions.sum, "none": _all}
+REDUCE: dict[str, Any] = {"mean": reductions.mean, "sum": reductions.sum, "none": _all}
 
 
 # --- Losses that are functions of a kernel -------------------------------------------------------
@@ -344,7 +335,7 @@ def _each(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
             map_elements(target, loss, sources, numbers, grid=grid_of(placed[0].shape))
         return (made,)
 
-    return _called(name, given, run, shape, dtype)
+    return called_with(name, given, run, shape, dtype)
 
 
 def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
@@ -362,7 +353,7 @@ def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
             sums_of_parts(parts, loss, sources, _PART, groups=count, threads=SIMDGROUP_SIZE)
         return (parts,)
 
-    return reductions.sum(_called(name, given, run, (count,), dtype))
+    return reductions.sum(called_with(name, given, run, (count,), dtype))
 
 
 def _in_order(layouts: list[Layout]) -> list[Layout]:
@@ -370,7 +361,7 @@ def _in_order(layouts: list[Layout]) -> list[Layout]:
     return list(in_order_of_memory(*layouts[::-1]))[::-1]
 
 
-def _called(
+def called_with(
     name: str,
     operands: Sequence[Any],
     run: Any,
@@ -378,239 +369,17 @@ def _called(
     dtype: DType,
     reads: int = 1,
 ) -> Any:
+    """The lazy result of a call.
+
+    Args:
+        name: Of the function.
+        operands: What it reads.
+        run: Gives the result in memory.
+        shape: Of the result.
+        dtype: Of the result.
+        reads: How often an element is read.
+    """
     device = operands[0].layout.device
     check_computes(name, device, *(operand.layout.dtype for operand in operands), dtype)
     node = Call(name, operands, run, reads, callers=4)
     return call(Array, node, [(shape, dtype)], device)[0]
-
-
-# --- Of rows -------------------------------------------------------------------------------------
-
-
-def cross_entropy(
-    logits: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    axis: int = -1,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
-    reduction: str = "mean",
-) -> Any:
-    """Of logits of classes: ``-sum(q * log_softmax(logits))`` with the target's distribution ``q``.
-
-    Of labels that is ``log(sum(exp(logits))) - logits[label]``. Nothing overflows.
-
-    Args:
-        logits: ``(..., classes, ...)``, of floats.
-        target: Labels, integers from 0 to ``classes - 1``, of the shape without the axis; or
-            probabilities, floats of the shape of the logits.
-        weight: ``(classes,)``, of floats; None: 1.
-        axis: Which one the classes are; PyTorch has them on axis 1.
-        ignore_index: Rows with this label have no loss, and do not count in a mean.
-        label_smoothing: From 0 to 1: ``q`` is so much of the uniform distribution, and the rest of
-            the target (C. Szegedy and others, 2015).
-        reduction: "mean": of labels the sum divided by that of their weights, of probabilities
-            divided by the number of rows; "sum"; "none": the loss of each row.
-
-    Returns:
-        In the dtype of the logits; a mean of no rows is NaN.
-
-    Raises:
-        UserInputError: The logits have no floats, a shape is wrong, or the smoothing is.
-        IndexError: A label is no class.
-        AxisError: There is no such axis.
-        UnknownNameError: The reduction is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> logits = sm.array([[0.0, 0.0], [1000.0, 0.0]])
-        >>> sm.nn.cross_entropy(logits, sm.array([1, 1]), reduction="none")
-        Array([6.931472e-01, 1.000000e+03], dtype=float32, device='cpu')
-        >>> float(sm.nn.cross_entropy(logits, sm.array([[0.5, 0.5], [1.0, 0.0]])))
-        0.3465735912322998
-    """
-    name = "cross_entropy"
-    one_of("reduction", reduction, REDUCTIONS)
-    if not 0 <= label_smoothing <= 1:
-        raise UserInputError(f"{name} expected label_smoothing from 0 to 1, got {label_smoothing}")
-    x, share = _classes(name, "logits", logits, weight, axis)
-    check_array(name, target)
-    if target.layout.dtype.is_float:
-        loss = _of_probabilities(name, x, share, target, logits, axis, label_smoothing)
-        return cast(_REDUCE[reduction](loss), logits.layout.dtype)
-    labels = _labels(name, target, x, ignore_index)
-    loss = _of_labels(x, labels, ignore_index)
-    counted = labels != ignore_index
-    weights = None if share is None else _weights_of(labels, counted, share)
-    if weights is not None:
-        loss = loss * weights
-    if label_smoothing:
-        rest = _row_sums(_distances(x), share) * (label_smoothing / x.shape[-1])
-        loss = (1.0 - label_smoothing) * loss + apply("where", counted, rest, 0.0)
-    return _of_rows(loss, counted, weights, reduction, logits.layout.dtype)
-
-
-def nll_loss(
-    log_probability: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    axis: int = -1,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Any:
-    """Of logarithms of probabilities: ``-log_probability[label]`` of each row.
-
-    After :func:`log_softmax` it is :func:`cross_entropy`, which is one kernel.
-
-    Args:
-        log_probability: ``(..., classes, ...)``, of floats.
-        target: Labels, integers from 0 to ``classes - 1``, of the shape without the axis.
-        weight: ``(classes,)``, of floats; None: 1.
-        axis: Which one the classes are; PyTorch has them on axis 1.
-        ignore_index: Rows with this label have no loss, and do not count in a mean.
-        reduction: "mean": the sum, divided by that of the labels' weights; "sum"; "none".
-
-    Returns:
-        In the dtype of ``log_probability``; a mean of no rows is NaN.
-
-    Raises:
-        UserInputError: The first operand has no floats, the labels no integers, or a shape is
-            wrong.
-        IndexError: A label is no class.
-        AxisError: There is no such axis.
-        UnknownNameError: The reduction is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> rows = sm.array([[-1.0, -2.0], [-3.0, -4.0]])
-        >>> float(sm.nn.nll_loss(rows, sm.array([0, 1])))
-        2.5
-    """
-    name = "nll_loss"
-    one_of("reduction", reduction, REDUCTIONS)
-    x, share = _classes(name, "log_probability", log_probability, weight, axis)
-    labels = _labels(name, target, x, ignore_index)
-    counted = labels != ignore_index
-    loss = apply("where", counted, -_own(x, apply("where", counted, labels, 0)), 0.0)
-    weights = None if share is None else _weights_of(labels, counted, share)
-    if weights is not None:
-        loss = loss * weights
-    return _of_rows(loss, counted, weights, reduction, log_probability.layout.dtype)
-
-
-def _classes(name: str, what: str, x: Any, weight: Any, axis: int) -> tuple[Any, Any]:
-    """What is said of classes, with these on the last axis, and their weights.
-
-    Raises:
-        UserInputError: Either has no floats, there are no classes, or not as many weights.
-    """
-    given, _ = floats_of(name, **{what: x, "weight": weight})
-    wide: Any = given[what]
-    share: Any = given["weight"]
-    (place,) = axes_of(axis, wide.ndim)
-    count = wide.shape[place]
-    if not count:
-        raise UserInputError(f"{name} expected one class or more, got shape {wide.shape}")
-    if share is not None and share.shape != (count,):
-        raise UserInputError(
-            f"{name} expected weight of shape ({count},), one for each class, got {share.shape}"
-        )
-    return wide if place == wide.ndim - 1 else moveaxis(wide, place, -1), share
-
-
-def _labels(name: str, target: Any, x: Any, ignored: int) -> Any:
-    """Labels as int64.
-
-    Raises:
-        UserInputError: They are no integers, or have another shape than the rows.
-        IndexError: One is no class: they are looked at where they are the CPU's.
-    """
-    check_array(name, target)
-    if not target.layout.dtype.is_integer:
-        raise UserInputError(
-            f"{name} expected labels as integers, got {target.layout.dtype}; convert them with"
-            " target.astype(sm.int32)"
-        )
-    if target.shape != x.shape[:-1]:
-        raise UserInputError(
-            f"{name} expected labels of shape {x.shape[:-1]}, one for each row, got {target.shape}"
-        )
-    common_device(name, [x, target])
-    if is_on_cpu(target):
-        seen = target.numpy()
-        wrong = ((seen < 0) | (seen >= x.shape[-1])) & (seen != ignored)
-        if wrong.any():
-            raise IndexError(
-                f"{name} expected labels from 0 to {x.shape[-1] - 1}, or ignore_index={ignored},"
-                f" got {seen[wrong][0]}"
-            )
-    return cast(target, int64)
-
-
-def _weights_of(labels: Any, counted: Any, share: Any) -> Any:
-    own = take(share, apply("where", counted, labels, 0))
-    return apply("where", counted, own, 0.0)
-
-
-def _own(x: Any, labels: Any) -> Any:
-    """What each row has for its label."""
-    return take_along_axis(x, expand_dims(labels, -1), -1).reshape(labels.shape)
-
-
-def _of_labels(x: Any, labels: Any, ignored: int) -> Any:
-    """The losses of rows: by one kernel, where classes lie beside each other."""
-    rows = peeked(x.reshape((-1, x.shape[-1])))
-    is_near = abs(rows.elements.strides[1]) <= rows.elements.itemsize
-    if not (rows.size and is_near and is_enough_for_one_launch(rows.elements, 1)):
-        counted = labels != ignored
-        own = _own(x, apply("where", counted, labels, 0))
-        return apply("where", counted, logsumexp(x, -1) - own, 0.0)
-    (flat,) = readable([labels.reshape((-1,))])
-
-    def run() -> tuple[Any]:
-        from speedmetal.nn.kernels.losses import cross_entropy_of_rows  # with its first use
-
-        losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
-        groups, each = groups_of_rows(*rows.shape)
-        cross_entropy_of_rows(
-            *(losses, rows, flat, ignored, each), groups=groups, threads=SIMDGROUP_SIZE
-        )
-        return (losses,)
-
-    shape, dtype = flat.shape, rows.layout.dtype
-    found = _called("cross_entropy", (rows, flat), run, shape, dtype, _READS_OF_ROWS)
-    return found.reshape(labels.shape)
-
-
-def _distances(x: Any) -> Any:
-    """The negative logarithms of all classes' probabilities."""
-    return logsumexp(x, -1, keepdims=True) - x
-
-
-def _row_sums(x: Any, share: Any) -> Any:
-    return reductions.sum(x if share is None else x * share, axis=-1)
-
-
-def _of_probabilities(
-    name: str, x: Any, share: Any, target: Any, logits: Any, axis: int, smoothing: float
-) -> Any:
-    """The losses of rows whose targets are distributions."""
-    if target.shape != logits.shape:
-        raise UserInputError(
-            f"{name} expected probabilities of the logits' shape {logits.shape}, got {target.shape}"
-        )
-    common_device(name, [x, target])
-    q = cast(moveaxis(target, axis, -1), x.layout.dtype)
-    if smoothing:
-        q = q * (1.0 - smoothing) + smoothing / x.shape[-1]
-    return _row_sums(q * _distances(x), share)
-
-
-def _of_rows(loss: Any, counted: Any, weights: Any, reduction: str, dtype: DType) -> Any:
-    """The losses of rows as they are asked for."""
-    if reduction == "mean":
-        count = reductions.sum(counted if weights is None else weights, dtype=loss.layout.dtype)
-        return cast(reductions.sum(loss) / count, dtype)
-    return cast(_REDUCE[reduction](loss), dtype)

@@ -1,4 +1,4 @@
-"""Normalisation over the last axes, over groups of channels, over the batch.
+"""Normalisation over the last axes, and what :mod:`speedmetal.nn.channels` shares with it.
 
 Each of them is ``(x - mean) / sqrt(variance + eps)``, times a weight, plus a bias, with the
 variance that divides by the number of elements. Distances from the mean are squared, so that
@@ -25,7 +25,7 @@ from speedmetal.arrays.elementwise.operands import cast, copied
 from speedmetal.arrays.memory.shapes import Axes, axes_of
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
-from speedmetal.nn.arguments import channel_axis, check_shape, floats_of
+from speedmetal.nn.arguments import check_shape, floats_of
 from speedmetal.nn.moments import Channels, moments
 
 _READS = 3
@@ -106,25 +106,25 @@ def rms_norm(x: Any, weight: Any = None, *, axis: Axes = -1, eps: float = 1e-5) 
     return _over_features("rms_norm", "RMS_NORM", given, axis, eps, dtype)
 
 
-_Given = dict[str, Any]
+Given = dict[str, Any]
 """Operands by their names, in the dtype in which is computed; None stays."""
 
 
 def _over_features(
-    name: str, finish: str, given: _Given, axis: Axes, eps: float, dtype: DType
+    name: str, finish: str, given: Given, axis: Axes, eps: float, dtype: DType
 ) -> Any:
     x = given["x"]
     axes = _features(name, x, axis)
     first = axes[0]
-    _check_affine(name, given, tuple(x.shape[place] for place in axes), "(features...)")
+    check_affine(name, given, tuple(x.shape[place] for place in axes), "(features...)")
     if not x.size:
         return cast(copied(x), dtype)
     if len(axes) == 1:
         places = (x.shape[first], *(1,) * (x.ndim - 1 - first))
-        return _normalised(name, finish, x, first, eps, _affine_on(given, places), dtype)
+        return normalised_along(name, finish, x, first, eps, affine_on(given, places), dtype)
     rows = peeked(x.reshape((*x.shape[:first], -1)))
-    affine = _affine_on(given, rows.shape[-1:])
-    return _normalised(name, finish, rows, first, eps, affine, dtype).reshape(x.shape)
+    affine = affine_on(given, rows.shape[-1:])
+    return normalised_along(name, finish, rows, first, eps, affine, dtype).reshape(x.shape)
 
 
 def _features(name: str, x: Any, axis: Axes) -> tuple[int, ...]:
@@ -144,17 +144,17 @@ def _features(name: str, x: Any, axis: Axes) -> tuple[int, ...]:
     return axes
 
 
-def _check_affine(name: str, given: _Given, shape: tuple[int, ...], words: str) -> None:
+def check_affine(name: str, given: Given, shape: tuple[int, ...], words: str) -> None:
     for what, operand in given.items():
         if what != "x" and operand is not None:
             check_shape(name, what, operand, shape, words)
 
 
-_Affine = tuple[Any, Any]
+Affine = tuple[Any, Any]
 """A weight and a bias, each of which may be None."""
 
 
-def _affine_on(given: _Given, shape: tuple[int, ...]) -> _Affine:
+def affine_on(given: Given, shape: tuple[int, ...]) -> Affine:
     """The affine part on axes that are broadcast with those of what it scales."""
     placed = [
         operand if operand is None or operand.shape == shape else operand.reshape(shape)
@@ -163,7 +163,7 @@ def _affine_on(given: _Given, shape: tuple[int, ...]) -> _Affine:
     return placed[0], placed[1]
 
 
-def _with_affine(x: Any, affine: _Affine, dtype: DType) -> Any:
+def with_affine(x: Any, affine: Affine, dtype: DType) -> Any:
     weight, bias = affine
     if weight is not None:
         x = apply("multiply", x, weight)
@@ -172,8 +172,8 @@ def _with_affine(x: Any, affine: _Affine, dtype: DType) -> Any:
     return cast(x, dtype)
 
 
-def _normalised(
-    name: str, finish: str, x: Any, axis: int, eps: float, affine: _Affine, dtype: DType
+def normalised_along(
+    name: str, finish: str, x: Any, axis: int, eps: float, affine: Affine, dtype: DType
 ) -> Any:
     """Rows or columns along an axis, normalised, and the affine part, which is a follower."""
     wide, shape = x.layout.dtype, x.layout.shape
@@ -183,7 +183,7 @@ def _normalised(
         found = called(name, x, run, shape, wide, reads=reads, takes=takes_any)
     else:
         found = _in_parts(name, finish, x, axis, eps)
-    return _with_affine(found, affine, dtype)
+    return with_affine(found, affine, dtype)
 
 
 def _run(x: Any, finish: str, axis: int, eps: Any, follower: Follower | None = None) -> tuple[Any]:
@@ -210,242 +210,15 @@ def _in_parts(name: str, finish: str, x: Any, axis: int, eps: float) -> Any:
     rows = source.reshape((before, length, behind))
     found = moments(name, rows, Channels(before), shape, eps)
     if is_centred:
-        return _scaled(x, found[0], found[2])
-    return apply("multiply", x, _reciprocal_root(found[0], eps))
+        return scaled(x, found[0], found[2])
+    return apply("multiply", x, reciprocal_root(found[0], eps))
 
 
-def _reciprocal_root(variance: Any, eps: float) -> Any:
+def reciprocal_root(variance: Any, eps: float) -> Any:
     """What distances are multiplied by, in memory: it is read for many elements."""
     root = apply("sqrt", apply("add", variance, eps))
     return dense_copy(apply("divide", 1.0, root))
 
 
-def _scaled(x: Any, mean: Any, scale: Any) -> Any:
+def scaled(x: Any, mean: Any, scale: Any) -> Any:
     return apply("multiply", apply("subtract", x, mean), scale)
-
-
-# --- Over channels -------------------------------------------------------------------------------
-
-
-def batch_statistics(x: Any, *, layout: str = "channels_last") -> tuple[Any, Any]:
-    """The mean and the variance of each channel over the batch and all positions.
-
-    They are what :func:`batch_norm` takes by itself, and takes as ``mean`` and ``variance``; of
-    running means you keep a share of these. The variance divides by the number of elements ``n``;
-    PyTorch keeps the running one of a sample, which is ``variance * n / (n - 1)``.
-
-    Args:
-        x: ``(batch, space..., channels)``, or with layout "channels_first"
-            ``(batch, channels, space...)``, of floats.
-        layout: "channels_last" or "channels_first".
-
-    Returns:
-        Two arrays ``(channels,)``: float64 of float64, else float32; NaN where there are no
-        elements.
-
-    Raises:
-        UserInputError: ``x`` has no floats, or fewer than two axes.
-        UnknownNameError: The layout is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> mean, variance = sm.nn.batch_statistics(sm.array([[1.0, 5.0], [3.0, 5.0]]))
-        >>> mean.tolist(), variance.tolist()
-        ([2.0, 5.0], [1.0, 0.0])
-    """
-    given, _ = floats_of("batch_statistics", x=x)
-    wide: Any = given["x"]
-    axis = channel_axis("batch_statistics", wide.ndim, layout)
-    if not wide.size:
-        others = tuple(place for place in range(wide.ndim) if place != axis)
-        return wide.mean(axis=others), wide.var(axis=others)
-    found = _batch_moments("batch_statistics", wide, axis, (wide.shape[axis],), 0.0)
-    return found[0], found[1]
-
-
-def _batch_moments(name: str, x: Any, axis: int, shape: tuple[int, ...], eps: float) -> Any:
-    count = x.shape[axis]
-    if axis == x.ndim - 1:
-        source = x.reshape((1, -1, count))
-    else:
-        source = x.reshape((x.shape[0], count, -1)).transpose(0, 2, 1)
-    return moments(name, source, Channels(1), shape, eps)
-
-
-def batch_norm(
-    x: Any,
-    weight: Any = None,
-    bias: Any = None,
-    *,
-    mean: Any = None,
-    variance: Any = None,
-    eps: float = 1e-5,
-    layout: str = "channels_last",
-) -> Any:
-    """Batch normalisation (S. Ioffe and C. Szegedy, 2015).
-
-        ``(x - mean) / sqrt(variance + eps) * weight + bias``, for each channel
-
-    Args:
-        x: ``(batch, space..., channels)``, or with layout "channels_first"
-            ``(batch, channels, space...)``, of floats.
-        weight: ``(channels,)``, of floats; None: 1.
-        bias: The same; None: 0.
-        mean: The same; None: that of ``x``, as :func:`batch_statistics` gives it.
-        variance: The same.
-        eps: Added to the variance.
-        layout: "channels_last" or "channels_first".
-
-    Returns:
-        The shape of ``x``, and the dtype to which those of the operands are promoted.
-
-    Raises:
-        UserInputError: ``x`` or another array has no floats, ``x`` fewer than two axes, a shape is
-            wrong, or of mean and variance one alone was given.
-        UnknownNameError: The layout is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> x = sm.array([[1.0, 5.0], [3.0, 5.0]])
-        >>> sm.nn.batch_norm(x, eps=0.25).tolist()
-        [[-0.8944271802902222, 0.0], [0.8944271802902222, 0.0]]
-        >>> sm.nn.batch_norm(x, mean=sm.zeros(2), variance=sm.ones(2), eps=0.0).tolist()
-        [[1.0, 5.0], [3.0, 5.0]]
-    """
-    operands = {"x": x, "weight": weight, "bias": bias, "mean": mean, "variance": variance}
-    given, dtype = floats_of("batch_norm", **operands)
-    wide, axis = _channels("batch_norm", given, layout)
-    if (mean is None) != (variance is None):
-        missing = "mean" if mean is None else "variance"
-        raise UserInputError(
-            f"batch_norm expected mean and variance, or neither of them, got no {missing}"
-        )
-    if not wide.size:
-        return cast(copied(wide), dtype)
-    shape = (wide.shape[axis], *(1,) * (wide.ndim - 1 - axis))
-    if mean is None:
-        found = _batch_moments("batch_norm", wide, axis, shape, eps)
-        middle, scale = found[0], found[2]
-    else:
-        known: _Given = given
-        middle = known["mean"].reshape(shape)
-        scale = _reciprocal_root(known["variance"].reshape(shape), eps)
-    return _with_affine(_scaled(wide, middle, scale), _affine_on(given, shape), dtype)
-
-
-def _channels(name: str, given: _Given, layout: str) -> tuple[Any, int]:
-    """What is normalised, and which of its axes the channels are."""
-    x = given["x"]
-    axis = channel_axis(name, x.ndim, layout)
-    _check_affine(name, given, (x.shape[axis],), "(channels,)")
-    return x, axis
-
-
-def instance_norm(
-    x: Any,
-    weight: Any = None,
-    bias: Any = None,
-    *,
-    eps: float = 1e-5,
-    layout: str = "channels_last",
-) -> Any:
-    """Instance normalisation (D. Ulyanov, A. Vedaldi, V. Lempitsky, 2016).
-
-    As :func:`batch_norm`, but that each element of the batch has statistics of its own: over its
-    positions, for each channel.
-
-    Args:
-        x: ``(batch, space..., channels)``, or with layout "channels_first"
-            ``(batch, channels, space...)``, of floats.
-        weight: ``(channels,)``, of floats; None: 1.
-        bias: The same; None: 0.
-        eps: Added to the variance.
-        layout: "channels_last" or "channels_first".
-
-    Returns:
-        The shape of ``x``, and the dtype to which those of the operands are promoted.
-
-    Raises:
-        UserInputError: ``x``, weight or bias are no floats, their shapes do not go together, or
-            ``x`` has no axes of space.
-        UnknownNameError: The layout is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> x = sm.array([[[1.0, 2.0], [3.0, 2.0]]])
-        >>> sm.nn.instance_norm(x, eps=0.25).tolist()
-        [[[-0.8944271802902222, 0.0], [0.8944271802902222, 0.0]]]
-    """
-    given, dtype = floats_of("instance_norm", x=x, weight=weight, bias=bias)
-    wide, axis = _channels("instance_norm", given, layout)
-    if wide.ndim < 3:
-        raise UserInputError(
-            f"instance_norm expected x with a batch axis, axes of space and channels, got"
-            f" {wide.ndim} axes; layer_norm goes over features"
-        )
-    if not wide.size:
-        return cast(copied(wide), dtype)
-    batch, count = wide.shape[0], wide.shape[axis]
-    is_last = axis == wide.ndim - 1
-    source = peeked(wide.reshape((batch, -1, count) if is_last else (batch, count, -1)))
-    affine = _affine_on(given, (count,) if is_last else (count, 1))
-    inner = 1 if is_last else 2
-    found = _normalised("instance_norm", "LAYER_NORM", source, inner, eps, affine, dtype)
-    return found.reshape(wide.shape)
-
-
-def group_norm(
-    x: Any,
-    groups: int,
-    weight: Any = None,
-    bias: Any = None,
-    *,
-    eps: float = 1e-5,
-    layout: str = "channels_last",
-) -> Any:
-    """Group normalisation (Y. Wu and K. He, 2018).
-
-    As :func:`batch_norm`, but that each element of the batch has statistics of its own: over its
-    positions and the channels of a group.
-
-    Args:
-        x: ``(batch, space..., channels)``, or with layout "channels_first"
-            ``(batch, channels, space...)``, of floats.
-        groups: How many groups the channels are; it divides their number.
-        weight: ``(channels,)``, of floats; None: 1.
-        bias: The same; None: 0.
-        eps: Added to the variance.
-        layout: "channels_last" or "channels_first".
-
-    Returns:
-        The shape of ``x``, and the dtype to which those of the operands are promoted.
-
-    Raises:
-        UserInputError: ``x``, weight or bias are no floats, their shapes do not go together, or
-            the channels cannot be divided so.
-        UnknownNameError: The layout is another one.
-
-    Example:
-        >>> import speedmetal as sm
-        >>> sm.nn.group_norm(sm.array([[1.0, 3.0, 5.0, 5.0]]), 2, eps=0.25).tolist()
-        [[-0.8944271802902222, 0.8944271802902222, 0.0, 0.0]]
-    """
-    given, dtype = floats_of("group_norm", x=x, weight=weight, bias=bias)
-    wide, axis = _channels("group_norm", given, layout)
-    batch, count, ndim = wide.shape[0], wide.shape[axis], wide.ndim
-    if groups < 1 or count % groups:
-        raise UserInputError(
-            f"group_norm expected groups to divide the {count} channels, got {groups}"
-        )
-    if not wide.size:
-        return cast(copied(wide), dtype)
-    each = count // groups
-    if axis == ndim - 1:
-        source, channels = wide.reshape((batch, -1, count)), Channels(batch, each, each)
-    else:
-        source = wide.reshape((batch, groups, -1)).transpose(0, 2, 1)
-        channels = Channels(batch, 1, each)
-    places = (count, *(1,) * (ndim - 1 - axis))
-    shape = (batch, *(1,) * (ndim - 1 - len(places)), *places)
-    found = moments("group_norm", source, channels, shape, eps)
-    return _with_affine(_scaled(wide, found[0], found[2]), _affine_on(given, places), dtype)
