@@ -31,6 +31,14 @@ from speedmetal.nn.activations import (
 )
 from speedmetal.nn.channels import batch_norm, batch_statistics, group_norm, instance_norm
 from speedmetal.nn.class_losses import cross_entropy, nll_loss
+from speedmetal.nn.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from speedmetal.nn.dropping import (
     dropout,
 )
@@ -46,16 +54,46 @@ from speedmetal.nn.losses import (
     smooth_l1_loss,
 )
 from speedmetal.nn.normalisation import layer_norm, rms_norm
+from speedmetal.nn.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from speedmetal.nn.recurrent import gru, gru_cell, lstm, lstm_cell, rnn_cell
 from speedmetal.nn.rotary import rope
+from speedmetal.nn.upsampling import pixel_shuffle, upsample
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "aggregate_neighbours",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "batch_statistics",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",
@@ -81,11 +119,15 @@ __all__ = [
     "log_softmax",
     "lstm",
     "lstm_cell",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "nll_loss",
     "normalised_adjacency",
     "one_hot",
+    "pixel_shuffle",
     "prelu",
     "quick_gelu",
     "relu",
@@ -105,4 +147,5 @@ __all__ = [
     "swiglu",
     "tanhshrink",
     "threshold",
+    "upsample",
 ]

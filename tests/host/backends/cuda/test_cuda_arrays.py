@@ -115,6 +115,21 @@ def join_as_the_cpu_does(x):
     return x
 
 
+def convolve_images(x):
+    """By every kernel: lanes are few outputs, many, channels, columns."""
+    image = large(x, (1, 4, 40, 6))
+    weights = [large(x, shape) for shape in ((4, 3, 3, 6), (40, 3, 3, 6), (6, 3, 3, 1))]
+    first = sm.nn.conv2d(
+        image.transpose(0, 3, 1, 2), large(x, (4, 6, 3, 3)), padding=1, layout="channels_first"
+    )
+    return (
+        *(sm.nn.conv2d(image * 2, weight) + 1 for weight in weights[:2]),
+        sm.nn.conv2d(image, weights[2], groups=6, padding=1) * 2,
+        *(sm.nn.conv_transpose2d(image, weight, stride=2) for weight in weights[:2]),
+        first,
+    )
+
+
 def several(x):
     """Results that share what one launch computes."""
     shared = x * 2
@@ -148,6 +163,15 @@ CASES = {
         sm.reduce(operator.add, x * 2, 1),
         sm.accumulate(operator.add, x * 2, 1),
         sm.stencil(lambda at: at(0, 1) + at(0, -1), x),
+    ),
+    "convolutions of images": convolve_images,
+    "sizes of images": lambda x: [
+        sm.nn.upsample(large(x, (1, 9, 9, 20)) * 2, 12, mode=mode, layout=layout)
+        for mode, layout in (("nearest", "channels_last"), ("bilinear", "channels_first"))
+    ],
+    "pooling": lambda x: (
+        sm.nn.max_pool2d(large(x, (1, 9, 9, 20)) * 2, 3, padding=1) + 1,
+        sm.nn.adaptive_avg_pool2d(large(x, (1, 9, 9, 20)), 4, layout="channels_first"),
     ),
     "convolutions": lambda x: sm.convolve(x[:, 0] * 2, x[:9, 1]),
     "interpolation": lambda x: sm.interp(x[0] * 2, x[1], x[2]),
@@ -186,6 +210,7 @@ CASES = {
 FLOATS_ALONE = {
     *("softmax", "interpolation", "recurrent layers", "rotary positions", "bags"),
     *("normalisation", "losses", "dropout"),
+    *("convolutions of images", "pooling", "sizes of images"),
 }
 DTYPES = ["float32", "int32", "float16", "int64"]
 
