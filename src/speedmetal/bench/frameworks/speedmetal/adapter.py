@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import speedmetal as sm
 from speedmetal.bench.contract import Layout, Params
 from speedmetal.bench.frameworks.base import Adapter, Cell, Device, Function, Settings, Tensor
-from speedmetal.bench.frameworks.speedmetal.cells import CELLS, UNSUPPORTED
+from speedmetal.bench.frameworks.speedmetal.cells import CELLS
 
 # Freed memory that a worker may keep for its next turn; more is given back.
 CACHE_BYTES = 1 << 30
@@ -43,7 +43,6 @@ class SpeedmetalAdapter(Adapter):
     """
 
     cells = {name: _at_once(cell) for name, cell in CELLS.items()}
-    unsupported = UNSUPPORTED
     differentiates = False
 
     def __init__(self, device: str, settings: Settings) -> None:

@@ -41,28 +41,12 @@ def _lstm_cell(
     return sm.nn.lstm_cell(x, (hidden, cell), input_weight, hidden_weight, input_bias, hidden_bias)
 
 
-def _pooling(reduce: Function) -> Cell:
-    def cell(params: Params) -> Function:
-        size = params["window"]
-
-        def pool(x: Tensor) -> Tensor:
-            batch, height, width, channels = x.shape
-            windows = x.reshape(batch, height // size, size, width // size, size, channels)
-            return reduce(windows, axis=(2, 4))
-
-        return pool
-
-    return cell
+def _conv_transpose(params: Params) -> Function:
+    return lambda x, weight: sm.nn.conv_transpose2d(x, weight, stride=params["stride"])
 
 
 def _depthwise(x: Tensor, weight: Tensor) -> Tensor:
-    _, rows, columns, _ = weight.shape
-    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
-    return sum(
-        x[:, i : i + height, j : j + width] * weight[:, i, j, 0]
-        for i in range(rows)
-        for j in range(columns)
-    )
+    return sm.nn.conv2d(x, weight, groups=x.shape[-1])
 
 
 _STEPS: dict[str, Function] = {
@@ -78,15 +62,14 @@ _STEPS: dict[str, Function] = {
     "negative": sm.negative,
 }
 
-_NO_CONVOLUTION = "speedmetal has no convolution of images with channels yet"
-UNSUPPORTED = dict.fromkeys(("conv1d", "conv2d", "conv_transpose2d"), _NO_CONVOLUTION)
-
 CELLS: dict[str, Cell] = {
     "argmax": lambda p: lambda x: sm.argmax(x, axis=p["axis"]),
     "sum": lambda p: lambda x: sm.sum(x, axis=p["axis"]),
     "sum_all": _unary(sm.sum),
     "bce": lambda _: sm.nn.binary_cross_entropy,
     "concat": lambda p: lambda a, b: sm.concat([a, b], axis=p["axis"]),
+    "conv1d": lambda _: sm.nn.conv1d,
+    "conv2d": lambda _: sm.nn.conv2d,
     "channels_first": _unary(lambda x: sm.moveaxis(x, -1, 1).copy()),
     "gather": lambda _: lambda x, index: x[index],
     "scatter": lambda _: sm.scatter,
@@ -113,8 +96,9 @@ CELLS: dict[str, Cell] = {
     "rope": lambda _: lambda x, cosine, sine: sm.nn.rope(x, cosine=cosine, sine=sine),
     "embedding": lambda _: lambda weight, token: sm.nn.embedding(token, weight),
     "cross_entropy": lambda _: sm.nn.cross_entropy,
-    "max_pool2d": _pooling(sm.max),
-    "avg_pool2d": _pooling(sm.mean),
+    "max_pool2d": lambda p: lambda x: sm.nn.max_pool2d(x, p["window"]),
+    "avg_pool2d": lambda p: lambda x: sm.nn.avg_pool2d(x, p["window"]),
+    "conv_transpose2d": _conv_transpose,
     "depthwise_conv2d": lambda _: _depthwise,
     "cumsum": lambda p: lambda x: sm.cumsum(x, axis=p["axis"]),
     "top_k": lambda p: lambda x: sm.topk(x, p["k"]).values,
