@@ -29,6 +29,7 @@ from speedmetal.nn.activations import (
     tanhshrink,
     threshold,
 )
+from speedmetal.nn.attention import scaled_dot_product_attention
 from speedmetal.nn.channels import batch_norm, batch_statistics, group_norm, instance_norm
 from speedmetal.nn.class_losses import cross_entropy, nll_loss
 from speedmetal.nn.convolution import (
@@ -44,6 +45,7 @@ from speedmetal.nn.dropping import (
 )
 from speedmetal.nn.embedding import embedding, embedding_bag, one_hot
 from speedmetal.nn.graphs import aggregate_neighbours, graph_convolution, normalised_adjacency
+from speedmetal.nn.linear import bilinear, linear
 from speedmetal.nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -85,6 +87,7 @@ __all__ = [
     "avg_pool3d",
     "batch_norm",
     "batch_statistics",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -115,6 +118,7 @@ __all__ = [
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "linear",
     "log_sigmoid",
     "log_softmax",
     "lstm",
@@ -135,6 +139,7 @@ __all__ = [
     "rms_norm",
     "rnn_cell",
     "rope",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -37,13 +37,27 @@ def floats_of(name: str, **given: Any) -> tuple[dict[str, Array | None], DType]:
             ((dtype, _),) = kinds
             if dtype is float32 or dtype is float64:
                 return given, dtype
-    arrays = dict(zip(present, operands_of(name, *present.values()), strict=True))
-    for key, array in arrays.items():
-        check_floats(name, array, key)
-    dtype = common_dtype(name, [array.layout.dtype for array in arrays.values()])
+    arrays, dtype = floats_alike(name, **present)
     inner = float32 if dtype.bits < float32.bits else dtype
     wide = {key: array.astype(inner, copy=False) for key, array in arrays.items()}
     return {key: wide.get(key) for key in given}, dtype
+
+
+def floats_alike(name: str, **given: Any) -> tuple[dict[str, Array], DType]:
+    """Operands as arrays of one device, and of one dtype, which is the result's.
+
+    Args:
+        name: Of the function, for its messages.
+        given: What was given, by the names of the parameters.
+
+    Raises:
+        UserInputError: One is no array of floats, or they are on different devices.
+    """
+    arrays = dict(zip(given, operands_of(name, *given.values()), strict=True))
+    for key, array in arrays.items():
+        check_floats(name, array, key)
+    dtype = common_dtype(name, [array.layout.dtype for array in arrays.values()])
+    return {key: array.astype(dtype, copy=False) for key, array in arrays.items()}, dtype
 
 
 def check_shape(name: str, what: str, array: Array, shape: Sequence[int], words: str) -> None:

@@ -130,6 +130,18 @@ def convolve_images(x):
     )
 
 
+def attend(x):
+    """Many queries with a mask of bools and of numbers, and few ones of two heads."""
+    query, mask = x[None, None], large(x, (70, 70))
+    function = sm.nn.scaled_dot_product_attention
+    return (
+        function(query * 2, query, query, mask=mask > 0, causal=True),
+        function(query, query, query, mask=mask),
+        function(x[None, :2, None] * 2, query, query, mask=mask[:1] > 0, causal=True),
+        function(x[None, :5, None], query, query),
+    )
+
+
 def several(x):
     """Results that share what one launch computes."""
     shared = x * 2
@@ -186,6 +198,7 @@ CASES = {
         sm.nn.rope(x, positions=large(x, 70), traditional=True),
         sm.nn.rope(x, cosine=x[:, :45], sine=x[:, 45:]),
     ),
+    "attention": attend,
     "bags": lambda x: [
         sm.nn.embedding_bag(np.array([[0, 1], [2, 2]]), x * 2, reduction=reduction)
         for reduction in ("sum", "mean", "max")
@@ -209,7 +222,7 @@ CASES = {
 }
 FLOATS_ALONE = {
     *("softmax", "interpolation", "recurrent layers", "rotary positions", "bags"),
-    *("normalisation", "losses", "dropout"),
+    *("normalisation", "losses", "dropout", "attention"),
     *("convolutions of images", "pooling", "sizes of images"),
 }
 DTYPES = ["float32", "int32", "float16", "int64"]
