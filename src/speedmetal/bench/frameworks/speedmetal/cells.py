@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import speedmetal as sm
 from speedmetal.bench.contract import Params
 from speedmetal.bench.frameworks.base import Cell, Function, Tensor, chain_cell
@@ -19,14 +17,8 @@ def _group_norm(params: Params) -> Function:
     return lambda x, weight, bias: sm.nn.group_norm(x, groups, weight, bias)
 
 
-def _attention(params: Params) -> Function:
-    scale = 1 / math.sqrt(params["head_size"])
-
-    def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        scores = sm.matmul(query, key.mT) * scale
-        return sm.matmul(sm.softmax(sm.where(mask, scores, -math.inf), axis=-1), value)
-
-    return attention
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    return sm.nn.scaled_dot_product_attention(query, key, value, mask=mask)
 
 
 def _lstm_cell(
@@ -85,8 +77,8 @@ CELLS: dict[str, Cell] = {
     "gelu": _unary(sm.nn.gelu),
     "silu": _unary(sm.nn.silu),
     "matmul": lambda _: sm.matmul,
-    "linear": lambda _: lambda x, weight, bias: sm.matmul(x, weight) + bias,
-    "attention": _attention,
+    "linear": lambda _: lambda x, weight, bias: sm.nn.linear(x, weight.T, bias),
+    "attention": lambda _: _attention,
     "softmax": lambda p: lambda x: sm.nn.softmax(x, axis=p["axis"]),
     "sort": lambda p: lambda x: sm.sort(x, axis=p["axis"]),
     "layer_norm_affine": lambda _: sm.nn.layer_norm,
