@@ -12,6 +12,8 @@ import speedmetal as sm
 from speedmetal.arrays.along_axes.normalising import MOST_KEPT
 from speedmetal.arrays.along_axes.passes import PART_OF_COLUMN
 from speedmetal.arrays.along_axes.sorted_axes import SHORT
+from speedmetal.arrays.kernels import extremes, reduce
+from speedmetal.frontend.static import static
 
 SHAPES = [
     ((), None),
@@ -51,6 +53,28 @@ def test_reductions_of_expressions(device, shape, axis):
     np.testing.assert_allclose(
         sm.std(ours, axis=axis).numpy(), (host * 2 + 1).std(axis), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("vectors", [2, 4])
+def test_whole_rows_of_columns(device, vectors, dtype):
+    """The kernels that the CPU alone chooses: parts of rows, the last of which is short."""
+    columns = 2 * reduce.COLUMNS * vectors
+    host = numbers((2, 7, columns), dtype)
+    x = sm.array(host, device=device)
+    sizes = {"groups": (2, 3, 2), "threads": reduce.COLUMNS}
+    total = sm.zeros((2, 3, columns), dtype, device=device)
+    reduce.reduce_whole_rows_of_columns(
+        total, x, reduce.SUM, reduce.as_it_is, 1, static(vectors), 1.0, 3, **sizes
+    )
+    places = sm.zeros((2, 3, columns), sm.int32, device=device)
+    extremes.places_in_whole_rows_of_columns(
+        places, x, None, extremes.GREATEST, 1, static(vectors), 3, **sizes
+    )
+    for part in range(3):
+        own = host[:, 3 * part : 3 * part + 3]
+        np.testing.assert_array_equal(total.numpy()[:, part], own.sum(1, dtype=dtype))
+        np.testing.assert_array_equal(places.numpy()[:, part], own.argmax(1) + 3 * part)
 
 
 VIEWS = {

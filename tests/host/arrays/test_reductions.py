@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.exceptions import AxisError
 
 import speedmetal as sm
-from speedmetal.arrays.along_axes import passes
+from speedmetal.arrays.along_axes import extremes, passes, sorted_axes
 from speedmetal.arrays.along_axes.sorted_axes import LONG, SHORT, WHOLE, known
 from speedmetal.arrays.kernels import reduce
 from speedmetal.backends.cpu import driver
@@ -288,6 +288,29 @@ def test_fused_producers_of_long_arrays_change_no_bit(shape):
         sm.eval(stored)
         fused = sm.sum(sm.asarray(host) - sm.asarray(column), axis=axis)
         assert same_bits(fused.numpy(), sm.sum(stored, axis=axis).numpy())
+
+
+@pytest.mark.parametrize(
+    ("columns", "dtype"), [(32, "f4"), (64, "f8"), (96, "f4"), (128, "i4"), (256, "f2")]
+)
+def test_whole_rows_of_columns_are_reduced_as_columns_are(columns, dtype, monkeypatch):
+    """To the bit, in parts too; and the first place of several, and of NaN, is found."""
+    random = np.random.default_rng(4)
+    for shape in ((3, 40, columns), (1, 700, columns)):
+        host = (random.standard_normal(shape) * 9).astype(dtype)
+        if dtype != "i4":
+            host[:, 7:20:3, 5] = np.nan
+        x = sm.array(host)
+        found = []
+        for most in (1 << 20, 0):
+            monkeypatch.setattr(sorted_axes, "LONG_ROW_BYTES", most)
+            passes._plans.clear()
+            extremes._plans.clear()
+            found.append([f(x * 1, axis=1).numpy() for f in (sm.sum, sm.max, sm.argmax, sm.argmin)])
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one.view("u1"), other.view("u1"))
+        np.testing.assert_array_equal(found[0][2], host.argmax(1))
+        np.testing.assert_array_equal(found[0][3], host.argmin(1))
 
 
 def test_producers_make_no_memory():

@@ -14,6 +14,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     layouts_of_leaves,
     placed,
     result_layout,
+    vectors_of_columns,
     with_now_in_place,
     work_of,
 )
@@ -93,7 +94,7 @@ def places_of_extremes(
 
 
 def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follower | None) -> _Plan:
-    from speedmetal.arrays.kernels import extremes  # with its first use, as those of copies
+    from speedmetal.arrays.kernels import extremes, reduce  # with their first use, as of copies
 
     elements, device, cls = source.elements, source.layout.device, type(source)
     is_reduced = [place == axis for place in range(elements.ndim)]
@@ -132,6 +133,16 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follow
             plan = extremes.places_in_rows.prepare(*common, each, size, **sizes)
             return plan.run, (each, size)
         grid = (columns, -(-count // size), rows)
+        vectors = vectors_of_columns(source, columns) if device.kind == "cpu" else 0
+        if vectors:
+            threads = reduce.COLUMNS
+            plan = extremes.places_in_whole_rows_of_columns.prepare(
+                *(*common, known(vectors), size),
+                groups=(columns // (threads * vectors), *grid[1:]),
+                threads=threads,
+                work=work,
+            )
+            return plan.run, (size,)
         return extremes.places_in_columns.prepare(*common, size, grid=grid, work=work).run, (size,)
 
     if parts == 1:

@@ -34,6 +34,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     layouts_of_leaves,
     placed,
     result_layout,
+    vectors_of_columns,
     with_now_in_place,
     work_of,
 )
@@ -198,6 +199,7 @@ class _Planner:
         self._expressions = 0  # that a launch computes
         self._moves: Moves = ()  # of what the follower reads
         self._device = source.layout.device
+        self._is_on_cpu = self._device.kind == "cpu"
         shape = source.elements.shape
         is_reduced = [axis in work.axes for axis in range(len(shape))]
         self._result = result_layouts(follower, work.shape, work.dtype, self._device)
@@ -266,13 +268,34 @@ class _Planner:
         parts, part = _parts(axes.extent(NOW), PART_OF_COLUMN)
         target, stored, finish, is_done = self._target(axes, parts)
         numbers = (float(self._work.count), part)
-        plan = self._kernels.reduce_columns.prepare(
-            *(stored, source, self._work.reduction, finish, known(at), *numbers),
-            grid=(shape[-1], parts, math.prod(shape[:at])),
-            work=self._expressions,
-        )
+        sizes = (shape[-1], parts, math.prod(shape[:at]))
+        plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes)
         self._add(plan, target, numbers, is_done=is_done)
         return is_done
+
+    def _plan_of_columns(
+        self,
+        stored: Any,
+        source: Any,
+        finish: Any,
+        at: int,
+        numbers: tuple[float, int],
+        sizes: tuple[int, int, int],
+    ) -> Any:
+        """What reduces columns; ``sizes`` are how many there are, of parts, and of rows."""
+        common = (stored, source, self._work.reduction, finish, known(at))
+        columns, *others = sizes
+        vectors = vectors_of_columns(self._source, columns) if self._is_on_cpu else 0
+        if not vectors:
+            kernel = self._kernels.reduce_columns
+            return kernel.prepare(*common, *numbers, grid=sizes, work=self._expressions)
+        threads = self._kernels.COLUMNS
+        return self._kernels.reduce_whole_rows_of_columns.prepare(
+            *(*common, known(vectors), *numbers),
+            groups=(columns // (threads * vectors), *others),
+            threads=threads,
+            work=self._expressions,
+        )
 
     def _add_copy(self, axes: SortedAxes, source: Any) -> None:
         """Add the launch that stores the elements, which are to be folded.
@@ -312,9 +335,7 @@ class _Planner:
             source, _ = placed(self._source, [_folded(x, width) for x in flat.layouts[2:]])
             numbers = (0.0, part)
             finish = self._kernels.as_it_is
-            plan = self._kernels.reduce_columns.prepare(
-                *(stored, source, self._work.reduction, finish, known(at), *numbers), **sizes
-            )
+            plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes["grid"])
         else:
             if flat is not None:
                 source, _ = placed(self._source, flat.layouts[2:])

@@ -31,16 +31,16 @@ class Order(NamedTuple):
     across: Any
 
 
-def _is_first_nan(element: Any, best: Any) -> Any:
-    return (element != element) & (best == best)  # noqa: PLR0124 - this is what NaN is
+# Of NaN no comparison is true: so "not less or equal" is "greater, or one is NaN", in one
+# instruction, after which it is left to tell whether it is the best that is.
 
 
 def _is_greater(element: Any, best: Any) -> Any:
-    return (element > best) | _is_first_nan(element, best)
+    return (not element <= best) & (best == best)  # noqa: PLR0124
 
 
 def _is_less(element: Any, best: Any) -> Any:
-    return (element < best) | _is_first_nan(element, best)
+    return (not element >= best) & (best == best)  # noqa: PLR0124
 
 
 GREATEST = Order(_is_greater, reduce.lowest, sm.simd_max)
@@ -113,6 +113,45 @@ def places_in_columns(
         best = sm.select(is_better, element, best)
         found = sm.select(is_better, place, found)
     target[(*index, part, column)] = found.astype(target.dtype)
+
+
+@sm.kernel
+def places_in_whole_rows_of_columns(
+    target: Any,
+    source: Any,
+    candidates: Any,
+    order: Any,
+    axes: sm.static[int],
+    vectors: Any,
+    length: int,
+) -> None:
+    """As :func:`places_in_columns`, but each thread has as many ``vectors`` columns.
+
+    See :func:`speedmetal.arrays.kernels.reduce.reduce_whole_rows_of_columns` for the sizes.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    group = sm.threadgroup_position_in_grid()
+    column = group.x * (reduce.COLUMNS * vectors) + lane
+    index = unravel(group.z, source.shape[:axes])
+    inner = source.shape[axes:-1]
+    count = math.prod(inner) if candidates is None else candidates.shape[axes]
+    begin = group.y * length
+    found = sm.thread_array(vectors, sm.int32)
+    best = sm.thread_array(vectors, source.dtype)
+    for v in sm.static_range(vectors):
+        found[v] = place_of_column(candidates, index, begin, column + reduce.COLUMNS * v)
+        best[v] = order.worst(source.dtype)
+    for at in range(begin, min(begin + length, count)):
+        for v in sm.static_range(vectors):
+            own = column + reduce.COLUMNS * v
+            place = place_of_column(candidates, index, at, own)
+            element = source[(*index, *unravel(place, inner), own)]
+            is_better = order.exceeds(element, best[v])
+            best[v] = sm.select(is_better, element, best[v])
+            found[v] = sm.select(is_better, place, found[v])
+    for v in sm.static_range(vectors):
+        own = column + reduce.COLUMNS * v
+        target[(*index, group.y, own)] = found[v].astype(target.dtype)
 
 
 def place_of(candidates: Any, index: Any, at: Any) -> Any:

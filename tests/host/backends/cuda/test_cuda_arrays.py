@@ -19,8 +19,9 @@ import speedmetal.nn.kernels
 from cuda_machine import DryDriver, dry_device
 from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.algebra import products
-from speedmetal.arrays.kernels import scatter, tiles
+from speedmetal.arrays.kernels import extremes, reduce, scatter, tiles
 from speedmetal.backends import registry
+from speedmetal.frontend.static import static
 
 pytestmark = NEEDS_NVRTC
 
@@ -142,6 +143,19 @@ def attend(x):
     )
 
 
+def columns_as_the_cpu_takes_them(x):
+    """By the kernels that arrays on the CPU alone use."""
+    rows, sizes = large(x, (2, 9, 64)) * 2, {"groups": (1, 1, 2), "threads": reduce.COLUMNS}
+    total, places = large(x, (2, 1, 64)), large(x, (2, 1, 64)).astype(sm.int32)
+    reduce.reduce_whole_rows_of_columns(
+        total, rows, reduce.SUM, reduce.as_it_is, 1, static(4), 1.0, 9, **sizes
+    )
+    extremes.places_in_whole_rows_of_columns(
+        places, rows, None, extremes.GREATEST, 1, static(4), 9, **sizes
+    )
+    return total, places
+
+
 def several(x):
     """Results that share what one launch computes."""
     shared = x * 2
@@ -153,6 +167,7 @@ CASES = {
     "reductions of columns": lambda x: (sm.sum(x * 2, axis=0), sm.prod(x)),
     "reductions of few columns": lambda x: sm.sum(large(x, (70_001, 3)) * 2, axis=0),
     "several results": several,
+    "columns as the CPU takes them": columns_as_the_cpu_takes_them,
     "places of extremes": lambda x: (sm.argmax(x * 2, axis=1), sm.argmin(x, axis=0)),
     "scans": lambda x: [
         sm.cumulative_sum(part * 2, axis=k) for part in (x, x[:, :5]) for k in (0, 1)
