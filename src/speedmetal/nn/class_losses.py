@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from speedmetal.arrays.along_axes import reductions
 from speedmetal.arrays.along_axes.normalising import is_enough_for_one_launch
 from speedmetal.arrays.along_axes.passes import groups_of_rows
@@ -21,13 +23,16 @@ from speedmetal.arrays.indices.gathering import take, take_along_axis
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.shaping.manipulation import expand_dims, moveaxis
 from speedmetal.arrays.user_functions.user_operands import readable
-from speedmetal.backends.device import SIMDGROUP_SIZE
+from speedmetal.common.records import record
 from speedmetal.dtypes import DType, int64
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import floats_of, one_of
+from speedmetal.nn.launches import launch_simdgroups
 from speedmetal.nn.losses import REDUCE, REDUCTIONS, called_with
 
 _READS_OF_ROWS = 2
+_WORK = 90
+"""About how many expressions an element takes, an exponential among them."""
 
 
 def cross_entropy(
@@ -83,15 +88,14 @@ def cross_entropy(
         loss = _of_probabilities(name, x, share, target, logits, axis, label_smoothing)
         return cast(REDUCE[reduction](loss), logits.layout.dtype)
     labels = _labels(name, target, x, ignore_index)
-    loss = _of_labels(x, labels, ignore_index)
-    counted = labels != ignore_index
-    weights = None if share is None else _weights_of(labels, counted, share)
+    loss = _of_labels(x, labels)
+    weights = None if share is None else labels.or_0(take(share, labels.safe))
     if weights is not None:
         loss = loss * weights
     if label_smoothing:
         rest = _row_sums(_distances(x), share) * (label_smoothing / x.shape[-1])
-        loss = (1.0 - label_smoothing) * loss + apply("where", counted, rest, 0.0)
-    return _of_rows(loss, counted, weights, reduction, logits.layout.dtype)
+        loss = (1.0 - label_smoothing) * loss + labels.or_0(rest)
+    return _of_rows(loss, labels, weights, reduction, logits.layout.dtype)
 
 
 def nll_loss(
@@ -135,12 +139,11 @@ def nll_loss(
     one_of("reduction", reduction, REDUCTIONS)
     x, share = _classes(name, "log_probability", log_probability, weight, axis)
     labels = _labels(name, target, x, ignore_index)
-    counted = labels != ignore_index
-    loss = apply("where", counted, -_own(x, apply("where", counted, labels, 0)), 0.0)
-    weights = None if share is None else _weights_of(labels, counted, share)
+    loss = labels.or_0(-_own(x, labels.safe))
+    weights = None if share is None else labels.or_0(take(share, labels.safe))
     if weights is not None:
         loss = loss * weights
-    return _of_rows(loss, counted, weights, reduction, log_probability.layout.dtype)
+    return _of_rows(loss, labels, weights, reduction, log_probability.layout.dtype)
 
 
 def _classes(name: str, what: str, x: Any, weight: Any, axis: int) -> tuple[Any, Any]:
@@ -163,8 +166,42 @@ def _classes(name: str, what: str, x: Any, weight: Any, axis: int) -> tuple[Any,
     return wide if place == wide.ndim - 1 else moveaxis(wide, place, -1), share
 
 
-def _labels(name: str, target: Any, x: Any, ignored: int) -> Any:
-    """Labels as int64.
+@record(eq=False)
+class _Labels:
+    """Labels of rows.
+
+    Args:
+        values: Integers that have a sign.
+        ignored: Which of them is no class.
+        count: How many are one, where that is known; else None.
+    """
+
+    values: Any
+    ignored: int
+    count: int | None
+
+    @property
+    def are_counted(self) -> Any:
+        """For each row whether it has a class."""
+        return self.values != self.ignored
+
+    @property
+    def safe(self) -> Any:
+        """Classes, 0 for rows without one."""
+        return self.values if self.are_all else self.or_0(self.values)
+
+    @property
+    def are_all(self) -> bool:
+        """Whether all rows are known to have a class."""
+        return bool(self.count == self.values.size)
+
+    def or_0(self, numbers: Any) -> Any:
+        """Numbers of rows, 0 for those without a class."""
+        return numbers if self.are_all else apply("where", self.are_counted, numbers, 0)
+
+
+def _labels(name: str, target: Any, x: Any, ignored: int) -> _Labels:
+    """What is known of labels.
 
     Raises:
         UserInputError: They are no integers, or have another shape than the rows.
@@ -181,20 +218,19 @@ def _labels(name: str, target: Any, x: Any, ignored: int) -> Any:
             f"{name} expected labels of shape {x.shape[:-1]}, one for each row, got {target.shape}"
         )
     common_device(name, [x, target])
+    count = None
     if is_on_cpu(target):
         seen = target.numpy()
-        wrong = ((seen < 0) | (seen >= x.shape[-1])) & (seen != ignored)
+        is_class = (seen >= 0) & (seen < x.shape[-1])
+        wrong = ~is_class & (seen != ignored)
         if wrong.any():
             raise IndexError(
                 f"{name} expected labels from 0 to {x.shape[-1] - 1}, or ignore_index={ignored},"
                 f" got {seen[wrong][0]}"
             )
-    return cast(target, int64)
-
-
-def _weights_of(labels: Any, counted: Any, share: Any) -> Any:
-    own = take(share, apply("where", counted, labels, 0))
-    return apply("where", counted, own, 0.0)
+        count = int(np.count_nonzero(seen != ignored))
+    values = target if target.layout.dtype.is_signed else cast(target, int64)
+    return _Labels(values, ignored, count)
 
 
 def _own(x: Any, labels: Any) -> Any:
@@ -202,29 +238,27 @@ def _own(x: Any, labels: Any) -> Any:
     return take_along_axis(x, expand_dims(labels, -1), -1).reshape(labels.shape)
 
 
-def _of_labels(x: Any, labels: Any, ignored: int) -> Any:
+def _of_labels(x: Any, labels: _Labels) -> Any:
     """The losses of rows: by one kernel, where classes lie beside each other."""
     rows = peeked(x.reshape((-1, x.shape[-1])))
     is_near = abs(rows.elements.strides[1]) <= rows.elements.itemsize
     if not (rows.size and is_near and is_enough_for_one_launch(rows.elements, 1)):
-        counted = labels != ignored
-        own = _own(x, apply("where", counted, labels, 0))
-        return apply("where", counted, logsumexp(x, -1) - own, 0.0)
-    (flat,) = readable([labels.reshape((-1,))])
+        return labels.or_0(logsumexp(x, -1) - _own(x, labels.safe))
+    values = labels.values
+    (flat,) = readable([values if values.ndim == 1 else values.reshape((-1,))])
 
     def run() -> tuple[Any]:
         from speedmetal.nn.kernels.losses import cross_entropy_of_rows  # with its first use
 
         losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
         groups, each = groups_of_rows(*rows.shape)
-        cross_entropy_of_rows(
-            *(losses, rows, flat, ignored, each), groups=groups, threads=SIMDGROUP_SIZE
-        )
+        arguments = losses, rows, flat, labels.ignored, each
+        launch_simdgroups(cross_entropy_of_rows, arguments, groups, _WORK * rows.size)
         return (losses,)
 
     shape, dtype = flat.shape, rows.layout.dtype
     found = called_with("cross_entropy", (rows, flat), run, shape, dtype, _READS_OF_ROWS)
-    return found.reshape(labels.shape)
+    return found if values.ndim == 1 else found.reshape(values.shape)
 
 
 def _distances(x: Any) -> Any:
@@ -251,9 +285,11 @@ def _of_probabilities(
     return _row_sums(q * _distances(x), share)
 
 
-def _of_rows(loss: Any, counted: Any, weights: Any, reduction: str, dtype: DType) -> Any:
+def _of_rows(loss: Any, labels: _Labels, weights: Any, reduction: str, dtype: DType) -> Any:
     """The losses of rows as they are asked for."""
-    if reduction == "mean":
-        count = reductions.sum(counted if weights is None else weights, dtype=loss.layout.dtype)
-        return cast(reductions.sum(loss) / count, dtype)
-    return cast(REDUCE[reduction](loss), dtype)
+    if reduction != "mean":
+        return cast(REDUCE[reduction](loss), dtype)
+    if weights is None and labels.count:
+        return cast(reductions.sum(loss) * (1.0 / labels.count), dtype)
+    counted = labels.are_counted if weights is None else weights
+    return cast(reductions.sum(loss) / reductions.sum(counted, dtype=loss.layout.dtype), dtype)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from speedmetal.arrays.memory.kept import Kept
-from speedmetal.backends.device import BoundLaunch
+from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch
 from speedmetal.launch.kernel import Kernel
 from speedmetal.launch.modes import stated_math_mode
 from speedmetal.launch.readers import read_argument
@@ -28,14 +28,7 @@ def prepared(
         arguments: Those that it writes to are new memory.
         grid: A thread for each.
     """
-    key, values = _read(kernel, arguments, grid)
-    run = _plans.get(key)
-    if run is None:
-        run = kernel.prepare(*arguments, grid=grid).run
-        # Expressions that the kernel reads more than once are in memory now.
-        key, values = _read(kernel, arguments, grid)
-        _plans.keep(key, run)
-    return run, values
+    return _prepared(kernel, arguments, {"grid": grid})
 
 
 def launch(kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]) -> None:
@@ -44,10 +37,39 @@ def launch(kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]) -> N
     run(values)
 
 
+def launch_simdgroups(
+    kernel: Kernel, arguments: Sequence[Any], groups: int, work: int | None = None
+) -> None:
+    """Launch a kernel whose threadgroups are simdgroups.
+
+    Args:
+        kernel: One of ours.
+        arguments: Those that it writes to are new memory.
+        groups: How many.
+        work: About how many expressions they compute; None: as many as the text has.
+    """
+    sizes = {"groups": groups, "threads": SIMDGROUP_SIZE, "work": work}
+    run, values = _prepared(kernel, arguments, sizes)
+    run(values)
+
+
+def _prepared(
+    kernel: Kernel, arguments: Sequence[Any], sizes: dict[str, Any]
+) -> tuple[BoundLaunch, list[Any]]:
+    key, values = _read(kernel, arguments, sizes)
+    run = _plans.get(key)
+    if run is None:
+        run = kernel.prepare(*arguments, **sizes).run
+        # Expressions that the kernel reads more than once are in memory now.
+        key, values = _read(kernel, arguments, sizes)
+        _plans.keep(key, run)
+    return run, values
+
+
 def _read(
-    kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]
+    kernel: Kernel, arguments: Sequence[Any], sizes: dict[str, Any]
 ) -> tuple[tuple[Any, ...], list[Any]]:
-    key: list[Any] = [kernel, grid, stated_math_mode.get()]
+    key: list[Any] = [kernel, *sizes.values(), stated_math_mode.get()]
     values: list[Any] = [0]
     for argument in arguments:
         read_argument(argument, key, values)

@@ -22,15 +22,17 @@ from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.user_functions.user_operands import expressions_of, readable
-from speedmetal.backends.device import SIMDGROUP_SIZE
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import check_floats, floats_of, one_of
+from speedmetal.nn.launches import launch, launch_simdgroups
 
 REDUCTIONS = ("mean", "sum", "none")
 _PART = 16384
 """Elements whose losses one simdgroup adds up."""
+_WORK = 170
+"""About how many expressions a loss takes: two logarithms, or one and an exponential."""
 
 
 # --- Of two arrays of one shape ------------------------------------------------------------------
@@ -332,7 +334,8 @@ def _each(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
             sources = tuple(expressions_of(given, shape, arrange))
             target = made.with_elements(placed[0])
             numbers: Any = static((False,) * len(sources))
-            map_elements(target, loss, sources, numbers, grid=grid_of(placed[0].shape))
+            grid = grid_of(placed[0].shape)
+            launch(map_elements, (target, loss, sources, numbers), grid)
         return (made,)
 
     return called_with(name, given, run, shape, dtype)
@@ -342,7 +345,8 @@ def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
     """The sum of the losses: those of parts, and these added up."""
     shape, dtype = operands[-1].shape, operands[-1].layout.dtype
     given = readable(operands)
-    count = -(-math.prod(shape) // _PART)
+    size = math.prod(shape)
+    count = -(-size // _PART)
 
     def run() -> tuple[Any]:
         from speedmetal.nn.kernels.losses import sums_of_parts  # with its first use
@@ -350,7 +354,7 @@ def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
         parts = Array.allocate((count,), dtype, given[0].layout.device)
         if count:
             sources = tuple(expressions_of(given, shape, _in_order))
-            sums_of_parts(parts, loss, sources, _PART, groups=count, threads=SIMDGROUP_SIZE)
+            launch_simdgroups(sums_of_parts, (parts, loss, sources, _PART), count, _WORK * size)
         return (parts,)
 
     return reductions.sum(called_with(name, given, run, (count,), dtype))
