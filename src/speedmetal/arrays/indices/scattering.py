@@ -363,7 +363,8 @@ def scatter_max(x: Any, indices: Any, updates: Any, axis: int = 0) -> Array:
 
 def _along(x: Any, indices: Any, axis: int) -> Place:
     array = asarray(x)
-    (place,) = axes_of(axis, array.ndim)
+    is_first = type(axis) is int and not axis and array.layout.shape  # mostly, and soon said
+    (place,) = (0,) if is_first else axes_of(axis, array.ndim)
     index = indices if isinstance(indices, Array) else np.asarray(indices)
     return Place(array, (*(slice(None),) * place, index) if place else index)
 
