@@ -126,6 +126,8 @@ class DryDriver:
         self.codes: dict[int, bytes] = {}
         self.dynamic_limit: dict[int, int] = {}
         self.untold = ARRAYS_OWN
+        self.captures: dict[int, list[Callable[[], object]]] = {}
+        self.graphs: dict[int, list[Callable[[], object]]] = {}
         self.registers: dict[str, int] = {}
         self.bounds: dict[str, int] = {}
         self.streams: dict[int, deque[Work]] = {}
@@ -151,6 +153,10 @@ class DryDriver:
 
     def _ask(self, stream: int, work: Work) -> None:
         self._needs_context()
+        if stream in self.captures:
+            assert work.touches is None, "only launches are captured"
+            self.captures[stream].append(work.run)
+            return
         self.streams[stream].append(work)
         while self.is_eager and not self.lost and self._does_some(stream):
             pass
@@ -173,6 +179,7 @@ class DryDriver:
 
     def _poll(self, stream: int, is_over: Callable[[], bool]) -> int:
         self._needs_context()
+        assert not self.captures, "nothing is asked after while a stream captures"
         if self.busy_polls:
             self.busy_polls -= 1
             return NOT_READY
@@ -194,6 +201,34 @@ class DryDriver:
         address = int(memory.ctypes.data) + -memory.ctypes.data % 256
         known[address] = memory
         return address
+
+    # --- Graphs --------------------------------------------------------------------------------
+
+    def _custreambegincapture_v2(self, stream: Any, mode: int) -> None:
+        self._needs_context()
+        assert mode == 2
+        assert not self.streams[stream.value]
+        self.captures[stream.value] = []
+
+    def _custreamendcapture(self, stream: Any, found: Any) -> None:
+        found._obj.value = 0x7000 + len(self.graphs)
+        self.graphs[found._obj.value] = self.captures.pop(stream.value)
+
+    def _cugraphinstantiatewithflags(self, found: Any, graph: Any, flags: int) -> None:
+        assert flags == 0
+        found._obj.value = graph.value + 0x1000
+        self.graphs[found._obj.value] = self.graphs[graph.value]
+
+    def _cugraphlaunch(self, graph: Any, stream: Any) -> None:
+        for run in self.graphs[graph.value]:
+            self._ask(stream.value, Work(run, None))
+
+    def _cugraphdestroy(self, graph: Any) -> None:
+        del self.graphs[graph.value]
+
+    def _cugraphexecdestroy(self, graph: Any) -> None:
+        assert all(work.touches is not None for work in self._left()), "destroyed too early"
+        del self.graphs[graph.value]
 
     def _free(self, known: dict[int, Any], address: int) -> None:
         self._needs_context()

@@ -1,6 +1,6 @@
 """Measure the CUDA backend on the NVIDIA GPU of this machine, beside other libraries.
 
-    python tools/cuda_speed.py [host] [elementwise]
+    python tools/cuda_speed.py [host] [elementwise] [graph]
 
 What each part times is said in its function. All figures of a run come from one process, one round
 of each candidate after the other; printed are the median round and the best. It needs PyTorch for
@@ -173,7 +173,39 @@ def _our_seconds(run: Callable[[], object]) -> float:
     return measured.seconds / REPEATS
 
 
-PARTS = {"host": host, "elementwise": elementwise}
+# --- Graphs --------------------------------------------------------------------------------------
+
+
+def graph() -> Iterator[str]:
+    """Microseconds for each launch of a graph, of some replays that are waited for together."""
+    import torch
+
+    a, b, c = (sm.ones(1024, device="cuda") for _ in range(3))
+    x, y, z = (torch.ones(1024, device="cuda") for _ in range(3))
+    yield f"{'graph, 10 replays, for each launch':48}{'median':>10}{'best':>10}"
+    for count in (20, 100, 1000):
+        with sm.capture("cuda") as ours:
+            for _ in range(count):
+                add(a, b, c, grid=1024)
+        theirs = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(theirs):
+            for _ in range(count):
+                torch.add(x, y, out=z)
+        candidates: Candidates = {"speedmetal": ours.replay, "torch": theirs.replay}
+        rounds: dict[str, list[float]] = {name: [] for name in candidates}
+        for _ in range(ROUNDS):
+            for name, replay in candidates.items():
+                begin = time.perf_counter()
+                for _ in range(REPEATS):
+                    replay()
+                sm.synchronize() if name == "speedmetal" else torch.cuda.synchronize()
+                rounds[name].append((time.perf_counter() - begin) / count / REPEATS * 1e6)
+        for name, times in rounds.items():
+            title = f"{name}, {count} launches"
+            yield f"{title:48}{statistics.median(times):>7.3f} us{min(times):>7.3f} us"
+
+
+PARTS = {"host": host, "elementwise": elementwise, "graph": graph}
 
 
 def main() -> None:

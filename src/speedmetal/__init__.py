@@ -104,6 +104,7 @@ _HOMES = {
     "speedmetal.arrays.order.sorting": (
         *("argpartition", "argsort", "lexsort", "partition", "sort", "topk"),
     ),
+    "speedmetal.arrays.deferred.capturing": ("capture",),
     "speedmetal.backends.registry": (
         *("default_device", "device", "devices", "empty_cache", "memory_info", "synchronize"),
     ),

@@ -228,6 +228,7 @@ from speedmetal.arrays.order.sorting import lexsort as lexsort
 from speedmetal.arrays.order.sorting import partition as partition
 from speedmetal.arrays.order.sorting import sort as sort
 from speedmetal.arrays.order.sorting import topk as topk
+from speedmetal.arrays.deferred.capturing import capture as capture
 from speedmetal.backends.registry import default_device as default_device
 from speedmetal.backends.registry import device as device
 from speedmetal.backends.registry import devices as devices
@@ -365,6 +366,7 @@ __all__ = [
     "broadcast_shapes",
     "broadcast_to",
     "can_cast",
+    "capture",
     "cbrt",
     "cdiv",
     "ceil",

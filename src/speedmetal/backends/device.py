@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from speedmetal.backends.pool import CachingPool, MemoryInfo
 from speedmetal.backends.target import Target
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
+from speedmetal.errors import DeviceError
 
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
@@ -287,6 +289,24 @@ class BuildOptions:
     math_mode: str = "safe"
 
 
+class LaunchGraph(Protocol):
+    """Launches that were captured."""
+
+    @property
+    def size(self) -> int:
+        """How many."""
+
+    def holds(self, address: Address) -> bool:
+        """Whether an address lies in memory that the launches use."""
+
+    def replay(self) -> None:
+        """Ask for all of them, in their order.
+
+        Raises:
+            DeviceError: They were not captured to the end.
+        """
+
+
 class Device(ABC):
     """A place where kernels run, with memory of its own or the host's.
 
@@ -456,6 +476,14 @@ class Device(ABC):
             deliver: Called with the mailbox when the kernel has finished: at once, or in
                 ``synchronize``. It prints, and may raise KernelError.
         """
+
+    def capture(self) -> AbstractContextManager[LaunchGraph]:
+        """Have what is launched inside the block taken into a graph, instead of run.
+
+        Raises:
+            DeviceError: The device has no graphs.
+        """
+        raise DeviceError(f"{self.name} has no graphs of launches, which NVIDIA's GPUs have")
 
     def memory_info(self) -> MemoryInfo:
         """What speedmetal has allocated here."""

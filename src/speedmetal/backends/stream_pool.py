@@ -40,13 +40,31 @@ class StreamBlock(Block):
             back.
     """
 
-    __slots__ = ("host_address", "serials")
+    __slots__ = ("_shares", "host_address", "serials")
 
     serials: tuple[int, ...]
 
     def __init__(self, key: Hashable | None, capacity_bytes: int, host_address: int) -> None:
         super().__init__(key, capacity_bytes)
         self.host_address = host_address
+        self._shares: list[None] | None = None  # one for each owner but the last
+
+    def share(self) -> None:
+        """Have one more owner beside the array, which has not let go yet."""
+        if self._shares is None:
+            self._shares = []
+        self._shares.append(None)
+
+    def let_go(self, pool: StreamPool[Any, Any]) -> None:
+        """Have one owner less; behind the last one it goes back to its pool."""
+        try:
+            if self._shares:
+                self._shares.pop()  # atomic: of two owners that let go at once, one is the last
+                return
+        except IndexError:
+            pass
+        self.serials = pool.last_serials()
+        pool.returned.append(self)
 
 
 StreamBlockType = TypeVar("StreamBlockType", bound=StreamBlock)
@@ -77,8 +95,7 @@ class Allocation(Generic[StreamBlockType]):
             }
 
     def __del__(self) -> None:
-        self.block.serials = self._pool.last_serials()
-        self._pool.returned.append(self.block)
+        self.block.let_go(self._pool)
 
     def view(self) -> Bytes:
         """The host's bytes; the array keeps this object alive."""

@@ -200,11 +200,14 @@ def before_write(array: LazyArray) -> bool:
 
 def _will_read(reader: LazyArray, array: LazyArray) -> bool:
     """Whether a lazy array reads bytes of an array in memory."""
+    return any(array.shares_bytes(memory) for memory in memory_read(reader))
+
+
+def memory_read(reader: LazyArray) -> list[LazyArray]:
+    """The arrays in memory that a lazy array is computed from, but for what is lazy itself."""
     pending = reader.pending
     operands = pending.operands if type(pending) is Call else reader.leaves
-    return any(
-        memory is not None and array.shares_bytes(memory) for memory in map(_memory_of, operands)
-    )
+    return [memory for memory in map(_memory_of, operands) if memory is not None]
 
 
 def _memory_of(operand: Any) -> LazyArray | None:

@@ -8,6 +8,7 @@ page-locked; else the driver may wait, beyond any time limit, for all that the s
 from __future__ import annotations
 
 import ctypes
+import struct
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -109,9 +110,11 @@ class LaunchPlan:
         sizes: Threadgroups along x, y and z, then threads of each.
         size_bytes: Of the arguments.
         places: Where each of the entry's parameters begins among them.
+        array_count: How many of these, the first, are addresses of arrays.
 
     Attributes:
         label: The kernel's name.
+        array_count: How many of the entry's parameters, the first, are addresses of arrays.
     """
 
     __slots__ = (
@@ -122,6 +125,7 @@ class LaunchPlan:
         "_memory",
         "_parameters",
         "_program",
+        "array_count",
         "label",
     )
 
@@ -135,8 +139,10 @@ class LaunchPlan:
         sizes: tuple[int, ...],
         size_bytes: int,
         places: list[int],
+        array_count: int,
     ) -> None:
         self.label = label
+        self.array_count = array_count
         self._call = library.prepared(LAUNCH_FUNCTION)
         self._configuration = _Configuration(*sizes, 0, stream)
         self._given = ctypes.byref(self._configuration)
@@ -183,6 +189,10 @@ class Launch:
         self._arguments = arguments
         self._dynamic_bytes = dynamic_bytes
         self._mailbox = mailbox
+
+    def addresses(self) -> tuple[int, ...]:
+        """Of the arrays' first elements."""
+        return struct.unpack_from(f"={self._plan.array_count}Q", self._arguments)
 
     def issue(self, library: Library, stream: Any) -> None:
         mailbox = self._mailbox

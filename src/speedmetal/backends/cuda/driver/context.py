@@ -50,12 +50,14 @@ class Context:
         name: Of the device.
         problem: Why nothing can be done any more; empty as long as something can.
         streams: Of the device, the first one first.
+        is_capturing: Whether a stream is, so that nothing can be waited for.
     """
 
     def __init__(self, library: Library, device: int, name: str) -> None:
         self.library = library
         self.name = name
         self.problem = ""
+        self.is_capturing = False
         self.streams: list[Stream[Any]] = []
         self._freed: deque[tuple[str, Any]] = deque()
         self._native = library.handle("cuDevicePrimaryCtxRetain", device)
@@ -116,7 +118,7 @@ class Context:
         Raises:
             KernelError, DeviceError: The context is lost, or the time limit is over.
         """
-        if not self._freed:
+        if not self._freed or self.is_capturing:
             return
         ready = [self._freed.popleft() for _ in range(len(self._freed))]
         finish_all(self.streams)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ctypes
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speedmetal.backends.cuda.driver import graphs
 from speedmetal.backends.cuda.driver.commands import Copy, Mailbox, download, upload
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.events import Event
+from speedmetal.backends.cuda.driver.graphs import Graph
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.markers import Markers
 from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
@@ -129,6 +133,13 @@ class CudaDevice(StreamDevice):
     def new_event(self) -> Event:
         """An event for the streams of this device."""
         return Event(self.context, self._markers)
+
+    @contextmanager
+    def capture(self) -> Iterator[Graph]:
+        self.stream.refuse_while_capturing("capture another graph")
+        self.synchronize()
+        with graphs.capture(self.context, self.stream, self.pool) as graph:
+            yield graph
 
     def synchronize(self) -> None:
         """Wait for the GPU, and deliver what kernels reported.

@@ -82,14 +82,35 @@ class DevicePool(_DriversPool):
 
     As much may be idle as arrays have had at once, at least `IDLE_FLOOR_BYTES`: other programs and
     libraries use the GPU as well.
+
+    Attributes:
+        blocks_made: By the driver, so far.
     """
 
     free_function = "cuMemFree_v2"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._blocks: dict[int, DeviceBlock] = {}
+        self.blocks_made = 0
+
     def new_block(self, capacity_bytes: int) -> DeviceBlock:
         address = ctypes.c_uint64()
         self._context.library.call("cuMemAlloc_v2", ctypes.byref(address), capacity_bytes)
-        return DeviceBlock(address.value, capacity_bytes, 0)
+        block = DeviceBlock(address.value, capacity_bytes, 0)
+        self._blocks[block.address] = block
+        self.blocks_made += 1
+        return block
+
+    def discard(self, block: DeviceBlock) -> None:
+        self._blocks.pop(block.address, None)
+        super().discard(block)
+
+    def blocks_by_address(self) -> tuple[list[int], list[DeviceBlock]]:
+        """Where all blocks begin, in ascending order, and the blocks."""
+        with self.lock:
+            starts = sorted(self._blocks)
+            return starts, [self._blocks[start] for start in starts]
 
     def is_seen_by_host(self, block: DeviceBlock) -> bool:  # noqa: ARG002 - none is
         return False

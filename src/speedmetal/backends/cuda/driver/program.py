@@ -149,6 +149,7 @@ class CudaProgram(Program):
             sizes,
             size_bytes,
             self._places,
+            len(self._code.arrays),
         )
 
     def _check_groups(self, launch: Launch) -> None:

@@ -12,16 +12,17 @@ stays current from its first launch on, as with CUDA's own runtime: launches tak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 from speedmetal.backends.cuda.driver.commands import Command, Launch, LaunchPlan, Refused
 from speedmetal.backends.cuda.driver.context import Context, is_lost
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError
 from speedmetal.backends.cuda.driver.markers import Marker, Markers
 from speedmetal.backends.stream import Batch, Stream
-from speedmetal.backends.submission import BatchLimits, Status
+from speedmetal.backends.submission import BatchLimits, Counter, Status
+from speedmetal.errors import DeviceError
 
 LIMITS = BatchLimits(launches=16, touched_bytes=1 << 62, in_flight=16)
 """Of launches: as many as share a marker. Of bytes: no limit, since nothing gathers. In flight: 272
@@ -34,6 +35,17 @@ _NEEDS_CONTEXT = (201, 400)
 _NON_BLOCKING = 1  # CUstream_flags: it does not wait for the process's default stream
 
 
+class Captor(Protocol):
+    """What launches go into while a stream captures."""
+
+    def add(self, launch: Launch) -> None:
+        """Take a launch.
+
+        Raises:
+            CudaError: The driver refuses it.
+        """
+
+
 class CudaStream(Stream[Command]):
     """One ``CUstream``. Safe to use from several threads.
 
@@ -43,12 +55,14 @@ class CudaStream(Stream[Command]):
 
     Attributes:
         native: The ``CUstream``.
+        graph: What takes its launches; None: they run.
     """
 
     def __init__(self, context: Context, markers: Markers) -> None:
         super().__init__(context.name, LIMITS)
         self._context = context
         self._markers = markers
+        self.graph: Captor | None = None
         with context as library:
             self.native = library.handle("cuStreamCreate", _NON_BLOCKING)
         context.streams.append(self)
@@ -91,6 +105,10 @@ class CudaStream(Stream[Command]):
             self.launch(Launch(plan, arguments, 0, None), plan.label, 0, None)
 
     def launch(self, command: Command, label: str, touched_bytes: int, mailbox: object) -> None:
+        with self._lock:
+            if self.graph is not None:
+                self._capture(self.graph, command, label, mailbox)
+                return
         if self.recorder is not None:  # each batch is timed: none may span a pause of the host
             super().launch(command, label, touched_bytes, mailbox)
             return
@@ -111,6 +129,60 @@ class CudaStream(Stream[Command]):
             is_full = len(batch.labels) >= self.limits.launches or bool(batch.errors)
         if is_full:
             self.flush()
+
+    # --- Capturing: see `graphs` ---------------------------------------------------------------
+
+    @contextmanager
+    def capturing(self) -> Iterator[None]:
+        """Keep other threads from asking for anything meanwhile.
+
+        Raises:
+            DeviceError: This thread captures already.
+        """
+        with self._lock:
+            self.refuse_while_capturing("capture another graph")
+            self.finish()
+            yield
+
+    def _capture(self, graph: Captor, command: Command, label: str, mailbox: object) -> None:
+        if mailbox is not None:
+            self.refuse_while_capturing(
+                f"launch kernel {label!r} where it may print or fail, which it tells the host"
+            )
+        if not isinstance(command, Launch):
+            self.refuse_while_capturing("replay another graph")
+            return
+        graph.add(command)
+
+    def refuse_while_capturing(self, what: str) -> None:
+        """Refuse what no graph can do.
+
+        Raises:
+            DeviceError: The stream captures.
+        """
+        if self.graph is not None:
+            raise DeviceError(
+                f"{self.name} cannot {what} inside sm.capture(): what is asked for there runs when"
+                " the graph is replayed; do it before the block, or behind it"
+            )
+
+    def submit(
+        self,
+        command: Command,
+        *,
+        raises: tuple[Counter, int] | None = None,
+        awaits: Counter | None = None,
+    ) -> None:
+        with self._lock:
+            self.refuse_while_capturing("copy between the host and arrays, or signal an event,")
+            super().submit(command, raises=raises, awaits=awaits)
+
+    def finish(self) -> None:
+        with self._lock:
+            self.refuse_while_capturing("wait")
+        super().finish()
+
+    # --- Giving launches to the driver ---------------------------------------------------------
 
     def _begin(self, batch: Batch) -> None:
         """Give the driver what a batch has so far. The lock is held."""
