@@ -7,6 +7,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.bench.operations.recurrent import OPERATIONS
+from speedmetal.nn.kernels import recurrent as kernels
 
 
 def parameters_of(gates, features, hidden):
@@ -55,6 +56,42 @@ def test_sequences_are_their_steps(device, kind, has_biases):
             ways.append(sm.stack(found[:: -1 if way else 1], axis=1))
         sequence = sm.concat(ways, axis=2)
     close(outputs, sequence.numpy())
+
+
+@pytest.mark.parametrize("has_biases", [True, False])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_steps_by_tiles_are_those_of_a_product_and_a_kernel(device, kind, has_biases):
+    """The kernels that the CPU takes for batches, with rows and units beyond whole tiles."""
+    gates, (time, batch, features, hidden) = 4 if kind == "lstm" else 3, (3, 17, 2, 3)
+    generator = np.random.default_rng(4)
+    given = parameters_of(gates, features, hidden)
+    weights = [sm.array(part, device=device) for part in given[: 4 if has_biases else 2]]
+    biases = weights[2:] or [None, None]
+    x = generator.standard_normal((time, batch, features)).astype("f4")
+    first = [generator.standard_normal((batch, hidden)).astype("f4") for _ in range(gates - 2)]
+    turned, states = np.zeros((time, features, 32), "f4"), np.zeros((2, hidden, 32), "f4")
+    turned[..., :batch], states[0, :, :batch] = x.swapaxes(1, 2), first[0].T
+    outputs, cells = (
+        sm.zeros(shape, device=device) for shape in ((time, batch, hidden), (batch, hidden))
+    )
+    known = [
+        *(sm.array(turned, device=device), sm.array(states, device=device)),
+        *(*weights[:2], *biases, sm.array(first[-1], device=device), sm.static(2), sm.static(1)),
+    ]
+    for step in range(time):
+        order, sizes = (step, step - 1, step % 2), {"groups": (2, 2), "threads": 16}
+        if kind == "lstm":
+            kernels.lstm_tile(outputs, cells, *known, *order, **sizes)
+        else:
+            kernels.gru_tile(outputs, *known, *order, **sizes)
+    there = [sm.array(each[None], device=device) for each in first]
+    state = tuple(there) if kind == "lstm" else there[0]
+    expected, last = getattr(sm.nn, kind)(
+        sm.array(x, device=device), [weights], state, time_first=True
+    )
+    close(outputs, expected.numpy())
+    if kind == "lstm":
+        close(cells, last[1].numpy()[0])
 
 
 def test_a_simple_cell(device):

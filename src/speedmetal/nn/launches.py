@@ -19,21 +19,28 @@ _plans: Kept[BoundLaunch] = Kept(1024)
 
 
 def prepared(
-    kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]
+    kernel: Kernel, arguments: Sequence[Any], **sizes: Any
 ) -> tuple[BoundLaunch, list[Any]]:
     """What launches a kernel, and the values for it: a place for the mailbox, then the arguments'.
 
     Args:
         kernel: One of ours.
         arguments: Those that it writes to are new memory.
-        grid: A thread for each.
+        sizes: As :meth:`speedmetal.launch.launcher.Launcher.prepare` takes them.
     """
-    return _prepared(kernel, arguments, {"grid": grid})
+    key, values = _read(kernel, arguments, sizes)
+    run = _plans.get(key)
+    if run is None:
+        run = kernel.prepare(*arguments, **sizes).run
+        # Expressions that the kernel reads more than once are in memory now.
+        key, values = _read(kernel, arguments, sizes)
+        _plans.keep(key, run)
+    return run, values
 
 
 def launch(kernel: Kernel, arguments: Sequence[Any], grid: tuple[int, ...]) -> None:
-    """Launch a kernel; see :func:`prepared` for the arguments."""
-    run, values = prepared(kernel, arguments, grid)
+    """Launch a kernel with a thread for each place of a grid; see :func:`prepared`."""
+    run, values = prepared(kernel, arguments, grid=grid)
     run(values)
 
 
@@ -49,27 +56,14 @@ def launch_simdgroups(
         work: About how many expressions they compute; None: as many as the text has.
     """
     sizes = {"groups": groups, "threads": SIMDGROUP_SIZE, "work": work}
-    run, values = _prepared(kernel, arguments, sizes)
+    run, values = prepared(kernel, arguments, **sizes)
     run(values)
-
-
-def _prepared(
-    kernel: Kernel, arguments: Sequence[Any], sizes: dict[str, Any]
-) -> tuple[BoundLaunch, list[Any]]:
-    key, values = _read(kernel, arguments, sizes)
-    run = _plans.get(key)
-    if run is None:
-        run = kernel.prepare(*arguments, **sizes).run
-        # Expressions that the kernel reads more than once are in memory now.
-        key, values = _read(kernel, arguments, sizes)
-        _plans.keep(key, run)
-    return run, values
 
 
 def _read(
     kernel: Kernel, arguments: Sequence[Any], sizes: dict[str, Any]
 ) -> tuple[tuple[Any, ...], list[Any]]:
-    key: list[Any] = [kernel, *sizes.values(), stated_math_mode.get()]
+    key: list[Any] = [kernel, *sizes.items(), stated_math_mode.get()]
     values: list[Any] = [0]
     for argument in arguments:
         read_argument(argument, key, values)

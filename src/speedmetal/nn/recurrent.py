@@ -21,7 +21,8 @@ from speedmetal.dtypes import DType
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.frontend.signature import with_article
 from speedmetal.nn.arguments import check_shape, floats_of
-from speedmetal.nn.steps import Direction, layer
+from speedmetal.nn.directions import Direction
+from speedmetal.nn.steps import layer
 
 _LSTM, _GRU, _SIMPLE = 4, 3, 1
 """Gates."""

@@ -1,4 +1,8 @@
-"""The steps of recurrent layers one after the other: a product and a kernel for the gates each."""
+"""The steps of recurrent layers one after the other.
+
+A step is a product of the hidden state and a kernel for the gates, or, where the CPU is faster so,
+one kernel that does both (:mod:`speedmetal.nn.tiled_steps`).
+"""
 
 from __future__ import annotations
 
@@ -14,35 +18,9 @@ from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.hosting import is_on_cpu
 from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.strided import fresh_layout
-from speedmetal.common.records import record
+from speedmetal.nn.directions import Direction
 from speedmetal.nn.launches import prepared
-
-
-@record(eq=False)
-class Direction:
-    """What a layer computes in one direction of time.
-
-    Args:
-        input_weight: ``(gates * hidden, features)``.
-        hidden_weight: ``(gates * hidden, hidden)``.
-        biases: Of both, ``(gates * hidden,)`` each; None: there is none.
-        hidden: ``(batch, hidden)``: the hidden state before the first step.
-        cell: ``(batch, hidden)``: the memory cell before it; None: the layer has none.
-        is_backward: Whether the last step comes first.
-    """
-
-    input_weight: Array
-    hidden_weight: Array
-    biases: tuple[Array | None, Array | None]
-    hidden: Array
-    cell: Array | None
-    is_backward: bool = False
-
-    @property
-    def operands(self) -> list[Array]:
-        """The arrays that it reads."""
-        given = (self.input_weight, self.hidden_weight, *self.biases, self.hidden, self.cell)
-        return [array for array in given if array is not None]
+from speedmetal.nn.tiled_steps import take_steps_by_tiles, takes_tiles
 
 
 def layer(
@@ -81,13 +59,29 @@ def layer(
             if len(directions) > 1:
                 columns = slice(number * size, (number + 1) * size)
                 own = steps.with_elements(steps.elements[:, :, columns])
-            projected = _projected(inputs, direction.input_weight, is_time_first=is_time_first)
-            _take_steps(own, cells[number] if cells else None, projected, direction)
+            memory = cells[number] if cells else None
+            if takes_tiles(own):
+                sequence = _in_order_of_time(inputs, is_time_first=is_time_first)
+                take_steps_by_tiles(own, memory, sequence, direction)
+            else:
+                projected = _projected(inputs, direction.input_weight, is_time_first=is_time_first)
+                _take_steps(own, memory, projected, direction)
         return [outputs, *cells]
 
     operands = [inputs, *(array for direction in directions for array in direction.operands)]
     node = Call(name, operands, run, callers=4)
     return call(Array, node, [(shape, dtype) for shape in shapes], device)
+
+
+def _in_order_of_time(inputs: Array, *, is_time_first: bool) -> Array:
+    """The inputs in memory as ``(time, batch, features)``."""
+    if inputs.ndim == 2:
+        inputs.buffer  # noqa: B018 - which is made for who asks
+        return inputs.with_elements(inputs.elements.expand_dims(0))
+    if is_time_first:
+        return inputs
+    inputs.buffer  # noqa: B018 - as above
+    return inputs.with_elements(inputs.elements.transpose((1, 0, 2)))
 
 
 def _projected(inputs: Array, weight: Array, *, is_time_first: bool) -> Array:
@@ -127,6 +121,12 @@ def _as(array: Array, shape: tuple[int, ...]) -> Array:
     return Array(array.buffer, elements, layout)
 
 
+_FEW = 1 << 15
+"""Elements of a state that the calling thread computes alone: after a product, BLAS's own threads
+are still awake, and another thread has to wait for their processors. With 16384 a kernel on two
+threads took longer than on one, and much longer where other programs run."""
+
+
 def _take_steps(
     outputs: Array, cells: Array | None, projected: Array, direction: Direction
 ) -> None:
@@ -135,12 +135,13 @@ def _take_steps(
 
     product = _product_of_states(outputs, direction)
     time, batch, size = outputs.shape
-    order = range(time - 1, -1, -1) if direction.is_backward else range(time)
+    order = direction.order(time)
     kernel, written = (kernels.gru_step, ()) if cells is None else (kernels.lstm_step, (cells,))
     first = direction.hidden if cells is None else direction.cell
     known = (outputs, *written, projected, *direction.biases, first)
     arguments: tuple[Any, ...] = (product(-1), *known, order[0], -1)
-    run, values = prepared(kernel, arguments, (size, batch))
+    work = 0 if size * batch <= _FEW else None
+    run, values = prepared(kernel, arguments, grid=(size, batch), work=work)
     run(values)
     for before, step in pairwise(order):
         sums = product(before)

@@ -22,6 +22,7 @@ from speedmetal.arrays.algebra import products
 from speedmetal.arrays.kernels import extremes, reduce, scatter, tiles
 from speedmetal.backends import registry
 from speedmetal.frontend.static import static
+from speedmetal.nn.kernels import recurrent
 
 pytestmark = NEEDS_NVRTC
 
@@ -88,6 +89,22 @@ def step(x, gates):
             *sm.nn.lstm_cell(x, (h, h), *weights),
         )
     return sm.nn.gru_cell(x, h, *weights, *biases), sm.nn.gru_cell(x, h, *weights)
+
+
+def step_by_tiles(x, gates):
+    """As the CPU does it: of two units and a vector of rows at once."""
+    count = 3 * gates
+    known = (
+        *(large(x, (1, 90, 16)), large(x, (2, 3, 16))),
+        *(large(x, (count, 90)), large(x, (count, 3)), large(x, count), None),
+        *(large(x, (5, 3)), sm.static(2), sm.static(1), 0, -1, 0),
+    )
+    outputs, cells = large(x, (1, 5, 3)), large(x, (5, 3))
+    if gates == 4:
+        recurrent.lstm_tile(outputs, cells, *known, groups=(1, 2), threads=16)
+    else:
+        recurrent.gru_tile(outputs, *known, groups=(1, 2), threads=16)
+    return (outputs,)
 
 
 def by_tiles(x):
@@ -207,7 +224,9 @@ CASES = {
         + [times_sparse(x[:, 0], n) for n in (2, 60)]
     ),
     "random": draw_all,
-    "recurrent layers": lambda x: (*step(x, 3), *step(x, 4)),
+    "recurrent layers": lambda x: [
+        found for gates in (3, 4) for each in (step, step_by_tiles) for found in each(x, gates)
+    ],
     "rotary positions": lambda x: (
         sm.nn.rope(x * 2, offset=3) + 1,
         sm.nn.rope(x, positions=large(x, 70), traditional=True),
