@@ -33,7 +33,6 @@ from speedmetal.arrays.memory.copying import check_computes, copy_elements
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import Moves, grid_of, in_order_of_memory
-from speedmetal.arrays.shaping.padding import pad
 from speedmetal.backends.device import BoundLaunch, Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -54,6 +53,8 @@ MOST_TAPS = 12
 """Columns of a window whose weights it keeps in registers."""
 CACHED_BYTES = 1 << 20
 """Packed weights that stay in the cache of a core, beside rows of an image."""
+PIXELS_OF_THREAD = 32
+"""Of a row, about, where lanes are channels: what a thread finds out of its row it does once."""
 PIXELS_AT_ONCE = 256
 """Of a result, for which a block of larger ones is loaded into it once."""
 MOST_FUSED = 4
@@ -180,23 +181,43 @@ def reads_of(way: str, parts: tuple[Part, ...], weights: tuple[int, ...]) -> int
 
 
 @record(eq=False)
-class _Step:
-    """The launches of a part.
+class _Packing:
+    """What packs the weights for a kernel.
 
     Args:
-        pack: Packs the weights.
-        packed_bytes: So many.
-        weights_offset: Of the first of them, in bytes.
+        run: Launches it.
         given: The last of its values.
+        size_bytes: Of the packed ones.
+        packed: As the kernel reads them, in memory of the plan's.
+        first_tap: Of the three axes of a window, the first one.
+    """
+
+    run: BoundLaunch
+    given: tuple[int, ...]
+    size_bytes: int
+    packed: Any
+    first_tap: int
+
+    def of(self, part: Part) -> Any:
+        """Those of a part."""
+        index = (*(slice(None),) * self.first_tap, *_slices(part.taps))
+        return self.packed.with_elements(self.packed.elements[index])
+
+
+@record(eq=False)
+class _Step:
+    """The launch of a part.
+
+    Args:
+        packing: Which of the plan's has its weights.
+        first_weight: Where the first of them is, in bytes.
         run: Computes the part.
         moves: As in :class:`speedmetal.arrays.deferred.computing._Plan`.
         numbers: The last of its values.
     """
 
-    pack: BoundLaunch
-    packed_bytes: int
-    weights_offset: int
-    given: tuple[int, ...]
+    packing: int
+    first_weight: int
     run: BoundLaunch
     moves: Moves
     numbers: tuple[Any, ...]
@@ -204,10 +225,20 @@ class _Step:
 
 @record(eq=False)
 class _Plan:
-    """The steps, one after the other; ``moves`` are theirs."""
+    """What packs the weights, and the steps, one after the other; ``moves`` are theirs."""
 
+    packings: tuple[_Packing, ...]
     steps: tuple[_Step, ...]
     moves: Moves = ()
+
+
+@record(eq=False)
+class _BorderPlan:
+    """A launch that puts a border around an image; ``before`` is the last of its values."""
+
+    run: BoundLaunch
+    before: int
+    moves: Moves
 
 
 _plans: Kept[_Plan] = Kept(1024)
@@ -226,14 +257,16 @@ def _run(work: Correlation, x: Any, weight: Any, follower: Follower | None = Non
     device = source.layout.device
     elements, launch_layout, size_bytes = result_layouts(follower, work.shape, work.dtype, device)
     result = device.allocate(size_bytes)
+    packed = [device.allocate(packing.size_bytes) for packing in plan.packings]
+    for packing, memory in zip(plan.packings, packed, strict=True):
+        packing.run([0, memory.address, address, *packing.given])
     for step in plan.steps:
-        packed = device.allocate(step.packed_bytes)
-        step.pack([0, packed.address, address + step.weights_offset, *step.given])
         given = list(values)
         given[1] = result.address
         for place, distance in step.moves:
             given[place] += distance
-        step.run([*given, packed.address, *step.numbers])
+        weights = packed[step.packing].address
+        step.run([*given, weights + step.first_weight, *step.numbers])
     return (type(source)(result, elements, launch_layout),)
 
 
@@ -241,17 +274,55 @@ def _readable(work: Correlation, x: Any) -> tuple[Any, str]:
     """The image as the kernel can read it, stored or copied where it must be, and its layout."""
     border = work.border()
     if any(border):
-        padded = pad(with_five_axes(x, work.layout), ((0, 0), (0, 0), (0, 0), border, (0, 0)))
-        _ = padded.buffer  # which is made for who asks
-        return padded, "channels_last"
+        return _with_border(work, x, border), "channels_last"
     if type(x.pending) is Structure and work.reads > MOST_FUSED:
-        _ = x.buffer
+        _ = x.buffer  # which is made for who asks
     if work.way not in BY_ELEMENTS:
         return x, work.layout
     leaves = [x.elements] if x.pending is None else layouts_of_leaves(x)
     if all(_has_one_axis(leaf, work.layout) for leaf in leaves):
         return x, work.layout
     return copy_elements(with_five_axes(x, work.layout)), "channels_last"
+
+
+_border_plans: Kept[_BorderPlan] = Kept(256)
+
+
+def _with_border(work: Correlation, x: Any, border: tuple[int, int]) -> Any:
+    """The image with columns of zeros before and behind, its channels last."""
+    plan, values = planned(
+        _border_plans,
+        (work.layout, border),
+        x,
+        lambda: _border_plan(x, work.layout, border),
+    )
+    *outer, columns, channels = work.image
+    shape = (*outer, columns + sum(border), channels)
+    found = x.allocate(shape, x.layout.dtype, x.layout.device)
+    values[1] = found.address
+    plan.run([*values, plan.before])
+    return found
+
+
+def _border_plan(x: Any, layout: str, border: tuple[int, int]) -> _BorderPlan:
+    from speedmetal.nn.kernels.convolution import put_border  # with its first use
+
+    before, after = border
+    leaves = [five_axes(leaf, layout) for leaf in layouts_of_leaves(x)]
+    *outer, columns, channels = leaves[0].shape
+    wide = (*outer, columns + before + after, channels)
+    target = x.allocate(wide, x.layout.dtype, x.layout.device)
+    runs = [_in_one_axis(leaf) for leaf in leaves]
+    if all(run is not None for run in runs):  # columns and channels are one run of elements
+        leaves = [run for run in runs if run is not None]
+        flat = _in_one_axis(target.elements)
+        assert flat is not None
+        target = target.with_elements(flat)
+        before *= channels
+    source, moves = placed(x, leaves)
+    grid = grid_of(target.elements.shape)
+    run = put_border.prepare(target, source, before, known(3), grid=grid).run
+    return _BorderPlan(run, before, moves)
 
 
 @lru_cache(maxsize=1024)
@@ -306,18 +377,24 @@ class _Planner:
         self._followers = follower_layouts(follower, work.shape)
 
     def plan(self) -> _Plan:
-        """The steps."""
-        return _Plan(tuple(map(self._step, self._work.parts)))
+        """The packings and the steps."""
+        ways = [*dict.fromkeys(map(self._way, self._work.parts))]
+        packings = {way: self._packing(way) for way in ways}
+        steps = []
+        for part in self._work.parts:
+            way = self._way(part)
+            run, moves, numbers, weights = self._step(part, way, packings[way])
+            offset = weights.elements.offset - packings[way].packed.elements.offset
+            steps.append(_Step(ways.index(way), offset, run, moves, numbers))
+        return _Plan(tuple(packings.values()), tuple(steps))
 
-    def _step(self, part: Part) -> _Step:
-        weights = self._weights[(slice(None), slice(None), *_slices(part.taps))]
+    def _step(self, part: Part, way: str, packing: _Packing) -> Any:
         place, *followers = (
             _picked(layout, self._work.result_layout, part)
             for layout in (self._whole.elements, *self._followers)
         )
         target, moves = followed(self._follower, self._whole.with_elements(place), followers)
         leaves = self._leaves
-        way = self._way(part)
         if way in BY_ELEMENTS:
             times = BY_ELEMENTS[way]
             merged = (_in_one_axis(layout, times) for layout in leaves)
@@ -329,44 +406,66 @@ class _Planner:
             CHANNEL_BY_CHANNEL: self._channel_by_channel,
             COLUMNS_FIRST: self._columns_first,
         }[way]
-        run, numbers, packed, period = prepare(part, target, source, weights)
-        pack, given = self._pack(packed, weights, period)
+        weights = packing.of(part)
+        run, numbers = prepare(part, target, source, weights)
         own = ((1, place.offset),) if place.offset else ()
-        return _Step(
-            pack=pack.run,
-            packed_bytes=max(1, packed.elements.nbytes),
-            weights_offset=weights.offset - self._weight.elements.offset,
-            given=given,
-            run=run,
-            moves=own + moves + more,
-            numbers=numbers,
-        )
+        return run, own + moves + more, numbers, weights
 
-    def _pack(self, packed: Any, weights: Layout, period: int) -> tuple[Any, tuple[int, ...]]:
+    def _packing(self, way: str) -> _Packing:
+        """What packs the weights for a kernel."""
+        groups, outputs, *window, channels = self._work.weights
+        if way == CHANNEL_BY_CHANNEL:
+            packed = self._fresh((*window, groups * outputs))
+            split = packed.elements.reshape((*window, groups, outputs, 1))
+            assert split is not None
+            blocks = split.transpose((3, 0, 1, 2, 5, 4))
+            run, given = self._pack(packed.with_elements(blocks), outputs)
+            return _Packing(run, given, packed.elements.nbytes, packed, 0)
+        period = self._outputs_of_block(way)
+        size = 2 * period if way == FEW_OUTPUTS else period
+        packed = self._fresh((groups * -(-outputs // period), *window, channels, size))
+        run, given = self._pack(packed, period)
+        return _Packing(run, given, packed.elements.nbytes, packed, 1)
+
+    def _outputs_of_block(self, way: str) -> int:
+        outputs = self._work.weights[1]
+        if way == FEW_OUTPUTS:
+            return int(self._kernels.HALF)
+        if way == COLUMNS_FIRST:
+            return min(outputs, 8)
+        return int(self._kernels.LANES) * self._vectors()
+
+    def _vectors(self) -> int:
+        """Of outputs of a thread, where lanes are outputs."""
+        is_narrow = self._work.weights[1] <= self._kernels.LANES
+        return 1 if is_narrow or self._work.dtype.bits > 32 else 2
+
+    def _pack(self, packed: Any, period: int) -> tuple[BoundLaunch, tuple[int, ...]]:
         """What packs the weights, and the last of its values."""
-        target, source = packed.elements, weights
-        outputs = weights.shape[1]
+        target, source = packed.elements, self._weights
+        groups, outputs, *_ = source.shape
         if outputs % period or target.shape[-1] != period:
-            held = self._weight.with_elements(weights)
-            grid = grid_of(target.shape)
-            return self._kernels.pack.prepare(packed, held, period, grid=grid), (period,)
+            held = self._weight.with_elements(source)
+            plan = self._kernels.pack.prepare(packed, held, period, grid=grid_of(target.shape))
+            return plan.run, (period,)
         from speedmetal.arrays.kernels.copy import copy  # with its first use
 
         # Copies of transposed matrices know how to go over memory.
-        split = (weights.shape[0], outputs // period, *target.shape[1:])
-        blocks = target.reshape(split)
-        parts = source.transpose((0, 2, 3, 4, 5, 1))
-        step = parts.strides[-1]
-        taken = Layout(
-            source.dtype,
-            (parts.shape[0], split[1], *parts.shape[1:-1], period),
-            (parts.strides[0], step * period, *parts.strides[1:-1], step),
-            source.offset,
+        blocks = outputs // period
+        step, *rest = target.strides
+        split = Layout(
+            target.dtype,
+            (groups, blocks, *target.shape[1:]),
+            (step * blocks, step, *rest),
+            target.offset,
         )
-        assert blocks is not None
-        place, read = in_order_of_memory(blocks, taken)
+        group, output, *steps = source.strides
+        taken = Layout(
+            source.dtype, split.shape, (group, output * period, *steps, output), source.offset
+        )
+        place, read = in_order_of_memory(split, taken)
         arguments = (packed.with_elements(place), self._weight.with_elements(read))
-        return copy.prepare(*arguments, grid=grid_of(place.shape)), ()
+        return copy.prepare(*arguments, grid=grid_of(place.shape)).run, ()
 
     def _way(self, part: Part) -> str:
         """The kernel of a part; of one without weights, the one that may have none."""
@@ -376,95 +475,76 @@ class _Planner:
 
     # --- Each kernel -------------------------------------------------------------------------
 
-    def _many_outputs(self, part: Part, target: Any, source: Any, weights: Layout) -> Any:
+    def _many_outputs(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
         columns = part.spans[2]
-        groups, outputs, *window, channels = weights.shape
-        is_wide = self._work.dtype.bits > 32
-        vectors = 1 if is_wide or outputs <= self._kernels.LANES else 2
-        size = self._kernels.LANES * vectors
-        most = _most_pixels(self._device)
-        packed = self._packed(weights, size)
-        lines = self._lines_at_once(part, packed.elements)
-        share, sizes = self._share(part, weights, size, most, lines)
+        groups, *_ = self._work.weights
+        vectors, most = self._vectors(), _most_pixels(self._device)
+        share, sizes = self._share(part, MANY_OUTPUTS, most, self._lines_at_once(part, weights))
         pixels = _tile(columns.windows // share.parts, most)
-        seen = packed.elements
-        if groups == 1 and columns.dilation == 1:  # a row of a window is one run of elements
-            depth, rows, taps = window
-            flat = seen.reshape((seen.shape[0], depth, rows, 1, taps * channels, size))
-            assert flat is not None
-            seen = flat
+        seen = weights.elements
+        if groups == 1 and columns.dilation == 1:
+            *outer, taps, channels, size = seen.shape
+            flat = seen.reshape((*outer, 1, taps * channels, size))
+            if flat is not None:  # a row of a window is one run of elements
+                seen = flat
         *along, own = self._along(part)
         own = own._replace(before=own.before - self._border)
-        statics = (pixels, vectors, columns.stride * groups * channels)
+        statics = (pixels, vectors, columns.stride * self._work.image[-1])
         plan = self._kernels.many_outputs.prepare(
-            *(target, source, packed.with_elements(seen), *along, own, share),
+            *(target, source, weights.with_elements(seen), *along, own, share),
             *map(known, statics),
             **sizes,
-            work=self._expressions(weights),
+            work=self._expressions(part),
         )
-        return plan.run, _numbers(*along, own, share), packed, size
+        return plan.run, _numbers(*along, own, share)
 
-    def _few_outputs(self, part: Part, target: Any, source: Any, weights: Layout) -> Any:
+    def _few_outputs(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
         depth, rows, columns = self._along(part)
         span = part.spans[2]
-        groups, _, *_, channels = weights.shape
-        half = self._kernels.HALF
-        share, sizes = self._share(part, weights, half, 2 * half)
+        share, sizes = self._share(part, FEW_OUTPUTS, 2 * self._kernels.HALF)
         pixels = _tile(span.windows // share.parts // 2, 8)
-        packed = self._packed(weights, 2 * half, half)
-        statics = (pixels, span.size, span.stride, span.dilation, groups * channels, channels)
+        statics = (pixels, span.size, span.stride, span.dilation, share.width, share.channels)
         plan = self._kernels.few_outputs.prepare(
-            *(target, source, packed, depth, rows, columns.before, share),
+            *(target, source, weights, depth, rows, columns.before, share),
             *map(known, statics),
             **sizes,
-            work=self._expressions(weights),
+            work=self._expressions(part),
         )
-        return plan.run, (*depth, *rows, columns.before, *share), packed, half
+        return plan.run, (*depth, *rows, columns.before, *share)
 
-    def _channel_by_channel(self, part: Part, target: Any, source: Any, weights: Layout) -> Any:
+    def _channel_by_channel(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
         depth, rows, columns = self._along(part)
         span = part.spans[2]
-        channels, outputs, *window, _ = weights.shape
+        channels, outputs, *_ = self._work.weights
         pixels = _tile(span.windows, 8)
-        flat = self._fresh((*window, channels * outputs))
-        split = flat.elements.reshape((*window, channels, outputs, 1))
-        assert split is not None
-        packed = flat.with_elements(split.transpose((3, 0, 1, 2, 5, 4)))
+        tiles = max(1, PIXELS_OF_THREAD // pixels)
         statics = (pixels, span.size, span.stride, span.dilation, channels, outputs)
         lines = math.prod(target.shape[:3])
         plan = self._kernels.channel_by_channel.prepare(
-            *(target, source, flat, depth, rows, columns.before),
+            *(target, source, weights, depth, rows, columns.before, tiles),
             *map(known, statics),
-            grid=(channels * outputs, -(-span.windows // pixels), lines),
-            work=self._expressions(weights),
+            grid=(channels * outputs, -(-span.windows // (pixels * tiles)), lines),
+            work=self._expressions(part),
         )
-        return plan.run, (*depth, *rows, columns.before), packed, outputs
+        return plan.run, (*depth, *rows, columns.before, tiles)
 
-    def _columns_first(self, part: Part, target: Any, source: Any, weights: Layout) -> Any:
-        _, outputs, *_ = weights.shape
-        each = min(outputs, 8)
+    def _columns_first(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
+        each = self._outputs_of_block(COLUMNS_FIRST)
         is_wide = self._work.dtype.bits > 32
         vectors = (1 if is_wide else 2) if each > 2 else 4
-        share, sizes = self._share(part, weights, each, self._kernels.LANES * vectors)
-        packed = self._packed(weights, each)
+        share, sizes = self._share(part, COLUMNS_FIRST, self._kernels.LANES * vectors)
         along = self._along(part)
         plan = self._kernels.columns_first.prepare(
-            *(target, source, packed, *along, share, known(each), known(vectors)),
+            *(target, source, weights, *along, share, known(each), known(vectors)),
             **sizes,
-            work=self._expressions(weights),
+            work=self._expressions(part),
         )
-        return plan.run, _numbers(*along, share), packed, each
+        return plan.run, _numbers(*along, share)
 
     # --- What they have in common --------------------------------------------------------------
 
     def _fresh(self, shape: tuple[int, ...]) -> Any:
         return self._source.allocate(shape, self._work.dtype, self._device)
-
-    def _packed(self, weights: Layout, size: int, period: int = 0) -> Any:
-        """Memory for packed weights of blocks of ``size``, which repeat after ``period``."""
-        groups, outputs, *window, channels = weights.shape
-        blocks = groups * -(-outputs // (period or size))
-        return self._fresh((blocks, *window, channels, size))
 
     def _along(self, part: Part) -> tuple[Any, Any, Any]:
         depth, rows, columns = (
@@ -472,31 +552,30 @@ class _Planner:
         )
         return depth, rows, columns
 
-    def _lines_at_once(self, part: Part, packed: Layout) -> int:
+    def _lines_at_once(self, part: Part, weights: Any) -> int:
         """Rows of the result that a threadgroup computes with a block before it takes the next.
 
         What does not fit into the cache of a core is read anew for each of them.
         """
-        if packed.nbytes <= CACHED_BYTES:
+        if weights.elements.nbytes <= CACHED_BYTES:
             return 1
         return -(-PIXELS_AT_ONCE // part.spans[2].windows)
 
     def _share(
-        self, part: Part, weights: Layout, size: int, pixels: int, lines: int = 1
+        self, part: Part, way: str, pixels: int, lines: int = 1
     ) -> tuple[Any, dict[str, Any]]:
         """What a threadgroup does, and how many there are.
 
         Args:
             part: What is computed.
-            weights: Those of it.
-            size: Outputs of a block.
+            way: By which kernel.
             pixels: Columns that a part of a row must have.
             lines: Rows of the result at once.
         """
-        groups, outputs, *_, channels = weights.shape
+        groups, outputs, *_, channels = self._work.weights
         columns = part.spans[2]
         all_lines = self._work.image[0] * math.prod(s.windows for s in part.spans[:2])
-        group_blocks = -(-outputs // size)
+        group_blocks = -(-outputs // self._outputs_of_block(way))
         blocks = groups * group_blocks
         wanted = 64 if self._device.shares_host_memory else 4096
         lines = min(lines, all_lines)
@@ -505,14 +584,15 @@ class _Planner:
         shares = min(blocks, -(-wanted // (4 * several * parts)))
         each = -(-blocks // shares)
         share = self._kernels.Share(
-            *(lines, parts, each, group_blocks, outputs, channels, groups * channels)
+            *(lines, parts, each, group_blocks, outputs, channels, self._work.image[-1])
         )
         count = (several * parts, -(-blocks // each))
         return share, {"groups": count, "threads": self._kernels.LANES}
 
-    def _expressions(self, weights: Layout) -> int:
+    def _expressions(self, part: Part) -> int:
         """About how many the threads compute."""
-        products = math.prod(self._work.shape) * math.prod(weights.shape[2:])
+        count = self._work.image[0] * math.prod(span.windows * span.size for span in part.spans)
+        products = count * math.prod(self._work.weights[:2]) * self._work.weights[-1]
         return EXPRESSIONS_OF_OPERATION * products + work_of_follower(self._follower)
 
 

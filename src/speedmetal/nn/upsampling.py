@@ -265,8 +265,6 @@ def taps_of(axis: _Axis) -> tuple[HostArray, HostArray]:
         at = numbers * ((axis.extent - 1) / max(axis.size - 1, 1))
     else:
         at = (numbers + 0.5) * axis.ratio - 0.5
-    if axis.mode == "linear":
-        at = np.clip(at, 0, axis.extent - 1)
     first = np.floor(at)
     t = at - first
     offsets = np.array([0, 1] if axis.mode == "linear" else [-1, 0, 1, 2])

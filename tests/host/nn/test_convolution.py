@@ -146,6 +146,15 @@ def test_other_types_are_summed_in_float32_and_rounded_once(name, dtype, layout)
     Case(space, kernel, channels, outputs, dtype, **options).run(layout)
 
 
+@pytest.mark.parametrize("outputs", [4, 20])
+def test_a_bias_is_added_before_rounding(outputs):
+    """Proves it with a sum of 257, which bfloat16 does not hold, and a bias of -256."""
+    x, weight = np.ones((1, 20, 257), BFLOAT16), np.ones((outputs, 1, 257), BFLOAT16)
+    bias = sm.full(outputs, -256.0, sm.bfloat16)
+    found = sm.nn.conv1d(sm.asarray(x), sm.asarray(weight), bias)
+    assert (found.numpy() == 1).all()
+
+
 def test_each_kernel_is_proved():
     """Proves that the cases above are of all kernels, in both layouts."""
     seen = set()

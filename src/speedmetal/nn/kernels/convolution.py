@@ -76,6 +76,24 @@ def pack(target: Any, weights: Any, period: int) -> None:
     target[block, z, y, x, channel, lane] = value
 
 
+@sm.kernel
+def put_border(target: Any, source: Any, before: int, axis: Any) -> None:
+    """Put zeros before and behind the elements of an axis.
+
+    Args:
+        target: The result; a thread of the grid computes each element.
+        source: Which has fewer elements along the axis.
+        before: How many zeros are in front.
+        axis: Known while compiling.
+    """
+    index = own_index(target)
+    at = index[axis] - before
+    value = source.dtype(0)
+    if 0 <= at < source.shape[axis]:
+        value = source[(*index[:axis], at, *index[axis + 1 :])]
+    target[index] = convert(value, source.dtype, target.dtype)
+
+
 # --- Lanes are outputs ---------------------------------------------------------------------------
 
 
@@ -326,6 +344,7 @@ def channel_by_channel(
     depth: Any,
     rows: Any,
     before: int,
+    tiles: int,
     pixels: Any,
     taps: Any,
     stride: Any,
@@ -335,7 +354,7 @@ def channel_by_channel(
 ) -> None:
     """Each channel is convolved by itself: a thread computes an output of ``pixels`` neighbours.
 
-    The threads of a grid are outputs along x, tiles of columns along y, rows along z.
+    The threads of a grid are outputs along x, parts of columns along y, rows along z.
 
     Args:
         target: The result.
@@ -345,34 +364,44 @@ def channel_by_channel(
         depth: An :class:`Along`.
         rows: Another.
         before: Columns of the border in front of a row.
-        pixels: Of a thread.
+        tiles: How often a thread takes so many pixels.
+        pixels: Of a thread, at once.
         taps: Columns of a window.
         stride: From a window to the next one.
         dilation: From a column of a window to the next one.
         width: The image's channels.
         outputs: Of a channel.
     """
-    output, tile, number = sm.thread_position_in_grid()
+    output, part, number = sm.thread_position_in_grid()
     image, z, y = unravel(number, target.shape[:3])
-    start = (tile * (pixels * stride) - before) * width
+    channel = output if outputs == 1 else output // outputs
+    first_dz, last_dz = taps_inside(depth, z, source.shape[1], weights.shape[0])
+    first_dy, last_dy = taps_inside(rows, y, source.shape[2], weights.shape[1])
     reach = ((pixels - 1) * stride + (taps - 1) * dilation) * width
     totals = sm.thread_array(pixels, weights.dtype)
-    for p in sm.static_range(pixels):
-        totals[p] = weights.dtype(0)
-    for dz in range(*taps_inside(depth, z, source.shape[1], weights.shape[0])):
-        for dy in range(*taps_inside(rows, y, source.shape[2], weights.shape[1])):
-            line = line_under(image, (z, y), (dz, dy), depth, rows)
-            window = (taps, stride, dilation, width)
-            channel = output if outputs == 1 else output // outputs
-            at = (start, channel, output)
-            if start >= 0 and start + reach < source.shape[3]:
-                add_channel(totals, source, weights, line, at, (dz, dy), window, False)
-            else:
-                add_channel(totals, source, weights, line, at, (dz, dy), window, True)
-    for p in sm.static_range(pixels):
-        if tile * pixels + p < target.shape[3]:
-            value = convert(totals[p], weights.dtype, target.dtype)
-            target[image, z, y, tile * pixels + p, output] = value
+    last = min((part + 1) * tiles * pixels, target.shape[3])
+    for column in range(part * tiles * pixels, last, pixels):
+        start = (column * stride - before) * width
+        for p in sm.static_range(pixels):
+            totals[p] = weights.dtype(0)
+        for dz in range(first_dz, last_dz):
+            for dy in range(first_dy, last_dy):
+                line = line_under(image, (z, y), (dz, dy), depth, rows)
+                window = (taps, stride, dilation, width)
+                at = (start, channel, output)
+                if start >= 0 and start + reach < source.shape[3]:
+                    add_channel(totals, source, weights, line, at, (dz, dy), window, False)
+                else:
+                    add_channel(totals, source, weights, line, at, (dz, dy), window, True)
+        if column + pixels <= last:
+            for p in sm.static_range(pixels):
+                value = convert(totals[p], weights.dtype, target.dtype)
+                target[image, z, y, column + p, output] = value
+        else:
+            for p in sm.static_range(pixels):
+                if column + p < last:
+                    value = convert(totals[p], weights.dtype, target.dtype)
+                    target[image, z, y, column + p, output] = value
 
 
 def add_channel(
