@@ -7,7 +7,7 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.arrays.algebra.products import matmul
-from speedmetal.arrays.kernels.tiles import LANES, multiply_panels
+from speedmetal.arrays.kernels.tiles import LANES, lay_into_panels, multiply_panels
 from speedmetal.dtypes import ALL, DType
 
 SHAPES = [((1, 1, 1), 1), ((64, 16, 64), 1), ((65, 33, 70), 1), ((3, 100, 5), 2)]
@@ -57,10 +57,8 @@ def test_tiles_of_panels(launch, dtype, tile):
     a = whole_numbers((2, 7, 5), dtype, 1)
     b = whole_numbers((2, 5, 40), sm.float32, 2)
     width = LANES * vectors
-    panels = np.zeros((2, -(-40 // width), 5, width), "f4")
-    for panel in range(panels.shape[1]):
-        part = b[:, :, panel * width : (panel + 1) * width]
-        panels[:, panel, :, : part.shape[2]] = part
+    panels = np.full((2, -(-40 // width), 5, width), 99, "f4")
+    launch(lay_into_panels, panels, b, grid=(width, 5, 2 * panels.shape[1]))
     c = np.full((2, 7, 40), 99, dtype.numpy)
     block = 2 * rows
     launch(multiply_panels, c, a, panels, *tile, block, groups=(-(-7 // block), 2), threads=LANES)

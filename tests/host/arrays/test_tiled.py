@@ -20,6 +20,8 @@ def of_any_size():
     """Small products go by tiles as well, and short inner axes are cut."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiled, "LEAST_WORK", 1)
+        patch.setattr(tiled, "LEAST_WORK_OF_FEW", 1)
+        patch.setattr(tiled, "PACKED_FROM", 32)
         patch.setattr(products, "_MOST_AT_ONCE", 0)
         yield
 
@@ -59,12 +61,13 @@ def test_any_sizes_strides_and_dtypes(factors):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 17])
-@pytest.mark.parametrize("columns", [16, 100, 130])
+@pytest.mark.parametrize("columns", [16, 96, 128])
 def test_few_rows_of_many_matrices(rows, columns):
     generator = np.random.default_rng(rows)
     a = generator.integers(-3, 4, (9, rows, 33)).astype("f4")
     b = generator.integers(-3, 4, (9, 33, columns)).astype("f4")
-    assert way_of(a, b) is Way.TILES
+    is_even = columns % (16 * tiled.tile_for(rows, columns, float32).vectors) == 0
+    assert way_of(a, b) is (Way.TILES if is_even else Way.BLAS)
     np.testing.assert_array_equal((sm.asarray(a) @ sm.asarray(b)).numpy(), a @ b)
 
 
@@ -132,21 +135,25 @@ def test_nan_and_infinity_stay_in_their_rows_and_columns():
 def test_the_rule():
     """What is measured to be faster by tiles goes by tiles, the rest to BLAS."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiled, "LEAST_WORK", 1 << 19)
+        patch.setattr(tiled, "LEAST_WORK", 1 << 24)
+        patch.setattr(tiled, "LEAST_WORK_OF_FEW", 1 << 21)
+        patch.setattr(tiled, "PACKED_FROM", 128)
 
         def way(a, b):
             shape = (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
-            left, right = (sm.broadcast_to(sm.zeros((1,) * len(x)), x) for x in (a, b))
-            return products._way(left, right, shape, "auto")
+            left = sm.broadcast_to(sm.zeros((1,) * len(a)), a)
+            return products._way(left, sm.empty(b), shape, "auto")
 
         assert way((1000, 64, 1024), (1000, 1024, 32)) is Way.TILES
+        assert way((32, 1, 1000), (32, 1000, 128)) is Way.TILES
         assert way((1000, 1024, 64), (1000, 64, 256)) is Way.TILES
         assert way((1_000_000, 64), (64, 1024)) is Way.TILES
         assert way((64, 1_000_000), (1_000_000, 32)) is Way.PARTS
         assert way((1024, 1024), (1024, 1024)) is Way.BLAS
         assert way((102_400, 512), (512, 1024)) is Way.BLAS
         assert way((100, 51_200), (51_200, 1)) is Way.BLAS
-        assert way((8, 8), (8, 32)) is Way.BLAS
+        assert way((128, 128), (128, 128)) is Way.BLAS
+        assert way((64, 512), (512, 512)) is Way.BLAS
 
 
 @pytest.mark.parametrize("is_wide", [True, False])

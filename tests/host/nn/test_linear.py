@@ -48,10 +48,10 @@ def test_the_benchmarks_operation(sizes):
 
 
 def test_bias_and_activation_are_computed_as_sums_are_stored():
-    x, weight, bias = sm.ones((1000, 64)), sm.ones((128, 64)), sm.ones(128)
+    x, weight, bias = sm.ones((4000, 64)), sm.ones((128, 64)), sm.ones(128)
     found = sm.nn.relu(sm.nn.linear(x, weight, bias) - 60)
     assert "1 step" in str(sm.explain(found))
-    np.testing.assert_array_equal(found.numpy(), np.full((1000, 128), 5, "f4"))
+    np.testing.assert_array_equal(found.numpy(), np.full((4000, 128), 5, "f4"))
 
 
 @given(

@@ -24,20 +24,28 @@ from speedmetal.arrays.deferred.following import (
     result_layouts,
 )
 from speedmetal.arrays.deferred.graph import peeked
+from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.deferred.schedule import evaluate
+from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
+from speedmetal.arrays.memory.placement import Moves
 from speedmetal.backends.cpu.identity import has_avx512
 from speedmetal.backends.cpu.pool import default_threads
+from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, bfloat16, float16, float32, float64
+from speedmetal.frontend.static import static
+from speedmetal.frontend.structure import Structure
 
-LEAST_WORK = 1 << 19
-"""Multiplications from which two launches cost little."""
+LEAST_WORK = 1 << 24
+"""Multiplications from which a second launch, and what Python does for it, costs little."""
+LEAST_WORK_OF_FEW = 1 << 21
+"""The same of few rows, whose matrices stay where they are."""
 LEAST_COLUMNS = 16
 MOST_BYTES_OF_B = 1 << 20
 """Of a matrix that is read once for each tile's rows: what a core's cache keeps beside others."""
-PACKED_FROM = 32
-"""Rows from which the columns of ``b`` are laid into panels first: a copy, read as often."""
+PACKED_FROM = 128
+"""Rows from which the columns of ``b`` are laid into panels first: a copy, read so much faster."""
 LONG_INNER = 1 << 14
 PART_OF_INNER = 4096
 """Elements of a part of a long inner axis."""
@@ -89,17 +97,18 @@ def takes_tiles(left: Any, right: Any, shape: tuple[int, ...]) -> bool:
     """
     inner, (rows, columns) = left.shape[-1], shape[-2:]
     dtype = right.layout.dtype
-    if dtype not in FLOATS or columns < LEAST_COLUMNS or not inner:
+    if dtype not in FLOATS or columns < LEAST_COLUMNS or not inner * math.prod(shape):
         return False
-    work = math.prod(shape) * inner
-    if work < LEAST_WORK or inner * columns * max(dtype.itemsize, 4) > MOST_BYTES_OF_B:
+    if inner * columns * max(dtype.itemsize, 4) > MOST_BYTES_OF_B:
         return False
-    if right.ndim == 2 or math.prod(right.shape[:-2]) == 1:
-        rows *= math.prod(shape[:-2])
-    if rows < PACKED_FROM:
-        is_stack = math.prod(shape[:-2]) >= 2 * default_threads()
-        return is_stack and right.elements.strides[-1] == dtype.itemsize == float32.itemsize
-    return True
+    work, stack = math.prod(shape) * inner, math.prod(shape[:-2])
+    if math.prod(right.shape[:-2]) == 1:
+        rows *= stack
+    if rows >= PACKED_FROM:
+        return bool(work >= LEAST_WORK)
+    is_even = columns % (16 * tile_for(rows, columns, dtype).vectors) == 0
+    stays = right.elements.strides[-1] == dtype.itemsize >= float32.itemsize and is_even
+    return bool(stays and stack >= 2 * default_threads() and work >= LEAST_WORK_OF_FEW)
 
 
 def cut_of_inner(left: Any, right: Any) -> int:
@@ -138,70 +147,117 @@ def by_tiles(
         follower: What is computed of that, and stored in its place.
     """
     from speedmetal.arrays.kernels.matmul import total_type  # with its first use
-    from speedmetal.arrays.kernels.tiles import LANES, multiply_panels
+    from speedmetal.arrays.kernels.tiles import LANES
 
-    dtype, device = left.layout.dtype, left.layout.device
-    stack, rows, columns = merged = merged_shape(right, shape)
-    tile = tile_for(rows, columns, dtype)
+    device = left.layout.device
+    _, rows, columns = merged = merged_shape(right, shape)
+    tile = tile_for(rows, columns, left.layout.dtype)
+    whole = (*shape[:-2], *left.shape[-2:])
     if columns > LANES * tile.vectors:  # else each element is read once, and may be computed then
-        left = left.astype(total_type(dtype), copy=False)
+        left = left.astype(total_type(left.layout.dtype), copy=False)
         evaluate((left,))
-    a = _as_stack(left, (*shape[:-2], *left.shape[-2:]), (stack, rows, left.shape[-1]))
-    panels = _panels_of(right, shape[:-2], tile, rows)
-    elements, layout, size_bytes = result_layouts(follower, shape, dtype, device)
-    result = type(left)(device.allocate(size_bytes), elements, layout)
-    target = result.with_elements(_merged(elements, merged))
-    layouts = [_merged(x, merged) for x in follower_layouts(follower, shape)]
-    stored, _ = followed(follower, target, layouts)
+    evaluate((right,))
+    source = left
+    if left.pending is not None or _merged(left.elements, whole, merged) is None:
+        source = peeked(left.broadcast_to(whole).reshape((*merged[:2], whole[-1])))
+        evaluate(() if type(source.pending) is Structure else (source,))
+    elements, layout, size_bytes = result_layouts(follower, shape, right.layout.dtype, device)
+    plan, values = planned(
+        _plans,
+        (right.layout, shape),
+        source,
+        lambda: _plan_for(source, right, shape, tile, follower),
+        follower,
+    )
+    panels, packed = right.address, None
+    if plan.pack is not None:
+        packed = device.allocate(plan.size_bytes)
+        panels = packed.address
+        plan.pack([0, panels, right.address])
+    result = device.allocate(size_bytes)
+    values[1] = result.address
+    plan.run([*values, panels, plan.block])
+    return type(left)(result, elements, layout)
+
+
+@record(eq=False)
+class _Plan:
+    """The launches of a product.
+
+    Args:
+        pack: Lays the second operand into panels; None: it lies in panels.
+        size_bytes: Of the panels.
+        run: Multiplies.
+        block: The last of its values.
+        moves: As in :func:`speedmetal.arrays.deferred.planned.planned`.
+    """
+
+    pack: BoundLaunch | None
+    size_bytes: int
+    run: BoundLaunch
+    block: int
+    moves: Moves
+
+
+_plans: Kept[_Plan] = Kept(1024)
+
+
+def _plan_for(
+    source: Any, right: Any, shape: tuple[int, ...], tile: Tile, follower: Follower | None
+) -> _Plan:
+    from speedmetal.arrays.kernels.tiles import LANES, multiply_panels  # as above
+
+    stack, rows, _ = merged = merged_shape(right, shape)
+    a = source
+    if (source.pending is None and source.ndim != 3) or source.shape[0] != stack:
+        layout = _merged(source.elements, (*shape[:-2], *source.shape[-2:]), merged)
+        a = source.with_elements(layout)
+    result, _, _ = result_layouts(follower, shape, right.layout.dtype, right.layout.device)
+    target = right.allocate(merged, result.dtype, right.layout.device)
+    layouts = [x.reshape(merged) for x in follower_layouts(follower, shape)]
+    stored, moves = followed(follower, target, [x for x in layouts if x is not None])
+    panels, pack = _panels_of(right, shape[:-2], tile, rows)
     tiles = -(-rows // tile.rows)
     shares = -(-8 * default_threads() // stack)  # of a matrix, so that no core waits long
     block = tile.rows * max(1, min(TILES_OF_GROUP, tiles // shares))
-    sizes: Any = {"groups": (-(-rows // block), stack), "threads": LANES}
-    multiply_panels(stored, a, panels, tile.rows, tile.vectors, block, **sizes)
-    return result
+    known: Any = (static(tile.rows), static(tile.vectors))
+    sizes: Any = {
+        "groups": (-(-rows // block), stack),
+        "threads": LANES,
+        "work": stack * rows * source.shape[-1],
+    }
+    plan = multiply_panels.prepare(stored, a, panels, *known, block, **sizes)
+    return _Plan(pack, panels.elements.nbytes, plan.run, block, moves)
 
 
-def _merged(layout: Layout, shape: tuple[int, ...]) -> Layout:
-    found = layout.reshape(shape)
-    assert found is not None
-    return found
+def _merged(layout: Layout, whole: tuple[int, ...], merged: tuple[int, ...]) -> Layout | None:
+    """The layout of an operand, broadcast, with the axes of a stack; None: it takes a copy."""
+    return layout.broadcast_to(whole).reshape((*merged[:2], whole[-1]))
 
 
-def _as_stack(array: Any, whole: tuple[int, ...], merged: tuple[int, ...]) -> Any:
-    """An array, broadcast and with axes merged: a view, or an expression of views, where it can."""
-    seen = array if array.shape == whole else array.broadcast_to(whole)
-    return peeked(seen.reshape(merged))
+def _panels_of(
+    right: Any, batch: tuple[int, ...], tile: Tile, rows: int
+) -> tuple[Any, BoundLaunch | None]:
+    """``(stack, panels, inner, width)`` of the type of sums, and what lays the operand into it.
 
-
-def _panels_of(right: Any, batch: tuple[int, ...], tile: Tile, rows: int) -> Any:
-    """``(stack, panels, inner, width)``: a view where it will do, else a copy.
-
-    Copies are of the type of sums, and have zeros beyond the last column: what memory was before
-    may be numbers that take long to multiply.
+    It is a view of the operand where that will do.
     """
     from speedmetal.arrays.kernels.matmul import total_type
-    from speedmetal.arrays.kernels.tiles import LANES
+    from speedmetal.arrays.kernels.tiles import LANES, lay_into_panels
 
     dtype, width = right.layout.dtype, LANES * tile.vectors
-    inner, columns = right.shape[-2:]
-    stack = math.prod(right.shape[:-2])
-    if stack != 1:
-        right = right.broadcast_to((*batch, inner, columns))
-        stack = math.prod(batch)
-    panels = -(-columns // width)
-    one = right.reshape((stack, inner, columns))
     kind = total_type(dtype)
-    is_even = columns % width == 0
-    fits = kind is dtype and right.elements.strides[-1] == dtype.itemsize
-    if is_even and fits and (panels == 1 or rows < PACKED_FROM):
-        split = one.reshape((stack, inner, panels, width))
-        return split.transpose((0, 2, 1, 3))
-    packed = Array.allocate((stack, panels, inner, width), kind, right.layout.device)
-    whole = columns // width
-    if whole:
-        split = one[:, :, : whole * width].reshape((stack, inner, whole, width))
-        packed[:, :whole] = split.transpose((0, 2, 1, 3))
-    if not is_even:
-        packed[:, whole, :, : columns - whole * width] = one[:, :, whole * width :]
-        packed[:, whole, :, columns - whole * width :] = 0
-    return packed
+    inner, columns = right.shape[-2:]
+    is_one = math.prod(right.shape[:-2]) == 1
+    whole = right.elements.reshape((inner, columns)) if is_one else None
+    layout = whole or right.elements.broadcast_to((*batch, inner, columns))
+    stack, panels = (1 if is_one else math.prod(batch)), -(-columns // width)
+    fits = kind is dtype and layout.strides[-1] == dtype.itemsize and columns % width == 0
+    if fits and (panels == 1 or rows < PACKED_FROM):
+        seen = layout.reshape((stack, inner, panels, width))
+        if seen is not None:
+            return right.with_elements(seen.transpose((0, 2, 1, 3))), None
+    packed = right.allocate((stack, panels, inner, width), kind, right.layout.device)
+    source = right.with_elements(layout)
+    pack = lay_into_panels.prepare(packed, source, grid=(width, inner, panels * stack))
+    return packed, pack.run

@@ -12,10 +12,31 @@ from __future__ import annotations
 from typing import Any
 
 import speedmetal as sm
-from speedmetal.arrays.kernels.copy import convert
+from speedmetal.arrays.kernels.copy import convert, unravel
 
 LANES = 16
 """Threads of a threadgroup: a vector of the widest processors, or two of others."""
+
+
+@sm.kernel
+def lay_into_panels(panels: Any, b: Any) -> None:
+    """Copy the columns of stacks of matrices into panels, with zeros beyond the last one.
+
+    What memory was before may be numbers that take long to multiply, so it does not stay.
+
+    Args:
+        panels: ``(stack, panels, inner, width)``. The grid has an element of a row along x, the
+            rows along y, and all panels along z.
+        b: ``(..., inner, columns)``.
+    """
+    x, k, z = sm.thread_position_in_grid()
+    stack, panel = z // panels.shape[1], z % panels.shape[1]
+    column = panel * panels.shape[3] + x
+    value = panels.dtype(0)
+    if column < b.shape[-1]:
+        place = unravel(stack, b.shape[:-2]) if b.ndim > 2 else ()
+        value = b[(*place, k, column)].astype(panels.dtype)
+    panels[stack, panel, k, x] = value
 
 
 @sm.kernel
