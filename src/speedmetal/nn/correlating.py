@@ -47,8 +47,6 @@ BY_ELEMENTS = {MANY_OUTPUTS: 2, FEW_OUTPUTS: 2, CHANNEL_BY_CHANNEL: 3}
 
 MOST_FEW = 8
 """Outputs of a group that `FEW_OUTPUTS` computes."""
-FEW_CHANNELS = 4
-"""Of an image that has them first: of more, it is sooner copied to have them last."""
 MOST_TAPS = 12
 """Columns of a window whose weights it keeps in registers."""
 CACHED_BYTES = 1 << 20
@@ -145,6 +143,25 @@ def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str
     The lanes of a vector are what lies side by side in the image and in the result. That is a
     channel, and where an image has its channels last, so are a result's outputs.
 
+    Measured on Sapphire Rapids, float32, milliseconds of two cores together, beside other programs,
+    the least of 15 in turn; images with their channels first are copied to have them last where
+    another kernel than `COLUMNS_FIRST` computes them:
+
+    ================================  ==========================  =========================
+    image, weights                    chosen                      others
+    ================================  ==========================  =========================
+    10 x 256 x 256 x 12, 8 x 3 x 3    few outputs 16.1            many outputs 23.7
+    4 x 112 x 112 x 96, depthwise     channel by channel 9.4      few outputs 33.6
+    10 x 12 x 256 x 256, 8 x 3 x 3    columns first 28.5          few outputs 30.3
+    8 x 3 x 112 x 112, 64 x 3 x 3     many outputs 7.6            columns first 13.7
+    8 x 8 x 112 x 112, 64 x 3 x 3     many outputs 11.3           columns first 23.1
+    8 x 64 x 56 x 56, 64 x 3 x 3      many outputs 21.0           columns first 49.2
+    8 x 7 x 7 x 512, 512 x 3 x 3      many outputs 16.0           BLAS, of copied windows 55
+    8 x 56 x 56 x 64, 256 x 1 x 1     many outputs 7.4            BLAS 12.7
+    ================================  ==========================  =========================
+
+    BLAS won nowhere, so that there is no way by it; its times have its threads' waiting in them.
+
     Args:
         spans: Of the window.
         weights: Shape ``(groups, outputs, depth, rows, columns, channels)``.
@@ -154,7 +171,7 @@ def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str
     _, outputs, *_, channels = weights
     columns = spans[2]
     if layout == "channels_first" and columns.stride == 1:
-        return COLUMNS_FIRST if outputs <= MOST_FEW or channels <= FEW_CHANNELS else MANY_OUTPUTS
+        return COLUMNS_FIRST if outputs <= MOST_FEW else MANY_OUTPUTS
     if channels == 1 and layout == "channels_last" and weights[0] > 1:
         return CHANNEL_BY_CHANNEL
     if outputs <= MOST_FEW and columns.windows > 1 and columns.size * bits <= MOST_TAPS * 32:
