@@ -74,13 +74,10 @@ def layer(
 
 
 def _in_order_of_time(inputs: Array, *, is_time_first: bool) -> Array:
-    """The inputs in memory as ``(time, batch, features)``."""
-    if inputs.ndim == 2:
-        inputs.buffer  # noqa: B018 - which is made for who asks
-        return inputs.with_elements(inputs.elements.expand_dims(0))
+    """The inputs as ``(time, batch, features)``; those of a cell as they are."""
     if is_time_first:
         return inputs
-    inputs.buffer  # noqa: B018 - as above
+    inputs.buffer  # noqa: B018 - which is made for who asks
     return inputs.with_elements(inputs.elements.transpose((1, 0, 2)))
 
 

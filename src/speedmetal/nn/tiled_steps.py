@@ -33,18 +33,21 @@ def takes_tiles(outputs: Array) -> bool:
     return is_on_cpu(outputs) and batch >= FEWEST_ROWS and batch * size <= MOST_ELEMENTS
 
 
-def tile_for(batch: int, is_wide: bool) -> tuple[int, int]:  # noqa: FBT001 - of one caller
+def tile_for(batch: int, *, is_wide: bool) -> tuple[int, int]:
     """Units and vectors of rows whose sums are in registers at once.
+
+    With AVX-512 these were the fastest ones for 16 and for 64 rows of 128 and 256 units.
 
     Args:
         batch: How many rows.
-        is_wide: Whether they are float64.
+        is_wide: Whether they are float64, of which a register has half as many.
     """
     from speedmetal.arrays.kernels.tiles import LANES
 
-    most = (24 if has_avx512() else 12) // (2 if is_wide else 1)
-    vectors = max(1, min(-(-batch // LANES), most // _GATES, 4))
-    return max(1, most // (_GATES * vectors)), vectors
+    is_narrow = is_wide or not has_avx512()
+    if batch <= LANES:
+        return (3, 1) if is_narrow else (6, 1)
+    return (2, 1) if is_narrow else (2, 2)
 
 
 def take_steps_by_tiles(
@@ -55,17 +58,17 @@ def take_steps_by_tiles(
     Args:
         outputs: New memory.
         cells: New memory; None: the layer has none.
-        inputs: ``(time, batch, features)``.
+        inputs: ``(time, batch, features)``; of a cell ``(batch, features)``.
         direction: The parameters, and the states before.
     """
     from speedmetal.arrays.kernels.tiles import LANES
     from speedmetal.nn.kernels import recurrent as kernels  # with its first use
 
     time, batch, size = outputs.shape
-    units, vectors = tile_for(batch, outputs.layout.dtype is float64)
+    units, vectors = tile_for(batch, is_wide=outputs.layout.dtype is float64)
     blocks = -(-batch // (LANES * vectors))
     rows = blocks * LANES * vectors
-    turned = _turned(inputs, (time, inputs.shape[2], rows))
+    turned = _turned(inputs, (time, inputs.shape[-1], rows))
     states = _turned(direction.hidden, (2, size, rows))
     kernel, written = (kernels.gru_tile, ()) if cells is None else (kernels.lstm_tile, (cells,))
     weights = (direction.input_weight, direction.hidden_weight)
@@ -87,7 +90,7 @@ def take_steps_by_tiles(
     groups = (blocks, -(-size // units))
     known = (*arguments, order[0], -1, 0)
     sizes = {"groups": groups, "threads": LANES}
-    work = 2 * _GATES * size * rows * (inputs.shape[2] + size)
+    work = 2 * _GATES * size * rows * (inputs.shape[-1] + size)
     run, values = prepared(kernel, known, **sizes, work=work)
     run(values)
     for number, (before, step) in enumerate(pairwise(order), 1):
