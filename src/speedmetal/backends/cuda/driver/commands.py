@@ -99,7 +99,7 @@ class LaunchPlan:
 
     All that the driver is told was laid out when this was made. A launch writes its arguments over
     those of the one before; the driver copies them before it returns. So only who holds the
-    stream may call :meth:`issue`.
+    stream may call :meth:`issue`, or do as it does.
 
     Args:
         library: The driver.
@@ -115,18 +115,20 @@ class LaunchPlan:
     Attributes:
         label: The kernel's name.
         array_count: How many of the entry's parameters, the first, are addresses of arrays.
+        memory: Where the arguments go.
+        call: Launches, with ``given``, ``entry``, ``parameters`` and None; its ``CUresult``.
     """
 
     __slots__ = (
-        "_call",
         "_configuration",
-        "_entry",
-        "_given",
-        "_memory",
-        "_parameters",
         "_program",
         "array_count",
+        "call",
+        "entry",
+        "given",
         "label",
+        "memory",
+        "parameters",
     )
 
     def __init__(
@@ -143,15 +145,15 @@ class LaunchPlan:
     ) -> None:
         self.label = label
         self.array_count = array_count
-        self._call = library.prepared(LAUNCH_FUNCTION)
+        self.call = library.prepared(LAUNCH_FUNCTION)
         self._configuration = _Configuration(*sizes, 0, stream)
-        self._given = ctypes.byref(self._configuration)
+        self.given = ctypes.byref(self._configuration)
         self._program = program
-        self._entry = entry
+        self.entry = entry
         memory = ctypes.create_string_buffer(size_bytes)
-        self._memory = memoryview(memory).cast("B")
+        self.memory = memoryview(memory).cast("B")
         start = ctypes.addressof(memory)
-        self._parameters = (ctypes.c_void_p * len(places))(*[start + place for place in places])
+        self.parameters = (ctypes.c_void_p * len(places))(*[start + place for place in places])
 
     def issue(self, arguments: bytes, dynamic_bytes: int = 0) -> int:
         """Give a launch to the driver.
@@ -163,10 +165,9 @@ class LaunchPlan:
         Returns:
             The ``CUresult``.
         """
-        self._memory[:] = arguments
-        if dynamic_bytes != self._configuration.dynamic_bytes:
-            self._configuration.dynamic_bytes = dynamic_bytes
-        return int(self._call(self._given, self._entry, self._parameters, None))
+        self.memory[:] = arguments
+        self._configuration.dynamic_bytes = dynamic_bytes
+        return self.call(self.given, self.entry, self.parameters, None)
 
 
 class Launch:

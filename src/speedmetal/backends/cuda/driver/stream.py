@@ -92,8 +92,9 @@ class CudaStream(Stream[Command]):
                 self._is_busy = True
                 try:
                     batch.labels.append(plan.label)
-                    code = plan.issue(arguments)
-                    if code != SUCCESS:
+                    plan.memory[:] = arguments  # as `issue` does it, without a call more
+                    code = plan.call(plan.given, plan.entry, plan.parameters, None)
+                    if code:
                         self._take_refusal(batch, plan, arguments, code)
                 finally:
                     self._is_busy = False
