@@ -1,9 +1,9 @@
 """A stream of CUDA: launches are given to the driver at once, with a marker behind a few of them.
 
 Order, limits, waiting and failures are those of :class:`speedmetal.backends.stream.Stream`. To
-gather launches would save nothing of what the driver takes for each (3.4 us on the machine of an
-H200), and to ask whether the GPU is idle takes two thirds of that. So a batch is begun by its first
-launch, and what it saves is one marker for all of them, and one question after it.
+gather launches would save nothing of what the driver takes for each (3.5 us on the machine of an
+H200), and to ask whether the GPU is idle takes more than half of that. So a batch is begun by its
+first launch, and what it saves is one marker for all of them, and one question after it.
 
 **The context.** A launch names its kernel and its stream, which belong to the context, so that a
 driver does not need it to be current, and one that does says so. Where a thread has none, this one
