@@ -109,10 +109,9 @@ def step_by_tiles(x, gates):
 
 def by_tiles(x):
     """What the CPU alone chooses."""
-    c = large(x, (1, 70, 32))
-    tiles.multiply_panels(
-        c, (x * 2)[None], large(x, (1, 1, 90, 32)), 6, 2, 70, groups=1, threads=16
-    )
+    c, panels = large(x, (1, 70, 32)), large(x, (1, 1, 90, 32))
+    tiles.lay_into_panels(panels, x.T[:, :30], grid=(32, 90, 1))
+    tiles.multiply_panels(c, (x * 2)[None], panels, 6, 2, 70, groups=1, threads=16)
     return c
 
 
