@@ -227,7 +227,9 @@ def _environment() -> dict[str, str]:
     folder = str(_folder().path)
     # Options of these variables would change what is compiled.
     dropped = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "CCC_OVERRIDE_OPTIONS")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    # One by one: another thread may take a variable away meanwhile, on which `items` fails.
+    found = ((name, os.environ.get(name)) for name in [*os.environ] if name not in dropped)
+    kept = {name: value for name, value in found if value is not None}
     return kept | {
         "ZIG_GLOBAL_CACHE_DIR": folder,
         "ZIG_LOCAL_CACHE_DIR": folder,

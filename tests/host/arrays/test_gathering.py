@@ -236,7 +236,7 @@ def test_positions_that_numpy_changes_meanwhile_are_checked_again(monkeypatch):
             one.numpy()
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "c8", "?", "bf16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "complex64", "bool", "bfloat16"])
 @settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_rows_at_an_array_of_ours_are_numpys(dtype, data):

@@ -17,6 +17,7 @@ from numpy.exceptions import AxisError
 
 import speedmetal as sm
 from speedmetal.arrays.kernels import higher_order as kernels
+from speedmetal.arrays.user_functions import repeated
 from speedmetal.arrays.user_functions.folding import MANY_ROWS, PART, WHOLE
 from speedmetal.arrays.user_functions.stencils import SMALL
 from speedmetal.compiler import pipeline
@@ -35,6 +36,7 @@ def compilations(monkeypatch):
         if isinstance(kernel, sm.Kernel):
             kernel._launcher.compiled.clear()
             kernel._launcher.plans.clear()
+    repeated._kept.clear()
     seen = []
     inner = pipeline.compile_for
 
