@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -167,10 +168,8 @@ def reduced(fold: Fold, gone: tuple[int, ...], shape: Shape, what: tuple[Any, ..
 
     def run() -> Sequence[Array]:
         given = repeated.read(what, (fold.function, fold.op), operands)
-        call = repeated.known(given)
-        if call is None:
-            call = repeated.keep(given, _steps_of(fold, operands, gone, shape), fold.dtypes)
-        return repeated.launched(call, given)
+        steps = partial(_steps_of, fold, operands, gone, shape)
+        return repeated.computed(given, steps, fold.dtypes)
 
     return computed_now(fold.name, operands, run, (fold.dtypes, shape), fold.device)
 

@@ -98,10 +98,9 @@ def map(f: Any, /, *arrays: Any) -> Any:  # noqa: A001 - Python's name
 
     def run() -> Sequence[Array]:
         given = repeated.read(("map",), functions, operands)
-        call = repeated.known(given)
-        if call is None:
-            call = repeated.keep(given, [_step_of_map(function, operands, dtypes, shape)], dtypes)
-        return repeated.launched(call, given)
+        return repeated.computed(
+            given, lambda: [_step_of_map(function, operands, dtypes, shape)], dtypes
+        )
 
     return computed_now("map", operands, run, (dtypes, shape), device)
 

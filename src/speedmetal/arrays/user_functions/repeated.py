@@ -7,7 +7,7 @@ launch's plan is: so a call that is made again makes memory and launches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from speedmetal.arrays.array import Array
@@ -157,6 +157,17 @@ def launched(call: Known, given: Given) -> list[Array]:
         run_with_care(step.plan, values)
         read_values = [x.address for x in made]
     return made
+
+
+def computed(given: Given, find: Callable[[], Sequence[Step]], form: Tree) -> list[Array]:
+    """The results of a call, in memory.
+
+    Args:
+        given: What it is given.
+        find: Finds its launches, where such a call was not made before.
+        form: Of the results.
+    """
+    return launched(known(given) or keep(given, find(), form), given)
 
 
 def called_again(given: Given) -> Any:
