@@ -134,25 +134,36 @@ class _Explainer:
         waiting = list(self.asked)
         while waiting:
             array = waiting[-1]
-            needed = [x for x in schedule.needed_before(array) if id(x) not in self.made]
+            together = self._computed_with(waiting)
+            known = {*self.made, *map(id, together)}
+            needed = [x for x in schedule.needed_before(array) if id(x) not in known]
             if needed:
                 waiting += needed
                 continue
             waiting.pop()
             if array.pending is not None and id(array) not in self.made:
-                self._note(array)
+                self._note(array, together)
         return Explanation(self.steps, self.given)
 
-    def _note(self, array: Any) -> None:
-        self.made[id(array)] = array
+    def _computed_with(self, waiting: list[Any]) -> list[Any]:
+        """The arrays of the step that makes the last of those that wait."""
+        array = waiting[-1]
+        is_alone = type(array.pending) is not Structure or follower_of(array) is not None
+        return [array] if is_alone else schedule.computed_with(waiting, self.made)
+
+    def _note(self, array: Any, together: list[Any]) -> None:
+        self.made.update((id(each), each) for each in together)
         pending = array.pending
         follower = follower_of(array)
         if follower is not None:
             self._note_follower(follower)
         elif type(pending) is Structure:
-            self._note_step("elementwise", array, text_of(array, self._name), list(array.leaves))
+            text = "; ".join(text_of(each, self._name) for each in together)
+            made = set(map(id, together))
+            leaves = [leaf for each in together for leaf in each.leaves if id(leaf) not in made]
+            self._note_step("elementwise", together, text, leaves)
         elif type(pending) is Call:
-            self._note_step(pending.name, array, self._call(pending), self._read_by(pending))
+            self._note_step(pending.name, [array], self._call(pending), self._read_by(pending))
 
     def _note_follower(self, follower: Follower) -> None:
         """The call's kernel, which computes the follower as it stores."""
@@ -160,7 +171,7 @@ class _Explainer:
         result = id(array.leaves[follower.hole])
         shown = self._call(call)
         text = text_of(array, lambda leaf: shown if id(leaf) == result else self._name(leaf))
-        self._note_step(call.name, array, text, self._read_by(call) + follower.arrays)
+        self._note_step(call.name, [array], text, self._read_by(call) + follower.arrays)
 
     def _call(self, call: Call) -> str:
         """A call as Python writes it."""
@@ -179,22 +190,23 @@ class _Explainer:
         is_fused = type(operand.pending) is Structure and id(operand) not in self.made
         return list(operand.leaves) if is_fused else [operand]
 
-    def _note_step(self, name: str, array: Any, text: str, leaves: list[Any]) -> None:
+    def _note_step(self, name: str, results: list[Any], text: str, leaves: list[Any]) -> None:
         read = {self._name(leaf): leaf for leaf in leaves if type(leaf) is not Number}
-        reason = "it is asked for" if any(array is x for x in self.asked) else self._reason(array)
         self.steps.append(
             Step(
                 name,
-                (self._name(array),),
+                tuple(map(self._name, results)),
                 shortened(text, 200),
                 tuple(read),
                 sum(_bytes_of(leaf) for leaf in read.values()),
-                array.elements.nbytes,
-                (reason,),
+                sum(array.elements.nbytes for array in results),
+                tuple(map(self._reason, results)),
             )
         )
 
     def _reason(self, array: Any) -> str:
+        if any(array is asked for asked in self.asked):
+            return "it is asked for"
         if type(array.pending) is Structure and schedule.is_costly(array.pending):
             return (
                 "it is read several times, and an element costs more to compute"

@@ -8,7 +8,7 @@ launches with the same key (an address, a number). The rest is done once for a k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,10 +82,11 @@ def read_leaves(argument: Any, key: list[Any], values: list[Any]) -> None:
     """Read what an expression is computed from; ``argument`` has them as its ``leaves``."""
     if len(argument.leaves) > FEW_LEAVES:
         key.append(shared_memory(argument))
-    _read_each(argument.leaves, key, values)
+    read_each(argument.leaves, key, values)
 
 
-def _read_each(leaves: tuple[Any, ...], key: list[Any], values: list[Any]) -> None:
+def read_each(leaves: Sequence[Any], key: list[Any], values: list[Any]) -> None:
+    """Read the leaves of an expression one by one."""
     for leaf in leaves:
         if isinstance(leaf, DeviceArray):
             key.append(leaf.layout)
@@ -100,7 +101,7 @@ def read_followed(argument: Followed, key: list[Any], values: list[Any]) -> None
     """Read an array in memory, and what its elements are computed from."""
     key += (argument.structure, argument.hole, argument.target.layout)
     values.append(argument.target.address)
-    _read_each(argument.leaves, key, values)
+    read_each(argument.leaves, key, values)
 
 
 def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:

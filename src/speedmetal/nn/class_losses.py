@@ -26,6 +26,7 @@ from speedmetal.arrays.user_functions.user_operands import readable
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, int64
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import floats_of, one_of
 from speedmetal.nn.launches import launch_simdgroups
 from speedmetal.nn.losses import REDUCE, REDUCTIONS, called_with
@@ -88,13 +89,8 @@ def cross_entropy(
         loss = _of_probabilities(name, x, share, target, logits, axis, label_smoothing)
         return cast(REDUCE[reduction](loss), logits.layout.dtype)
     labels = _labels(name, target, x, ignore_index)
-    loss = _of_labels(x, labels)
     weights = None if share is None else labels.or_0(take(share, labels.safe))
-    if weights is not None:
-        loss = loss * weights
-    if label_smoothing:
-        rest = _row_sums(_distances(x), share) * (label_smoothing / x.shape[-1])
-        loss = (1.0 - label_smoothing) * loss + labels.or_0(rest)
+    loss = _of_labels(x, share, weights, labels, label_smoothing)
     return _of_rows(loss, labels, weights, reduction, logits.layout.dtype)
 
 
@@ -238,12 +234,27 @@ def _own(x: Any, labels: Any) -> Any:
     return take_along_axis(x, expand_dims(labels, -1), -1).reshape(labels.shape)
 
 
-def _of_labels(x: Any, labels: _Labels) -> Any:
-    """The losses of rows: by one kernel, where classes lie beside each other."""
+def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: float) -> Any:
+    """The losses of rows, by one kernel where classes lie beside each other and have no weights."""
     rows = peeked(x.reshape((-1, x.shape[-1])))
     is_near = abs(rows.elements.strides[1]) <= rows.elements.itemsize
-    if not (rows.size and is_near and is_enough_for_one_launch(rows.elements, 1)):
-        return labels.or_0(logsumexp(x, -1) - _own(x, labels.safe))
+    is_direct = bool(rows.size and is_near and is_enough_for_one_launch(rows.elements, 1))
+    if is_direct and weights is None:
+        return _directly(rows, labels, smoothing)
+    if is_direct:
+        loss = _directly(rows, labels, 0.0)
+    else:
+        loss = labels.or_0(logsumexp(x, -1) - _own(x, labels.safe))
+    if weights is not None:
+        loss = loss * weights
+    if not smoothing:
+        return loss
+    rest = _row_sums(_distances(x), share) * (smoothing / x.shape[-1])
+    return (1.0 - smoothing) * loss + labels.or_0(rest)
+
+
+def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
+    """The losses of rows ``(rows, classes)``, lazily, by one kernel."""
     values = labels.values
     (flat,) = readable([values if values.ndim == 1 else values.reshape((-1,))])
 
@@ -252,7 +263,8 @@ def _of_labels(x: Any, labels: _Labels) -> Any:
 
         losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
         groups, each = groups_of_rows(*rows.shape)
-        arguments = losses, rows, flat, labels.ignored, each
+        is_smoothed: Any = static(smoothing > 0.0)
+        arguments = losses, rows, flat, labels.ignored, is_smoothed, smoothing, each
         launch_simdgroups(cross_entropy_of_rows, arguments, groups, _WORK * rows.size)
         return (losses,)
 

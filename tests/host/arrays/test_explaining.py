@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
+from speedmetal.arrays.deferred import schedule
 from speedmetal.errors import UserInputError
 
 
@@ -30,17 +31,34 @@ def test_arrays_have_letters_in_the_order_of_the_text():
 
 
 def test_the_steps_are_those_that_run(monkeypatch):
-    """Proves that as many kernels are told as are launched one by one."""
+    """Proves that what one kernel computes together is told as one step, and nothing else."""
+    ran = []
+    for name in ("compute", "compute_together"):
+        known = getattr(schedule, name)
+        monkeypatch.setattr(schedule, name, lambda x, known=known: (ran.append(x), known(x)))
     a = sm.ones(50)
     x = sm.exp(a)
     y = (x + 1) * 2
     z = x / y
     told = sm.explain(z)
-    assert [step.results for step in told.steps] == [("t1",), ("r",)]
-    assert "read several times" in told.steps[0].reasons[0]
-    assert "asked for" in told.steps[1].reasons[0]
+    (step,) = told.steps
+    assert (step.results, step.reads) == (("t1", "r"), ("a",))
+    assert step.text == "exp(a); t1 / ((exp(a) + 1.0) * 2.0)"
+    assert (step.bytes_read, step.bytes_written) == (200, 400)
+    assert "read several times" in step.reasons[0]
+    assert "asked for" in step.reasons[1]
+    assert not ran
+    sm.eval(z)
+    assert [tuple(map(id, each)) for each in ran] == [(id(x), id(z))]
     np.testing.assert_allclose(z.numpy(), np.e / ((np.e + 1) * 2), rtol=1e-6)
     assert str(sm.explain(z)) == "nothing to compute: the memory is there"
+
+
+def test_several_that_are_asked_for_are_one_step_where_they_lie_alike():
+    a = sm.ones((4, 5))
+    told = sm.explain(a + 1, a * 2, (a - 1).T, sm.sum(a))
+    assert [step.results for step in told.steps] == [("r4",), ("r3",), ("r2", "r1")]
+    assert str(told).startswith("in memory: a (4, 5) float32\n1. sum: r4 = sum(a)")
 
 
 def test_notebooks_draw_it():

@@ -19,7 +19,7 @@ from speedmetal.frontend import structure
 from speedmetal.frontend.structure import LEAF, NUMBER, TUPLE, Node, Structure
 from speedmetal.launch.expressions import FEW_LEAVES, Expression, Number, shared_memory
 from speedmetal.launch.modes import stated_math_mode
-from speedmetal.launch.readers import read_leaves
+from speedmetal.launch.readers import read_each, read_leaves
 
 MOST_NODES = 128
 """Operations of one kernel. Beyond, compiling takes longer than what is saved."""
@@ -159,42 +159,103 @@ def fits_together(arrays: list[LazyArray]) -> bool:
     return nodes <= MOST_NODES and len(leaves) + len(arrays) <= MOST_ARRAYS
 
 
+@record(eq=False)
+class _JointPlan:
+    """What computes several expressions at once, from arrays of the same layouts.
+
+    Args:
+        run: As in :class:`_Plan`, with the addresses of all results first.
+        sizes: Of the results, in bytes.
+        order: The places of the leaves that the kernel takes, among all, in its order.
+        moves: As in :class:`_Plan`.
+    """
+
+    run: BoundLaunch
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+    moves: Moves
+
+
+_joint_plans: Kept[_JointPlan] = Kept(1024)
+
+
+class _Joint:
+    """Expressions of one kernel, what they are made of, and which have which leaf in common.
+
+    Attributes:
+        arrays: The expressions.
+        leaves: Of all, each once.
+        parts: What the kernel depends on besides the leaves: of each expression the structure, the
+            layout, and a number for each leaf: its place among ``leaves``, or where it is an
+            expression before this one, that one's place, counted from the end.
+    """
+
+    def __init__(self, arrays: Sequence[LazyArray]) -> None:
+        self.arrays = arrays
+        known = {id(array): place - len(arrays) for place, array in enumerate(arrays)}
+        self.leaves: list[Any] = []
+        self.parts: list[Any] = []
+        for array in arrays:
+            self.parts += (array.pending, array.layout)
+            for leaf in array.leaves:
+                place = known.get(id(leaf))
+                if place is None:
+                    place = known[id(leaf)] = len(self.leaves)
+                    self.leaves.append(leaf)
+                self.parts.append(place)
+
+
 def compute_together(arrays: list[LazyArray]) -> None:
     """Compute expressions whose elements lie alike, what they share once.
 
     Args:
         arrays: Those that are leaves of others come first; no other leaf is lazy.
     """
-    joint, leaves = _join(arrays)
-    targets = [array.allocate_alike() for array in arrays]
-    if arrays[0].elements.size:
-        _run_together(targets, joint, leaves)
-    for array, target in zip(arrays, targets, strict=True):
-        array.occupy(target.buffer)
+    joint = _Joint(arrays)
+    key = [_math_mode.get(), *joint.parts]
+    read_leaves(joint, key, [])
+    plan = _joint_plans.get(tuple(key))
+    if plan is None:
+        plan = _joint_plans.keep(tuple(key), _joint_plan_for(joint))
+    device = arrays[0].layout.device
+    buffers = [device.allocate(size) for size in plan.sizes]
+    values = [0, *(buffer.address for buffer in buffers)]
+    read_each([joint.leaves[place] for place in plan.order], [], values)
+    for place, distance in plan.moves:
+        values[place] += distance
+    plan.run(values)
+    for array, buffer in zip(arrays, buffers, strict=True):
+        array.occupy(buffer)
 
 
-def _run_together(targets: list[Any], joint: Structure, leaves: tuple[Any, ...]) -> None:
+def _joint_plan_for(joint: _Joint) -> _JointPlan:
     from speedmetal.arrays.kernels.copy import copy_together
 
-    shape = targets[0].elements.shape
-    arrays = [leaf for leaf in leaves if type(leaf) is not Number]
+    sizes = tuple(array.elements.nbytes for array in joint.arrays)
+    if not joint.arrays[0].elements.size:
+        return _JointPlan(_run_nothing, sizes, (), ())
+    computed, order = _join(joint.arrays)
+    leaves = [joint.leaves[place] for place in order]
+    shape = joint.arrays[0].elements.shape
+    targets = [array.allocate_alike() for array in joint.arrays]
     layouts = in_order_of_memory(
         *(target.elements for target in targets),
-        *(array.elements.broadcast_to(shape) for array in arrays),
+        *(leaf.elements.broadcast_to(shape) for leaf in leaves if type(leaf) is not Number),
     )
     places = layouts[: len(targets)]
-    remaining = iter(layouts[len(targets) :])
-    placed_leaves = tuple(
-        leaf if type(leaf) is Number else leaf.with_elements(next(remaining)) for leaf in leaves
+    found, moves = moved(leaves, layouts[len(targets) :], 1 + len(targets))
+    own = tuple(
+        (1 + number, place.offset - target.elements.offset)
+        for number, (target, place) in enumerate(zip(targets, places, strict=False))
     )
-    expression = Expression(joint, placed_leaves, places[0].shape)
     written = tuple(t.with_elements(place) for t, place in zip(targets, places, strict=True))
-    copy_together(written, expression, grid=grid_of(places[0].shape), debug=0)
+    grid = grid_of(places[0].shape)
+    plan = copy_together.prepare(written, Expression(computed, found, places[0].shape), grid=grid)
+    return _JointPlan(plan.run, sizes, order, own + moves)
 
 
-def _join(arrays: list[LazyArray]) -> tuple[Structure, tuple[Any, ...]]:
-    """One structure for all, over the leaves of all, each once."""
-    leaves: dict[int, Any] = {}
+def _join(arrays: Sequence[LazyArray]) -> tuple[Structure, tuple[int, ...]]:
+    """One structure for all, and the places of its leaves among the leaves of all, each once."""
     places: dict[int, int] = {}
     known: dict[int, Node] = {}
     nodes = []
@@ -205,10 +266,8 @@ def _join(arrays: list[LazyArray]) -> tuple[Structure, tuple[Any, ...]]:
                 given.append(known[id(leaf)])
                 continue
             place = places.setdefault(id(leaf), len(places))
-            leaves[place] = leaf
             kind = NUMBER if type(leaf) is Number else LEAF
             given.append((structure.leaf(dtype, kind), (place,)))
         known[id(array)] = structure.substitute(array.pending, given)
         nodes.append(known[id(array)])
-    joint, numbers = structure.join(TUPLE, nodes, arrays[0].pending.dtype)
-    return joint, tuple(leaves[number] for number in numbers)
+    return structure.join(TUPLE, nodes, arrays[0].pending.dtype)

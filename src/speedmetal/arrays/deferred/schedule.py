@@ -24,7 +24,7 @@ no graph is too deep for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -96,7 +96,7 @@ def evaluate(arrays: Iterable[LazyArray]) -> None:
                 together = [array]
                 needed = _needed_by_follower(follower)
             else:
-                together = _together(waiting) if type(array.pending) is Structure else [array]
+                together = computed_with(waiting) if type(array.pending) is Structure else [array]
                 needed = [other for other in needed_before(array) if not _is_among(other, together)]
             if needed:
                 waiting += needed
@@ -133,11 +133,17 @@ _MOST_TOGETHER = 8
 _LOOKED_AT = 32
 
 
-def _together(waiting: list[LazyArray]) -> list[LazyArray]:
+def computed_with(
+    waiting: Sequence[LazyArray], made: Container[int] = frozenset()
+) -> list[LazyArray]:
     """The last of the arrays that wait, and others that one kernel computes along with it.
 
     They are expressions whose elements lie alike: its lazy leaves, which come first, and what waits
     besides.
+
+    Args:
+        waiting: In the order in which they were found to be needed.
+        made: The ``id`` of those that are taken to be in memory, though they are lazy.
     """
     array = waiting[-1]
     if len(waiting) == 1 and not array.depth:
@@ -145,9 +151,10 @@ def _together(waiting: list[LazyArray]) -> list[LazyArray]:
     found: list[LazyArray] = []
     for other in [*_lazy_leaves(array), array, *waiting[-_LOOKED_AT:-1]]:
         is_new = len(found) < _MOST_TOGETHER and not _is_among(other, found)
-        if is_new and type(other.pending) is Structure and lies_alike(other, array):
+        is_waiting = is_new and type(other.pending) is Structure and id(other) not in made
+        if is_waiting and lies_alike(other, array):
             needed = _lazy_leaves(other) if other.depth else []
-            if other is array or all(_is_among(leaf, found) for leaf in needed):
+            if other is array or all(id(x) in made or _is_among(x, found) for x in needed):
                 found.append(other)
     return found if fits_together(found) else [array]
 

@@ -87,12 +87,21 @@ def loss_at(loss: Any, operands: Any, index: Any) -> Any:
 
 
 @sm.kernel
-def cross_entropy_of_rows(losses: Any, logits: Any, labels: Any, ignored: int, rows: int) -> None:
-    """losses[row] = log(sum(exp(logits[row]))) - logits[row, labels[row]].
+def cross_entropy_of_rows(
+    losses: Any,
+    logits: Any,
+    labels: Any,
+    ignored: int,
+    is_smoothed: sm.static[bool],
+    smoothing: Any,
+    rows: int,
+) -> None:
+    """losses[row] = log(sum(exp(logits[row]))) - sum(q * logits[row]), q as the label has it.
 
-    A simdgroup takes so many ``rows``, one after the other, and reads each twice, the second time
-    from the cache. Rows whose label is ``ignored`` have the loss 0; a label that is none of the
-    classes gives NaN.
+    That is 1 for the label, or where ``is_smoothed`` a share ``smoothing`` for all classes alike,
+    and the rest for the label. A simdgroup takes so many ``rows``, one after the other, and reads
+    each twice, the second time from the cache. Rows whose label is ``ignored`` have the loss 0; a
+    label that is none of the classes gives NaN.
     """
     lane = sm.thread_index_in_threadgroup()
     group = sm.threadgroup_position_in_grid().x
@@ -106,14 +115,22 @@ def cross_entropy_of_rows(losses: Any, logits: Any, labels: Any, ignored: int, r
             greatest = max(greatest, logits[row, whole + lane])
         greatest = sm.simd_max(greatest)
         total = logits.dtype(0.0)
+        distances = logits.dtype(0.0)
         for start in range(0, whole, LANES):
-            total += math.exp(logits[row, start + lane] - greatest)
+            distance = logits[row, start + lane] - greatest
+            total += math.exp(distance)
+            distances += distance
         if whole + lane < classes:
-            total += math.exp(logits[row, whole + lane] - greatest)
+            distance = logits[row, whole + lane] - greatest
+            total += math.exp(distance)
+            distances += distance
         total = sm.simd_sum(total)
+        if is_smoothed:
+            distances = sm.simd_sum(distances)
         if lane == 0:
             label = labels[row]
             is_class = label >= 0 and label < classes
-            own = logits[row, label] if is_class else logits.dtype(math.nan)
-            loss = math.log(total) + (greatest - own)
-            losses[row] = logits.dtype(0.0) if label == ignored else loss
+            expected = (logits[row, label] if is_class else logits.dtype(math.nan)) - greatest
+            if is_smoothed:
+                expected += smoothing * (distances / classes - expected)
+            losses[row] = logits.dtype(0.0) if label == ignored else math.log(total) - expected
