@@ -33,7 +33,8 @@ def eval(*arrays: Any) -> None:  # noqa: A001 - MLX's name for it, and everybody
         Array([1, 2, 3, 4], dtype=int32, device='cpu')
     """
     if len(arrays) == 1 and type(arrays[0]) is Array:
-        schedule.evaluate_one(arrays[0])
+        if arrays[0].pending is not None:
+            schedule.evaluate_one(arrays[0])
     else:
         schedule.evaluate(_flat(arrays))
 

@@ -61,10 +61,10 @@ def few_rows(x: Array, index: Any) -> Array | None:
     if type(index) is not Array or x.pending is not None or index.pending is not None:
         return None
     key = x.layout, index.layout
-    is_few = _few.get(key)
-    if is_few is None:
-        is_few = _few.keep(key, _are_few(x, index))
-    if not is_few:
+    result = _few.get(key)
+    if result is None:
+        result = _few.keep(key, _few_of(x, index))
+    if not result:
         return None
     host, positions = x.on_host(), index.on_host()
     try:  # of rows that lie one after the other `take` copies in half the time
@@ -72,18 +72,20 @@ def few_rows(x: Array, index: Any) -> Array | None:
     except IndexError:
         check_positions(positions, 0, len(host))
         raise
-    return Array.of_fresh(rows, x.layout.dtype, x.layout.device)
+    return Array.of_fresh(rows, *result)
 
 
-_few: Kept[bool] = Kept(2048)
+_few: Kept[tuple[Layout, LaunchLayout] | tuple[()]] = Kept(2048)
+"""Layouts of rows that are few, as arrays and launches have them; of others nothing."""
 
 
-def _are_few(x: Array, index: Array) -> bool:
+def _few_of(x: Array, index: Array) -> tuple[Layout, LaunchLayout] | tuple[()]:
     own, of = x.layout, index.layout
     if not (own.shape and of.shape and of.dtype.numpy.kind == "i" and _are_there(own, of)):
-        return False
-    row_bytes = Layout.c_contiguous(own.dtype, own.shape[1:]).nbytes
-    return 0 < index.size * row_bytes <= FEW_BYTES
+        return ()
+    shape = of.shape + own.shape[1:]
+    elements, layout, size_bytes = fresh_layout(shape, own.dtype, own.device)
+    return (elements, layout) if 0 < size_bytes <= FEW_BYTES else ()
 
 
 def _are_there(*layouts: LaunchLayout) -> bool:
@@ -101,14 +103,14 @@ class _Plan:
 
     Args:
         run: Launches the kernel, with the addresses of the copy, the values, the positions, and of
-            ``outside``; None: NumPy writes.
+            ``outside``.
         outside: Becomes 1 when a launch finds a position outside. It stays so: others may look.
         elements: Of the copy, as what follows.
         layout: For launches.
         size_bytes: In C order.
     """
 
-    run: BoundLaunch | None
+    run: BoundLaunch
     outside: Any
     elements: Layout
     layout: LaunchLayout
@@ -122,7 +124,7 @@ def changed_copy(operation: str, x: Array, index: Any, values: Any) -> Array | N
     """A copy of a small array in memory with values joined, or written, to rows; else None.
 
     Args:
-        operation: A key of :data:`speedmetal.arrays.kernels.scatter.ACCUMULATE`, or ``"set"``.
+        operation: A key of :data:`speedmetal.arrays.kernels.scatter.IN_ORDER`.
         x: What is copied.
         index: Its rows: an array of ours in memory.
         values: The same of its dtype, a row for each.
@@ -140,8 +142,6 @@ def changed_copy(operation: str, x: Array, index: Any, values: Any) -> Array | N
         plan = _plans.keep(key, _plan_for(operation, x, index, values))
     if plan is None:
         return None
-    if plan.run is None:
-        return _written_by_numpy(x, index, values)
     copy = x.layout.device.allocate(plan.size_bytes)
     ctypes.memmove(copy.address, x.address, plan.size_bytes)
     plan.run([0, copy.address, values.address, index.address, plan.outside.address])
@@ -166,19 +166,15 @@ def _plan_for(operation: str, x: Array, index: Array, values: Array) -> _Plan | 
     )
     if not is_plain or not values.size:
         return None
-    elements, layout, size_bytes = fresh_layout(own.shape, own.dtype, own.device)
-    run, outside = None, None
     if operation == "set":
-        if values.elements.nbytes > FEW_BYTES:
-            return None
+        are_few = values.elements.nbytes <= FEW_BYTES
     else:
-        if meet_often(index.size, own.shape[0]):
-            return None
-        outside = full(1, 0, int32, own.device)
-        run = _bound(operation, x, index, values, outside)
-        if run is None:
-            return None
-    return _Plan(run, outside, elements, layout, size_bytes)
+        are_few = not meet_often(index.size, own.shape[0])
+    outside = full(1, 0, int32, own.device)
+    run = _bound(operation, x, index, values, outside) if are_few else None
+    if run is None:
+        return None
+    return _Plan(run, outside, *fresh_layout(own.shape, own.dtype, own.device))
 
 
 def _is_joined(operation: str, dtype: DType) -> bool:
@@ -194,7 +190,7 @@ def _bound(
     operation: str, x: Array, index: Array, values: Array, outside: Array
 ) -> BoundLaunch | None:
     """What joins values to rows of a copy of an array; None where their strides are too many."""
-    from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_in_order
+    from speedmetal.arrays.kernels.scatter import IN_ORDER, accumulate_in_order
 
     extent = x.layout.shape[0]
     after, count = x.size // extent, index.size
@@ -203,19 +199,9 @@ def _bound(
     rows = index.viewed(lambda elements: elements.reshape((count,)))
     if lined is None or rows is None:
         return None
-    join = ACCUMULATE[operation][0]
+    join = IN_ORDER[operation]
     plan = accumulate_in_order.prepare(copy, lined, rows, outside, join, grid=(after, 1))
     return plan.run
-
-
-def _written_by_numpy(x: Array, index: Array, values: Array) -> Array:
-    host, positions = x.on_host().copy(), index.on_host()
-    try:
-        host[positions] = values.on_host()
-    except IndexError:
-        check_positions(positions, 0, len(host))
-        raise
-    return Array.of_fresh(host, x.layout.dtype, x.layout.device)
 
 
 # --- In place ------------------------------------------------------------------------------------

@@ -362,7 +362,7 @@ def scatter_max(x: Any, indices: Any, updates: Any, axis: int = 0) -> Array:
 
 
 def _along(x: Any, indices: Any, axis: int) -> Place:
-    array = asarray(x)
+    array = x if type(x) is Array else asarray(x)
     is_first = type(axis) is int and not axis and array.layout.shape  # mostly, and soon said
     (place,) = (0,) if is_first else axes_of(axis, array.ndim)
     index = indices if isinstance(indices, Array) else np.asarray(indices)

@@ -230,6 +230,11 @@ def maximum(element: Any, value: Any) -> Any:
     return max(element, value)
 
 
+def replaced(_element: Any, value: Any) -> Any:
+    """The value."""
+    return value
+
+
 def add_atomically(target: Any, where: Any, value: Any) -> None:
     """Add to an element."""
     sm.atomic_add(target, where, value)
@@ -269,3 +274,6 @@ ACCUMULATE = {
     "maximum": (maximum, maximum_atomically),
 }
 """By the operation's name: what joins an element and a value, and what does so atomically."""
+
+IN_ORDER = {"set": replaced, **{name: join for name, (join, _) in ACCUMULATE.items()}}
+"""What joins an element and a value where they come one after the other."""

@@ -73,16 +73,15 @@ class Strided(DeviceArray):
         return cls(buffer, elements, launch_layout_of(elements, device, is_readonly))
 
     @classmethod
-    def of_fresh(cls, host: HostArray, dtype: DType, device: Device) -> Self:
+    def of_fresh(cls, host: HostArray, elements: Layout, layout: LaunchLayout) -> Self:
         """A NumPy array in C order that nobody else has, on a device that takes such.
 
         Args:
             host: What NumPy has made.
-            dtype: Its.
-            device: Where it is.
+            elements: Its layout, as :func:`fresh_layout` gives it with the next one.
+            layout: For launches.
         """
-        elements, layout, _ = fresh_layout(host.shape, dtype, device)
-        buffer = device.wrap(host)
+        buffer = layout.device.wrap(host)
         assert buffer is not None
         array = cls(buffer, elements, layout)
         array._host = host
