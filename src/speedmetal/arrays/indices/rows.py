@@ -34,6 +34,8 @@ from speedmetal.launch.modes import stated_math_mode
 FEW_BYTES = 1 << 20
 """Rows of so many bytes NumPy reads, or writes, sooner than a kernel that is launched: for 1 MiB
 it takes 30 us, a kernel on two cores 20, and all that is asked before 50."""
+POOLED_BYTES = 1 << 16
+"""Results of so many bytes are in memory of ours, which is kept."""
 SMALL_BYTES = 1 << 19
 """Arrays of so many bytes are copied at once, on one core, for their changed copy."""
 PARTS = 16
@@ -62,30 +64,53 @@ def few_rows(x: Array, index: Any) -> Array | None:
         return None
     key = x.layout, index.layout
     result = _few.get(key)
-    if result is None:
+    if result is None and key not in _few:
         result = _few.keep(key, _few_of(x, index))
-    if not result:
+    if result is None:
         return None
     host, positions = x.on_host(), index.on_host()
+    if result.is_pooled and host.flags.c_contiguous:
+        check_positions(positions, 0, len(host))
+        rows = Array(x.layout.device.allocate(result.size_bytes), result.elements, result.layout)
+        host.take(positions, 0, rows.on_host(), "wrap")  # other modes write to a copy first
+        return rows
     try:  # of rows that lie one after the other `take` copies in half the time
-        rows = host.take(positions, 0) if host.flags.c_contiguous else host[positions]
+        found = host.take(positions, 0) if host.flags.c_contiguous else host[positions]
     except IndexError:
         check_positions(positions, 0, len(host))
         raise
-    return Array.of_fresh(rows, *result)
+    return Array.of_fresh(found, result.elements, result.layout)
 
 
-_few: Kept[tuple[Layout, LaunchLayout] | tuple[()]] = Kept(2048)
-"""Layouts of rows that are few, as arrays and launches have them; of others nothing."""
+@record(eq=False)
+class _FewRows:
+    """Rows that NumPy reads.
+
+    Args:
+        elements: The layout of the result, as what follows.
+        layout: For launches.
+        size_bytes: In C order.
+    """
+
+    elements: Layout
+    layout: LaunchLayout
+    size_bytes: int
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the result is so large that NumPy's memory would come fresh from the system."""
+        return self.size_bytes >= POOLED_BYTES
 
 
-def _few_of(x: Array, index: Array) -> tuple[Layout, LaunchLayout] | tuple[()]:
+_few: Kept[_FewRows | None] = Kept(2048)
+
+
+def _few_of(x: Array, index: Array) -> _FewRows | None:
     own, of = x.layout, index.layout
     if not (own.shape and of.shape and of.dtype.numpy.kind == "i" and _are_there(own, of)):
-        return ()
-    shape = of.shape + own.shape[1:]
-    elements, layout, size_bytes = fresh_layout(shape, own.dtype, own.device)
-    return (elements, layout) if 0 < size_bytes <= FEW_BYTES else ()
+        return None
+    found = _FewRows(*fresh_layout(of.shape + own.shape[1:], own.dtype, own.device))
+    return found if 0 < found.size_bytes <= FEW_BYTES else None
 
 
 def _are_there(*layouts: LaunchLayout) -> bool:

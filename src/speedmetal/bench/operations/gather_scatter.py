@@ -83,13 +83,14 @@ def _gather_work(params: Params, itemsize: int) -> Work:
 
 
 def _scatter_work(params: Params, itemsize: int) -> Work:
-    rows_moved = 2 * params["shape"][0] + params["count"]
-    return Work(rows_moved * params["shape"][1] * itemsize + 4 * params["count"], 0)
+    # Each row of the result is one of x, or one of the updates: the others need not be read.
+    rows, columns = params["shape"]
+    return Work(2 * rows * columns * itemsize + 4 * params["count"], 0)
 
 
 def _accumulate_work(params: Params, itemsize: int) -> Work:
-    moved = _scatter_work(params, itemsize).bytes_minimum
-    return Work(moved, elements([params["count"], params["shape"][1]]))
+    updates = elements([params["count"], params["shape"][1]])
+    return Work(_scatter_work(params, itemsize).bytes_minimum + updates * itemsize, updates)
 
 
 def _cases(*shapes: list[int], quick: int) -> tuple[Case, ...]:
