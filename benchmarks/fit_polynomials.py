@@ -123,6 +123,7 @@ def _exp(x: Real) -> Real:
 
 # Where the constant coefficient is a float32, all but 2**-35 of it.
 _ERFC_CENTER = mpf("3.2265625")
+_ERFC_SLOPE = mpf("0.6875")
 
 
 def _erfc_place(x: Real) -> Real:
@@ -135,6 +136,12 @@ def _erfc_place(x: Real) -> Real:
 def _scaled_erfc(t: Real) -> Real:
     x = _ERFC_CENTER * (1 + t) / (1 - t)
     return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
+
+
+def _scaled_erfc_of_share(c: Real) -> Real:
+    t = c + mpf("0.5")
+    x = (1 / t - 1) / _ERFC_SLOPE
+    return mp.exp(x * x) * mp.erfc(x) / t
 
 
 def _erfinv_ratio(w: Real) -> Real:
@@ -208,8 +215,11 @@ FITS = (
         "erf(x) / x - 1 in x**2"),
     Fit("erf_tail", lambda c: -mp.log(mp.erfc(c + mpf("2.5"))), lambda c: mp.erfc(c + mpf("2.5")),
         mpf("-1.5"), mpf("1.5"), 7, 0, "-log(erfc(c + 2.5)) for c + 2.5 from 1 to 4"),
-    Fit("erfc", _scaled_erfc, lambda t: 1 / _scaled_erfc(t), _erfc_place(mpf("0.49")),
-        _erfc_place(mpf("27.5")), 11, 26,
+    Fit("erfc", _scaled_erfc_of_share, lambda t: 1 / _scaled_erfc_of_share(t),
+        1 / (1 + 11 * _ERFC_SLOPE) - mpf("0.5"), mpf("0.5"), 12, 0,
+        "exp(x**2) * erfc(x) / t in t - 0.5, t = 1 / (1 + 0.6875x)"),
+    Fit("erfc_tail", _scaled_erfc, lambda t: 1 / _scaled_erfc(t), _erfc_place(mpf("0.49")),
+        _erfc_place(mpf("27.5")), 0, 26,
         "(1 + 2x) * exp(x**2) * erfc(x) in (x - c) / (x + c), c = 3.2265625"),
     Fit("erfinv", lambda c: _erfinv_ratio(c + mpf("2.5")),
         lambda c: 1 / _erfinv_ratio(c + mpf("2.5")), mpf("-2.5"), mpf("2.5"), 11, 0,

@@ -5,10 +5,10 @@ Each tuple starts with the highest power, as Horner's scheme wants it.
 
 from __future__ import annotations
 
-from speedmetal.common.records import record
+from dataclasses import dataclass
 
 
-@record
+@dataclass(frozen=True, slots=True)
 class Coefficients:
     """The polynomials of one float format."""
 
@@ -29,7 +29,10 @@ class Coefficients:
     pow_exp2: tuple[float, ...]  # 2**r, as far as float32's power needs it
     erf: tuple[float, ...]  # erf(x) / x - 1 in x**2
     erf_tail: tuple[float, ...]  # -log(erfc(c + 2.5)) for c + 2.5 from 1 to 4
-    erfc: tuple[float, ...]  # (1 + 2x) * exp(x**2) * erfc(x) in (x - c) / (x + c), c = 3.2265625
+    erfc: tuple[float, ...]  # exp(x**2) * erfc(x) / t in t - 0.5, t = 1 / (1 + 0.6875x)
+    erfc_tail: tuple[
+        float, ...
+    ]  # (1 + 2x) * exp(x**2) * erfc(x) in (x - c) / (x + c), c = 3.2265625
     erfinv: tuple[float, ...]  # erfinv(x) / x in w - 2.5, w = -log(1 - x**2) up to 5
     erfinv_tail: tuple[float, ...]  # erfinv(x) / x in sqrt(w) - 3, w above 5
     gamma: tuple[float, ...]  # gamma(c + 1.5)
@@ -167,18 +170,20 @@ SINGLE = Coefficients(
         7.806818008422852,
     ),
     erfc=(
-        0.00021158171875867993,
-        -0.000960355275310576,
-        0.00011556388199096546,
-        0.00929012056440115,
-        -0.035768117755651474,
-        0.07923227548599243,
-        -0.1191803365945816,
-        0.11502441763877869,
-        -0.029198545962572098,
-        -0.13840626180171967,
-        1.248016357421875,
+        0.12051082402467728,
+        -0.16029442846775055,
+        -0.02143574319779873,
+        0.18642869591712952,
+        -0.13275741040706635,
+        -0.0813976377248764,
+        0.2127935290336609,
+        -0.046837061643600464,
+        -0.27748197317123413,
+        0.15679797530174255,
+        0.670233964920044,
+        0.6583666205406189,
     ),
+    erfc_tail=(),  # the other format alone uses it
     erfinv=(
         -1.2657057346654454e-10,
         -8.687028874021507e-09,
@@ -480,7 +485,8 @@ DOUBLE = Coefficients(
         0.1283791670955126,
     ),
     erf_tail=(),  # the other format alone uses it
-    erfc=(
+    erfc=(),  # the other format alone uses it
+    erfc_tail=(
         5.837841380537824e-08,
         -5.8213241883898634e-08,
         -1.9417088729521937e-07,

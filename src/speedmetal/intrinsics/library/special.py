@@ -38,7 +38,8 @@ from speedmetal.intrinsics.library.logarithm import (
 )
 from speedmetal.intrinsics.library.trigonometry import sinpi, sinpi_double
 
-# Of the variable in which erfc's polynomial is written; see benchmarks/fit_polynomials.py.
+# Of the variables in which erfc's polynomials are written; see benchmarks/fit_polynomials.py.
+ERFC_SLOPE = 0.6875
 ERFC_CENTER = 3.2265625
 
 
@@ -63,35 +64,47 @@ def erf(x: Any) -> Any:
     return select(a < 1.0, _erf_near_zero(x, SINGLE), copysign(far, x))
 
 
-def _erfc_tail(a: Any, limits: Range, f: Format) -> Any:
-    """erfc(a) for a from 1/2 on: ``exp(-a**2)``, whose argument needs both halves, and a factor."""
+def _exp_of_negative_square(a: Any, limits: Range, f: Format) -> Any:
+    """``exp(-a**2)``, whose argument needs both halves."""
     square = a * a
-    exponential = exp_of_sum(-square, fma(-a, a, square), limits, f)
+    return exp_of_sum(-square, fma(-a, a, square), limits, f)
+
+
+def _erfc_tail(a: Any) -> Any:
+    """float64 erfc(a) for a from 1/2 on: ``exp(-a**2)`` and a factor."""
+    exponential = _exp_of_negative_square(a, EXP_DOUBLE, DOUBLE)
     place = (a - ERFC_CENTER) / (a + ERFC_CENTER)
-    return exponential * (horner(place, f.fit.erfc) / fma(a, 2.0, 1.0))
+    return exponential * (horner(place, DOUBLE.fit.erfc_tail) / fma(a, 2.0, 1.0))
 
 
 def erf_double(x: Any) -> Any:
     """float64 error function."""
     a = at_most(fabs(x), 6.0)
-    tail = 1.0 - _erfc_tail(a, EXP_DOUBLE, DOUBLE)
+    tail = 1.0 - _erfc_tail(a)
     return select(a < 1.0, _erf_near_zero(x, DOUBLE), copysign(tail, x))
 
 
-def _erfc(x: Any, limit: float, limits: Range, f: Format) -> Any:
-    a = at_most(fabs(x), limit)
-    tail = _erfc_tail(a, limits, f)
-    return select(a < 0.5, 1.0 - _erf_near_zero(x, f), select(x < 0.0, 2.0 - tail, tail))
-
-
 def erfc(x: Any) -> Any:
-    """float32 complement of the error function; from 10.06 on it is 0."""
-    return _erfc(x, 11.0, EXP_SINGLE, SINGLE)
+    """float32 complement of the error function; from 10.06 on it is 0.
+
+    One polynomial for all: of several, every lane of a vector would compute each.
+    """
+    a = at_most(fabs(x), 11.0)
+    whole = fma(a, ERFC_SLOPE, 1.0)
+    share = 1.0 / whole
+    factor = horner(share - 0.5, SINGLE.fit.erfc)
+    lost = fma(-share, whole, 1.0)  # by the division's rounding
+    factor = fma(factor, share, factor * share * lost)
+    tail = _exp_of_negative_square(a, EXP_SINGLE, SINGLE) * factor
+    return select(x < 0.0, 2.0 - tail, tail)
 
 
 def erfc_double(x: Any) -> Any:
     """float64 complement of the error function; from 27.3 on it is 0."""
-    return _erfc(x, 28.0, EXP_DOUBLE, DOUBLE)
+    a = at_most(fabs(x), 28.0)
+    tail = _erfc_tail(a)
+    far = select(x < 0.0, 2.0 - tail, tail)
+    return select(a < 0.5, 1.0 - _erf_near_zero(x, DOUBLE), far)
 
 
 def erfinv(x: Any) -> Any:
