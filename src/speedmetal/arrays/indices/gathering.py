@@ -518,7 +518,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Array:
     if axis is None:
         array, axis = array.reshape(-1), 0
     (place,) = axes_of(axis, array.ndim)
-    chosen: Array = array[(*(slice(None),) * place, _integers("take", indices))]
+    index = _integers("take", indices)
+    chosen: Array = array[(*(slice(None),) * place, index) if place else index]
     return chosen
 
 
