@@ -61,6 +61,23 @@ def test_steps_are_taken_in_loads_and_stores(device, name, step):
     assert (np.asarray(spread) == result).all()
 
 
+@sm.kernel
+def take_part(source, target, step: sm.static[int], first: sm.static[int]):
+    i = sm.thread_position_in_grid().x
+    target[i] = source[step * i + first]
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", ["float32", "int8", "float16", "int64", "complex64"])
+def test_steps_that_the_text_has_read_nothing_beyond_the_last_element(device, name, step):
+    size = 75
+    whole = filled(device, name, size * step)
+    for first in range(step):
+        found = sm.zeros(size, whole.dtype, device=device)
+        take_part(whole, found, step, first, grid=size)
+        assert (np.asarray(found) == np.asarray(whole)[first::step]).all()
+
+
 def test_channels_of_an_image(device):
     image = np.arange(19 * 37 * 3, dtype=np.int32).reshape(19, 37, 3)
     out = sm.zeros((19, 37), sm.int32, device=device)

@@ -201,3 +201,12 @@ def test_matrices_are_transposed():
     assert x.mT.address == x.address
     with pytest.raises(sm.UserInputError, match=r"mT expected two axes or more, got shape \(3,\)"):
         _ = sm.zeros(3).mT
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i1", "f8", "c8", "?", "f2"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_channels_that_lie_side_by_side_are_taken_apart(channels, dtype):
+    x = (np.random.default_rng(0).random((7, 50, 30, channels)) * 100).astype(dtype)
+    apart, wanted = sm.moveaxis(sm.array(x), -1, 1), np.moveaxis(x, -1, 1)
+    np.testing.assert_array_equal(apart.copy().numpy(), wanted)
+    np.testing.assert_array_equal(apart[1:, ::-1, ::2].copy().numpy(), wanted[1:, ::-1, ::2])

@@ -20,6 +20,21 @@ def copy(target: Any, source: Any) -> None:
 
 
 @sm.kernel
+def split(target: Any, source: Any, count: sm.static[int]) -> None:
+    """Of ``count`` elements side by side each goes to a row of its own.
+
+    Args:
+        target: ``(outer, count, length)``.
+        source: ``(outer, length * count)``: neighbours, of which each thread takes so many.
+        count: Few, so that a step from one thread's to the next one's is short, and known.
+    """
+    x, y, _ = sm.thread_position_in_grid()
+    for number in sm.static_range(count):
+        element = source[y, x * count + number]
+        target[y, number, x] = convert(element, source.dtype, target.dtype)
+
+
+@sm.kernel
 def fill(target: Any, value: Any) -> None:
     """Every element of the target becomes the value, which has its dtype."""
     target[own_index(target)] = value

@@ -14,6 +14,7 @@ import numpy as np
 
 from speedmetal.arrays.memory.conversion import convert_on_host
 from speedmetal.arrays.memory.kept import Kept
+from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.memory.shapes import Shape
 from speedmetal.arrays.memory.strided import HostArray, Strided
@@ -29,11 +30,15 @@ from speedmetal.dtypes import (
     uint64,
 )
 from speedmetal.errors import UserInputError
+from speedmetal.frontend.static import static
 
 _Array = TypeVar("_Array", bound=Strided)
 
 MOVED_BYTES = 1 << 19
 """What lies in one piece, up to so many bytes, the host has moved before a launch has begun."""
+
+MOST_SIDE_BY_SIDE = 4
+"""Channels that lie side by side, up to so many, are taken apart by vectors."""
 
 _BITS = {
     "bool_": uint8,
@@ -116,13 +121,30 @@ def _plan_for(target: Strided, source: Strided) -> _Plan:
     if source.elements.dtype is target.elements.dtype:
         target, source = _as_bits(target), _as_bits(source)
     # With its first use: what starts without a copy must not wait for it.
-    from speedmetal.arrays.kernels.copy import copy
+    from speedmetal.arrays.kernels.copy import copy, split
 
     to, of = in_order_of_memory(target.elements, source.elements)
-    arguments = (target.with_elements(to), source.with_elements(of))
-    plan = copy.prepare(*arguments, grid=grid_of(to.shape))
+    side_by_side = _side_by_side(to, of)
+    if side_by_side is None:
+        arguments = (target.with_elements(to), source.with_elements(of))
+        plan = copy.prepare(*arguments, grid=grid_of(to.shape))
+    else:
+        outer, count, length = to.shape
+        arguments = (target.with_elements(to), source.with_elements(side_by_side))
+        plan = split.prepare(*arguments, static(count), grid=(length, outer))
     moves = (to.offset - target.elements.offset, of.offset - source.elements.offset)
     return _Plan(plan.run, *moves)
+
+
+def _side_by_side(to: Layout, of: Layout) -> Layout | None:
+    """A source's layout as :func:`speedmetal.arrays.kernels.copy.split` takes it, if it is such."""
+    if to.ndim != 3 or not 2 <= to.shape[1] <= MOST_SIDE_BY_SIDE:
+        return None
+    outer, count, length = to.shape
+    step = of.itemsize
+    if of.strides[1:] != (step, count * step) or to.strides[2] != to.itemsize:
+        return None
+    return Layout(of.dtype, (outer, count * length), (of.strides[0], step), of.offset)
 
 
 def assign_host(target: Strided, host: HostArray) -> None:

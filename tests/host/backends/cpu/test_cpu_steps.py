@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,3 +68,37 @@ def test_the_text_of_many_such_accesses_is_bounded():
     text = sm.code(many, A, A, target="cpu", stage="source")
     assert text.count("llvm.masked.gather.v") > 60 - MOST_STEPPING
     assert text.count("= load float, ptr") <= MOST_STEPPING * 16
+
+
+_AT_THE_END_OF_MEMORY = """
+import ctypes, mmap, sys
+import numpy as np
+import speedmetal as sm
+
+@sm.kernel
+def take_part(source, target, step: sm.static[int]):
+    i = sm.thread_position_in_grid().x
+    target[i] = source[step * i + step - 1]
+
+page = mmap.PAGESIZE
+pages = mmap.mmap(-1, 2 * page)
+begin = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+assert not ctypes.CDLL(None).mprotect(ctypes.c_void_p(begin + page), page, 0)
+for step in (2, 3, 4):
+    for dtype in ("f4", "i1", "c8"):
+        size = 512 // step
+        source = np.frombuffer(pages, dtype, page // np.dtype(dtype).itemsize)[-size * step:]
+        target = np.zeros(size, dtype)
+        take_part(source, target, step, grid=size)
+        assert not target.any()
+print("read", end="")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects memory as Linux does")
+def test_nothing_beyond_the_last_element_is_read():
+    """Proves it in a process of its own, with memory that nobody may read right behind."""
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_THE_END_OF_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "read"), done.stderr
