@@ -49,19 +49,13 @@ class Names:
         return getattr(self._library, name) if found is None else found
 
 
-def _softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
-    powers = np.exp(x - x.max(axis, keepdims=True))
-    powers /= powers.sum(axis, keepdims=True)
-    return powers
-
-
 def _logsumexp(x: NDArray[Any], axis: int) -> NDArray[Any]:
     greatest = x.max(axis, keepdims=True)
     found: NDArray[Any] = np.log(np.exp(x - greatest).sum(axis)) + greatest.squeeze(axis)
     return found
 
 
-NUMPY = Names(np, softmax=_softmax, logsumexp=_logsumexp, fft=np.fft.fft, solve=np.linalg.solve)
+NUMPY = Names(np, logsumexp=_logsumexp, fft=np.fft.fft, solve=np.linalg.solve)
 
 
 # --- inputs ----------------------------------------------------------------------------------
@@ -413,17 +407,7 @@ def _one_a_row(shapes: Shapes) -> int:
     return shapes["x"][0]
 
 
-SHORT, LONG = 128, 1 << 16
 _ROWS = (
-    Family(
-        *("softmax_short", "rows", "softmax of rows", _row_function("softmax"), _rows_of(SHORT)),
-        *(_as_many, normal, 1e-4, 0.0),
-        is_quick=True,
-    ),
-    Family(
-        *("softmax_long", "rows", "softmax of rows", _row_function("softmax"), _rows_of(LONG)),
-        *(_as_many, normal, 1e-4, 0.0),
-    ),
     Family(
         *("var", "rows", "variance of rows", _row_function("var"), _rows_of(4096)),
         *(_one_a_row, normal, 1e-4, 0.0),
@@ -431,19 +415,6 @@ _ROWS = (
     Family(
         *("logsumexp", "rows", "logsumexp of rows", _row_function("logsumexp"), _rows_of(1024)),
         *(_one_a_row, normal, 1e-5, 1e-5),
-    ),
-    Family(
-        *("argmax", "rows", "argmax of rows", _row_function("argmax"), _rows_of(4096)),
-        *(_one_a_row, normal, 0.0, 0.0),
-    ),
-    Family(
-        *("cumsum", "rows", "cumsum", lambda xp, x: xp.cumsum(x, axis=0), _flat("x")),
-        *(_as_many, positive, 1e-4, 0.0),
-    ),
-    Family(
-        *("cumsum_rows", "rows", "cumsum of rows", _row_function("cumsum"), _rows_of(4096)),
-        *(_as_many, positive, 1e-4, 0.0),
-        chosen=_NEVER,
     ),
 )
 
@@ -480,46 +451,14 @@ def _solve(xp: Any, a: Any, b: Any) -> Any:
     return xp.solve(a, b)
 
 
-def _small_squares(names: str) -> Callable[[int], Shapes]:
-    return lambda n: dict.fromkeys(names, (max(n // 64**2, 1), 64, 64))
-
-
 _UP_TO_2_20: dict[str, Any] = {"sizes": SIZES[:3], "chosen": (1 << 20,)}
 _LEFT = (
-    Family(
-        *("matmul", "left to a library", "a @ b"),
-        *(lambda xp, a, b: xp.matmul(a, b), _square("ab"), _as_many, normal, 0.0, 2e-5),
-        **_UP_TO_2_20,
-        operations=lambda n: 2.0 * n**1.5,
-        unit="Gflop/s",
-    ),
-    Family(
-        *("sort", "left to a library", "sort", lambda xp, x: xp.sort(x), _flat("x")),
-        *(_as_many, normal, 0.0, 0.0),
-        **_UP_TO_2_20,
-        operations=float,
-        unit="Gitem/s",
-    ),
     Family(
         *("fft", "left to a library", "fft of complex64", lambda xp, x: xp.fft(x), _flat("x")),
         *(_as_many, complex_normal, 0.0, 1e-5),
         **_UP_TO_2_20,
         operations=_transform_operations,
         unit="Gflop/s",
-    ),
-    Family(
-        *("matmul_stack", "left to a library", "stack of a @ b"),
-        *(lambda xp, a, b: xp.matmul(a, b), _small_squares("ab"), _as_many, normal, 0.0, 2e-5),
-        **_UP_TO_2_20,
-        operations=lambda n: 2.0 * n * 64,
-        unit="Gflop/s",
-    ),
-    Family(
-        *("sort_rows", "left to a library", "sort of rows", lambda xp, x: xp.sort(x)),
-        *(_rows_of(1024), _as_many, normal, 0.0, 0.0),
-        **_UP_TO_2_20,
-        operations=float,
-        unit="Gitem/s",
     ),
     Family(
         *("fft_rows", "left to a library", "fft of rows of complex64", lambda xp, x: xp.fft(x)),

@@ -76,8 +76,8 @@ class FrameworkRecord:
         return table
 
 
-_KERNELS, _HARD, _ARRAYS = "contenders", "contenders.hard", "contenders.arrays"
-_ALL = (_KERNELS, _HARD, _ARRAYS)
+_KERNELS, _ARRAYS = "contenders", "contenders.arrays"
+_ALL = (_KERNELS, _ARRAYS)
 ALL_FRAMEWORKS = (
     FrameworkRecord("speedmetal", ("speedmetal", "llvmlite"), _ALL),
     FrameworkRecord("numba", ("numba",)),
@@ -85,8 +85,8 @@ ALL_FRAMEWORKS = (
     FrameworkRecord("torch", ("torch",), _ALL),
     FrameworkRecord("jax", ("jax", "jaxlib"), _ALL),
     FrameworkRecord("warp", ("warp-lang",)),
-    FrameworkRecord("mlx", ("mlx", "mlx-cpu"), (_KERNELS, _ARRAYS)),
-    FrameworkRecord("drjit", ("drjit",), (_KERNELS, _ARRAYS)),
+    FrameworkRecord("mlx", ("mlx", "mlx-cpu"), _ALL),
+    FrameworkRecord("drjit", ("drjit",), _ALL),
     FrameworkRecord("numexpr", ("numexpr",), (_ARRAYS,)),
 )
 FRAMEWORKS = tuple(record for record in ALL_FRAMEWORKS if _KERNELS in record.folders)

@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from side_by_side.array_cases import ARRAY_CASES
 from side_by_side.cases import CASES
 from side_by_side.contender import ALL_FRAMEWORKS, Ready, spoil
-from side_by_side.hard_cases import HARD_CASES
 from side_by_side.small_cases import ADDITION
 
 Arrays = dict[str, NDArray[Any]]
 
 _LATER_CALLS = 3  # beside a first one
 
-_CASE = {case.name: case for case in (*CASES, *HARD_CASES, *ARRAY_CASES, ADDITION)}
+_CASE = {case.name: case for case in (*CASES, *ARRAY_CASES, ADDITION)}
 _FRAMEWORK = {framework.name: framework for framework in ALL_FRAMEWORKS}
 
 # Memory that one call has freed serves the next: without this, every new array of 64 MiB is fetched

@@ -30,11 +30,6 @@ def _along(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
 _sum, _max = _along(dr.sum), _along(dr.max)
 
 
-def _softmax(x: Tensor, axis: int) -> Tensor:
-    powers = dr.exp(x - _max(x, axis, keepdims=True))
-    return powers / _sum(powers, axis, keepdims=True)
-
-
 def _logsumexp(x: Tensor, axis: int) -> Tensor:
     greatest = _max(x, axis, keepdims=True)
     total = _sum(dr.exp(x - greatest), axis, keepdims=True)
@@ -47,10 +42,8 @@ NAMES = Names(
     max=_max,
     mean=_along(dr.mean),
     var=_along(dr.var),
-    cumsum=_along(dr.cumsum),
     where=dr.select,
     flip=lambda x: x[::-1],
-    softmax=_softmax,
     logsumexp=_logsumexp,
 )
 

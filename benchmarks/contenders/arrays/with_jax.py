@@ -12,7 +12,6 @@ from contenders.with_jax import jit
 
 NAMES = Names(
     jnp,
-    softmax=jax.nn.softmax,
     logsumexp=jax.nn.logsumexp,
     fft=jnp.fft.fft,
     solve=jnp.linalg.solve,

@@ -114,7 +114,7 @@ TABLE: Table = table(
     NAMES,
     {"": _compiled},
     missing={
-        "matmul": "it computes elements, sums, products, minima and maxima",
+        "solve": "it computes elements, sums, products, minima and maxima",
         "fft": "it has no complex64",
     },
 )

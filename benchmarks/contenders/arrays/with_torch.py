@@ -18,7 +18,7 @@ class PyTorch:
 
     sqrt, exp, sin, cos = torch.sqrt, torch.exp, torch.sin, torch.cos
     log, tanh, where = torch.log, torch.tanh, torch.where
-    matmul, copy, fft = torch.matmul, torch.clone, torch.fft.fft
+    copy, fft = torch.clone, torch.fft.fft
     solve = torch.linalg.solve
 
     @staticmethod
@@ -46,24 +46,8 @@ class PyTorch:
         return torch.var(x, axis, correction=0)
 
     @staticmethod
-    def softmax(x: Tensor, axis: int) -> Tensor:
-        return torch.softmax(x, axis)
-
-    @staticmethod
     def logsumexp(x: Tensor, axis: int) -> Tensor:
         return torch.logsumexp(x, axis)
-
-    @staticmethod
-    def argmax(x: Tensor, axis: int) -> Tensor:
-        return torch.argmax(x, axis)
-
-    @staticmethod
-    def cumsum(x: Tensor, axis: int) -> Tensor:
-        return torch.cumsum(x, axis)
-
-    @staticmethod
-    def sort(x: Tensor) -> Tensor:
-        return torch.sort(x).values
 
 
 def _compiled(function: Callable[..., Any]) -> Prepare:

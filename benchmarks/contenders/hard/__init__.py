@@ -1,1 +1,0 @@
-"""The tables of the hardest cases (`side_by_side/hard_cases.py`), one module per framework."""
