@@ -331,6 +331,9 @@ __all__ = [
     "asin",
     "asinh",
     "astype",
+    "async_copy",
+    "async_copy_group",
+    "async_copy_wait",
     "atan",
     "atan2",
     "atanh",
@@ -1112,7 +1115,7 @@ def quad_all(predicate: Any) -> Any:
     """Whether the predicate is true in all active threads."""
 
 def simdgroup_matrix_fill(value: Any) -> Any:
-    """The matrix whose 64 elements are ``value``."""
+    """The 8x8 matrix whose elements are ``value``."""
 
 def simdgroup_multiply(a: Any, b: Any) -> Any:
     """The matrix product ``a @ b``."""
@@ -1209,14 +1212,36 @@ def static_range(start: Any, stop: Any, step: Any = 1, /) -> range:
 def cdiv(a: Any, b: Any) -> Any:
     """The quotient of integers rounded up."""
 
-def simdgroup_matrix(value: Any, dtype: Any) -> Any:
-    """An 8x8 matrix, held by the threads of a simdgroup together, filled with `value`."""
+def simdgroup_matrix(value: Any, dtype: Any, shape: Any = (8, 8)) -> Any:
+    """A matrix, held by the threads of a simdgroup together, filled with `value`. Its rows and
+    columns, `shape`, are multiples of 8.
+    """
 
-def simdgroup_load(array: Any, origin: Any, transpose: Any = False) -> Any:
-    """The 8x8 block of a two-dimensional array that starts at `origin`: (row, column)."""
+def simdgroup_load(array: Any, origin: Any, transpose: Any = False, shape: Any = (8, 8)) -> Any:
+    """The block of a two-dimensional array that starts at `origin`, (row, column), as a matrix
+    of `shape`; with `transpose`, a block of the transposed shape, transposed.
+    """
 
 def simdgroup_store(matrix: Any, array: Any, origin: Any) -> None:
-    """Writes an 8x8 matrix into a two-dimensional array, from `origin` on: (row, column)."""
+    """Writes a matrix into a two-dimensional array, from `origin` on: (row, column)."""
+
+def async_copy(array: Any, index: Any, source: Any, source_index: Any, count: Any) -> None:
+    """The thread copies `count` neighbours along the last axis, from `source`, in device memory,
+    to `array`, in threadgroup memory, and goes on without waiting for them where the device can;
+    elsewhere it copies at once. They are there after sm.async_copy_wait(), for other threads
+    after a barrier behind that; until then nobody accesses them. `count` is a constant, at most
+    16; NVIDIA GPUs copy 4, 8 or 16 bytes at once where both places are multiples of as many.
+    """
+
+def async_copy_group() -> None:
+    """The copies that the thread has asked for since the last group form a group, for
+    sm.async_copy_wait(); it may be empty.
+    """
+
+def async_copy_wait(pending: Any = 0) -> None:
+    """The thread waits for its copies, except those of its latest `pending` groups, a constant.
+    With 0 it waits for those that are in no group, too.
+    """
 
 def bitcast(x: Any, dtype: Any) -> Any:
     """The same bits as another type of the same size."""

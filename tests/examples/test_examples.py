@@ -20,6 +20,7 @@ MODULES = {"picture"}
 RUNS = {
     "black_scholes": ("--options", "3001"),
     "digits": ("--filters", "16"),
+    "fast_matmul": ("--size", "64"),
     "game_of_life": ("--size", "40", "--frames", "12"),
     "gpt2_block": ("--length", "9", "--width", "16", "--heads", "2"),
     "heat_equation": ("--size", "50", "--frames", "4"),

@@ -41,6 +41,10 @@ class Target:
         replaces_thread_arrays: Whether small thread arrays go to the printer as variables
             (:mod:`speedmetal.passes.scalar_replacement`); not where the compiler of the target's
             text puts them into registers itself.
+        has_async_copies: Whether asynchronous copies go to the printer as such; where not, as loads
+            and stores (:mod:`speedmetal.passes.async_copies`).
+        has_large_matrices: Whether simdgroup matrices of more than 8x8 go to the printer as such;
+            where not, as several (:mod:`speedmetal.passes.matrices`).
     """
 
     name: str
@@ -52,6 +56,8 @@ class Target:
     source_language: str
     assembly_language: str
     replaces_thread_arrays: bool = False
+    has_async_copies: bool = False
+    has_large_matrices: bool = False
 
     def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
         """How the target says an intrinsic on operands of a type."""

@@ -217,6 +217,9 @@ _TABLES: dict[type, dict[str, Getter]] = {
         "ndim": lambda _run, owner, _span: Static(owner.rank),
         "dtype": _dtype,
     },
-    Matrix: {"dtype": _dtype, "shape": lambda *_: Aggregate((Static(8), Static(8)))},
+    Matrix: {
+        "dtype": _dtype,
+        "shape": lambda _run, owner, _span: Aggregate(tuple(map(Static, owner.type.shape))),
+    },
     Position: {},
 }

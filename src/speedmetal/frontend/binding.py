@@ -198,8 +198,8 @@ def _make(run: AbstractInterpreter, name: str, slot: VariableType, span: SourceS
             return Scalar(read("", dtype), weak)
         case ComplexVariable(dtype, weak):
             return Complex(read("_real", dtype.part), read("_imag", dtype.part), weak)
-        case MatrixVariable(dtype):
-            return Matrix(read("", MatrixType(dtype)))
+        case MatrixVariable(matrix):
+            return Matrix(read("", matrix))
         case AggregateVariable(items, cls):
             empty = Aggregate((), cls)
             names = empty.fields or tuple(map(str, range(len(items))))

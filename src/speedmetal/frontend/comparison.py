@@ -190,7 +190,7 @@ def common_shape(
                 Aggregate(tuple(b for _, b in pairs), right.cls),
             )
         raise _different_kinds_fault(left, right, span)
-    if isinstance(left, Matrix) and isinstance(right, Matrix) and left.dtype is right.dtype:
+    if isinstance(left, Matrix) and isinstance(right, Matrix) and left.type == right.type:
         return left, right
     if _same_object(left, right):
         return left, left

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from functools import partial
 
 from speedmetal import dtypes
-from speedmetal.frontend import arithmetic, atomics, complex_functions
+from speedmetal.frontend import (
+    arithmetic,
+    async_calls,
+    atomics,
+    complex_functions,
+    matrix_calls,
+)
 from speedmetal.frontend.arguments import Arguments
 from speedmetal.frontend.comparison import select
 from speedmetal.frontend.convert import (
@@ -20,9 +25,7 @@ from speedmetal.frontend.convert import (
     unwrap,
 )
 from speedmetal.frontend.interpreter import AbstractInterpreter, Fault
-from speedmetal.frontend.intrinsic_calls import apply, fill_matrix
-from speedmetal.frontend.memory import axis_index, flatten_indices, in_memory, note_write
-from speedmetal.frontend.memory import extent as extent_of
+from speedmetal.frontend.intrinsic_calls import apply
 from speedmetal.frontend.promotion import common_type
 from speedmetal.frontend.python_functions import round_to_integer
 from speedmetal.frontend.values import (
@@ -30,7 +33,6 @@ from speedmetal.frontend.values import (
     Aggregate,
     ArrayView,
     Complex,
-    Matrix,
     Scalar,
     Static,
     Value,
@@ -40,7 +42,7 @@ from speedmetal.frontend.values import (
 from speedmetal.intrinsics import TABLE
 from speedmetal.intrinsics.record import IntrinsicKind
 from speedmetal.ir import nodes as ir
-from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, ArrayType, MatrixType, Space
+from speedmetal.ir.types import ArrayType, Space
 from speedmetal.ir.walk import operands, rewrite
 from speedmetal.source import SourceSpan
 
@@ -165,101 +167,6 @@ def _barrier(scope: str) -> Handler:
     return handler
 
 
-# --- Simdgroup matrices ----------------------------------------------------------------------
-
-
-def _matrix(run: AbstractInterpreter, arguments: Arguments) -> Value:
-    value, kind = arguments.take(run, "sm.simdgroup_matrix", "value dtype")
-    run.require_inlining()
-    span = run.span(arguments.node)
-    dtype = as_dtype(kind, span)
-    if not dtype.is_float:
-        raise Fault(span, f"expected a float dtype for a simdgroup matrix, found {dtype.name}")
-    return fill_matrix(run, TABLE["simdgroup_matrix_fill"], value, dtype, span)
-
-
-def _matrix_place(
-    run: AbstractInterpreter, name: str, array: Value, origin: Value, node: ast.expr
-) -> tuple[ir.Array, tuple[ir.Expression, ...]]:
-    span = run.span(node)
-    if not (isinstance(array, ArrayView) and array.rank == 2):
-        raise Fault(span, f"{name} expects a two-dimensional array, found {describe(array)}")
-    if not array.dtype.is_float or array.array.type.space is Space.THREAD:
-        raise Fault(
-            span,
-            f"{name} expects floats in device or threadgroup memory, found {describe(array)}",
-        )
-    places = flatten_indices([origin])
-    if len(places) != 2:
-        raise Fault(span, f"{name} expects the place (row, column), found {describe(origin)}")
-    first = len(array.prefix)
-    return in_memory(run, array.array, node), array.prefix + tuple(
-        axis_index(run, array.array, first + number, place, node)
-        for number, place in enumerate(places)
-    )
-
-
-def _check_block(
-    run: AbstractInterpreter, array: ir.Array, indices: tuple[ir.Expression, ...], span: SourceSpan
-) -> tuple[ir.Expression, ...]:
-    """From level 1 on, an assertion that the whole block is in bounds."""
-    if not run.debug:
-        return indices
-    steady = tuple(run.keep(index, "index") for index in indices)
-    of_block = array.type.matrix_axes
-    for axis, index in enumerate(steady):
-        zero = ir.Constant(0, run.index_type, span)
-        size = ir.Constant(SIMDGROUP_MATRIX_SIZE if axis in of_block else 1, run.index_type, span)
-        extent = extent_of(run, array, axis, span)
-        last = ir.Binary("subtract", extent, size, run.index_type, span)
-        low = ir.Compare("ge", index, zero, dtypes.bool_, span)
-        high = ir.Compare("le", index, last, dtypes.bool_, span)
-        inside = ir.Logical("and", low, high, dtypes.bool_, span)
-        reason = f"an 8x8 block of {array.name}, axis {axis}"
-        run.emit(ir.Assert(inside, "index out of bounds", reason, span))
-    return steady
-
-
-def _matrix_load(run: AbstractInterpreter, arguments: Arguments) -> Value:
-    array, origin, transpose = arguments.take_some(
-        run, "sm.simdgroup_load", "array origin", "transpose"
-    )
-    assert array is not None
-    assert origin is not None
-    run.require_inlining()
-    span = run.span(arguments.node)
-    if transpose is not None and not (
-        isinstance(transpose, Static) and isinstance(transpose.value, bool)
-    ):
-        raise Fault(span, "expected True or False for transpose, known while compiling")
-    target, indices = _matrix_place(run, "sm.simdgroup_load", array, origin, arguments.node)
-    indices = _check_block(run, target, indices, span)
-    turned = isinstance(transpose, Static) and bool(transpose.value)
-    matrix = ir.MatrixLoad(target, indices, turned, MatrixType(target.type.dtype), span)
-    return Matrix(run.assign_new("matrix", matrix))
-
-
-def _matrix_store(run: AbstractInterpreter, arguments: Arguments) -> Value:
-    matrix, array, origin = arguments.take(run, "sm.simdgroup_store", "matrix array origin")
-    run.require_inlining()
-    span = run.span(arguments.node)
-    if not isinstance(matrix, Matrix):
-        raise Fault(
-            span, f"sm.simdgroup_store expects a simdgroup matrix, found {describe(matrix)}"
-        )
-    target, indices = _matrix_place(run, "sm.simdgroup_store", array, origin, arguments.node)
-    if target.type.dtype is not matrix.dtype:
-        raise Fault(
-            span,
-            f"expected a matrix of {target.type.dtype.name}, as {target.name!r} has,"
-            f" found one of {matrix.dtype.name}",
-        )
-    indices = _check_block(run, target, indices, span)
-    note_write(run, target)
-    run.emit(ir.MatrixStore(target, indices, matrix.expression, span))
-    return NONE
-
-
 # --- Values ----------------------------------------------------------------------------------
 
 
@@ -378,9 +285,8 @@ HANDLERS: dict[str, Handler] = {
     "simdgroup_barrier": _barrier("simdgroup"),
     "static_range": _static_range,
     "cdiv": _cdiv,
-    "simdgroup_matrix": _matrix,
-    "simdgroup_load": _matrix_load,
-    "simdgroup_store": _matrix_store,
+    **matrix_calls.HANDLERS,
+    **async_calls.HANDLERS,
     "bitcast": _bitcast,
     "select": _select,
     "sincos": _pair("sin", "cos"),

@@ -118,7 +118,7 @@ def _collect(block: Block, found: Effects) -> None:
                 _collect(orelse, found)
             case OpenFor(body=body) | OpenWhile(body=body):
                 _collect(body, found)
-            case ir.Store() | ir.MatrixStore() | ir.Barrier():
+            case ir.Store() | ir.MatrixStore() | ir.Barrier() | ir.AsyncCopy() | ir.AsyncWait():
                 found.memory = True
             case ir.Atomic(result=result):
                 found.memory = True

@@ -219,7 +219,7 @@ def _matrix_call(
     if not intrinsic.matrix_operands:
         scalar = as_scalar(run, values[0], span)
         dtype = scalar.dtype if scalar.dtype.is_float else dtypes.DEFAULT_FLOAT
-        return fill_matrix(run, intrinsic, values[0], dtype, span)
+        return fill_matrix(run, intrinsic, values[0], MatrixType(dtype), span)
     matrices = []
     for value, name in zip(values, intrinsic.operands, strict=True):
         if not isinstance(value, Matrix):
@@ -236,15 +236,24 @@ def _matrix_call(
             f"expected simdgroup matrices of one type, found {matrices[0].dtype.name} and"
             f" {matrices[1].dtype.name}",
         )
+    left, right, *total = (matrix.type for matrix in matrices)
+    result = MatrixType(matrices[-1].dtype, left.rows, right.columns)
+    if left.columns != right.rows or any(kind.shape != result.shape for kind in total):
+        shapes = " @ ".join(f"{rows}x{columns}" for rows, columns in (left.shape, right.shape))
+        added = "".join(f" + {kind.rows}x{kind.columns}" for kind in total)
+        raise Fault(
+            span,
+            f"expected matrices that fit together, (m, k) @ (k, n){' + (m, n)' * bool(total)},"
+            f" found {shapes}{added}",
+        )
     operands = tuple(matrix.expression for matrix in matrices)
-    call = ir.Call(intrinsic, operands, MatrixType(matrices[-1].dtype), span)
-    return Matrix(run.assign_new("matrix", call))
+    return Matrix(run.assign_new("matrix", ir.Call(intrinsic, operands, result, span)))
 
 
 def fill_matrix(
-    run: AbstractInterpreter, intrinsic: Intrinsic, value: Value, dtype: DType, span: SourceSpan
+    run: AbstractInterpreter, intrinsic: Intrinsic, value: Value, kind: MatrixType, span: SourceSpan
 ) -> Matrix:
     """A matrix whose elements are all this value."""
-    operand = implicit(run, value, dtype, span, "the matrix")
-    call = ir.Call(intrinsic, (operand,), MatrixType(dtype), span)
+    operand = implicit(run, value, kind.dtype, span, "the matrix")
+    call = ir.Call(intrinsic, (operand,), kind, span)
     return Matrix(run.assign_new("matrix", call))

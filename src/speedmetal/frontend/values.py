@@ -159,10 +159,14 @@ class Matrix:
     expression: ir.Expression
 
     @property
-    def dtype(self) -> DType:
+    def type(self) -> MatrixType:
         found = self.expression.type
         assert isinstance(found, MatrixType)
-        return found.dtype
+        return found
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
 
 
 @record(eq=False)
@@ -379,13 +383,19 @@ def _kind(array: AnyArray) -> str:
     return "an expression" if isinstance(array, ExpressionArray) else _KINDS[array.type.space]
 
 
+def describe_matrix(matrix: MatrixType) -> str:
+    """``a simdgroup matrix of float32``, with its size where it is not the smallest."""
+    size = "" if matrix.is_smallest else f"{matrix.rows}x{matrix.columns} "
+    return f"a {size}simdgroup matrix of {matrix.dtype.name}"
+
+
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     Static: _describe_static,
     Scalar: lambda v: v.dtype.name,
     Complex: lambda v: v.dtype.name,
     Aggregate: lambda v: with_article(v.cls.__name__) if v.cls else f"a tuple of {len(v.items)}",
     ArrayView: lambda v: f"{_kind(v.array)} of {v.dtype.name} of rank {v.rank}",
-    Matrix: lambda v: f"a simdgroup matrix of {v.dtype.name}",
+    Matrix: lambda v: describe_matrix(v.type),
     Position: lambda v: f"{v.intrinsic.name}() without .x, .y or .z",
     Range: lambda _: "a range",
     Method: lambda v: f"the method {v.name}",

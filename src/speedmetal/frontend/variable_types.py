@@ -22,7 +22,9 @@ from speedmetal.frontend.values import (
     Static,
     Value,
     describe,
+    describe_matrix,
 )
+from speedmetal.ir.types import MatrixType
 
 Key = tuple[int, str]
 """A name of one frame; stays the same from run to run."""
@@ -58,10 +60,10 @@ class ComplexVariable:
 
 @record
 class MatrixVariable:
-    dtype: DType
+    type: MatrixType
 
     def __str__(self) -> str:
-        return f"a simdgroup matrix of {self.dtype.name}"
+        return describe_matrix(self.type)
 
 
 @record
@@ -122,7 +124,7 @@ def slot_of(value: Value, default_float: DType) -> VariableType:  # noqa: PLR091
         case Complex(_, _, weak):
             return ComplexVariable(value.dtype, weak)
         case Matrix():
-            return MatrixVariable(value.dtype)
+            return MatrixVariable(value.type)
         case Aggregate(items, cls):
             return AggregateVariable(tuple(slot_of(item, default_float) for item in items), cls)
         case ArrayView(array, prefix):

@@ -47,7 +47,7 @@ class Construct(LanguageValue):
     @property
     def calls(self) -> tuple[str, ...]:
         """The ways that it can be called: ``("cdiv(a, b)",)``."""
-        return tuple(f"{self.name}({way})" for way in self.parameters.splitlines())
+        return tuple(f"{self.name}({way})" for way in self.parameters.split("\n"))
 
     def __repr__(self) -> str:
         return f"<construct {' or '.join(self.calls)}>"
@@ -188,18 +188,45 @@ RECORDS = (
     Construct("cdiv", "a, b", "The quotient of integers rounded up.", _cdiv),
     Construct(
         "simdgroup_matrix",
-        "value, dtype",
-        "An 8x8 matrix, held by the threads of a simdgroup together, filled with `value`.",
+        "value, dtype, shape=(8, 8)",
+        "A matrix, held by the threads of a simdgroup together, filled with `value`. Its rows and"
+        " columns, `shape`, are multiples of 8.",
     ),
     Construct(
         "simdgroup_load",
-        "array, origin, transpose=False",
-        "The 8x8 block of a two-dimensional array that starts at `origin`: (row, column).",
+        "array, origin, transpose=False, shape=(8, 8)",
+        "The block of a two-dimensional array that starts at `origin`, (row, column), as a matrix"
+        " of `shape`; with `transpose`, a block of the transposed shape, transposed.",
     ),
     Construct(
         "simdgroup_store",
         "matrix, array, origin",
-        "Writes an 8x8 matrix into a two-dimensional array, from `origin` on: (row, column).",
+        "Writes a matrix into a two-dimensional array, from `origin` on: (row, column).",
+        returns="None",
+    ),
+    Construct(
+        "async_copy",
+        "array, index, source, source_index, count",
+        "The thread copies `count` neighbours along the last axis, from `source`, in device memory,"
+        " to `array`, in threadgroup memory, and goes on without waiting for them where the device"
+        " can; elsewhere it copies at once. They are there after sm.async_copy_wait(), for other"
+        " threads after a barrier behind that; until then nobody accesses them. `count` is a"
+        " constant, at most 16; NVIDIA GPUs copy 4, 8 or 16 bytes at once where both places are"
+        " multiples of as many.",
+        returns="None",
+    ),
+    Construct(
+        "async_copy_group",
+        "",
+        "The copies that the thread has asked for since the last group form a group, for"
+        " sm.async_copy_wait(); it may be empty.",
+        returns="None",
+    ),
+    Construct(
+        "async_copy_wait",
+        "pending=0",
+        "The thread waits for its copies, except those of its latest `pending` groups, a constant."
+        " With 0 it waits for those that are in no group, too.",
         returns="None",
     ),
     Construct("bitcast", "x, dtype", "The same bits as another type of the same size.", _bitcast),

@@ -1,7 +1,8 @@
-"""Arithmetic on 8x8 simdgroup matrices.
+"""Arithmetic on simdgroup matrices.
 
 The operands of float16 and bfloat16 are multiplied exactly and summed in float32 at least; the sum
-is rounded to the accumulator's type. NaN and infinities follow IEEE arithmetic.
+is rounded to the accumulator's type, at most once for every 8 of the inner axis. NaN and infinities
+follow IEEE arithmetic.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ RECORDS = (
     _matrix(
         "simdgroup_matrix_fill",
         ("value",),
-        "The matrix whose 64 elements are ``value``.",
+        "The 8x8 matrix whose elements are ``value``.",
         "make_filled_simdgroup_matrix",
     ),
     _matrix(

@@ -17,9 +17,12 @@ from typing import Any
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
 from speedmetal.intrinsics.record import IntrinsicKind, Varies
+from speedmetal.ir.matrices import right_factors
+from speedmetal.ir.multiples import Multiples
 from speedmetal.ir.nodes import (
     Array,
     Assert,
+    AsyncCopy,
     Atomic,
     Barrier,
     Bitcast,
@@ -83,6 +86,9 @@ class KernelFacts:
         stored: The arrays that it changes or accesses atomically.
         only_stored: Of these, those that it never reads, and stores to plainly, whole elements at a
             time; in the order of their first stores.
+        accessed_in_pieces: The arrays of which it accesses several neighbours at once, as matrices
+            or by asynchronous copies.
+        async_copies: Its asynchronous copies, in program order.
         written: The parameters that it changes, by number.
         loads: For each parameter, how many elements of it a thread reads; None where it reads them
             in a loop.
@@ -103,6 +109,8 @@ class KernelFacts:
     strides: frozenset[tuple[Array, int]]
     stored: frozenset[Array]
     only_stored: tuple[Array, ...]
+    accessed_in_pieces: frozenset[Array]
+    async_copies: tuple[AsyncCopy, ...]
     written: frozenset[int]
     loads: tuple[int | None, ...]
     threadgroup_bytes: int
@@ -128,6 +136,16 @@ class KernelFacts:
     def size_with_callees(self) -> int:
         """How much text it is once every call in it is replaced by the function's body."""
         return size_with_callees(self.body)
+
+    @cached_property
+    def right_factors(self) -> frozenset[Variable]:
+        """The simdgroup matrices that are right factors and nothing else."""
+        return right_factors(self.body)
+
+    @cached_property
+    def multiples(self) -> Multiples:
+        """Of which powers of two its integers are multiples."""
+        return Multiples(self.body)
 
     @cached_property
     def sites(self) -> dict[Statement, int]:
@@ -184,12 +202,18 @@ class _Walk:
         self.strides: set[tuple[Array, int]] = set()
         self.read: set[Array] = set()
         self.loads: Counter[Array | Variable] = Counter()
+        self.in_pieces: set[Array] = set()
 
     def body(self, body: tuple[Statement, ...]) -> None:
         for statement in statements(body):
             self.by_kind.setdefault(type(statement), []).append(statement)
-            if isinstance(statement, Store | MatrixStore | Atomic):
+            if isinstance(statement, Store | MatrixStore | AsyncCopy | Atomic):
                 self._element(statement.array)
+            if isinstance(statement, AsyncCopy):
+                self._element(statement.source)
+                self.in_pieces |= {statement.array, statement.source}
+                self.read.add(statement.source)
+                self.loads[statement.source] += statement.count
             for expression in expressions(statement):
                 self.expression(expression)
 
@@ -201,7 +225,9 @@ class _Walk:
                 self._element(node.array)
                 self.read.add(node.array)
                 self.loads[node.array] += 1
-                self.tells_simdgroups |= isinstance(node, MatrixLoad)
+                if isinstance(node, MatrixLoad):
+                    self.tells_simdgroups = True
+                    self.in_pieces.add(node.array)
             case Extent(array=array, axis=axis) if array.type.space is Space.DEVICE:
                 self.extents.add((array, axis))
 
@@ -230,9 +256,9 @@ def _found(kernel: Kernel) -> KernelFacts:
                 for part in (*expressions(size), size):
                     walk.expression(part)
     waits = any(barrier.scope == "simdgroup" for barrier in walk.of_kind(Barrier))
-    changed = {s.array for s in walk.of_kind(Store, MatrixStore, Atomic)}
+    changed = {s.array for s in walk.of_kind(Store, MatrixStore, AsyncCopy, Atomic)}
     plainly = dict.fromkeys(s.array for s in walk.of_kind(Store) if s.part is None)
-    otherwise = walk.read | {s.array for s in walk.of_kind(MatrixStore, Atomic)}
+    otherwise = walk.read | {s.array for s in walk.of_kind(MatrixStore, AsyncCopy, Atomic)}
     shared = [array for array in kernel.arrays if array.type.space is Space.THREADGROUP]
     return KernelFacts(
         body=kernel.body,
@@ -248,6 +274,8 @@ def _found(kernel: Kernel) -> KernelFacts:
         strides=frozenset(walk.strides),
         stored=frozenset(changed) | kernel.written,
         only_stored=tuple(a for a in plainly if a not in otherwise),
+        async_copies=tuple(walk.of_kind(AsyncCopy)),
+        accessed_in_pieces=frozenset(walk.in_pieces),
         written=frozenset(n for n, p in enumerate(kernel.parameters) if p in kernel.written),
         loads=_loads(kernel, walk),
         threadgroup_bytes=sum(a.size_bytes for a in shared if not a.is_sized_at_launch),

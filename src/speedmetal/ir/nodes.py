@@ -172,7 +172,10 @@ class Invoke:
 
 @record(eq=False)
 class MatrixLoad:
-    """The 8x8 block of an array of rank 2 whose first element has these indices."""
+    """The block of an array's last two axes whose first element has these indices.
+
+    It is as large as the matrix; transposed, as the matrix's transpose.
+    """
 
     array: Array
     indices: tuple[Expression, ...]
@@ -284,6 +287,38 @@ class Barrier:
 
 
 @record(eq=False)
+class AsyncCopy:
+    """The thread copies neighbours along the last axes of two arrays; it need not wait for them.
+
+    ``count`` elements from ``source`` at ``source_indices`` on, to ``array``, in threadgroup
+    memory, at ``indices`` on. They are there once the thread has passed an :class:`AsyncWait`.
+    Until then nobody accesses these elements of ``array``, nor writes those of ``source``.
+    """
+
+    array: Array
+    indices: tuple[Expression, ...]
+    source: Array
+    source_indices: tuple[Expression, ...]
+    count: int
+    span: SourceSpan
+
+
+@record(eq=False)
+class AsyncGroup:
+    """The copies that the thread has asked for since the last group form one."""
+
+    span: SourceSpan
+
+
+@record(eq=False)
+class AsyncWait:
+    """The thread waits until all its copies but those of its ``pending`` latest groups are done."""
+
+    pending: int
+    span: SourceSpan
+
+
+@record(eq=False)
 class Atomic:
     """An atomic access to one element; ``result`` receives the old value, if anyone needs it.
 
@@ -326,7 +361,7 @@ class Assert:
 
 Statement = (
     Assign | Store | MatrixStore | If | For | While | Break | Continue | Return
-    | Barrier | Atomic | Print | Assert
+    | Barrier | AsyncCopy | AsyncGroup | AsyncWait | Atomic | Print | Assert
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from speedmetal.dtypes import DType
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Assign,
+    AsyncCopy,
     Atomic,
     Binary,
     Bitcast,
@@ -119,6 +120,8 @@ class _Uses:
         match statement:
             case Store() | MatrixStore() | Atomic():
                 kind, count = self.others, len(statement.indices)
+            case AsyncCopy():
+                kind, count = self.others, len((*statement.indices, *statement.source_indices))
             case Assign(variable):
                 kind = self._kind(elsewhere=variable in self._read)
             case Return() if function is not None:

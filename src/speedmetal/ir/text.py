@@ -16,6 +16,9 @@ from speedmetal.ir.nodes import (
     Array,
     Assert,
     Assign,
+    AsyncCopy,
+    AsyncGroup,
+    AsyncWait,
     Atomic,
     Barrier,
     Binary,
@@ -95,7 +98,9 @@ class _Text:
             case Store(array, indices, value, _, part):
                 yield f"{_element(array, indices, part)} = {expression_text(value)}"
             case MatrixStore(array, indices, value):
-                yield f"{array.name}[{_list(indices)} : 8x8] = {expression_text(value)}"
+                assert isinstance(value.type, MatrixType)
+                place = f"{array.name}[{_list(indices)} : {_size(value.type)}]"
+                yield f"{place} = {expression_text(value)}"
             case If(condition, body, orelse):
                 yield f"if {expression_text(condition)}:"
                 yield from self._body(body)
@@ -124,6 +129,8 @@ class _Text:
             case Barrier(scope, memory):
                 spaces = ", ".join(sorted(space.value for space in memory))
                 return f"{scope}_barrier({spaces})"
+            case AsyncCopy() | AsyncGroup() | AsyncWait():
+                return _copy(statement)
             case Atomic(operation, array, indices, values, result):
                 call = f"atomic_{operation}({_list((_Place(array, indices), *values))})"
                 return call if result is None else f"{self._target(result)} = {call}"
@@ -140,6 +147,16 @@ class _Text:
             return variable.name
         self._declared.add(variable)
         return f"{variable.name}: {_type(variable.type)}"
+
+
+def _copy(statement: AsyncCopy | AsyncGroup | AsyncWait) -> str:
+    match statement:
+        case AsyncCopy(array, indices, source, source_indices, count):
+            places = _list((_Place(array, indices), _Place(source, source_indices)))
+            return f"async_copy({places}, {count})"
+        case AsyncWait(pending):
+            return f"async_copy_wait({pending})"
+    return "async_copy_group()"
 
 
 class _Place:
@@ -191,6 +208,17 @@ def _call(node: Call) -> str:
     return f"{node.intrinsic.name}({_list(node.arguments)}){axis}"
 
 
+def _size(matrix: MatrixType) -> str:
+    return f"{matrix.rows}x{matrix.columns}"
+
+
+def _matrix_load(node: MatrixLoad) -> str:
+    assert isinstance(node.type, MatrixType)
+    kind = MatrixType(node.type.dtype, *reversed(node.type.shape)) if node.transpose else node.type
+    block = f"{node.array.name}[{_list(node.indices)} : {_size(kind)}]"
+    return f"{block}.T" if node.transpose else block
+
+
 _EXPRESSIONS: dict[type, Callable[[Any], str]] = {
     Constant: _constant,
     Read: lambda e: e.variable.name,
@@ -207,5 +235,5 @@ _EXPRESSIONS: dict[type, Callable[[Any], str]] = {
     Extent: lambda e: f"{e.array.name}.shape[{e.axis}]",
     Call: _call,
     Invoke: lambda e: f"{e.function.name}({_list(e.arguments)})",
-    MatrixLoad: lambda e: f"{e.array.name}[{_list(e.indices)} : 8x8]{'.T' if e.transpose else ''}",
+    MatrixLoad: _matrix_load,
 }

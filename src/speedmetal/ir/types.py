@@ -8,7 +8,8 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 
 SIMDGROUP_MATRIX_SIZE = 8
-"""Rows and columns of a simdgroup matrix (Metal Shading Language specification, section 2.4)."""
+"""Rows and columns of the smallest simdgroup matrix, of which larger ones are made (Metal Shading
+Language specification, section 2.4)."""
 
 INDEX_HEADROOM = 1 << 16
 """How far the positions, sizes and distances of a launch stay below the end of its index type.
@@ -55,7 +56,7 @@ class ArrayType:
 
     @property
     def matrix_axes(self) -> tuple[int, int]:
-        """The axes of rows and of columns, along which an 8x8 block lies: the last two.
+        """The axes of rows and of columns, along which a block lies: the last two.
 
         >>> from speedmetal.dtypes import float32
         >>> ArrayType(float32, 3, 2).matrix_axes
@@ -78,12 +79,37 @@ class ArrayType:
 
 @record
 class MatrixType:
-    """An 8x8 matrix that the threads of a simdgroup hold together."""
+    """A matrix that the threads of a simdgroup hold together.
+
+    Args:
+        dtype: Of its elements.
+        rows: A multiple of 8.
+        columns: A multiple of 8.
+    """
 
     dtype: DType
+    rows: int = SIMDGROUP_MATRIX_SIZE
+    columns: int = SIMDGROUP_MATRIX_SIZE
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.columns
+
+    @property
+    def is_smallest(self) -> bool:
+        """Whether it is one of 8x8, which every target has."""
+        return self.shape == (SIMDGROUP_MATRIX_SIZE, SIMDGROUP_MATRIX_SIZE)
 
     def __str__(self) -> str:
-        return f"simdgroup_matrix<{self.dtype.short}>"
+        """The text form.
+
+        >>> from speedmetal.dtypes import float16
+        >>> str(MatrixType(float16)), str(MatrixType(float16, 64, 16))
+        ('simdgroup_matrix<f16>', 'simdgroup_matrix<f16, 64x16>')
+        """
+        size = "" if self.is_smallest else f", {self.rows}x{self.columns}"
+        return f"simdgroup_matrix<{self.dtype.short}{size}>"
 
 
 ValueType = DType | MatrixType

@@ -18,6 +18,8 @@ from speedmetal.ir.nodes import (
     Array,
     Assert,
     Assign,
+    AsyncCopy,
+    AsyncWait,
     Atomic,
     Barrier,
     Binary,
@@ -89,6 +91,23 @@ def _is_access(node: Load | Store | Atomic | MatrixLoad | MatrixStore) -> bool:
     return len(node.indices) == node.array.type.rank and _are_indices(node.indices)
 
 
+def _is_copy(node: AsyncCopy) -> bool:
+    ranks = len(node.indices), len(node.source_indices)
+    given = _are_indices((*node.indices, *node.source_indices))
+    return ranks == (node.array.type.rank, node.source.type.rank) and given
+
+
+def _matrices_fit(node: Call) -> bool:
+    """Whether ``a @ b + c`` is defined, and has the call's type."""
+    kinds = [node.arguments[n].type for n in node.intrinsic.matrix_operands]
+    if not kinds:
+        return True
+    if not (isinstance(node.type, MatrixType) and all(isinstance(k, MatrixType) for k in kinds)):
+        return False
+    left, right, total = [k for k in (*kinds, node.type) if isinstance(k, MatrixType)][:3]
+    return (left.columns, left.rows, right.columns) == (right.rows, total.rows, total.columns)
+
+
 def _part_is_right(node: Load | Store) -> bool:
     return (node.part in (0, 1)) == node.array.type.dtype.is_complex
 
@@ -132,7 +151,8 @@ EXPRESSION_RULES: tuple[Rule, ...] = (
     (MatrixLoad, "the array has two axes or more",
      lambda n: n.array.type.rank >= 2 and _is_access(n)),
     (MatrixLoad, "it is a matrix of the element's type",
-     lambda n: n.type == MatrixType(n.array.type.dtype)),
+     lambda n: isinstance(n.type, MatrixType) and n.type.dtype is n.array.type.dtype),
+    (Call, "matrices fit together", _matrices_fit),
 )  # fmt: skip
 
 STATEMENT_RULES: tuple[Rule, ...] = (
@@ -144,7 +164,7 @@ STATEMENT_RULES: tuple[Rule, ...] = (
     (MatrixStore, "the array has two axes or more",
      lambda n: n.array.type.rank >= 2 and _is_access(n)),
     (MatrixStore, "the value is a matrix of the element's type",
-     lambda n: n.value.type == MatrixType(n.array.type.dtype)),
+     lambda n: isinstance(n.value.type, MatrixType) and n.value.type.dtype is n.array.type.dtype),
     (If, "its condition is a boolean", lambda n: n.condition.type is dtypes.bool_),
     (While, "its condition is a boolean", lambda n: n.condition.type is dtypes.bool_),
     (For, "its bounds have the counter's type",
@@ -152,6 +172,12 @@ STATEMENT_RULES: tuple[Rule, ...] = (
     (For, "its step is not 0",
      lambda n: not isinstance(n.step, Constant) or n.step.value != 0),
     (Barrier, "its scope exists", lambda n: n.scope in ("threadgroup", "simdgroup")),
+    (AsyncCopy, "it has an integer for each axis", _is_copy),
+    (AsyncCopy, "it goes into threadgroup memory",
+     lambda n: n.array.type.space is Space.THREADGROUP and n.count >= 1),
+    (AsyncCopy, "both arrays have elements of one type",
+     lambda n: n.array.type.dtype is n.source.type.dtype),
+    (AsyncWait, "it counts groups", lambda n: n.pending >= 0),
     (Atomic, "its operation exists", lambda n: n.operation in ATOMICS),
     (Atomic, "it has its operands", lambda n: len(n.operands) == ATOMICS[n.operation]),
     (Atomic, "it has an integer for each axis", _is_access),

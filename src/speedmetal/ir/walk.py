@@ -9,6 +9,7 @@ from speedmetal.common.records import replace
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
+    AsyncCopy,
     Atomic,
     Binary,
     Bitcast,
@@ -52,6 +53,7 @@ _EXPRESSION_FIELDS: dict[type, tuple[str, ...]] = {
     Assign: ("value",),
     Store: ("indices", "value"),
     MatrixStore: ("indices", "value"),
+    AsyncCopy: ("indices", "source_indices"),
     If: ("condition",),
     For: ("start", "stop", "step"),
     While: ("condition",),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from speedmetal.errors import CompileError
 from speedmetal.ir.nodes import Kernel
 from speedmetal.ir.verify import verify
+from speedmetal.passes.async_copies import copy_at_once
 from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
 from speedmetal.passes.lowering import CompileFunction, TargetWords, lower_intrinsics
+from speedmetal.passes.matrices import split_matrices
 from speedmetal.passes.nesting import limit_nesting
 from speedmetal.passes.scalar_replacement import replace_thread_arrays
 from speedmetal.passes.thread_memory import check_thread_memory
@@ -32,6 +34,10 @@ def run(kernel: Kernel, *, target: TargetWords, compile_function: CompileFunctio
     if faults:
         raise CompileError(kernel.name, faults)
     kernel = drop_asserts(kernel)
+    if not target.has_async_copies:
+        kernel = copy_at_once(kernel)
+    if not target.has_large_matrices:
+        kernel = split_matrices(kernel)
     kernel = contract(kernel)
     kernel = lower_intrinsics(kernel, target, compile_function)
     if target.replaces_thread_arrays:

@@ -31,6 +31,14 @@ class TargetWords(Protocol):
     def replaces_thread_arrays(self) -> bool:
         """Whether small thread arrays become variables."""
 
+    @property
+    def has_async_copies(self) -> bool:
+        """Whether threads can copy without waiting."""
+
+    @property
+    def has_large_matrices(self) -> bool:
+        """Whether there are simdgroup matrices of more than 8x8."""
+
     def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
         """How it says an intrinsic on operands of a type."""
 

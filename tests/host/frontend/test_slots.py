@@ -20,6 +20,7 @@ from speedmetal.frontend.variable_types import (
     as_running,
     join,
 )
+from speedmetal.ir.types import MatrixType
 
 REAL = [dtype for dtype in d.ALL if not dtype.is_complex]
 WEAK = [d.int32, d.int64, d.float32, d.float64]
@@ -29,7 +30,7 @@ LITERAL = [NumberVariable(dtype, weak=True, literal=True) for dtype in WEAK]
 COMPLEX = [ComplexVariable(dtype, weak) for dtype in d.COMPLEX for weak in (False, True)]
 LEAVES = [
     *(*STRONG, *RUNNING, *LITERAL, *COMPLEX),
-    *(MatrixVariable(dtype) for dtype in d.FLOATS),
+    *(MatrixVariable(MatrixType(dtype)) for dtype in d.FLOATS),
     *(OtherVariable(None), OtherVariable(len)),
 ]
 leaf = st.sampled_from(LEAVES)

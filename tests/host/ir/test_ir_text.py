@@ -8,7 +8,7 @@ from ir_builder import Builder
 from speedmetal import dtypes as d
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.text import kernel_text
-from speedmetal.ir.types import Space
+from speedmetal.ir.types import MatrixType, Space
 from speedmetal.source import NOWHERE
 
 EXPECTED = """\
@@ -17,6 +17,7 @@ function half(h: f32) -> f32:
 
 kernel every(v: f32[:], m: f16[:,:]/strided, z: c64[:], k: i32, flag: bool):
     threadgroup tile: i32[4, m.shape[0]]
+    threadgroup own: c64[4]
     i: i32 = thread_position_in_grid().y
     total: f32 = 0.0f32
     for c: i32 in range(0i32, k, 2i32):
@@ -32,6 +33,11 @@ kernel every(v: f32[:], m: f16[:,:]/strided, z: c64[:], k: i32, flag: bool):
     atomic_store(tile[0i32, 0i32], ~old)
     block: simdgroup_matrix<f16> = m[0i32, 8i32 : 8x8].T
     m[0i32, 0i32 : 8x8] = block
+    large: simdgroup_matrix<f16, 16x24> = m[0i32, 0i32 : 24x16].T
+    m[0i32, 0i32 : 16x24] = large
+    async_copy(own[0i32], z[i], 1)
+    async_copy_group()
+    async_copy_wait(1)
     threadgroup_barrier(device, threadgroup)
     print('i =', i, '\\n')
     assert i >= 0i32, 'assertion failed', 'why'
@@ -61,6 +67,12 @@ def test_every_node_has_its_text():
     b.emit(b.atomic("store", tile, [0, 0], b.unary("invert", old)))
     block = b.let("block", b.matrix_load(m, 0, 8, transpose=True))
     b.emit(b.matrix_store(m, [0, 0], block))
+    zeros = (b.value(0), b.value(0))
+    large = b.let("large", ir.MatrixLoad(m, zeros, True, MatrixType(d.float16, 16, 24), NOWHERE))
+    b.emit(b.matrix_store(m, [0, 0], large))
+    own = b.memory("own", d.complex64, [4], Space.THREADGROUP)
+    b.emit(ir.AsyncCopy(own, (b.value(0),), z, (b.value(i),), 1, NOWHERE))
+    b.emit(ir.AsyncGroup(NOWHERE), ir.AsyncWait(1, NOWHERE))
     b.emit(b.barrier("threadgroup", Space.THREADGROUP, Space.DEVICE))
     b.emit(b.show("i =", i, "\n"), b.check(b.compare("ge", i, 0), "why"))
     bits = b.bitcast(b.convert(total, d.int32), d.float32)

@@ -33,6 +33,7 @@ def constant(value: object, dtype: d.DType) -> ir.Constant:
     return ir.Constant(value, dtype, NOWHERE)  # type: ignore[arg-type]
 
 
+SHARED = B.memory("tile", d.float32, [8], Space.THREADGROUP)
 matrix = ir.Call(TABLE["simdgroup_matrix_fill"], (x,), MatrixType(d.float32), NOWHERE)
 
 BROKEN_EXPRESSIONS: dict[tuple[type, str], ir.Expression] = {
@@ -64,6 +65,12 @@ BROKEN_EXPRESSIONS: dict[tuple[type, str], ir.Expression] = {
     (ir.Call, "it has the intrinsic's operands"): ir.Call(
         TABLE["sqrt"], (x, x), d.float32, NOWHERE
     ),
+    (ir.Call, "matrices fit together"): ir.Call(
+        TABLE["simdgroup_multiply"],
+        (matrix, matrix),
+        MatrixType(d.float32, 16, 8),
+        NOWHERE,
+    ),
     (ir.Invoke, "it has the function's parameters"): ir.Invoke(FUNCTION, (k,), NOWHERE),
     (ir.MatrixLoad, "the array has two axes or more"): B.matrix_load(VECTOR, k),
     (ir.MatrixLoad, "it is a matrix of the element's type"): ir.MatrixLoad(
@@ -86,6 +93,16 @@ BROKEN_STATEMENTS: dict[tuple[type, str], ir.Statement] = {
     (ir.For, "its bounds have the counter's type"): ir.For(COUNTER, one, x, one, (), NOWHERE),
     (ir.For, "its step is not 0"): B.loop(COUNTER, 0, 4, 0, []),
     (ir.Barrier, "its scope exists"): B.barrier("grid"),
+    (ir.AsyncCopy, "it has an integer for each axis"): ir.AsyncCopy(
+        SHARED, (k,), IMAGE, (k,), 1, NOWHERE
+    ),
+    (ir.AsyncCopy, "it goes into threadgroup memory"): ir.AsyncCopy(
+        VECTOR, (k,), VECTOR, (k,), 1, NOWHERE
+    ),
+    (ir.AsyncCopy, "both arrays have elements of one type"): ir.AsyncCopy(
+        SHARED, (k,), COUNTS, (k,), 1, NOWHERE
+    ),
+    (ir.AsyncWait, "it counts groups"): ir.AsyncWait(-1, NOWHERE),
     (ir.Atomic, "its operation exists"): ir.Atomic("pow", COUNTS, (k,), (), None, NOWHERE),
     (ir.Atomic, "it has its operands"): B.atomic("add", COUNTS, [k]),
     (ir.Atomic, "it has an integer for each axis"): B.atomic("add", COUNTS, [k, k], 1),

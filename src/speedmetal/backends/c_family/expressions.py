@@ -54,7 +54,7 @@ from speedmetal.ir.nodes import (
     Variable,
 )
 from speedmetal.ir.overflow import Overflow
-from speedmetal.ir.types import ValueType
+from speedmetal.ir.types import MatrixType, ValueType
 
 _NARROW_FLOATS = (float16, bfloat16)
 _PLACEHOLDER = re.compile(r"\{(\d)\}")
@@ -101,11 +101,11 @@ class ExpressionPrinter(OperatorPrinter):
 
     def type(self, value_type: ValueType) -> str:
         if not isinstance(value_type, DType):
-            return self.matrix_type(value_type.dtype)
+            return self.matrix_type(value_type)
         return self.helpers.type(value_type)
 
     @abstractmethod
-    def matrix_type(self, dtype: DType) -> str:
+    def matrix_type(self, kind: MatrixType) -> str:
         """The name of a simdgroup matrix's type."""
 
     def cast_text(self, dtype: DType, text: str) -> Text:

@@ -10,10 +10,14 @@ from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
 from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, parenthesise
 from speedmetal.dtypes import DType
+from speedmetal.errors import InternalError
 from speedmetal.ir import analysis, counting
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
+    AsyncCopy,
+    AsyncGroup,
+    AsyncWait,
     Atomic,
     Barrier,
     Binary,
@@ -83,6 +87,18 @@ class StatementPrinter(ExpressionPrinter):
     def matrix_store(self, node: MatrixStore) -> str:
         """A store of a simdgroup matrix, without its semicolon."""
 
+    def async_copy(self, node: AsyncCopy) -> str:
+        """An asynchronous copy, without its semicolon; only targets that have them."""
+        raise InternalError(f"printing {self.dialect.target}: an asynchronous copy of {node.count}")
+
+    def async_group(self) -> str:
+        """The end of a group of asynchronous copies, without its semicolon."""
+        raise InternalError(f"printing {self.dialect.target}: a group of asynchronous copies")
+
+    def async_wait(self, node: AsyncWait) -> str:
+        """A wait for asynchronous copies, without its semicolon."""
+        raise InternalError(f"printing {self.dialect.target}: a wait for {node.pending} groups")
+
     @abstractmethod
     def failure_arguments(self) -> str:
         """Where the thread is, as the last arguments of report_failure at debug level 2."""
@@ -113,7 +129,7 @@ class StatementPrinter(ExpressionPrinter):
         for statement in body:
             self._span = statement.span
             for variable in self._declarations.before.get(statement, ()):
-                self.line(f"{self.type(variable.type)} {self.variable(variable)};")
+                self.line(f"{self.variable_type(variable)} {self.variable(variable)};")
             getattr(self, _STATEMENTS[type(statement)])(statement)
         self._span = outer
         self._depth -= 1
@@ -124,8 +140,12 @@ class StatementPrinter(ExpressionPrinter):
         """A variable that is assigned to, with its type where this declares it."""
         name = self.variable(variable)
         if self._declarations.at.get(statement) is variable:
-            return f"{self.type(variable.type)} {name}"
+            return f"{self.variable_type(variable)} {name}"
         return name
+
+    def variable_type(self, variable: Variable) -> str:
+        """The type with which a variable is declared."""
+        return self.type(variable.type)
 
     def _assign(self, node: Assign) -> None:
         target = self._target(node, node.variable)
@@ -151,6 +171,15 @@ class StatementPrinter(ExpressionPrinter):
 
     def _matrix_store(self, node: MatrixStore) -> None:
         self.line(f"{self.matrix_store(node)};")
+
+    def _async_copy(self, node: AsyncCopy) -> None:
+        self.line(f"{self.async_copy(node)};")
+
+    def _async_group(self, _node: AsyncGroup) -> None:
+        self.line(f"{self.async_group()};")
+
+    def _async_wait(self, node: AsyncWait) -> None:
+        self.line(f"{self.async_wait(node)};")
 
     def _atomic(self, node: Atomic) -> None:
         name = self.atomics.function(node.operation, node.array.type.dtype, node.array.type.space)
@@ -338,6 +367,9 @@ _STATEMENTS: dict[type, str] = {
     Continue: "_continue",
     Return: "_return",
     Barrier: "_barrier",
+    AsyncCopy: "_async_copy",
+    AsyncGroup: "_async_group",
+    AsyncWait: "_async_wait",
     Atomic: "_atomic",
     Print: "_print",
     Assert: "_assert",

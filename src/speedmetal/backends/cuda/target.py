@@ -44,4 +44,6 @@ TARGET = Target(
     assemble=_assemble,
     source_language="cuda",
     assembly_language="ptx",
+    has_async_copies=True,
+    has_large_matrices=True,
 )

@@ -462,6 +462,32 @@ def atomics(dtype: DType, space: Space) -> ir.Kernel:
     return b.kernel()
 
 
+def async_copies(dtype: DType = d.float16) -> ir.Kernel:
+    """Pieces of 16 bytes and of less, elements, and matrices from where they arrive."""
+    b = Builder("async_copies")
+    x, y = b.array("a", dtype, 2), b.array("b", dtype, 2, unit_axis=None)
+    out = b.array("c", dtype, 2)
+    tile = b.memory("tile", dtype, [2, 16, 24], Space.THREADGROUP)
+    i = b.let("i", b.call("thread_index_in_threadgroup"))
+    nowhere = [(x, 8, i, 0), (x, 4, i, 0), (x, 8, i, 4), (y, 8, i, 0), (x, 1, i, 0)]
+    for source, count, row, column in nowhere:
+        places = (b.value(1), b.value(row), b.value(column)), (b.value(row), b.value(column))
+        b.emit(ir.AsyncCopy(tile, places[0], source, places[1], count, b.kernel().span))
+    b.emit(ir.AsyncGroup(b.kernel().span), ir.AsyncWait(0, b.kernel().span))
+    b.emit(b.barrier("threadgroup", Space.THREADGROUP))
+    kind = MatrixType(dtype, 16, 16)
+    for name, column in (("left", 8), ("right", 0)):
+        places = b.value(1), b.value(0), b.value(column)
+        b.let(name, ir.MatrixLoad(tile, places, False, kind, b.kernel().span))
+    left, right = (s.variable for s in b.statements[-2:] if isinstance(s, ir.Assign))
+    total = b.let("total", b.call("simdgroup_multiply", left, right))
+    b.emit(b.matrix_store(out, [0, 0], total))
+    return b.kernel()
+
+
+CUDA_ALONE = {"async_copies": async_copies}
+"""Kernels whose text for CUDA is kept; for Metal passes replace what they have."""
+
 GOLDEN = {
     "vector_add": vector_add,
     "saxpy_strided": saxpy_strided,

@@ -77,7 +77,8 @@ def test_too_much_threadgroup_memory():
             " smaller arrays or narrower types"
         )
     ]
-    assert "NVIDIA GPUs have 65536" in messages(b.kernel(), cuda)[0]
+    b.memory("more", d.float32, [128, 384], Space.THREADGROUP)
+    assert "NVIDIA GPUs have 232448" in messages(b.kernel(), cuda)[0]
 
 
 def test_too_many_arrays_for_metal():

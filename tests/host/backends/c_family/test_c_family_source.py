@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from c_family_kernels import EVERY_TYPE, GOLDEN
+from c_family_kernels import CUDA_ALONE, EVERY_TYPE, GOLDEN
 
 from nvrtc import needs_nvrtc
 from speedmetal.backends.cuda.codegen import printer as cuda
@@ -35,16 +35,16 @@ def test_the_text_for_metal_is_the_one_reviewed(name, golden):
     golden(f"{name}.metal", metal.print_kernel(GOLDEN[name]()))
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", GOLDEN | CUDA_ALONE)
 def test_the_text_for_cuda_is_the_one_reviewed(name, golden):
-    golden(f"{name}.cu", cuda.print_kernel(GOLDEN[name]()))
+    golden(f"{name}.cu", cuda.print_kernel((GOLDEN | CUDA_ALONE)[name]()))
 
 
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", GOLDEN | CUDA_ALONE)
 def test_every_kept_kernel_compiles_for_cuda(name, architecture):
-    source = cuda.print_kernel(GOLDEN[name]())
+    source = cuda.print_kernel((GOLDEN | CUDA_ALONE)[name]())
     assert f".target {architecture}" in compile_ptx(source, architecture)
 
 
@@ -95,6 +95,6 @@ def test_all_nodes_of_the_ir_are_printed():
     """The kernels of these tests have every kind of expression and of statement."""
     from speedmetal.backends.c_family.layout import all_nodes, function_nodes
 
-    kernels = [*(make() for make in GOLDEN.values()), *EVERY_TYPE.values()]
+    kernels = [*(make() for make in (GOLDEN | CUDA_ALONE).values()), *EVERY_TYPE.values()]
     seen = {type(node) for k in kernels for node in (*all_nodes(k), *function_nodes(k))}
     assert seen == {*ir.Expression.__args__, *ir.Statement.__args__}

@@ -116,6 +116,30 @@ def matrix_product(a, b, c):
     sm.simdgroup_store(total, c, (row, column))
 
 
+def product_of_tiles(a, b, c):
+    """Larger matrices, from tiles that are copied while nobody waits."""
+    tile_a = sm.threadgroup_array((2, 32, 24), a.dtype)
+    tile_b = sm.threadgroup_array((2, 16, 40), b.dtype)
+    row = sm.threadgroup_position_in_grid().y * 32
+    column = sm.threadgroup_position_in_grid().x * 32
+    t = sm.thread_index_in_threadgroup()
+    total = sm.simdgroup_matrix(0, sm.float32, (32, 32))
+    for step in range(a.shape[1] // 16):
+        stage = step % 2
+        for piece in sm.static_range(2):
+            x = 8 * piece
+            sm.async_copy(tile_a[stage], (t, x), a, (row + t, 16 * step + x), 8)
+            place = t // 2, 16 * (t % 2) + x
+            sm.async_copy(tile_b[stage], place, b, (16 * step + t // 2, column + place[1]), 8)
+        sm.async_copy_group()
+        sm.async_copy_wait()
+        sm.threadgroup_barrier()
+        left = sm.simdgroup_load(tile_a[stage], (0, 0), shape=(32, 16))
+        right = sm.simdgroup_load(tile_b[stage], (0, 0), shape=(16, 32))
+        total = sm.simdgroup_multiply_accumulate(left, right, total)
+    sm.simdgroup_store(total, c, (row, column))
+
+
 def noise(seed, out):
     i = sm.thread_position_in_grid().x
     out[i] = sm.random.uniform(seed, i)
@@ -152,6 +176,7 @@ KERNELS = {
     "mandelbrot": (mandelbrot, "c64[:] i32[:]", 0),
     "matrix_product": (matrix_product, "f32[:,:] f32[:,:] f32[:,:]", 0),
     "matrix_product_half": (matrix_product, "f16[:,:] f16[:,:] f16[:,:]", 0),
+    "product_of_tiles": (product_of_tiles, "f16[:,:] f16[:,:] f32[:,:]", 0),
     "noise": (noise, "u32 f32[:]", 0),
     "gelu": (gelu, "bf16[:] bf16[:]", 0),
     "collatz": (collatz, "i64[:] i32[:]", 0),

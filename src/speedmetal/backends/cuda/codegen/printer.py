@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
 from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
-from speedmetal.backends.c_family.neighbours import NeighboursPrinter
 from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
 from speedmetal.backends.cuda.codegen.spellings import (
     DIALECT,
@@ -35,7 +34,8 @@ from speedmetal.backends.cuda.codegen.spellings import (
     NATIVE_ATOMICS,
     STATIC_THREADGROUP_BYTES,
 )
-from speedmetal.dtypes import DType, bfloat16, bool_, float16, uint8, uint32
+from speedmetal.backends.cuda.codegen.tiles import TilesPrinter
+from speedmetal.dtypes import DType, bool_, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import Varies
 from speedmetal.ir import analysis
@@ -46,11 +46,9 @@ from speedmetal.ir.nodes import (
     Call,
     If,
     Kernel,
-    MatrixLoad,
-    MatrixStore,
     Statement,
 )
-from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.types import Space
 from speedmetal.ir.uniformity import Uniformities, may_leave
 from speedmetal.ir.walk import statements
 
@@ -163,7 +161,7 @@ def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
     return tuple(a for a in shared if a.is_sized_at_launch)
 
 
-class CudaPrinter(NeighboursPrinter):
+class CudaPrinter(TilesPrinter):
     """Prints one kernel for CUDA, for so many threads of a threadgroup at most."""
 
     def __init__(self, kernel: Kernel, threads: int = FEW_THREADS) -> None:
@@ -173,7 +171,6 @@ class CudaPrinter(NeighboursPrinter):
         self.dynamic = dynamic_arrays(kernel)
         self.collectives = Collectives(self.helpers, _PRIMITIVES)
         self._masks: dict[Statement, str] = {}
-        self._current: Assign | None = None
 
     def head(self) -> str:
         return ""
@@ -279,10 +276,6 @@ class CudaPrinter(NeighboursPrinter):
         """What all threads of a simdgroup agree on."""
         return self.facts.uniformities(Varies.SIMDGROUPS)
 
-    def _assign(self, node: Assign) -> None:
-        self._current = node
-        super()._assign(node)
-
     def _if(self, node: If) -> None:
         """Where only some take the branch, and exchange values in it, they are found first."""
         if _collectives_in(node) and self._agreed.splits(node):
@@ -303,53 +296,13 @@ class CudaPrinter(NeighboursPrinter):
         self.helpers.prelude("lane_index")
         assert node.intrinsic.exchange is not None
         function = self.collectives.function(node.intrinsic.exchange, dtype)
-        arguments = [self._mask(self._current), *map(self.expression_text, node.arguments)]
+        arguments = [self._mask(self.current), *map(self.expression_text, node.arguments)]
         return Text(f"{function}({', '.join(arguments)})", PRIMARY)
 
     def barrier(self, node: Barrier) -> str:
         if node.scope == "threadgroup":
             return "__syncthreads()"
         return f"__syncwarp({self._mask(node)})"
-
-    # --- Matrices ------------------------------------------------------------------------------
-
-    def matrix_type(self, dtype: DType) -> str:
-        element = self.helpers.type(dtype)
-        self.helpers.prelude("lane_index")
-        self.helpers.prelude("matrix")
-        if dtype in (float16, bfloat16):
-            self.helpers.prelude(f"matrix_{element}")
-        return f"matrix8x8<{element}>"
-
-    def matrix_call(self, node: Call) -> Text:
-        assert isinstance(node.type, MatrixType)
-        self.matrix_type(node.type.dtype)
-        arguments = list(map(self.expression_text, node.arguments))
-        factors = len(node.intrinsic.matrix_operands)
-        if not factors:
-            return Text(f"matrix_fill({arguments[0]})", PRIMARY)
-        if factors == 2:  # nothing is added
-            arguments.append(f"matrix_fill({self.type(node.type.dtype)}(0.0f))")
-        return Text(f"matrix_multiply_accumulate({', '.join(arguments)})", PRIMARY)
-
-    def matrix_load(self, node: MatrixLoad) -> Text:
-        assert isinstance(node.type, MatrixType)
-        self.matrix_type(node.type.dtype)
-        rows, columns = self._strides(node.array)
-        if node.transpose:
-            rows, columns = columns, rows
-        address = self.address(node.array, node.indices)
-        return Text(f"matrix_load({address}, {rows}, {columns})", PRIMARY)
-
-    def matrix_store(self, node: MatrixStore) -> str:
-        rows, columns = self._strides(node.array)
-        address = self.address(node.array, node.indices)
-        return f"matrix_store({self.expression_text(node.value)}, {address}, {rows}, {columns})"
-
-    def _strides(self, array: Array) -> tuple[str, str]:
-        one = f"1{self.dialect.suffixes[self.index_type]}"
-        rows, columns = array.type.matrix_axes
-        return self.stride(array, rows) or one, self.stride(array, columns) or one
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -380,23 +333,28 @@ class CudaPrinter(NeighboursPrinter):
         return [f'extern "C" __global__ void {bounds} {self.entry}(', *lines]
 
     def prologue(self) -> None:
+        in_pieces = self.facts.accessed_in_pieces
         for array in self.arrays_in(Space.THREADGROUP):
             if array not in self.dynamic:
-                self.line(self.static_array(array, "__shared__ "))
+                # Pieces of 16 bytes go to and come from multiples of 16.
+                words = "__shared__ __align__(16) " if array in in_pieces else "__shared__ "
+                self.line(self.static_array(array, words))
         if self.dynamic:
             self.line("extern __shared__ __align__(16) unsigned char threadgroup_memory[];")
         for array in self.arrays_in(Space.THREAD):
             self.line(self.static_array(array, ""))
         self._find_thread()
         self._carve()
+        self.find_conditions()
 
     def _carve(self) -> None:
         """Pointers to the arrays of which only a launch knows the sizes, one behind another."""
         start = ""
         for number, array in enumerate(self.dynamic):
             self.extent_lines(array)
-            name, pointer = self.array(array), self.pointer(array)
-            self.line(f"{pointer} {name} = ({pointer})(threadgroup_memory{start});")
+            name = self.array(array)
+            pointer, declared = self._carved(array, name)
+            self.line(f"{declared} = ({pointer})(threadgroup_memory{start});")
             if number + 1 < len(self.dynamic):
                 sizes = [self.extent(array, axis) for axis in range(array.type.rank)]
                 count = " * ".join([*sizes, f"sizeof({self.element_type(array.type.dtype)})"])
@@ -404,6 +362,17 @@ class CudaPrinter(NeighboursPrinter):
                 before = f"{start.removeprefix(' + ')} + " if start else ""
                 self.line(f"size_t {end} = {before}(({count} + 15) & ~size_t(15));")
                 start = f" + {end}"
+
+    def _carved(self, array: Array, name: str) -> tuple[str, str]:
+        """The type of a pointer to such an array, and the pointer's declaration.
+
+        Where the shape is known, it is one to the array's rows, so that all indices can follow it.
+        """
+        if array.is_sized_at_launch or array.type.rank == 1:
+            return self.pointer(array), f"{self.pointer(array)} {name}"
+        element = self.element_type(array.type.dtype)
+        row = "".join(f"[{size}]" for size in (array.shape or ())[1:])
+        return f"{element} (*){row}", f"{element} (*{name}){row}"
 
 
 def _collectives_in(node: If) -> bool:

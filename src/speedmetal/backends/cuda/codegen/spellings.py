@@ -9,6 +9,13 @@ from __future__ import annotations
 from speedmetal import dtypes as d
 from speedmetal.backends.c_family.check import Limits
 from speedmetal.backends.c_family.dialect import Dialect
+from speedmetal.backends.cuda.codegen.matrices import (
+    ASYNC_COPY,
+    MATRIX,
+    MATRIX_16_BIT,
+    MULTIPLY,
+    tensor_cores,
+)
 from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Atomic
 from speedmetal.ir.types import Space
@@ -173,82 +180,6 @@ __device__ inline unsigned int lane_index() {
 }
 """
 
-_MATRIX = """
-// A thread's two elements of an 8x8 matrix that a simdgroup holds: in row lane / 4, columns
-// 2 * (lane % 4) and the next, as tensor cores have them.
-template <typename T>
-struct matrix8x8 {
-    T first, second;
-};
-
-__device__ inline float widened(float x) { return x; }
-__device__ inline double widened(double x) { return x; }
-
-template <typename T>
-__device__ inline matrix8x8<T> matrix_fill(T value) {
-    return {value, value};
-}
-
-template <typename T, typename Index>
-__device__ inline matrix8x8<T> matrix_load(const T* from, Index row_stride, Index column_stride) {
-    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
-    const T* first = from + row * row_stride + column * column_stride;
-    return {first[0], first[column_stride]};
-}
-
-template <typename T, typename Index>
-__device__ inline void matrix_store(
-    matrix8x8<T> matrix, T* to, Index row_stride, Index column_stride) {
-    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
-    T* first = to + row * row_stride + column * column_stride;
-    first[0] = matrix.first;
-    first[column_stride] = matrix.second;
-}
-
-// a @ b + c, each product added with one rounding, in the order of the inner axis.
-template <typename T, typename U>
-__device__ inline matrix8x8<U> matrix_multiply_accumulate(
-    matrix8x8<T> a, matrix8x8<T> b, matrix8x8<U> c) {
-    auto first = widened(c.first), second = widened(c.second);
-    unsigned int lane = lane_index();
-#pragma unroll
-    for (unsigned int k = 0; k < 8; ++k) {
-        auto even = __shfl_sync(0xffffffff, widened(a.first), (lane & ~3u) + k / 2);
-        auto odd = __shfl_sync(0xffffffff, widened(a.second), (lane & ~3u) + k / 2);
-        auto left = k % 2 == 0 ? even : odd;
-        first = fma(left, __shfl_sync(0xffffffff, widened(b.first), k * 4 + lane % 4), first);
-        second = fma(left, __shfl_sync(0xffffffff, widened(b.second), k * 4 + lane % 4), second);
-    }
-    return {U(first), U(second)};
-}
-"""
-
-
-def _tensor_cores(name: str, short: str, architecture: int) -> str:
-    """Products of float16 or bfloat16 by tensor cores: the upper half of a 16x8x8 product."""
-    return f"""
-__device__ inline float widened({name} x) {{ return float(x); }}
-
-#if __CUDA_ARCH__ >= {architecture}0
-// By tensor cores, as the upper half of a product of 16x8 and 8x8; sums are in float32.
-template <typename U>
-__device__ inline matrix8x8<U> matrix_multiply_accumulate(
-    matrix8x8<{name}> a, matrix8x8<{name}> b, matrix8x8<U> c) {{
-    unsigned int left = a.first.bits | (unsigned int)(a.second.bits) << 16;
-    unsigned int right = b.first.bits | (unsigned int)(b.second.bits) << 16;
-    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(right) : "r"(right));
-    float first = widened(c.first), second = widened(c.second), unused = 0.0f, unused_too = 0.0f;
-    asm volatile(
-        "mma.sync.aligned.m16n8k8.row.col.f32.{short}.{short}.f32 "
-        "{{%0, %1, %2, %3}}, {{%4, %5}}, {{%6}}, {{%0, %1, %2, %3}};"
-        : "+f"(first), "+f"(second), "+f"(unused), "+f"(unused_too)
-        : "r"(left), "r"(0), "r"(right));
-    return {{U(first), U(second)}};
-}}
-#endif
-"""
-
-
 # ptxas (CUDA 13.0, for sm_90) negates 16 bits in 32 and takes the result for one of 16: the least
 # number's is then positive, and differs from itself. Bytes that are put together are cut off.
 _NEGATED = """static __device__ inline {type} {name}({type} x) {{
@@ -279,9 +210,11 @@ PRELUDE = {
     "word": _word("unsigned int") + _word("unsigned long long"),
     "lane_index": _LANE,
     "neighbours": _NEIGHBOURS,
-    "matrix": _MATRIX,
-    "matrix_half": _tensor_cores("half", "f16", 75),
-    "matrix_bfloat": _tensor_cores("bfloat", "bf16", 80),
+    "matrix": MATRIX,
+    "matrix_16_bit": MULTIPLY + MATRIX_16_BIT,
+    "matrix_half": tensor_cores("half", "f16", 75),
+    "matrix_bfloat": tensor_cores("bfloat", "bf16", 80),
+    "async_copy": ASYNC_COPY,
 }
 
 _KEYWORDS = """
@@ -296,8 +229,11 @@ ldexp lgamma llrint llround log log10 log1p log2 logb logf lrint lround max min 
 nextafter norm norm3d norm4d normcdf normcdfinv pow powf powi rcbrt remainder remquo rhypot rint
 rnorm round rsqrt scalbln scalbn signbit sin sincos sincospi sinf sinh sinpi sqrt sqrtf tan tanf
 tanh tgamma trunc y0 y1 yn min max clock clock64 clz ffs mul24 saturate as_type double_bits
-read_word replace_word lane_index matrix8x8 widened matrix_fill matrix_load matrix_store
-matrix_multiply_accumulate matrix_multiply simdgroup_mask threadgroup_memory place
+read_word replace_word lane_index simdgroup_matrix matrix_pair matrix_word widened matrix_fill
+matrix_load matrix_load_aligned matrix_store are_pairs load_part load_four_parts as_right
+multiply_by_shuffles multiply_by_tensor_cores multiply_16x8x8 multiply_16x8x16
+matrix_multiply_accumulate copy_pieces copy_elements async_copy_group async_copy_wait
+simdgroup_mask threadgroup_memory place
 thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
 thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum
@@ -377,9 +313,9 @@ LIMITS = Limits(
     place="NVIDIA GPUs",
     types={},
     atomic=_atomic,
-    # Compute capability 7.5 has 64 KiB, later ones more (programming guide, technical
-    # specifications); above 48 KiB a launch has to ask.
-    threadgroup_bytes=65536,
+    # Of compute capability 9.0 and 10.0; 7.5 has 64 KiB, 8.6 and 8.9 have 99 (programming guide,
+    # technical specifications). A launch tells what the card has; above 48 KiB it has to ask.
+    threadgroup_bytes=232448,
     buffers=None,
     matrix_types=frozenset({d.float16, d.bfloat16, d.float32, d.float64}),
     strided_matrices=True,

@@ -220,8 +220,8 @@ class MetalPrinter(KernelPrinter):
 
     # --- Matrices ------------------------------------------------------------------------------
 
-    def matrix_type(self, dtype: DType) -> str:
-        return MATRIX_TYPES[dtype]
+    def matrix_type(self, kind: MatrixType) -> str:
+        return MATRIX_TYPES[kind.dtype]
 
     def _assign(self, node: Assign) -> None:
         """Metal's functions on matrices fill their first argument."""

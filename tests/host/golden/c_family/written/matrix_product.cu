@@ -5,52 +5,138 @@ __device__ inline unsigned int lane_index() {
     return lane;
 }
 
-// A thread's two elements of an 8x8 matrix that a simdgroup holds: in row lane / 4, columns
-// 2 * (lane % 4) and the next, as tensor cores have them.
+// A thread's two elements of a part of 8x8: in row lane / 4, columns 2 * (lane % 4) and the next.
 template <typename T>
-struct matrix8x8 {
-    T first, second;
+struct alignas(2 * sizeof(T)) matrix_pair {
+    T one, other;
+    matrix_pair() = default;
+    __device__ matrix_pair(T first, T second) : one(first), other(second) {}
+    __device__ T first() const { return one; }
+    __device__ T second() const { return other; }
+};
+
+// A matrix that a simdgroup holds together. The parts of a right one are transposed.
+template <typename T, int rows, int columns, bool right = false>
+struct simdgroup_matrix {
+    matrix_pair<T> part[rows / 8][columns / 8];
 };
 
 __device__ inline float widened(float x) { return x; }
 __device__ inline double widened(double x) { return x; }
 
-template <typename T>
-__device__ inline matrix8x8<T> matrix_fill(T value) {
-    return {value, value};
+template <int rows, int columns, bool right = false, typename T>
+__device__ inline simdgroup_matrix<T, rows, columns, right> matrix_fill(T value) {
+    simdgroup_matrix<T, rows, columns, right> filled;
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column)
+            filled.part[row][column] = matrix_pair<T>(value, value);
+    return filled;
 }
 
+// Whether both elements of a thread lie side by side, as one access.
 template <typename T, typename Index>
-__device__ inline matrix8x8<T> matrix_load(const T* from, Index row_stride, Index column_stride) {
-    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
-    const T* first = from + row * row_stride + column * column_stride;
-    return {first[0], first[column_stride]};
+__device__ inline bool are_pairs(const T* first, Index along, Index across) {
+    size_t distance = size_t(along) * sizeof(T);
+    return across == 1 && ((size_t)first | distance) % sizeof(matrix_pair<T>) == 0;
 }
 
-template <typename T, typename Index>
+template <int rows, int columns, bool right = false, typename T, typename Index>
+__device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load(
+    const T* from, Index row_stride, Index column_stride) {
+    simdgroup_matrix<T, rows, columns, right> loaded;
+    Index along = right ? column_stride : row_stride, across = right ? row_stride : column_stride;
+    Index lane_row = lane_index() / 4, lane_column = lane_index() % 4 * 2;
+    bool pairs = are_pairs(from, along, across);
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            const T* start = from + row * 8 * row_stride + column * 8 * column_stride;
+            const T* first = start + lane_row * along + lane_column * across;
+            loaded.part[row][column] =
+                pairs ? *(const matrix_pair<T>*)first : matrix_pair<T>(first[0], first[across]);
+        }
+    return loaded;
+}
+
+template <int rows, int columns, typename T, typename Index>
 __device__ inline void matrix_store(
-    matrix8x8<T> matrix, T* to, Index row_stride, Index column_stride) {
-    Index row = lane_index() / 4, column = lane_index() % 4 * 2;
-    T* first = to + row * row_stride + column * column_stride;
-    first[0] = matrix.first;
-    first[column_stride] = matrix.second;
+    const simdgroup_matrix<T, rows, columns>& matrix, T* to, Index row_stride,
+    Index column_stride) {
+    Index lane_row = lane_index() / 4, lane_column = lane_index() % 4 * 2;
+    bool pairs = are_pairs(to, row_stride, column_stride);
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            T* start = to + row * 8 * row_stride + column * 8 * column_stride;
+            T* first = start + lane_row * row_stride + lane_column * column_stride;
+            matrix_pair<T> pair = matrix.part[row][column];
+            if (pairs) {
+                *(matrix_pair<T>*)first = pair;
+            } else {
+                first[0] = pair.first();
+                first[column_stride] = pair.second();
+            }
+        }
 }
 
 // a @ b + c, each product added with one rounding, in the order of the inner axis.
-template <typename T, typename U>
-__device__ inline matrix8x8<U> matrix_multiply_accumulate(
-    matrix8x8<T> a, matrix8x8<T> b, matrix8x8<U> c) {
-    auto first = widened(c.first), second = widened(c.second);
+template <typename T, typename U, int rows, int inner, int columns, bool right>
+__device__ inline simdgroup_matrix<U, rows, columns> multiply_by_shuffles(
+    const simdgroup_matrix<T, rows, inner>& a, const simdgroup_matrix<T, inner, columns, right>& b,
+    const simdgroup_matrix<U, rows, columns>& c) {
+    using Sum = decltype(widened(T()));
+    Sum first[rows / 8][columns / 8], second[rows / 8][columns / 8];
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            first[row][column] = widened(c.part[row][column].first());
+            second[row][column] = widened(c.part[row][column].second());
+        }
     unsigned int lane = lane_index();
 #pragma unroll
-    for (unsigned int k = 0; k < 8; ++k) {
-        auto even = __shfl_sync(0xffffffff, widened(a.first), (lane & ~3u) + k / 2);
-        auto odd = __shfl_sync(0xffffffff, widened(a.second), (lane & ~3u) + k / 2);
-        auto left = k % 2 == 0 ? even : odd;
-        first = fma(left, __shfl_sync(0xffffffff, widened(b.first), k * 4 + lane % 4), first);
-        second = fma(left, __shfl_sync(0xffffffff, widened(b.second), k * 4 + lane % 4), second);
+    for (int k = 0; k < inner; ++k) {
+        Sum below[columns / 8], beside[columns / 8];  // of row k of b, the thread's two columns
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            matrix_pair<T> pair = b.part[k / 8][column];
+            Sum one = widened(right && k % 2 ? pair.second() : pair.first());
+            Sum other = widened(right && k % 2 == 0 ? pair.first() : pair.second());
+            unsigned int from = right ? lane % 4 * 8 + k % 8 / 2 : k % 8 * 4 + lane % 4;
+            below[column] = __shfl_sync(0xffffffff, one, from);
+            beside[column] = __shfl_sync(0xffffffff, other, right ? from + 4 : from);
+        }
+#pragma unroll
+        for (int row = 0; row < rows / 8; ++row) {
+            matrix_pair<T> pair = a.part[row][k / 8];
+            Sum own = widened(k % 2 ? pair.second() : pair.first());
+            Sum left = __shfl_sync(0xffffffff, own, (lane & ~3u) + k % 8 / 2);
+#pragma unroll
+            for (int column = 0; column < columns / 8; ++column) {
+                first[row][column] = fma(left, below[column], first[row][column]);
+                second[row][column] = fma(left, beside[column], second[row][column]);
+            }
+        }
     }
-    return {U(first), U(second)};
+    simdgroup_matrix<U, rows, columns> sum;
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column)
+            sum.part[row][column] =
+                matrix_pair<U>(U(first[row][column]), U(second[row][column]));
+    return sum;
+}
+
+template <typename T, typename U, int rows, int inner, int columns>
+__device__ inline simdgroup_matrix<U, rows, columns> matrix_multiply_accumulate(
+    const simdgroup_matrix<T, rows, inner>& a, const simdgroup_matrix<T, inner, columns>& b,
+    const simdgroup_matrix<U, rows, columns>& c) {
+    return multiply_by_shuffles(a, b, c);
 }
 
 struct Arguments {
@@ -83,10 +169,10 @@ extern "C" __global__ void __launch_bounds__(256) matrix_product(
     }
     int row = int(blockIdx.y) * 8;
     int column = int(blockIdx.x) * 8;
-    matrix8x8<float> total = matrix_fill(0.0f);
+    simdgroup_matrix<float, 8, 8> total = matrix_fill<8, 8>(0.0f);
     for (int k = 0; k < arguments.a_extent1; k += 8) {
-        matrix8x8<float> left = matrix_load(&a[row * arguments.a_stride0 + k], arguments.a_stride0, 1);
-        matrix8x8<float> right = matrix_load(&b[k * arguments.b_stride0 + column], arguments.b_stride0, 1);
+        simdgroup_matrix<float, 8, 8> left = matrix_load<8, 8>(&a[row * arguments.a_stride0 + k], arguments.a_stride0, 1);
+        simdgroup_matrix<float, 8, 8> right = matrix_load<8, 8>(&b[k * arguments.b_stride0 + column], arguments.b_stride0, 1);
         total = matrix_multiply_accumulate(left, right, total);
     }
     matrix_store(total, &c[row * arguments.c_stride0 + column], arguments.c_stride0, 1);

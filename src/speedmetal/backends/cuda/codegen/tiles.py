@@ -1,0 +1,250 @@
+"""What CUDA C++ says about tiles of arrays: matrices, and copies that nobody waits for."""
+
+from __future__ import annotations
+
+import itertools
+
+from speedmetal.backends.c_family.dialect import Dialect
+from speedmetal.backends.c_family.neighbours import NeighboursPrinter
+from speedmetal.backends.c_family.operators import PRIMARY, Text
+from speedmetal.dtypes import DType, bfloat16, float16
+from speedmetal.ir.multiples import divides
+from speedmetal.ir.nodes import (
+    Array,
+    Assign,
+    AsyncCopy,
+    AsyncGroup,
+    AsyncWait,
+    Call,
+    Expression,
+    Kernel,
+    MatrixLoad,
+    MatrixStore,
+    Statement,
+    Variable,
+)
+from speedmetal.ir.types import MatrixType, Space
+from speedmetal.ir.walk import expressions
+
+_TENSOR_CORES = (float16, bfloat16)
+"""What tensor cores multiply as IEEE arithmetic says, but for the order of sums."""
+_PIECES = (16, 8, 4)
+"""Bytes that a thread copies at once without waiting (PTX, instruction cp.async)."""
+_ALIGNED_ELEMENTS = 8
+"""Elements of a row that a thread loads for others: 16 bytes (PTX, instruction ldmatrix)."""
+
+
+class TilesPrinter(NeighboursPrinter):
+    """Prints what concerns many elements at once."""
+
+    def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
+        super().__init__(dialect, kernel)
+        self.current: Assign | None = None  # the assignment that is being printed
+        self._conditions: dict[tuple[Array, int], str] = {}  # by source and bytes of a piece
+        self._in_pieces: bool | None = None  # while copies are printed for either case
+
+    def _assign(self, node: Assign) -> None:
+        self.current = node
+        super()._assign(node)
+
+    # --- Matrices ------------------------------------------------------------------------------
+
+    def matrix_type(self, kind: MatrixType) -> str:
+        return self._matrix_type(kind, is_right=False)
+
+    def variable_type(self, variable: Variable) -> str:
+        kind = variable.type
+        if isinstance(kind, MatrixType):
+            return self._matrix_type(kind, is_right=self._is_right(variable))
+        return super().variable_type(variable)
+
+    def _matrix_type(self, kind: MatrixType, *, is_right: bool) -> str:
+        element = self.helpers.type(kind.dtype)
+        self.helpers.prelude("lane_index")
+        self.helpers.prelude("matrix")
+        if kind.dtype in _TENSOR_CORES:
+            self.helpers.prelude("matrix_16_bit")
+            self.helpers.prelude(f"matrix_{element}")
+        return f"simdgroup_matrix<{element}, {_template(kind, is_right=is_right)}>"
+
+    def _is_right(self, variable: Variable) -> bool:
+        """Whether a matrix is held as tensor cores want a right factor."""
+        kind = variable.type
+        is_of_cores = isinstance(kind, MatrixType) and kind.dtype in _TENSOR_CORES
+        return is_of_cores and variable in self.facts.right_factors
+
+    def _makes_right(self, node: Expression) -> bool:
+        """Whether a statement assigns the expression to such a matrix."""
+        statement = self.current
+        return (
+            statement is not None and statement.value is node and self._is_right(statement.variable)
+        )
+
+    def matrix_call(self, node: Call) -> Text:
+        kind = node.type
+        assert isinstance(kind, MatrixType)
+        self.matrix_type(kind)
+        arguments = list(map(self.expression_text, node.arguments))
+        factors = len(node.intrinsic.matrix_operands)
+        if not factors:
+            sizes = _template(kind, is_right=self._makes_right(node))
+            return Text(f"matrix_fill<{sizes}>({arguments[0]})", PRIMARY)
+        if factors == 2:  # nothing is added
+            zero = f"{self.type(kind.dtype)}(0.0f)"
+            arguments.append(f"matrix_fill<{_template(kind)}>({zero})")
+        return Text(f"matrix_multiply_accumulate({', '.join(arguments)})", PRIMARY)
+
+    def matrix_load(self, node: MatrixLoad) -> Text:
+        assert isinstance(node.type, MatrixType)
+        self.matrix_type(node.type)
+        sizes = _template(node.type, is_right=self._makes_right(node))
+        rows, columns = self._strides(node.array)
+        address = self.address(node.array, node.indices)
+        if self._has_aligned_rows(node):
+            turned = "true" if node.transpose else "false"
+            right = "" if sizes.endswith("true") else ", false"
+            name = f"matrix_load_aligned<{sizes}{right}, {turned}>"
+            return Text(f"{name}({address}, {rows})", PRIMARY)
+        if node.transpose:
+            rows, columns = columns, rows
+        return Text(f"matrix_load<{sizes}>({address}, {rows}, {columns})", PRIMARY)
+
+    def _has_aligned_rows(self, node: MatrixLoad) -> bool:
+        """Whether it is sure that each row of 8 elements is 16 bytes at a multiple of 16."""
+        array = node.array
+        if array.type.space is not Space.THREADGROUP or array.type.dtype not in _TENSOR_CORES:
+            return False
+        terms = self._terms(array, node.indices)
+        if terms is None or (array.shape or ())[-1] % _ALIGNED_ELEMENTS:  # type: ignore[operator]
+            return False
+        return divides(self.facts.multiples, _ALIGNED_ELEMENTS, terms)
+
+    def _terms(
+        self, array: Array, indices: tuple[Expression, ...]
+    ) -> list[tuple[Expression, int]] | None:
+        """The offset of an element of a threadgroup array, as products with constants."""
+        terms: list[tuple[Expression, int]] = []
+        pitch = 1
+        for index, size in zip(reversed(indices), reversed(array.shape or ()), strict=True):
+            if not isinstance(size, int):
+                return None
+            terms.append((index, pitch))
+            pitch *= size
+        return terms
+
+    def matrix_store(self, node: MatrixStore) -> str:
+        rows, columns = self._strides(node.array)
+        address = self.address(node.array, node.indices)
+        return f"matrix_store({self.expression_text(node.value)}, {address}, {rows}, {columns})"
+
+    def _strides(self, array: Array) -> tuple[str, str]:
+        one = f"1{self.dialect.suffixes[self.index_type]}"
+        rows, columns = array.type.matrix_axes
+        return self.stride(array, rows) or one, self.stride(array, columns) or one
+
+    # --- Copies --------------------------------------------------------------------------------
+
+    def block(self, body: tuple[Statement, ...]) -> None:
+        """A block, in which copies that stand side by side share one question how to copy."""
+        if not any(isinstance(statement, AsyncCopy) for statement in body):
+            super().block(body)
+            return
+        for is_run, group in itertools.groupby(body, _may_stand_between_copies):
+            statements_of_run = tuple(group)
+            conditions = self._questions(statements_of_run) if is_run else ()
+            if conditions:
+                self._print_twice(statements_of_run, " && ".join(conditions))
+            else:
+                super().block(statements_of_run)
+
+    def _questions(self, run: tuple[Statement, ...]) -> tuple[str, ...]:
+        asked = (self._pieces_condition(s) for s in run if isinstance(s, AsyncCopy))
+        return tuple(dict.fromkeys(text for text in asked if text not in ("true", "false")))
+
+    def _print_twice(self, run: tuple[Statement, ...], condition: str) -> None:
+        """Statements as they are where the arrays allow for pieces, and where they do not."""
+        self._depth += 1
+        for statement in run:
+            if (variable := self._declarations.at.pop(statement, None)) is not None:
+                self.line(f"{self.variable_type(variable)} {self.variable(variable)};")
+        self.line(f"if ({condition}) {{")
+        self._in_pieces = True
+        super().block(run)
+        self.line("} else {")
+        self._in_pieces = False
+        super().block(run)
+        self._in_pieces = None
+        self.line("}")
+        self._depth -= 1
+
+    def async_copy(self, node: AsyncCopy) -> str:
+        self.helpers.prelude("async_copy")
+        one = f"1{self.dialect.suffixes[self.index_type]}"
+        places = ((node.array, node.indices), (node.source, node.source_indices))
+        addresses = [self.address(array, indices) for array, indices in places]
+        condition = self._pieces_condition(node)
+        if condition == "true" or (condition != "false" and self._in_pieces):
+            pieces = node.count * node.array.type.dtype.itemsize // (self._piece(node) or 1)
+            return f"copy_pieces<{self._piece(node)}>({', '.join(addresses)}, {pieces})"
+        strides = (self.stride(a, a.type.rank - 1) or one for a, _ in places)
+        return f"copy_elements<{node.count}>({', '.join([*addresses, *strides])})"
+
+    def _piece(self, node: AsyncCopy) -> int | None:
+        """The most bytes that such a copy moves at once, as far as its indices and counts tell."""
+        unit = node.source.type.unit_axis
+        if node.count > 1 and unit != node.source.type.rank - 1:
+            return None
+        size = node.array.type.dtype.itemsize
+        into = self._terms(node.array, node.indices)
+        if into is None:
+            return None
+        terms = into if unit is None else [*into, (node.source_indices[unit], 1)]
+        sizes = (p for p in _PIECES if p % size == 0 and node.count * size % p == 0)
+        return next((p for p in sizes if divides(self.facts.multiples, p // size, terms)), None)
+
+    def _pieces_condition(self, node: AsyncCopy) -> str:
+        """Whether a copy moves pieces: what of its array is found once."""
+        piece = self._piece(node)
+        if piece is None:
+            return "false"
+        is_single = piece == node.array.type.dtype.itemsize
+        return "true" if is_single else self._conditions[node.source, piece]
+
+    def find_conditions(self) -> None:
+        """Variables for what the copies of the kernel ask of their sources."""
+        for node in self.facts.async_copies:
+            piece, array = self._piece(node), node.source
+            if piece is None or piece == array.type.dtype.itemsize:
+                continue
+            if (key := (array, piece)) in self._conditions:
+                continue
+            name = self.names.fresh(f"{array.name}_fits_{piece}")
+            axes = range(array.type.rank)
+            strides = filter(None, (self.stride(array, a) for a in axes))
+            size = array.type.dtype.itemsize
+            terms = [f"(size_t){self.array(array)}", *(f"size_t({s}) * {size}" for s in strides)]
+            self.line(f"bool {name} = ({' | '.join(terms)}) % {piece} == 0;")
+            self._conditions[key] = name
+
+    def async_group(self) -> str:
+        self.helpers.prelude("async_copy")
+        return "async_copy_group()"
+
+    def async_wait(self, node: AsyncWait) -> str:
+        self.helpers.prelude("async_copy")
+        return f"async_copy_wait<{node.pending}>()"
+
+
+def _template(kind: MatrixType, *, is_right: bool = False) -> str:
+    return f"{kind.rows}, {kind.columns}{', true' if is_right else ''}"
+
+
+def _may_stand_between_copies(statement: Statement) -> bool:
+    return isinstance(statement, AsyncCopy | AsyncGroup) or (
+        isinstance(statement, Assign)
+        and not any(
+            isinstance(part, Call) and part.intrinsic.exchange is not None
+            for part in (statement.value, *expressions(statement))
+        )
+        and isinstance(statement.variable.type, DType)
+    )

@@ -1,0 +1,93 @@
+"""Of which powers of two a kernel's integers are multiples, as far as its text shows."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+
+from speedmetal.dtypes import DType
+from speedmetal.ir import walk
+from speedmetal.ir.nodes import (
+    Assign,
+    Atomic,
+    Binary,
+    Constant,
+    Convert,
+    Expression,
+    For,
+    Read,
+    Select,
+    Statement,
+    Unary,
+    Variable,
+)
+
+MOST = 64
+"""The greatest power of two that is told apart. An integer that wraps stays a multiple of it."""
+
+
+class Multiples:
+    """For each integer of a body the greatest power of two, up to ``MOST``, that divides it.
+
+    A variable has one for the whole body, from everything that is ever assigned to it. They are
+    found by repetition: first nothing is assigned, and each round takes what it finds into account.
+    """
+
+    def __init__(self, body: tuple[Statement, ...]) -> None:
+        self._variables: dict[Variable, int] = {}
+        self._is_known = False
+        while not self._is_known:
+            self._is_known = True
+            for statement in walk.statements(body):
+                self._statement(statement)
+
+    def of(self, expression: Expression) -> int:
+        """The greatest power of two that is known to divide an integer's values."""
+        match expression:
+            case Constant(value):
+                return math.gcd(int(value), MOST)
+            case Read(variable):
+                return self._variables.get(variable, 1)
+            case Convert(operand=operand) | Unary(operator="negate", operand=operand):
+                is_integer = isinstance(operand.type, DType) and operand.type.is_integer
+                return self.of(operand) if is_integer else 1
+            case Select(when_true=a, when_false=b):
+                return math.gcd(self.of(a), self.of(b))
+        return self._binary(expression) if isinstance(expression, Binary) else 1
+
+    def _binary(self, node: Binary) -> int:
+        left, right = self.of(node.left), self.of(node.right)
+        match node.operator:
+            case "multiply":
+                return min(left * right, MOST)
+            case "add" | "subtract" | "remainder" | "bit_or" | "bit_xor":
+                return math.gcd(left, right)
+            case "bit_and":
+                return max(left, right)
+            case "shift_left" if isinstance(node.right, Constant):
+                return min(left << min(max(int(node.right.value), 0), MOST), MOST)
+        return 1
+
+    def _statement(self, statement: Statement) -> None:
+        match statement:
+            case Assign(variable, value) if _is_integer(variable):
+                self._join(variable, self.of(value))
+            case For(counter=counter, start=start, step=step):
+                self._join(counter, math.gcd(self.of(start), self.of(step)))
+            case Atomic(result=Variable() as result):
+                self._join(result, 1)
+
+    def _join(self, variable: Variable, found: int) -> None:
+        known = self._variables.get(variable, MOST)
+        if variable not in self._variables or known > math.gcd(known, found):
+            self._is_known = False
+            self._variables[variable] = math.gcd(known, found)
+
+
+def _is_integer(variable: Variable) -> bool:
+    return isinstance(variable.type, DType) and variable.type.is_integer
+
+
+def divides(multiples: Multiples, step: int, terms: list[tuple[Expression, int]]) -> bool:
+    """Whether a power of two divides the sum of products of expressions and factors."""
+    return reduce(math.gcd, (multiples.of(e) * factor for e, factor in terms), step) == step
