@@ -294,12 +294,17 @@ def _row(name: str, result: dict[str, Any]) -> str:
 
 
 def _page(results: Results) -> str:
-    """The page with these results; rows of other functions stay as they are."""
-    lines = PAGE.read_text().splitlines() if PAGE.exists() else []
+    """The page with these results; rows of other functions, and what follows, stay as they are."""
+    own, heading, rest = PAGE.read_text().partition(_NEXT)
+    lines = own.splitlines()
     rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
     rows |= {name: _row(name, result) for name, result in results.items()}
     ordered = [rows[function.name] for function in TABLE.values() if function.name in rows]
-    return _HEAD.format(pairs=f"{PAIRS:,}", points=f"{POINTS:,}") + "\n".join(ordered) + "\n"
+    head = _HEAD.format(pairs=f"{PAIRS:,}", points=f"{POINTS:,}")
+    return head + "\n".join(ordered) + "\n" + heading + rest
+
+
+_NEXT = "\n## Reductions\n"
 
 
 _HEAD = """# Accuracy of the mathematical functions

@@ -384,3 +384,16 @@ def test_every_function_of_the_extension_is_there():
     assert set(wanted.split()) <= set(linalg.__all__)
     assert all(callable(getattr(linalg, name)) for name in linalg.__all__)
     assert lapack.LinAlgError is linalg.LinAlgError
+
+
+@pytest.mark.parametrize("dtype", [sm.float16, sm.bfloat16])
+def test_norms_of_halves_do_not_overflow_and_are_rounded_once(dtype):
+    x = sm.full((3, 4), 600.0, dtype=dtype)
+    found = sm.linalg.vector_norm(x, axis=1)
+    assert found.dtype == dtype
+    assert found.tolist() == [1200.0] * 3
+    assert sm.linalg.vector_norm(x, axis=1, ord=4).tolist() == pytest.approx([848.5] * 3, rel=4e-3)
+    row = sm.array(np.random.default_rng(0).standard_normal((64, 999)).astype("f4")).astype(dtype)
+    exact = np.linalg.norm(row.astype(sm.float64).numpy(), axis=1)
+    error = np.abs(sm.linalg.vector_norm(row, axis=1).astype(sm.float64).numpy() / exact - 1)
+    assert error.max() <= 1.01 * (2.0**-11 if dtype == sm.float16 else 2.0**-8)

@@ -13,8 +13,10 @@ from typing import Any
 from speedmetal.arrays.algebra.decompositions import inv, svdvals
 from speedmetal.arrays.algebra.products import matmul
 from speedmetal.arrays.algebra.products import outer as outer_product
+from speedmetal.arrays.along_axes.reducing import accumulator
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.elementwise.operands import cast
 from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.shaping import diagonals
@@ -102,8 +104,10 @@ def vector_norm(
         5.0
     """
     (array,) = operands_of("vector_norm", x)
-    sizes = _sizes(array)
-    dtype = sizes.layout.dtype
+    narrow = _sizes(array)
+    own = narrow.layout.dtype
+    dtype = accumulator(own)
+    sizes = cast(narrow, dtype)  # whose powers may be beyond the numbers of the array
     options = {"axis": axis, "keepdims": keepdims}
     if ord == math.inf:
         found: Array = sizes.max(**options)
@@ -117,6 +121,7 @@ def vector_norm(
         found = apply("sqrt", (sizes * sizes).sum(dtype=dtype, **options))
     else:
         found = (sizes ** float(ord)).sum(dtype=dtype, **options) ** (1.0 / ord)
+    found = cast(found, own)
     return found
 
 
