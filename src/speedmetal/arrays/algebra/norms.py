@@ -121,8 +121,8 @@ def vector_norm(
         found = apply("sqrt", (sizes * sizes).sum(dtype=dtype, **options))
     else:
         found = (sizes ** float(ord)).sum(dtype=dtype, **options) ** (1.0 / ord)
-    found = cast(found, own)
-    return found
+    result: Array = cast(found, own)
+    return result
 
 
 def _sizes(array: Array) -> Array:
