@@ -5,6 +5,7 @@ What is meant by each is as in :mod:`speedmetal.nn.normalisation`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from speedmetal.arrays.deferred.graph import peeked
@@ -21,6 +22,7 @@ from speedmetal.nn.normalisation import (
     scaled,
     with_affine,
 )
+from speedmetal.nn.normalised_channels import normalised_channels
 
 
 def batch_statistics(x: Any, *, layout: str = "channels_last") -> tuple[Any, Any]:
@@ -120,13 +122,23 @@ def batch_norm(
         return cast(copied(wide), dtype)
     shape = (wide.shape[axis], *(1,) * (wide.ndim - 1 - axis))
     if mean is None:
-        found = _batch_moments("batch_norm", wide, axis, shape, eps)
-        middle, scale = found[0], found[2]
+        merged, place = _merged(wide.shape, axis)
+        if place == 2:  # the outer axis is joined as well, and is one with the others
+            merged = (1, merged[0] * merged[1], merged[2])
+        found = normalised_channels("batch_norm", wide, merged, place, Channels(1), eps)
     else:
         known: Given = given
         middle = known["mean"].reshape(shape)
         scale = reciprocal_root(known["variance"].reshape(shape), eps)
-    return with_affine(scaled(wide, middle, scale), affine_on(given, shape), dtype)
+        found = scaled(wide, middle, scale)
+    return with_affine(found, affine_on(given, shape), dtype)
+
+
+def _merged(shape: tuple[int, ...], axis: int) -> tuple[tuple[int, int, int], int]:
+    """A shape with the axes of space as one, and the place of the channels among the three."""
+    batch, count = shape[0], shape[axis]
+    space = math.prod(shape[1:]) // count
+    return ((batch, space, count), 2) if axis == len(shape) - 1 else ((batch, count, space), 1)
 
 
 def _channels(name: str, given: Given, layout: str) -> tuple[Any, int]:
@@ -236,12 +248,14 @@ def group_norm(
     if not wide.size:
         return cast(copied(wide), dtype)
     each = count // groups
+    places = (count, *(1,) * (ndim - 1 - axis))
     if axis == ndim - 1:
-        source, channels = wide.reshape((batch, -1, count)), Channels(batch, each, each)
+        merged, place = _merged(wide.shape, axis)
+        channels = Channels(batch, each, each)
+        found = normalised_channels("group_norm", wide, merged, place, channels, eps)
     else:
         source = wide.reshape((batch, groups, -1)).transpose(0, 2, 1)
-        channels = Channels(batch, 1, each)
-    places = (count, *(1,) * (ndim - 1 - axis))
-    shape = (batch, *(1,) * (ndim - 1 - len(places)), *places)
-    found = moments("group_norm", source, channels, shape, eps)
-    return with_affine(scaled(wide, found[0], found[2]), affine_on(given, places), dtype)
+        shape = (batch, *(1,) * (ndim - 1 - len(places)), *places)
+        joined = moments("group_norm", source, Channels(batch, 1, each), shape, eps)
+        found = scaled(wide, joined[0], joined[2])
+    return with_affine(found, affine_on(given, places), dtype)

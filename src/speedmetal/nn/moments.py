@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any
 
 from speedmetal.arrays.along_axes.reducing import called
-from speedmetal.arrays.along_axes.sorted_axes import work_of
+from speedmetal.arrays.along_axes.sorted_axes import known, work_of
 from speedmetal.arrays.deferred.graph import peeked
 from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.strided import fresh_layout
-from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch
+from speedmetal.backends.cpu.identity import has_avx512
+from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, Device
 from speedmetal.common.records import record
 
 _CACHED = 32768
@@ -21,6 +22,11 @@ _LEAST_PART, _MOST_PART = 32, 256
 """Elements of a channel in a part of columns."""
 _PART_OF_ROW = 16384
 """The same in a part of rows."""
+_PARTS_OF_STRIP = 64
+_MOST_CHUNKS = 16
+"""Of a part of a strip."""
+_MOST_VECTORS = 4
+"""Of a strip: more do not stay in registers with all that is added up of them."""
 _READS = 2
 
 
@@ -40,7 +46,7 @@ class Channels:
 
 
 @record(eq=False)
-class _Plan:
+class PlanOfMoments:
     """Two launches.
 
     Args:
@@ -59,8 +65,21 @@ class _Plan:
     size_bytes: int
     moves: tuple[tuple[int, int], ...] = ()
 
+    def run(self, values: list[Any], result: int, eps: Any, device: Device) -> None:
+        """Launch both.
 
-_plans: Kept[_Plan] = Kept(256)
+        Args:
+            values: Of the source.
+            result: The address of the three moments of all channels.
+            eps: Added to the variance whose root is taken.
+            device: Of all.
+        """
+        parts = device.allocate(self.size_bytes)
+        self.first([0, parts.address, *values, self.length])
+        self.joined([0, result, parts.address, eps, *self.numbers])
+
+
+_plans: Kept[PlanOfMoments] = Kept(256)
 
 
 def moments(
@@ -85,23 +104,28 @@ def moments(
 
 
 def _run(source: Any, channels: Channels, shape: tuple[int, ...], eps: Any) -> tuple[Any]:
-    plan, values = planned(_plans, (channels,), source, lambda: _plan_for(source, channels, eps))
+    plan, values = planned(_plans, (channels,), source, lambda: plan_of_moments(source, channels))
     device = source.layout.device
     elements, layout, size_bytes = fresh_layout(shape, source.layout.dtype, device)
-    parts, result = device.allocate(plan.size_bytes), device.allocate(size_bytes)
-    values[1] = parts.address
-    plan.first([*values, plan.length])
-    plan.joined([0, result.address, parts.address, eps, *plan.numbers])
+    result = device.allocate(size_bytes)
+    plan.run(values[2:], result.address, eps, device)
     return (type(source)(result, elements, layout),)
 
 
-def _plan_for(source: Any, channels: Channels, eps: Any) -> _Plan:
+def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
+    """Two launches for sources of a layout; see :func:`moments`.
+
+    Args:
+        source: An array whose leaves are in memory, or an expression of such ones.
+        channels: What is joined.
+    """
     from speedmetal.nn.kernels import moments as kernels  # with its first use
 
     outer, inner, count = source.shape
     steps = source.elements.strides
     are_rows = count == 1 or (inner > 1 and abs(steps[1]) < abs(steps[2]))
-    length = _PART_OF_ROW if are_rows else min(max(_CACHED // count, _LEAST_PART), _MOST_PART)
+    vectors = 0 if are_rows else vectors_of_strip(source)
+    length = _PART_OF_ROW if are_rows else part_of_strip(inner) if vectors else _part(count)
     run = -(-inner // length)
     device, dtype = source.layout.device, source.layout.dtype
     parts = source.allocate((2, outer, run, count), dtype, device)
@@ -109,6 +133,11 @@ def _plan_for(source: Any, channels: Channels, eps: Any) -> _Plan:
     if are_rows:
         first = kernels.moments_of_rows.prepare(
             parts, source, length, groups=grid, threads=SIMDGROUP_SIZE, work=work
+        )
+    elif vectors:
+        groups = (count // (kernels.WIDTH * vectors), run, outer)
+        first = kernels.moments_of_strips.prepare(
+            parts, source, known(vectors), length, groups=groups, threads=kernels.WIDTH, work=work
         )
     else:
         first = kernels.moments_of_columns.prepare(parts, source, length, grid=grid, work=work)
@@ -118,5 +147,32 @@ def _plan_for(source: Any, channels: Channels, eps: Any) -> _Plan:
     numbers = (length, inner - (run - 1) * length, run, channels.group, channels.spread)
     shape = (3, channels.outer, count // channels.group * channels.spread)
     target = source.allocate(shape, dtype, device)
+    eps = dtype.numpy.type(0)
     joined = kernels.joined_moments.prepare(target, seen, eps, *numbers, grid=shape[:0:-1])
-    return _Plan(first.run, length, joined.run, numbers, parts.elements.nbytes)
+    return PlanOfMoments(first.run, length, joined.run, numbers, parts.elements.nbytes)
+
+
+def _part(count: int) -> int:
+    return min(max(_CACHED // count, _LEAST_PART), _MOST_PART)
+
+
+def part_of_strip(inner: int) -> int:
+    """The rows of a part of a strip: chunks of them, and enough parts for all cores."""
+    from speedmetal.nn.kernels.moments import CHUNK  # as above
+
+    return min(max(inner // _PARTS_OF_STRIP // CHUNK, 1), _MOST_CHUNKS) * CHUNK
+
+
+def vectors_of_strip(source: Any) -> int:
+    """How many vectors of channels, side by side, a threadgroup takes at once; 0: none.
+
+    A vector alone waits for each addition to end before the next one.
+    """
+    from speedmetal.nn.kernels.moments import WIDTH  # as above
+
+    layout = source.elements
+    if source.layout.device.kind != "cpu" or abs(layout.strides[-1]) != layout.itemsize:
+        return 0
+    most = _MOST_VECTORS if has_avx512() else _MOST_VECTORS // 2
+    fitting = (n for n in range(most, 1, -1) if layout.shape[-1] % (n * WIDTH) == 0)
+    return next(fitting, 0)

@@ -12,7 +12,7 @@ import speedmetal as sm
 from speedmetal.arrays.along_axes.normalising import LONG, MOST_KEPT
 from speedmetal.arrays.along_axes.sorted_axes import SHORT
 from speedmetal.bench.operations import normalisation as references
-from speedmetal.nn import moments
+from speedmetal.nn import moments, normalised_channels
 from strategies import views
 from tiers import examples
 
@@ -227,10 +227,75 @@ def test_channels_in_many_parts(monkeypatch):
 def test_costly_producers_of_channels_are_stored_once():
     x = sm.array(normal(40, 30, 8))
     found = nn.batch_norm(sm.nn.gelu(x))
-    assert sum(step.name == "elementwise" for step in sm.explain(found).steps) == 2
+    assert [step.name for step in sm.explain(found).steps] == ["elementwise", "batch_norm"]
     stored = sm.nn.gelu(x)
     sm.eval(stored)
     assert found.numpy().tobytes() == nn.batch_norm(stored).numpy().tobytes()
+
+
+@pytest.fixture(params=[1, 1000], ids=["enough", "few"])
+def threads(request, monkeypatch):
+    """So many cores that the strips below are enough for all of them, or are not."""
+    monkeypatch.setattr(normalised_channels, "default_threads", lambda: request.param)
+    normalised_channels._plans.clear()
+    yield request.param
+    normalised_channels._plans.clear()
+
+
+STRIPS = [
+    ((4, 150, 64), "float32"),
+    ((4, 150, 64), "float64"),
+    ((3, 5, 13, 32), "bfloat16"),
+    ((2, 1, 96), "float32"),
+    ((1, 9000, 128), "float32"),
+    ((5, 130, 40), "float16"),
+]
+
+
+@pytest.mark.parametrize(("shape", "dtype"), STRIPS, ids=str)
+@pytest.mark.usefixtures("threads")
+def test_strips_of_channels(shape, dtype):
+    """Proves them with chunks and parts that are not whole, and with groups of all sizes."""
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    host = normal(*shape, middle=9.0).astype(kind)
+    weight, bias = normal(shape[-1], seed=2).astype(kind), normal(shape[-1], seed=3).astype(kind)
+    x, *affine = (sm.asarray(each) for each in (host, weight, bias))
+    axes, wide = tuple(range(1, len(shape) - 1)), host.astype("f8")
+    if kind.itemsize > 2:  # a sum with the bias that is near 0 has few digits
+        mean, variance = nn.batch_statistics(x)
+        close(mean, wide.mean((0, *axes)), dtype)
+        close(variance, wide.var((0, *axes)), dtype, 10)
+    found = nn.batch_norm(x, *affine)
+    expected = normalised(wide, (0, *axes))
+    close(found, expected * weight.astype("f8") + bias.astype("f8"), kind, 8)
+    for groups in (1, 8, shape[-1]):
+        each = wide.reshape(*shape[:-1], groups, shape[-1] // groups)
+        expected = normalised(each, (*axes, len(shape))).reshape(shape)
+        expected = expected * weight.astype("f8") + bias.astype("f8")
+        found = nn.group_norm(x, groups, *affine)
+        assert len(sm.explain(found).steps) == 1
+        close(found, expected, kind, 8)
+        with sm.no_fusion():
+            apart = nn.group_norm(x, groups, *affine)
+        assert found.numpy().tobytes() == apart.numpy().tobytes()
+
+
+@pytest.mark.usefixtures("threads")
+def test_what_follows_and_comes_before_strips_is_computed_with_them():
+    host, more = normal(4, 70, 64), normal(4, 70, 64, seed=2)
+    x, other = sm.array(host), sm.array(more)
+    for function in (nn.batch_norm, lambda x: nn.group_norm(x, 4)):
+        found = sm.maximum(function(x - other) + other, 0.0)
+        assert len(sm.explain(found).steps) == 1
+        stored = x - other
+        sm.eval(stored)
+        with sm.no_fusion():
+            apart = sm.maximum(function(stored) + other, 0.0)
+        assert found.numpy().tobytes() == apart.numpy().tobytes()
+        # What lies otherwise than the result is read as well, or in a step of its own.
+        turned = sm.array(np.moveaxis(more, -1, 1).copy())
+        found = function(x) * sm.moveaxis(turned, 1, -1)
+        np.testing.assert_array_equal(found.numpy(), function(x).numpy() * more)
 
 
 # --- The benchmark's references, and PyTorch -----------------------------------------------------

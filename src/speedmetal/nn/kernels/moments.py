@@ -18,6 +18,10 @@ from typing import Any
 import speedmetal as sm
 
 LANES = 32  # of a simdgroup
+WIDTH = 16
+"""Threads of a threadgroup that takes a strip: a vector of the widest processors."""
+CHUNK = 64
+"""Rows of a strip that are read twice before the next ones: they stay in the nearest cache."""
 
 
 @sm.kernel
@@ -72,6 +76,57 @@ def moments_of_rows(parts: Any, source: Any, length: int) -> None:
     if lane == 0:
         parts[0, outer, part, channel] = mean + rest / count
         parts[1, outer, part, channel] = square - rest * rest / count
+
+
+@sm.kernel
+def moments_of_strips(parts: Any, source: Any, vectors: Any, length: int) -> None:
+    """A threadgroup takes a part of a strip: of ``WIDTH * vectors`` channels beside each other.
+
+    Threadgroups are strips, along x, then parts, then the outer axis. The last strip is whole.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    strip, part, outer = sm.threadgroup_position_in_grid()
+    left = strip * (WIDTH * vectors) + lane
+    first = part * length
+    mean = sm.thread_array(vectors, source.dtype)
+    square = sm.thread_array(vectors, source.dtype)
+    add_up_strip(mean, square, source[outer], left, first, min(first + length, source.shape[1]))
+    for v in sm.static_range(vectors):
+        parts[0, outer, part, left + WIDTH * v] = mean[v]
+        parts[1, outer, part, left + WIDTH * v] = square[v]
+
+
+def add_up_strip(mean: Any, square: Any, rows: Any, left: Any, first: Any, last: Any) -> None:
+    """The means of a thread's channels, and the sums of squares, from a row to another."""
+    vectors, kind = mean.shape[0], mean.dtype
+    own = sm.thread_array(vectors, kind)
+    rest = sm.thread_array(vectors, kind)
+    more = sm.thread_array(vectors, kind)
+    for v in sm.static_range(vectors):
+        mean[v] = 0.0
+        square[v] = 0.0
+    for begin in range(first, last, CHUNK):
+        end = min(begin + CHUNK, last)
+        count = kind(end - begin)
+        for v in sm.static_range(vectors):
+            own[v] = 0.0
+        for at in range(begin, end):
+            for v in sm.static_range(vectors):
+                own[v] += rows[at, left + WIDTH * v]
+        for v in sm.static_range(vectors):
+            own[v] = own[v] / count
+            rest[v] = 0.0
+            more[v] = 0.0
+        for at in range(begin, end):
+            for v in sm.static_range(vectors):
+                distance = rows[at, left + WIDTH * v] - own[v]
+                rest[v] += distance
+                more[v] += distance * distance
+        before, share = kind(begin - first), count / kind(end - first)
+        for v in sm.static_range(vectors):
+            step = own[v] + rest[v] / count - mean[v]
+            mean[v] += step * share
+            square[v] += more[v] - rest[v] * rest[v] / count + step * step * share * before
 
 
 @sm.kernel
