@@ -17,15 +17,20 @@ A test that is named (``file.py::test``) runs with all its combinations, whateve
 
 The sample of a test has every value of every parameter, and of any two parameters every pair of
 *classes* of values (`class_of`): integer types stand for each other, so that no square of types is
-run in full. For ``quick`` only pairs of types count, and of the integer types of a sign one is
-enough. A sample is the same on every device and in every run.
+run in full; a type's name, and NumPy's type, are as good as the type. For ``quick`` only pairs of
+types count, and of the integer types of a sign one is enough. A sample is as small as can be found
+at once (`covering`), and the same on every device and in every run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import functools
+import heapq
 import itertools
 import os
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Generator, Hashable, Iterator, Mapping
@@ -33,10 +38,12 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 from _pytest.doctest import DoctestModule
 
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, find_dtype, from_numpy
+from speedmetal.errors import UserInputError
 
 VARIABLE = "SPEEDMETAL_TEST_TIER"
 ROOT = Path(__file__).parents[1]
@@ -52,6 +59,10 @@ _BEYOND_QUICK = frozenset(str(ROOT / place) for place in BEYOND_QUICK)
 QUICK_DEVICES = ("cpu",)
 EXAMPLES_SHARE = {"quick": 8, "default": 2, "nightly": 1}
 """Of the examples that a law of Hypothesis states, each tier tries one in so many."""
+
+
+# Its `i8` is our `i64`, which is of the same class.
+_NUMPYS_CODE = re.compile(r"[<>=|]?[biufc]\d")
 
 
 class Tier(enum.IntEnum):
@@ -149,14 +160,25 @@ def sample_items(items: list[pytest.Item], tier: Tier) -> Iterator[pytest.Item]:
 
 
 def covering(wanted: list[set[Hashable]], seed: str) -> list[int]:
-    """Numbers of sets that together have what all sets have; which, the seed decides."""
+    """Numbers of sets that together have what all sets have: the fullest of what is missing first.
+
+    Which of equally full ones, the seed decides.
+    """
     order = sorted(range(len(wanted)), key=lambda n: zlib.crc32(f"{seed} {n}".encode()))
     missing = set().union(*wanted)
     chosen = []
-    for number in order:
-        if missing & wanted[number]:
-            missing -= wanted[number]
-            chosen.append(number)
+    # What a set has of the missing only becomes less: a number found before is an upper bound.
+    fullest = [(-len(wanted[number]), place, number) for place, number in enumerate(order)]
+    heapq.heapify(fullest)
+    while missing:
+        _, place, number = fullest[0]
+        now = (-len(missing & wanted[number]), place, number)
+        if now > fullest[0]:
+            heapq.heapreplace(fullest, now)
+            continue
+        heapq.heappop(fullest)
+        missing -= wanted[number]
+        chosen.append(number)
     return sorted(chosen)
 
 
@@ -166,8 +188,10 @@ def facts_of(parameters: Mapping[str, Any], tier: Tier) -> set[Hashable]:
     alone = class_of if tier is Tier.QUICK else id
     facts: set[Hashable] = {(name, alone(value)) for name, value in own.items()}
     for (a, x), (b, y) in itertools.combinations(own.items(), 2):
-        if isinstance(x, DType) and isinstance(y, DType):
-            widths = (x.bits > y.bits) - (x.bits < y.bits) if x.is_integer and y.is_integer else 0
+        one, other = dtype_of(x), dtype_of(y)
+        if one and other:
+            both = one.is_integer and other.is_integer
+            widths = (one.bits > other.bits) - (one.bits < other.bits) if both else 0
             facts.add((a, class_of(x), b, class_of(y), widths))
         elif tier is not Tier.QUICK:
             facts.add((a, class_of(x), b, class_of(y)))
@@ -176,9 +200,28 @@ def facts_of(parameters: Mapping[str, Any], tier: Tier) -> set[Hashable]:
 
 def class_of(value: Any) -> Hashable:
     """What stands for a value beside others: each value for itself, integer types by their sign."""
-    if isinstance(value, DType) and value.is_integer:
-        return "signed" if value.is_signed else "unsigned"
+    dtype = dtype_of(value)
+    if dtype and dtype.is_integer:
+        return "signed" if dtype.is_signed else "unsigned"
     return id(value)
+
+
+def dtype_of(value: Any) -> DType | None:
+    """The dtype that a parameter's value is, or names as we do or as NumPy does."""
+    if isinstance(value, DType):
+        return value
+    is_numpys = isinstance(value, np.dtype) or (
+        isinstance(value, type) and issubclass(value, np.generic)
+    )
+    return _named_dtype(value) if is_numpys or isinstance(value, str) else None
+
+
+@functools.cache  # of most words an error is made that nobody sees
+def _named_dtype(name: Any) -> DType | None:
+    with contextlib.suppress(UserInputError, TypeError):
+        is_ours = isinstance(name, str) and not _NUMPYS_CODE.fullmatch(name)
+        return find_dtype(name) if is_ours else from_numpy(name)
+    return None
 
 
 def runs_all_combinations(config: pytest.Config) -> bool:

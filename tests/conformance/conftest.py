@@ -23,10 +23,9 @@ import pytest
 from guarded_memory import guarded
 
 import speedmetal as sm
-from speedmetal.dtypes import DType
 from speedmetal.metal_simulator.language import building
 from speedmetal.metal_simulator.settings import simulator_settings
-from tiers import parameters_of, runs_all_combinations
+from tiers import dtype_of, parameters_of, runs_all_combinations
 
 SIMULATOR = "metal-sim"
 # What Metal GPUs cannot do; tests of it are skipped there, with what the compiler says.
@@ -155,7 +154,7 @@ class Observer:
 def _reruns(item: pytest.Function) -> tuple[dict[str, Any], ...]:
     """How the simulator runs the test again."""
     parameters = parameters_of(item).items()
-    others = ((name, id(value)) for name, value in parameters if not isinstance(value, DType))
+    others = ((name, id(value)) for name, value in parameters if dtype_of(value) is None)
     case = (item.nodeid.partition("[")[0], *others)
     is_first = case not in searched_for_races
     searched_for_races.add(case)
