@@ -1,9 +1,9 @@
 """Discrete Fourier transforms: ``sm.fft``, with the names of the array API's extension.
 
-NumPy's pocketfft transforms, in the array's own precision: float32 gives complex64, float64 gives
-complex128; float16, bfloat16 and integers are converted to float32. Where an array has other axes
-they are cut into parts for all cores. Results are lazy. On a device that does not share memory with
-the host the elements are copied there and back.
+NumPy's pocketfft transforms, computed in the array's own precision: float32 gives complex64,
+float64 gives complex128; float16, bfloat16 and integers are converted to float32. Where an array
+has other axes they are cut into parts for all cores. Results are lazy. On a device that does not
+share memory with the host the elements are copied there and back.
 
 ``norm`` says who divides by the number of elements: ``"backward"`` the inverse transforms,
 ``"forward"`` the others, ``"ortho"`` both by its root.
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.algebra.pocketfft import write_transform
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import empty
 from speedmetal.arrays.deferred.lazy import call
@@ -327,16 +328,6 @@ class Step:
     length: int
 
 
-def _hfft(a: HostArray, n: int, axis: int, norm: str, out: HostArray) -> None:
-    """NumPy's, which does not write to its ``out`` (2.4)."""
-    np.fft.irfft(np.conjugate(a), n, axis, _OTHER_WAY[norm], out=out)
-
-
-_OTHER_WAY: dict[str, Any] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
-_ROUTINES: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np.fft, name) for name in ("fft", "ifft", "rfft", "irfft", "ihfft")},
-    "hfft": _hfft,
-}
 _HALVING = ("rfft", "ihfft")
 _TO_REAL = ("irfft", "hfft")
 
@@ -408,7 +399,7 @@ def _along_axis(name: str, array: Array, step: Step, norm: str) -> Array:
         host = array.numpy()
         return [
             fresh_from(
-                lambda out: transform(_ROUTINES[name], host, step, norm, out),
+                lambda out: _write_in_parts(name, host, step, norm, out),
                 shape,
                 dtype,
                 array.device,
@@ -424,30 +415,20 @@ def _result_type(name: str, dtype: DType) -> DType:
     return dtype.part if name in _TO_REAL else complex_of(dtype)
 
 
-def transform(
-    routine: Callable[..., Any], host: HostArray, step: Step, norm: str, out: HostArray
-) -> None:
-    """Write a transform of NumPy's along one axis, on all cores.
-
-    Args:
-        routine: Of :mod:`numpy.fft`.
-        host: Floats or complex numbers.
-        step: The axis and the length.
-        norm: Who divides.
-        out: Of the result's shape and dtype.
-    """
+def _write_in_parts(name: str, host: HostArray, step: Step, norm: str, out: HostArray) -> None:
+    """Write a transform along one axis, on all cores."""
     if not out.size:
         return
     others = [extent if axis != step.axis else 1 for axis, extent in enumerate(out.shape)]
     axis = longest_axis(others)
     if others[axis] == 1:  # it may be the axis itself
-        routine(host, step.length, step.axis, norm, out=out)
+        write_transform(name, host, step.length, step.axis, norm, out)
         return
     front = (slice(None),) * axis
 
     def work(part: slice) -> None:
         place = (*front, part)
-        routine(host[place], step.length, step.axis, norm, out=out[place])
+        write_transform(name, host[place], step.length, step.axis, norm, out[place])
 
     # An element costs about five operations for each doubling of the length.
     in_parts(work, others[axis], out.size * 5 * step.length.bit_length())
