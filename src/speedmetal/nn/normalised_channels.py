@@ -128,6 +128,7 @@ def _run(source: Any, task: _Task, eps: Any, follower: Follower | None = None) -
 
 def _plan_for(source: Any, task: _Task, eps: Any, follower: Follower | None) -> _Plan:
     from speedmetal.nn.kernels import channels as kernels  # with its first use
+    from speedmetal.nn.kernels.moments import WIDTH
 
     dtype, device = source.layout.dtype, source.layout.device
     merged = task.merged
@@ -136,11 +137,11 @@ def _plan_for(source: Any, task: _Task, eps: Any, follower: Follower | None) -> 
     seen = [layout.reshape(merged) for layout in follower_layouts(follower, task.shape)]
     stored, moves = followed(follower, target, [layout for layout in seen if layout is not None])
     vectors = vectors_of_strip(source) if task.axis == 2 else 0
-    width = kernels.WIDTH * vectors
+    width = WIDTH * vectors
     work = work_of(source) + work_of_follower(follower)
     if vectors and _is_one_launch(merged, width, task.channels):
         given = (known(vectors), known(task.channels.group), eps)
-        sizes: Any = {"groups": (merged[2] // width, merged[0]), "threads": kernels.WIDTH}
+        sizes: Any = {"groups": (merged[2] // width, merged[0]), "threads": WIDTH}
         sizes["work"] = work + (_READS - 1) * work_of(source)
         run = kernels.normalise_strips.prepare(stored, source, *given, **sizes)
         return _Plan(None, 0, run.run, (), moves)
@@ -155,7 +156,7 @@ def _plan_for(source: Any, task: _Task, eps: Any, follower: Follower | None) -> 
     length = part_of_strip(merged[1])
     sizes = {"groups": (count // width, -(-merged[1] // length), merged[0]), "work": work}
     run = kernels.scale_strips.prepare(
-        stored, source, found, known(vectors), length, threads=kernels.WIDTH, **sizes
+        stored, source, found, known(vectors), length, threads=WIDTH, **sizes
     )
     return _Plan(moments, kept.elements.nbytes, run.run, (length,), moves)
 
