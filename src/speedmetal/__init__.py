@@ -46,7 +46,7 @@ _HOMES = {
     "speedmetal.arrays.elementwise.rounding": ("clip", "nan_to_num", "round"),
     "speedmetal.arrays.evaluation": ("eval", "no_fusion"),
     "speedmetal.arrays.explaining": ("explain",),
-    "speedmetal.arrays.indices.gathering": ("put_along_axis", "take", "take_along_axis"),
+    "speedmetal.arrays.indices.taking": ("put_along_axis", "take", "take_along_axis"),
     "speedmetal.arrays.shaping.grids": (
         "fromfunction",
         "geomspace",

@@ -95,9 +95,9 @@ from speedmetal.arrays.elementwise.rounding import round as round
 from speedmetal.arrays.evaluation import eval as eval
 from speedmetal.arrays.evaluation import no_fusion as no_fusion
 from speedmetal.arrays.explaining import explain as explain
-from speedmetal.arrays.indices.gathering import put_along_axis as put_along_axis
-from speedmetal.arrays.indices.gathering import take as take
-from speedmetal.arrays.indices.gathering import take_along_axis as take_along_axis
+from speedmetal.arrays.indices.taking import put_along_axis as put_along_axis
+from speedmetal.arrays.indices.taking import take as take
+from speedmetal.arrays.indices.taking import take_along_axis as take_along_axis
 from speedmetal.arrays.shaping.grids import fromfunction as fromfunction
 from speedmetal.arrays.shaping.grids import geomspace as geomspace
 from speedmetal.arrays.shaping.grids import indices as indices

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from speedmetal.arrays.indices import gathering, scattering
+from speedmetal.arrays.indices import choosers, scattering, writing
 from speedmetal.arrays.kernels import scatter
 from speedmetal.backends.device import Device
 from speedmetal.metal_simulator.settings import simulator_settings
@@ -21,7 +21,7 @@ def place(request: pytest.FixtureRequest, device: Device, monkeypatch: pytest.Mo
         yield device
         return
     monkeypatch.setattr(type(device), "host_copy_bytes", 0)
-    for module in (gathering, scattering):
+    for module in (choosers, scattering, writing):
         monkeypatch.setattr(module, "is_on_cpu", lambda _: False)
     private = sm.metal.storage("private") if device.kind == "metal" else contextlib.nullcontext()
     with private:

@@ -74,14 +74,14 @@ class Members:
         _member("shaping.diagonals", "diagonal"),
     )
 
-    take, nonzero = _member("indices.gathering", "take"), _member("indices.searching", "nonzero")
+    take, nonzero = _member("indices.taking", "take"), _member("indices.searching", "nonzero")
     at = property(
         _member("indices.scattering", "at"),
         doc="``x.at[index].add(values)``: a copy with elements changed; see `scattering.At`.",
     )
     # What an index with arrays in it means.
     _get_chosen = _member("indices.gathering", "get_chosen")
-    _set_chosen = _member("indices.gathering", "set_chosen")
+    _set_chosen = _member("indices.writing", "set_chosen")
     argsort = _member("order.sorting", "argsort")
     dot = _member("algebra.products", "dot")
     __matmul__ = _member("algebra.products", "at_operator")

@@ -19,7 +19,7 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.graph import apply, common_device, peeked
 from speedmetal.arrays.elementwise.operands import cast
 from speedmetal.arrays.hosting import is_on_cpu
-from speedmetal.arrays.indices.gathering import take, take_along_axis
+from speedmetal.arrays.indices.taking import take, take_along_axis
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.shaping.manipulation import expand_dims, moveaxis
 from speedmetal.arrays.user_functions.user_operands import readable

@@ -12,7 +12,7 @@ from speedmetal.arrays.creation import arange, asarray
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.hosting import owned
-from speedmetal.arrays.indices.gathering import take
+from speedmetal.arrays.indices.taking import take
 from speedmetal.arrays.memory.selection import check_positions
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device

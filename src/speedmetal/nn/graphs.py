@@ -14,8 +14,8 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.operands import cast
-from speedmetal.arrays.indices.gathering import take
 from speedmetal.arrays.indices.scattering import segment_max, segment_sum
+from speedmetal.arrays.indices.taking import take
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article

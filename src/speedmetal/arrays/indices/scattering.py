@@ -17,14 +17,9 @@ from speedmetal.arrays.creation import asarray, full
 from speedmetal.arrays.deferred.graph import apply, peeked
 from speedmetal.arrays.deferred.schedule import assign_lazily, before_write
 from speedmetal.arrays.hosting import is_on_cpu
-from speedmetal.arrays.indices.gathering import (
-    choosers_on_device,
-    choosers_on_host,
-    value_on_device,
-    within_view,
-    writable,
-)
+from speedmetal.arrays.indices.choosers import choosers_on_device, choosers_on_host, within_view
 from speedmetal.arrays.indices.rows import IDENTITIES, changed_copy, join_rows, meet_often
+from speedmetal.arrays.indices.writing import value_on_device, writable
 from speedmetal.arrays.memory.copying import assign_host
 from speedmetal.arrays.memory.placement import grid_of
 from speedmetal.arrays.memory.selection import Selection, select

@@ -22,7 +22,7 @@ from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.hosting import comparable, is_on_cpu, owned, restored
-from speedmetal.arrays.indices.gathering import take_along_axis
+from speedmetal.arrays.indices.taking import take_along_axis
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.spreading import Part, parts_of, run_parts

@@ -36,7 +36,7 @@ from speedmetal.arrays.deferred.graph import common_device
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.host_routines import operands_of
-from speedmetal.arrays.indices.gathering import take
+from speedmetal.arrays.indices.taking import take
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device

@@ -15,7 +15,7 @@ from speedmetal.arrays.assembling import Part, assembled_like, at, dense_copy, r
 from speedmetal.arrays.creation import array, asarray
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.hosting import is_on_cpu
-from speedmetal.arrays.indices.gathering import take
+from speedmetal.arrays.indices.taking import take
 from speedmetal.arrays.memory.shapes import Axes, Shape, axes_of
 from speedmetal.arrays.operands import arrays_of
 from speedmetal.arrays.shaping.joining import stack
