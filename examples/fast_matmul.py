@@ -36,7 +36,7 @@ class Tiles:
     Args:
         rows: Of the product, for a threadgroup.
         columns: Likewise.
-        depth: How far a step goes along the inner axis.
+        depth: How far a step goes along the inner axis: of matrices, twice INNER at least.
         stages: Steps for which threadgroup memory has room.
         own_rows: Of the product, for a simdgroup, or a thread.
         own_columns: Likewise.
@@ -114,7 +114,6 @@ def product_by_matrices(tiles: Tiles) -> Callable[..., Any]:
         right = sm.simdgroup_load(tiles_b[0], (0, x), shape=(INNER, tiles.own_columns))
         total = sm.simdgroup_matrix(0, sm.float32, (tiles.own_rows, tiles.own_columns))
         for step in range(a.shape[1] // tiles.depth):
-            copy_step(tiles_a, tiles_b, a, b, corner, step + tiles.stages - 1, tiles, threads)
             for k in sm.static_range(INNER, tiles.depth + INNER, INNER):
                 if k < tiles.depth:
                     stage, first = step % tiles.stages, k
@@ -125,6 +124,9 @@ def product_by_matrices(tiles: Tiles) -> Callable[..., Any]:
                 next_right = sm.simdgroup_load(tiles_b[stage], (first, x), shape=right.shape)
                 total = sm.simdgroup_multiply_accumulate(left, right, total)
                 left, right = next_left, next_right
+                if k == INNER:
+                    ahead = step + tiles.stages - 1
+                    copy_step(tiles_a, tiles_b, a, b, corner, ahead, tiles, threads)
         sm.simdgroup_store(total, c, (corner[0] + y, corner[1] + x))
 
     return product
@@ -192,7 +194,7 @@ def product_by_registers(tiles: Tiles) -> Callable[..., Any]:
 
 
 LARGE_TILES = {
-    product_by_matrices: Tiles(128, 256, 32, 4, 64, 64),
+    product_by_matrices: Tiles(128, 256, 64, 3, 64, 64),
     product_by_registers: Tiles(128, 128, 16, 3, 8, 8),
 }
 """Fast on NVIDIA GPUs, whose threadgroup memory they need."""

@@ -44,9 +44,9 @@ __device__ inline half& operator-=(half& a, half b) { return a = a - b; }
 __device__ inline half& operator*=(half& a, half b) { return a = a * b; }
 __device__ inline half& operator/=(half& a, half b) { return a = a / b; }
 
-// Neighbours into threadgroup memory, in pieces of so many bytes, at multiples of as many.
+// Neighbours into threadgroup memory, where wanted, in pieces of so many bytes at such multiples.
 template <int bytes, typename T>
-__device__ inline void copy_pieces(T* to, const T* from, int count) {
+__device__ inline void copy_pieces(bool wanted, T* to, const T* from, int count) {
     struct alignas(bytes) Piece {
         unsigned char byte[bytes];
     };
@@ -57,13 +57,17 @@ __device__ inline void copy_pieces(T* to, const T* from, int count) {
 #if __CUDA_ARCH__ >= 800
         unsigned int address = (unsigned int)__cvta_generic_to_shared(place);
         if (bytes == 16)
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                :: "r"(address), "l"(source) : "memory");
+            asm volatile(
+                "{.reg .pred wanted; setp.ne.b32 wanted, %2, 0;"
+                " @wanted cp.async.cg.shared.global [%0], [%1], 16;}"
+                :: "r"(address), "l"(source), "r"(int(wanted)) : "memory");
         else
-            asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
-                :: "r"(address), "l"(source), "n"(bytes) : "memory");
+            asm volatile(
+                "{.reg .pred wanted; setp.ne.b32 wanted, %2, 0;"
+                " @wanted cp.async.ca.shared.global [%0], [%1], %3;}"
+                :: "r"(address), "l"(source), "r"(int(wanted)), "n"(bytes) : "memory");
 #else
-        *place = *source;
+        if (wanted) *place = *source;
 #endif
     }
 }
@@ -127,11 +131,37 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_fill(T value)
     return filled;
 }
 
-// Whether both elements of a thread lie side by side, as one access.
+template <int bytes>
+struct matrix_access {
+    typedef unsigned int type;
+};
+template <>
+struct matrix_access<8> {
+    typedef unsigned long long type;
+};
+
+// Both elements of a thread as one word, which no compiler takes apart.
+template <typename T>
+__device__ inline matrix_pair<T> load_pair(const T* first) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    word = *(const decltype(word)*)first;
+    matrix_pair<T> pair;
+    memcpy(&pair, &word, sizeof(word));
+    return pair;
+}
+
+template <typename T>
+__device__ inline void store_pair(T* first, matrix_pair<T> pair) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    memcpy(&word, &pair, sizeof(word));
+    *(decltype(word)*)first = word;
+}
+
+// Whether both elements of a thread lie side by side, for one access.
 template <typename T, typename Index>
 __device__ inline bool are_pairs(const T* first, Index along, Index across) {
     size_t distance = size_t(along) * sizeof(T);
-    return across == 1 && ((size_t)first | distance) % sizeof(matrix_pair<T>) == 0;
+    return sizeof(T) < 8 && across == 1 && ((size_t)first | distance) % (2 * sizeof(T)) == 0;
 }
 
 template <int rows, int columns, bool right = false, typename T, typename Index>
@@ -148,7 +178,7 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load(
             const T* start = from + row * 8 * row_stride + column * 8 * column_stride;
             const T* first = start + lane_row * along + lane_column * across;
             loaded.part[row][column] =
-                pairs ? *(const matrix_pair<T>*)first : matrix_pair<T>(first[0], first[across]);
+                pairs ? load_pair(first) : matrix_pair<T>(first[0], first[across]);
         }
     return loaded;
 }
@@ -167,7 +197,7 @@ __device__ inline void matrix_store(
             T* first = start + lane_row * row_stride + lane_column * column_stride;
             matrix_pair<T> pair = matrix.part[row][column];
             if (pairs) {
-                *(matrix_pair<T>*)first = pair;
+                store_pair(first, pair);
             } else {
                 first[0] = pair.first();
                 first[column_stride] = pair.second();
@@ -459,24 +489,13 @@ extern "C" __global__ void __launch_bounds__(256) async_copies(
     }
     bool a_fits_16 = ((size_t)a | size_t(arguments.a_stride0) * 2) % 16 == 0;
     bool a_fits_8 = ((size_t)a | size_t(arguments.a_stride0) * 2) % 8 == 0;
-    int i;
-    if (a_fits_16 && a_fits_8) {
-        i = thread_index_in_threadgroup;
-        copy_pieces<16>(&tile[1][i][0], &a[i * arguments.a_stride0], 1);
-        copy_pieces<8>(&tile[1][i][0], &a[i * arguments.a_stride0], 1);
-        copy_pieces<8>(&tile[1][i][4], &a[i * arguments.a_stride0 + 4], 2);
-        copy_elements<8>(&tile[1][i][0], &b[i * arguments.b_stride0], 1, arguments.b_stride1);
-        copy_elements<1>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
-        async_copy_group();
-    } else {
-        i = thread_index_in_threadgroup;
-        copy_elements<8>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
-        copy_elements<4>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
-        copy_elements<8>(&tile[1][i][4], &a[i * arguments.a_stride0 + 4], 1, 1);
-        copy_elements<8>(&tile[1][i][0], &b[i * arguments.b_stride0], 1, arguments.b_stride1);
-        copy_elements<1>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
-        async_copy_group();
-    }
+    int i = thread_index_in_threadgroup;
+    a_fits_16 ? copy_pieces<16>(true, &tile[1][i][0], &a[i * arguments.a_stride0], 1) : copy_elements<8>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
+    a_fits_8 ? copy_pieces<8>(true, &tile[1][i][0], &a[i * arguments.a_stride0], 1) : copy_elements<4>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
+    a_fits_8 ? copy_pieces<8>(true, &tile[1][i][4], &a[i * arguments.a_stride0 + 4], 2) : copy_elements<8>(&tile[1][i][4], &a[i * arguments.a_stride0 + 4], 1, 1);
+    copy_elements<8>(&tile[1][i][0], &b[i * arguments.b_stride0], 1, arguments.b_stride1);
+    copy_elements<1>(&tile[1][i][0], &a[i * arguments.a_stride0], 1, 1);
+    async_copy_group();
     async_copy_wait<0>();
     __syncthreads();
     simdgroup_matrix<half, 16, 16> left = matrix_load_aligned<16, 16, false, false>(&tile[1][0][8], 24);

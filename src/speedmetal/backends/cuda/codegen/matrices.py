@@ -38,11 +38,37 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_fill(T value)
     return filled;
 }
 
-// Whether both elements of a thread lie side by side, as one access.
+template <int bytes>
+struct matrix_access {
+    typedef unsigned int type;
+};
+template <>
+struct matrix_access<8> {
+    typedef unsigned long long type;
+};
+
+// Both elements of a thread as one word, which no compiler takes apart.
+template <typename T>
+__device__ inline matrix_pair<T> load_pair(const T* first) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    word = *(const decltype(word)*)first;
+    matrix_pair<T> pair;
+    memcpy(&pair, &word, sizeof(word));
+    return pair;
+}
+
+template <typename T>
+__device__ inline void store_pair(T* first, matrix_pair<T> pair) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    memcpy(&word, &pair, sizeof(word));
+    *(decltype(word)*)first = word;
+}
+
+// Whether both elements of a thread lie side by side, for one access.
 template <typename T, typename Index>
 __device__ inline bool are_pairs(const T* first, Index along, Index across) {
     size_t distance = size_t(along) * sizeof(T);
-    return across == 1 && ((size_t)first | distance) % sizeof(matrix_pair<T>) == 0;
+    return sizeof(T) < 8 && across == 1 && ((size_t)first | distance) % (2 * sizeof(T)) == 0;
 }
 
 template <int rows, int columns, bool right = false, typename T, typename Index>
@@ -59,7 +85,7 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load(
             const T* start = from + row * 8 * row_stride + column * 8 * column_stride;
             const T* first = start + lane_row * along + lane_column * across;
             loaded.part[row][column] =
-                pairs ? *(const matrix_pair<T>*)first : matrix_pair<T>(first[0], first[across]);
+                pairs ? load_pair(first) : matrix_pair<T>(first[0], first[across]);
         }
     return loaded;
 }
@@ -78,7 +104,7 @@ __device__ inline void matrix_store(
             T* first = start + lane_row * row_stride + lane_column * column_stride;
             matrix_pair<T> pair = matrix.part[row][column];
             if (pairs) {
-                *(matrix_pair<T>*)first = pair;
+                store_pair(first, pair);
             } else {
                 first[0] = pair.first();
                 first[column_stride] = pair.second();
@@ -351,9 +377,9 @@ __device__ inline void multiply_16x8x16(
 """
 
 ASYNC_COPY = """
-// Neighbours into threadgroup memory, in pieces of so many bytes, at multiples of as many.
+// Neighbours into threadgroup memory, where wanted, in pieces of so many bytes at such multiples.
 template <int bytes, typename T>
-__device__ inline void copy_pieces(T* to, const T* from, int count) {
+__device__ inline void copy_pieces(bool wanted, T* to, const T* from, int count) {
     struct alignas(bytes) Piece {
         unsigned char byte[bytes];
     };
@@ -364,13 +390,17 @@ __device__ inline void copy_pieces(T* to, const T* from, int count) {
 #if __CUDA_ARCH__ >= 800
         unsigned int address = (unsigned int)__cvta_generic_to_shared(place);
         if (bytes == 16)
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                :: "r"(address), "l"(source) : "memory");
+            asm volatile(
+                "{.reg .pred wanted; setp.ne.b32 wanted, %2, 0;"
+                " @wanted cp.async.cg.shared.global [%0], [%1], 16;}"
+                :: "r"(address), "l"(source), "r"(int(wanted)) : "memory");
         else
-            asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
-                :: "r"(address), "l"(source), "n"(bytes) : "memory");
+            asm volatile(
+                "{.reg .pred wanted; setp.ne.b32 wanted, %2, 0;"
+                " @wanted cp.async.ca.shared.global [%0], [%1], %3;}"
+                :: "r"(address), "l"(source), "r"(int(wanted)), "n"(bytes) : "memory");
 #else
-        *place = *source;
+        if (wanted) *place = *source;
 #endif
     }
 }

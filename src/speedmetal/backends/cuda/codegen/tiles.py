@@ -17,9 +17,13 @@ from speedmetal.ir.nodes import (
     AsyncWait,
     Call,
     Expression,
+    If,
+    Invoke,
     Kernel,
+    Load,
     MatrixLoad,
     MatrixStore,
+    Read,
     Statement,
     Variable,
 )
@@ -41,7 +45,7 @@ class TilesPrinter(NeighboursPrinter):
         super().__init__(dialect, kernel)
         self.current: Assign | None = None  # the assignment that is being printed
         self._conditions: dict[tuple[Array, int], str] = {}  # by source and bytes of a piece
-        self._in_pieces: bool | None = None  # while copies are printed for either case
+        self._asked: str | None = None  # in a run of copies: the condition of their pieces
 
     def _assign(self, node: Assign) -> None:
         self.current = node
@@ -145,49 +149,85 @@ class TilesPrinter(NeighboursPrinter):
     # --- Copies --------------------------------------------------------------------------------
 
     def block(self, body: tuple[Statement, ...]) -> None:
-        """A block, in which copies that stand side by side share one question how to copy."""
+        """A block, in which copies that stand side by side are asked once how to copy."""
         if not any(isinstance(statement, AsyncCopy) for statement in body):
             super().block(body)
             return
-        for is_run, group in itertools.groupby(body, _may_stand_between_copies):
-            statements_of_run = tuple(group)
-            conditions = self._questions(statements_of_run) if is_run else ()
-            if conditions:
-                self._print_twice(statements_of_run, " && ".join(conditions))
+        for may_stand, group in itertools.groupby(body, _may_stand_between_copies):
+            run = tuple(group)
+            if may_stand and self._fits_in_run(run) and _can_be_repeated(run):
+                self._depth += 1
+                self._print_run(run, "")
+                self._depth -= 1
             else:
-                super().block(statements_of_run)
+                super().block(run)
 
-    def _questions(self, run: tuple[Statement, ...]) -> tuple[str, ...]:
-        asked = (self._pieces_condition(s) for s in run if isinstance(s, AsyncCopy))
-        return tuple(dict.fromkeys(text for text in asked if text not in ("true", "false")))
+    def _if(self, node: If) -> None:
+        """Copies under a condition, and nothing else, become copies that each have it.
 
-    def _print_twice(self, run: tuple[Statement, ...], condition: str) -> None:
-        """Statements as they are where the arrays allow for pieces, and where they do not."""
-        self._depth += 1
+        So there is no branch, and what stands before and behind can be done meanwhile.
+        """
+        if node.orelse or not self._is_all_copies(node.body):
+            super()._if(node)
+            return
+        name = self.names.fresh("copies")
+        self.line(f"bool {name} = {self.expression_text(node.condition)};")
+        self._print_run(node.body, name)
+
+    def _is_all_copies(self, body: tuple[Statement, ...]) -> bool:
+        declared = set(self._declarations.at)
+        return (
+            self._fits_in_run(body)
+            and _can_be_repeated(body)
+            and all(
+                isinstance(s, AsyncCopy) or (isinstance(s, Assign) and _is_harmless(s))
+                for s in body
+            )
+            and {s.variable for s in body if isinstance(s, Assign)}
+            <= {self._declarations.at[s] for s in body if s in declared}
+        )
+
+    def _fits_in_run(self, run: tuple[Statement, ...]) -> bool:
+        """Whether all copies move pieces, where the arrays allow for it."""
+        copies = [s for s in run if isinstance(s, AsyncCopy)]
+        return bool(copies) and all(self._pieces_condition(copy) != "false" for copy in copies)
+
+    def _print_run(self, run: tuple[Statement, ...], wanted: str) -> None:
+        """Copies by pieces under a condition, then by elements where pieces do not fit.
+
+        Each piece is asked for under the condition, which takes no branch.
+        """
         for statement in run:
             if (variable := self._declarations.at.pop(statement, None)) is not None:
                 self.line(f"{self.variable_type(variable)} {self.variable(variable)};")
-        self.line(f"if ({condition}) {{")
-        self._in_pieces = True
-        super().block(run)
-        self.line("} else {")
-        self._in_pieces = False
-        super().block(run)
-        self._in_pieces = None
-        self.line("}")
+        asked = (self._pieces_condition(s) for s in run if isinstance(s, AsyncCopy))
+        fits = " && ".join(dict.fromkeys(text for text in asked if text != "true"))
+        self._asked = " && ".join(filter(None, (wanted, fits))) or "true"
         self._depth -= 1
+        super().block(run)
+        self._depth += 1
+        if fits:
+            self.line(f"if ({f'{wanted} && ' if wanted else ''}!({fits})) {{")
+            self._asked = "false"
+            super().block(tuple(s for s in run if not isinstance(s, AsyncGroup)))
+            self.line("}")
+        self._asked = None
 
     def async_copy(self, node: AsyncCopy) -> str:
         self.helpers.prelude("async_copy")
         one = f"1{self.dialect.suffixes[self.index_type]}"
         places = ((node.array, node.indices), (node.source, node.source_indices))
-        addresses = [self.address(array, indices) for array, indices in places]
+        addresses = ", ".join(self.address(array, indices) for array, indices in places)
+        strides = ", ".join(self.stride(a, a.type.rank - 1) or one for a, _ in places)
+        elements = f"copy_elements<{node.count}>({addresses}, {strides})"
         condition = self._pieces_condition(node)
-        if condition == "true" or (condition != "false" and self._in_pieces):
-            pieces = node.count * node.array.type.dtype.itemsize // (self._piece(node) or 1)
-            return f"copy_pieces<{self._piece(node)}>({', '.join(addresses)}, {pieces})"
-        strides = (self.stride(a, a.type.rank - 1) or one for a, _ in places)
-        return f"copy_elements<{node.count}>({', '.join([*addresses, *strides])})"
+        if condition == "false" or self._asked == "false":
+            return elements
+        piece = self._piece(node) or 1
+        count = node.count * node.array.type.dtype.itemsize // piece
+        pieces = f"copy_pieces<{piece}>({self._asked or 'true'}, {addresses}, {count})"
+        is_decided = self._asked is not None or condition == "true"
+        return pieces if is_decided else f"{condition} ? {pieces} : {elements}"
 
     def _piece(self, node: AsyncCopy) -> int | None:
         """The most bytes that such a copy moves at once, as far as its indices and counts tell."""
@@ -241,10 +281,27 @@ def _template(kind: MatrixType, *, is_right: bool = False) -> str:
 
 def _may_stand_between_copies(statement: Statement) -> bool:
     return isinstance(statement, AsyncCopy | AsyncGroup) or (
-        isinstance(statement, Assign)
-        and not any(
-            isinstance(part, Call) and part.intrinsic.exchange is not None
-            for part in (statement.value, *expressions(statement))
-        )
-        and isinstance(statement.variable.type, DType)
+        isinstance(statement, Assign) and _is_harmless(statement)
     )
+
+
+def _is_harmless(statement: Assign) -> bool:
+    """Whether computing a value, once more or for nothing, does no harm."""
+    unsafe = Load | MatrixLoad | Invoke
+    return isinstance(statement.variable.type, DType) and not any(
+        isinstance(part, unsafe) or (isinstance(part, Call) and part.intrinsic.exchange is not None)
+        for part in (statement.value, *expressions(statement))
+    )
+
+
+def _can_be_repeated(run: tuple[Statement, ...]) -> bool:
+    """Whether no statement reads a variable that is assigned only then, or later."""
+    assigned = {s.variable for s in run if isinstance(s, Assign)}
+    done: set[Variable] = set()
+    for statement in run:
+        read = {e.variable for e in expressions(statement) if isinstance(e, Read)}
+        if read & assigned - done:
+            return False
+        if isinstance(statement, Assign):
+            done.add(statement.variable)
+    return True

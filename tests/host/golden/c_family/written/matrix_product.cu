@@ -35,11 +35,37 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_fill(T value)
     return filled;
 }
 
-// Whether both elements of a thread lie side by side, as one access.
+template <int bytes>
+struct matrix_access {
+    typedef unsigned int type;
+};
+template <>
+struct matrix_access<8> {
+    typedef unsigned long long type;
+};
+
+// Both elements of a thread as one word, which no compiler takes apart.
+template <typename T>
+__device__ inline matrix_pair<T> load_pair(const T* first) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    word = *(const decltype(word)*)first;
+    matrix_pair<T> pair;
+    memcpy(&pair, &word, sizeof(word));
+    return pair;
+}
+
+template <typename T>
+__device__ inline void store_pair(T* first, matrix_pair<T> pair) {
+    typename matrix_access<2 * sizeof(T)>::type word;
+    memcpy(&word, &pair, sizeof(word));
+    *(decltype(word)*)first = word;
+}
+
+// Whether both elements of a thread lie side by side, for one access.
 template <typename T, typename Index>
 __device__ inline bool are_pairs(const T* first, Index along, Index across) {
     size_t distance = size_t(along) * sizeof(T);
-    return across == 1 && ((size_t)first | distance) % sizeof(matrix_pair<T>) == 0;
+    return sizeof(T) < 8 && across == 1 && ((size_t)first | distance) % (2 * sizeof(T)) == 0;
 }
 
 template <int rows, int columns, bool right = false, typename T, typename Index>
@@ -56,7 +82,7 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load(
             const T* start = from + row * 8 * row_stride + column * 8 * column_stride;
             const T* first = start + lane_row * along + lane_column * across;
             loaded.part[row][column] =
-                pairs ? *(const matrix_pair<T>*)first : matrix_pair<T>(first[0], first[across]);
+                pairs ? load_pair(first) : matrix_pair<T>(first[0], first[across]);
         }
     return loaded;
 }
@@ -75,7 +101,7 @@ __device__ inline void matrix_store(
             T* first = start + lane_row * row_stride + lane_column * column_stride;
             matrix_pair<T> pair = matrix.part[row][column];
             if (pairs) {
-                *(matrix_pair<T>*)first = pair;
+                store_pair(first, pair);
             } else {
                 first[0] = pair.first();
                 first[column_stride] = pair.second();
