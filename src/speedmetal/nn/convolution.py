@@ -18,15 +18,8 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
-from speedmetal.nn.correlating import (
-    COLUMNS_FIRST,
-    WHOLE,
-    Correlation,
-    Part,
-    correlated,
-    reads_of,
-    way_of,
-)
+from speedmetal.nn.correlating import correlated
+from speedmetal.nn.correlation import COLUMNS_FIRST, WHOLE, Correlation, Part, reads_of, way_of
 from speedmetal.nn.transposing import parts_of_transposed
 from speedmetal.nn.windows import (
     DIMENSIONS,

@@ -1,28 +1,17 @@
-"""Convolutions by kernels of ours: which one, its sizes, and the plans of its launches.
-
-A convolution here is a list of *parts*, each of which computes some elements of the result: an
-ordinary one has one part, a transposed one has one for each place that outputs have between the
-positions of the input, see :mod:`speedmetal.nn.transposing`.
-"""
+"""Convolutions by kernels of ours: their launches, and the images that these can read."""
 
 from __future__ import annotations
 
-import math
-from functools import cache, lru_cache, partial
+from functools import partial
 from typing import Any
 
 from speedmetal.arrays.along_axes.sorted_axes import (
-    EXPRESSIONS_OF_OPERATION,
     known,
     layouts_of_leaves,
     placed,
-    work_of_follower,
 )
 from speedmetal.arrays.deferred.following import (
     Follower,
-    count_values,
-    followed,
-    follower_layouts,
     result_layouts,
     takes_any,
 )
@@ -31,92 +20,19 @@ from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.copying import check_computes, copy_elements
 from speedmetal.arrays.memory.kept import Kept
-from speedmetal.arrays.memory.layout import Layout
-from speedmetal.arrays.memory.placement import Moves, grid_of, in_order_of_memory
-from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.arrays.memory.placement import Moves, grid_of
+from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType
 from speedmetal.frontend.structure import Structure
-from speedmetal.nn.windows import Span, five_axes, with_five_axes
-
-MANY_OUTPUTS, FEW_OUTPUTS = "many outputs", "few outputs"
-CHANNEL_BY_CHANNEL, COLUMNS_FIRST = "channel by channel", "columns first"
-"""The kernels, see :mod:`speedmetal.nn.kernels.convolution`."""
-BY_ELEMENTS = {MANY_OUTPUTS: 2, FEW_OUTPUTS: 2, CHANNEL_BY_CHANNEL: 3}
-"""Those that read an image whose columns and channels are one axis, and how often they have it."""
-
-MOST_FEW = 8
-"""Outputs of a group that `FEW_OUTPUTS` computes."""
-MOST_TAPS = 12
-"""Columns of a window whose weights it keeps in registers."""
-CACHED_BYTES = 1 << 20
-"""Packed weights that stay in the cache of a core, beside rows of an image."""
-PIXELS_OF_THREAD = 32
-"""Of a row, about, where lanes are channels: what a thread finds out of its row it does once."""
-PIXELS_AT_ONCE = 256
-"""Of a result, for which a block of larger ones is loaded into it once."""
-MOST_FUSED = 4
-"""An expression whose elements a kernel would compute more often is stored first."""
-
-
-Slice = tuple[int | None, int | None, int | None]
-"""What a slice is made of, which itself cannot be a part of a key."""
-WHOLE: Slice = (None, None, None)
-
-
-@record
-class Part:
-    """Some elements of a result.
-
-    Args:
-        spans: Of the window along the image's three axes of space.
-        place: Which of the result's elements along these axes: what :class:`slice` is made of.
-        taps: Which of the weights, the same, in the order of the window.
-    """
-
-    spans: tuple[Span, Span, Span]
-    place: tuple[Slice, ...]
-    taps: tuple[Slice, ...]
-
-
-@record
-class Correlation:
-    """A convolution, as all but the operands.
-
-    Args:
-        name: Of the function.
-        parts: Of it.
-        image: The image's shape, with five axes.
-        weights: Shape ``(groups, outputs, depth, rows, columns, channels)``.
-        shape: Of the result.
-        dtype: Of the sums, and of the result.
-        layout: Of the operands.
-        has_inputs_first: Whether the weights' first axis is the image's channels.
-        result_layout: Of the result.
-        way: A kernel's name.
-        reads: How often an element of the image is read, about.
-    """
-
-    name: str
-    parts: tuple[Part, ...]
-    image: tuple[int, ...]
-    weights: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: DType
-    layout: str
-    has_inputs_first: bool
-    result_layout: str
-    way: str
-    reads: int
-
-    def border(self) -> tuple[int, int]:
-        """How many columns are put before and behind the image, which the kernel needs there."""
-        if self.way != MANY_OUTPUTS:
-            return 0, 0
-        spans = [part.spans[2] for part in self.parts]
-        ends = [(span.windows - 1) * span.stride - span.before + span.reach for span in spans]
-        columns = self.image[3]
-        return max(0, *(span.before for span in spans)), max(0, *(end - columns for end in ends))
+from speedmetal.nn.correlation import (
+    BY_ELEMENTS,
+    MOST_FUSED,
+    Correlation,
+    has_one_axis,
+    in_one_axis,
+)
+from speedmetal.nn.correlation_plans import Plan, Planner
+from speedmetal.nn.windows import five_axes, with_five_axes
 
 
 def correlated(work: Correlation, x: Any, weight: Any) -> Any:
@@ -137,118 +53,6 @@ def correlated(work: Correlation, x: Any, weight: Any) -> Any:
     return call(type(x), node, [(work.shape, work.dtype)], x.layout.device)[0]
 
 
-def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str, bits: int) -> str:
-    """Which kernel computes a convolution.
-
-    The lanes of a vector are what lies side by side in the image and in the result. That is a
-    channel, and where an image has its channels last, so are a result's outputs.
-
-    Measured on Sapphire Rapids, float32, milliseconds of two cores together, beside other programs,
-    the least of 15 in turn; images with their channels first are copied to have them last where
-    another kernel than `COLUMNS_FIRST` computes them:
-
-    ================================  ==========================  =========================
-    image, weights                    chosen                      others
-    ================================  ==========================  =========================
-    10 x 256 x 256 x 12, 8 x 3 x 3    few outputs 16.1            many outputs 23.7
-    4 x 112 x 112 x 96, depthwise     channel by channel 9.4      few outputs 33.6
-    10 x 12 x 256 x 256, 8 x 3 x 3    columns first 28.5          few outputs 30.3
-    8 x 3 x 112 x 112, 64 x 3 x 3     many outputs 7.6            columns first 13.7
-    8 x 8 x 112 x 112, 64 x 3 x 3     many outputs 11.3           columns first 23.1
-    8 x 64 x 56 x 56, 64 x 3 x 3      many outputs 21.0           columns first 49.2
-    8 x 7 x 7 x 512, 512 x 3 x 3      many outputs 16.0           BLAS, of copied windows 55
-    8 x 56 x 56 x 64, 256 x 1 x 1     many outputs 7.4            BLAS 12.7
-    ================================  ==========================  =========================
-
-    BLAS won nowhere, so that there is no way by it; its times have its threads' waiting in them.
-
-    Args:
-        spans: Of the window.
-        weights: Shape ``(groups, outputs, depth, rows, columns, channels)``.
-        layout: Of the images.
-        bits: Of the sums' type.
-    """
-    _, outputs, *_, channels = weights
-    columns = spans[2]
-    if layout == "channels_first" and columns.stride == 1:
-        return COLUMNS_FIRST if outputs <= MOST_FEW else MANY_OUTPUTS
-    if channels == 1 and layout == "channels_last" and weights[0] > 1:
-        return CHANNEL_BY_CHANNEL
-    if outputs <= MOST_FEW and columns.windows > 1 and columns.size * bits <= MOST_TAPS * 32:
-        return FEW_OUTPUTS
-    return MANY_OUTPUTS
-
-
-def reads_of(way: str, parts: tuple[Part, ...], weights: tuple[int, ...]) -> int:
-    """How often a kernel reads an element of the image, about."""
-    found = 0.0
-    for part in parts:
-        depth, rows, columns = part.spans
-        count = depth.size * rows.size / (depth.stride * rows.stride)
-        if way not in (FEW_OUTPUTS, CHANNEL_BY_CHANNEL):
-            count *= columns.size / columns.stride
-        if way != CHANNEL_BY_CHANNEL:
-            each = {MANY_OUTPUTS: 32, FEW_OUTPUTS: MOST_FEW, COLUMNS_FIRST: 8}[way]
-            count *= -(-weights[1] // each)
-        found += count
-    return max(1, math.ceil(found))
-
-
-# --- Running -------------------------------------------------------------------------------------
-
-
-@record(eq=False)
-class _Packing:
-    """What packs the weights for a kernel.
-
-    Args:
-        run: Launches it.
-        given: The last of its values.
-        size_bytes: Of the packed ones.
-        packed: As the kernel reads them, in memory of the plan's.
-        first_tap: Of the three axes of a window, the first one.
-    """
-
-    run: BoundLaunch
-    given: tuple[int, ...]
-    size_bytes: int
-    packed: Any
-    first_tap: int
-
-    def of(self, part: Part) -> Any:
-        """Those of a part."""
-        index = (*(slice(None),) * self.first_tap, *_slices(part.taps))
-        return self.packed.with_elements(self.packed.elements[index])
-
-
-@record(eq=False)
-class _Step:
-    """The launch of a part.
-
-    Args:
-        packing: Which of the plan's has its weights.
-        first_weight: Where the first of them is, in bytes.
-        run: Computes the part.
-        moves: As in :class:`speedmetal.arrays.deferred.computing._Plan`.
-        numbers: The last of its values.
-    """
-
-    packing: int
-    first_weight: int
-    run: BoundLaunch
-    moves: Moves
-    numbers: tuple[Any, ...]
-
-
-@record(eq=False)
-class _Plan:
-    """What packs the weights, and the steps, one after the other; ``moves`` are theirs."""
-
-    packings: tuple[_Packing, ...]
-    steps: tuple[_Step, ...]
-    moves: Moves = ()
-
-
 @record(eq=False)
 class _BorderPlan:
     """A launch that puts a border around an image; ``before`` is the last of its values."""
@@ -258,7 +62,7 @@ class _BorderPlan:
     moves: Moves
 
 
-_plans: Kept[_Plan] = Kept(1024)
+_plans: Kept[Plan] = Kept(1024)
 
 
 def _run(work: Correlation, x: Any, weight: Any, follower: Follower | None = None) -> tuple[Any]:
@@ -268,7 +72,7 @@ def _run(work: Correlation, x: Any, weight: Any, follower: Follower | None = Non
         _plans,
         (work, layout, weight.layout),
         source,
-        lambda: _Planner(work, source, layout, weight, follower).plan(),
+        lambda: Planner(work, source, layout, weight, follower).plan(),
         follower,
     )
     device = source.layout.device
@@ -297,7 +101,7 @@ def _readable(work: Correlation, x: Any) -> tuple[Any, str]:
     if work.way not in BY_ELEMENTS:
         return x, work.layout
     leaves = [x.elements] if x.pending is None else layouts_of_leaves(x)
-    if all(_has_one_axis(leaf, work.layout) for leaf in leaves):
+    if all(has_one_axis(leaf, work.layout) for leaf in leaves):
         return x, work.layout
     return copy_elements(with_five_axes(x, work.layout)), "channels_last"
 
@@ -329,10 +133,10 @@ def _border_plan(x: Any, layout: str, border: tuple[int, int]) -> _BorderPlan:
     *outer, columns, channels = leaves[0].shape
     wide = (*outer, columns + before + after, channels)
     target = x.allocate(wide, x.layout.dtype, x.layout.device)
-    runs = [_in_one_axis(leaf) for leaf in leaves]
+    runs = [in_one_axis(leaf) for leaf in leaves]
     if all(run is not None for run in runs):  # columns and channels are one run of elements
         leaves = [run for run in runs if run is not None]
-        flat = _in_one_axis(target.elements)
+        flat = in_one_axis(target.elements)
         assert flat is not None
         target = target.with_elements(flat)
         before *= channels
@@ -340,322 +144,3 @@ def _border_plan(x: Any, layout: str, border: tuple[int, int]) -> _BorderPlan:
     grid = grid_of(target.elements.shape)
     run = put_border.prepare(target, source, before, known(3), grid=grid).run
     return _BorderPlan(run, before, moves)
-
-
-@lru_cache(maxsize=1024)
-def _has_one_axis(elements: Layout, layout: str) -> bool:
-    return _in_one_axis(five_axes(elements, layout)) is not None
-
-
-def _in_one_axis(image: Layout, times: int = 1) -> Layout | None:
-    """An image whose columns and channels are one axis, so many times; None: they are not."""
-    *outer, width, channels = image.shape
-    *strides, column, channel = image.strides
-    if channels == 1:
-        step = column
-    elif width == 1 or column == channel * channels:
-        step = channel
-    else:
-        return None
-    extents = (*outer, *(width * channels,) * times)
-    return Layout(image.dtype, extents, (*strides, *(step,) * times), image.offset)
-
-
-# --- Plans ---------------------------------------------------------------------------------------
-
-
-class _Planner:
-    """Makes the plan of a convolution.
-
-    Args:
-        work: What is done.
-        source: The image, whose leaves are in memory.
-        layout: Of it.
-        weight: In memory.
-        follower: What is computed of the result.
-    """
-
-    def __init__(
-        self, work: Correlation, source: Any, layout: str, weight: Any, follower: Follower | None
-    ) -> None:
-        from speedmetal.nn.kernels import convolution  # with its first use
-
-        self._kernels = convolution
-        self._work = work
-        self._source = source
-        self._leaves = [five_axes(leaf, layout) for leaf in layouts_of_leaves(source)]
-        self._weight = weight
-        self._weights = _by_groups(weight.elements, work)
-        self._follower = follower
-        self._border = work.border()[0]
-        self._device: Device = source.layout.device
-        result, _, _ = result_layouts(follower, work.shape, work.dtype, self._device)
-        self._whole = source.allocate(work.shape, result.dtype, self._device)
-        self._followers = follower_layouts(follower, work.shape)
-
-    def plan(self) -> _Plan:
-        """The packings and the steps."""
-        ways = [*dict.fromkeys(map(self._way, self._work.parts))]
-        packings = {way: self._packing(way) for way in ways}
-        steps = []
-        for part in self._work.parts:
-            way = self._way(part)
-            run, moves, numbers, weights = self._step(part, way, packings[way])
-            offset = weights.elements.offset - packings[way].packed.elements.offset
-            steps.append(_Step(ways.index(way), offset, run, moves, numbers))
-        return _Plan(tuple(packings.values()), tuple(steps))
-
-    def _step(self, part: Part, way: str, packing: _Packing) -> Any:
-        place, *followers = (
-            _picked(layout, self._work.result_layout, part)
-            for layout in (self._whole.elements, *self._followers)
-        )
-        target, moves = followed(self._follower, self._whole.with_elements(place), followers)
-        leaves = self._leaves
-        if way in BY_ELEMENTS:
-            times = BY_ELEMENTS[way]
-            merged = (_in_one_axis(layout, times) for layout in leaves)
-            leaves = [layout for layout in merged if layout is not None]
-        source, more = placed(self._source, leaves, 2 + count_values(self._follower))
-        prepare = {
-            MANY_OUTPUTS: self._many_outputs,
-            FEW_OUTPUTS: self._few_outputs,
-            CHANNEL_BY_CHANNEL: self._channel_by_channel,
-            COLUMNS_FIRST: self._columns_first,
-        }[way]
-        weights = packing.of(part)
-        run, numbers = prepare(part, target, source, weights)
-        own = ((1, place.offset),) if place.offset else ()
-        return run, own + moves + more, numbers, weights
-
-    def _packing(self, way: str) -> _Packing:
-        """What packs the weights for a kernel."""
-        groups, outputs, *window, channels = self._work.weights
-        if way == CHANNEL_BY_CHANNEL:
-            packed = self._fresh((*window, groups * outputs))
-            split = packed.elements.reshape((*window, groups, outputs, 1))
-            assert split is not None
-            blocks = split.transpose((3, 0, 1, 2, 5, 4))
-            run, given = self._pack(packed.with_elements(blocks), outputs)
-            return _Packing(run, given, packed.elements.nbytes, packed, 0)
-        period = self._outputs_of_block(way)
-        size = 2 * period if way == FEW_OUTPUTS else period
-        packed = self._fresh((groups * -(-outputs // period), *window, channels, size))
-        run, given = self._pack(packed, period)
-        return _Packing(run, given, packed.elements.nbytes, packed, 1)
-
-    def _outputs_of_block(self, way: str) -> int:
-        outputs = self._work.weights[1]
-        if way == FEW_OUTPUTS:
-            return int(self._kernels.HALF)
-        if way == COLUMNS_FIRST:
-            return min(outputs, 8)
-        return int(self._kernels.LANES) * self._vectors()
-
-    def _vectors(self) -> int:
-        """Of outputs of a thread, where lanes are outputs."""
-        is_narrow = self._work.weights[1] <= self._kernels.LANES
-        return 1 if is_narrow or self._work.dtype.bits > 32 else 2
-
-    def _pack(self, packed: Any, period: int) -> tuple[BoundLaunch, tuple[int, ...]]:
-        """What packs the weights, and the last of its values."""
-        target, source = packed.elements, self._weights
-        groups, outputs, *_ = source.shape
-        if outputs % period or target.shape[-1] != period:
-            held = self._weight.with_elements(source)
-            plan = self._kernels.pack.prepare(packed, held, period, grid=grid_of(target.shape))
-            return plan.run, (period,)
-        from speedmetal.arrays.kernels.copy import copy  # with its first use
-
-        # Copies of transposed matrices know how to go over memory.
-        blocks = outputs // period
-        step, *rest = target.strides
-        split = Layout(
-            target.dtype,
-            (groups, blocks, *target.shape[1:]),
-            (step * blocks, step, *rest),
-            target.offset,
-        )
-        group, output, *steps = source.strides
-        taken = Layout(
-            source.dtype, split.shape, (group, output * period, *steps, output), source.offset
-        )
-        place, read = in_order_of_memory(split, taken)
-        arguments = (packed.with_elements(place), self._weight.with_elements(read))
-        return copy.prepare(*arguments, grid=grid_of(place.shape)).run, ()
-
-    def _way(self, part: Part) -> str:
-        """The kernel of a part; of one without weights, the one that may have none."""
-        is_empty = any(span.size == 0 for span in part.spans)
-        own = self._work.way
-        return MANY_OUTPUTS if is_empty and own in BY_ELEMENTS else own
-
-    # --- Each kernel -------------------------------------------------------------------------
-
-    def _many_outputs(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
-        columns = part.spans[2]
-        groups, *_ = self._work.weights
-        vectors, most = self._vectors(), _most_pixels(self._device)
-        share, sizes = self._share(part, MANY_OUTPUTS, most, self._lines_at_once(part, weights))
-        pixels = _tile(columns.windows // share.parts, most)
-        seen = weights.elements
-        if groups == 1 and columns.dilation == 1:
-            *outer, taps, channels, size = seen.shape
-            flat = seen.reshape((*outer, 1, taps * channels, size))
-            if flat is not None:  # a row of a window is one run of elements
-                seen = flat
-        *along, own = self._along(part)
-        own = own._replace(before=own.before - self._border)
-        statics = (pixels, vectors, columns.stride * self._work.image[-1])
-        plan = self._kernels.many_outputs.prepare(
-            *(target, source, weights.with_elements(seen), *along, own, share),
-            *map(known, statics),
-            **sizes,
-            work=self._expressions(part),
-        )
-        return plan.run, _numbers(*along, own, share)
-
-    def _few_outputs(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
-        depth, rows, columns = self._along(part)
-        span = part.spans[2]
-        share, sizes = self._share(part, FEW_OUTPUTS, 2 * self._kernels.HALF)
-        pixels = _tile(span.windows // share.parts // 2, 8)
-        statics = (pixels, span.size, span.stride, span.dilation, share.width, share.channels)
-        plan = self._kernels.few_outputs.prepare(
-            *(target, source, weights, depth, rows, columns.before, share),
-            *map(known, statics),
-            **sizes,
-            work=self._expressions(part),
-        )
-        return plan.run, (*depth, *rows, columns.before, *share)
-
-    def _channel_by_channel(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
-        depth, rows, columns = self._along(part)
-        span = part.spans[2]
-        channels, outputs, *_ = self._work.weights
-        pixels = _tile(span.windows, 8)
-        tiles = max(1, PIXELS_OF_THREAD // pixels)
-        statics = (pixels, span.size, span.stride, span.dilation, channels, outputs)
-        lines = math.prod(target.shape[:3])
-        plan = self._kernels.channel_by_channel.prepare(
-            *(target, source, weights, depth, rows, columns.before, tiles),
-            *map(known, statics),
-            grid=(channels * outputs, -(-span.windows // (pixels * tiles)), lines),
-            work=self._expressions(part),
-        )
-        return plan.run, (*depth, *rows, columns.before, tiles)
-
-    def _columns_first(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
-        each = self._outputs_of_block(COLUMNS_FIRST)
-        is_wide = self._work.dtype.bits > 32
-        vectors = (1 if is_wide else 2) if each > 2 else 4
-        share, sizes = self._share(part, COLUMNS_FIRST, self._kernels.LANES * vectors)
-        along = self._along(part)
-        plan = self._kernels.columns_first.prepare(
-            *(target, source, weights, *along, share, known(each), known(vectors)),
-            **sizes,
-            work=self._expressions(part),
-        )
-        return plan.run, _numbers(*along, share)
-
-    # --- What they have in common --------------------------------------------------------------
-
-    def _fresh(self, shape: tuple[int, ...]) -> Any:
-        return self._source.allocate(shape, self._work.dtype, self._device)
-
-    def _along(self, part: Part) -> tuple[Any, Any, Any]:
-        depth, rows, columns = (
-            self._kernels.Along(span.stride, span.dilation, span.before) for span in part.spans
-        )
-        return depth, rows, columns
-
-    def _lines_at_once(self, part: Part, weights: Any) -> int:
-        """Rows of the result that a threadgroup computes with a block before it takes the next.
-
-        What does not fit into the cache of a core is read anew for each of them.
-        """
-        if weights.elements.nbytes <= CACHED_BYTES:
-            return 1
-        return -(-PIXELS_AT_ONCE // part.spans[2].windows)
-
-    def _share(
-        self, part: Part, way: str, pixels: int, lines: int = 1
-    ) -> tuple[Any, dict[str, Any]]:
-        """What a threadgroup does, and how many there are.
-
-        Args:
-            part: What is computed.
-            way: By which kernel.
-            pixels: Columns that a part of a row must have.
-            lines: Rows of the result at once.
-        """
-        groups, outputs, *_, channels = self._work.weights
-        columns = part.spans[2]
-        all_lines = self._work.image[0] * math.prod(s.windows for s in part.spans[:2])
-        group_blocks = -(-outputs // self._outputs_of_block(way))
-        blocks = groups * group_blocks
-        wanted = 64 if self._device.shares_host_memory else 4096
-        lines = min(lines, all_lines)
-        several = -(-all_lines // lines)
-        parts = max(1, min(columns.windows // pixels, -(-wanted // several)))
-        shares = min(blocks, -(-wanted // (4 * several * parts)))
-        each = -(-blocks // shares)
-        share = self._kernels.Share(
-            *(lines, parts, each, group_blocks, outputs, channels, self._work.image[-1])
-        )
-        count = (several * parts, -(-blocks // each))
-        return share, {"groups": count, "threads": self._kernels.LANES}
-
-    def _expressions(self, part: Part) -> int:
-        """About how many the threads compute."""
-        count = self._work.image[0] * math.prod(span.windows * span.size for span in part.spans)
-        products = count * math.prod(self._work.weights[:2]) * self._work.weights[-1]
-        return EXPRESSIONS_OF_OPERATION * products + work_of_follower(self._follower)
-
-
-def _numbers(*records: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(number for each in records for number in each)
-
-
-def _by_groups(elements: Layout, work: Correlation) -> Layout:
-    """Weights as ``(groups, outputs, depth, rows, columns, channels)``."""
-    wide = five_axes(elements, work.layout)
-    groups = work.weights[0]
-    each, step = wide.shape[0] // groups, wide.strides[0]
-    shape = (groups, each, *wide.shape[1:])
-    split = Layout(wide.dtype, shape, (each * step, *wide.strides), wide.offset)
-    return split.transpose((0, 5, 2, 3, 4, 1)) if work.has_inputs_first else split
-
-
-def _picked(whole: Layout, layout: str, part: Part) -> Layout:
-    """A part's elements of a result, with five axes."""
-    return five_axes(whole, layout)[(slice(None), *_slices(part.place))]
-
-
-def _slices(parts: tuple[Slice, ...]) -> tuple[slice, ...]:
-    return tuple(slice(*part) for part in parts)
-
-
-_PIXELS_OF_TILE = 2
-"""What a tile costs beside its pixels, in as many of them."""
-
-
-def _tile(length: int, most: int) -> int:
-    """Pixels of a thread, so that few of a row's tiles are computed twice.
-
-    >>> _tile(254, 14), _tile(28, 14), _tile(32, 14), _tile(5, 14)
-    (13, 14, 11, 5)
-    """
-    sizes = range(min(most, length), max(1, min(most, length) // 2) - 1, -1)
-    return min(sizes, key=lambda size: -(-length // size) * (size + _PIXELS_OF_TILE))
-
-
-@cache
-def _most_pixels(device: Device) -> int:
-    """Pixels of a thread, each of two vectors of outputs, that registers hold."""
-    if device.kind != "cpu":
-        return 6
-    from speedmetal.backends.cpu.identity import code_identity  # of the CPU alone
-
-    # 32 registers of 16 lanes; else 16 of 8 lanes, or 32 of 4.
-    return 14 if "avx512f" in code_identity() else 6

@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from speedmetal.nn.correlating import WHOLE, Part, Slice
+from speedmetal.nn.correlation import WHOLE, Part, Slice
 from speedmetal.nn.windows import ALONE, DIMENSIONS, Span
 
 _Phase = tuple[Span, Slice, Slice]

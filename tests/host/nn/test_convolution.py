@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.bench.operations import convolution as benchmark
-from speedmetal.nn.correlating import (
+from speedmetal.nn.correlation import (
     CHANNEL_BY_CHANNEL,
     COLUMNS_FIRST,
     FEW_OUTPUTS,
