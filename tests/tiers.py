@@ -57,7 +57,7 @@ BEYOND_QUICK = (
 """What is of other devices, needs a browser or frameworks, or starts processes."""
 _BEYOND_QUICK = frozenset(str(ROOT / place) for place in BEYOND_QUICK)
 QUICK_DEVICES = ("cpu",)
-EXAMPLES_SHARE = {"quick": 8, "default": 2, "nightly": 1}
+EXAMPLES_SHARE = {"quick": 8, "default": 4, "nightly": 1}
 """Of the examples that a law of Hypothesis states, each tier tries one in so many."""
 
 
