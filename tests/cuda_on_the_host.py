@@ -17,12 +17,15 @@ from speedmetal.metal_simulator import toolchain
 _SHIM = """
 typedef unsigned long size_t;
 struct uint3 { unsigned int x, y, z; };
+struct alignas(8) float2 { float x, y; };
+struct alignas(16) double2 { double x, y; };
 extern "C" { int taken_together; }
 static uint3 threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__
 #define __launch_bounds__(threads)
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline bool isnan(float a) { return __builtin_isnan(a); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 """
 _RUN = """

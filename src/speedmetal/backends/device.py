@@ -330,6 +330,9 @@ class Device(ABC):
     dlpack_device: tuple[int, int] | None = None
     """DLPack's pair for memory that the host does not share, which must stay valid there until its
     owner is gone; None: there is no word for it."""
+    routines: Any = None
+    """The vendor's routines for matrices and transforms, where the host does not see the memory;
+    None: there are none."""
     host_copy_bytes: int = 0
     """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
     variants: tuple[str, ...] = ("",)

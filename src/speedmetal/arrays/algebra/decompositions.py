@@ -6,10 +6,12 @@ and when it is computed.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from speedmetal.arrays.algebra import library_matrices
 from speedmetal.arrays.algebra.lapack import matrices_of, run
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.host_routines import operands_of
@@ -85,7 +87,9 @@ def cholesky(x: Any, /, *, upper: bool = False) -> Array:
                [1., 2.]], dtype=float32, device='cpu')
     """
     arrays, dtype = matrices_of("cholesky", x, square=True)
-    (found,) = run("cholesky", lambda a: np.linalg.cholesky(a, upper=upper), arrays, dtype)
+    own = partial(library_matrices.cholesky, upper=upper)
+    routine = partial(np.linalg.cholesky, upper=upper)
+    (found,) = run("cholesky", routine, arrays, dtype, own=own)
     return found
 
 
@@ -110,7 +114,8 @@ def qr(x: Any, /, mode: str = "reduced") -> QRResult:
         raise UnknownNameError("mode", str(mode), ("reduced", "complete"))
     arrays, dtype = matrices_of("qr", x)
     routine: Any = np.linalg.qr  # whose stubs want literal modes
-    return QRResult(*run("qr", lambda a: tuple(routine(a, mode)), arrays, dtype))
+    own = partial(library_matrices.qr, mode=mode)
+    return QRResult(*run("qr", lambda a: tuple(routine(a, mode)), arrays, dtype, own=own))
 
 
 def svd(x: Any, /, full_matrices: bool = True) -> SVDResult:  # noqa: FBT001, FBT002 - as in NumPy
@@ -134,7 +139,12 @@ def svd(x: Any, /, full_matrices: bool = True) -> SVDResult:  # noqa: FBT001, FB
         Array([3., 2.], dtype=float32, device='cpu')
     """
     arrays, dtype = matrices_of("svd", x)
-    return SVDResult(*run("svd", lambda a: tuple(np.linalg.svd(a, full_matrices)), arrays, dtype))
+    own = partial(library_matrices.svd, full=full_matrices)
+
+    def routine(a: HostArray) -> tuple[HostArray, ...]:
+        return tuple(np.linalg.svd(a, full_matrices))
+
+    return SVDResult(*run("svd", routine, arrays, dtype, own=own))
 
 
 def svdvals(x: Any, /) -> Array:
@@ -146,7 +156,7 @@ def svdvals(x: Any, /) -> Array:
         Array([3., 2.], dtype=float32, device='cpu')
     """
     arrays, dtype = matrices_of("svdvals", x)
-    (found,) = run("svdvals", np.linalg.svdvals, arrays, dtype)
+    (found,) = run("svdvals", np.linalg.svdvals, arrays, dtype, own=library_matrices.svdvals)
     return found
 
 
@@ -170,13 +180,14 @@ def eigh(x: Any, /) -> EighResult:
         Array([1., 2.], dtype=float32, device='cpu')
     """
     arrays, dtype = matrices_of("eigh", x, square=True)
-    return EighResult(*run("eigh", lambda a: tuple(np.linalg.eigh(a)), arrays, dtype))
+    own = library_matrices.eigh
+    return EighResult(*run("eigh", lambda a: tuple(np.linalg.eigh(a)), arrays, dtype, own=own))
 
 
 def eigvalsh(x: Any, /) -> Array:
     """The eigenvalues, rising and real, of symmetric (or Hermitian) matrices; see :func:`eigh`."""
     arrays, dtype = matrices_of("eigvalsh", x, square=True)
-    (found,) = run("eigvalsh", np.linalg.eigvalsh, arrays, dtype)
+    (found,) = run("eigvalsh", np.linalg.eigvalsh, arrays, dtype, own=library_matrices.eigvalsh)
     return found
 
 
@@ -238,7 +249,7 @@ def inv(x: Any, /) -> Array:
                [0.  , 0.25]], dtype=float32, device='cpu')
     """
     arrays, dtype = matrices_of("inv", x, square=True)
-    (found,) = run("inv", np.linalg.inv, arrays, dtype)
+    (found,) = run("inv", np.linalg.inv, arrays, dtype, own=library_matrices.inv)
     return found
 
 
@@ -274,7 +285,7 @@ def solve(x1: Any, x2: Any, /) -> Array:
             f"solve: the stacks of shapes {left.shape} and {right.shape} do not go together;"
             " counted from the matrices, two extents must be equal, or one of them 1"
         ) from None
-    (found,) = run("solve", np.linalg.solve, arrays, dtype)
+    (found,) = run("solve", np.linalg.solve, arrays, dtype, own=library_matrices.solve)
     return found[..., 0] if is_vector else found
 
 
@@ -293,7 +304,7 @@ def det(x: Any, /) -> Array:
         8.0
     """
     arrays, dtype = matrices_of("det", x, square=True)
-    (found,) = run("det", np.linalg.det, arrays, dtype)
+    (found,) = run("det", np.linalg.det, arrays, dtype, own=library_matrices.det)
     return found
 
 
@@ -313,7 +324,8 @@ def slogdet(x: Any, /) -> SlogdetResult:
         -1.0
     """
     arrays, dtype = matrices_of("slogdet", x, square=True)
-    return SlogdetResult(*run("slogdet", lambda a: tuple(np.linalg.slogdet(a)), arrays, dtype))
+    own, routine = library_matrices.slogdet, np.linalg.slogdet
+    return SlogdetResult(*run("slogdet", lambda a: tuple(routine(a)), arrays, dtype, own=own))
 
 
 def pinv(x: Any, /, *, rtol: Any = None) -> Array:
@@ -337,7 +349,9 @@ def pinv(x: Any, /, *, rtol: Any = None) -> Array:
     """
     arrays, dtype = matrices_of("pinv", x)
     limit = _relative_limit(arrays[0], rtol)
-    (found,) = run("pinv", lambda a: np.linalg.pinv(a, rcond=limit), arrays, dtype, is_split=False)
+    own = partial(library_matrices.pinv, limit=limit)
+    routine = partial(np.linalg.pinv, rcond=limit)
+    (found,) = run("pinv", routine, arrays, dtype, is_split=False, own=own)
     return found
 
 
@@ -364,7 +378,8 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Array:
         largest = values.max(axis=-1, keepdims=True, initial=0)
         return np.asarray((values > largest * np.asarray(limit)[..., None]).sum(-1, np.int32))
 
-    (found,) = run("matrix_rank", routine, arrays, dtype, is_split=False)
+    own = partial(library_matrices.matrix_rank, limit=limit)
+    (found,) = run("matrix_rank", routine, arrays, dtype, is_split=False, own=own)
     return found
 
 
@@ -413,6 +428,7 @@ def lstsq(x1: Any, x2: Any, /, *, rtol: Any = None) -> LstsqResult:
         arrays,
         dtype,
         is_split=False,
+        own=partial(library_matrices.lstsq, limit=limit),
     )
     return LstsqResult(x[:, 0] if is_vector else x, residuals, rank.astype("int32"), values)
 

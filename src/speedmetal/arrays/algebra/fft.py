@@ -1,9 +1,10 @@
 """Discrete Fourier transforms: ``sm.fft``, with the names of the array API's extension.
 
-NumPy's pocketfft transforms, computed in the array's own precision: float32 gives complex64,
-float64 gives complex128; float16, bfloat16 and integers are converted to float32. Where an array
-has other axes they are cut into parts for all cores. Results are lazy. On a device that does not
-share memory with the host the elements are copied there and back.
+NumPy's pocketfft transforms on the CPU, and where an array has other axes they are cut into parts
+for all cores. On NVIDIA GPUs cuFFT transforms; where it is not installed, and on other devices that
+do not share memory with the host, the elements are copied there and back. Either works in the
+array's own precision: float32 gives complex64, float64 gives complex128; float16, bfloat16 and
+integers are converted to float32. Results are lazy.
 
 ``norm`` says who divides by the number of elements: ``"backward"`` the inverse transforms,
 ``"forward"`` the others, ``"ortho"`` both by its root.
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.algebra.library_transforms import Axes, transformed, transforms
 from speedmetal.arrays.algebra.pocketfft import write_transform
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import empty
@@ -385,6 +387,9 @@ def _along_axes(name: str, x: Any, steps: Sequence[Step], norm: str) -> Array:
         raise UnknownNameError("norm", str(norm), NORMS)
     (array,) = operands_of(name, x)
     array = array.astype(computed_type(array.layout.dtype), copy=False)
+    if steps and transforms(array.device):
+        axes = Axes(*zip(*((step.axis, step.length) for step in steps), strict=True))
+        return transformed(name, array, axes, norm)
     for step in reversed(steps):
         array = _along_axis(name, array, step, norm)
     return array

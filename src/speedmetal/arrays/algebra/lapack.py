@@ -1,9 +1,10 @@
-"""Stacks of matrices given to NumPy's LAPACK.
+"""Stacks of matrices given to LAPACK: NumPy's, or that of a GPU's vendor.
 
 The matrices are computed at once, so that what is wrong with one is told where it was given. They
 are float32, float64, complex64 or complex128; float16, bfloat16 and integers are converted to
 float32, and the floats among the results of float16 and bfloat16 are converted back. On a device
-that does not share memory with the host they are copied there and back.
+that does not share memory with the host they are copied there and back, but for what its vendor's
+libraries do (:mod:`speedmetal.arrays.algebra.library_matrices`).
 """
 
 from __future__ import annotations
@@ -81,7 +82,13 @@ def converted_back(array: Array, dtype: DType) -> Array:
 
 
 def run(
-    name: str, routine: Routine, arrays: Sequence[Array], dtype: DType, *, is_split: bool = True
+    name: str,
+    routine: Routine,
+    arrays: Sequence[Array],
+    dtype: DType,
+    *,
+    is_split: bool = True,
+    own: Callable[..., tuple[Array, ...]] | None = None,
 ) -> tuple[Array, ...]:
     """The results of a routine of NumPy's for stacks of matrices, as arrays of their device.
 
@@ -91,10 +98,14 @@ def run(
         arrays: ``(..., rows, columns)``, with stacks of one shape.
         dtype: Of the caller's arrays.
         is_split: Whether a part of a stack may be given to it.
+        own: Does it instead where the device's vendor has libraries for it: takes arrays with at
+            least one element, gives arrays.
 
     Raises:
         LinAlgError: A matrix has not what the routine needs.
     """
+    if own is not None and _solves(arrays):
+        return tuple(converted_back(one, dtype) for one in own(*arrays))
     hosts = [array.numpy() for array in arrays]
     try:
         found = _in_stacks(routine, hosts) if is_split else _as_tuple(routine(*hosts))
@@ -103,6 +114,14 @@ def run(
         raise LinAlgError(f"{name}: {_explained(routine, hosts, stack, error)}") from None
     device = arrays[0].device
     return tuple(converted_back(owned(np.asarray(one), device), dtype) for one in found)
+
+
+def _solves(arrays: Sequence[Array]) -> bool:
+    """Whether a device's libraries decompose these matrices."""
+    routines = arrays[0].device.routines
+    if routines is None or not all(array.size for array in arrays):
+        return False
+    return all(routines.has(name) for name in ("cusolverDn", "cublas"))
 
 
 _LARGEST_IN_PARTS = 128

@@ -1,10 +1,11 @@
 """Products of vectors, matrices and their stacks, and :func:`einsum`'s building block.
 
-``algorithm`` says who multiplies: ``"vendor"`` is NumPy's BLAS on the host, ``"native"`` a kernel
-of ours on the arrays' device, ``"auto"`` the first for floats and complex numbers where the device
-shares its memory with the host, else the second: of integers there is no BLAS, and NumPy's own loop
-took 60 times as long. On the CPU, kernels take floats as well where they are faster: see
-:mod:`speedmetal.arrays.algebra.tiled` for the rule. Results are lazy, but small ones of arrays that
+``algorithm`` says who multiplies: ``"vendor"`` is cuBLASLt on NVIDIA GPUs, elsewhere NumPy's BLAS
+on the host, ``"native"`` a kernel of ours on the arrays' device, ``"auto"`` the first for floats
+and complex numbers where cuBLASLt is installed or the device shares its memory with the host, else
+the second: of integers there is no BLAS, and NumPy's own loop took 60 times as long. On the CPU,
+kernels take floats as well where they are faster: see :mod:`speedmetal.arrays.algebra.tiled` for
+the rule. Results are lazy, but small ones of arrays that
 are in memory; operands that are lazy are computed first, or, by the kernel, where it reads them.
 
 float16 and bfloat16 are multiplied and summed in float32, and rounded once. Integers wrap. Of bools
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.arrays.algebra.by_library import by_library, multiplies, why_not
 from speedmetal.arrays.algebra.tiled import (
     PART_OF_INNER,
     by_tiles,
@@ -70,6 +72,7 @@ def matmul(x1: Any, x2: Any, /, *, algorithm: str = "auto") -> Array:
 
     Raises:
         UserInputError: Shapes, dtypes or devices do not go together.
+        DeviceError: ``"vendor"`` on an NVIDIA GPU, and cuBLASLt is not installed.
 
     Example:
         >>> import speedmetal as sm
@@ -355,6 +358,8 @@ class Way(enum.Enum):
     """:mod:`speedmetal.arrays.kernels.matmul`, on any device and of any dtype."""
     TILES = enum.auto()
     """:mod:`speedmetal.arrays.kernels.tiles`, on the CPU."""
+    LIBRARY = enum.auto()
+    """:mod:`speedmetal.arrays.algebra.by_library`, on GPUs that have one."""
     PARTS = enum.auto()
     """The inner axis is cut, and the parts' products are added up."""
 
@@ -386,8 +391,10 @@ _LEAST_NATIVE = 1 << 14
 def _way(left: Array, right: Array, shape: tuple[int, ...], algorithm: str) -> Way:
     if algorithm not in ALGORITHMS:
         raise UnknownNameError("algorithm", str(algorithm), ALGORITHMS)
+    if algorithm != "native" and multiplies(left.device, left.layout.dtype):
+        return Way.LIBRARY
     if algorithm == "vendor":
-        return Way.BLAS
+        return _vendors_blas(left)
     if left.device.kind == "cpu":
         if cut_of_inner(left, right):
             return Way.PARTS
@@ -399,9 +406,18 @@ def _way(left: Array, right: Array, shape: tuple[int, ...], algorithm: str) -> W
     return Way.BLOCKS if is_long else Way.BLAS
 
 
+def _vendors_blas(left: Array) -> Way:
+    """NumPy's, but where a GPU's vendor has one of its own that is missing."""
+    dtype = left.layout.dtype
+    missing = why_not(left.device) if dtype.is_float or dtype.is_complex else None
+    if missing is not None:
+        raise missing
+    return Way.BLAS
+
+
 def _reads(shape: tuple[int, ...], way: Way) -> int:
-    """How often an element of an operand is read; NumPy reads memory alone."""
-    if way is Way.BLAS:
+    """How often an element of an operand is read; libraries read memory alone."""
+    if way in (Way.BLAS, Way.LIBRARY):
         return 1
     from speedmetal.arrays.kernels.matmul import BLOCK
 
@@ -449,6 +465,11 @@ def _by_kernel(left: Array, right: Array, shape: tuple[int, ...]) -> Array:
     return result
 
 
+def _by_library(left: Array, right: Array, shape: tuple[int, ...]) -> Array:
+    found = by_library(left, right, shape) if left.size * right.size else None
+    return _by_kernel(left, right, shape) if found is None else found
+
+
 def _stacked(array: Array, batch: tuple[int, ...], stack: int) -> Array:
     """``(stack, rows, columns)``: where nothing repeats, or all does, a view."""
     shape = (stack, *array.shape[-2:])
@@ -472,6 +493,7 @@ _RUNS: dict[Way, Callable[..., Array]] = {
     Way.BLAS: _by_blas,
     Way.BLOCKS: _by_kernel,
     Way.TILES: by_tiles,
+    Way.LIBRARY: _by_library,
 }
 
 _BLAS_THREADS_FROM = 1 << 18

@@ -1,14 +1,16 @@
-"""What a stream of CUDA is asked to do: launches and copies.
+"""What a stream of CUDA is asked to do: launches, calls of NVIDIA's libraries, and copies.
 
-A command has a ``label``, the kernel's name (None: it is no launch), and ``issue``, which gives it
-to the driver inside ``with context:`` without waiting. For that, the host's side of a copy must be
-page-locked; else the driver may wait, beyond any time limit, for all that the stream does before.
+A command has a ``label``, the kernel's name or the routine's (None: it launches nothing), and
+``issue``, which gives it to the driver inside ``with context:`` without waiting. For that, the
+host's side of a copy must be page-locked; else the driver may wait, beyond any time limit, for all
+that the stream does before.
 """
 
 from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -204,6 +206,34 @@ class Launch:
             # In the same batch, so that it is here when the launch has finished, whatever comes
             # after.
             mailbox.after.issue(library, stream)
+
+
+class RoutineCall:
+    """Call a routine of one of NVIDIA's libraries, which launches kernels of its own.
+
+    Args:
+        label: The routine's name.
+        run: Calls it; gets the ``CUstream`` as a number.
+        addresses: Of the memory that it uses.
+        kept: What must live until it was called; and for as long as a graph has it.
+    """
+
+    __slots__ = ("_addresses", "_kept", "_run", "label")
+
+    def __init__(
+        self, label: str, run: Callable[[int], object], addresses: tuple[int, ...], kept: object
+    ) -> None:
+        self.label = label
+        self._run = run
+        self._addresses = addresses
+        self._kept = kept
+
+    def addresses(self) -> tuple[int, ...]:
+        """Of the memory that it uses."""
+        return self._addresses
+
+    def issue(self, library: Library, stream: Any) -> None:  # noqa: ARG002 - it has its own way
+        self._run(stream.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speedmetal.backends.cuda.driver import graphs
-from speedmetal.backends.cuda.driver.commands import Copy, Mailbox, download, upload
+from speedmetal.backends.cuda.driver.commands import Copy, Mailbox, RoutineCall, download, upload
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.events import Event
 from speedmetal.backends.cuda.driver.graphs import Graph
@@ -31,6 +31,7 @@ from speedmetal.backends.stream_pool import Allocation
 from speedmetal.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
+    from speedmetal.backends.cuda.libraries.routines import Routines
     from speedmetal.ir.nodes import Kernel
 
 _LONGEST_NAME = 256
@@ -117,6 +118,46 @@ class CudaDevice(StreamDevice):
             "nvrtc": self._compiler,
         }
         return json.dumps(facts, sort_keys=True)
+
+    @cached_property
+    def routines(self) -> Routines:
+        """NVIDIA's libraries, as far as they are installed."""
+        from speedmetal.backends.cuda.libraries.routines import Routines
+
+        return Routines(self, self._library.number("cuDriverGetVersion") // 1000)
+
+    @property
+    def stream_number(self) -> int:
+        """The ``CUstream``, for libraries."""
+        number: Any = self.stream.native.value
+        return int(number)
+
+    def call_routine(
+        self,
+        label: str,
+        call: Callable[[int, int], object],
+        addresses: tuple[int, ...],
+        kept: object,
+        workspace_bytes: int,
+    ) -> None:
+        """Have the stream call a routine of a library, in its turn.
+
+        Args:
+            label: The routine's name, for people.
+            call: Calls it; gets the ``CUstream`` and the address of memory to work in.
+            addresses: Of the arrays that it uses.
+            kept: What keeps these alive until then.
+            workspace_bytes: What it works in; 0: nothing, and the address is 0.
+        """
+        workspace = self.allocate(workspace_bytes) if workspace_bytes else None
+        place = 0
+        if workspace is not None:
+            place = workspace.address
+            addresses = (*addresses, place)
+        command = RoutineCall(
+            label, lambda stream: call(stream, place), addresses, (kept, workspace)
+        )
+        self.stream.launch(command, label, 0, None)
 
     # --- Streams -------------------------------------------------------------------------------
 

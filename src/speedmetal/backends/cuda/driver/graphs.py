@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from speedmetal.backends.cuda.driver.commands import Launch
+from speedmetal.backends.cuda.driver.commands import Launch, RoutineCall
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.memory import DeviceBlock, DevicePool
@@ -43,7 +43,7 @@ class Graph:
         self._starts, self._blocks = pool.blocks_by_address()
         self._made = pool.blocks_made
         self._held: dict[int, DeviceBlock] = {}
-        self._launches: list[Launch] = []
+        self._launches: list[Launch | RoutineCall] = []
         self._native: Any = None
         self._label = ""
         weakref.finalize(self, _let_go, self._held, pool).atexit = False
@@ -75,7 +75,7 @@ class Graph:
 
     # --- While it is captured ------------------------------------------------------------------
 
-    def add(self, launch: Launch) -> None:
+    def add(self, launch: Launch | RoutineCall) -> None:
         """Take a launch into the graph, and hold the memory that it uses."""
         for address in launch.addresses():
             block = self._block_at(address)

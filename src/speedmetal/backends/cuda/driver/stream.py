@@ -16,7 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
-from speedmetal.backends.cuda.driver.commands import Command, Launch, LaunchPlan, Refused
+from speedmetal.backends.cuda.driver.commands import (
+    Command,
+    Launch,
+    LaunchPlan,
+    Refused,
+    RoutineCall,
+)
 from speedmetal.backends.cuda.driver.context import Context, is_lost
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError
 from speedmetal.backends.cuda.driver.markers import Marker, Markers
@@ -38,7 +44,7 @@ _NON_BLOCKING = 1  # CUstream_flags: it does not wait for the process's default 
 class Captor(Protocol):
     """What launches go into while a stream captures."""
 
-    def add(self, launch: Launch) -> None:
+    def add(self, launch: Launch | RoutineCall) -> None:
         """Take a launch.
 
         Raises:
@@ -150,7 +156,7 @@ class CudaStream(Stream[Command]):
             self.refuse_while_capturing(
                 f"launch kernel {label!r} where it may print or fail, which it tells the host"
             )
-        if not isinstance(command, Launch):
+        if not isinstance(command, Launch | RoutineCall):
             self.refuse_while_capturing("replay another graph")
             return
         graph.add(command)

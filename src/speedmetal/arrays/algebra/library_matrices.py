@@ -1,0 +1,423 @@
+"""Decompositions of matrices by the libraries of a GPU's vendor, cuSOLVER and cuBLAS.
+
+The libraries' matrices lie by columns. One that lies by rows is its transpose by columns, and most
+of what is asked for follows from the transpose's without moving an element. What must lie by
+columns is copied so in the pass in which it is copied at all: the libraries write over what they
+read.
+
+Whether a matrix had what the routine needs is known when the GPU has come to it. Functions that
+raise `LinAlgError` wait for that, for four bytes for each matrix; :func:`qr`, :func:`det` and
+:func:`slogdet` wait for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from speedmetal.arrays.algebra.lapack import LinAlgError
+from speedmetal.arrays.array import Array
+from speedmetal.arrays.creation import arange, asarray
+from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.deferred.schedule import evaluate
+from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.shaping.diagonals import diagonal, eye, tril, triu
+from speedmetal.backends.device import Device
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType, int32, int64, uint64
+
+# --- Memory --------------------------------------------------------------------------------------
+
+
+@record(eq=False)
+class Work:
+    """Matrices in memory of their own, which a routine writes over.
+
+    Args:
+        array: ``(count, ...)``; of each matrix the elements in the order in which they lie.
+        stack: The axes in front.
+        rows: Of what lies by columns.
+        columns: Of that.
+    """
+
+    array: Array
+    stack: tuple[int, ...]
+    rows: int
+    columns: int
+
+    @property
+    def matrices(self) -> Any:
+        """For the libraries."""
+        from speedmetal.backends.cuda.libraries.solvers import Stack
+
+        array = self.array
+        sizes = (array.shape[0], self.rows, self.columns)
+        return Stack(memory(array), array.layout.dtype, *sizes)
+
+    @property
+    def as_rows(self) -> Array:
+        """The view of what lies in memory, taken by rows: the transposes."""
+        array = self.array.reshape((self.array.shape[0], -1))[:, : self.rows * self.columns]
+        return array.reshape((*self.stack, self.columns, self.rows))
+
+    @property
+    def places(self) -> Any:
+        """The addresses of the matrices, in memory of the device."""
+        made = self.matrices
+        count = self.array.shape[0]
+        numbers = arange(count, dtype=int64, device=self.array.device) * made.memory.step_bytes
+        return memory(_computed((numbers + made.address).astype(uint64)))
+
+
+def memory(array: Array) -> Any:
+    """An array ``(count, ...)`` for the libraries: a part for each matrix."""
+    from speedmetal.backends.cuda.libraries.solvers import Memory
+
+    step = array.size // array.shape[0] * array.itemsize
+    return Memory(array.address, step, array.buffer)
+
+
+def _computed(array: Array) -> Array:
+    evaluate((array,))
+    return array
+
+
+def _copied(x: Array, extra: int = 0) -> Work:
+    """A copy that lies by rows: for the libraries the transposes, by columns.
+
+    Args:
+        x: ``(..., rows, columns)``.
+        extra: How many rows to leave room for, behind each matrix.
+    """
+    *stack, rows, columns = x.shape
+    count = math.prod(stack)
+    room = Array.allocate((count, rows + extra, columns), x.layout.dtype, x.layout.device)
+    room.reshape((*stack, rows + extra, columns))[..., :rows, :] = x
+    return Work(room, tuple(stack), columns, rows)
+
+
+def _fresh(count: int, shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
+    return Array.allocate((count, *shape), dtype, device)
+
+
+def _info(work: Work) -> Array:
+    found = _fresh(work.array.shape[0], (), int32, work.array.device)
+    found[...] = 0
+    return found
+
+
+def _stacked(array: Array, stack: tuple[int, ...]) -> Array:
+    """``(count, ...)`` with the stack's axes in front."""
+    return array.reshape((*stack, *array.shape[1:]))
+
+
+def _refuse(name: str, is_wrong: HostArray, stack: tuple[int, ...], reason: str) -> None:
+    """Raise LinAlgError where something is wrong with a matrix, and name the first."""
+    if not is_wrong.any():
+        return
+    if not stack:
+        raise LinAlgError(f"{name}: the matrix {reason}")
+    place = ", ".join(map(str, np.unravel_index(int(is_wrong.argmax()), stack)))
+    raise LinAlgError(f"{name}: matrix [{place}] of the stack {reason}")
+
+
+_UNSOLVED = "has NaN or infinite elements, or no solution was found"
+
+# --- Symmetric matrices --------------------------------------------------------------------------
+
+
+def cholesky(x: Array, *, upper: bool) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.cholesky`.
+
+    ``x.T == conj(x)``, whose upper triangle lies where that of ``x`` has its lower one. With
+    ``conj(x) == conj(U).T @ U`` it is ``x == U.T @ conj(U)``, and ``U.T`` is what lies by rows.
+    """
+    from speedmetal.backends.cuda.libraries.solvers import LARGEST_OF_MANY, LOWER, UPPER
+
+    work, solvers = _copied(x), x.device.routines.solvers
+    info = _info(work)
+    triangle = LOWER if upper else UPPER
+    if work.array.shape[0] > 1 and work.rows <= LARGEST_OF_MANY:
+        solvers.cholesky_of_many(triangle, work.matrices, work.places, memory(info))
+    else:
+        solvers.cholesky(triangle, work.matrices, memory(info))
+    found = triu(work.as_rows) if upper else tril(work.as_rows)
+    evaluate((found,))
+    _refuse("cholesky", info.numpy() != 0, work.stack, "is not positive definite")
+    return (found,)
+
+
+def eigh(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.eigh`: ``conj(x) @ v == w * v``, where ``v`` lie as rows."""
+    work, values = _eigen("eigh", x, vectors=True)
+    vectors = work.as_rows.mT
+    return values, vectors.conj() if x.layout.dtype.is_complex else vectors
+
+
+def eigvalsh(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.eigvalsh`."""
+    return (_eigen("eigvalsh", x, vectors=False)[1],)
+
+
+def _eigen(name: str, x: Array, *, vectors: bool) -> tuple[Work, Array]:
+    from speedmetal.backends.cuda.libraries.solvers import UPPER
+
+    work = _copied(x)
+    info = _info(work)
+    values = _fresh(work.array.shape[0], (work.rows,), x.layout.dtype.part, x.device)
+    solvers = x.device.routines.solvers
+    solvers.eigen(UPPER, work.matrices, memory(values), memory(info), vectors=vectors)
+    _refuse(name, _is_unsolved(info, values), work.stack, _UNSOLVED)
+    return work, _stacked(values, work.stack)
+
+
+def _is_unsolved(info: Array, values: Array) -> HostArray:
+    """Of each matrix, from the values that were found as well: NaN goes through to them."""
+    wrong: HostArray = ~np.isfinite(values.numpy()).all(axis=-1) | (info.numpy() != 0)
+    return wrong
+
+
+# --- Square matrices -----------------------------------------------------------------------------
+
+
+@record(eq=False)
+class Factors:
+    """Of transposed matrices: ``P.T @ L @ U == x.T``.
+
+    Args:
+        work: Both triangles.
+        pivots: ``(count, n)``: with which row each changed places, from 1 on.
+        info: ``(count,)``.
+    """
+
+    work: Work
+    pivots: Array
+    info: Array
+
+    @property
+    def is_many(self) -> bool:
+        """Whether all were done at once."""
+        return self.pivots.layout.dtype is int32
+
+
+def _factorised(x: Array) -> Factors:
+    from speedmetal.backends.cuda.libraries.solvers import LARGEST_OF_MANY
+
+    work, solvers = _copied(x), x.device.routines.solvers
+    count = work.array.shape[0]
+    is_many = count > 1 and work.rows <= LARGEST_OF_MANY
+    pivots = _fresh(count, (work.rows,), int32 if is_many else int64, x.device)
+    found = Factors(work, pivots, _info(work))
+    matrices, info = work.matrices, memory(found.info)
+    if is_many:
+        solvers.lu_of_many(matrices, work.places, memory(pivots), info)
+    else:
+        solvers.lu(matrices, memory(pivots), info)
+    return found
+
+
+def _solve(factors: Factors, sides: Work, operation: int) -> None:
+    """Write solutions over right sides, which lie by columns."""
+    work, pivots = factors.work, memory(factors.pivots)
+    solvers = work.array.device.routines.solvers
+    if factors.is_many:
+        parts = (work.matrices, work.places, pivots, sides.matrices, sides.places)
+        solvers.solve_many(operation, *parts)
+    else:
+        answers = memory(_info(work))
+        solvers.solve(operation, work.matrices, pivots, sides.matrices, answers)
+
+
+def solve(x1: Array, x2: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.solve`, of right sides with two axes or more."""
+    from speedmetal.backends.cuda.libraries.solvers import TRANSPOSED
+
+    stack = np.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+    wide = x2.broadcast_to((*stack, *x2.shape[-2:])).mT
+    if math.prod(stack) != math.prod(x1.shape[:-2]):
+        x1 = x1.broadcast_to((*stack, *x1.shape[-2:]))
+    factors, sides = _factorised(x1), _copied(wide)
+    _solve(factors, sides, TRANSPOSED)
+    _refuse("solve", factors.info.numpy() > 0, factors.work.stack, "is singular")
+    return (sides.as_rows.mT,)
+
+
+def inv(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.inv`: the inverse of the transpose, transposed."""
+    from speedmetal.backends.cuda.libraries.solvers import AS_IT_IS
+
+    factors = _factorised(x)
+    one = eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    sides = _copied(one.broadcast_to(x.shape))
+    _solve(factors, sides, AS_IT_IS)
+    _refuse("inv", factors.info.numpy() > 0, factors.work.stack, "is singular")
+    return (sides.as_rows,)
+
+
+def det(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.det`; a singular matrix has a 0 on the diagonal of ``U``."""
+    factors = _factorised(x)
+    found: Array = _pivots_of(factors).prod(axis=-1) * _sign_of(factors)
+    return (_stacked(found, factors.work.stack),)
+
+
+def slogdet(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.slogdet`."""
+    factors = _factorised(x)
+    values = _pivots_of(factors)
+    sizes = abs(values)
+    sign = apply("sign", values).prod(axis=-1) * _sign_of(factors)
+    stack = factors.work.stack
+    return _stacked(sign, stack), _stacked(apply("log", sizes).sum(axis=-1), stack)
+
+
+def _pivots_of(factors: Factors) -> Array:
+    """The diagonal of ``U``, ``(count, n)``."""
+    return diagonal(factors.work.array, 0, -2, -1)
+
+
+def _sign_of(factors: Factors) -> Array:
+    """-1 for an odd number of rows that changed places, else 1, ``(count,)``, of the dtype."""
+    pivots = factors.pivots
+    stayed = arange(1, pivots.shape[-1] + 1, dtype=pivots.dtype, device=pivots.device)
+    swaps = (pivots != stayed).sum(axis=-1, dtype=int32)
+    sign: Array = (1 - 2 * (swaps % 2)).astype(factors.work.array.layout.dtype)
+    return sign
+
+
+# --- Rectangular matrices ------------------------------------------------------------------------
+
+
+def qr(x: Array, mode: str) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.qr`."""
+    rows, columns = x.shape[-2:]
+    few = min(rows, columns)
+    wide = rows if mode == "complete" else few
+    work = _copied(x.mT, max(wide - columns, 0))
+    solvers, info = x.device.routines.solvers, _info(work)
+    factors = _fresh(work.array.shape[0], (few,), x.layout.dtype, x.device)
+    solvers.reflections(work.matrices, memory(factors), memory(info))
+    upper = triu(work.as_rows.mT[..., :wide, :])
+    evaluate((upper,))  # before it is written over
+    whole = Work(work.array, work.stack, rows, wide)
+    solvers.reflected(whole.matrices, few, memory(factors), memory(info))
+    return whole.as_rows.mT, upper
+
+
+def svd(x: Array, *, full: bool) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.svd`."""
+    return _singular("svd", x, "A" if full else "S")
+
+
+def svdvals(x: Array) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.svdvals`."""
+    return _singular("svdvals", x, "N")[1:2]
+
+
+def _singular(name: str, x: Array, job: str) -> tuple[Array, ...]:
+    from speedmetal.backends.cuda.libraries.solvers import LARGEST_SINGULAR_OF_MANY
+
+    is_many = math.prod(x.shape[:-2]) > 1 and max(x.shape[-2:]) <= LARGEST_SINGULAR_OF_MANY
+    found, info, values = (_singular_of_many if is_many else _singular_of_each)(x, job)
+    _refuse(name, _is_unsolved(info, values), x.shape[:-2], _UNSOLVED)
+    return found
+
+
+def _singular_of_each(x: Array, job: str) -> tuple[tuple[Array, ...], Array, Array]:
+    """By LAPACK's way, which wants as many rows as columns at least: else ``x.T`` is decomposed.
+
+    With ``x.T == u @ diag(s) @ vt`` it is ``x == vt.T @ diag(s) @ u.T``.
+    """
+    is_tall = x.shape[-2] > x.shape[-1]
+    work = _copied(x.mT if is_tall else x)
+    count, few = work.array.shape[0], work.columns
+    device, kind = x.device, x.layout.dtype
+    wide = work.rows if job == "A" else few
+    left = (work.rows, wide) if job != "N" else (work.rows, 1)
+    right = (few, few) if job != "N" else (few, 1)
+    u, vt = (
+        Work(_fresh(count, shape[::-1], kind, device), work.stack, *shape)
+        for shape in (left, right)
+    )
+    values, info = _fresh(count, (few,), kind.part, device), _info(work)
+    parts = (memory(values), u.matrices, vt.matrices, memory(info))
+    device.routines.solvers.singular(job * 2, work.matrices, *parts)
+    s = _stacked(values, work.stack)
+    if is_tall:
+        return (u.as_rows.mT, s, vt.as_rows.mT), info, values
+    return (vt.as_rows, s, u.as_rows), info, values
+
+
+def _singular_of_many(x: Array, job: str) -> tuple[tuple[Array, ...], Array, Array]:
+    """With ``x.T == u @ diag(s) @ conj(v).T`` it is ``x == conj(v) @ diag(s) @ u.T``."""
+    work = _copied(x)
+    count, few = work.array.shape[0], min(work.rows, work.columns)
+    device, kind = x.device, x.layout.dtype
+    u, v = (
+        Work(_fresh(count, (side, side), kind, device), work.stack, side, side)
+        for side in (work.rows, work.columns)
+    )
+    values, info = _fresh(count, (few,), kind.part, device), _info(work)
+    parts = (memory(values), u.matrices, v.matrices, memory(info))
+    device.routines.solvers.singular_of_many(work.matrices, *parts, vectors=job != "N")
+    left = v.as_rows.mT.conj() if kind.is_complex else v.as_rows.mT
+    right = u.as_rows
+    if job == "S":
+        left, right = left[..., :few], right[..., :few, :]
+    return (left, _stacked(values, work.stack), right), info, values
+
+
+# --- What follows from singular values -----------------------------------------------------------
+
+
+def matrix_rank(x: Array, limit: Any) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.matrix_rank`.
+
+    Args:
+        x: ``(..., rows, columns)``.
+        limit: The share of the largest singular value, NumPy's number or array ``(...)``.
+    """
+    values = _singular("matrix_rank", x, "N")[1]
+    return (_counts(values, limit).sum(axis=-1, dtype=int32),)
+
+
+def pinv(x: Array, limit: Any) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.pinv`, with the limit of :func:`matrix_rank`."""
+    u, s, vh = _singular("pinv", x, "S")
+    found: Array = (_adjoint(vh) * _inverted(s, limit)[..., None, :]) @ _adjoint(u)
+    return (found,)
+
+
+def lstsq(a: Array, b: Array, limit: Any) -> tuple[Array, ...]:
+    """As :func:`speedmetal.linalg.lstsq`, of right sides with two axes."""
+    u, s, vh = _singular("lstsq", a, "S")
+    x: Array = _adjoint(vh) @ (_inverted(s, limit)[:, None] * (_adjoint(u) @ b))
+    rank = _counts(s, limit).sum(axis=-1, dtype=int32)
+    rows, columns = a.shape
+    if rows > columns and rank.item() == columns:
+        sizes = abs(b - a @ x)
+        residuals: Array = (sizes * sizes).sum(axis=0)
+    else:
+        residuals = Array.allocate((0,), s.layout.dtype, s.device)
+    return x, residuals, rank, s
+
+
+def _counts(values: Array, limit: Any) -> Array:
+    """Which singular values are no zeros."""
+    share = asarray(np.asarray(limit)[..., None], device=values.device)
+    found: Array = values > values[..., :1] * share
+    return found
+
+
+def _inverted(values: Array, limit: Any) -> Array:
+    """The reciprocals of those that are no zeros, and zeros."""
+    counts = _counts(values, limit)
+    found: Array = apply("where", counts, 1 / apply("where", counts, values, 1), 0)
+    return found
+
+
+def _adjoint(x: Array) -> Array:
+    found: Array = x.mT.conj() if x.layout.dtype.is_complex else x.mT
+    return found

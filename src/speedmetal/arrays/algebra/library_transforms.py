@@ -1,0 +1,209 @@
+"""Fourier transforms by the library of a GPU's vendor, cuFFT.
+
+Several axes are transformed at once. The library neither pads nor divides: what is too short or too
+long is copied first, in the pass that converts it, and the results are divided lazily, in the pass
+of whatever comes next.
+
+The transforms to real numbers write over what they read, and NumPy's take no notice of the
+imaginary parts of the first element and, of an even length, the last one; so they read a copy
+without these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from speedmetal.arrays.array import Array
+from speedmetal.arrays.deferred.lazy import call
+from speedmetal.arrays.deferred.pending import Call
+from speedmetal.arrays.deferred.schedule import evaluate
+from speedmetal.arrays.memory.kept import Kept
+from speedmetal.arrays.memory.layout import Layout
+from speedmetal.arrays.shaping.padding import pad
+from speedmetal.backends.device import Device
+from speedmetal.common.records import record
+from speedmetal.dtypes import complex_of
+
+
+def transforms(device: Device) -> bool:
+    """Whether a device has a library that transforms."""
+    routines = device.routines
+    return routines is not None and bool(routines.has("cufft"))
+
+
+@record
+class Axes:
+    """Axes that are transformed, with a length for each."""
+
+    places: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    def parted(self, most: int) -> tuple[Axes, Axes]:
+        """The last ones, at most so many, and those before."""
+        first = max(len(self.places) - most, 0)
+        return (
+            Axes(self.places[first:], self.lengths[first:]),
+            Axes(self.places[:first], self.lengths[:first]),
+        )
+
+
+_OTHER_WAY = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+def transformed(name: str, array: Array, axes: Axes, norm: str) -> Array:
+    """The lazy result of a function of :mod:`speedmetal.arrays.algebra.fft`.
+
+    Args:
+        name: ``fft``, ``ifft``, ``rfft``, ``irfft``, ``hfft`` or ``ihfft``; the last four along one
+            axis.
+        array: Of the type that is computed in.
+        axes: Which, and their lengths; of the real numbers, where these are on one side.
+        norm: Who divides.
+    """
+    if name == "hfft":
+        return transformed("irfft", array.conj(), axes, _OTHER_WAY[norm])
+    if name == "ihfft":
+        half: Array = transformed("rfft", array, axes, _OTHER_WAY[norm]).conj()
+        return half
+    from speedmetal.backends.cuda.libraries.transforms import MOST_AXES
+
+    if name == "irfft":
+        result = _to_real(array, axes)
+    elif name == "rfft":
+        result = _transformed(name, fitted(array, axes), axes)
+    else:
+        result = fitted(array.astype(complex_of(array.layout.dtype), copy=False), axes)
+        rest = axes
+        while rest.places:
+            part, rest = rest.parted(MOST_AXES)
+            result = _transformed(name, result, part)
+    factor = _factor(name, math.prod(axes.lengths), norm)
+    scaled: Array = result if factor == 1 else result * factor
+    return scaled
+
+
+def _factor(name: str, count: int, norm: str) -> float:
+    if norm == "ortho":
+        return 1 / math.sqrt(count)
+    is_inverse = name in ("ifft", "irfft")
+    return 1 / count if is_inverse == (norm == "backward") else 1.0
+
+
+def fitted(array: Array, axes: Axes) -> Array:
+    """Without what is beyond the lengths, and with zeros for what is missing."""
+    widths, index = [(0, 0)] * array.ndim, [slice(None)] * array.ndim
+    for place, length in zip(axes.places, axes.lengths, strict=True):
+        extent = array.shape[place]
+        if extent > length:
+            index[place] = slice(length)
+        widths[place] = (0, max(length - extent, 0))
+    cut = array[tuple(index)]
+    return pad(cut, widths) if any(after for _, after in widths) else cut
+
+
+def _to_real(array: Array, axes: Axes) -> Array:
+    (place,), (length,) = axes.places, axes.lengths
+    half = length // 2 + 1
+    source = fitted(
+        array.astype(complex_of(array.layout.dtype), copy=False), Axes((place,), (half,))
+    )
+    moved = _moved_last(source, axes.places)
+    own = Array.allocate(moved.shape, moved.layout.dtype, moved.layout.device)
+    own[...] = moved
+    own[..., 0] = own[..., 0].real
+    if length % 2 == 0:
+        own[..., -1] = own[..., -1].real
+    found = _transformed("irfft", own, Axes((own.ndim - 1,), axes.lengths))
+    return _moved_back(found, axes.places)
+
+
+def _moved_last(array: Array, places: Sequence[int]) -> Array:
+    others = [axis for axis in range(array.ndim) if axis not in places]
+    return array.transpose((*others, *places))
+
+
+def _moved_back(array: Array, places: Sequence[int]) -> Array:
+    order = [axis for axis in range(array.ndim) if axis not in places] + [*places]
+    return array.transpose(tuple(order.index(axis) for axis in range(array.ndim)))
+
+
+def _transformed(name: str, array: Array, axes: Axes) -> Array:
+    """The lazy result, not divided; the axes are moved to the end and back, in views."""
+    moved = _moved_last(array, axes.places)
+    own = moved.layout.dtype
+    kind = own.part if name == "irfft" else complex_of(own)
+    ends = axes.lengths if name != "rfft" else (*axes.lengths[:-1], axes.lengths[-1] // 2 + 1)
+    shape = (*moved.shape[: moved.ndim - len(ends)], *ends)
+
+    def run() -> list[Array]:
+        evaluate((moved,))
+        result = Array.allocate(shape, kind, moved.layout.device)
+        if result.size:
+            _run(name, moved, axes.lengths, result)
+        return [result]
+
+    (found,) = call(type(array), Call(name, (moved,), run), [(shape, kind)], array.device)
+    return _moved_back(found, axes.places)
+
+
+_plans: Kept[Any] = Kept(64)
+"""A plan keeps memory of the GPU, a few times the lengths."""
+
+
+def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> None:
+    from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE, Transform
+
+    rank, device = len(lengths), array.layout.device
+    source = spread(array.elements, rank)
+    if source is None:
+        copy = Array.allocate(array.shape, array.layout.dtype, device)
+        copy[...] = array
+        array, source = copy, spread(copy.elements, rank)
+    target = spread(result.elements, rank)
+    assert source is not None
+    assert target is not None
+    count = result.size // math.prod(result.shape[result.ndim - rank :])
+    kinds = array.layout.dtype, result.layout.dtype
+    transform = Transform(lengths, count, source, kinds[0], target, kinds[1])
+    plan = _plans.get((device, transform))
+    if plan is None:
+        plan = _plans.keep((device, transform), device.routines.transforms.plan(transform))
+    direction = INVERSE if name in ("ifft", "irfft") else FORWARD
+    addresses = (array.address, result.address)
+    device.routines.transforms.run(plan, addresses, direction, (array.buffer, result.buffer))
+
+
+def spread(layout: Layout, rank: int) -> Any:
+    """Where the last axes, and the stack before them, are for the library; None: it takes a copy.
+
+    >>> from speedmetal.dtypes import complex64
+    >>> spread(Layout.c_contiguous(complex64, (5, 3, 4)), 2)
+    Spread(extents=(3, 4), stride=1, distance=12)
+    >>> spread(Layout(complex64, (4, 5), (8, 32)), 1)
+    Spread(extents=(5,), stride=4, distance=1)
+    >>> spread(Layout.c_contiguous(complex64, (5, 4))[:, ::-1], 1)
+    """
+    from speedmetal.backends.cuda.libraries.transforms import Spread
+
+    size, first = layout.itemsize, layout.ndim - rank
+    batch = Layout(layout.dtype, layout.shape[:first], layout.strides[:first])
+    count = batch.size
+    stack = batch.reshape((count,))
+    if stack is None or any(step % size for step in layout.strides):
+        return None
+    shape = layout.shape[first:]
+    strides = [step // size for step in layout.strides[first:]]
+    stride = strides[-1] if shape[-1] > 1 else 1
+    distance = stack.strides[0] // size if count > 1 else math.prod(shape) * stride
+    extents, step = [shape[0]], stride
+    for place in range(rank - 1, 0, -1):
+        extent, beyond = (
+            divmod(strides[place - 1], step) if shape[place - 1] > 1 else (shape[place], 0)
+        )
+        if beyond or extent < shape[place]:
+            return None
+        extents.insert(1, extent)
+        step *= extent
+    return None if stride < 1 or distance < 1 else Spread(tuple(extents), stride, distance)

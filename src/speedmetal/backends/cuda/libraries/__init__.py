@@ -1,0 +1,1 @@
+"""NVIDIA's libraries for matrices and Fourier transforms: cuBLASLt, cuBLAS, cuFFT, cuSOLVER."""

@@ -1,0 +1,125 @@
+"""What a GPU's libraries need of its device: handles, memory to work in, and a place in the stream.
+
+**Order.** A routine is called where a kernel would be launched: by the device's stream, in its
+turn. Nothing here waits for the GPU.
+
+**Memory.** What a routine works in comes from the device's pool and goes back when the call was
+given to the driver; the stream does everything in order, so that it may be used again then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from speedmetal.backends.cuda.libraries.bindings import Bindings, load
+from speedmetal.errors import DeviceError
+
+Call = Callable[[int, int], object]
+"""Calls a routine; gets the stream, and the address of memory to work in, as numbers."""
+
+
+class Caller(Protocol):
+    """A device whose stream calls routines."""
+
+    @property
+    def context(self) -> AbstractContextManager[Any]:
+        """Around what libraries are asked at once."""
+
+    @property
+    def stream_number(self) -> int:
+        """The ``CUstream``."""
+
+    def call_routine(
+        self,
+        label: str,
+        call: Call,
+        addresses: tuple[int, ...],
+        kept: object,
+        workspace_bytes: int,
+    ) -> None:
+        """Have the stream call a routine, in its turn."""
+
+
+class Handles:
+    """The libraries that a device has; handles are made once, and kept.
+
+    Args:
+        device: Whose memory and stream they use.
+        cuda: The first number of the driver's CUDA version.
+
+    Attributes:
+        device: The same.
+        lock: Held while a library is asked something outside of the stream.
+    """
+
+    def __init__(self, device: Caller, cuda: int) -> None:
+        self.device = device
+        self.lock = threading.RLock()
+        self._cuda = cuda
+        self._handles: dict[str, int] = {}
+        self._missing: dict[str, DeviceError] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether a library can be used."""
+        return self.missing(name) is None
+
+    def missing(self, name: str) -> DeviceError | None:
+        """Why a library cannot be used; None: it can."""
+        if name in self._handles:
+            return None
+        if name not in self._missing:
+            try:
+                self.handle(name)
+            except DeviceError as error:
+                self._missing[name] = error
+        return self._missing.get(name)
+
+    def bindings(self, name: str) -> Bindings:
+        """A library.
+
+        Raises:
+            DeviceError: It is not installed.
+        """
+        with self.device.context:
+            return load(name, self._cuda)
+
+    def handle(self, name: str) -> int:
+        """A library's handle, made when it is first asked for; 0 of cuFFT, which has none.
+
+        Raises:
+            DeviceError: It is not installed, or cannot be used.
+        """
+        found = self._handles.get(name)
+        return self._made(name) if found is None else found
+
+    def _made(self, name: str) -> int:
+        with self.lock:
+            library = self.bindings(name)
+            with self.device.context:
+                found = 0 if name == "cufft" else int(library.call("create"))
+                if name in ("cublas", "cusolverDn"):
+                    library.call("set_stream", found, self.device.stream_number)
+            self._handles[name] = found
+            return found
+
+    def run(
+        self,
+        label: str,
+        call: Call,
+        addresses: tuple[int, ...],
+        kept: object,
+        workspace_bytes: int = 0,
+    ) -> None:
+        """Have the device's stream call a routine, in its turn.
+
+        Args:
+            label: The routine's name, for people.
+            call: Calls it.
+            addresses: Of the arrays that it uses.
+            kept: What keeps these alive until then.
+            workspace_bytes: What it works in.
+        """
+        self.device.call_routine(label, call, addresses, kept, workspace_bytes)

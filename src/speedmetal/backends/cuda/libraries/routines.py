@@ -1,0 +1,38 @@
+"""What a GPU's libraries do for arrays: the one way from arrays to NVIDIA's routines."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from speedmetal.backends.cuda.libraries.handles import Handles
+
+if TYPE_CHECKING:
+    from speedmetal.backends.cuda.libraries.products import Products
+    from speedmetal.backends.cuda.libraries.solvers import Solvers
+    from speedmetal.backends.cuda.libraries.transforms import Transforms
+
+
+class Routines(Handles):
+    """The libraries of one device, and what each is good for."""
+
+    @cached_property
+    def products(self) -> Products:
+        """Of matrices, by cuBLASLt."""
+        from speedmetal.backends.cuda.libraries.products import Products
+
+        return Products(self)
+
+    @cached_property
+    def transforms(self) -> Transforms:
+        """Of Fourier, by cuFFT."""
+        from speedmetal.backends.cuda.libraries.transforms import Transforms
+
+        return Transforms(self)
+
+    @cached_property
+    def solvers(self) -> Solvers:
+        """Decompositions of matrices, by cuSOLVER and cuBLAS."""
+        from speedmetal.backends.cuda.libraries.solvers import Solvers
+
+        return Solvers(self)
