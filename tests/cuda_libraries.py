@@ -421,6 +421,7 @@ class CusolverDn(Factorising):
                 except np.linalg.LinAlgError:
                     number(info + 4 * place)[...] = 1
                     continue
+                number(info + 4 * place)[...] = 0
                 if vectors:
                     matrix[...] = own
 
@@ -445,6 +446,7 @@ class CusolverDn(Factorising):
             except np.linalg.LinAlgError:
                 number(info)[...] = 1
                 return
+            number(info)[...] = 0
             values[...] = own
             if job != "N":
                 by_columns(u, TYPES[kind], *left.shape, of_u)[...] = left
@@ -466,6 +468,7 @@ class CusolverDn(Factorising):
 
         def run() -> None:
             own_left, values[...], own_right = np.linalg.svd(matrices)
+            seen(info, np.int32, (count,), (1,))[...] = 0
             if vectors:
                 left[...] = own_left
                 right[...] = own_right.conj().swapaxes(-1, -2)

@@ -135,9 +135,9 @@ def elementwise() -> Iterator[str]:
     rounds: dict[str, list[float]] = {name: [] for name in (*peers, *ours)}
     for _ in range(ROUNDS):
         for name, (arrays, run) in peers.items():
-            rounds[name].append(arrays * ELEMENTS * 4 / _torch_seconds(run) / 1e9)
+            rounds[name].append(arrays * ELEMENTS * 4 / torch_seconds(run) / 1e9)
         for name, (arrays, run) in ours.items():
-            rounds[name].append(arrays * ELEMENTS * 4 / _our_seconds(run) / 1e9)
+            rounds[name].append(arrays * ELEMENTS * 4 / our_seconds(run) / 1e9)
     head = "a * a + exp(sin(b)), 2**27 float32, GB/s"
     yield f"{head:48}{'median':>10}{'best':>10}{'of copy':>10}"
     copy = statistics.median(rounds["torch copy"])
@@ -150,7 +150,7 @@ def _with_threads(x: Any, y: Any, z: Any, threads: int) -> Callable[[], object]:
     return lambda: yardstick(x, y, z, grid=ELEMENTS, threads=threads)
 
 
-def _torch_seconds(run: Callable[[], object]) -> float:
+def torch_seconds(run: Callable[[], object]) -> float:
     import torch
 
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -164,7 +164,7 @@ def _torch_seconds(run: Callable[[], object]) -> float:
     return float(begin.elapsed_time(end)) / 1000 / REPEATS
 
 
-def _our_seconds(run: Callable[[], object]) -> float:
+def our_seconds(run: Callable[[], object]) -> float:
     run()
     sm.synchronize()
     with sm.profile.gpu_time("cuda") as measured:

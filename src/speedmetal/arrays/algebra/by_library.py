@@ -45,11 +45,11 @@ class _Way:
 
     Args:
         plan: The library's.
-        copies: Whether the left operand, the right one, must be copied first.
+        copies: Whether the left operand, the right one, must be copied first; None: neither.
     """
 
     plan: Any
-    copies: tuple[bool, bool]
+    copies: tuple[bool, bool] | None
 
 
 _ways: Kept[_Way] = Kept(1024)
@@ -65,7 +65,8 @@ def by_library(left: Array, right: Array, shape: tuple[int, ...]) -> Array | Non
     """
     from speedmetal.backends.cuda.libraries.products import alignment_of  # with its first use
 
-    evaluate((left, right))
+    if left.pending is not None or right.pending is not None:
+        evaluate((left, right))
     device = left.layout.device
     result = Array.allocate(shape, left.layout.dtype, device)
     a, b = alignment_of(left.address), alignment_of(right.address)
@@ -75,11 +76,11 @@ def by_library(left: Array, right: Array, shape: tuple[int, ...]) -> Array | Non
         way = _ways.keep(key, _way_for(left, right, shape, (a, b)))
     if way.plan is None:
         return None
-    whole = shape[:-2]
-    if way.copies[0]:
-        left = _dense(left, whole)
-    if way.copies[1]:
-        right = _dense(right, whole)
+    if way.copies is not None:
+        left, right = (
+            _dense(x, shape[:-2]) if is_copied else x
+            for x, is_copied in zip((left, right), way.copies, strict=True)
+        )
     kept = (left.buffer, right.buffer, result.buffer)
     addresses = (left.address, right.address, result.address)
     device.routines.products.run(way.plan, addresses, kept)
@@ -115,7 +116,7 @@ def _way_for(left: Array, right: Array, shape: tuple[int, ...], aligned: tuple[i
         (aligned[0] if a else best, aligned[1] if b else best, best),
     )
     plan = left.device.routines.products.plan(problem)
-    return _Way(plan, (a is None, b is None))
+    return _Way(plan, None if a and b else (a is None, b is None))
 
 
 def _alone(array: Array) -> Any:

@@ -13,6 +13,7 @@ raise `LinAlgError` wait for that, for four bytes for each matrix; :func:`qr`, :
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,12 @@ from speedmetal.arrays.algebra.lapack import LinAlgError
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import arange, asarray
 from speedmetal.arrays.deferred.graph import apply
-from speedmetal.arrays.deferred.schedule import evaluate
 from speedmetal.arrays.memory.strided import HostArray
-from speedmetal.arrays.shaping.diagonals import diagonal, eye, tril, triu
+from speedmetal.arrays.shaping.diagonals import diagonal
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, int32, int64, uint64
+from speedmetal.frontend.static import static
 
 # --- Memory --------------------------------------------------------------------------------------
 
@@ -65,10 +66,13 @@ class Work:
     @property
     def places(self) -> Any:
         """The addresses of the matrices, in memory of the device."""
+        from speedmetal.arrays.kernels.matrices import write_addresses
+
         made = self.matrices
-        count = self.array.shape[0]
-        numbers = arange(count, dtype=int64, device=self.array.device) * made.memory.step_bytes
-        return memory(_computed((numbers + made.address).astype(uint64)))
+        found = _fresh(made.count, (), uint64, self.array.device)
+        numbers = np.uint64(made.address), np.uint64(made.memory.step_bytes)
+        write_addresses(found, *numbers, grid=made.count)
+        return memory(found)
 
 
 def memory(array: Array) -> Any:
@@ -77,11 +81,6 @@ def memory(array: Array) -> Any:
 
     step = array.size // array.shape[0] * array.itemsize
     return Memory(array.address, step, array.buffer)
-
-
-def _computed(array: Array) -> Array:
-    evaluate((array,))
-    return array
 
 
 def _copied(x: Array, extra: int = 0) -> Work:
@@ -98,14 +97,19 @@ def _copied(x: Array, extra: int = 0) -> Work:
     return Work(room, tuple(stack), columns, rows)
 
 
+def _sizes(x: Array) -> tuple[tuple[int, ...], int, int]:
+    """Of the work on a copy: stack, and rows and columns of what lies by columns."""
+    *stack, rows, columns = x.shape
+    return tuple(stack), columns, rows
+
+
 def _fresh(count: int, shape: tuple[int, ...], dtype: DType, device: Device) -> Array:
     return Array.allocate((count, *shape), dtype, device)
 
 
 def _info(work: Work) -> Array:
-    found = _fresh(work.array.shape[0], (), int32, work.array.device)
-    found[...] = 0
-    return found
+    """Room for what each routine says of each matrix, as all do."""
+    return _fresh(work.array.shape[0], (), int32, work.array.device)
 
 
 def _stacked(array: Array, stack: tuple[int, ...]) -> Array:
@@ -143,10 +147,16 @@ def cholesky(x: Array, *, upper: bool) -> tuple[Array, ...]:
         solvers.cholesky_of_many(triangle, work.matrices, work.places, memory(info))
     else:
         solvers.cholesky(triangle, work.matrices, memory(info))
-    found = triu(work.as_rows) if upper else tril(work.as_rows)
-    evaluate((found,))
+    _keep_triangle(work.array, upper=upper)
     _refuse("cholesky", info.numpy() != 0, work.stack, "is not positive definite")
-    return (found,)
+    return (work.as_rows,)
+
+
+def _keep_triangle(x: Array, *, upper: bool) -> None:
+    """Write zeros into the other one of ``(count, rows, columns)``."""
+    from speedmetal.arrays.kernels.matrices import keep_triangle
+
+    keep_triangle(x, static(upper), grid=x.shape[::-1])
 
 
 def eigh(x: Array) -> tuple[Array, ...]:
@@ -246,11 +256,12 @@ def solve(x1: Array, x2: Array) -> tuple[Array, ...]:
 
 def inv(x: Array) -> tuple[Array, ...]:
     """As :func:`speedmetal.linalg.inv`: the inverse of the transpose, transposed."""
+    from speedmetal.arrays.kernels.matrices import write_identity
     from speedmetal.backends.cuda.libraries.solvers import AS_IT_IS
 
     factors = _factorised(x)
-    one = eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    sides = _copied(one.broadcast_to(x.shape))
+    sides = Work(Array.allocate(factors.work.array.shape, x.layout.dtype, x.device), *_sizes(x))
+    write_identity(sides.array, grid=sides.array.shape[::-1])
     _solve(factors, sides, AS_IT_IS)
     _refuse("inv", factors.info.numpy() > 0, factors.work.stack, "is singular")
     return (sides.as_rows,)
@@ -281,10 +292,16 @@ def _pivots_of(factors: Factors) -> Array:
 def _sign_of(factors: Factors) -> Array:
     """-1 for an odd number of rows that changed places, else 1, ``(count,)``, of the dtype."""
     pivots = factors.pivots
-    stayed = arange(1, pivots.shape[-1] + 1, dtype=pivots.dtype, device=pivots.device)
+    stayed = _counted(pivots.shape[-1], pivots.layout.dtype, pivots.device)
     swaps = (pivots != stayed).sum(axis=-1, dtype=int32)
     sign: Array = (1 - 2 * (swaps % 2)).astype(factors.work.array.layout.dtype)
     return sign
+
+
+@lru_cache(maxsize=16)
+def _counted(count: int, dtype: DType, device: Device) -> Array:
+    """From 1 on, brought to the device once."""
+    return arange(1, count + 1, dtype=dtype, device=device)
 
 
 # --- Rectangular matrices ------------------------------------------------------------------------
@@ -299,11 +316,13 @@ def qr(x: Array, mode: str) -> tuple[Array, ...]:
     solvers, info = x.device.routines.solvers, _info(work)
     factors = _fresh(work.array.shape[0], (few,), x.layout.dtype, x.device)
     solvers.reflections(work.matrices, memory(factors), memory(info))
-    upper = triu(work.as_rows.mT[..., :wide, :])
-    evaluate((upper,))  # before it is written over
+    upper = work.as_rows.mT[..., :wide, :]
+    kept = Array.allocate(upper.shape, upper.layout.dtype, upper.device)
+    kept[...] = upper  # before it is written over
+    _keep_triangle(kept.reshape((-1, wide, columns)), upper=True)
     whole = Work(work.array, work.stack, rows, wide)
     solvers.reflected(whole.matrices, few, memory(factors), memory(info))
-    return whole.as_rows.mT, upper
+    return whole.as_rows.mT, kept
 
 
 def svd(x: Array, *, full: bool) -> tuple[Array, ...]:

@@ -69,9 +69,10 @@ def transformed(name: str, array: Array, axes: Axes, norm: str) -> Array:
         return half
     from speedmetal.backends.cuda.libraries.transforms import MOST_AXES
 
+    factor = _factor(name, math.prod(axes.lengths), norm)
     if name == "irfft":
-        result = _to_real(array, axes)
-    elif name == "rfft":
+        return _to_real(array, axes, factor)
+    if name == "rfft":
         result = _transformed(name, fitted(array, axes), axes)
     else:
         result = fitted(array.astype(complex_of(array.layout.dtype), copy=False), axes)
@@ -79,7 +80,6 @@ def transformed(name: str, array: Array, axes: Axes, norm: str) -> Array:
         while rest.places:
             part, rest = rest.parted(MOST_AXES)
             result = _transformed(name, result, part)
-    factor = _factor(name, math.prod(axes.lengths), norm)
     scaled: Array = result if factor == 1 else result * factor
     return scaled
 
@@ -94,6 +94,8 @@ def _factor(name: str, count: int, norm: str) -> float:
 def fitted(array: Array, axes: Axes) -> Array:
     """Without what is beyond the lengths, and with zeros for what is missing."""
     widths, index = [(0, 0)] * array.ndim, [slice(None)] * array.ndim
+    if all(array.shape[place] == n for place, n in zip(axes.places, axes.lengths, strict=True)):
+        return array
     for place, length in zip(axes.places, axes.lengths, strict=True):
         extent = array.shape[place]
         if extent > length:
@@ -103,7 +105,8 @@ def fitted(array: Array, axes: Axes) -> Array:
     return pad(cut, widths) if any(after for _, after in widths) else cut
 
 
-def _to_real(array: Array, axes: Axes) -> Array:
+def _to_real(array: Array, axes: Axes, factor: float) -> Array:
+    """The numbers are divided in the pass that copies them."""
     (place,), (length,) = axes.places, axes.lengths
     half = length // 2 + 1
     source = fitted(
@@ -111,20 +114,24 @@ def _to_real(array: Array, axes: Axes) -> Array:
     )
     moved = _moved_last(source, axes.places)
     own = Array.allocate(moved.shape, moved.layout.dtype, moved.layout.device)
-    own[...] = moved
-    own[..., 0] = own[..., 0].real
+    own[...] = moved if factor == 1 else moved * factor
+    own[..., 0] = moved[..., 0].real * factor
     if length % 2 == 0:
-        own[..., -1] = own[..., -1].real
+        own[..., -1] = moved[..., -1].real * factor
     found = _transformed("irfft", own, Axes((own.ndim - 1,), axes.lengths))
     return _moved_back(found, axes.places)
 
 
 def _moved_last(array: Array, places: Sequence[int]) -> Array:
+    if tuple(places) == tuple(range(array.ndim - len(places), array.ndim)):
+        return array
     others = [axis for axis in range(array.ndim) if axis not in places]
     return array.transpose((*others, *places))
 
 
 def _moved_back(array: Array, places: Sequence[int]) -> Array:
+    if tuple(places) == tuple(range(array.ndim - len(places), array.ndim)):
+        return array
     order = [axis for axis in range(array.ndim) if axis not in places] + [*places]
     return array.transpose(tuple(order.index(axis) for axis in range(array.ndim)))
 
@@ -148,31 +155,55 @@ def _transformed(name: str, array: Array, axes: Axes) -> Array:
     return _moved_back(found, axes.places)
 
 
+@record
+class _Way:
+    """How elements that lie so are transformed.
+
+    Args:
+        plan: The library's.
+        is_copied: Whether they are copied first.
+    """
+
+    plan: Any
+    is_copied: bool
+
+
 _plans: Kept[Any] = Kept(64)
 """A plan keeps memory of the GPU, a few times the lengths."""
+_ways: Kept[_Way] = Kept(64)
 
 
 def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> None:
-    from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE, Transform
+    from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE
 
-    rank, device = len(lengths), array.layout.device
-    source = spread(array.elements, rank)
-    if source is None:
-        copy = Array.allocate(array.shape, array.layout.dtype, device)
+    key = (array.layout, result.layout, lengths)
+    way = _ways.get(key)
+    if way is None:
+        way = _ways.keep(key, _way_for(array, lengths, result))
+    if way.is_copied:
+        copy = Array.allocate(array.shape, array.layout.dtype, array.layout.device)
         copy[...] = array
-        array, source = copy, spread(copy.elements, rank)
+        array = copy
+    direction = INVERSE if name in ("ifft", "irfft") else FORWARD
+    addresses, kept = (array.address, result.address), (array.buffer, result.buffer)
+    array.layout.device.routines.transforms.run(way.plan, addresses, direction, kept)
+
+
+def _way_for(array: Array, lengths: tuple[int, ...], result: Array) -> _Way:
+    from speedmetal.backends.cuda.libraries.transforms import Transform
+
+    rank, device, dtype = len(lengths), array.layout.device, array.layout.dtype
+    source = spread(array.elements, rank)
+    is_copied = source is None
+    if source is None:
+        source = spread(Layout.c_contiguous(dtype, array.shape), rank)
     target = spread(result.elements, rank)
-    assert source is not None
-    assert target is not None
     count = result.size // math.prod(result.shape[result.ndim - rank :])
-    kinds = array.layout.dtype, result.layout.dtype
-    transform = Transform(lengths, count, source, kinds[0], target, kinds[1])
+    transform = Transform(lengths, count, source, dtype, target, result.layout.dtype)
     plan = _plans.get((device, transform))
     if plan is None:
         plan = _plans.keep((device, transform), device.routines.transforms.plan(transform))
-    direction = INVERSE if name in ("ifft", "irfft") else FORWARD
-    addresses = (array.address, result.address)
-    device.routines.transforms.run(plan, addresses, direction, (array.buffer, result.buffer))
+    return _Way(plan, is_copied)
 
 
 def spread(layout: Layout, rank: int) -> Any:

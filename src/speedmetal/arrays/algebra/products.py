@@ -336,9 +336,9 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
     if way is Way.BLAS and dtype.is_float and dtype.bits < float32.bits:
         return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
     run = _RUNS[way]
-    is_small = math.prod(shape) * left.shape[-1] <= _MOST_AT_ONCE
-    if is_small and way is Way.BLAS and left.pending is right.pending is None:
-        return run(left, right, shape)
+    if way in _AT_ONCE and left.pending is right.pending is None:
+        if math.prod(shape) * left.shape[-1] <= _AT_ONCE[way]:
+            return run(left, right, shape)
     takes = None
     if way is Way.TILES:
         takes = partial(takes_follower, merged_shape(right, shape))
@@ -382,8 +382,8 @@ def _batch_shape(left: Array, right: Array) -> tuple[int, ...]:
         ) from None
 
 
-_MOST_AT_ONCE = 1 << 12
-"""Multiplications that BLAS has done before a lazy array is made."""
+_AT_ONCE = {Way.BLAS: 1 << 12, Way.LIBRARY: 1 << 24}
+"""Multiplications that are done, or asked for, before a lazy array is made."""
 _LEAST_NATIVE = 1 << 14
 """Multiplications of integers from which a launch costs less than NumPy's loop."""
 

@@ -44,7 +44,7 @@ def machine(host):
         for name, library in found.items():
             patch.setitem(sys.modules, f"nvmath.bindings.{name}", library)
         bindings.load.cache_clear()
-        for kept in (by_library._ways, library_transforms._plans):
+        for kept in (by_library._ways, library_transforms._ways, library_transforms._plans):
             kept.clear()
         assert all(made.routines.has(name) for name in found)
         yield made, found
@@ -135,9 +135,7 @@ SHAPES = [
 @pytest.mark.parametrize("views", [(a, b) for a in VIEWS for b in VIEWS], ids="-".join)
 def test_products_of_views(device, called, shapes, views):
     a, b = numbers(shapes[0]), numbers(shapes[1], seed=1)
-    left, right = (
-        seen_alike(device, view, x) for view, x in zip(views, (a, b), strict=True)
-    )
+    left, right = (seen_alike(device, view, x) for view, x in zip(views, (a, b), strict=True))
     close(left @ right, a.astype(np.float64) @ b)
     assert called["cublasLt"] == ["matmul"]
 
@@ -178,7 +176,9 @@ def test_products_of_nothing(device, called):
     assert called["cublasLt"] == []
 
 
-def test_a_product_is_lazy_and_so_is_what_follows(device, called):
+def test_a_product_is_lazy_and_so_is_what_follows(device, called, monkeypatch):
+    """But of a small one more is known than it costs: it is asked for at once."""
+    monkeypatch.setitem(products._AT_ONCE, products.Way.LIBRARY, 5 * 6 * 7 - 1)
     a, b = numbers((5, 6)), numbers((6, 7), seed=1)
     found = (sm.array(a, device=device) @ sm.array(b, device=device)) * 2 + 1
     assert called["cublasLt"] == []
@@ -376,6 +376,7 @@ def test_one_plan_for_three_axes_and_two_for_more(machine, called):
 def test_plans_are_kept_and_forgotten_ones_destroyed(machine):
     device, found = machine
     cufft = found["cufft"]
+    library_transforms._ways.clear()
     library_transforms._plans.clear()
     made = len(cufft.plans)
     x = sm.array(numbers((3, 8), np.complex64), device=device)
@@ -383,6 +384,7 @@ def test_plans_are_kept_and_forgotten_ones_destroyed(machine):
         sm.eval(sm.fft.fft(x))
     assert len(cufft.plans) == made + 1
     device.synchronize()
+    library_transforms._ways.clear()
     library_transforms._plans.clear()
     gc.collect()
     before = len(cufft.destroyed)
@@ -467,7 +469,9 @@ def test_qr(device, dtype, stack, shape, mode):
     np.testing.assert_allclose(q @ r, x, atol=1e-5)
     side = q.shape[-1]
     np.testing.assert_allclose(
-        q.conj().swapaxes(-1, -2) @ q, np.broadcast_to(np.eye(side), (*stack, side, side)), atol=1e-5
+        q.conj().swapaxes(-1, -2) @ q,
+        np.broadcast_to(np.eye(side), (*stack, side, side)),
+        atol=1e-5,
     )
     assert (np.tril(r, -1) == 0).all()
 
@@ -487,7 +491,9 @@ def test_svd(device, dtype, stack, shape, full):
     few = s.shape[-1]
     np.testing.assert_allclose((u[..., :few] * s[..., None, :]) @ vh[..., :few, :], x, atol=1e-5)
     for own in (u.conj().swapaxes(-1, -2) @ u, vh @ vh.conj().swapaxes(-1, -2)):
-        np.testing.assert_allclose(own, np.broadcast_to(np.eye(own.shape[-1]), own.shape), atol=1e-5)
+        np.testing.assert_allclose(
+            own, np.broadcast_to(np.eye(own.shape[-1]), own.shape), atol=1e-5
+        )
 
 
 def test_integers_are_computed_in_float32(device):

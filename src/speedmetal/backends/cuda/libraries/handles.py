@@ -32,6 +32,9 @@ class Caller(Protocol):
     def stream_number(self) -> int:
         """The ``CUstream``."""
 
+    def allocate(self, size_bytes: int) -> Any:
+        """Memory from its pool."""
+
     def call_routine(
         self,
         label: str,

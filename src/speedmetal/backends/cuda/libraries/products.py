@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import weakref
+from typing import Any
 
 from speedmetal.backends.cuda.libraries.bindings import Bindings, RoutineError
 from speedmetal.backends.cuda.libraries.handles import Handles
@@ -98,12 +99,15 @@ class Plan:
         first: ``cublasLtMatrixLayout_t`` of ``b``.
         second: The same of ``a``.
         result: The same of the result.
+        one: Address of what the product is multiplied by.
+        zero: Address of what that is multiplied by which was there before.
+        algorithm: Address of ``cublasLtMatmulAlgo_t``.
         workspace_bytes: What the algorithm needs.
     """
 
     __slots__ = (
-        *("__weakref__", "_factors", "_found", "description", "first", "result", "second"),
-        "workspace_bytes",
+        *("__weakref__", "_factors", "_found", "algorithm", "description", "first", "one"),
+        *("result", "second", "workspace_bytes", "zero"),
     )
 
     def __init__(self, library: Bindings, problem: Problem) -> None:
@@ -116,6 +120,9 @@ class Plan:
         self.workspace_bytes = 0
         self._found = ctypes.create_string_buffer(_FOUND_BYTES)
         self._factors = ctypes.create_string_buffer(_factors(p.dtype), 32)
+        self.algorithm = ctypes.addressof(self._found)
+        self.one = ctypes.addressof(self._factors)
+        self.zero = self.one + 16
         self.description = library.call("matmul_desc_create", compute, scale)
         self.first = _layout(library, kind, (p.columns, p.inner), p.b, p.stack)
         self.second = _layout(library, kind, (p.inner, p.rows), p.a, p.stack)
@@ -125,17 +132,6 @@ class Plan:
                 _set(library, "matmul_desc", self.description, place, "i", _TRANSPOSED)
         layouts = (self.first, self.second, self.result)
         weakref.finalize(self, _destroy, library, self.description, layouts).atexit = False
-
-    @property
-    def algorithm(self) -> int:
-        """Address of ``cublasLtMatmulAlgo_t``."""
-        return ctypes.addressof(self._found)
-
-    @property
-    def factors(self) -> tuple[int, int]:
-        """Addresses of one and of zero: the product is multiplied by it, and what was there."""
-        start = ctypes.addressof(self._factors)
-        return start, start + 16
 
     def find(self, library: Bindings, handle: int, problem: Problem) -> bool:
         """Ask the library for its best algorithm; whether it has one."""
@@ -211,6 +207,7 @@ class Products:
         self._library = handles.bindings("cublasLt")
         self._handle = handles.handle("cublasLt")
         self._multiply = self._library.prepared("matmul")
+        self._workspace: Any = None
 
     def plan(self, problem: Problem) -> Plan | None:
         """How a product is done; None: the library has no algorithm for it.
@@ -231,16 +228,26 @@ class Products:
             kept: What keeps them alive until then.
         """
         a, b, c = addresses
-        one, zero = plan.factors
-        handle, multiply, size = self._handle, self._multiply, plan.workspace_bytes
+        size = plan.workspace_bytes
+        workspace = self._room(size) if size else None
+        place = 0 if workspace is None else workspace.address
 
-        def call(stream: int, workspace: int) -> None:
+        def call(stream: int, _none: int) -> None:
             try:
-                multiply(
-                    *(handle, plan.description, one, b, plan.first, a, plan.second, zero),
-                    *(c, plan.result, c, plan.result, plan.algorithm, workspace, size, stream),
+                self._multiply(
+                    *(self._handle, plan.description, plan.one, b, plan.first, a, plan.second),
+                    *(plan.zero, c, plan.result, c, plan.result, plan.algorithm, place, size),
+                    stream,
                 )
             except Exception as error:
                 raise self._library.explained("matmul", error) from error
 
-        self._handles.run("cublasLtMatmul", call, addresses, (plan, kept), size)
+        used = (*addresses, place) if place else addresses
+        self._handles.run("cublasLtMatmul", call, used, (plan, kept, workspace))
+
+    def _room(self, size_bytes: int) -> Any:
+        """Memory for products to work in, one after the other: the stream has them in order."""
+        room = self._workspace
+        if room is None or room.size_bytes < size_bytes:
+            room = self._workspace = self._handles.device.allocate(size_bytes)
+        return room
