@@ -277,7 +277,7 @@ def number(address: int) -> np.ndarray:
 class Cublas(Factorising):
     def __getattr__(self, name: str) -> Any:
         letter, rest = name[:1], name[1:]
-        if rest not in ("getrf_batched", "getrs_batched"):
+        if rest not in ("getrf_batched", "getrs_batched", "geqrf_batched"):
             raise AttributeError(name)
         dtype = dict(s=np.float32, d=np.float64, c=np.complex64, z=np.complex128)[letter]
         return lambda *arguments: getattr(self, f"_{rest}")(dtype, *arguments)
@@ -293,9 +293,23 @@ class Cublas(Factorising):
 
         self.ask("getrf_batched", run)
 
+    def _geqrf_batched(self, dtype, handle, m, n, places, leading, factors, answer, count):
+        ctypes.c_int.from_address(answer).value = 0
+
+        def run() -> None:
+            pairs = zip(_pointers(places, count), _pointers(factors, count), strict=True)
+            for address, own in pairs:
+                matrix = by_columns(address, dtype, m, n, leading)
+                found, taus, _, code = _lapack("geqrf", matrix)(matrix)
+                assert code == 0
+                matrix[...] = found
+                seen(own, dtype, (min(m, n),), (1,))[...] = taus
+
+        self.ask("geqrf_batched", run)
+
     def _getrs_batched(
-        self, dtype, handle, operation, n, columns, places, leading, pivots, sides, of_sides, answer,
-        count,
+        self, dtype, handle, operation, n, columns, places, leading, pivots, sides, of_sides,
+        answer, count,
     ):  # fmt: skip
         ctypes.c_int.from_address(answer).value = 0
 

@@ -26,6 +26,8 @@ static uint3 threadIdx, blockIdx, blockDim, gridDim;
 #define __launch_bounds__(threads)
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline bool isnan(float a) { return __builtin_isnan(a); }
+inline float fabs(float a) { return __builtin_fabsf(a); }
+inline double fabs(double a) { return __builtin_fabs(a); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 """
 _RUN = """

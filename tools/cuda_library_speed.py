@@ -3,10 +3,11 @@
     python tools/cuda_library_speed.py [products] [followers] [host] [transforms] [matrices]
 
 Beside PyTorch and CuPy, where these are installed. All figures of a run come from one process, one
-round of each candidate after the other; printed are median rounds. Products and transforms are timed
-by events of the card, ``REPEATS`` in a row; decompositions, in which libraries wait for the card
-themselves, by the host's clock until they are done. Each result is compared with the same in double
-precision by PyTorch first: ``norm(found - expected) / norm(expected)``.
+round of each candidate after the other; printed are median rounds. Products and transforms are
+timed by the card: a graph of ``REPEATS`` in a row, ours and PyTorch's; CuPy's between two events,
+where what the host needs for each counts as well. Decompositions, in which libraries wait for the
+card themselves, are timed by the host's clock until they are done. Each result is compared with the
+same in double precision by PyTorch first: ``norm(found - expected) / norm(expected)``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cuda_speed import our_seconds, torch_seconds
+from cuda_speed import REPEATS, our_seconds, torch_seconds
 
 import speedmetal as sm
 from speedmetal.arrays.algebra.products import matmul
@@ -76,25 +77,37 @@ def _cupy_seconds(run: Run) -> float:
     run()
     cupy.cuda.get_current_stream().synchronize()
     begin.record()
-    for _ in range(10):
+    for _ in range(REPEATS):
         run()
     end.record()
     end.synchronize()
-    return float(cupy.cuda.get_elapsed_time(begin, end)) / 1000 / 10
+    return float(cupy.cuda.get_elapsed_time(begin, end)) / 1000 / REPEATS
 
 
-def _seconds(name: str, run: Run) -> float:
+def _timed(name: str, run: Run) -> Callable[[], float]:
+    """What times a candidate, for one run of it."""
+    if name == "CuPy":
+        return lambda: _cupy_seconds(run)
     if name == "torch":
-        return torch_seconds(run)
-    return _cupy_seconds(run) if name == "CuPy" else our_seconds(lambda: sm.eval(run()))
+        torch = _torch()
+        theirs = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(theirs):
+            for _ in range(REPEATS):
+                run()
+        return lambda: torch_seconds(theirs.replay) / REPEATS
+    with sm.capture("cuda") as ours:
+        for _ in range(REPEATS):
+            sm.eval(run())
+    return lambda: our_seconds(ours.replay) / REPEATS
 
 
 def _row(title: str, runs: dict[str, Run], expected: Any, rounds: int = ROUNDS) -> str:
     errors = {name: _error(run(), expected) for name, run in runs.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
+    timed = {name: _timed(name, run) for name, run in runs.items()}
     for _ in range(rounds):
-        for name, run in runs.items():
-            times[name].append(_seconds(name, run))
+        for name, seconds in timed.items():
+            times[name].append(seconds())
     return _printed(title, times, errors)
 
 
@@ -168,12 +181,11 @@ def followers() -> Iterator[str]:
             "ours": lambda a=a, b=b, c=c: sm.maximum(a @ b + c, 0),
             "torch": lambda x=x, w=w, bias=bias: torch.relu(torch.addmm(bias, x, w)),
         }
-        yield _row(f"relu(x @ w + b) {name} {side}", runs, expected)
         compiled = torch_seconds(lambda x=x, w=w, bias=bias: fused(x, w, bias))
-        alone = our_seconds(lambda a=a, b=b: sm.eval(matmul(a, b, algorithm="native")))
+        alone = _timed("native", lambda a=a, b=b: matmul(a, b, algorithm="native"))()
         yield (
-            f"{'':34}torch.compile {compiled * 1e6:.1f} us; our kernel's product alone"
-            f" {alone * 1e6:.1f} us"
+            f"{_row(f'relu(x @ w + b) {name} {side}', runs, expected)}  torch.compile"
+            f" {compiled * 1e6:.1f} us, our kernel's product alone {alone * 1e6:.1f} us"
         )
 
 
@@ -306,7 +318,7 @@ def _waited(title: str, runs: dict[str, Run], expected: Any) -> str:
             continue
         times[name] = []
     for _ in range(FEW_ROUNDS):
-        for name in times:
+        for name, found_times in times.items():
             begin = time.perf_counter()
             found = runs[name]()
             if name == "ours":
@@ -314,7 +326,7 @@ def _waited(title: str, runs: dict[str, Run], expected: Any) -> str:
                 sm.synchronize()
             else:
                 _torch().cuda.synchronize()
-            times[name].append(time.perf_counter() - begin)
+            found_times.append(time.perf_counter() - begin)
     return _printed(title, times, errors)
 
 

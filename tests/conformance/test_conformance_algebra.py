@@ -157,7 +157,7 @@ def adjoint(x):
 
 
 def limit(dtype, shape):
-    return 4 * precision(dtype) * max(shape[-2:])
+    return 8 * precision(dtype) * max(shape[-2:])
 
 
 @pytest.mark.parametrize("shape", SQUARE, ids=str)

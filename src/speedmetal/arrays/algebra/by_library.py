@@ -1,10 +1,10 @@
 """Products by the library of a GPU's vendor: where operands lie for it, and when it is asked.
 
 **The rule.** Floats and complex numbers on a GPU with such a library are multiplied by it;
-integers, and products for which it has no algorithm, by
-:mod:`speedmetal.arrays.kernels.matmul`. What follows a product elementwise is a kernel of its own:
-on an NVIDIA H200 the library and that kernel together took a thirtieth to a half of the time of our kernel alone, at every size from 64 on (docs/nvidia.md
-has the figures), so that there is nothing to gain by computing it in the product's kernel.
+integers, and products for which it has no algorithm, by :mod:`speedmetal.arrays.kernels.matmul`.
+What follows a product elementwise is a kernel of its own. Our kernel, which could compute it as it
+stores, is faster than both together up to about 256 rows alone, by less than it costs to ask for
+either; from 1024 on it takes up to thirty times as long (docs/nvidia.md has the figures).
 
 Matrices are taken where they are if their rows, or their columns, have neighbours side by side, and
 copied else.

@@ -242,16 +242,22 @@ def _solve(factors: Factors, sides: Work, operation: int) -> None:
 
 def solve(x1: Array, x2: Array) -> tuple[Array, ...]:
     """As :func:`speedmetal.linalg.solve`, of right sides with two axes or more."""
-    from speedmetal.backends.cuda.libraries.solvers import TRANSPOSED
-
     stack = np.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
-    wide = x2.broadcast_to((*stack, *x2.shape[-2:])).mT
+    x2 = x2.broadcast_to((*stack, *x2.shape[-2:]))
     if math.prod(stack) != math.prod(x1.shape[:-2]):
         x1 = x1.broadcast_to((*stack, *x1.shape[-2:]))
-    factors, sides = _factorised(x1), _copied(wide)
-    _solve(factors, sides, TRANSPOSED)
+    factors, sides = _solved(x1, x2)
     _refuse("solve", factors.info.numpy() > 0, factors.work.stack, "is singular")
     return (sides.as_rows.mT,)
+
+
+def _solved(x1: Array, x2: Array) -> tuple[Factors, Work]:
+    """The factors, and the transposes of the solutions; nobody has looked for singular ones."""
+    from speedmetal.backends.cuda.libraries.solvers import TRANSPOSED
+
+    factors, sides = _factorised(x1), _copied(x2.mT)
+    _solve(factors, sides, TRANSPOSED)
+    return factors, sides
 
 
 def inv(x: Array) -> tuple[Array, ...]:
@@ -309,9 +315,13 @@ def _counted(count: int, dtype: DType, device: Device) -> Array:
 
 def qr(x: Array, mode: str) -> tuple[Array, ...]:
     """As :func:`speedmetal.linalg.qr`."""
+    from speedmetal.backends.cuda.libraries.solvers import LARGEST_OF_MANY
+
     rows, columns = x.shape[-2:]
     few = min(rows, columns)
     wide = rows if mode == "complete" else few
+    if math.prod(x.shape[:-2]) > 1 and max(rows, columns) <= LARGEST_OF_MANY:
+        return _qr_of_many(x, wide)
     work = _copied(x.mT, max(wide - columns, 0))
     solvers, info = x.device.routines.solvers, _info(work)
     factors = _fresh(work.array.shape[0], (few,), x.layout.dtype, x.device)
@@ -323,6 +333,35 @@ def qr(x: Array, mode: str) -> tuple[Array, ...]:
     whole = Work(work.array, work.stack, rows, wide)
     solvers.reflected(whole.matrices, few, memory(factors), memory(info))
     return whole.as_rows.mT, kept
+
+
+def _qr_of_many(x: Array, wide: int) -> tuple[Array, ...]:
+    """Of a stack at once, with as many columns of ``Q``.
+
+    No library makes ``Q`` of many. It is ``I - v @ T @ conj(v).T``, with products of stacks.
+    """
+    from speedmetal.arrays.kernels.matrices import (
+        lay_reflections,
+        take_from_identity,
+        weigh_reflections,
+    )
+
+    rows, columns = x.shape[-2:]
+    work = _copied(x.mT)
+    count, few, kind = work.array.shape[0], min(rows, columns), x.layout.dtype
+    factors = Work(_fresh(count, (few,), kind, x.device), work.stack, few, 1)
+    solvers = x.device.routines.solvers
+    solvers.reflections_of_many(work.matrices, work.places, factors.matrices, factors.places)
+    a, v = work.array.mT, _fresh(count, (rows, few), kind, x.device)
+    lay_reflections(v, a, factors.array, grid=(few, rows, count))
+    weights: Array = _adjoint(v) @ v
+    weigh_reflections(weights, factors.array, grid=(few, few, count))
+    q: Array = v @ _solved(weights, _adjoint(v[:, :wide]))[1].as_rows.mT
+    take_from_identity(q, grid=(wide, rows, count))
+    r = _fresh(count, (wide, columns), kind, x.device)
+    r[...] = a[:, :wide]
+    _keep_triangle(r, upper=True)
+    return _stacked(q, work.stack), _stacked(r, work.stack)
 
 
 def svd(x: Array, *, full: bool) -> tuple[Array, ...]:

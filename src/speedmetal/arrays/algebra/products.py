@@ -336,9 +336,9 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
     if way is Way.BLAS and dtype.is_float and dtype.bits < float32.bits:
         return _product(left.astype(float32), right.astype(float32), algorithm).astype(dtype)
     run = _RUNS[way]
-    if way in _AT_ONCE and left.pending is right.pending is None:
-        if math.prod(shape) * left.shape[-1] <= _AT_ONCE[way]:
-            return run(left, right, shape)
+    is_small = math.prod(shape) * left.shape[-1] <= _AT_ONCE.get(way, 0)
+    if is_small and left.pending is right.pending is None:
+        return run(left, right, shape)
     takes = None
     if way is Way.TILES:
         takes = partial(takes_follower, merged_shape(right, shape))

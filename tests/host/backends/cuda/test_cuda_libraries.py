@@ -247,7 +247,7 @@ def test_no_algorithm_is_our_kernel(machine, monkeypatch):
 
 
 def test_a_refused_product_says_what_to_do(machine, monkeypatch):
-    device, found = machine
+    device = machine[0]
     left = sm.array(numbers((3, 3)), device=device)
     sm.eval(left @ left)
     library = device.routines.products
@@ -295,8 +295,8 @@ def test_without_the_package_kernels_multiply(bare):
     with pytest.raises(sm.DeviceError) as raised:
         products.matmul(x, x, algorithm="vendor")
     assert str(raised.value) == (
-        "NVIDIA's cuBLASLt was not found (ModuleNotFoundError: No module named 'nvmath'); install it"
-        " with pip install 'nvmath-python[cu13]', or nvmath-python and nvidia-cublas"
+        "NVIDIA's cuBLASLt was not found (ModuleNotFoundError: No module named 'nvmath'); install"
+        " it with pip install 'nvmath-python[cu13]', or nvmath-python and nvidia-cublas"
     )
 
 
@@ -496,6 +496,15 @@ def test_svd(device, dtype, stack, shape, full):
         )
 
 
+def test_columns_of_zeros_are_reflected_by_nothing(device):
+    """LAPACK's factor is 0 then, which has no reciprocal."""
+    x = np.zeros((2, 4, 3), np.float32)
+    x[0, 0] = x[1, :, 1] = 1
+    q, r = (part.numpy() for part in sm.linalg.qr(sm.array(x, device=device), "complete"))
+    np.testing.assert_allclose(q @ r, x, atol=1e-6)
+    np.testing.assert_allclose(q.swapaxes(-1, -2) @ q, [np.eye(4)] * 2, atol=1e-6)
+
+
 def test_integers_are_computed_in_float32(device):
     whole = sm.linalg.inv(sm.array([[2, 0], [0, 4]], device=device))
     assert whole.tolist() == [[0.5, 0.0], [0.0, 0.25]]
@@ -546,6 +555,8 @@ def test_small_matrices_are_done_at_once(device, called):
     sm.linalg.eigh(x)
     sm.linalg.svd(x)
     assert called["cublas"] == ["getrf_batched", "getrs_batched"]
+    sm.linalg.qr(x)
+    assert called["cublas"][2:] == ["geqrf_batched", "getrf_batched", "getrs_batched"]
     assert called["cusolverDn"] == ["potrf_batched", "xsyevd", "gesvdj"]
 
 
@@ -563,7 +574,7 @@ def test_older_libraries_do_eigenvalues_one_by_one(machine, called, monkeypatch)
 
 
 def test_qr_does_not_wait(machine):
-    """What was asked for is still under way when it returns; a decomposition that may fail waits."""
+    """What was asked for is under way when it returns; a decomposition that may fail waits."""
     device = machine[0]
     x = sm.array(numbers((4, 4)), device=device)
     device.synchronize()

@@ -236,6 +236,25 @@ class Solvers:
 
         self._each("xgeqrf", given(0), given, a.count, (a, factors, info))
 
+    def reflections_of_many(
+        self, a: Stack, places: Memory, factors: Stack, factor_places: Memory
+    ) -> None:
+        """The same of a stack of small matrices.
+
+        Args:
+            a: As there.
+            places: The address of each.
+            factors: As there.
+            factor_places: The address of each one's factors.
+        """
+        answer = ctypes.c_int()  # on the host: whether the arguments were right
+        arguments = (
+            *(a.rows, a.columns, places.address, a.rows, factor_places.address),
+            *(ctypes.addressof(answer), a.count),
+        )
+        used = (a, places, factors, factor_places)
+        self._run("cublas", f"{_LETTERS[a.dtype]}geqrf_batched", arguments, used, answer)
+
     def reflected(self, a: Stack, reflections: int, factors: Memory, info: Memory) -> None:
         """Write the product of the reflections over them.
 
