@@ -53,6 +53,24 @@ class _Way:
 
 
 _ways: Kept[_Way] = Kept(1024)
+_small: Kept[tuple[int, ...]] = Kept(1024)
+"""For layouts of operands that were multiplied as soon as they were asked for, the shape."""
+
+
+def note_small(left: Array, right: Array, shape: tuple[int, ...]) -> None:
+    """Note that products of operands that lie so are asked for at once."""
+    _small.keep((left.layout, right.layout), shape)
+
+
+def repeated(left: Array, right: Array) -> Array | None:
+    """A product of operands that lie as others did before; None: it must be looked at.
+
+    Small products take the card less time than the way to it.
+    """
+    if left.pending is not None or right.pending is not None:
+        return None
+    shape = _small.get((left.layout, right.layout))
+    return None if shape is None else by_library(left, right, shape)
 
 
 def by_library(left: Array, right: Array, shape: tuple[int, ...]) -> Array | None:

@@ -133,23 +133,23 @@ _UNSOLVED = "has NaN or infinite elements, or no solution was found"
 
 
 def cholesky(x: Array, *, upper: bool) -> tuple[Array, ...]:
-    """As :func:`speedmetal.linalg.cholesky`.
+    """As :func:`speedmetal.linalg.cholesky`, by the lower triangle of what lies by columns.
 
-    ``x.T == conj(x)``, whose upper triangle lies where that of ``x`` has its lower one. With
-    ``conj(x) == conj(U).T @ U`` it is ``x == U.T @ conj(U)``, and ``U.T`` is what lies by rows.
+    With the upper one cuSOLVER took more than twice as long (2048 rows on an H200). Of a matrix by
+    rows its upper triangle is the lower one of the transpose, ``conj(x)``: with ``conj(x) == L @
+    conj(L).T`` it is ``x == conj(U).T @ U`` for ``U == L.T``, which is what lies by rows.
     """
-    from speedmetal.backends.cuda.libraries.solvers import LARGEST_OF_MANY, LOWER, UPPER
+    from speedmetal.backends.cuda.libraries.solvers import LARGEST_OF_MANY, LOWER
 
-    work, solvers = _copied(x), x.device.routines.solvers
+    work, solvers = _copied(x if upper else x.mT), x.device.routines.solvers
     info = _info(work)
-    triangle = LOWER if upper else UPPER
     if work.array.shape[0] > 1 and work.rows <= LARGEST_OF_MANY:
-        solvers.cholesky_of_many(triangle, work.matrices, work.places, memory(info))
+        solvers.cholesky_of_many(LOWER, work.matrices, work.places, memory(info))
     else:
-        solvers.cholesky(triangle, work.matrices, memory(info))
-    _keep_triangle(work.array, upper=upper)
+        solvers.cholesky(LOWER, work.matrices, memory(info))
+    _keep_triangle(work.array, upper=True)
     _refuse("cholesky", info.numpy() != 0, work.stack, "is not positive definite")
-    return (work.as_rows,)
+    return (work.as_rows if upper else work.as_rows.mT,)
 
 
 def _keep_triangle(x: Array, *, upper: bool) -> None:
@@ -160,10 +160,9 @@ def _keep_triangle(x: Array, *, upper: bool) -> None:
 
 
 def eigh(x: Array) -> tuple[Array, ...]:
-    """As :func:`speedmetal.linalg.eigh`: ``conj(x) @ v == w * v``, where ``v`` lie as rows."""
+    """As :func:`speedmetal.linalg.eigh`."""
     work, values = _eigen("eigh", x, vectors=True)
-    vectors = work.as_rows.mT
-    return values, vectors.conj() if x.layout.dtype.is_complex else vectors
+    return values, work.as_rows.mT
 
 
 def eigvalsh(x: Array) -> tuple[Array, ...]:
@@ -172,13 +171,13 @@ def eigvalsh(x: Array) -> tuple[Array, ...]:
 
 
 def _eigen(name: str, x: Array, *, vectors: bool) -> tuple[Work, Array]:
-    from speedmetal.backends.cuda.libraries.solvers import UPPER
+    from speedmetal.backends.cuda.libraries.solvers import LOWER
 
-    work = _copied(x)
+    work = _copied(x.mT)
     info = _info(work)
     values = _fresh(work.array.shape[0], (work.rows,), x.layout.dtype.part, x.device)
     solvers = x.device.routines.solvers
-    solvers.eigen(UPPER, work.matrices, memory(values), memory(info), vectors=vectors)
+    solvers.eigen(LOWER, work.matrices, memory(values), memory(info), vectors=vectors)
     _refuse(name, _is_unsolved(info, values), work.stack, _UNSOLVED)
     return work, _stacked(values, work.stack)
 

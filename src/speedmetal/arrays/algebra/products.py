@@ -23,7 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.algebra.by_library import by_library, multiplies, why_not
+from speedmetal.arrays.algebra.by_library import (
+    by_library,
+    multiplies,
+    note_small,
+    repeated,
+    why_not,
+)
 from speedmetal.arrays.algebra.tiled import (
     PART_OF_INNER,
     by_tiles,
@@ -83,6 +89,10 @@ def matmul(x1: Any, x2: Any, /, *, algorithm: str = "auto") -> Array:
         >>> x @ sm.array([1.0, -1.0])
         Array([-1., -1.], dtype=float32, device='cpu')
     """
+    if type(x1) is type(x2) is Array and algorithm == "auto":
+        known = repeated(x1, x2)
+        if known is not None:
+            return known
     left, right = _operands("matmul", x1, x2)
     if not left.ndim or not right.ndim:
         raise UserInputError(
@@ -338,6 +348,8 @@ def _product(left: Array, right: Array, algorithm: str) -> Array:
     run = _RUNS[way]
     is_small = math.prod(shape) * left.shape[-1] <= _AT_ONCE.get(way, 0)
     if is_small and left.pending is right.pending is None:
+        if way is Way.LIBRARY and algorithm == "auto" and left.size and right.size:
+            note_small(left, right, shape)
         return run(left, right, shape)
     takes = None
     if way is Way.TILES:

@@ -44,7 +44,12 @@ def machine(host):
         for name, library in found.items():
             patch.setitem(sys.modules, f"nvmath.bindings.{name}", library)
         bindings.load.cache_clear()
-        for kept in (by_library._ways, library_transforms._ways, library_transforms._plans):
+        for kept in (
+            by_library._ways,
+            by_library._small,
+            library_transforms._ways,
+            library_transforms._plans,
+        ):
             kept.clear()
         assert all(made.routines.has(name) for name in found)
         yield made, found
@@ -235,6 +240,7 @@ def test_a_graph_has_products(device):
 def test_no_algorithm_is_our_kernel(machine, monkeypatch):
     device, found = machine
     by_library._ways.clear()
+    by_library._small.clear()
     monkeypatch.setattr(
         found["cublasLt"], "refusals", {"matmul_algo_get_heuristic": "NOT_SUPPORTED (15)"}
     )
@@ -244,6 +250,7 @@ def test_no_algorithm_is_our_kernel(machine, monkeypatch):
     sm.eval(left @ left)
     assert len(kernel) == 1
     by_library._ways.clear()
+    by_library._small.clear()
 
 
 def test_a_refused_product_says_what_to_do(machine, monkeypatch):
