@@ -2,9 +2,10 @@
 
 **The rule.** Floats and complex numbers on a GPU with such a library are multiplied by it;
 integers, and products for which it has no algorithm, by :mod:`speedmetal.arrays.kernels.matmul`.
-What follows a product elementwise is a kernel of its own. Our kernel, which could compute it as it
-stores, is faster than both together up to about 256 rows alone, by less than it costs to ask for
-either; from 1024 on it takes up to thirty times as long (docs/nvidia.md has the figures).
+What follows a product elementwise is a kernel of its own: on an NVIDIA H200, ``relu(x @ w + b)``
+took 7.7 us so for 256 rows and columns of float32, where our kernel, which could compute it as it
+stores, took 18 us for the product alone; from there on it falls back, to a 25th for 4096 of float16
+(docs/nvidia.md).
 
 Matrices are taken where they are if their rows, or their columns, have neighbours side by side, and
 copied else.

@@ -2,7 +2,8 @@
 
 Products are lazy, and NumPy's BLAS multiplies where the device shares its memory with the host.
 Decompositions are NumPy's LAPACK, computed when the function is called; stacks of small matrices
-are spread over the cores.
+are spread over the cores. On NVIDIA GPUs both are done by NVIDIA's libraries where these are
+installed.
 """
 
 from speedmetal.arrays.algebra.decompositions import (
