@@ -27,7 +27,10 @@ _OLDER = ("13.0", "manylinux_2_28")
 _WITH_MLX = ("14.0", "manylinux_2_35")
 """The oldest macOS and C library: MLX's wheels need newer ones than the rest."""
 
-EXTRAS = ("", "bench", "cuda", "cuda-libraries", "metal-simulator", "doctor", "torch", "jax", "drjit", "all")
+EXTRAS = (
+    *("", "bench", "cuda", "cuda-libraries", "metal-simulator", "doctor", "torch", "jax", "drjit"),
+    "all",
+)
 """What users install; no extra is the package alone."""
 
 NEEDS_MLX = frozenset({"bench", "torch", "jax", "drjit", "all"})

@@ -16,6 +16,12 @@ FLOATS = (sm.float32, sm.float64, sm.complex64, sm.complex128)
 HALVES = (sm.float16, sm.bfloat16)
 
 
+@pytest.fixture(autouse=True)
+def is_no_simulator(device):
+    if device.name == "metal-sim":
+        pytest.skip("NumPy does it there, and products take minutes: test_conformance_products")
+
+
 def usable(device, dtype: DType):
     if dtype.name in ("float64", "complex128") and not device.target.has_float64:
         pytest.skip("the device has no float64")
