@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import math
 import operator
-from functools import partial
 from typing import Any
 
 from speedmetal.arrays.along_axes import reductions
-from speedmetal.arrays.along_axes.reducing import accumulator, called
-from speedmetal.arrays.along_axes.sorted_axes import (
-    EXPRESSIONS_OF_OPERATION,
-    known,
-    layouts_of_leaves,
-    placed,
-    work_of_follower,
-)
+from speedmetal.arrays.along_axes.reducing import accumulator
+from speedmetal.arrays.along_axes.sorted_axes import EXPRESSIONS_OF_OPERATION, known
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.creation import full
-from speedmetal.arrays.deferred.following import (
-    Follower,
-    count_values,
-    followed,
-    follower_layouts,
-    result_layouts,
-    takes_any,
-)
-from speedmetal.arrays.deferred.planned import planned
-from speedmetal.arrays.memory.kept import Kept
-from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
+from speedmetal.nn.images import EACH, Made, Placed, Prepared, image_of
 from speedmetal.nn.windows import (
     DIMENSIONS,
-    Extents,
     axis_names,
     borders,
     channels_of,
     check_floats,
     check_image,
     each_axis,
-    five_axes,
     shape_of,
     space_of,
 )
@@ -49,31 +29,23 @@ from speedmetal.nn.windows import (
 _Steps = tuple[int, int, int, int, int]
 """A :class:`speedmetal.nn.kernels.pooling.Steps`."""
 _ALONE: _Steps = (1, 1, 1, 0, 0)
-_EACH = 16
-"""Elements of a thread: it finds out once which row of the result it computes."""
 
 
 @record
-class _Work:
-    """A pooling, as all but the operand.
+class _Pooling:
+    """How windows are taken, and what of them.
 
     Args:
         pooling: A name of :mod:`speedmetal.nn.kernels.pooling`; ``window`` as well.
         window: See there.
         steps: Along each of three axes of space.
         counts_border: Whether elements of the border count for a mean.
-        shape: Of the result.
-        dtype: Of the result.
-        layout: Of both.
     """
 
     pooling: str
     window: str
     steps: tuple[_Steps, ...]
     counts_border: bool
-    shape: Extents
-    dtype: DType
-    layout: str
 
 
 # --- Functions -----------------------------------------------------------------------------------
@@ -461,17 +433,11 @@ def _pooled(
             )
         steps.append((size, step, apart, before, after))
         windows.append(count)
-    work = _Work(
-        pooling=pooling,
-        window="stepping",
-        steps=(*(_ALONE,) * (DIMENSIONS - rank), *steps),
-        counts_border=counts_border,
-        shape=shape_of(x.shape[0], tuple(windows), channels_of(x.shape, layout), layout),
-        dtype=dtype,
-        layout=layout,
-    )
+    whole = (*(_ALONE,) * (DIMENSIONS - rank), *steps)
+    how = _Pooling(pooling, "stepping", whole, counts_border)
+    shape = shape_of(x.shape[0], tuple(windows), channels_of(x.shape, layout), layout)
     reads = math.prod(-(-size // step) for size, step, *_ in steps)
-    return _lazily(name, x, work, reads)
+    return _pooled_by(name, x, Made(shape, dtype, layout), how, reads)
 
 
 def _adaptive(name: str, rank: int, x: Any, output_size: Any, layout: str, pooling: str) -> Array:
@@ -506,78 +472,28 @@ def _adaptive(name: str, rank: int, x: Any, output_size: Any, layout: str, pooli
     wide = x.astype(accumulator(dtype), copy=False) if pooling == "MEAN" else x
     steps = tuple((count, 1, 1, 0, 0) for count in windows)
     alone = (_ALONE,) * (DIMENSIONS - rank)
-    work = _Work(pooling, "sharing", (*alone, *steps), False, shape, dtype, layout)
-    return _lazily(name, wide, work, 2)
+    how = _Pooling(pooling, "sharing", (*alone, *steps), counts_border=False)
+    return _pooled_by(name, wide, Made(shape, dtype, layout), how, 2)
 
 
-def _lazily(name: str, x: Any, work: _Work, reads: int) -> Array:
-    if 0 in work.shape:
-        return full(work.shape, 0, work.dtype, x.device)
-    run = partial(_run, x, work)
-    found: Array = called(name, x, run, work.shape, work.dtype, reads=reads, takes=takes_any)
-    return found
+def _pooled_by(name: str, x: Any, made: Made, how: _Pooling, reads: int) -> Array:
+    """What windows of an image give, lazily."""
 
+    def prepare(placed: Placed) -> Prepared:
+        from speedmetal.nn.kernels import pooling as kernels  # with its first use
 
-# --- Plans ---------------------------------------------------------------------------------------
+        steps = tuple(kernels.Steps(*numbers) for numbers in how.steps)
+        pooling, window = getattr(kernels, how.pooling), getattr(kernels, how.window)
+        lanes = kernels.CHANNELS if placed.lanes_are_channels else kernels.COLUMNS
+        volume = math.prod(size for size, *_ in how.steps)
+        elements = x.elements.size if how.window == "sharing" else placed.size * volume
+        is_whole = all(own[2:] == (1, 0, 0) for own in how.steps)
+        flags = (known(how.counts_border), known(is_whole))
+        return Prepared(
+            kernels.pool,
+            (pooling, window, steps, EACH, lanes, *flags),
+            EXPRESSIONS_OF_OPERATION * elements,
+            (*(number for own in how.steps for number in own), EACH),
+        )
 
-
-@record(eq=False)
-class _Plan:
-    """A launch.
-
-    Args:
-        run: Launches the kernel.
-        numbers: The last of its values.
-        moves: As in :class:`speedmetal.arrays.deferred.computing._Plan`.
-    """
-
-    run: BoundLaunch
-    numbers: tuple[int, ...]
-    moves: tuple[tuple[int, int], ...]
-
-
-_plans: Kept[_Plan] = Kept(1024)
-
-
-def _run(x: Any, work: _Work, follower: Follower | None = None) -> tuple[Any]:
-    plan, values = planned(_plans, (work,), x, lambda: _plan_for(x, work, follower), follower)
-    device = x.layout.device
-    elements, layout, size_bytes = result_layouts(follower, work.shape, work.dtype, device)
-    result = device.allocate(size_bytes)
-    values[1] = result.address
-    plan.run([*values, *plan.numbers])
-    return (type(x)(result, elements, layout),)
-
-
-def _plan_for(x: Any, work: _Work, follower: Follower | None) -> _Plan:
-    from speedmetal.nn.kernels import pooling as kernels  # with its first use
-
-    device = x.layout.device
-    result, _, _ = result_layouts(follower, work.shape, work.dtype, device)
-    whole = x.allocate(work.shape, result.dtype, device)
-    place, *followers = (
-        five_axes(layout, work.layout)
-        for layout in (whole.elements, *follower_layouts(follower, work.shape))
-    )
-    target, moves = followed(follower, whole.with_elements(place), followers)
-    leaves = [five_axes(layout, work.layout) for layout in layouts_of_leaves(x)]
-    source, more = placed(x, leaves, 2 + count_values(follower))
-    images, depth, rows, columns, channels = place.shape
-    is_last = work.layout == "channels_last"
-    lanes = kernels.CHANNELS if is_last else kernels.COLUMNS
-    first, second = (channels, columns) if is_last else (columns, channels)
-    steps = tuple(kernels.Steps(*numbers) for numbers in work.steps)
-    pooling, window = getattr(kernels, work.pooling), getattr(kernels, work.window)
-    elements = x.elements.size if work.window == "sharing" else place.size * _volume(work.steps)
-    is_whole = all(own[2:] == (1, 0, 0) for own in work.steps)
-    flags = (known(work.counts_border), known(is_whole))
-    plan = kernels.pool.prepare(
-        *(target, source, pooling, window, steps, _EACH, lanes, *flags),
-        grid=(first, -(-second // _EACH), images * depth * rows),
-        work=EXPRESSIONS_OF_OPERATION * elements + work_of_follower(follower),
-    )
-    return _Plan(plan.run, (*(n for own in steps for n in own), _EACH), moves + more)
-
-
-def _volume(steps: tuple[_Steps, ...]) -> int:
-    return math.prod(size for size, *_ in steps)
+    return image_of(name, x, made, how, prepare, reads)

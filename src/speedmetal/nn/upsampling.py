@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.along_axes.reducing import accumulator, called
-from speedmetal.arrays.along_axes.sorted_axes import (
-    EXPRESSIONS_OF_OPERATION,
-    layouts_of_leaves,
-    placed,
-    work_of_follower,
-)
+from speedmetal.arrays.along_axes.reducing import accumulator
+from speedmetal.arrays.along_axes.sorted_axes import EXPRESSIONS_OF_OPERATION
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import full
-from speedmetal.arrays.deferred.following import (
-    Follower,
-    count_values,
-    followed,
-    follower_layouts,
-    result_layouts,
-    takes_any,
-)
-from speedmetal.arrays.deferred.planned import planned
-from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.strided import HostArray
-from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UnknownNameError, UserInputError
+from speedmetal.nn.images import EACH, Made, Placed, Prepared, image_of
 from speedmetal.nn.windows import (
     DIMENSIONS,
     Extents,
@@ -39,7 +25,6 @@ from speedmetal.nn.windows import (
     check_floats,
     check_image,
     each_axis,
-    five_axes,
     shape_of,
     space_of,
 )
@@ -74,22 +59,16 @@ _ALONE = _Axis(1, 1, 1.0, "nearest", False)
 
 
 @record
-class _Work:
-    """A change of size, as all but the operand.
+class _Resizing:
+    """How an image changes its size.
 
     Args:
         axes: Of space, three.
-        shape: Of the result.
         total: The type of the sums; None: elements are taken as they are.
-        dtype: Of the result.
-        layout: Of both.
     """
 
     axes: tuple[_Axis, ...]
-    shape: Extents
     total: DType | None
-    dtype: DType
-    layout: str
 
 
 # --- Functions -----------------------------------------------------------------------------------
@@ -159,12 +138,34 @@ def upsample(
     pairs = zip(extents, sizes, ratios, strict=True)
     axes = tuple(_Axis(*numbers, own, bool(align_corners)) for numbers in pairs)
     total = None if own == "nearest" else accumulator(dtype)
-    work = _Work((*(_ALONE,) * (DIMENSIONS - rank), *axes), shape, total, dtype, layout)
+    how = _Resizing((*(_ALONE,) * (DIMENSIONS - rank), *axes), total)
     larger = math.prod(sizes) * _TAPS[own] ** rank / math.prod(extents)
-    run = partial(_run, x, work)
-    reads = max(1, math.ceil(larger))
-    found: Array = called("upsample", x, run, shape, dtype, reads=reads, takes=takes_any)
-    return found
+    return _resized(x, Made(shape, dtype, layout), how, max(1, math.ceil(larger)))
+
+
+def _resized(x: Any, made: Made, how: _Resizing, reads: int) -> Array:
+    """An image of another size, lazily."""
+
+    def prepare(placed: Placed) -> Prepared:
+        from speedmetal.nn.kernels import upsampling as kernels  # with its first use
+
+        tables = [_table(axis, how.total, x.layout.device) for axis in how.axes]
+        places = tuple(held for held, _ in tables)
+        factors = tuple(factor for _, factor in tables if factor is not None)
+        taps = math.prod(held.shape[1] for held in places)
+        kept = (*places, *factors)
+        return Prepared(
+            kernels.resize,
+            (
+                *(places, factors, EACH),
+                kernels.CHANNELS if placed.lanes_are_channels else kernels.COLUMNS,
+            ),
+            EXPRESSIONS_OF_OPERATION * placed.size * taps,
+            (*(table.address for table in kept), EACH),
+            kept,
+        )
+
+    return image_of("upsample", x, made, how, prepare, reads)
 
 
 def pixel_shuffle(x: Any, upscale_factor: int, *, layout: str = "channels_last") -> Array:
@@ -290,66 +291,3 @@ def _table(axis: _Axis, total: DType | None, device: Device) -> tuple[Any, Any]:
     places, factors = taps_of(axis)
     held = upload(places.astype(np.int32), device)
     return held, None if total is None else upload(factors.astype(total.numpy), device)
-
-
-# --- Plans ---------------------------------------------------------------------------------------
-
-_EACH = 16
-"""Elements of a thread: it finds out once which row of the result it computes."""
-
-
-@record(eq=False)
-class _Plan:
-    """A launch.
-
-    Args:
-        run: Launches the kernel.
-        tables: Which it reads, kept alive.
-        moves: As in :class:`speedmetal.arrays.deferred.computing._Plan`.
-    """
-
-    run: BoundLaunch
-    tables: tuple[Any, ...]
-    moves: tuple[tuple[int, int], ...]
-
-
-_plans: Kept[_Plan] = Kept(1024)
-
-
-def _run(x: Any, work: _Work, follower: Follower | None = None) -> tuple[Any]:
-    plan, values = planned(_plans, (work,), x, lambda: _plan_for(x, work, follower), follower)
-    device = x.layout.device
-    elements, layout, size_bytes = result_layouts(follower, work.shape, work.dtype, device)
-    result = device.allocate(size_bytes)
-    values[1] = result.address
-    plan.run([*values, *(table.address for table in plan.tables), _EACH])
-    return (type(x)(result, elements, layout),)
-
-
-def _plan_for(x: Any, work: _Work, follower: Follower | None) -> _Plan:
-    from speedmetal.nn.kernels import upsampling as kernels  # with its first use
-
-    device = x.layout.device
-    result, _, _ = result_layouts(follower, work.shape, work.dtype, device)
-    whole = x.allocate(work.shape, result.dtype, device)
-    place, *followers = (
-        five_axes(layout, work.layout)
-        for layout in (whole.elements, *follower_layouts(follower, work.shape))
-    )
-    target, moves = followed(follower, whole.with_elements(place), followers)
-    leaves = [five_axes(layout, work.layout) for layout in layouts_of_leaves(x)]
-    source, more = placed(x, leaves, 2 + count_values(follower))
-    tables = [_table(axis, work.total, device) for axis in work.axes]
-    places = tuple(held for held, _ in tables)
-    factors = tuple(factor for _, factor in tables if factor is not None)
-    images, depth, rows, columns, channels = place.shape
-    is_last = work.layout == "channels_last"
-    first, second = (channels, columns) if is_last else (columns, channels)
-    taps = math.prod(held.shape[1] for held in places)
-    plan = kernels.resize.prepare(
-        *(target, source, places, factors, _EACH),
-        kernels.CHANNELS if is_last else kernels.COLUMNS,
-        grid=(first, -(-second // _EACH), images * depth * rows),
-        work=EXPRESSIONS_OF_OPERATION * place.size * taps + work_of_follower(follower),
-    )
-    return _Plan(plan.run, (*places, *factors), moves + more)
