@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.algebra.library_transforms import Axes, transformed, transforms
+from speedmetal.arrays.algebra.long_transforms import rows_of, write_long
 from speedmetal.arrays.algebra.pocketfft import write_transform
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import empty
@@ -424,10 +425,14 @@ def _write_in_parts(name: str, host: HostArray, step: Step, norm: str, out: Host
     """Write a transform along one axis, on all cores."""
     if not out.size:
         return
+    is_whole = name in ("fft", "ifft") and host.dtype == out.dtype and host.size == out.size
     others = [extent if axis != step.axis else 1 for axis, extent in enumerate(out.shape)]
     axis = longest_axis(others)
     if others[axis] == 1:  # it may be the axis itself
-        write_transform(name, host, step.length, step.axis, norm, out)
+        if is_whole and (rows := rows_of(step.length)):
+            write_long(name, host.reshape(-1), rows, norm, out.reshape(-1))
+        else:
+            write_transform(name, host, step.length, step.axis, norm, out)
         return
     front = (slice(None),) * axis
 
