@@ -7,7 +7,12 @@ import pytest
 
 import speedmetal as sm
 from speedmetal.arrays.algebra.products import matmul
-from speedmetal.arrays.kernels.tiles import LANES, lay_into_panels, multiply_panels
+from speedmetal.arrays.kernels.tiles import (
+    LANES,
+    lay_into_panels,
+    multiply_panels,
+    turn_into_panels,
+)
 from speedmetal.dtypes import ALL, DType
 
 SHAPES = [((1, 1, 1), 1), ((64, 16, 64), 1), ((65, 33, 70), 1), ((3, 100, 5), 2)]
@@ -59,6 +64,10 @@ def test_tiles_of_panels(launch, dtype, tile):
     width = LANES * vectors
     panels = np.full((2, -(-40 // width), 5, width), 99, "f4")
     launch(lay_into_panels, panels, b, grid=(width, 5, 2 * panels.shape[1]))
+    turned = np.full_like(panels, 99)
+    groups = (vectors, 2 * panels.shape[1])
+    launch(turn_into_panels, turned, b, groups=groups, threads=LANES)
+    np.testing.assert_array_equal(turned, panels)
     c = np.full((2, 7, 40), 99, dtype.numpy)
     block = 2 * rows
     launch(multiply_panels, c, a, panels, *tile, block, groups=(-(-7 // block), 2), threads=LANES)

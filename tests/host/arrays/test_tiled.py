@@ -167,3 +167,24 @@ def test_sums_fit_into_registers(monkeypatch, is_wide, dtype):
             sums = tile.rows * tile.vectors * (dtype.itemsize // 4)
             assert 1 <= tile.rows <= rows
             assert sums <= (28 if is_wide else 12)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("columns", [64, 41])
+def test_stacks_of_transposed_matrices(monkeypatch, dtype, columns):
+    """Proves that stacks whose axes cannot be one are read as they lie, and columns are turned."""
+    a, b = (
+        np.random.default_rng(n).integers(-3, 4, (4, n, 3, 24)).astype(dtype.numpy)
+        for n in (40, columns)
+    )
+    left, right = np.moveaxis(a, 1, 2), b.transpose(0, 2, 3, 1)
+    monkeypatch.setattr(tiled, "default_threads", lambda: 2)
+    assert way_of(left, right) is Way.TILES  # as of many rows
+    found = sm.asarray(left) @ sm.asarray(right)
+    np.testing.assert_array_equal(found.numpy(), left @ right)
+    monkeypatch.setattr(tiled, "PACKED_FROM", 128)
+    assert way_of(left, right) is (Way.TILES if columns == 64 else Way.BLAS)
+    few = left[..., : tiled.TURNED_FROM - 1, :]
+    assert way_of(few, right) is Way.BLAS
+    found = sm.einsum("bqhd,bkhd->bhqk", sm.asarray(a), sm.asarray(b))
+    np.testing.assert_array_equal(found.numpy(), left @ right)

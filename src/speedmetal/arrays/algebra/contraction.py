@@ -12,6 +12,7 @@ import math
 import string
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -71,6 +72,10 @@ def einsum(subscripts: str, /, *operands: Any, algorithm: str = "auto") -> Array
     arrays = operands_of("einsum", *operands)
     dtype = common_dtype("einsum", [array.layout.dtype for array in arrays])
     shapes = tuple(array.shape for array in arrays)
+    arrangement = _one_product(subscripts, shapes) if type(subscripts) is str else None
+    if arrangement is not None:
+        left, right = (array.astype(dtype, copy=False) for array in arrays)
+        return arrangement.product(left, right, algorithm)
     inputs, output = parsed(subscripts, shapes)
     terms = [
         _without_repeats(Term(array.astype(dtype, copy=False), letters))
@@ -256,22 +261,85 @@ def _product(
     left: Term, right: Term, batch: Sequence[str], inner: Sequence[str], algorithm: str
 ) -> Term:
     """Letters of both as a stack, or summed over; the others are rows and columns."""
+    shapes = left.array.shape, right.array.shape
+    found, letters = _arrangement((left.letters, right.letters), shapes, batch, inner)
+    return Term(found.product(left.array, right.array, algorithm), letters)
+
+
+@record(eq=False)
+class _Arrangement:
+    """How two operands are made stacks of matrices, and their product the result.
+
+    Args:
+        axes: Of each operand, in the order in which they are taken.
+        shapes: Of each, then.
+        shape: Of the product, with the axes apart.
+        order: Of these; None: they stay.
+    """
+
+    axes: tuple[tuple[int, ...], tuple[int, ...]]
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    shape: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+
+    def product(self, left: Array, right: Array, algorithm: str) -> Array:
+        a, b = left.transpose(self.axes[0]), right.transpose(self.axes[1])
+        a = a if a.shape == self.shapes[0] else a.reshape(self.shapes[0])
+        b = b if b.shape == self.shapes[1] else b.reshape(self.shapes[1])
+        found = matmul(a, b, algorithm=algorithm)
+        found = found if found.shape == self.shape else found.reshape(self.shape)
+        return found if self.order is None else found.transpose(self.order)
+
+
+def _arrangement(
+    letters: tuple[str, str],
+    shapes: Sequence[tuple[int, ...]],
+    batch: Sequence[str],
+    inner: Sequence[str],
+) -> tuple[_Arrangement, str]:
+    """The arrangement of operands with these letters, and the letters of their product."""
     used = {*batch, *inner}
-    rows = [letter for letter in left.letters if letter not in used]
-    columns = [letter for letter in right.letters if letter not in used]
-    a = _arranged(left, "".join((*batch, *rows, *inner)))
-    b = _arranged(right, "".join((*batch, *inner, *columns)))
-    stack = tuple(left.extent(letter) for letter in batch)
-    row_extents = tuple(left.extent(letter) for letter in rows)
-    column_extents = tuple(right.extent(letter) for letter in columns)
-    length = math.prod(left.extent(letter) for letter in inner)
-    product = matmul(
-        a.reshape((*stack, math.prod(row_extents), length)),
-        b.reshape((*stack, length, math.prod(column_extents))),
-        algorithm=algorithm,
+    rows, columns = ([k for k in own if k not in used] for own in letters)
+    extents = {
+        k: n
+        for own, shape in zip(letters, shapes, strict=True)
+        for k, n in zip(own, shape, strict=True)
+    }
+
+    def of(*parts: Sequence[str]) -> tuple[int, ...]:
+        return tuple(extents[letter] for part in parts for letter in part)
+
+    taken = ([*batch, *rows, *inner], [*batch, *inner, *columns])
+    axes = tuple(
+        tuple(own.index(letter) for letter in order)
+        for own, order in zip(letters, taken, strict=True)
     )
-    shape = (*stack, *row_extents, *column_extents)
-    return Term(product.reshape(shape), "".join((*batch, *rows, *columns)))
+    length, height, width = (math.prod(of(part)) for part in (inner, rows, columns))
+    stack = of(batch)
+    stacks = (*stack, height, length), (*stack, length, width)
+    found = _Arrangement((axes[0], axes[1]), stacks, of(batch, rows, columns))
+    return found, "".join((*batch, *rows, *columns))
+
+
+@lru_cache(maxsize=512)
+def _one_product(subscripts: str, shapes: tuple[tuple[int, ...], ...]) -> _Arrangement | None:
+    """The arrangement where all that is to be done is one product; None: there is more, or less."""
+    if len(shapes) != 2 or subscripts.count(",") != 1:
+        return None
+    (left, right), output = parsed(subscripts, shapes)
+    shared = [letter for letter in left if letter in right]
+    inner = [letter for letter in shared if letter not in output]
+    has_repeats = len({*left}) < len(left) or len({*right}) < len(right)
+    alone = ({*left} ^ {*right}) - {*output}
+    if not inner or has_repeats or alone:
+        return None
+    if any(shapes[0][left.index(k)] != shapes[1][right.index(k)] for k in shared):
+        return None  # one of them is broadcast
+    batch = [letter for letter in shared if letter in output]
+    found, letters = _arrangement((left, right), shapes, batch, inner)
+    if letters == output:
+        return found
+    return replace(found, order=tuple(letters.index(letter) for letter in output))
 
 
 def _arranged(term: Term, letters: str) -> Array:

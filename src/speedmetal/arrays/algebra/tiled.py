@@ -5,6 +5,7 @@ The rule, measured beside OpenBLAS, MKL and XLA on one core and on two (Sapphire
 * many products of a few matrices of up to ``MOST_BYTES_OF_B`` each go by tiles: BLAS goes through
   its own threads for each of them, or copies more than it computes. So does one product of many
   rows with such a matrix: where its result is large, writing that in order is what counts;
+* so do many products with transposed matrices, which BLAS would copy on one core;
 * a product of few rows and columns over a long inner axis is cut along that axis
   (:func:`cut_of_inner`), which BLAS does not do;
 * all else is BLAS's: large matrices, whose blocks it copies better, single rows and columns, and
@@ -16,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.along_axes.sorted_axes import EXPRESSIONS_OF_STEP
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.following import (
     Follower,
@@ -46,6 +48,8 @@ MOST_BYTES_OF_B = 1 << 20
 """Of a matrix that is read once for each tile's rows: what a core's cache keeps beside others."""
 PACKED_FROM = 128
 """Rows from which the columns of ``b`` are laid into panels first: a copy, read so much faster."""
+TURNED_FROM = 32
+"""The same of a transposed ``b``, which BLAS would copy as well."""
 LONG_INNER = 1 << 14
 PART_OF_INNER = 4096
 """Elements of a part of a long inner axis."""
@@ -107,8 +111,12 @@ def takes_tiles(left: Any, right: Any, shape: tuple[int, ...]) -> bool:
     if rows >= PACKED_FROM:
         return bool(work >= LEAST_WORK)
     is_even = columns % (16 * tile_for(rows, columns, dtype).vectors) == 0
-    stays = right.elements.strides[-1] == dtype.itemsize >= float32.itemsize and is_even
-    return bool(stays and stack >= 2 * default_threads() and work >= LEAST_WORK_OF_FEW)
+    stays = right.elements.strides[-1] == dtype.itemsize >= float32.itemsize
+    turns = (
+        rows >= TURNED_FROM and dtype.itemsize >= float32.itemsize and _is_turned(right.elements)
+    )
+    is_much = stack >= 2 * default_threads() and work >= LEAST_WORK_OF_FEW
+    return bool((stays or turns) and is_even and is_much)
 
 
 def cut_of_inner(left: Any, right: Any) -> int:
@@ -231,8 +239,13 @@ def _plan_for(
 
 
 def _merged(layout: Layout, whole: tuple[int, ...], merged: tuple[int, ...]) -> Layout | None:
-    """The layout of an operand, broadcast, with the axes of a stack; None: it takes a copy."""
-    return layout.broadcast_to(whole).reshape((*merged[:2], whole[-1]))
+    """The layout of an operand, broadcast, with the axes of a stack as one where that will do.
+
+    None: they, or their rows, are to be one, and it takes a copy.
+    """
+    wide = layout.broadcast_to(whole)
+    found = wide.reshape((*merged[:2], whole[-1]))
+    return wide if found is None and merged[1] == whole[-2] else found
 
 
 def _panels_of(
@@ -243,7 +256,7 @@ def _panels_of(
     It is a view of the operand where that will do.
     """
     from speedmetal.arrays.kernels.matmul import total_type
-    from speedmetal.arrays.kernels.tiles import LANES, lay_into_panels
+    from speedmetal.arrays.kernels.tiles import LANES, lay_into_panels, turn_into_panels
 
     dtype, width = right.layout.dtype, LANES * tile.vectors
     kind = total_type(dtype)
@@ -259,5 +272,14 @@ def _panels_of(
             return right.with_elements(seen.transpose((0, 2, 1, 3))), None
     packed = right.allocate((stack, panels, inner, width), kind, right.layout.device)
     source = right.with_elements(layout)
+    if _is_turned(layout):
+        sizes: Any = {"groups": (tile.vectors, panels * stack), "threads": LANES}
+        sizes["work"] = EXPRESSIONS_OF_STEP * packed.size
+        return packed, turn_into_panels.prepare(packed, source, **sizes).run
     pack = lay_into_panels.prepare(packed, source, grid=(width, inner, panels * stack))
     return packed, pack.run
+
+
+def _is_turned(layout: Layout) -> bool:
+    """Whether the columns of matrices lie in memory one after the other."""
+    return layout.strides[-2] == layout.itemsize < abs(layout.strides[-1])

@@ -40,6 +40,27 @@ def lay_into_panels(panels: Any, b: Any) -> None:
 
 
 @sm.kernel
+def turn_into_panels(panels: Any, b: Any) -> None:
+    """The same of matrices whose columns lie in memory one after the other.
+
+    Args:
+        panels: As above. Threadgroups of ``LANES`` threads take so many columns: those of a panel
+            are along x, and all panels along y.
+        b: ``(..., inner, columns)``.
+    """
+    group, y, _ = sm.threadgroup_position_in_grid()
+    stack, panel = y // panels.shape[1], y % panels.shape[1]
+    x = group * LANES + sm.thread_index_in_threadgroup()
+    column = panel * panels.shape[3] + x
+    place = unravel(stack, b.shape[:-2]) if b.ndim > 2 else ()
+    for k in range(b.shape[-2]):
+        value = panels.dtype(0)
+        if column < b.shape[-1]:
+            value = b[(*place, k, column)].astype(panels.dtype)
+        panels[stack, panel, k, x] = value
+
+
+@sm.kernel
 def multiply_panels(
     c: Any, a: Any, panels: Any, rows: sm.static[int], vectors: sm.static[int], block: int
 ) -> None:
@@ -47,7 +68,7 @@ def multiply_panels(
 
     Args:
         c: ``(stack, rows, columns)``.
-        a: ``(stack, rows, inner)``.
+        a: ``(..., rows, inner)``, whose first axes are the stack.
         panels: ``(stack, panels, inner, width)``; the last panel may reach beyond the columns.
         rows: Of a tile.
         vectors: Of a tile's row: a panel's width in units of ``LANES``.
@@ -56,9 +77,10 @@ def multiply_panels(
     group = sm.threadgroup_position_in_grid()
     end = min((group.x + 1) * block, c.shape[1])
     top = group.x * block
+    own = a[unravel(group.y, a.shape[:-2])]
     while top < end:
         for panel in range(panels.shape[1]):
-            multiply_tile(c, a[group.y], panels[group.y, panel], group.y, top, panel, rows, vectors)
+            multiply_tile(c, own, panels[group.y, panel], group.y, top, panel, rows, vectors)
         top += rows
 
 
