@@ -1,6 +1,6 @@
 """Measure the CUDA backend on the NVIDIA GPU of this machine, beside other libraries.
 
-    python tools/cuda_speed.py [host] [elementwise] [graph]
+    python tools/cuda_speed.py [host] [elementwise] [graph] [products]
 
 What each part times is said in its function. All figures of a run come from one process, one round
 of each candidate after the other; printed are the median round and the best. It needs PyTorch for
@@ -13,6 +13,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import speedmetal as sm
@@ -205,7 +207,60 @@ def graph() -> Iterator[str]:
             yield f"{title:48}{statistics.median(times):>7.3f} us{min(times):>7.3f} us"
 
 
-PARTS = {"host": host, "elementwise": elementwise, "graph": graph}
+# --- Products ------------------------------------------------------------------------------------
+
+SIZE = 4096
+_IEEE, _TF32 = "ieee", "tf32"
+
+
+def products() -> Iterator[str]:
+    """TFLOP/s of the kernels of ``examples/fast_matmul.py`` beside ``torch.matmul`` (cuBLAS).
+
+    Of ``SIZE`` squared, by events of the card. The result is held against the product in float64:
+    the largest error is stated in units of the sum of magnitudes.
+    """
+    import torch
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    import fast_matmul
+
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    matrices, registers = fast_matmul.product_by_matrices, fast_matmul.product_by_registers
+    kinds = [
+        (torch.bfloat16, sm.bfloat16, _IEEE, matrices, fast_matmul.LARGE_TILES[matrices]),
+        (torch.float16, sm.float16, _IEEE, matrices, fast_matmul.LARGE_TILES[matrices]),
+        (torch.float32, sm.float32, _IEEE, registers, fast_matmul.LARGE_TILES[registers]),
+        (torch.float32, sm.float32, _TF32, matrices, fast_matmul.Tiles(128, 256, 32, 3, 64, 64)),
+    ]
+    head = f"products of {SIZE} x {SIZE}, TFLOP/s"
+    yield f"{head:48}{'median':>10}{'best':>10}{'of torch':>10}{'error':>10}"
+    for theirs, ours, precision, make, tiles in kinds:
+        torch.backends.cuda.matmul.allow_tf32 = precision == _TF32
+        x, y = (torch.randn(SIZE, SIZE, device="cuda").to(theirs) for _ in range(2))
+        a, b = (sm.array(t.float().cpu().numpy(), device="cuda").astype(ours) for t in (x, y))
+        c = sm.full((SIZE, SIZE), float("nan"), device="cuda")
+        threads = tiles.workers * (1 if make is registers else 32)
+        options = {"groups": (SIZE // tiles.columns, SIZE // tiles.rows), "threads": threads}
+        kernel, z = make(tiles), torch.empty_like(x)
+        peer = partial(torch.matmul, x, y, out=z)
+        with sm.math_mode("fast" if precision == _TF32 else "safe"):
+            run = partial(kernel, a, b, c, **options)
+            rounds = [(_torch_seconds(peer), _our_seconds(run)) for _ in range(ROUNDS)]
+        exact, sizes = x.double() @ y.double(), x.double().abs() @ y.double().abs()
+        results = {"torch.matmul": z, make.__name__: torch.from_dlpack(c)}
+        base = statistics.median(seconds for seconds, _ in rounds)
+        for number, (name, result) in enumerate(results.items()):
+            times = [seconds[number] for seconds in rounds]
+            median = statistics.median(times)
+            error = ((result.double() - exact).abs() / sizes).max().item()
+            rates = (2 * SIZE**3 / t / 1e12 for t in (median, min(times)))
+            title = f"{ours.name}, {precision}: {name}"
+            numbers = "".join(f"{rate:>10.1f}" for rate in rates)
+            yield f"{title:48}{numbers}{base / median:>10.1%}{error:>10.1e}"
+
+
+PARTS = {"host": host, "elementwise": elementwise, "graph": graph, "products": products}
 
 
 def main() -> None:

@@ -161,6 +161,33 @@ def test_larger_matrices_beyond_the_array_are_told(launch, debug):
             launch(kernel, a, 17, grid=32, threads=32, debug=debug)
 
 
+@pytest.mark.parametrize(("mode", "bound"), [("safe", 1e-6), ("fast", 2e-3)])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (8, 24, 16), (24, 8, 8)], ids=str)
+@pytest.mark.parametrize("use", ["right", "both"])
+def test_float32_is_rounded_where_that_is_allowed(launch, mode, bound, shape, use):
+    """To TF32 on NVIDIA GPUs, in the fast mode alone; the right factor is loaded, or computed."""
+    rows, inner, columns = shape
+
+    @sm.kernel
+    def product(a, b, c, unit):
+        left = sm.simdgroup_load(a, (0, 0), shape=(rows, inner))
+        right = sm.simdgroup_load(b, (0, 0), shape=(inner, columns))
+        if use == "both":
+            one = sm.simdgroup_load(unit, (0, 0), shape=(columns, columns))
+            right = sm.simdgroup_multiply(right, one)
+        total = sm.simdgroup_matrix(1, sm.float32, (rows, columns))
+        total = sm.simdgroup_multiply_accumulate(left, right, total)
+        sm.simdgroup_store(total, c, (0, 0))
+
+    generator = np.random.default_rng(9)
+    a, b = (generator.standard_normal(s, np.float32) for s in ((rows, inner), (inner, columns)))
+    c, unit = np.zeros((rows, columns), np.float32), np.eye(columns, dtype=np.float32)
+    with sm.math_mode(mode):
+        launch(product, a, b, c, unit, grid=32, threads=32)
+    error = np.abs(c - 1 - a.astype(float) @ b) / (1 + np.abs(a).astype(float) @ np.abs(b))
+    assert error.max() < bound
+
+
 # --- Copies ----------------------------------------------------------------------------------
 
 COPIED = (sm.bool_, sm.int8, sm.uint16, sm.float16, sm.int32, sm.float32, sm.int64, sm.float64)

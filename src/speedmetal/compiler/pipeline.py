@@ -119,7 +119,7 @@ def print_source(
         kernel: As :func:`lower` gives it.
         target: One of :data:`speedmetal.backends.targets.TARGETS`.
         name: The user's name of the kernel, for messages.
-        math_mode: ``"safe"`` or ``"fast"``; only Metal makes a difference.
+        math_mode: ``"safe"`` or ``"fast"``, where the target makes a difference.
     """
     name = name or kernel.name
     return _with_room(lambda: _print_kernel(kernel, target, name, math_mode), name, kernel.span)

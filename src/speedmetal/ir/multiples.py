@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import reduce
+from types import MappingProxyType
 
 from speedmetal.dtypes import DType
 from speedmetal.ir import walk
@@ -15,7 +17,9 @@ from speedmetal.ir.nodes import (
     Convert,
     Expression,
     For,
+    Invoke,
     Read,
+    Return,
     Select,
     Statement,
     Unary,
@@ -31,10 +35,16 @@ class Multiples:
 
     A variable has one for the whole body, from everything that is ever assigned to it. They are
     found by repetition: first nothing is assigned, and each round takes what it finds into account.
+
+    Args:
+        body: Of a kernel, or of a function.
+        parameters: What is known of a function's.
     """
 
-    def __init__(self, body: tuple[Statement, ...]) -> None:
-        self._variables: dict[Variable, int] = {}
+    def __init__(
+        self, body: tuple[Statement, ...], parameters: Mapping[Variable, int] = MappingProxyType({})
+    ) -> None:
+        self._variables: dict[Variable, int] = dict(parameters)
         self._is_known = False
         while not self._is_known:
             self._is_known = True
@@ -49,11 +59,18 @@ class Multiples:
             case Read(variable):
                 return self._variables.get(variable, 1)
             case Convert(operand=operand) | Unary(operator="negate", operand=operand):
-                is_integer = isinstance(operand.type, DType) and operand.type.is_integer
-                return self.of(operand) if is_integer else 1
+                return self.of(operand) if _is_integer(operand) else 1
             case Select(when_true=a, when_false=b):
                 return math.gcd(self.of(a), self.of(b))
+            case Invoke():
+                return self._result(expression)
         return self._binary(expression) if isinstance(expression, Binary) else 1
+
+    def _result(self, call: Invoke) -> int:
+        given = zip(call.function.parameters, map(self.of, call.arguments), strict=True)
+        inside = Multiples(call.function.body, dict(given))
+        returns = (s for s in walk.statements(call.function.body) if isinstance(s, Return))
+        return reduce(math.gcd, (inside.of(s.value) for s in returns if s.value is not None), MOST)
 
     def _binary(self, node: Binary) -> int:
         left, right = self.of(node.left), self.of(node.right)
@@ -84,8 +101,8 @@ class Multiples:
             self._variables[variable] = math.gcd(known, found)
 
 
-def _is_integer(variable: Variable) -> bool:
-    return isinstance(variable.type, DType) and variable.type.is_integer
+def _is_integer(value: Variable | Expression) -> bool:
+    return isinstance(value.type, DType) and value.type.is_integer
 
 
 def divides(multiples: Multiples, step: int, terms: list[tuple[Expression, int]]) -> bool:

@@ -31,7 +31,8 @@ def math_mode(mode: MathMode) -> Iterator[None]:
     In the safe mode, the default, each operation is rounded by itself, and NaN, infinities and
     signed zeros are kept: all devices give the same results. The fast mode lets Metal's compiler
     reorder and contract operations, take NaN and infinities not to occur, and use its own less
-    exact functions. The CPU and CUDA's text know the safe mode alone.
+    exact functions. On NVIDIA GPUs it lets tensor cores multiply simdgroup matrices of float32,
+    whose elements are rounded to TF32 first, 11 bits. The CPU knows the safe mode alone.
 
     Raises:
         UserInputError: The mode is neither ``"safe"`` nor ``"fast"``.

@@ -65,7 +65,7 @@ def code(
 ) -> Code:
     """What a kernel becomes for arguments of these types; needs no device.
 
-    Inside ``with sm.math_mode("fast")`` it is what Metal gets in that mode.
+    Inside ``with sm.math_mode("fast")`` it is what the target gets in that mode.
 
     Args:
         kernel: A kernel, or a plain function written in the kernel language; bound to its instance

@@ -18,10 +18,10 @@ def _check(kernel: Kernel) -> list[Diagnostic]:
     return check_kernel(kernel)
 
 
-def _print(kernel: Kernel, _math_mode: str) -> str:
+def _print(kernel: Kernel, math_mode: str) -> str:
     from speedmetal.backends.cuda.codegen.printer import print_kernel
 
-    return print_kernel(kernel)
+    return print_kernel(kernel, math_mode=math_mode)
 
 
 def _assemble(source: str) -> str:
@@ -38,7 +38,7 @@ def _assemble(source: str) -> str:
 TARGET = Target(
     "cuda",
     has_float64=True,
-    has_math_modes=False,
+    has_math_modes=True,
     check=_check,
     print=_print,
     assemble=_assemble,

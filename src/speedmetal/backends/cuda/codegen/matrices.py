@@ -302,6 +302,92 @@ __device__ inline simdgroup_matrix<U, rows, columns> multiply_by_tensor_cores(
 """
 
 
+MATRIX_TF32 = """
+// The nearest number with 10 bits behind its first, ties away from zero.
+__device__ inline unsigned int as_tf32(float x) {
+    unsigned int rounded = 0;
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+#endif
+    return rounded;
+}
+
+__device__ inline void multiply_16x8x8_tf32(
+    float* x, matrix_pair<float> upper, matrix_pair<float> lower, matrix_pair<float> right) {
+#if __CUDA_ARCH__ >= 800
+    // Lanes have columns t and t + 4 here, and 2 t and 2 t + 1 in a part: in rows of the right
+    // factor, too, so that the sums are of the same products.
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(x[0]), "+f"(x[1]), "+f"(x[2]), "+f"(x[3])
+        : "r"(as_tf32(upper.first())), "r"(as_tf32(lower.first())), "r"(as_tf32(upper.second())),
+          "r"(as_tf32(lower.second())), "r"(as_tf32(right.first())), "r"(as_tf32(right.second())));
+#endif
+}
+
+template <int rows, int columns>
+__device__ inline simdgroup_matrix<float, rows, columns, true> as_right(
+    const simdgroup_matrix<float, rows, columns>& matrix) {
+    simdgroup_matrix<float, rows, columns, true> turned;
+    unsigned int lane = lane_index(), above = lane % 4 * 8 + lane / 8;
+    bool second = lane / 4 % 2;
+#pragma unroll
+    for (int row = 0; row < rows / 8; ++row)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            float x[4];
+#pragma unroll
+            for (int n = 0; n < 4; ++n) {
+                matrix_pair<float> pair = matrix.part[row][column];
+                float own = n % 2 ? pair.second() : pair.first();
+                x[n] = __shfl_sync(0xffffffff, own, above + n / 2 * 4);
+            }
+            turned.part[row][column] =
+                matrix_pair<float>(second ? x[1] : x[0], second ? x[3] : x[2]);
+        }
+    return turned;
+}
+
+// By tensor cores, of factors that are rounded to TF32.
+template <typename U, int rows, int inner, int columns>
+__device__ inline simdgroup_matrix<U, rows, columns> matrix_multiply_accumulate(
+    const simdgroup_matrix<float, rows, inner>& a,
+    const simdgroup_matrix<float, inner, columns, true>& b,
+    const simdgroup_matrix<U, rows, columns>& c) {
+#if __CUDA_ARCH__ >= 800
+    simdgroup_matrix<U, rows, columns> sum;
+#pragma unroll
+    for (int row = 0; row < rows / 8; row += 2)
+#pragma unroll
+        for (int column = 0; column < columns / 8; ++column) {
+            bool two = row + 1 < rows / 8;  // or the lower half is not used
+            int next = two ? row + 1 : row;
+            matrix_pair<U> upper = c.part[row][column], lower = c.part[next][column];
+            float x[4] = {widened(upper.first()), widened(upper.second()),
+                          widened(lower.first()), widened(lower.second())};
+#pragma unroll
+            for (int k = 0; k < inner / 8; ++k)
+                multiply_16x8x8_tf32(x, a.part[row][k], a.part[next][k], b.part[k][column]);
+            if (two) sum.part[next][column] = matrix_pair<U>(U(x[2]), U(x[3]));
+            sum.part[row][column] = matrix_pair<U>(U(x[0]), U(x[1]));
+        }
+    return sum;
+#else
+    return multiply_by_shuffles(a, b, c);
+#endif
+}
+
+template <typename U, int rows, int inner, int columns>
+__device__ inline simdgroup_matrix<U, rows, columns> matrix_multiply_accumulate(
+    const simdgroup_matrix<float, rows, inner>& a,
+    const simdgroup_matrix<float, inner, columns>& b,
+    const simdgroup_matrix<U, rows, columns>& c) {
+    return matrix_multiply_accumulate(a, as_right(b), c);
+}
+"""
+
+
 def tensor_cores(name: str, short: str, architecture: int) -> str:
     """Products of float16 or bfloat16 by tensor cores, on the GPUs whose cores take them."""
     return f"""

@@ -108,12 +108,15 @@ class PrintedKernel:
     neighbours: int
 
 
-def printed(kernel: Kernel, threads: int = FEW_THREADS) -> PrintedKernel:
+def printed(
+    kernel: Kernel, threads: int = FEW_THREADS, *, math_mode: str = "safe"
+) -> PrintedKernel:
     """A kernel as CUDA source.
 
     Args:
         kernel: As it comes from the passes.
         threads: Of a threadgroup, at most.
+        math_mode: ``"safe"``, or ``"fast"`` to let tensor cores round float32 to TF32.
 
     It needs no header; it is to be compiled without contraction of products and sums
     (:mod:`speedmetal.backends.cuda.nvrtc`).
@@ -123,7 +126,7 @@ def printed(kernel: Kernel, threads: int = FEW_THREADS) -> PrintedKernel:
     """
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
-    printer = CudaPrinter(kernel, threads)
+    printer = CudaPrinter(kernel, threads, math_mode)
     return PrintedKernel(
         printer.source(),
         printer.entry,
@@ -135,13 +138,13 @@ def printed(kernel: Kernel, threads: int = FEW_THREADS) -> PrintedKernel:
     )
 
 
-def print_kernel(kernel: Kernel) -> str:
+def print_kernel(kernel: Kernel, *, math_mode: str = "safe") -> str:
     """The text of :func:`printed`.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what the kernel asks for.
     """
-    return printed(kernel).text
+    return printed(kernel, math_mode=math_mode).text
 
 
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:
@@ -164,8 +167,8 @@ def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
 class CudaPrinter(TilesPrinter):
     """Prints one kernel for CUDA, for so many threads of a threadgroup at most."""
 
-    def __init__(self, kernel: Kernel, threads: int = FEW_THREADS) -> None:
-        super().__init__(DIALECT, kernel)
+    def __init__(self, kernel: Kernel, threads: int = FEW_THREADS, math_mode: str = "safe") -> None:
+        super().__init__(DIALECT, kernel, math_mode)
         self._threads = threads
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)

@@ -13,6 +13,7 @@ from speedmetal.backends.cuda.codegen.matrices import (
     ASYNC_COPY,
     MATRIX,
     MATRIX_16_BIT,
+    MATRIX_TF32,
     MULTIPLY,
     tensor_cores,
 )
@@ -212,6 +213,7 @@ PRELUDE = {
     "neighbours": _NEIGHBOURS,
     "matrix": MATRIX,
     "matrix_16_bit": MULTIPLY + MATRIX_16_BIT,
+    "matrix_float": MATRIX_TF32,
     "matrix_half": tensor_cores("half", "f16", 75),
     "matrix_bfloat": tensor_cores("bfloat", "bf16", 80),
     "async_copy": ASYNC_COPY,
@@ -232,8 +234,8 @@ tanh tgamma trunc y0 y1 yn min max clock clock64 clz ffs mul24 saturate as_type 
 read_word replace_word lane_index simdgroup_matrix matrix_pair matrix_word widened matrix_fill
 matrix_load matrix_load_aligned matrix_store are_pairs load_part load_four_parts as_right
 matrix_access load_pair store_pair multiply_by_shuffles multiply_by_tensor_cores multiply_16x8x8
-multiply_16x8x16 matrix_multiply_accumulate copy_pieces copy_elements async_copy_group
-async_copy_wait simdgroup_mask threadgroup_memory place
+multiply_16x8x16 as_tf32 multiply_16x8x8_tf32 matrix_multiply_accumulate copy_pieces
+copy_elements async_copy_group async_copy_wait simdgroup_mask threadgroup_memory place
 thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
 thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum

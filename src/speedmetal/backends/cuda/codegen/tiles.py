@@ -7,7 +7,7 @@ import itertools
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.neighbours import NeighboursPrinter
 from speedmetal.backends.c_family.operators import PRIMARY, Text
-from speedmetal.dtypes import DType, bfloat16, float16
+from speedmetal.dtypes import DType, bfloat16, float16, float32
 from speedmetal.ir.multiples import divides
 from speedmetal.ir.nodes import (
     Array,
@@ -17,6 +17,7 @@ from speedmetal.ir.nodes import (
     AsyncWait,
     Call,
     Expression,
+    For,
     If,
     Invoke,
     Kernel,
@@ -26,9 +27,10 @@ from speedmetal.ir.nodes import (
     Read,
     Statement,
     Variable,
+    While,
 )
 from speedmetal.ir.types import MatrixType, Space
-from speedmetal.ir.walk import expressions
+from speedmetal.ir.walk import expressions, statements
 
 _TENSOR_CORES = (float16, bfloat16)
 """What tensor cores multiply as IEEE arithmetic says, but for the order of sums."""
@@ -41,8 +43,10 @@ _ALIGNED_ELEMENTS = 8
 class TilesPrinter(NeighboursPrinter):
     """Prints what concerns many elements at once."""
 
-    def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
+    def __init__(self, dialect: Dialect, kernel: Kernel, math_mode: str) -> None:
         super().__init__(dialect, kernel)
+        # What tensor cores multiply.
+        self._of_cores = _TENSOR_CORES if math_mode == "safe" else (*_TENSOR_CORES, float32)
         self.current: Assign | None = None  # the assignment that is being printed
         self._conditions: dict[tuple[Array, int], str] = {}  # by source and bytes of a piece
         self._asked: str | None = None  # in a run of copies: the condition of their pieces
@@ -68,13 +72,14 @@ class TilesPrinter(NeighboursPrinter):
         self.helpers.prelude("matrix")
         if kind.dtype in _TENSOR_CORES:
             self.helpers.prelude("matrix_16_bit")
+        if kind.dtype in self._of_cores:
             self.helpers.prelude(f"matrix_{element}")
         return f"simdgroup_matrix<{element}, {_template(kind, is_right=is_right)}>"
 
     def _is_right(self, variable: Variable) -> bool:
         """Whether a matrix is held as tensor cores want a right factor."""
         kind = variable.type
-        is_of_cores = isinstance(kind, MatrixType) and kind.dtype in _TENSOR_CORES
+        is_of_cores = isinstance(kind, MatrixType) and kind.dtype in self._of_cores
         return is_of_cores and variable in self.facts.right_factors
 
     def _makes_right(self, node: Expression) -> bool:
@@ -287,11 +292,20 @@ def _may_stand_between_copies(statement: Statement) -> bool:
 
 def _is_harmless(statement: Assign) -> bool:
     """Whether computing a value, once more or for nothing, does no harm."""
-    unsafe = Load | MatrixLoad | Invoke
-    return isinstance(statement.variable.type, DType) and not any(
-        isinstance(part, unsafe) or (isinstance(part, Call) and part.intrinsic.exchange is not None)
-        for part in (statement.value, *expressions(statement))
+    return isinstance(statement.variable.type, DType) and all(
+        _is_harmless_part(part) for part in expressions(statement)
     )
+
+
+def _is_harmless_part(part: Expression) -> bool:
+    match part:
+        case Call(intrinsic):
+            return intrinsic.exchange is None
+        case Invoke(function):
+            return not any(isinstance(s, For | While) for s in statements(function.body)) and all(
+                _is_harmless_part(e) for s in statements(function.body) for e in expressions(s)
+            )
+    return not isinstance(part, Load | MatrixLoad)
 
 
 def _can_be_repeated(run: tuple[Statement, ...]) -> bool:

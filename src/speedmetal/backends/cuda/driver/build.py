@@ -39,19 +39,20 @@ class CudaCode:
     cubin: bytes
 
 
-def built(kernel: Kernel, architecture: str, threads: int) -> bytes:
+def built(kernel: Kernel, architecture: str, threads: int, math_mode: str = "safe") -> bytes:
     """Print and compile a kernel.
 
     Args:
         kernel: As it comes from the passes.
         architecture: ``"sm_90"``.
         threads: Of a threadgroup, at most.
+        math_mode: ``"safe"`` or ``"fast"``.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what it asks for.
         DeviceError: NVRTC is not installed, or does not know the architecture.
     """
-    text = printed(kernel, threads)
+    text = printed(kernel, threads, math_mode=math_mode)
     return packed(_code(text, compile_cubin(text.text, architecture)))
 
 

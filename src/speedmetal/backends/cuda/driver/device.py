@@ -277,7 +277,8 @@ class CudaDevice(StreamDevice):
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cuda.driver.build import built
 
-        return built(kernel, self.architecture, int(options.variant or _FEW_THREADS))
+        threads = int(options.variant or _FEW_THREADS)
+        return built(kernel, self.architecture, threads, options.math_mode)
 
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load
