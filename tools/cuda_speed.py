@@ -246,7 +246,7 @@ def products() -> Iterator[str]:
         peer = partial(torch.matmul, x, y, out=z)
         with sm.math_mode("fast" if precision == _TF32 else "safe"):
             run = partial(kernel, a, b, c, **options)
-            rounds = [(_torch_seconds(peer), _our_seconds(run)) for _ in range(ROUNDS)]
+            rounds = [(torch_seconds(peer), our_seconds(run)) for _ in range(ROUNDS)]
         exact, sizes = x.double() @ y.double(), x.double().abs() @ y.double().abs()
         results = {"torch.matmul": z, make.__name__: torch.from_dlpack(c)}
         base = statistics.median(seconds for seconds, _ in rounds)
