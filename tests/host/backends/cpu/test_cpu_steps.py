@@ -70,6 +70,31 @@ def test_the_text_of_many_such_accesses_is_bounded():
     assert text.count("= load float, ptr") <= MOST_STEPPING * 16
 
 
+@sm.kernel
+def multiply(a, b, out):
+    i = sm.thread_position_in_grid().x
+    out[i] = a[i] * b[i]
+
+
+@sm.kernel
+def swap_halves(a):
+    i = sm.thread_position_in_grid().x
+    a[i] = complex(a[i].imag, a[i].real)
+
+
+def test_halves_of_complex_numbers_are_loaded_and_stored_side_by_side():
+    z = np.arange(70) + 1j * np.arange(70)[::-1]
+    for dtype in (np.complex64, np.complex128):
+        a, out = z.astype(dtype), np.zeros(70, dtype)
+        multiply(a, a, out, grid=70)
+        np.testing.assert_array_equal(out, a * a)
+        swap_halves(a, grid=70)
+        np.testing.assert_array_equal(a, z.astype(dtype).imag + 1j * z.astype(dtype).real)
+    text = sm.code(multiply, out, out, out, target="cpu", stage="source")
+    whole = text.split("call void @llvm.masked.scatter")[0]
+    assert "extractelement" not in whole.split("shufflevector", 1)[1]
+
+
 _AT_THE_END_OF_MEMORY = """
 import ctypes, mmap, sys
 import numpy as np

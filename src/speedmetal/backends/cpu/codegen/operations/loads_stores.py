@@ -131,6 +131,26 @@ class Memory:
                 operation, kind, dtype, (kind, text), target, self._active.operand()
             )
 
+    def store_halves(
+        self, array: Array, indices: tuple[Value, ...], real: Value, imaginary: Value
+    ) -> None:
+        """Write the active lanes' complex numbers, whose halves lie beside each other in memory."""
+        address = self._addresses.address(array, indices, 0)
+        count = self._lanes.count
+        if address.stride != 2 or self._active.mask is not None or not count:
+            self.store(array, indices, real, 0)
+            self.store(array, indices, imaginary, 1)
+            return
+        element, align = memory_type(real.dtype), _alignment(real.dtype)
+        kind = vector_type(element, count)
+        halves = [f"{kind} {self._lanes.stored(half, count)}" for half in (real, imaginary)]
+        for start in (0, count):
+            places = (start // 2 + lane // 2 + lane % 2 * count for lane in range(count))
+            mask = ", ".join(f"i32 {place}" for place in places)
+            text = self._emit.let(f"shufflevector {', '.join(halves)}, <{count} x i32> <{mask}>")
+            where = self._emit.let(f"getelementptr {element}, ptr {address.pointer}, i64 {start}")
+            self._store_all(array, where, kind, text, align)
+
     def _stepping(
         self, array: Array, indices: tuple[Value, ...], part: int | None, address: Address
     ) -> Stepping | None:

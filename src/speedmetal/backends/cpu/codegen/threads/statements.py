@@ -6,7 +6,7 @@ It holds at every statement that at least one lane is active.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeGuard
 
 from speedmetal.backends.cpu.codegen.decisions.lane_strides import LaneStrides, Path
 from speedmetal.backends.cpu.codegen.operations.active_lanes import ActiveLanes
@@ -23,6 +23,7 @@ from speedmetal.backends.cpu.codegen.threads.loops import Loops
 from speedmetal.backends.cpu.codegen.threads.variables import Variables
 from speedmetal.backends.cpu.codegen.vector_unit import VectorUnit
 from speedmetal.errors import InternalError
+from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -33,6 +34,8 @@ from speedmetal.ir.nodes import (
     Continue,
     For,
     If,
+    Invoke,
+    Load,
     MatrixStore,
     Print,
     Return,
@@ -43,6 +46,19 @@ from speedmetal.ir.nodes import (
 
 # An assert and a print change no array; but what they evaluate may not be evaluated every time.
 _CHANGES_MEMORY = (Store, MatrixStore, Atomic, Barrier, Assert, Print)
+
+
+def _is_other_half(following: Statement | None, store: Store) -> TypeGuard[Store]:
+    """Whether a statement stores the imaginary half where the one before stores the real half.
+
+    It must read no memory, so that it may be evaluated before anything is stored.
+    """
+    return (
+        isinstance(following, Store)
+        and (store.part, following.part) == (0, 1)
+        and following.array is store.array
+        and not any(isinstance(node, Load | Invoke) for node in walk.expressions(following))
+    )
 
 
 class Reports(Protocol):
@@ -107,8 +123,17 @@ class Statements:
         emit, active = self._emit, self._active
         entry = active.mask
         end = ""
+        is_done = False
         for number, statement in enumerate(body):
-            self._STATEMENTS[type(statement)](self, statement, path)
+            if is_done:  # with the one before
+                is_done = False
+                continue
+            following = body[number + 1] if number + 1 < len(body) else None
+            if isinstance(statement, Store) and _is_other_half(following, statement):
+                self._store_halves(statement, following)
+                is_done = True
+            else:
+                self._STATEMENTS[type(statement)](self, statement, path)
             if isinstance(statement, _CHANGES_MEMORY):
                 self._memory.known.forget()
             if isinstance(statement, Break | Continue | Return):
@@ -139,6 +164,16 @@ class Statements:
         indices = self._expressions.evaluate_all(node.indices)
         value = self._expressions.evaluate(node.value)
         self._memory.store(node.array, indices, value, node.part)
+
+    def _store_halves(self, real: Store, imaginary: Store) -> None:
+        indices = self._expressions.evaluate_all(real.indices)
+        others = self._expressions.evaluate_all(imaginary.indices)
+        first, second = map(self._expressions.evaluate, (real.value, imaginary.value))
+        if indices == others:
+            self._memory.store_halves(real.array, indices, first, second)
+        else:
+            self._memory.store(real.array, indices, first, real.part)
+            self._memory.store(real.array, others, second, imaginary.part)
 
     def _matrix_store(self, node: MatrixStore, path: Path) -> None:
         del path
