@@ -125,6 +125,7 @@ _HOMES = {
 _NAMESPACES = {
     "linalg": "speedmetal.arrays.algebra.linalg",
     "fft": "speedmetal.arrays.algebra.fft",
+    "cuda": "speedmetal.cuda",
     "metal": "speedmetal.metal",
     "nn": "speedmetal.nn",
     "profile": "speedmetal.profile",

@@ -134,6 +134,18 @@ class LaunchLayout:
     device: Device
     is_readonly: bool
 
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in C order without gaps."""
+        expected = self.dtype.itemsize
+        if 0 in self.shape:
+            return True
+        for extent, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if extent != 1 and stride != expected:
+                return False
+            expected *= extent
+        return True
+
 
 class DeviceArray:
     """What a launch sees of an array: the base of :class:`speedmetal.Array`.

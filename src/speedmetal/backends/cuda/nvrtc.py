@@ -11,7 +11,7 @@ import ctypes.util
 import functools
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,54 @@ def compile_cubin(source: str, architecture: str = "sm_80") -> bytes:
         InternalError: The source is not valid; the message has NVRTC's log.
     """
     return _compile(source, architecture, "CUBIN")
+
+
+class RefusedSourceError(Exception):
+    """A source of the user's is not valid; its text is NVRTC's log."""
+
+
+def compile_library(
+    source: str, architecture: str, options: Sequence[str], kernels: Sequence[str]
+) -> tuple[bytes, dict[str, str]]:
+    """The machine code of a user's source, and the name of each kernel in it.
+
+    Args:
+        source: CUDA C++; in the log it is ``source.cu``.
+        architecture: ``"sm_90"``.
+        options: Beside where headers are.
+        kernels: Their names in the source.
+
+    Raises:
+        DeviceError: NVRTC is not installed.
+        RefusedSourceError: The source is not valid, or an option is not.
+    """
+    nvrtc = _load()
+    library, program = nvrtc.library, ctypes.c_void_p()
+    text = source.encode()
+    created = library.nvrtcCreateProgram(ctypes.byref(program), text, b"source.cu", 0, None, None)
+    nvrtc.check(created)
+    try:
+        for name in kernels:
+            nvrtc.check(library.nvrtcAddNameExpression(program, name.encode()))
+        folders = (f"--include-path={folder}" for folder in header_folders())
+        given = [f"--gpu-architecture={architecture}", "--std=c++17", *folders, *options]
+        array = (ctypes.c_char_p * len(given))(*map(str.encode, given))
+        if library.nvrtcCompileProgram(program, len(given), array) != _SUCCESS:
+            log = nvrtc.bytes_of(program, "ProgramLog").decode(errors="replace")
+            raise RefusedSourceError(log.rstrip("\0"))
+        symbols = {name: nvrtc.lowered(program, name) for name in kernels}
+        return nvrtc.bytes_of(program, "CUBIN"), symbols
+    finally:
+        library.nvrtcDestroyProgram(ctypes.byref(program))
+
+
+def header_folders() -> list[str]:
+    """Where CUDA's own headers are: in NVIDIA's packages, else in a toolkit."""
+    spec = importlib.util.find_spec("nvidia")
+    packages = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
+    found = [place for folder in packages for place in sorted(folder.glob("*/include"))]
+    found += [toolkit / "include" for toolkit in _toolkits()]
+    return [str(place) for place in found if (place / "cuda_fp16.h").exists()][:1]
 
 
 def nvrtc_version() -> str:
@@ -141,6 +189,13 @@ class _Nvrtc:
     def check(self, code: int) -> None:
         if code != _SUCCESS:
             raise InternalError(f"NVRTC answered {self.message(code)}")
+
+    def lowered(self, program: ctypes.c_void_p, name: str) -> str:
+        """The name in the machine code of what a name expression means."""
+        found = ctypes.c_char_p()
+        text = name.encode()
+        self.check(self.library.nvrtcGetLoweredName(program, text, ctypes.byref(found)))
+        return (found.value or b"").decode()
 
     def bytes_of(self, program: ctypes.c_void_p, product: str) -> bytes:
         size = ctypes.c_size_t()

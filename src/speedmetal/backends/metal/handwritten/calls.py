@@ -82,7 +82,7 @@ def _check_array(argument: Argument, device: Device, layout: LaunchLayout) -> No
             f": the kernel runs on {device.name}, the array is on {layout.device.name}; move it"
             f" with x.to({device.name!r})"
         )
-    if not _is_contiguous(layout):
+    if not layout.is_contiguous:
         raise argument.fault(
             f": the array has strides {layout.strides} (bytes) at shape {layout.shape}; Metal"
             " passes a pointer and no strides, so it must be contiguous: pass x.copy(), or the"
@@ -94,17 +94,6 @@ def _check_array(argument: Argument, device: Device, layout: LaunchLayout) -> No
             " or give it a copy: x.copy()"
         )
     check_array(argument, layout.dtype.numpy, _size(layout))
-
-
-def _is_contiguous(layout: LaunchLayout) -> bool:
-    expected = layout.dtype.itemsize
-    if 0 in layout.shape:
-        return True
-    for extent, stride in zip(reversed(layout.shape), reversed(layout.strides), strict=True):
-        if extent != 1 and stride != expected:
-            return False
-        expected *= extent
-    return True
 
 
 # --- Threadgroup memory --------------------------------------------------------------------------
