@@ -272,6 +272,7 @@ from speedmetal.launch.modes import math_mode as math_mode
 from speedmetal.launch.reflection import code as code
 from speedmetal.arrays.algebra import linalg as linalg
 from speedmetal.arrays.algebra import fft as fft
+from speedmetal import cuda as cuda
 from speedmetal import metal as metal
 from speedmetal import nn as nn
 from speedmetal import profile as profile
@@ -392,6 +393,7 @@ __all__ = [
     "count",
     "count_nonzero",
     "ctz",
+    "cuda",
     "cummax",
     "cummin",
     "cumprod",
