@@ -161,15 +161,15 @@ WRONG = {
     "strides": (
         lambda x: (x[::2], 1.0, x, 3),
         (
-            f"{FIRST}: the array has strides (8,) (bytes) at shape (2,); CUDA passes a pointer and no"
-            " strides, so it must be contiguous: pass x.copy(), or the array that it views"
+            f"{FIRST}: the array has strides (8,) (bytes) at shape (2,); CUDA passes a pointer and"
+            " no strides, so it must be contiguous: pass x.copy(), or the array that it views"
         ),
     ),
     "read-only": (
         lambda x: (x, 1.0, x.broadcast_to((3,)), 3),
         (
-            ": argument 2 (float* y): the array is read-only, and the kernel may write to it; declare"
-            " the pointer const, or give it a copy: x.copy()"
+            ": argument 2 (float* y): the array is read-only, and the kernel may write to it;"
+            " declare the pointer const, or give it a copy: x.copy()"
         ),
     ),
     "dtype": (
