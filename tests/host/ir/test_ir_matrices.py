@@ -59,3 +59,14 @@ def test_a_matrix_that_is_stored_or_computed():
         sm.simdgroup_store(sm.simdgroup_multiply(right, square), a, (0, 0))
 
     assert right_factors(kernel) == set()
+
+
+def test_a_matrix_that_becomes_a_left_factor_under_another_name():
+    def kernel(a, b, c):
+        left, right = sm.simdgroup_load(a, (0, 0)), sm.simdgroup_load(b, (0, 0))
+        for _ in range(a.shape[1]):
+            sm.simdgroup_store(sm.simdgroup_multiply(left, right), a, (0, 0))
+            left = right
+            right = sm.simdgroup_load(b, (8, 0))
+
+    assert right_factors(kernel).isdisjoint({"left", "right"})
