@@ -1,4 +1,4 @@
-"""Matrix products that keep a GPU's arithmetic busy: with simdgroup matrices, and with registers.
+"""Fast matrix products in a kernel: by simdgroup matrices, and by numbers in registers.
 
 A threadgroup computes a tile of the product, step by step along the inner axis. What a step needs
 of both factors lies in threadgroup memory, in one of several stages: while the threads work on one,
@@ -197,7 +197,8 @@ LARGE_TILES = {
     product_by_matrices: Tiles(128, 256, 64, 3, 64, 64),
     product_by_registers: Tiles(128, 128, 16, 3, 8, 8),
 }
-"""Fast on NVIDIA GPUs, whose threadgroup memory they need."""
+"""Fast on NVIDIA GPUs of data centres, whose threadgroup memory they need: up to 153 KiB."""
+LARGE_BYTES = 153 * 1024
 SMALL_TILES = {
     product_by_matrices: Tiles(32, 32, 32, 2, 16, 16),
     product_by_registers: Tiles(64, 64, 16, 3, 4, 4),
@@ -219,7 +220,8 @@ def run(dtype: Any, n: int) -> None:
     a, b = (sm.array(generator.standard_normal((n, n), np.float32)).astype(dtype) for _ in "ab")
     c = sm.zeros((n, n))
     make = product_by_registers if dtype is sm.float32 else product_by_matrices
-    tiles = (LARGE_TILES if a.device.name == "cuda" else SMALL_TILES)[make]
+    is_large = a.device.limits.threadgroup_memory_bytes >= LARGE_BYTES
+    tiles = (LARGE_TILES if is_large else SMALL_TILES)[make]
     threads = tiles.workers * (1 if make is product_by_registers else 32)
     groups = n // tiles.columns, n // tiles.rows
     product = make(tiles)

@@ -221,6 +221,23 @@ def test_copies_arrive(launch, dtype, strides, count):
     np.testing.assert_array_equal(out, a[:, : 2 * count])
 
 
+@pytest.mark.parametrize("count", [1, 4, 8, 16])
+def test_a_place_that_the_copies_themselves_change_is_looked_up_once(launch, count):
+    @sm.kernel
+    def kernel(a, out):
+        tile = sm.threadgroup_array(64, sm.int32)
+        tile[0] = 0
+        sm.async_copy(tile, tile[0], a, 0, count)
+        sm.async_copy_wait()
+        for k in sm.static_range(count):
+            out[k] = tile[k]
+
+    a = np.arange(5, 5 + count, dtype=np.int32)
+    out = np.zeros(count, np.int32)
+    launch(kernel, a, out, grid=1, threads=1)
+    np.testing.assert_array_equal(out, a)
+
+
 def test_copies_wait_for_one_another_in_a_ring_of_stages(launch):
     """Copies go ahead of what is read, by a number of steps that the sizes decide."""
     stages = 3

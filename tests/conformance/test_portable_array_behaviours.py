@@ -180,6 +180,9 @@ ORDERS = [*itertools.product([False, True], repeat=2)]
 @pytest.mark.parametrize("transposed", ORDERS, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 def test_behaviour_44_products_of_views_by_every_algorithm(device, dtype, transposed, algorithm):
+    if algorithm == "vendor" and device.kind == "cuda":
+        pytest.importorskip("nvmath", reason="needs the extra cuda-libraries")
+
     def factor(rows, columns, is_transposed):
         """A part in the middle of a larger array."""
         whole = numbers(

@@ -149,6 +149,7 @@ class _Explainer:
         """The arrays of the step that makes the last of those that wait."""
         array = waiting[-1]
         is_alone = type(array.pending) is not Structure or follower_of(array) is not None
+        is_alone = is_alone or id(array) in self.made
         return [array] if is_alone else schedule.computed_with(waiting, self.made)
 
     def _note(self, array: Any, together: list[Any]) -> None:

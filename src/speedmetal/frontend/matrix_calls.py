@@ -103,7 +103,7 @@ def check_block(
     """
     array, indices = place
     if not run.debug:
-        is_one = all(size == SIMDGROUP_MATRIX_SIZE for size in sizes)
+        is_one = tuple(sizes) == (SIMDGROUP_MATRIX_SIZE,) * 2  # which is read as a whole
         return indices if is_one else tuple(_steady(run, index) for index in indices)
     steady = tuple(run.keep(index, "index") for index in indices)
     lengths = (1,) * (len(steady) - len(sizes)) + tuple(sizes)

@@ -52,14 +52,17 @@ class Multiples:
                 self._statement(statement)
 
     def of(self, expression: Expression) -> int:
-        """The greatest power of two that is known to divide an integer's values."""
+        """The greatest power of two that is known to divide an integer's values; 1 of others."""
+        return self._integer(expression) if _is_integer(expression) else 1
+
+    def _integer(self, expression: Expression) -> int:
         match expression:
             case Constant(value):
                 return math.gcd(int(value), MOST)
             case Read(variable):
                 return self._variables.get(variable, 1)
             case Convert(operand=operand) | Unary(operator="negate", operand=operand):
-                return self.of(operand) if _is_integer(operand) else 1
+                return self.of(operand)
             case Select(when_true=a, when_false=b):
                 return math.gcd(self.of(a), self.of(b))
             case Invoke():

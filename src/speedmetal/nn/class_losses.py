@@ -235,7 +235,10 @@ def _own(x: Any, labels: Any) -> Any:
 
 
 def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: float) -> Any:
-    """The losses of rows, by one kernel where classes lie beside each other and have no weights."""
+    """The losses of rows, weighted and smoothed.
+
+    Where classes lie beside each other a kernel of rows computes them; without weights, it alone.
+    """
     rows = peeked(x.reshape((-1, x.shape[-1])))
     is_near = abs(rows.elements.strides[1]) <= rows.elements.itemsize
     is_direct = bool(rows.size and is_near and is_enough_for_one_launch(rows.elements, 1))

@@ -49,20 +49,31 @@ class Packing:
         run: Launches it.
         given: The last of its values.
         size_bytes: Of the packed ones.
-        packed: As the kernel reads them, in memory of the plan's.
-        first_tap: Of the three axes of a window, the first one.
     """
 
     run: BoundLaunch
     given: tuple[int, ...]
     size_bytes: int
-    packed: Any
+
+
+@record(eq=False)
+class _Packed:
+    """Packed weights, while a plan is made: their memory is not kept.
+
+    Args:
+        packing: What packs them.
+        weights: As the kernel reads them.
+        first_tap: Of the three axes of a window, the first one.
+    """
+
+    packing: Packing
+    weights: Any
     first_tap: int
 
     def of(self, part: Part) -> Any:
         """Those of a part."""
         index = (*(slice(None),) * self.first_tap, *_slices(part.taps))
-        return self.packed.with_elements(self.packed.elements[index])
+        return self.weights.with_elements(self.weights.elements[index])
 
 
 @record(eq=False)
@@ -125,16 +136,16 @@ class Planner:
     def plan(self) -> Plan:
         """The packings and the steps."""
         ways = [*dict.fromkeys(map(self._way, self._work.parts))]
-        packings = {way: self._packing(way) for way in ways}
+        packed = {way: self._packed(way) for way in ways}
         steps = []
         for part in self._work.parts:
             way = self._way(part)
-            run, moves, numbers, weights = self._step(part, way, packings[way])
-            offset = weights.elements.offset - packings[way].packed.elements.offset
+            run, moves, numbers, weights = self._step(part, way, packed[way])
+            offset = weights.elements.offset - packed[way].weights.elements.offset
             steps.append(Step(ways.index(way), offset, run, moves, numbers))
-        return Plan(tuple(packings.values()), tuple(steps))
+        return Plan(tuple(each.packing for each in packed.values()), tuple(steps))
 
-    def _step(self, part: Part, way: str, packing: Packing) -> Any:
+    def _step(self, part: Part, way: str, packed: _Packed) -> Any:
         place, *followers = (
             _picked(layout, self._work.result_layout, part)
             for layout in (self._whole.elements, *self._followers)
@@ -152,13 +163,13 @@ class Planner:
             CHANNEL_BY_CHANNEL: self._channel_by_channel,
             COLUMNS_FIRST: self._columns_first,
         }[way]
-        weights = packing.of(part)
+        weights = packed.of(part)
         run, numbers = prepare(part, target, source, weights)
         own = ((1, place.offset),) if place.offset else ()
         return run, own + moves + more, numbers, weights
 
-    def _packing(self, way: str) -> Packing:
-        """What packs the weights for a kernel."""
+    def _packed(self, way: str) -> _Packed:
+        """The weights as a kernel reads them."""
         groups, outputs, *window, channels = self._work.weights
         if way == CHANNEL_BY_CHANNEL:
             packed = self._fresh((*window, groups * outputs))
@@ -166,12 +177,12 @@ class Planner:
             assert split is not None
             blocks = split.transpose((3, 0, 1, 2, 5, 4))
             run, given = self._pack(packed.with_elements(blocks), outputs)
-            return Packing(run, given, packed.elements.nbytes, packed, 0)
+            return _Packed(Packing(run, given, packed.elements.nbytes), packed, 0)
         period = self._outputs_of_block(way)
         size = 2 * period if way == FEW_OUTPUTS else period
         packed = self._fresh((groups * -(-outputs // period), *window, channels, size))
         run, given = self._pack(packed, period)
-        return Packing(run, given, packed.elements.nbytes, packed, 1)
+        return _Packed(Packing(run, given, packed.elements.nbytes), packed, 1)
 
     def _outputs_of_block(self, way: str) -> int:
         outputs = self._work.weights[1]

@@ -393,3 +393,35 @@ def test_walking_over_an_array_computes_it_once():
     x = numbers(3) * 2
     assert [float(value) for value in x] == [0, 2, 4]
     assert not is_lazy(x)
+
+
+def test_an_expression_waits_for_leaves_that_read_each_other():
+    """Proves that whatever is asked for together comes in an order in which it can be computed."""
+    x = np.linspace(0.1, 1, 50, dtype="f4")
+    h = sm.exp(sm.array(x))
+    s = h / (h + 1)
+    t = s / (s + 1)
+    (step,) = sm.explain(s, t).steps
+    assert step.results[-2:] == ("r1", "r2")
+    sm.eval(s, t)
+    assert s.pending is t.pending is None
+    wanted = np.exp(x) / (np.exp(x) + 1)
+    np.testing.assert_allclose(s.numpy(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(t.numpy(), wanted / (wanted + 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [7, 8, 9, 12])
+def test_an_expression_of_many_costly_leaves_is_computed_before_it_is_written_to(count):
+    costly = [sm.exp(sm.ones(100) * n / 10) for n in range(count)]
+    read_before = [each + 1 for each in costly]
+    start = sm.zeros(100)
+    total = start
+    for each in costly:
+        total = total + each
+    assert sm.explain(total).steps[-1].results[-1] == "r"
+    start[...] = 100
+    assert total.pending is None
+    np.testing.assert_allclose(
+        total.numpy(), np.full(100, sum(np.exp(n / 10) for n in range(count))), rtol=1e-5
+    )
+    assert len(read_before) == count

@@ -70,3 +70,9 @@ def test_a_variable_of_a_loop_is_what_all_its_values_are():
     assert [found.of(ir.Read(v, NOWHERE)) for v in (c, total, n)] == [8, 16, 1]
     assert divides(found, 16, [(ir.Read(c, NOWHERE), 2), (ir.Read(n, NOWHERE), 48)])
     assert not divides(found, 32, [(ir.Read(c, NOWHERE), 2)])
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 3.5])
+def test_nothing_is_known_of_floats(value):
+    """Also where a function is given them beside integers."""
+    assert Multiples(()).of(ir.Constant(value, d.float32, NOWHERE)) == 1

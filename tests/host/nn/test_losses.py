@@ -354,3 +354,13 @@ def test_what_is_wrong_is_said(call, message):
 def test_labels_that_are_no_class(label):
     with pytest.raises(IndexError, match=rf"expected labels from 0 to 2, or .*-100, got {label}"):
         nn.cross_entropy(sm.ones((2, 3)), sm.array([0, label]))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_smoothed_losses_of_impossible_classes_are_infinite(label, weighted):
+    logits = np.array([[0.5, -np.inf, 1.0]], np.float32)
+    weight = np.array([1.0, 2.0, 0.5], np.float32) if weighted else None
+    shares = None if weight is None else sm.array(weight)
+    found = nn.cross_entropy(sm.array(logits), sm.array([label]), shares, label_smoothing=0.1)
+    assert float(found) == np.inf

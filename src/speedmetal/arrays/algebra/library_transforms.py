@@ -176,10 +176,12 @@ _ways: Kept[_Way] = Kept(64)
 def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> None:
     from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE
 
-    key = (array.layout, result.layout, lengths)
+    # Real numbers may begin in the middle of two, which the library reads at once.
+    is_aligned = not array.address % max(array.itemsize, result.itemsize)
+    key = (array.layout, result.layout, lengths, is_aligned)
     way = _ways.get(key)
     if way is None:
-        way = _ways.keep(key, _way_for(array, lengths, result))
+        way = _ways.keep(key, _way_for(array, lengths, result, is_aligned))
     if way.is_copied:
         copy = Array.allocate(array.shape, array.layout.dtype, array.layout.device)
         copy[...] = array
@@ -189,11 +191,11 @@ def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> No
     array.layout.device.routines.transforms.run(way.plan, addresses, direction, kept)
 
 
-def _way_for(array: Array, lengths: tuple[int, ...], result: Array) -> _Way:
+def _way_for(array: Array, lengths: tuple[int, ...], result: Array, is_aligned: bool) -> _Way:  # noqa: FBT001
     from speedmetal.backends.cuda.libraries.transforms import Transform
 
     rank, device, dtype = len(lengths), array.layout.device, array.layout.dtype
-    source = spread(array.elements, rank)
+    source = spread(array.elements, rank) if is_aligned else None
     is_copied = source is None
     if source is None:
         source = spread(Layout.c_contiguous(dtype, array.shape), rank)

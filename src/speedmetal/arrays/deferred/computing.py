@@ -185,24 +185,27 @@ class _Joint:
     Attributes:
         arrays: The expressions.
         leaves: Of all, each once.
-        parts: What the kernel depends on besides the leaves: of each expression the structure, the
-            layout, and a number for each leaf: its place among ``leaves``, or where it is an
-            expression before this one, that one's place, counted from the end.
+        places: Of each expression a number for each leaf: its place among ``leaves``, or where it
+            is an expression before this one, that one's place, counted from the end.
     """
 
     def __init__(self, arrays: Sequence[LazyArray]) -> None:
         self.arrays = arrays
-        known = {id(array): place - len(arrays) for place, array in enumerate(arrays)}
         self.leaves: list[Any] = []
-        self.parts: list[Any] = []
-        for array in arrays:
-            self.parts += (array.pending, array.layout)
+        self.places: list[tuple[int, ...]] = []
+        known: dict[int, int] = {}
+        for number, array in enumerate(arrays):
             for leaf in array.leaves:
-                place = known.get(id(leaf))
-                if place is None:
-                    place = known[id(leaf)] = len(self.leaves)
+                if id(leaf) not in known:
+                    known[id(leaf)] = len(self.leaves)
                     self.leaves.append(leaf)
-                self.parts.append(place)
+            self.places.append(tuple(known[id(leaf)] for leaf in array.leaves))
+            known[id(array)] = number - len(arrays)
+
+    def key(self) -> list[Any]:
+        """What the kernel depends on besides the leaves' layouts."""
+        parts = zip(self.arrays, self.places, strict=True)
+        return [part for array, place in parts for part in (array.pending, array.layout, place)]
 
 
 def compute_together(arrays: list[LazyArray]) -> None:
@@ -212,7 +215,7 @@ def compute_together(arrays: list[LazyArray]) -> None:
         arrays: Those that are leaves of others come first; no other leaf is lazy.
     """
     joint = _Joint(arrays)
-    key = [_math_mode.get(), *joint.parts]
+    key = [_math_mode.get(), *joint.key()]
     read_leaves(joint, key, [])
     plan = _joint_plans.get(tuple(key))
     if plan is None:
@@ -234,7 +237,7 @@ def _joint_plan_for(joint: _Joint) -> _JointPlan:
     sizes = tuple(array.elements.nbytes for array in joint.arrays)
     if not joint.arrays[0].elements.size:
         return _JointPlan(_run_nothing, sizes, (), ())
-    computed, order = _join(joint.arrays)
+    computed, order = _join(joint)
     leaves = [joint.leaves[place] for place in order]
     shape = joint.arrays[0].elements.shape
     targets = [array.allocate_alike() for array in joint.arrays]
@@ -246,7 +249,8 @@ def _joint_plan_for(joint: _Joint) -> _JointPlan:
     found, moves = moved(leaves, layouts[len(targets) :], 1 + len(targets))
     own = tuple(
         (1 + number, place.offset - target.elements.offset)
-        for number, (target, place) in enumerate(zip(targets, places, strict=False))
+        for number, (target, place) in enumerate(zip(targets, places, strict=True))
+        if place.offset != target.elements.offset
     )
     written = tuple(t.with_elements(place) for t, place in zip(targets, places, strict=True))
     grid = grid_of(places[0].shape)
@@ -254,20 +258,16 @@ def _joint_plan_for(joint: _Joint) -> _JointPlan:
     return _JointPlan(plan.run, sizes, order, own + moves)
 
 
-def _join(arrays: Sequence[LazyArray]) -> tuple[Structure, tuple[int, ...]]:
-    """One structure for all, and the places of its leaves among the leaves of all, each once."""
-    places: dict[int, int] = {}
-    known: dict[int, Node] = {}
-    nodes = []
-    for array in arrays:
+def _join(joint: _Joint) -> tuple[Structure, tuple[int, ...]]:
+    """One structure for all, and the places of its leaves among the leaves of all."""
+    nodes: list[Node] = []
+    for array, places in zip(joint.arrays, joint.places, strict=True):
         given = []
-        for leaf, dtype in zip(array.leaves, array.pending.leaf_types, strict=True):
-            if id(leaf) in known:
-                given.append(known[id(leaf)])
+        for place, dtype in zip(places, array.pending.leaf_types, strict=True):
+            if place < 0:
+                given.append(nodes[place + len(joint.arrays)])
                 continue
-            place = places.setdefault(id(leaf), len(places))
-            kind = NUMBER if type(leaf) is Number else LEAF
+            kind = NUMBER if type(joint.leaves[place]) is Number else LEAF
             given.append((structure.leaf(dtype, kind), (place,)))
-        known[id(array)] = structure.substitute(array.pending, given)
-        nodes.append(known[id(array)])
-    return structure.join(TUPLE, nodes, arrays[0].pending.dtype)
+        nodes.append(structure.substitute(array.pending, given))
+    return structure.join(TUPLE, nodes, joint.arrays[0].pending.dtype)

@@ -146,17 +146,44 @@ def computed_with(
         made: The ``id`` of those that are taken to be in memory, though they are lazy.
     """
     array = waiting[-1]
-    if len(waiting) == 1 and not array.depth:
+    leaves = _lazy_leaves(array) if array.depth else []
+    if len(waiting) == 1 and not leaves:
         return [array]
     found: list[LazyArray] = []
-    for other in [*_lazy_leaves(array), array, *waiting[-_LOOKED_AT:-1]]:
-        is_new = len(found) < _MOST_TOGETHER and not _is_among(other, found)
-        is_waiting = is_new and type(other.pending) is Structure and id(other) not in made
-        if is_waiting and lies_alike(other, array):
-            needed = _lazy_leaves(other) if other.depth else []
-            if other is array or all(id(x) in made or _is_among(x, found) for x in needed):
-                found.append(other)
+    while _join_one(leaves, array, found, made, _MOST_TOGETHER - 1):
+        pass  # a leaf may read another one that comes behind it
+    if not all(id(leaf) in made or _is_among(leaf, found) for leaf in leaves):
+        return [array]
+    found.append(array)
+    others = waiting[-_LOOKED_AT:-1]
+    while _join_one(others, array, found, made, _MOST_TOGETHER):
+        pass
     return found if fits_together(found) else [array]
+
+
+def _join_one(
+    others: Sequence[LazyArray],
+    array: LazyArray,
+    found: list[LazyArray],
+    made: Container[int],
+    most: int,
+) -> bool:
+    """Add the first of some expressions that one kernel computes along with an array.
+
+    All that it reads is in memory, or among those found. Returns whether there is one.
+    """
+    if len(found) >= most:
+        return False
+    for other in others:
+        is_waiting = type(other.pending) is Structure and id(other) not in made
+        if not is_waiting or other is array or _is_among(other, found):
+            continue
+        needed = _lazy_leaves(other) if other.depth else []
+        is_ready = all(id(leaf) in made or _is_among(leaf, found) for leaf in needed)
+        if is_ready and lies_alike(other, array):
+            found.append(other)
+            return True
+    return False
 
 
 def _is_among(array: LazyArray, arrays: list[LazyArray]) -> bool:

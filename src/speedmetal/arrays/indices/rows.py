@@ -2,7 +2,7 @@
 
 All that depends on sizes is decided here, measured on two cores of an Emerald Rapids:
 
-* *Few* bytes NumPy reads and writes before a launch has begun; more are a kernel's.
+* *Few* bytes NumPy reads before a launch has begun; more are a kernel's.
 * Values are joined *in order*, by a thread for each column; what that needs besides addresses is a
   plan, kept by the layouts, so that a call costs a few look-ups.
 * Where many values meet in few rows, each of :data:`PARTS` parts of them goes to a table of its
@@ -32,8 +32,9 @@ from speedmetal.dtypes import DType, int32, int64
 from speedmetal.launch.modes import stated_math_mode
 
 FEW_BYTES = 1 << 20
-"""Rows of so many bytes NumPy reads, or writes, sooner than a kernel that is launched: for 1 MiB
-it takes 30 us, a kernel on two cores 20, and all that is asked before 50."""
+"""Rows of so many bytes NumPy reads sooner than a kernel that is launched: for 1 MiB it takes 30
+us, a kernel on two cores 20, and all that is asked before 50. Up to as many one core writes them in
+their order, in a changed copy, sooner than it is found which one of each is the last."""
 POOLED_BYTES = 1 << 16
 """Results of so many bytes are in memory of ours, which is kept."""
 SMALL_BYTES = 1 << 19
@@ -191,10 +192,8 @@ def _plan_for(operation: str, x: Array, index: Array, values: Array) -> _Plan | 
     )
     if not is_plain or not values.size:
         return None
-    if operation == "set":
-        are_few = values.elements.nbytes <= FEW_BYTES
-    else:
-        are_few = not meet_often(index.size, own.shape[0])
+    is_short = operation != "set" or values.elements.nbytes <= FEW_BYTES
+    are_few = is_short and not meet_often(index.size, own.shape[0])
     outside = full(1, 0, int32, own.device)
     run = _bound(operation, x, index, values, outside) if are_few else None
     if run is None:

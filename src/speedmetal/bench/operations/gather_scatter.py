@@ -83,9 +83,11 @@ def _gather_work(params: Params, itemsize: int) -> Work:
 
 
 def _scatter_work(params: Params, itemsize: int) -> Work:
-    # Each row of the result is one of x, or one of the updates: the others need not be read.
+    # Each row of the result is one of x, or one of the updates: the others need not be read. That
+    # there are more of them is work all the same, to whoever writes them one after the other.
     rows, columns = params["shape"]
-    return Work(2 * rows * columns * itemsize + 4 * params["count"], 0)
+    count = params["count"]
+    return Work(2 * rows * columns * itemsize + 4 * count, count * columns)
 
 
 def _accumulate_work(params: Params, itemsize: int) -> Work:

@@ -132,5 +132,5 @@ def cross_entropy_of_rows(
             is_class = label >= 0 and label < classes
             expected = (logits[row, label] if is_class else logits.dtype(math.nan)) - greatest
             if is_smoothed:
-                expected += smoothing * (distances / classes - expected)
+                expected = (1.0 - smoothing) * expected + smoothing * (distances / classes)
             losses[row] = logits.dtype(0.0) if label == ignored else math.log(total) - expected

@@ -276,7 +276,8 @@ __device__ inline simdgroup_matrix<U, rows, columns> multiply_by_tensor_cores(
             bool two = row + 1 < rows / 8;  // or the lower half is nothing
             matrix_pair<U> upper = c.part[row][column];
             matrix_pair<U> lower = c.part[two ? row + 1 : row][column];
-            float x[4] = {widened(upper.first()), widened(upper.second()), 0.0f, 0.0f};
+            float x[4] = {
+                float(widened(upper.first())), float(widened(upper.second())), 0.0f, 0.0f};
             if (two) {
                 x[2] = widened(lower.first());
                 x[3] = widened(lower.second());
@@ -364,8 +365,8 @@ __device__ inline simdgroup_matrix<U, rows, columns> matrix_multiply_accumulate(
             bool two = row + 1 < rows / 8;  // or the lower half is not used
             int next = two ? row + 1 : row;
             matrix_pair<U> upper = c.part[row][column], lower = c.part[next][column];
-            float x[4] = {widened(upper.first()), widened(upper.second()),
-                          widened(lower.first()), widened(lower.second())};
+            float x[4] = {float(widened(upper.first())), float(widened(upper.second())),
+                          float(widened(lower.first())), float(widened(lower.second()))};
 #pragma unroll
             for (int k = 0; k < inner / 8; ++k)
                 multiply_16x8x8_tf32(x, a.part[row][k], a.part[next][k], b.part[k][column]);

@@ -33,7 +33,7 @@ from speedmetal.ir.types import MatrixType, Space
 from speedmetal.ir.walk import expressions, statements
 
 _TENSOR_CORES = (float16, bfloat16)
-"""What tensor cores multiply as IEEE arithmetic says, but for the order of sums."""
+"""What tensor cores multiply without rounding; sums are in float32, in an order of their own."""
 _PIECES = (16, 8, 4)
 """Bytes that a thread copies at once without waiting (PTX, instruction cp.async)."""
 _ALIGNED_ELEMENTS = 8

@@ -75,9 +75,14 @@ class Handles:
             return None
         if name not in self._missing:
             try:
-                self.handle(name)
+                self.bindings(name)
             except DeviceError as error:
                 self._missing[name] = error
+                return error
+            try:
+                self.handle(name)
+            except DeviceError as error:  # for want of memory, perhaps: it is asked again
+                return error
         return self._missing.get(name)
 
     def bindings(self, name: str) -> Bindings:
@@ -100,6 +105,8 @@ class Handles:
 
     def _made(self, name: str) -> int:
         with self.lock:
+            if (known := self._handles.get(name)) is not None:  # of another thread
+                return known
             library = self.bindings(name)
             with self.device.context:
                 found = 0 if name == "cufft" else int(library.call("create"))
