@@ -18,7 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from speedmetal.arrays.algebra.library_transforms import Axes, transformed, transforms
+from speedmetal.arrays.algebra.library_transforms import (
+    Axes,
+    note,
+    repeated,
+    transformed,
+    transforms,
+)
 from speedmetal.arrays.algebra.long_transforms import rows_of, write_long
 from speedmetal.arrays.algebra.pocketfft import write_transform
 from speedmetal.arrays.array import Array
@@ -82,7 +88,7 @@ def fft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward")
         >>> sm.fft.fft(sm.array([1.0, 0.0, 0.0]))
         Array([1.+0.j, 1.+0.j, 1.+0.j], dtype=complex64, device='cpu')
     """
-    return _along_axes("fft", x, _single("fft", x, n, axis), norm)
+    return _along_one("fft", x, n, axis, norm)
 
 
 def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
@@ -93,7 +99,7 @@ def ifft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward"
         >>> sm.fft.ifft(sm.array([2.0, 0.0]))
         Array([1.+0.j, 1.+0.j], dtype=complex64, device='cpu')
     """
-    return _along_axes("ifft", x, _single("ifft", x, n, axis), norm)
+    return _along_one("ifft", x, n, axis, norm)
 
 
 def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
@@ -117,7 +123,7 @@ def rfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward"
         (2,)
     """
     _check_real("rfft", x)
-    return _along_axes("rfft", x, _single("rfft", x, n, axis), norm)
+    return _along_one("rfft", x, n, axis, norm)
 
 
 def irfft(x: Any, /, n: int | None = None, axis: int = -1, norm: str = "backward") -> Array:
@@ -380,6 +386,18 @@ def _check_real(name: str, x: Any) -> None:
         raise UserInputError(
             f"{name} takes real numbers, got {array.layout.dtype}; take x.real, or use sm.fft.fft"
         )
+
+
+def _along_one(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array:
+    """As :func:`_along_axes`; a library does what it has done before without another look."""
+    known = repeated(name, x, n, axis, norm)
+    if known is not None:
+        return known
+    steps = _single(name, x, n, axis)
+    found = _along_axes(name, x, steps, norm)
+    if isinstance(x, Array) and transforms(x.device):
+        note(name, x, n, axis, norm, steps[0].length)
+    return found
 
 
 def _along_axes(name: str, x: Any, steps: Sequence[Step], norm: str) -> Array:

@@ -22,6 +22,7 @@ from speedmetal.arrays.algebra.lapack import LinAlgError
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import arange, asarray
 from speedmetal.arrays.deferred.graph import apply
+from speedmetal.arrays.deferred.schedule import assign_lazily
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.shaping.diagonals import diagonal
 from speedmetal.backends.device import Device
@@ -92,9 +93,10 @@ def _copied(x: Array, extra: int = 0) -> Work:
     """
     *stack, rows, columns = x.shape
     count = math.prod(stack)
-    room = Array.allocate((count, rows + extra, columns), x.layout.dtype, x.layout.device)
-    room.reshape((*stack, rows + extra, columns))[..., :rows, :] = x
-    return Work(room, tuple(stack), columns, rows)
+    room = Array.allocate((*stack, rows + extra, columns), x.layout.dtype, x.layout.device)
+    assign_lazily(room[..., :rows, :] if extra else room, x)
+    flat = room if len(stack) == 1 else room.reshape((count, rows + extra, columns))
+    return Work(flat, tuple(stack), columns, rows)
 
 
 def _sizes(x: Array) -> tuple[tuple[int, ...], int, int]:

@@ -24,7 +24,7 @@ from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.shaping.padding import pad
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record
-from speedmetal.dtypes import complex_of
+from speedmetal.dtypes import DType, complex_of
 
 
 def transforms(device: Device) -> bool:
@@ -166,6 +166,85 @@ class _Way:
 
     plan: Any
     is_copied: bool
+
+
+@record
+class _Repeated:
+    """A transform that was done before, of elements in memory that lie alike.
+
+    Args:
+        way: The library's.
+        direction: Of it.
+        shape: Of the result.
+        dtype: Of the result.
+        factor: What the result is multiplied by.
+    """
+
+    way: _Way
+    direction: int
+    shape: tuple[int, ...]
+    dtype: DType
+    factor: float
+
+
+MOST_AT_ONCE = 1 << 16
+"""Elements of a transform that is asked for at once, where it comes again."""
+_repeated: Kept[_Repeated] = Kept(64)
+
+
+def repeated(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array | None:
+    """A transform along the last axis of few elements in memory, as one before; None: it is new.
+
+    Args:
+        name: As in :func:`transformed`.
+        x: What was given.
+        n: The same.
+        axis: The same.
+        norm: The same.
+    """
+    if type(x) is not Array or x.pending is not None:
+        return None
+    known = _repeated.get((name, x.layout, n, axis, norm))
+    if known is None:
+        return None
+    device = x.layout.device
+    result = Array.allocate(known.shape, known.dtype, device)
+    addresses, kept = (x.address, result.address), (x.buffer, result.buffer)
+    device.routines.transforms.run(known.way.plan, addresses, known.direction, kept)
+    scaled: Array = result if known.factor == 1 else result * known.factor
+    return scaled
+
+
+def note(name: str, x: Any, n: int | None, axis: int, norm: str, length: int) -> None:
+    """Note a transform, where the next one of the kind can be done at once.
+
+    It reads the elements where they are, and writes them in C order.
+
+    Args:
+        name: As in :func:`transformed`.
+        x: What was given.
+        n: The same.
+        axis: The same.
+        norm: The same.
+        length: Of the transform.
+    """
+    from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE
+
+    is_plain = name in ("rfft", "fft", "ifft") and type(x) is Array and x.pending is None
+    if not is_plain or x.size > MOST_AT_ONCE or not x.size or x.shape[-1] != length:
+        return
+    dtype = x.layout.dtype
+    if axis % x.ndim != x.ndim - 1 or dtype.itemsize < 4 or dtype.is_integer:
+        return
+    if (name == "rfft") == dtype.is_complex:
+        return
+    shape = (*x.shape[:-1], length // 2 + 1) if name == "rfft" else x.shape
+    result = Array.allocate(shape, complex_of(dtype), x.layout.device)
+    way = _way_for(x, (length,), result)
+    if not way.is_copied:
+        direction = INVERSE if name == "ifft" else FORWARD
+        found = _Repeated(way, direction, shape, complex_of(dtype), _factor(name, length, norm))
+        _repeated.keep((name, x.layout, n, axis, norm), found)
 
 
 _plans: Kept[Any] = Kept(64)

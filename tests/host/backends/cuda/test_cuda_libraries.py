@@ -372,6 +372,25 @@ def test_transforms_along_several_axes(device, name, shape, axes, lengths):
     close(found, transform(sm.array(x, device="cpu"), s=s, axes=axes).numpy(), 50)
 
 
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft"])
+@pytest.mark.parametrize("norm", ["backward", "ortho"])
+def test_small_transforms_are_asked_for_at_once_when_they_come_again(device, called, name, norm):
+    transform = getattr(sm.fft, name)
+    x = numbers((3, 8), np.float32 if name == "rfft" else np.complex64)
+    expected = getattr(np.fft, name)(x, norm=norm)
+    close(transform(sm.array(x, device=device), norm=norm), expected)
+    calls = len(called["cufft"])
+    again = transform(sm.array(2 * x, device=device), norm=norm)
+    assert len(called["cufft"]) == calls + 1
+    close(again, 2 * expected)
+    close(
+        transform(sm.array(x, device=device), n=6, norm=norm),
+        getattr(np.fft, name)(x, 6, norm=norm),
+    )
+    turned = sm.array(x, device=device)[:, ::-1]
+    close(transform(turned, norm=norm), getattr(np.fft, name)(x[:, ::-1], norm=norm))
+
+
 def test_one_plan_for_three_axes_and_two_for_more(machine, called):
     device = machine[0]
     sm.eval(sm.fft.fftn(sm.array(numbers((2, 3, 4), np.complex64), device=device)))
@@ -384,6 +403,7 @@ def test_plans_are_kept_and_forgotten_ones_destroyed(machine):
     device, found = machine
     cufft = found["cufft"]
     library_transforms._ways.clear()
+    library_transforms._repeated.clear()
     library_transforms._plans.clear()
     made = len(cufft.plans)
     x = sm.array(numbers((3, 8), np.complex64), device=device)
@@ -392,6 +412,7 @@ def test_plans_are_kept_and_forgotten_ones_destroyed(machine):
     assert len(cufft.plans) == made + 1
     device.synchronize()
     library_transforms._ways.clear()
+    library_transforms._repeated.clear()
     library_transforms._plans.clear()
     gc.collect()
     before = len(cufft.destroyed)
