@@ -209,6 +209,8 @@ def repeated(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array | 
         return None
     device = x.layout.device
     result = Array.allocate(known.shape, known.dtype, device)
+    if not _is_aligned(x, result):
+        return None
     addresses, kept = (x.address, result.address), (x.buffer, result.buffer)
     device.routines.transforms.run(known.way.plan, addresses, known.direction, kept)
     scaled: Array = result if known.factor == 1 else result * known.factor
@@ -240,7 +242,7 @@ def note(name: str, x: Any, n: int | None, axis: int, norm: str, length: int) ->
         return
     shape = (*x.shape[:-1], length // 2 + 1) if name == "rfft" else x.shape
     result = Array.allocate(shape, complex_of(dtype), x.layout.device)
-    way = _way_for(x, (length,), result)
+    way = _way_for(x, (length,), result, is_aligned=_is_aligned(x, result))
     if not way.is_copied:
         direction = INVERSE if name == "ifft" else FORWARD
         found = _Repeated(way, direction, shape, complex_of(dtype), _factor(name, length, norm))
@@ -255,12 +257,11 @@ _ways: Kept[_Way] = Kept(64)
 def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> None:
     from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE
 
-    # Real numbers may begin in the middle of two, which the library reads at once.
-    is_aligned = not array.address % max(array.itemsize, result.itemsize)
+    is_aligned = _is_aligned(array, result)
     key = (array.layout, result.layout, lengths, is_aligned)
     way = _ways.get(key)
     if way is None:
-        way = _ways.keep(key, _way_for(array, lengths, result, is_aligned))
+        way = _ways.keep(key, _way_for(array, lengths, result, is_aligned=is_aligned))
     if way.is_copied:
         copy = Array.allocate(array.shape, array.layout.dtype, array.layout.device)
         copy[...] = array
@@ -270,7 +271,12 @@ def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> No
     array.layout.device.routines.transforms.run(way.plan, addresses, direction, kept)
 
 
-def _way_for(array: Array, lengths: tuple[int, ...], result: Array, is_aligned: bool) -> _Way:  # noqa: FBT001
+def _is_aligned(array: Array, result: Array) -> bool:
+    """Whether the library can read it: real numbers may begin in the middle of two."""
+    return not array.address % max(array.itemsize, result.itemsize)
+
+
+def _way_for(array: Array, lengths: tuple[int, ...], result: Array, *, is_aligned: bool) -> _Way:
     from speedmetal.backends.cuda.libraries.transforms import Transform
 
     rank, device, dtype = len(lengths), array.layout.device, array.layout.dtype
