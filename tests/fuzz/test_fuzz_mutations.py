@@ -23,9 +23,10 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from tiers import examples
 
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
-MUTANTS = 400
+MUTANTS = examples(800)
 MUTANTS_AT_NIGHT = 20_000
 SIGNATURE = "i32[:] f32[:] i32 f32 i32[:,:] f32[:,:] f32[:,:]"
 

@@ -26,14 +26,15 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 
 import speedmetal as sm
 from speedmetal.metal_simulator.settings import simulator_settings
+from tiers import examples
 
 SEED = int(os.environ.get("SPEEDMETAL_FUZZ_SEED", "0"))
 SEED_AT_NIGHT = SEED or datetime.now(UTC).toordinal()
-PROGRAMS = 250
+PROGRAMS = examples(500)
 PROGRAMS_AT_NIGHT = 20_000
 SIMULATED_PROGRAMS = 50
-PROGRAMS_OF_A_PART = 125
-ENDLESS_SECONDS = 900  # for a part, which takes 20: a program that has not ended by then never will
+PROGRAMS_OF_A_PART = 63
+ENDLESS_SECONDS = 900  # for a part, which takes 10: a program that has not ended by then never will
 SETTINGS = settings(
     deadline=None,
     database=None,
@@ -77,7 +78,7 @@ def _start_worker() -> None:
 
 def try_programs(chosen: int, count: int, folder: Path, device: str) -> None:
     workers = min(os.cpu_count() or 1, 8)
-    parts = range(count // PROGRAMS_OF_A_PART)
+    parts = range(-(-count // PROGRAMS_OF_A_PART))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
         running = [
