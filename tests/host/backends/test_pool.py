@@ -234,10 +234,11 @@ def test_large_blocks_rest_when_they_become_idle():
 class Cycle:
     """Gives pieces back, and asks for some, when the garbage collector finds it."""
 
-    def __init__(self, pool, pieces):
-        self.itself, self.pool, self.pieces = self, pool, pieces
+    def __init__(self, pool, pieces, found):
+        self.itself, self.pool, self.pieces, self.found = self, pool, pieces, found
 
     def __del__(self):
+        self.found.append(True)
         self.pool.give(*self.pieces)
         again = self.pool.get(300)
         self.pool.give(again)
@@ -251,11 +252,13 @@ def test_a_garbage_collection_in_the_middle_of_a_method(kind, method):
     pool = kind()
     pool.rests_from = 0
     original = getattr(pool, method)
+    calls, found = [], []
 
     def interrupted(*arguments):
+        calls.append(True)
         setattr(pool, method, original)
-        Cycle(pool, [pool.get(300), pool.get(700)])
-        gc.collect()
+        Cycle(pool, [pool.get(300), pool.get(700)], found)
+        gc.collect(0)  # it is new; to look through all that tests have left takes long
         setattr(pool, method, interrupted)
         return original(*arguments)
 
@@ -265,6 +268,7 @@ def test_a_garbage_collection_in_the_middle_of_a_method(kind, method):
         live.append(pool.get(300 + 400 * (round_ % 2)))
         if round_ % 3:
             pool.give(live.pop(0))
+    assert found == calls
     spans = sorted((piece.start, piece.end) for piece in live)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
     setattr(pool, method, original)

@@ -19,10 +19,10 @@ import speedmetal.nn.kernels
 from cuda_machine import DryDriver, dry_device
 from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.algebra import products
-from speedmetal.arrays.kernels import extremes, reduce, scatter, tiles
+from speedmetal.arrays.kernels import extremes, matrices, reduce, scatter, tiles
 from speedmetal.backends import registry
 from speedmetal.frontend.static import static
-from speedmetal.nn.kernels import recurrent
+from speedmetal.nn.kernels import channels, moments, recurrent
 
 pytestmark = NEEDS_NVRTC
 
@@ -111,8 +111,35 @@ def by_tiles(x):
     """What the CPU alone chooses."""
     c, panels = large(x, (1, 70, 32)), large(x, (1, 1, 90, 32))
     tiles.lay_into_panels(panels, x.T[:, :30], grid=(32, 90, 1))
+    tiles.turn_into_panels(panels, x.T[:, :30], groups=(2, 1), threads=tiles.LANES)
     tiles.multiply_panels(c, (x * 2)[None], panels, 6, 2, 70, groups=1, threads=16)
     return c
+
+
+def matrices_around_routines(x):
+    """What is done to matrices beside a library's routines."""
+    whole, grid = large(x, (2, 5, 5)), (5, 5, 2)
+    factors = large(x, (2, 5))
+    addresses = sm.zeros(2, sm.uint64, device=x.device)
+    matrices.keep_triangle(whole, static(True), grid=grid)
+    matrices.write_identity(whole, grid=grid)
+    matrices.take_from_identity(whole, grid=grid)
+    matrices.lay_reflections(large(x, (2, 5, 5)), whole, factors, grid=grid)
+    matrices.weigh_reflections(whole, factors, grid=grid)
+    matrices.write_addresses(addresses, np.uint64(256), np.uint64(100), grid=2)
+    return x
+
+
+def strips_of_channels(x):
+    """By the kernels that layers on the CPU alone use."""
+    rows, target, parts = large(x, (2, 9, 64)), large(x, (2, 9, 64)), large(x, (2, 2, 1, 64))
+    found = large(x, (3, 2, 64))
+    sizes = {"groups": (2, 1, 2), "threads": moments.WIDTH}
+    moments.moments_of_strips(parts, rows, static(2), 9, **sizes)
+    channels.scale_strips(target, rows, found, static(2), 9, **sizes)
+    sizes["groups"] = (2, 2)
+    channels.normalise_strips(target, rows, static(2), 8, 1e-5, **sizes)
+    return target
 
 
 def join_as_the_cpu_does(x):
@@ -179,6 +206,9 @@ def several(x):
 
 
 CASES = {
+    "channels side by side": lambda x: sm.moveaxis(large(x, (2, 50, 3)), -1, 1).copy(),
+    "matrices around routines": matrices_around_routines,
+    "strips of channels": strips_of_channels,
     "reductions of rows": lambda x: (sm.sum(x * 2, axis=1), sm.max(x[:, :5], axis=1)),
     "reductions of columns": lambda x: (sm.sum(x * 2, axis=0), sm.prod(x)),
     "reductions of few columns": lambda x: sm.sum(large(x, (70_001, 3)) * 2, axis=0),
@@ -255,7 +285,8 @@ CASES = {
 }
 FLOATS_ALONE = {
     *("softmax", "interpolation", "recurrent layers", "rotary positions", "bags"),
-    *("normalisation", "losses", "dropout", "attention"),
+    *("normalisation", "losses", "dropout", "attention", "strips of channels"),
+    "matrices around routines",
     *("convolutions of images", "pooling", "sizes of images"),
 }
 DTYPES = ["float32", "int32", "float16", "int64"]
