@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from speedmetal.arrays.algebra.pocketfft import OTHER_WAY
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
@@ -49,9 +50,6 @@ class Axes:
         )
 
 
-_OTHER_WAY = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
-
-
 def transformed(name: str, array: Array, axes: Axes, norm: str) -> Array:
     """The lazy result of a function of :mod:`speedmetal.arrays.algebra.fft`.
 
@@ -63,9 +61,9 @@ def transformed(name: str, array: Array, axes: Axes, norm: str) -> Array:
         norm: Who divides.
     """
     if name == "hfft":
-        return transformed("irfft", array.conj(), axes, _OTHER_WAY[norm])
+        return transformed("irfft", array.conj(), axes, OTHER_WAY[norm])
     if name == "ihfft":
-        half: Array = transformed("rfft", array, axes, _OTHER_WAY[norm]).conj()
+        half: Array = transformed("rfft", array, axes, OTHER_WAY[norm]).conj()
         return half
     from speedmetal.backends.cuda.libraries.transforms import MOST_AXES
 

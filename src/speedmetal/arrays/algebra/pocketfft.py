@@ -25,9 +25,9 @@ def write_transform(
         out: Of the result's shape and dtype.
     """
     if name == "hfft":  # NumPy's does not write to its ``out`` (2.4)
-        write_transform("irfft", np.conjugate(host), length, axis, _OTHER_WAY[norm], out)
+        write_transform("irfft", np.conjugate(host), length, axis, OTHER_WAY[norm], out)
     elif name == "ihfft":
-        write_transform("rfft", host, length, axis, _OTHER_WAY[norm], out)
+        write_transform("rfft", host, length, axis, OTHER_WAY[norm], out)
         np.conjugate(out, out=out)
     elif norm == _UNSCALED[name] and (loop := _loop(name, length)) is not None:
         axes = [(axis,), (), (axis,)]
@@ -36,7 +36,8 @@ def write_transform(
         getattr(np.fft, name)(host, length, axis, norm, out=out)
 
 
-_OTHER_WAY: dict[str, Any] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+OTHER_WAY: dict[str, Any] = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
+"""The norm of a transform in the other direction that divides by as much."""
 _UNSCALED = {"fft": "backward", "rfft": "backward", "ifft": "forward", "irfft": "forward"}
 
 
