@@ -22,7 +22,7 @@ def of_any_size():
         patch.setattr(tiled, "LEAST_WORK", 1)
         patch.setattr(tiled, "LEAST_WORK_OF_FEW", 1)
         patch.setattr(tiled, "PACKED_FROM", 32)
-        patch.setattr(products, "_MOST_AT_ONCE", 0)
+        patch.setattr(products, "_AT_ONCE", {})
         yield
 
 

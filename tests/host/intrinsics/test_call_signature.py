@@ -24,7 +24,12 @@ def test_a_construct_is_called_as_its_signature_says(construct):
 def test_defaults_and_names_bind():
     bound = inspect.signature(sm.simdgroup_load).bind("array", origin=(0, 0))
     bound.apply_defaults()
-    assert bound.arguments == {"array": "array", "origin": (0, 0), "transpose": False}
+    assert bound.arguments == {
+        "array": "array",
+        "origin": (0, 0),
+        "transpose": False,
+        "shape": (8, 8),
+    }
 
 
 def test_the_class_keeps_the_signature_of_its_records():

@@ -57,7 +57,7 @@ def gelu(x: Any, /, approximate: str = "none") -> Any:
     Example:
         >>> import speedmetal as sm
         >>> sm.gelu(sm.array([-1.0, 0.0, 3.0]))
-        Array([-0.15865524,  0.        ,  2.9959502 ], dtype=float32, device='cpu')
+        Array([-0.15865526,  0.        ,  2.9959502 ], dtype=float32, device='cpu')
     """
     if approximate not in _GELU:
         raise UnknownNameError("approximation", approximate, _GELU)

@@ -375,7 +375,8 @@ __device__ inline simdgroup_matrix<U, rows, columns> multiply_by_tensor_cores(
             bool two = row + 1 < rows / 8;  // or the lower half is nothing
             matrix_pair<U> upper = c.part[row][column];
             matrix_pair<U> lower = c.part[two ? row + 1 : row][column];
-            float x[4] = {widened(upper.first()), widened(upper.second()), 0.0f, 0.0f};
+            float x[4] = {
+                float(widened(upper.first())), float(widened(upper.second())), 0.0f, 0.0f};
             if (two) {
                 x[2] = widened(lower.first());
                 x[3] = widened(lower.second());

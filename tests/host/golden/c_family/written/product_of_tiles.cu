@@ -375,7 +375,8 @@ __device__ inline simdgroup_matrix<U, rows, columns> multiply_by_tensor_cores(
             bool two = row + 1 < rows / 8;  // or the lower half is nothing
             matrix_pair<U> upper = c.part[row][column];
             matrix_pair<U> lower = c.part[two ? row + 1 : row][column];
-            float x[4] = {widened(upper.first()), widened(upper.second()), 0.0f, 0.0f};
+            float x[4] = {
+                float(widened(upper.first())), float(widened(upper.second())), 0.0f, 0.0f};
             if (two) {
                 x[2] = widened(lower.first());
                 x[3] = widened(lower.second());
@@ -497,28 +498,52 @@ extern "C" __global__ void __launch_bounds__(256) product_of_tiles(
     int step__stop = arguments.a_extent1 >> 4;
     for (int step_ = 0; step_ < step__stop; ++step_) {
         int stage;
+        int index_;
+        int index_1;
         int place_0;
         int place_1;
+        int index_2;
+        int index_3;
+        int index_4;
+        int index_5;
+        int index_6;
+        int index_7;
         stage = step_ & 1;
-        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_a[stage][t][0], &a[(row + t) * arguments.a_stride0 + 16 * step_ + 0], 1);
+        index_ = row + t;
+        index_1 = 16 * step_ + 0;
+        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_a[stage][t][0], &a[index_ * arguments.a_stride0 + index_1], 1);
         place_0 = t >> 1;
         place_1 = 16 * (t & 1) + 0;
-        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_b[stage][place_0][place_1], &b[(16 * step_ + (t >> 1)) * arguments.b_stride0 + column + place_1], 1);
-        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_a[stage][t][8], &a[(row + t) * arguments.a_stride0 + 16 * step_ + 8], 1);
+        index_2 = 16 * step_ + (t >> 1);
+        index_3 = column + place_1;
+        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_b[stage][place_0][place_1], &b[index_2 * arguments.b_stride0 + index_3], 1);
+        index_4 = row + t;
+        index_5 = 16 * step_ + 8;
+        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_a[stage][t][8], &a[index_4 * arguments.a_stride0 + index_5], 1);
         place_0 = t >> 1;
         place_1 = 16 * (t & 1) + 8;
-        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_b[stage][place_0][place_1], &b[(16 * step_ + (t >> 1)) * arguments.b_stride0 + column + place_1], 1);
+        index_6 = 16 * step_ + (t >> 1);
+        index_7 = column + place_1;
+        copy_pieces<16>(a_fits_16 && b_fits_16, &tile_b[stage][place_0][place_1], &b[index_6 * arguments.b_stride0 + index_7], 1);
         async_copy_group();
         if (!(a_fits_16 && b_fits_16)) {
             stage = step_ & 1;
-            copy_elements<8>(&tile_a[stage][t][0], &a[(row + t) * arguments.a_stride0 + 16 * step_ + 0], 1, 1);
+            index_ = row + t;
+            index_1 = 16 * step_ + 0;
+            copy_elements<8>(&tile_a[stage][t][0], &a[index_ * arguments.a_stride0 + index_1], 1, 1);
             place_0 = t >> 1;
             place_1 = 16 * (t & 1) + 0;
-            copy_elements<8>(&tile_b[stage][place_0][place_1], &b[(16 * step_ + (t >> 1)) * arguments.b_stride0 + column + place_1], 1, 1);
-            copy_elements<8>(&tile_a[stage][t][8], &a[(row + t) * arguments.a_stride0 + 16 * step_ + 8], 1, 1);
+            index_2 = 16 * step_ + (t >> 1);
+            index_3 = column + place_1;
+            copy_elements<8>(&tile_b[stage][place_0][place_1], &b[index_2 * arguments.b_stride0 + index_3], 1, 1);
+            index_4 = row + t;
+            index_5 = 16 * step_ + 8;
+            copy_elements<8>(&tile_a[stage][t][8], &a[index_4 * arguments.a_stride0 + index_5], 1, 1);
             place_0 = t >> 1;
             place_1 = 16 * (t & 1) + 8;
-            copy_elements<8>(&tile_b[stage][place_0][place_1], &b[(16 * step_ + (t >> 1)) * arguments.b_stride0 + column + place_1], 1, 1);
+            index_6 = 16 * step_ + (t >> 1);
+            index_7 = column + place_1;
+            copy_elements<8>(&tile_b[stage][place_0][place_1], &b[index_6 * arguments.b_stride0 + index_7], 1, 1);
         }
         async_copy_wait<0>();
         __syncthreads();
