@@ -27,6 +27,7 @@ from speedmetal.bench.measure.statistics import summarise
 SUITES = ("mlx-benchmark", "layers", "fused")
 CACHE_VARIABLE = "SPEEDMETAL_CACHE_DIR"
 LONGEST = 5  # first calls that are named
+LEAST_FOR_AN_INTERVAL = 3
 
 
 def surplus_of_first_calls(suite_name: str) -> dict[str, float]:
@@ -100,6 +101,8 @@ def section(rounds: int) -> str:
 
 def _sum(samples: list[dict[str, float]]) -> str:
     times = summarise([sum(each.values()) for each in samples])
+    if len(samples) < LEAST_FOR_AN_INTERVAL:
+        return page.seconds_text(times.median)
     low, high = page.seconds_text(times.low), page.seconds_text(times.high)
     return f"{page.seconds_text(times.median)} [{low}, {high}]"
 
