@@ -92,10 +92,12 @@ def erfc(x: Any) -> Any:
     a = at_most(fabs(x), 11.0)
     whole = fma(a, ERFC_SLOPE, 1.0)
     share = 1.0 / whole
-    factor = horner(share - 0.5, SINGLE.fit.erfc)
-    lost = fma(-share, whole, 1.0)  # by the division's rounding
-    factor = fma(factor, share, factor * share * lost)
-    tail = _exp_of_negative_square(a, EXP_SINGLE, SINGLE) * factor
+    ratio = horner(share - 0.5, SINGLE.fit.erfc)
+    factor = ratio * share
+    # What the division and the product lost by rounding.
+    lost = fma(fma(-share, whole, 1.0), factor, fma(ratio, share, -factor))
+    exponential = _exp_of_negative_square(a, EXP_SINGLE, SINGLE)
+    tail = fma(exponential, factor, exponential * lost)
     return select(x < 0.0, 2.0 - tail, tail)
 
 
