@@ -91,9 +91,9 @@ def _factor(name: str, count: int, norm: str) -> float:
 
 def fitted(array: Array, axes: Axes) -> Array:
     """Without what is beyond the lengths, and with zeros for what is missing."""
-    widths, index = [(0, 0)] * array.ndim, [slice(None)] * array.ndim
     if all(array.shape[place] == n for place, n in zip(axes.places, axes.lengths, strict=True)):
         return array
+    widths, index = [(0, 0)] * array.ndim, [slice(None)] * array.ndim
     for place, length in zip(axes.places, axes.lengths, strict=True):
         extent = array.shape[place]
         if extent > length:
@@ -203,12 +203,10 @@ def repeated(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array | 
     if type(x) is not Array or x.pending is not None:
         return None
     known = _repeated.get((name, x.layout, n, axis, norm))
-    if known is None:
+    if known is None or not _is_aligned(x, known.dtype):
         return None
     device = x.layout.device
     result = Array.allocate(known.shape, known.dtype, device)
-    if not _is_aligned(x, result):
-        return None
     addresses, kept = (x.address, result.address), (x.buffer, result.buffer)
     device.routines.transforms.run(known.way.plan, addresses, known.direction, kept)
     scaled: Array = result if known.factor == 1 else result * known.factor
@@ -240,7 +238,7 @@ def note(name: str, x: Any, n: int | None, axis: int, norm: str, length: int) ->
         return
     shape = (*x.shape[:-1], length // 2 + 1) if name == "rfft" else x.shape
     result = Array.allocate(shape, complex_of(dtype), x.layout.device)
-    way = _way_for(x, (length,), result, is_aligned=_is_aligned(x, result))
+    way = _way_for(x, (length,), result, is_aligned=_is_aligned(x, result.layout.dtype))
     if not way.is_copied:
         direction = INVERSE if name == "ifft" else FORWARD
         found = _Repeated(way, direction, shape, complex_of(dtype), _factor(name, length, norm))
@@ -255,7 +253,7 @@ _ways: Kept[_Way] = Kept(64)
 def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> None:
     from speedmetal.backends.cuda.libraries.transforms import FORWARD, INVERSE
 
-    is_aligned = _is_aligned(array, result)
+    is_aligned = _is_aligned(array, result.layout.dtype)
     key = (array.layout, result.layout, lengths, is_aligned)
     way = _ways.get(key)
     if way is None:
@@ -269,7 +267,7 @@ def _run(name: str, array: Array, lengths: tuple[int, ...], result: Array) -> No
     array.layout.device.routines.transforms.run(way.plan, addresses, direction, kept)
 
 
-def _is_aligned(array: Array, result: Array) -> bool:
+def _is_aligned(array: Array, result: DType) -> bool:
     """Whether the library can read it: real numbers may begin in the middle of two."""
     return not array.address % max(array.itemsize, result.itemsize)
 
