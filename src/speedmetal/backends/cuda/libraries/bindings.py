@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from speedmetal.common.records import record
+from speedmetal.dtypes import bfloat16, complex64, complex128, float16, float32, float64
 from speedmetal.errors import DeviceError
 
 
@@ -31,6 +32,9 @@ class Name:
     prefix: str
     package: str
 
+
+CUDA_TYPES = {float32: 0, float64: 1, float16: 2, complex64: 4, complex128: 5, bfloat16: 14}
+"""cudaDataType_t, library_types.h."""
 
 NAMES = {
     "cublasLt": Name("cuBLASLt", "cublasLt", "nvidia-cublas{}"),

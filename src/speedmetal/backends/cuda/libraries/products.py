@@ -15,13 +15,10 @@ import struct
 import weakref
 from typing import Any
 
-from speedmetal.backends.cuda.libraries.bindings import Bindings, RoutineError
+from speedmetal.backends.cuda.libraries.bindings import CUDA_TYPES, Bindings, RoutineError
 from speedmetal.backends.cuda.libraries.handles import Handles
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType, bfloat16, complex64, complex128, float16, float32, float64
-
-# cudaDataType_t, library_types.h
-CUDA_TYPES = {float32: 0, float64: 1, float16: 2, complex64: 4, complex128: 5, bfloat16: 14}
+from speedmetal.dtypes import DType, complex128, float32, float64
 
 # cublasComputeType_t, cublas_api.h
 _COMPUTE_32F, _COMPUTE_64F = 68, 70

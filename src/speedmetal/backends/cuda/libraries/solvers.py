@@ -12,12 +12,11 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from speedmetal.backends.cuda.libraries.bindings import NAMES, RoutineError, symbol
+from speedmetal.backends.cuda.libraries.bindings import CUDA_TYPES, NAMES, RoutineError, symbol
 from speedmetal.backends.cuda.libraries.handles import Handles
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, complex64, complex128, float32, float64
 
-_CUDA_TYPES = {float32: 0, float64: 1, complex64: 4, complex128: 5}  # cudaDataType_t
 _LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}
 LOWER, UPPER = 0, 1  # cublasFillMode_t
 AS_IT_IS, TRANSPOSED = 0, 1  # cublasOperation_t
@@ -100,7 +99,7 @@ class Solvers:
             a: Square ones.
             info: int32 for each; a positive one: it is not positive definite.
         """
-        kind = _CUDA_TYPES[a.dtype]
+        kind = CUDA_TYPES[a.dtype]
 
         def given(place: int) -> tuple[int, ...]:
             return (triangle, a.rows, kind, a.at(place), a.rows, kind)
@@ -132,7 +131,7 @@ class Solvers:
             info: int32 for each; another than 0: no solution was found.
             vectors: Whether these are asked for.
         """
-        kind, real = _CUDA_TYPES[a.dtype], _CUDA_TYPES[a.dtype.part]
+        kind, real = CUDA_TYPES[a.dtype], CUDA_TYPES[a.dtype.part]
 
         def given(place: int) -> tuple[int, ...]:
             head = (int(vectors), triangle, a.rows, kind, a.at(place), a.rows)
@@ -159,7 +158,7 @@ class Solvers:
             pivots: int64, ``rows`` for each: the row, from 1 on, that each row changed places with.
             info: int32 for each; a positive one: it is singular.
         """
-        kind = _CUDA_TYPES[a.dtype]
+        kind = CUDA_TYPES[a.dtype]
 
         def given(place: int) -> tuple[int, ...]:
             return (a.rows, a.rows, kind, a.at(place), a.rows, pivots.at(place), kind)
@@ -190,7 +189,7 @@ class Solvers:
             b: Right sides, as columns.
             info: int32 for each: whether the arguments were right.
         """
-        kind = _CUDA_TYPES[lu.dtype]
+        kind = CUDA_TYPES[lu.dtype]
         for place in range(lu.count):
             matrix = (kind, lu.at(place), lu.rows, pivots.at(place))
             sides = (kind, b.at(place), b.rows, info.at(place))
@@ -228,7 +227,7 @@ class Solvers:
             factors: Of the dtype, as many as the fewer of rows and columns.
             info: int32 for each.
         """
-        kind = _CUDA_TYPES[a.dtype]
+        kind = CUDA_TYPES[a.dtype]
 
         def given(place: int) -> tuple[int, ...]:
             matrix = (a.rows, a.columns, kind, a.at(place), a.rows)
@@ -285,7 +284,7 @@ class Solvers:
             vt: The right ones, conjugated, as rows.
             info: int32 for each; another than 0: no solution was found.
         """
-        kind, real = _CUDA_TYPES[a.dtype], _CUDA_TYPES[a.dtype.part]
+        kind, real = CUDA_TYPES[a.dtype], CUDA_TYPES[a.dtype.part]
 
         def given(place: int) -> tuple[int, ...]:
             head = (*map(ord, jobs), a.rows, a.columns, kind, a.at(place), a.rows)

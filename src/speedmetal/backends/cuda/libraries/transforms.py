@@ -9,12 +9,11 @@ from __future__ import annotations
 import weakref
 from collections import deque
 
-from speedmetal.backends.cuda.libraries.bindings import Bindings
+from speedmetal.backends.cuda.libraries.bindings import CUDA_TYPES, Bindings
 from speedmetal.backends.cuda.libraries.handles import Handles
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType, complex64, complex128, float32, float64
+from speedmetal.dtypes import DType
 
-_CUDA_TYPES = {float32: 0, float64: 1, complex64: 4, complex128: 5}  # cudaDataType_t
 FORWARD, INVERSE = -1, 1  # cufft.h
 MOST_AXES = 3
 """Along which one plan transforms."""
@@ -72,8 +71,8 @@ class Plan:
         self.native: int = library.call("create")
         weakref.finalize(self, forgotten.append, self.native).atexit = False
         library.call("set_auto_allocation", self.native, 0)
-        kinds = [_CUDA_TYPES[dtype] for dtype in (t.source_type, t.target_type)]
-        wide = _CUDA_TYPES[t.source_type if t.source_type.is_complex else t.target_type]
+        kinds = [CUDA_TYPES[dtype] for dtype in (t.source_type, t.target_type)]
+        wide = CUDA_TYPES[t.source_type if t.source_type.is_complex else t.target_type]
         self.workspace_bytes: int = library.call(
             "xt_make_plan_many",
             *(self.native, len(t.lengths), t.lengths),
