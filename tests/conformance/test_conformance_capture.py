@@ -76,3 +76,23 @@ def test_what_no_graph_can_do_is_refused(graphs):
         graphs.synchronize()
     scaled(x, x, 3.0, grid=9)
     assert (x.numpy() == 3).all()
+
+
+def test_positions_are_looked_at_in_each_replay(graphs):
+    x = sm.array(np.arange(8, dtype=np.float32) * 10, device=graphs)
+    index = sm.array(np.array([1, -1, 3]), device=graphs)
+    with sm.capture(graphs) as graph:
+        rows = x[index] + 1
+        joined = x.at[index].add(5)
+        sm.eval(rows, joined)
+    for chosen in ([1, -1, 3], [0, 0, 7]):
+        index[:] = chosen
+        graph.replay()
+        expected = np.arange(8) * 10.0
+        np.testing.assert_array_equal(rows.numpy(), expected[chosen] + 1)
+        np.add.at(expected, chosen, 5)
+        np.testing.assert_array_equal(joined.numpy(), expected)
+    index[0] = 8
+    graph.replay()
+    with pytest.raises(IndexError, match="index 8 is out of bounds for axis 0 of extent 8"):
+        graphs.synchronize()

@@ -99,7 +99,7 @@ def test_a_value_where_a_mask_is_true(place):
     np.testing.assert_array_equal(ours.numpy(), host)
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.uint64])
 def test_places_outside_are_found_by_the_device(place, dtype):
     ours = sm.zeros((70, 3), device=place)
     positions = np.arange(70).astype(dtype)
@@ -107,9 +107,36 @@ def test_places_outside_are_found_by_the_device(place, dtype):
     assert ours[index].shape == (70, 3)
     positions[66] = 70
     index = sm.array(positions, device=place)
-    for use in (lambda: ours[index], lambda: ours.at[index].add(1)):
+    for use in (lambda: ours[index], lambda: ours.at[index].add(1), lambda: ours.at[index].set(1)):
         with pytest.raises(IndexError, match="index 70 is out of bounds for axis 0 of extent 70"):
-            use()
+            use().numpy()
+    assert not ours.numpy().any()  # what was told once is over
+
+
+def test_a_place_outside_is_not_written_to(place):
+    """Whenever it is found: what is written are the other values, or nothing."""
+    index = sm.array([1, -4, 2], dtype=sm.int64, device=place)
+
+    def write_and_wait(write, x):
+        write(x, index, 7)
+        sm.synchronize()
+
+    for write in (sm.add_at, sm.Array.__setitem__):
+        ours = sm.zeros((3, 2), device=place)
+        with pytest.raises(IndexError, match="index -4 is out of bounds for axis 0 of extent 3"):
+            write_and_wait(write, ours)
+        assert not ours.numpy()[0].any()
+
+
+def test_places_on_several_axes_outside(place):
+    ours = sm.array(numbered((4, 5)), device=place)
+    rows, columns = (sm.array(each, device=place) for each in ([0, 3, 9], [1, -6, 2]))
+    with pytest.raises(IndexError, match="index 9 is out of bounds for axis 0 of extent 4"):
+        ours[rows, columns].numpy()
+    with pytest.raises(IndexError, match="index -6 is out of bounds for axis 1 of extent 5"):
+        sm.take(ours, columns, axis=1).numpy()
+    with pytest.raises(IndexError, match="it has no elements"):
+        sm.zeros((0, 5), device=place)[rows].numpy()
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
-from speedmetal.backends.device import Address, Device
+from speedmetal.backends.device import Address, Buffer, Device
 from speedmetal.backends.forks import EXIT_SECONDS, call_in_children, drain_at_end
 from speedmetal.backends.stream import MAILBOXES_PENDING, Stream, finish_all, raise_first
 
 Words = np.ndarray[Any, np.dtype[np.uint32]]
+
+
+class LateCheck(Protocol):
+    """What kernels tell the host of, and nobody waited for."""
+
+    def errors(self) -> list[Exception]:
+        """What they told of since the last call, when the device has nothing to do."""
 
 
 class StreamDevice(Device):
@@ -41,6 +49,23 @@ class StreamDevice(Device):
             kernel wrote when the launch has finished.
         """
 
+    @abstractmethod
+    def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:
+        """Memory that kernels write to and the host reads: zeros.
+
+        Args:
+            count: Of words of 64 bits.
+
+        Returns:
+            The memory, and the host's view of it. What kernels wrote is there when they have
+            finished.
+        """
+
+    @cached_property
+    def late_checks(self) -> dict[str, LateCheck]:
+        """What :meth:`synchronize` asks for errors when all is done, by name."""
+        return {}
+
     @property
     def time_limit_seconds(self) -> float | None:
         """The longest that anything waits for the GPU; None: without limit, until Ctrl-C."""
@@ -56,11 +81,15 @@ class StreamDevice(Device):
 
         Raises:
             KernelError: A kernel failed since the last call.
+            IndexError: One was given a position outside of an array.
             DeviceError: The device failed, or the time limit is over.
         """
         finish_all(self.streams)
         self.pool.collect()
-        raise_first([error for stream in self.streams for error in stream.collect_errors()])
+        errors = [error for stream in self.streams for error in stream.collect_errors()]
+        for check in self.late_checks.values():
+            errors += check.errors()
+        raise_first(errors)
 
     def run_with_mailbox(
         self,

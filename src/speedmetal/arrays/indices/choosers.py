@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.creation import zeros
 from speedmetal.arrays.hosting import is_on_cpu, owned
-from speedmetal.arrays.memory.selection import (
-    Selection,
-    check_positions,
-)
+from speedmetal.arrays.indices.late_checks import looks_later, placed_positions
+from speedmetal.arrays.memory.selection import Selection, check_positions
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.backends.device import Device
 from speedmetal.dtypes import int32, int64
@@ -54,13 +51,15 @@ def choosers_on_device(
     """
     found = []
     for chooser, axis, extent in zip(chosen.choosers, chosen.axes, chosen.extents, strict=True):
-        positions = checked_positions(chooser, axis, extent, device)
+        positions = checked_positions(chooser, axis, extent, device, are_read=target is None)
         kept = positions if target is None else apart(positions, target)
         found.append(kept.broadcast_to(chosen.shape))
     return tuple(found)
 
 
-def checked_positions(chooser: Any, axis: int, extent: int, device: Device) -> Array:
+def checked_positions(
+    chooser: Any, axis: int, extent: int, device: Device, *, are_read: bool = True
+) -> Array:
     """An array of integers as positions on an axis: on the device, int32 or int64, in memory.
 
     Args:
@@ -68,31 +67,22 @@ def checked_positions(chooser: Any, axis: int, extent: int, device: Device) -> A
         axis: For the message.
         extent: Of the axis.
         device: Where to.
+        are_read: Whether elements are read there; else they are written.
 
     Raises:
-        IndexError: One is outside.
+        IndexError: One is outside; where the device looks, whoever waits for it next raises it.
     """
     if not isinstance(chooser, Array):
         host = np.asarray(chooser)
         check_positions(host, axis, extent)
         return owned(host.astype(np.int32 if extent <= int32.maximum else np.int64), device)
     there = chooser.to(device)
-    if there.is_shared or _has_outside(there, extent):
-        check_positions(there.numpy(), axis, extent)
+    if looks_later(there):
+        return placed_positions(there, axis, extent, are_read=are_read)
+    check_positions(there.numpy(), axis, extent)
     if there.layout.dtype in (int32, int64):
         return there
     return there.astype(int64 if there.itemsize > 2 else int32)
-
-
-def _has_outside(positions: Array, extent: int) -> bool:
-    """Whether a position in memory of a device's own is outside; one number is fetched."""
-    from speedmetal.arrays.kernels.gather import note_outside  # with its first use
-
-    if not positions.size:
-        return False
-    found = zeros(1, int32, positions.device)
-    note_outside(found, positions.reshape(-1), extent, grid=positions.size, debug=0)
-    return bool(found.item())
 
 
 def check_again(choosers: tuple[Any, ...], axes: tuple[int, ...], extents: tuple[int, ...]) -> None:

@@ -1,7 +1,7 @@
 """Reading elements at places that arrays of integers tell.
 
-Positions are int32 or int64, and on their axes: that was checked. They count from the end where
-they are negative.
+Positions are int32 or int64, and on their axes: that was checked, or :func:`place_on_axis` did it.
+They count from the end where they are negative.
 """
 
 from __future__ import annotations
@@ -35,11 +35,28 @@ def gather_along(target: Any, source: Any, positions: Any, axis: Any) -> None:
 
 
 @sm.kernel
-def note_outside(found: Any, positions: Any, extent: int) -> None:
-    """Write 1 where a position is outside of an axis; the positions have one axis."""
-    position = positions[sm.thread_position_in_grid().x]
-    if position >= extent or position < -extent:
-        sm.atomic_store(found, 0, 1)
+def place_on_axis(
+    places: Any, positions: Any, words: Any, least: int, extent: int, word: int, instead: int
+) -> None:
+    """Write where positions are on an axis, counted from its start, and tell of those outside.
+
+    Args:
+        places: Of the positions' shape.
+        positions: Of any integers.
+        words: Of :class:`speedmetal.arrays.indices.late_checks.Reports`.
+        least: The least position that is not outside.
+        extent: Of the axis.
+        word: Becomes a position outside, one more where it is not negative; and word 0 becomes 1.
+        instead: What is written for a position outside.
+    """
+    where = own_index(places)
+    position = sm.int64(positions[where])  # beyond int64 it is negative
+    if position >= extent or position < least:
+        words[word] = position + 1 if position >= 0 else position
+        words[0] = 1
+        places[where] = instead
+    else:
+        places[where] = counted_from_start(position, extent)
 
 
 def chosen_place(place: Any, positions: Any, shape: Any, lead: Any) -> Any:
@@ -56,3 +73,11 @@ def chosen_place(place: Any, positions: Any, shape: Any, lead: Any) -> Any:
 def counted_from_start(position: Any, extent: Any) -> Any:
     """A position on an axis, as an index of 0 or more."""
     return position + extent if position < 0 else position
+
+
+def is_on(places: Any, shape: Any, first: Any) -> Any:
+    """Whether places, none of them negative, are on the axes of a shape from the first one on."""
+    found = True
+    for number in range(len(places)):
+        found = found and places[number] < shape[first + number]
+    return found

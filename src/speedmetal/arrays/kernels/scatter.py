@@ -1,4 +1,5 @@
 """Writing elements at places that arrays of integers tell; see :mod:`.gather` for the positions.
+One that is as large as its axis is none: nothing is written for it.
 
 Where several values have one place, their threads run in any order: so the last one is found first,
 or they are joined by atomic operations.
@@ -11,7 +12,7 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, own_index
-from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start
+from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start, is_on
 
 LANES = 16
 """Threads of a threadgroup that takes rows: a vector of 64 bytes of float32."""
@@ -27,7 +28,8 @@ def note_last(last: Any, positions: Any) -> None:
     """
     place = own_index(positions[0])
     chosen = chosen_place(place, positions, last.shape, 0)
-    sm.atomic_max(last, chosen, sm.int32(number_of(place, positions[0].shape)))
+    if is_on(chosen, last.shape, 0):
+        sm.atomic_max(last, chosen, sm.int32(number_of(place, positions[0].shape)))
 
 
 @sm.kernel
@@ -37,7 +39,7 @@ def write_last(target: Any, values: Any, last: Any, positions: Any, lead: Any) -
     ndim = positions[0].ndim
     within = place[lead : lead + ndim]
     chosen = chosen_place(within, positions, last.shape, 0)
-    if last[chosen] == number_of(within, positions[0].shape):
+    if is_on(chosen, last.shape, 0) and last[chosen] == number_of(within, positions[0].shape):
         where = (*place[:lead], *chosen, *place[lead + ndim :])
         target[where] = convert(values[place], values.dtype, target.dtype)
 
@@ -183,7 +185,8 @@ def accumulate_atomically(
     """Join values to chosen elements, in any order."""
     place = own_index(values)
     where = chosen_place(place, positions, target.shape, lead)
-    operation(target, where, values[place])
+    if is_on(where[lead : lead + len(positions)], target.shape, lead):
+        operation(target, where, values[place])
 
 
 def own_column() -> Any:

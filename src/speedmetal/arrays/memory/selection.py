@@ -260,10 +260,13 @@ def check_positions(positions: HostArray, axis: int, extent: int) -> None:
     flat = positions.reshape(-1)
     is_outside = (flat >= extent) | ((flat < 0) & (flat.astype(np.int64) < -extent))
     first = flat[np.argmax(is_outside)]
+    raise IndexError(outside_message(int(first), axis, extent))
+
+
+def outside_message(position: int, axis: int, extent: int) -> str:
+    """What is said of a position that is not on an axis."""
     allowed = f"allowed are {-extent} to {extent - 1}" if extent else "it has no elements"
-    raise IndexError(
-        f"index {first} is out of bounds for axis {axis} of extent {extent}: {allowed}"
-    )
+    return f"index {position} is out of bounds for axis {axis} of extent {extent}: {allowed}"
 
 
 def has_outside(positions: HostArray, extent: int) -> bool:

@@ -213,6 +213,13 @@ class CudaDevice(StreamDevice):
             self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
         )
 
+    def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:
+        size = 8 * count
+        staging = self.staging.allocate(size)
+        words = staging.view().view(np.int64)
+        words[:] = 0
+        return Buffer(self, staging.block.host_address, size, staging, None), words
+
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         """Fill ``target``; a long copy waits for everything that was asked for before.
 

@@ -116,6 +116,13 @@ class MetalDevice(StreamDevice):
         address = BufferAddress(allocation.block.resource, 0)
         return Buffer(self, address, size_bytes, allocation, host)
 
+    def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:
+        buffer = self._allocate_buffer(8 * count, Storage.SHARED)
+        assert buffer.host is not None
+        words = buffer.host.view(np.int64)
+        words[:] = 0
+        return buffer, words
+
     def wrap(self, host: np.ndarray[Any, Any]) -> Buffer | None:
         """The memory of a NumPy array as a buffer, without a copy.
 
