@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver.device import CudaDevice
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, Library
 
@@ -27,9 +28,13 @@ NO_BINARY_FOR_GPU = 209
 NOT_FOUND = 500
 OUT_OF_MEMORY = 2
 MEMORY_BYTES = 1 << 30
+OTHERS_BYTES = 1 << 20
+"""Of these, in use by other programs."""
 ARRAYS_OWN = ("copy", "fill")
 """Kernels that arrays launch by themselves, of which tests are not told."""
 CONTEXT = 0x1000
+"""Of the first card; those of the others follow it."""
+PEER_ACCESS_ALREADY_ENABLED = 704
 FIRST_STREAM = 0x2000
 FREED = 0xDD
 """What memory is filled with when it goes back."""
@@ -104,7 +109,10 @@ class DryDriver:
         current: Contexts that are current, the innermost last.
         on_launch: Called with each launch, when the driver is asked for it; what it gives is
             called when the kernel runs.
-        lost: What ended the context; 0 while it lives.
+        lost: What ended a context, by the context.
+        card_count: How many cards there are.
+        reachable: Pairs of cards of which the first can reach the second's memory.
+        enabled: Pairs of contexts that do.
         untold: Kernels of which ``on_launch`` is not told, and which do nothing.
         registers: Of a thread, by the entry's name; 32 where nothing is said.
         bounds: The most threads of a threadgroup, by the entry's name; 1024 where nothing is said.
@@ -118,7 +126,10 @@ class DryDriver:
         self.calls: list[str] = []
         self.current: list[int] = []
         self.on_launch: Any = self.launches.append
-        self.lost = 0
+        self.lost: dict[int, int] = {}
+        self.card_count = 1
+        self.reachable: set[tuple[int, int]] = set()
+        self.enabled: set[tuple[int, int]] = set()
         self.memory: dict[int, Any] = {}
         self.host_memory: dict[int, Any] = {}
         self.modules: dict[int, bytes] = {}
@@ -131,6 +142,7 @@ class DryDriver:
         self.registers: dict[str, int] = {}
         self.bounds: dict[str, int] = {}
         self.streams: dict[int, deque[Work]] = {}
+        self.owners: dict[int, int] = {}  # contexts of streams, events, memory and code
         self.events: dict[int, Mark | None] = {}
         self.clock = 0.0
 
@@ -141,8 +153,9 @@ class DryDriver:
 
         def call(*arguments: Any) -> int:
             self.calls.append(name)
-            if self.lost and name not in AFTER_A_LOSS:
-                return self.lost
+            current = self.current[-1] if self.current else CONTEXT
+            if current in self.lost and name not in AFTER_A_LOSS:
+                return self.lost[current]
             if failures := self.failures.get(name):
                 return failures.pop(0)
             return int(method(self, *arguments) or SUCCESS)
@@ -152,14 +165,17 @@ class DryDriver:
     # --- The card ------------------------------------------------------------------------------
 
     def _ask(self, stream: int, work: Work) -> None:
-        self._needs_context()
+        self._needs_context(self.owners[stream])
         if stream in self.captures:
             assert work.touches is None, "only launches are captured"
             self.captures[stream].append(work.run)
             return
         self.streams[stream].append(work)
-        while self.is_eager and not self.lost and self._does_some(stream):
+        while self.is_eager and not self._is_lost(stream) and self._does_some(stream):
             pass
+
+    def _is_lost(self, stream: int) -> bool:
+        return self.owners[stream] in self.lost
 
     def _does_some(self, stream: int) -> bool:
         """Do the next piece of a stream's work, or of the work that it waits for."""
@@ -174,21 +190,29 @@ class DryDriver:
         try:
             work.run()
         except Fault as fault:
-            self.lost = fault.code
+            self.lost[self.owners[stream]] = fault.code
         return True
 
     def _poll(self, stream: int, is_over: Callable[[], bool]) -> int:
-        self._needs_context()
+        owner = self.owners[stream]
+        self._needs_context(owner)
         assert not self.captures, "nothing is asked after while a stream captures"
         if self.busy_polls:
             self.busy_polls -= 1
             return NOT_READY
         if not is_over():
             self._does_some(stream)
-        return self.lost or (SUCCESS if is_over() else NOT_READY)
+        return self.lost.get(owner) or (SUCCESS if is_over() else NOT_READY)
 
-    def _left(self) -> list[Work]:
-        return [work for queue in self.streams.values() for work in queue]
+    def _left(self, context: int | None = None) -> list[Work]:
+        """Work that is not done, of one context or of all."""
+        queues = self.streams.items()
+        return [
+            work
+            for stream, queue in queues
+            for work in queue
+            if context in (None, self.owners[stream])
+        ]
 
     def _holds(self, known: dict[int, Any], address: int, size: int) -> bool:
         return any(
@@ -197,9 +221,11 @@ class DryDriver:
         )
 
     def _new_memory(self, known: dict[int, Any], size: int) -> int:
+        self._needs_context()
         memory = np.full(size + 256, 0xCD, np.uint8)
         address = int(memory.ctypes.data) + -memory.ctypes.data % 256
         known[address] = memory
+        self.owners[address] = self.current[-1]
         return address
 
     # --- Graphs --------------------------------------------------------------------------------
@@ -227,23 +253,30 @@ class DryDriver:
         del self.graphs[graph.value]
 
     def _cugraphexecdestroy(self, graph: Any) -> None:
-        assert all(work.touches is not None for work in self._left()), "destroyed too early"
+        left = self._left(self.current[-1])
+        assert all(work.touches is not None for work in left), "destroyed too early"
         del self.graphs[graph.value]
 
     def _free(self, known: dict[int, Any], address: int) -> None:
-        self._needs_context()
+        context = self.owners.pop(address)
+        self._needs_context(context)
         memory = known.pop(address)
         end = memory.ctypes.data + memory.size
+        launches = [work for work in self._left(context) if work.touches is None]
+        assert not launches, "memory is freed before a launch that may need it"
         for work in self._left():
-            assert work.touches is not None, "memory is freed before a launch that may need it"
-            for begin, size in work.touches:
+            for begin, size in work.touches or ():
                 assert end <= begin or begin + size <= address, "memory is freed before a copy"
         memory[:] = FREED
 
     # --- The driver ----------------------------------------------------------------------------
 
-    def _needs_context(self) -> None:
-        assert self.current[-1:] == [CONTEXT], "the context is not current"
+    def _needs_context(self, context: int | None = None) -> None:
+        """Some card's context is current, or the one that is named."""
+        assert self.current[-1:], "no context is current"
+        current = self.current[-1]
+        assert 0 <= current - CONTEXT < self.card_count, "the context is not a card's"
+        assert context in (None, current), "another card's context is current"
 
     def _cuinit(self, flags: int) -> None:
         assert flags == 0
@@ -252,22 +285,36 @@ class DryDriver:
         found._obj.value = 13000
 
     def _cudevicegetcount(self, found: Any) -> None:
-        found._obj.value = 1
+        found._obj.value = self.card_count
 
     def _cudeviceget(self, found: Any, number: int) -> None:
+        assert number < self.card_count
         found._obj.value = number
 
+    def _cudevicecanaccesspeer(self, found: Any, device: int, other: int) -> None:
+        assert device != other
+        found._obj.value = (device, other) in self.reachable
+
+    def _cuctxenablepeeraccess(self, other: Any, flags: int) -> int:
+        assert flags == 0
+        self._needs_context()
+        pair = (self.current[-1], other.value)
+        assert tuple(context - CONTEXT for context in pair) in self.reachable
+        if pair in self.enabled:
+            return PEER_ACCESS_ALREADY_ENABLED
+        self.enabled.add(pair)
+        return SUCCESS
+
     def _cudevicegetname(self, text: Any, size: int, device: int) -> None:
-        assert device == 0
+        assert 0 <= device < self.card_count
         text.value = b"a card that is not there"[: size - 1]
 
     def _cudevicegetattribute(self, found: Any, number: int, device: int) -> None:
-        assert device == 0
+        assert 0 <= device < self.card_count
         found._obj.value = ATTRIBUTES[number]
 
     def _cudeviceprimaryctxretain(self, found: Any, device: int) -> None:
-        assert device == 0
-        found._obj.value = CONTEXT
+        found._obj.value = CONTEXT + device
 
     def _cuctxpushcurrent_v2(self, context: Any) -> None:
         self.current.append(context.value)
@@ -286,6 +333,7 @@ class DryDriver:
         self._needs_context()
         number = FIRST_STREAM + len(self.streams)
         self.streams[number] = deque()
+        self.owners[number] = self.current[-1]
         found._obj.value = number
 
     def _custreamquery(self, stream: Any) -> int:
@@ -300,9 +348,11 @@ class DryDriver:
         assert flags in (0, 2)
         number = 0x4000 + 2 * len(self.events) + (flags == 0)
         self.events[number] = None
+        self.owners[number] = self.current[-1]
         found._obj.value = number
 
     def _cueventrecord(self, event: Any, stream: Any) -> None:
+        assert self.owners[event.value] == self.owners[stream.value], "another card's event"
         mark = self.events[event.value] = Mark(stream.value)
 
         def reach() -> None:
@@ -326,17 +376,27 @@ class DryDriver:
         return SUCCESS
 
     def _cumemalloc_v2(self, found: Any, size: int) -> int:
-        self._needs_context()
-        if size > MEMORY_BYTES:
+        if size > self._free_bytes():
             return OUT_OF_MEMORY
         found._obj.value = self._new_memory(self.memory, size)
         return SUCCESS
+
+    def _free_bytes(self) -> int:
+        self._needs_context()
+        owned = (
+            memory.size
+            for address, memory in self.memory.items()
+            if self.owners[address] == self.current[-1]
+        )
+        return MEMORY_BYTES - OTHERS_BYTES - sum(owned)
+
+    def _cumemgetinfo_v2(self, free: Any, total: Any) -> None:
+        free._obj.value, total._obj.value = self._free_bytes(), MEMORY_BYTES
 
     def _cumemfree_v2(self, address: int) -> None:
         self._free(self.memory, address)
 
     def _cumemallochost_v2(self, found: Any, size: int) -> None:
-        self._needs_context()
         found._obj.value = self._new_memory(self.host_memory, size)
 
     def _cumemfreehost(self, address: int) -> None:
@@ -352,6 +412,7 @@ class DryDriver:
         self, target: int, source: int, size: int, stream: int, *, on_card: int, of_host: int
     ) -> None:
         assert self._holds(self.memory, on_card, size), "a copy outside the card's memory"
+        assert self._owner(on_card) == self.owners[stream], "memory of another card"
         ranges = ((target, size), (source, size))
         if self._holds(self.host_memory, of_host, size):
             self._ask(stream, Work(lambda: ctypes.memmove(target, source, size), ranges))
@@ -360,9 +421,25 @@ class DryDriver:
         self._needs_context()
         is_stuck = bool(self.streams[stream]) and (self.is_held or self.busy_polls > 0)
         assert not is_stuck, "the driver waits here, without a limit"
-        while self.streams[stream] and not self.lost:
+        while self.streams[stream] and not self._is_lost(stream):
             self._does_some(stream)
         ctypes.memmove(target, source, size)
+
+    def _owner(self, address: int) -> int:
+        """The context of a piece of a card's memory."""
+        return next(self.owners[begin] for begin in self.memory if self._holds_at(begin, address))
+
+    def _holds_at(self, begin: int, address: int) -> bool:
+        return begin <= address < begin + self.memory[begin].size
+
+    def _cumemcpypeerasync(
+        self, target: int, to: Any, source: int, of: Any, size: int, stream: Any
+    ) -> None:
+        for address, context in ((target, to), (source, of)):
+            assert self._holds(self.memory, address, size), "a copy outside a card's memory"
+            assert self._owner(address) == context.value, "memory of another card"
+        ranges = ((target, size), (source, size))
+        self._ask(stream.value, Work(lambda: ctypes.memmove(target, source, size), ranges))
 
     def _cumoduleloaddata(self, found: Any, code: bytes) -> int:
         self._needs_context()
@@ -370,18 +447,21 @@ class DryDriver:
             return NO_BINARY_FOR_GPU
         number = 0x3000 + len(self.entries)
         self.modules[number] = code
+        self.owners[number] = self.current[-1]
         found._obj.value = number
         return SUCCESS
 
     def _cumoduleunload(self, module: Any) -> None:
         self._needs_context()
-        assert all(work.touches is not None for work in self._left()), "code is freed too early"
+        left = self._left(self.current[-1])
+        assert all(work.touches is not None for work in left), "code is freed too early"
         del self.modules[module.value]
 
     def _cumodulegetfunction(self, found: Any, module: Any, name: bytes) -> int:
         if b"\0" + name + b"\0" not in self.modules[module.value]:
             return NOT_FOUND
         number = 0x100000 + len(self.entries)
+        self.owners[number] = self.owners[module.value]
         self.entries[number] = name.decode()
         self.codes[number] = self.modules[module.value]
         found._obj.value = number
@@ -405,9 +485,10 @@ class DryDriver:
 
     def _culaunchkernelex(self, given: Any, entry: Any, parameters: Any, extra: Any) -> int:
         """As a driver that wants the context to be current, which some do not."""
-        if self.current[-1:] != [CONTEXT]:
-            return INVALID_CONTEXT
         asked = given._obj
+        if self.current[-1:] != [self.owners[asked.stream]]:
+            return INVALID_CONTEXT
+        assert self.owners[entry.value] == self.owners[asked.stream], "code of another card"
         assert extra is None
         assert asked.attribute_count == 0
         assert asked.dynamic_bytes <= self.dynamic_limit.get(entry.value, 0)
@@ -439,3 +520,9 @@ class DryDriver:
 def dry_device(driver: DryDriver | None = None) -> CudaDevice:
     """A device behind a driver that runs no kernel."""
     return CudaDevice(Library(driver or DryDriver()))
+
+
+def forget_devices() -> None:
+    """Let the machine's devices be asked for again: a test's own would be told of for ever."""
+    for found in (registry.devices, registry._best_device, registry._make_device):
+        found.cache_clear()

@@ -29,7 +29,7 @@ from speedmetal.backends.pool import CachingPool, MemoryInfo
 from speedmetal.backends.target import Target
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.errors import DeviceError
+from speedmetal.errors import DeviceError, InternalError
 
 if TYPE_CHECKING:
     from speedmetal.ir.nodes import Kernel
@@ -390,6 +390,20 @@ class Device(ABC):
     @abstractmethod
     def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
         """Fill ``target``, which is contiguous and of that size; it is complete at return."""
+
+    def reaches(self, other: Device) -> bool:  # noqa: ARG002 - for those that can
+        """Whether :meth:`copy_from_device` can copy from another device."""
+        return False
+
+    def copy_from_device(self, source: Device, address: Address, target: Buffer) -> None:
+        """Fill ``target`` from another device's memory, without the host.
+
+        Args:
+            source: A device that this one reaches.
+            address: Of the first byte there.
+            target: Of this device.
+        """
+        raise InternalError(f"{self.name} does not reach {source.name}: {address}, {target}")
 
     @abstractmethod
     def synchronize(self) -> None:

@@ -291,6 +291,18 @@ def upload_elements(cls: type[_Array], host: HostArray, device: Device) -> _Arra
     return fresh
 
 
+def bring_elements(source: _Array, device: Device) -> _Array:
+    """The elements in new memory of another device, in C order."""
+    own = source.layout.device
+    if not device.reaches(own):
+        return upload_elements(type(source), read_host(source), device)
+    if not source.elements.is_c_contiguous:
+        source = copy_elements(source)
+    fresh = type(source).allocate(source.elements.shape, source.elements.dtype, device)
+    device.copy_from_device(own, source.address, fresh.buffer)
+    return fresh
+
+
 def _convert_by_host(source: Strided, dtype: DType) -> Strided:
     return upload_elements(
         type(source), convert_on_host(read_host(source), dtype), source.layout.device

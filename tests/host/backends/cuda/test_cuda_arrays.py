@@ -15,7 +15,7 @@ import pytest
 import speedmetal as sm
 import speedmetal.arrays.kernels
 import speedmetal.nn.kernels
-from cuda_machine import DryDriver, dry_device
+from cuda_machine import DryDriver, dry_device, forget_devices
 from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.algebra import products
 from speedmetal.arrays.kernels import extremes, matrices, reduce, scatter, tiles
@@ -311,8 +311,7 @@ def compiled(card, monkeypatch):
         return set(driver.entries.values())
 
     yield run
-    registry.devices.cache_clear()
-    registry._make_device.cache_clear()
+    forget_devices()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

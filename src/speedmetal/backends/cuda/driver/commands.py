@@ -68,6 +68,33 @@ def download(address: int, host_address: int, size_bytes: int) -> Copy:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PeerCopy:
+    """Copy bytes from one GPU to another.
+
+    Args:
+        target: Address.
+        target_context: The ``CUcontext`` that it belongs to.
+        source: Address.
+        source_context: The same of the source.
+        size_bytes: How many.
+    """
+
+    label: ClassVar[None] = None
+    target: int
+    target_context: Any
+    source: int
+    source_context: Any
+    size_bytes: int
+
+    def issue(self, library: Library, stream: Any) -> None:
+        library.call(
+            "cuMemcpyPeerAsync",
+            *(self.target, self.target_context, self.source, self.source_context),
+            *(self.size_bytes, stream),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Mailbox:
     """Where one launch reports, as a launch's first value.
 

@@ -2,7 +2,9 @@
 
 **One context.** The GPU's primary context, which other libraries of the process use as well. It is
 made current around each group of calls, and what was current before is current again behind it, on
-whatever thread that is. Where none was, a launch leaves it current.
+whatever thread that is. Where none was, a launch leaves that of the first GPU current, which other
+libraries would take as well. It is made when something is first asked of the GPU: it takes 0.2 s,
+and half a gigabyte of the GPU's memory, and a process that lists eight GPUs may use one.
 
 **Lost contexts.** Some failures of kernels (an illegal address, a misaligned one) end the context:
 the driver answers every later call with the same error, whatever it is. The first one that meets it
@@ -19,6 +21,7 @@ import ctypes
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from speedmetal.backends.cuda.driver.library import SUCCESS, CudaError, Library
@@ -42,11 +45,12 @@ class Context:
 
     Args:
         library: The driver.
-        device: The ``CUdevice``.
+        device: The ``CUdevice``, which is its number.
         name: Of the device, for messages.
 
     Attributes:
         library: The driver.
+        device: The ``CUdevice``.
         name: Of the device.
         problem: Why nothing can be done any more; empty as long as something can.
         streams: Of the device, the first one first.
@@ -55,13 +59,29 @@ class Context:
 
     def __init__(self, library: Library, device: int, name: str) -> None:
         self.library = library
+        self.device = device
         self.name = name
         self.problem = ""
         self.is_capturing = False
         self.streams: list[Stream[Any]] = []
         self._freed: deque[tuple[str, Any]] = deque()
-        self._native = library.handle("cuDevicePrimaryCtxRetain", device)
+        self._neighbours: set[int] = set()  # GPUs that were asked whether they can be reached
         call_in_children(self.close_in_child)
+
+    @cached_property
+    def native(self) -> Any:
+        """The ``CUcontext``.
+
+        Raises:
+            DeviceError: The GPU cannot be used now.
+        """
+        try:
+            return self.library.handle("cuDevicePrimaryCtxRetain", self.device)
+        except CudaError as error:
+            raise DeviceError(
+                f"{self.name} cannot be used: {error}; see what nvidia-smi says: another process"
+                " may have the GPU for itself (its compute mode), or all of its memory"
+            ) from error
 
     def check(self) -> None:
         """Refuse what is asked for in vain.
@@ -74,7 +94,7 @@ class Context:
 
     def __enter__(self) -> Library:
         self.check()
-        self.library.call("cuCtxPushCurrent_v2", self._native)
+        self.library.call("cuCtxPushCurrent_v2", self.native)
         return self.library
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -85,11 +105,25 @@ class Context:
                 raise failure
 
     def stay(self) -> None:
-        """Where this thread has no context, let this one stay current outside of ``with``."""
+        """Where this thread has no context, let the first GPU's stay current after ``with``."""
+        if self.device != 0:
+            return
         current = ctypes.c_void_p()
         code = self.library.result("cuCtxGetCurrent", ctypes.byref(current))
         if code == SUCCESS and not current.value:
-            self.library.result("cuCtxSetCurrent", self._native)
+            self.library.result("cuCtxSetCurrent", self.native)
+
+    def reach(self, other: Context) -> None:
+        """Have copies between two GPUs go from one to the other where the machine can do that.
+
+        Where it cannot, the driver takes them through the host's memory.
+        """
+        if other.device in self._neighbours:
+            return
+        self._neighbours.add(other.device)
+        if self.library.number("cuDeviceCanAccessPeer", self.device, other.device):
+            with self as library:  # it may have been done by another library: nothing to say
+                library.result("cuCtxEnablePeerAccess", other.native, 0)
 
     # --- Freeing -------------------------------------------------------------------------------
 

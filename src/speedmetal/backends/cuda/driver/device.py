@@ -1,4 +1,4 @@
-"""The first NVIDIA GPU of the machine as a device."""
+"""An NVIDIA GPU of the machine as a device."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import ctypes
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speedmetal.backends.cuda.driver import graphs
-from speedmetal.backends.cuda.driver.commands import Copy, Mailbox, RoutineCall, download, upload
+from speedmetal.backends.cuda.driver.commands import (
+    Copy,
+    Mailbox,
+    PeerCopy,
+    RoutineCall,
+    download,
+    upload,
+)
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.events import Event
 from speedmetal.backends.cuda.driver.graphs import Graph
@@ -23,7 +30,7 @@ from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, St
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.cuda.nvrtc import nvrtc_version
 from speedmetal.backends.cuda.target import TARGET
-from speedmetal.backends.device import Buffer, BuildOptions, DeviceLimits, Program, Triple
+from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
 from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream import Stream
 from speedmetal.backends.stream_device import StreamDevice, Words
@@ -45,6 +52,7 @@ _SHARED_BYTES_OPT_IN = 97
 _CAPABILITY = (75, 76)
 
 
+_KDL_CUDA = 2  # DLDeviceType, dlpack.h
 _FEW_THREADS, _MANY_THREADS = "256", "1024"
 
 
@@ -52,12 +60,16 @@ class CudaDevice(StreamDevice):
     """One GPU.
 
     Memory of deleted arrays is kept for later ones. Kernels and copies run later than they are
-    asked for, in that order; what they report is delivered by ``synchronize``.
+    asked for, in that order; what they report is delivered by ``synchronize``. To make this object
+    asks nothing of the GPU but what it is; its first use makes the context.
 
     Args:
         library: The driver.
+        number: The driver's: 0 is the first that the process sees.
 
     Attributes:
+        name: ``"cuda"`` of the first, ``"cuda:1"`` of the second.
+        dlpack_device: ``kDLCUDA``, and the number.
         context: The way to the GPU.
         stream: Where kernels and copies run, in order.
         staging: The host's memory that copies pass through.
@@ -67,19 +79,19 @@ class CudaDevice(StreamDevice):
         DeviceError: NVRTC is not installed.
     """
 
-    name = "cuda"
     target = TARGET
     shares_host_memory = False
-    dlpack_device = (2, 0)  # kDLCUDA, and the one GPU that is used
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
     # Of a threadgroup, at most: with few of them, a thread may have more registers.
     variants = (_FEW_THREADS, _MANY_THREADS)
     pool: DevicePool
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, number: int = 0) -> None:
+        self.name = f"cuda:{number}" if number else "cuda"
+        self.dlpack_device = (_KDL_CUDA, number)
         self._compiler = nvrtc_version()
-        self._native = library.number("cuDeviceGet", 0)
+        self._native = library.number("cuDeviceGet", number)
         self._library = library
         self.context = Context(library, self._native, self.name)
         self._markers = Markers(self.context)
@@ -98,6 +110,15 @@ class CudaDevice(StreamDevice):
             (gx, gy, gz),
         )
         self.watch_process()
+
+    def open(self) -> None:
+        """Make the GPU's context now.
+
+        Raises:
+            DeviceError: The GPU cannot be used.
+        """
+        with self.context:
+            """What is needed is that it can be entered."""
 
     def _attribute(self, number: int) -> int:
         return self._library.number("cuDeviceGetAttribute", number, self._native)
@@ -131,6 +152,11 @@ class CudaDevice(StreamDevice):
         """The ``CUstream``, for libraries."""
         number: Any = self.stream.native.value
         return int(number)
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """Held by whoever gives the stream something to do."""
+        return self.stream.turn
 
     def call_routine(
         self,
@@ -204,11 +230,7 @@ class CudaDevice(StreamDevice):
         capacity = size_class(size_bytes)
         block = self.pool.take_or_wait(capacity, capacity, counted_bytes)
         if block is None:
-            raise OutOfMemoryError(
-                f"{self.name} has no memory for {size_bytes} bytes;"
-                f" {self.memory_info().bytes_in_use} bytes are in use by arrays: delete some, or"
-                " use smaller ones"
-            )
+            raise OutOfMemoryError(self.pool.shortage(size_bytes))
         return Buffer(
             self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
         )
@@ -255,6 +277,39 @@ class CudaDevice(StreamDevice):
         self.stream.submit(download(source.address, staging.block.host_address, size))
         self.synchronize()
         target.reshape(-1).view(np.uint8)[:] = staging.view()
+
+    def reaches(self, other: Device) -> bool:
+        return isinstance(other, CudaDevice)
+
+    def copy_from_device(self, source: Device, address: int, target: Buffer) -> None:
+        """Fill ``target`` from another GPU, in the order of what both are asked for.
+
+        Nobody waits here: each GPU's stream holds back for the other's what comes behind the copy.
+
+        Raises:
+            DeviceError: Inside a capture; or one of them can do nothing any more.
+        """
+        assert isinstance(source, CudaDevice)
+        for each in (self, source):
+            each.context.check()
+            each.stream.refuse_while_capturing("copy from one device to another")
+        if not target.size_bytes:
+            return
+        self.context.reach(source.context)
+        source.context.reach(self.context)
+        self.follow(source)
+        self.stream.submit(
+            PeerCopy(
+                *(target.address, self.context.native, address, source.context.native),
+                target.size_bytes,
+            )
+        )
+        source.follow(self)  # what is written to the source's memory next comes after the copy
+
+    def follow(self, other: CudaDevice) -> None:
+        """Hold back what is asked from now on until another GPU has done what it was asked."""
+        event = other.new_event()
+        event.wait(self.stream, event.signal(other.stream))
 
     def _copy_directly(self, copy: Copy) -> None:
         """Copy from or to memory of the host that is not page-locked."""

@@ -29,11 +29,13 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuDeviceGet": (POINTER(c_int), c_int),
     "cuDeviceGetName": (c_char_p, c_int, c_int),
     "cuDeviceGetAttribute": (POINTER(c_int), c_int, c_int),
+    "cuDeviceCanAccessPeer": (POINTER(c_int), c_int, c_int),
     "cuDevicePrimaryCtxRetain": (POINTER(c_void_p), c_int),
     "cuCtxPushCurrent_v2": (c_void_p,),
     "cuCtxPopCurrent_v2": (POINTER(c_void_p),),
     "cuCtxGetCurrent": (POINTER(c_void_p),),
     "cuCtxSetCurrent": (c_void_p,),
+    "cuCtxEnablePeerAccess": (c_void_p, c_uint),
     "cuStreamCreate": (POINTER(c_void_p), c_uint),
     "cuStreamQuery": (c_void_p,),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
@@ -43,10 +45,12 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
     "cuMemAlloc_v2": (POINTER(c_uint64), c_size_t),
     "cuMemFree_v2": (c_uint64,),
+    "cuMemGetInfo_v2": (POINTER(c_size_t), POINTER(c_size_t)),
     "cuMemAllocHost_v2": (POINTER(c_void_p), c_size_t),
     "cuMemFreeHost": (c_void_p,),
     "cuMemcpyHtoDAsync_v2": (c_uint64, c_void_p, c_size_t, c_void_p),
     "cuMemcpyDtoHAsync_v2": (c_void_p, c_uint64, c_size_t, c_void_p),
+    "cuMemcpyPeerAsync": (c_uint64, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p),
     "cuModuleLoadData": (POINTER(c_void_p), c_char_p),
     "cuModuleUnload": (c_void_p,),
     "cuModuleGetFunction": (POINTER(c_void_p), c_void_p, c_char_p),
@@ -82,13 +86,27 @@ class Library:
 
     Args:
         native: The library, as ctypes gives it.
+
+    Attributes:
+        device_count: The GPUs that it finds, once :meth:`start` has found any.
     """
+
+    device_count = 0
 
     def __init__(self, native: Any) -> None:
         self._functions = {name: getattr(native, name) for name in _ARGUMENTS}
         for name, types in _ARGUMENTS.items():
             self._functions[name].argtypes = types or None
             self._functions[name].restype = c_int
+
+    def start(self) -> None:
+        """Have the driver look for GPUs.
+
+        Raises:
+            CudaError: It finds none that it can use.
+        """
+        self.call("cuInit", 0)
+        self.device_count = self.number("cuDeviceGetCount")
 
     def result(self, function: str, *arguments: Any) -> int:
         """Call a function; its ``CUresult``."""
@@ -157,14 +175,13 @@ def library() -> Library:
             f"NVIDIA's driver is too old for speedmetal ({error}); install a newer one"
         ) from error
     try:
-        found.call("cuInit", 0)
-        count = found.number("cuDeviceGetCount")
+        found.start()
     except CudaError as error:
         raise DeviceError(
             f"NVIDIA's driver is installed, but finds no GPU that it can use: {error}; see what"
             " nvidia-smi says, and in a container pass the GPU on (docker run --gpus all)"
         ) from error
-    if count == 0:
+    if found.device_count == 0:
         raise DeviceError(
             "NVIDIA's driver is installed, but there is no GPU for it; CUDA_VISIBLE_DEVICES may"
             " hide it"

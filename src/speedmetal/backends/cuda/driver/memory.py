@@ -112,6 +112,24 @@ class DevicePool(_DriversPool):
             starts = sorted(self._blocks)
             return starts, [self._blocks[start] for start in starts]
 
+    def shortage(self, size_bytes: int) -> str:
+        """Why there is no memory, for people.
+
+        Args:
+            size_bytes: What was asked for.
+        """
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        with self._context as library:
+            library.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        held, arrays = self.held(), self.info().bytes_in_use
+        others = max(total.value - free.value - held.bytes_in_use - held.bytes_cached, 0)
+        return (
+            f"{self._name} has no memory for {size_bytes} bytes in one piece: {free.value} of its"
+            f" {total.value} are free, {arrays} are in use by arrays, {held.bytes_cached} kept for"
+            f" later ones, and {others} in use by others: code, libraries, other programs"
+            " (nvidia-smi shows these). Delete arrays, or use smaller ones"
+        )
+
     def is_seen_by_host(self, block: DeviceBlock) -> bool:  # noqa: ARG002 - none is
         return False
 

@@ -60,7 +60,6 @@ class CudaStream(Stream[Command]):
         markers: Of the context.
 
     Attributes:
-        native: The ``CUstream``.
         graph: What takes its launches; None: they run.
     """
 
@@ -69,9 +68,27 @@ class CudaStream(Stream[Command]):
         self._context = context
         self._markers = markers
         self.graph: Captor | None = None
-        with context as library:
-            self.native = library.handle("cuStreamCreate", _NON_BLOCKING)
+        self._native: Any = None
         context.streams.append(self)
+
+    @property
+    def native(self) -> Any:
+        """The ``CUstream``, made when it is first used.
+
+        Raises:
+            DeviceError: The GPU cannot be used.
+        """
+        if self._native is None:
+            with self._lock, self._context as library:
+                if self._native is None:  # of another thread
+                    self._native = library.handle("cuStreamCreate", _NON_BLOCKING)
+        return self._native
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """Held by whoever gives the driver something to do here."""
+        lock: AbstractContextManager[Any] = self._lock
+        return lock
 
     # In one piece, because each call of a function costs a launch a twentieth more.
     def launch_now(self, plan: LaunchPlan, arguments: bytes) -> None:
