@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import types
 
 import numpy as np
@@ -610,3 +611,27 @@ def test_qr_does_not_wait(machine):
     assert "cusolverDnSorgqr" in device.stream.labels_in_flight()
     sm.linalg.inv(x)
     assert device.stream.labels_in_flight() == []
+
+
+def test_no_thread_calls_a_library_while_another_asks_it(machine, monkeypatch):
+    """Its handles are for one thread at a time."""
+    device, found = machine
+    is_asked, seen = threading.Event(), []
+
+    def call(_stream, _workspace):
+        seen.append(is_asked.is_set())
+
+    other = threading.Thread(target=lambda: device.call_routine("other", call, (), None, 0))
+
+    def asked(*_):
+        is_asked.set()
+        other.start()
+        other.join(0.2)
+        is_asked.clear()
+        return (96, 16)
+
+    monkeypatch.setattr(found["cusolverDn"], "xgetrf_buffer_size", asked, raising=False)
+    sm.linalg.det(sm.array(numbers((4, 4)), device=device))
+    other.join()
+    device.synchronize()
+    assert seen == [False]

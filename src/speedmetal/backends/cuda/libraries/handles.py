@@ -3,15 +3,17 @@
 **Order.** A routine is called where a kernel would be launched: by the device's stream, in its
 turn. Nothing here waits for the GPU.
 
+**Threads.** Handles are for one thread at a time. Routines are called by whoever gives the stream
+something to do, so whoever asks a library anything else keeps the others from that meanwhile.
+
 **Memory.** What a routine works in comes from the device's pool and goes back when the call was
 given to the driver; the stream does everything in order, so that it may be used again then.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from speedmetal.backends.cuda.libraries.bindings import Bindings, load
@@ -31,6 +33,10 @@ class Caller(Protocol):
     @property
     def stream_number(self) -> int:
         """The ``CUstream``."""
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """Held by whoever gives its stream something to do."""
 
     def allocate(self, size_bytes: int) -> Any:
         """Memory from its pool."""
@@ -55,15 +61,19 @@ class Handles:
 
     Attributes:
         device: The same.
-        lock: Held while a library is asked something outside of the stream.
     """
 
     def __init__(self, device: Caller, cuda: int) -> None:
         self.device = device
-        self.lock = threading.RLock()
         self._cuda = cuda
         self._handles: dict[str, int] = {}
         self._missing: dict[str, DeviceError] = {}
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around what a library is asked outside of the stream."""
+        with self.device.turn, self.device.context:
+            yield
 
     def has(self, name: str) -> bool:
         """Whether a library can be used."""
@@ -104,14 +114,13 @@ class Handles:
         return self._made(name) if found is None else found
 
     def _made(self, name: str) -> int:
-        with self.lock:
+        library = self.bindings(name)
+        with self.asking():
             if (known := self._handles.get(name)) is not None:  # of another thread
                 return known
-            library = self.bindings(name)
-            with self.device.context:
-                found = 0 if name == "cufft" else int(library.call("create"))
-                if name in ("cublas", "cusolverDn"):
-                    library.call("set_stream", found, self.device.stream_number)
+            found = 0 if name == "cufft" else int(library.call("create"))
+            if name in ("cublas", "cusolverDn"):
+                library.call("set_stream", found, self.device.stream_number)
             self._handles[name] = found
             return found
 

@@ -212,7 +212,7 @@ class Products:
         Raises:
             RoutineError: The library refuses the question.
         """
-        with self._handles.lock, self._handles.device.context:
+        with self._handles.asking():
             found = Plan(self._library, problem)
             return found if found.find(self._library, self._handle, problem) else None
 

@@ -317,7 +317,7 @@ class Solvers:
 
     def _asked(self, name: str, *arguments: Any) -> Any:
         """What cuSOLVER answers at once."""
-        with self._handles.lock, self._handles.device.context:
+        with self._handles.asking():
             return self._library.call(name, self._handle, *arguments)
 
     def _each(

@@ -100,7 +100,7 @@ class Transforms:
         Raises:
             RoutineError: The library cannot do it.
         """
-        with self._handles.lock, self._handles.device.context:
+        with self._handles.asking():
             while self._forgotten:
                 self._library.call("destroy", self._forgotten.popleft())
             return Plan(self._library, transform, self._forgotten)
