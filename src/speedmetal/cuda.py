@@ -6,10 +6,14 @@ code of them, needs none.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from speedmetal.arrays.arguments import checked_extents
 from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver.device import CudaDevice
 from speedmetal.backends.cuda.handwritten.calls import passed
@@ -17,6 +21,7 @@ from speedmetal.backends.cuda.handwritten.declared import Parameter, declared_ke
 from speedmetal.backends.cuda.handwritten.module import Entry, Module
 from speedmetal.backends.cuda.nvrtc import RefusedSourceError, compile_library
 from speedmetal.backends.device import Device
+from speedmetal.dtypes import DEFAULT_FLOAT, as_dtype
 from speedmetal.errors import (
     CompileError,
     DeviceError,
@@ -70,6 +75,45 @@ def device(name: str | Device = "cuda") -> CudaDevice:
     if not isinstance(found, CudaDevice):
         raise DeviceError(f"{found.name} is no NVIDIA GPU; that is cuda")
     return found
+
+
+# --- Page-locked memory --------------------------------------------------------------------------
+
+
+def pinned_empty(
+    shape: int | Sequence[int], dtype: Any = None, *, device: str | Device = "cuda"
+) -> np.ndarray[Any, Any]:
+    """A NumPy array of undefined content in page-locked memory, which a GPU copies from and to.
+
+    Copies between it and arrays of that GPU are direct, and nobody waits for them:
+    ``sm.array(host)``, ``x[...] = host`` and ``x.copy_to(host)``, with contiguous views of it as
+    well. So, until ``sm.synchronize()``, what was copied **must** not be written to, nor what is
+    filled be read. Its memory goes back to the GPU's pool when it and all of its views are gone,
+    and is used again when the copies are done.
+
+    Args:
+        shape: Extents.
+        dtype: As :func:`speedmetal.zeros` takes it; None: float32.
+        device: The GPU.
+
+    Raises:
+        DeviceError: There is no such device, or the host has not that much memory to lock.
+
+    Example:
+        The GPU copies and computes while the host prepares the next batch::
+
+            host = sm.cuda.pinned_empty((4096, 4096))
+            for batch in batches:
+                sm.synchronize()  # what was copied before is there
+                host[...] = batch
+                total = sm.eval(total + sm.array(host).sum())
+    """
+    where = globals()["device"](device)
+    wanted = DEFAULT_FLOAT if dtype is None else as_dtype(dtype)
+    extents = checked_extents(shape)
+    content = where.page_locked(math.prod(extents) * wanted.itemsize)
+    host: np.ndarray[Any, Any] = content.view(wanted.numpy).reshape(extents)
+    return host
 
 
 # --- Libraries -----------------------------------------------------------------------------------
@@ -300,4 +344,5 @@ __all__ = [
     "compiled",
     "device",
     "library",
+    "pinned_empty",
 ]

@@ -23,6 +23,7 @@ from speedmetal.arrays.memory.copying import (
     copy_elements,
     read_host,
     upload_elements,
+    write_host,
 )
 from speedmetal.arrays.memory.dlpack import DEVICE_CPU, export_device_memory, export_dlpack
 from speedmetal.arrays.memory.indexing import checked_index
@@ -348,6 +349,37 @@ class Array(Operators, Members, Lazy):
         ``sm.synchronize()`` before the NumPy array shows it.
         """
         return read_host(self)
+
+    def copy_to(self, host: HostArray) -> None:
+        """Write the elements to a NumPy array that is there already.
+
+        It is complete at return; but where it is page-locked (:func:`speedmetal.cuda.pinned_empty`)
+        and this array on that GPU, the copy is only asked for: wait with ``sm.synchronize()``
+        before it is read.
+
+        Args:
+            host: Of the same shape and dtype, writable.
+
+        Raises:
+            UserInputError: It is not such an array.
+
+        Example:
+            >>> import speedmetal as sm
+            >>> host = np.zeros(3, np.float32)
+            >>> sm.ones(3).copy_to(host)
+            >>> host
+            array([1., 1., 1.], dtype=float32)
+        """
+        is_array = isinstance(host, np.ndarray)
+        if not is_array or host.shape != self.shape or host.dtype != self.dtype:
+            given = f"{host.dtype} {host.shape}" if is_array else type(host).__name__
+            raise UserInputError(
+                f"copy_to expected a NumPy array of {self.dtype} {self.shape}, got {given}; convert"
+                " with x.astype(...) and x.reshape(...) before, or take x.numpy()"
+            )
+        if not host.flags.writeable:
+            raise UserInputError("copy_to expected a NumPy array that can be written to")
+        write_host(self, host)
 
     def copy(self) -> Array:
         """A writable copy in C order, on the same device."""

@@ -391,6 +391,22 @@ class Device(ABC):
     def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
         """Fill ``target``, which is contiguous and of that size; it is complete at return."""
 
+    def copy_to_page_locked(
+        self,
+        address: Address,  # noqa: ARG002 - for those that have such memory
+        target: np.ndarray[Any, Any],  # noqa: ARG002
+    ) -> bool:
+        """Have ``target`` filled in the order of asking, where it is in memory made for that.
+
+        Args:
+            address: Of the first byte.
+            target: Contiguous.
+
+        Returns:
+            Whether it will be; nobody has waited.
+        """
+        return False
+
     def reaches(self, other: Device) -> bool:  # noqa: ARG002 - for those that can
         """Whether :meth:`copy_from_device` can copy from another device."""
         return False

@@ -74,9 +74,13 @@ class Allocation(Generic[StreamBlockType]):
     """The owner of a block, which returns to the pool when the owner is freed.
 
     NumPy takes it for an array of bytes, where the host sees them.
+
+    Attributes:
+        block: The block.
+        pool: The pool.
     """
 
-    __slots__ = ("__array_interface__", "__weakref__", "_pool", "block")
+    __slots__ = ("__array_interface__", "__weakref__", "block", "pool")
 
     __array_interface__: dict[str, Any]
     block: StreamBlockType
@@ -85,7 +89,7 @@ class Allocation(Generic[StreamBlockType]):
         self, block: StreamBlockType, size_bytes: int, pool: StreamPool[Any, StreamBlockType]
     ) -> None:
         self.block = block
-        self._pool = pool
+        self.pool = pool
         if block.host_address:
             self.__array_interface__ = {
                 "version": 3,
@@ -95,7 +99,7 @@ class Allocation(Generic[StreamBlockType]):
             }
 
     def __del__(self) -> None:
-        self.block.let_go(self._pool)
+        self.block.let_go(self.pool)
 
     def view(self) -> Bytes:
         """The host's bytes; the array keeps this object alive."""

@@ -280,6 +280,22 @@ def read_host(source: Strided) -> HostArray:
     return source.in_bytes(content)
 
 
+def write_host(source: Strided, host: HostArray) -> None:
+    """Write the elements to a NumPy array, which is complete at return unless it is page-locked.
+
+    Args:
+        source: Of any layout.
+        host: Of the same shape and dtype.
+    """
+    device = source.layout.device
+    if source.is_shared or not host.flags.c_contiguous:
+        host[...] = read_host(source)
+        return
+    compact = source if source.elements.is_c_contiguous else copy_elements(source)
+    if not device.copy_to_page_locked(compact.address, host):
+        host[...] = read_host(compact)
+
+
 def upload_elements(cls: type[_Array], host: HostArray, device: Device) -> _Array:
     """A NumPy array of a dtype of ours as a new array on the device, in C order."""
     fresh = cls.allocate(host.shape, from_numpy(host.dtype), device)

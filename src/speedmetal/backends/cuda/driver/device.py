@@ -28,7 +28,7 @@ from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.markers import Markers
 from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
 from speedmetal.backends.cuda.driver.stream import CudaStream
-from speedmetal.backends.cuda.nvrtc import nvrtc_version
+from speedmetal.backends.cuda.nvrtc import nvrtc_version, suit_driver
 from speedmetal.backends.cuda.target import TARGET
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
 from speedmetal.backends.pool import size_class
@@ -76,7 +76,7 @@ class CudaDevice(StreamDevice):
         architecture: What kernels are compiled for: ``"sm_90"``.
 
     Raises:
-        DeviceError: NVRTC is not installed.
+        DeviceError: NVRTC is not installed, or too new for the driver.
     """
 
     target = TARGET
@@ -90,6 +90,7 @@ class CudaDevice(StreamDevice):
     def __init__(self, library: Library, number: int = 0) -> None:
         self.name = f"cuda:{number}" if number else "cuda"
         self.dlpack_device = (_KDL_CUDA, number)
+        suit_driver(library.number("cuDriverGetVersion"))
         self._compiler = nvrtc_version()
         self._native = library.number("cuDeviceGet", number)
         self._library = library
@@ -245,6 +246,8 @@ class CudaDevice(StreamDevice):
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         """Fill ``target``; a long copy waits for everything that was asked for before.
 
+        What is page-locked (:meth:`page_locked`) is read where it is, when the stream comes to it.
+
         Raises:
             KernelError, DeviceError: As for :meth:`synchronize`, where it waits.
         """
@@ -252,13 +255,15 @@ class CudaDevice(StreamDevice):
         size = source.nbytes
         if size == 0:
             return
+        if self.staging.holds(source):
+            self._copy_later(upload(target.address, source.ctypes.data, size))
+            return
         if size > STAGING_BYTES:
             self._copy_directly(upload(target.address, source.ctypes.data, size))
             return
         staging = self.staging.allocate(size)
         staging.view()[:] = source.reshape(-1).view(np.uint8)
-        self.stream.submit(upload(target.address, staging.block.host_address, size))
-        self.stream.flush()
+        self._copy_later(upload(target.address, staging.block.host_address, size))
 
     def copy_to_host(self, source: Buffer, target: np.ndarray[Any, Any]) -> None:
         """Fill ``target`` when everything that was asked for before is done.
@@ -277,6 +282,30 @@ class CudaDevice(StreamDevice):
         self.stream.submit(download(source.address, staging.block.host_address, size))
         self.synchronize()
         target.reshape(-1).view(np.uint8)[:] = staging.view()
+
+    def page_locked(self, size_bytes: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Bytes of undefined content in the host's memory that copies begin and end in.
+
+        They go back to ``staging`` with the last NumPy array on them, and are used again when the
+        copies are done.
+
+        Raises:
+            DeviceError: The host has not that much to lock.
+        """
+        return self.staging.allocate(size_bytes).view()
+
+    def copy_to_page_locked(self, address: int, target: np.ndarray[Any, Any]) -> bool:
+        self.context.check()
+        if not self.staging.holds(target):
+            return False
+        if target.nbytes:
+            self._copy_later(download(address, target.ctypes.data, target.nbytes))
+        return True
+
+    def _copy_later(self, copy: Copy) -> None:
+        """Copy from or to page-locked memory, behind what was asked for before."""
+        self.stream.submit(copy)
+        self.stream.flush()
 
     def reaches(self, other: Device) -> bool:
         return isinstance(other, CudaDevice)

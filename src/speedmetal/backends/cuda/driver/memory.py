@@ -10,6 +10,8 @@ import ctypes
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
+
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError
 from speedmetal.backends.pool import size_class
@@ -139,7 +141,7 @@ class DevicePool(_DriversPool):
 
 
 class StagingPool(_DriversPool):
-    """Page-locked memory of the host, through which copies pass."""
+    """Page-locked memory of the host: copies pass through it, or begin and end in it."""
 
     free_function = "cuMemFreeHost"
 
@@ -154,7 +156,7 @@ class StagingPool(_DriversPool):
         return _IDLE_STAGING_BYTES
 
     def allocate(self, size_bytes: int) -> Allocation[DeviceBlock]:
-        """So many bytes of undefined content, for one copy.
+        """So many bytes of undefined content.
 
         Raises:
             DeviceError: The host has not that much to lock.
@@ -167,3 +169,10 @@ class StagingPool(_DriversPool):
                 " how much memory is free, and the limit of locked memory (ulimit -l)"
             )
         return Allocation(block, size_bytes, self)
+
+    def holds(self, array: np.ndarray[Any, Any]) -> bool:
+        """Whether a NumPy array is a view of what :meth:`allocate` gave, and so keeps it."""
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        return isinstance(base, Allocation) and base.pool is self
