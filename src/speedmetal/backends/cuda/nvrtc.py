@@ -1,7 +1,9 @@
 """CUDA source to PTX or machine code, with NVIDIA's run-time compiler (NVRTC).
 
 NVRTC needs no GPU and no driver. It is looked for in the package ``nvidia-cuda-nvrtc`` (of any
-CUDA version) first, then among the system's libraries, then in NVIDIA's toolkit.
+CUDA version) first, then among the system's libraries, then in NVIDIA's toolkit. The newest is
+taken, but where a driver is of an older CUDA version (:func:`suit_driver`): it does not run what a
+newer one makes.
 """
 
 from __future__ import annotations
@@ -123,10 +125,39 @@ def nvrtc_version() -> str:
     Raises:
         DeviceError: NVRTC is not installed.
     """
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    nvrtc = _load()
-    nvrtc.check(nvrtc.library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
-    return f"{major.value}.{minor.value}"
+    major, minor = _load().version()
+    return f"{major}.{minor}"
+
+
+def suit_driver(version: int) -> None:
+    """From now on take an NVRTC whose code a driver runs: of its CUDA version, or an older one.
+
+    Args:
+        version: Of the driver, ``12040`` for CUDA 12.4.
+
+    Raises:
+        DeviceError: Each NVRTC is of a newer one, or there is none.
+    """
+    global _newest  # noqa: PLW0603 - there is one driver, which no caller of NVRTC knows
+    if version // 1000 != _newest:
+        _newest = version // 1000
+        _load.cache_clear()
+    try:
+        _load()
+    except _TooNewError as error:
+        has = f"{version // 1000}.{version % 1000 // 10}"
+        raise DeviceError(
+            f"NVIDIA's driver is of CUDA {has}, and runs nothing that a newer NVRTC compiles: found"
+            f" {error}; pip install nvidia-cuda-nvrtc-cu{_newest}, or install a newer driver"
+        ) from error
+
+
+_newest: int | None = None
+"""The first number of the newest CUDA version that NVRTC may be of; None: of any."""
+
+
+class _TooNewError(DeviceError):
+    """There is NVRTC, but none for the driver."""
 
 
 def is_available() -> bool:
@@ -186,6 +217,11 @@ class _Nvrtc:
     def message(self, code: int) -> str:
         return str(self.library.nvrtcGetErrorString(code).decode())
 
+    def version(self) -> tuple[int, int]:
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self.check(self.library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
+        return major.value, minor.value
+
     def check(self, code: int) -> None:
         if code != _SUCCESS:
             raise InternalError(f"NVRTC answered {self.message(code)}")
@@ -207,7 +243,7 @@ class _Nvrtc:
 
 @functools.cache
 def _load() -> _Nvrtc:
-    tried = []
+    tried, too_new = [], []
     for path in _candidates():
         try:
             library = ctypes.CDLL(path)
@@ -215,7 +251,13 @@ def _load() -> _Nvrtc:
             tried.append(f"{path}: {error}")
             continue
         library.nvrtcGetErrorString.restype = ctypes.c_char_p
-        return _Nvrtc(library)
+        nvrtc = _Nvrtc(library)
+        major, minor = nvrtc.version()
+        if _newest is None or major <= _newest:
+            return nvrtc
+        too_new.append(f"{major}.{minor} ({path})")
+    if too_new:
+        raise _TooNewError(", ".join(too_new))
     found = f" ({'; '.join(tried)})" if tried else ""
     raise DeviceError(
         f"NVIDIA's run-time compiler was not found{found}; install it with"

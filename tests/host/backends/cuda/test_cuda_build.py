@@ -67,6 +67,59 @@ def test_without_nvrtc_the_error_says_what_to_install(monkeypatch, tmp_path):
         build._load.cache_clear()
 
 
+class Library:
+    """An NVRTC of some version, as far as it is looked at before anything is compiled."""
+
+    def __init__(self, path):
+        self.path = path
+        self.nvrtcGetErrorString = lambda _code: b""
+
+    def nvrtcVersion(self, major, minor):  # noqa: N802 - its name
+        major._obj.value, minor._obj.value = map(int, self.path.split("."))
+        return 0
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Sets the versions that are installed, in the order of looking."""
+
+    def install(*versions):
+        monkeypatch.setattr(build, "_candidates", lambda: versions)
+        monkeypatch.setattr(build.ctypes, "CDLL", Library)
+        monkeypatch.setattr(build, "_newest", None)
+        build._load.cache_clear()
+
+    yield install
+    build._load.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("versions", "driver", "taken"),
+    [
+        (("13.0", "12.9"), 13000, "13.0"),
+        (("13.0", "12.9"), 12040, "12.9"),
+        (("12.9",), 13010, "12.9"),
+        (("13.1",), 13000, "13.1"),
+    ],
+)
+def test_nvrtc_suits_the_driver(installed, versions, driver, taken):
+    """Of packages of CUDA 12 and 13 beside each other that one whose code the driver runs."""
+    installed(*versions)
+    assert build.nvrtc_version() == versions[0]
+    build.suit_driver(driver)
+    assert build.nvrtc_version() == taken
+
+
+def test_a_driver_that_is_too_old_for_nvrtc_is_told(installed):
+    installed("13.0", "13.1")
+    with pytest.raises(DeviceError) as caught:
+        build.suit_driver(12040)
+    assert str(caught.value) == (
+        "NVIDIA's driver is of CUDA 12.4, and runs nothing that a newer NVRTC compiles: found 13.0"
+        " (13.0), 13.1 (13.1); pip install nvidia-cuda-nvrtc-cu12, or install a newer driver"
+    )
+
+
 def test_the_toolkit_that_the_environment_names_is_searched(monkeypatch, tmp_path):
     folder = tmp_path / "lib64"
     folder.mkdir()
