@@ -21,7 +21,7 @@ from speedmetal.backends.cuda.driver.device import CudaDevice
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, Library
 
 ATTRIBUTES = {1: 1024, 2: 1024, 3: 1024, 4: 64, 5: 2**31 - 1, 6: 65535, 7: 65535, 97: 232448,
-              75: 9, 76: 0}  # fmt: skip
+              75: 9, 76: 0, 16: 132, 39: 2048, 81: 233472, 82: 65536, 106: 32, 111: 1024}  # fmt: skip
 """Of an H100, by their numbers in cuda.h."""
 INVALID_CONTEXT = 201
 NO_BINARY_FOR_GPU = 209
@@ -470,14 +470,21 @@ class DryDriver:
     def _cufuncgetattribute(self, found: Any, number: int, entry: Any) -> None:
         assert entry.value in self.entries
         bounds = self.bounds.get(self.entries[entry.value], 1024)
-        found._obj.value = {0: bounds, 1: 0}[number]
+        registers = self.registers.get(self.entries[entry.value], 32)
+        found._obj.value = {0: bounds, 1: 0, 3: 8 * (registers > 128), 4: registers}[number]
 
     def _cuoccupancymaxactiveblockspermultiprocessor(
         self, found: Any, entry: Any, threads: int, dynamic_bytes: int
     ) -> None:
-        assert dynamic_bytes >= 0
+        assert 0 <= dynamic_bytes <= max(self.dynamic_limit.get(entry.value, 0), 48 << 10)
         registers = self.registers.get(self.entries[entry.value], 32)
-        found._obj.value = min(2048 // threads, 65536 // (registers * threads))
+        memory = dynamic_bytes + ATTRIBUTES[111] if dynamic_bytes else 0
+        found._obj.value = min(
+            ATTRIBUTES[39] // threads,
+            ATTRIBUTES[82] // (registers * threads),
+            ATTRIBUTES[81] // memory if memory else ATTRIBUTES[106],
+            ATTRIBUTES[106],
+        )
 
     def _cufuncsetattribute(self, entry: Any, number: int, value: int) -> None:
         assert number == 8

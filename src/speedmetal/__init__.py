@@ -121,6 +121,7 @@ _HOMES = {
     "speedmetal.launch.kernel": ("Kernel", "kernel"),
     "speedmetal.launch.modes": ("debug_level", "math_mode"),
     "speedmetal.launch.reflection": ("code",),
+    "speedmetal.launch.resident_threads": ("Occupancy", "occupancy"),
 }
 _NAMESPACES = {
     "linalg": "speedmetal.arrays.algebra.linalg",

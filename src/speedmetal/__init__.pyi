@@ -270,6 +270,8 @@ from speedmetal.launch.kernel import kernel as kernel
 from speedmetal.launch.modes import debug_level as debug_level
 from speedmetal.launch.modes import math_mode as math_mode
 from speedmetal.launch.reflection import code as code
+from speedmetal.launch.resident_threads import Occupancy as Occupancy
+from speedmetal.launch.resident_threads import occupancy as occupancy
 from speedmetal.arrays.algebra import linalg as linalg
 from speedmetal.arrays.algebra import fft as fft
 from speedmetal import cuda as cuda
@@ -293,6 +295,7 @@ __all__ = [
     "Kernel",
     "KernelError",
     "LaunchError",
+    "Occupancy",
     "OutOfMemoryError",
     "SimulationError",
     "SpeedmetalError",
@@ -547,6 +550,7 @@ __all__ = [
     "no_fusion",
     "nonzero",
     "not_equal",
+    "occupancy",
     "ones",
     "ones_like",
     "outer",

@@ -17,7 +17,7 @@ Who owns what:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
@@ -266,6 +266,29 @@ class Launch:
     work: int | None = None
 
 
+@record
+class Residency:
+    """What a core of a device keeps at once of a launch. None: the device does not tell.
+
+    Args:
+        cores: Of the device: NVIDIA's multiprocessors; on the CPU the threads that it uses.
+        groups: Threadgroups that a core keeps at once.
+        most_threads: Threads that a core can keep at once, whatever the kernel.
+        limited_by: What lets a core keep no more threadgroups.
+        registers: Of a thread.
+        spilled_bytes: Of a thread, in device memory instead of registers.
+        threadgroup_memory_bytes: Of a threadgroup.
+    """
+
+    cores: int | None
+    groups: int | None
+    most_threads: int | None
+    limited_by: tuple[str, ...]
+    registers: int | None
+    spilled_bytes: int | None
+    threadgroup_memory_bytes: int | None
+
+
 BoundLaunch = Callable[..., None]
 """Launches a kernel: ``run(values)``, or ``run(values, threadgroup_lengths)`` where numbers decide
 on these. The values are the mailbox's address (0 if there is none), then for each parameter the
@@ -277,15 +300,35 @@ class Program(ABC):
 
     threads_per_threadgroup: int
     """The most that a launch may ask for: the device's limit, or less."""
-    suitable_threads: int | None = None
-    """Threads of a threadgroup that keep the device busiest, where nobody states them; None: as
-    many as the device has by default."""
+    thread_choices: tuple[int, ...] = ()
+    """Threads of a threadgroup to choose from, where nobody states them: those with which the most
+    run at once, the first of equals; none: as many as the device has by default."""
     neighbours: int = 1
     """Positions along x that a thread takes: so many times fewer threads run."""
 
     @abstractmethod
     def bind(self, launch: Launch) -> BoundLaunch:
         """What launches the kernel with these sizes and shapes; it keeps the program alive."""
+
+    def groups_at_once(self, threads: int, lengths: Sequence[int]) -> int:  # noqa: ARG002
+        """How many threadgroups a core keeps at once; one where the device does not tell.
+
+        Args:
+            threads: Of a threadgroup.
+            lengths: Bytes of each threadgroup array that is sized at launch.
+
+        Raises:
+            LaunchError: The arrays do not fit.
+        """
+        return 1
+
+    @abstractmethod
+    def residency(self, threads: int, lengths: Sequence[int]) -> Residency:
+        """What a core keeps at once, and why not more; arguments as for :meth:`groups_at_once`.
+
+        Raises:
+            LaunchError: The arrays do not fit.
+        """
 
 
 @record

@@ -18,6 +18,7 @@ from speedmetal.frontend.notebooks import follow_reloads
 from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.launch.arguments import mixed_signature, stated_types
+from speedmetal.launch.examined import Examined
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
 from speedmetal.launch.modes import check_debug_level
 from speedmetal.launch.parameters import parameters_of
@@ -172,6 +173,23 @@ class Kernel:
         """The plan of a launch that is not made; see :meth:`Launcher.prepare`."""
         return self._launcher.prepare(arguments, grid, groups, threads, work, debug)
 
+    def examine(
+        self,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        sizes: tuple[Any, Any, Any],
+        debug: int | None = None,
+        device: str | Device | None = None,
+    ) -> Examined:
+        """A launch, checked and compiled, that is not made; see :meth:`Launcher.examine`."""
+        self._look_again()
+        bound = self._bind(arguments, named)
+        try:
+            return self._launcher.examine(bound, sizes, debug, device)
+        except LaunchError:
+            self._check_receiver(bound)
+            raise
+
     def compile(
         self, *types: Any, debug: int | None = None, device: str | Device | None = None
     ) -> KernelInfo:
@@ -256,6 +274,12 @@ class Kernel:
                 f" {shown}; write @dataclass(frozen=True) above class {cls.__name__}, with a field"
                 " for each value, or @staticmethod above @sm.kernel"
             ) from None
+
+
+def kernel_of(given: Any) -> Kernel | None:
+    """A kernel itself, or that of what chooses its sizes (``@sm.autotune``); else None."""
+    found = getattr(given, "kernel", given)
+    return found if isinstance(found, Kernel) else None
 
 
 @overload

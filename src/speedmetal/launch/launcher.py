@@ -24,7 +24,7 @@ from speedmetal.backends.registry import device as find_device
 from speedmetal.common.records import replace
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import KernelSource, Specialisation, index_type_for
-from speedmetal.errors import CompileError, LaunchError
+from speedmetal.errors import CompileError
 from speedmetal.frontend.signature import Argument, ExpressionArgument, all_leaves
 from speedmetal.frontend.structure import COSTLY_FROM, Structure
 from speedmetal.launch.arguments import (
@@ -35,7 +35,8 @@ from speedmetal.launch.arguments import (
     device_among,
     flatten,
 )
-from speedmetal.launch.geometry import LaunchGeometry, resolve_geometry
+from speedmetal.launch.examined import Examined, with_sizes
+from speedmetal.launch.geometry import resolve_geometry
 from speedmetal.launch.modes import (
     check_debug_level,
     environment_debug,
@@ -44,7 +45,6 @@ from speedmetal.launch.modes import (
 )
 from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
 from speedmetal.launch.readers import READERS, read_argument, reader_for
-from speedmetal.launch.threadgroup_memory import memory_check
 from speedmetal.launch.waiting import WAITING
 
 # CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
@@ -212,6 +212,52 @@ class Launcher:
         stated_device: str | Device | None,
         work: int | None = None,
     ) -> Plan:
+        found = self._examine(values, arguments, stated_sizes, debug, stated_device)
+        name, compiled, bound = self.source.name, found.compiled, found.bound
+        metadata, device = compiled.metadata, found.device
+        key = key if found.may_come_again else None
+        check_writable(name, bound, metadata.written)
+        if 0 in found.sizes.grid:
+            return self._remember_plan(key, empty_plan(device, compiled))
+        lengths, memory = found.memory()
+        parameters = tuple(leaf.parameter for leaf in bound.leaves)
+        if work is None and not metadata.has_loops:
+            work = metadata.size * math.prod(found.sizes.grid)
+        launch = Launch(found.sizes, parameters, () if memory else lengths, work)
+        written = _places(found.items, found.written)
+        return self._remember_plan(key, plan_for(device, compiled, launch, memory, written))
+
+    def examine(
+        self,
+        arguments: Sequence[Any],
+        sizes: tuple[Any, Any, Any],
+        debug: int | None,
+        device: str | Device | None,
+    ) -> Examined:
+        """What a launch would be, which is not made.
+
+        Args:
+            arguments: One for each parameter.
+            sizes: Grid, groups and threads, as for :meth:`launch`.
+            debug: The level.
+            device: Where it would run.
+
+        Raises:
+            LaunchError, CompileError, SourceReplacedError: As for :meth:`launch`.
+        """
+        if self.in_memory:
+            self._make_memory(arguments)
+        return self._examine(_values_of(arguments), arguments, sizes, debug, device)
+
+    def _examine(
+        self,
+        values: list[Any],
+        arguments: Sequence[Any],
+        stated_sizes: tuple[Any, Any, Any],
+        debug: int | None,
+        stated_device: str | Device | None,
+    ) -> Examined:
+        """The same; the values become those of the arguments as they are then."""
         if self.is_stale:
             raise SourceReplacedError
         name, level = self.source.name, self._debug_level(debug)
@@ -227,6 +273,7 @@ class Launcher:
         index_type = index_type_for(max(*geometry.grid, bound.largest))
         specialisation = Specialisation(self.source, bound.signature, level, index_type)
         variant = device.variant_for(geometry.grid, geometry.threads)
+        asked = arguments, stated_sizes, debug, stated_device
         try:
             compiled = self._compile(device, specialisation, variant)
         except CompileError:
@@ -235,27 +282,17 @@ class Launcher:
             for _, item in items:
                 if isinstance(item, DeviceArray):
                     _ = item.address  # which is made for who asks
-            plan = self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
-            self.in_memory |= {items[place][0] for place in plan.written}
-            return plan
-        metadata = compiled.metadata
-        again = _read_again(items, bound, metadata.loads, math.prod(geometry.grid))
+            found = self._examine_in_memory(values, *asked)
+            self.in_memory |= {items[place][0] for place in _places(items, found.written)}
+            return found
+        again = _read_again(items, bound, compiled.metadata.loads, math.prod(geometry.grid))
         if again:
             self.in_memory |= again
             self._make_memory(arguments)
-            return self._plan_of_memory(values, arguments, stated_sizes, debug, stated_device)
-        sizes = self._sizes(device, compiled, geometry)
-        check_writable(name, bound, metadata.written)
-        if geometry.is_empty:
-            return self._remember_plan(key, empty_plan(device, compiled))
-        shapes = tuple(leaf.shape for leaf in bound.leaves)
-        lengths, memory = memory_check(name, metadata, device, sizes.threads, shapes, values[1:])
-        parameters = tuple(leaf.parameter for leaf in bound.leaves)
-        if work is None and not metadata.has_loops:
-            work = metadata.size * math.prod(geometry.grid)
-        launch = Launch(sizes, parameters, () if memory else lengths, work)
-        written = _places(items, [bound.leaves[number].value for number in metadata.written])
-        return self._remember_plan(key, plan_for(device, compiled, launch, memory, written))
+            return self._examine_in_memory(values, *asked)
+        unsized = Sizes(geometry.grid, (1, 1, 1), geometry.grid)
+        found = Examined(name, device, compiled, bound, items, values[1:], unsized)
+        return with_sizes(found, geometry)
 
     # --- Lazy arrays among the arguments -------------------------------------------------------
 
@@ -270,30 +307,18 @@ class Launcher:
             if name in self.in_memory and isinstance(item, DeviceArray):
                 _ = item.address  # which is made for who asks
 
-    def _plan_of_memory(
-        self,
-        values: list[Any],
-        arguments: Sequence[Any],
-        stated_sizes: tuple[Any, Any, Any],
-        debug: int | None,
-        device: str | Device | None,
-    ) -> Plan:
-        """The plan for arguments of which more are in memory than when the launch began.
+    def _examine_in_memory(self, values: list[Any], *asked: Any) -> Examined:
+        """A launch whose arguments are in memory more than when it began: no key stands for it.
 
         Args:
             values: Of the launch; those of the arguments as they are now take their place.
-            arguments: As for :meth:`launch`, as what follows.
-            stated_sizes: Grid, groups and threads.
-            debug: The level.
-            device: Where to run.
+            asked: As for :meth:`_examine`.
 
         Raises:
             CompileError: The kernel does not take them.
         """
-        del values[1:]
-        for argument in arguments:
-            read_argument(argument, [], values)
-        return self._make_plan(None, values, arguments, stated_sizes, debug, device)
+        values[:] = _values_of(asked[0])
+        return replace(self._examine(values, *asked), may_come_again=False)
 
     def _remember_plan(self, key: list[Any] | None, plan: Plan) -> Plan:
         if key is None:
@@ -317,31 +342,19 @@ class Launcher:
                 self.compiled[device, specialisation, replace(options, variant=each)] = known
         return known
 
-    def _sizes(
-        self, device: Device, compiled: pipeline.CompiledKernel, geometry: LaunchGeometry
-    ) -> Sizes:
-        """The sizes of a launch: as stated, as far as this kernel can run with so many threads."""
-        program = compiled.program
-        allowed, together = program.threads_per_threadgroup, program.neighbours
-        flat, looping = device.default_threads
-        usual = looping if compiled.metadata.has_loops else flat
-        most = min(allowed, program.suitable_threads or usual)
-        sizes = geometry.sizes(most, compiled.metadata.threads, neighbours=together)
-        if sizes.group_count < device.fewest_groups:
-            sizes = geometry.sizes(most, neighbours=together)
-        if sizes.group_size > allowed:
-            raise LaunchError(
-                f"kernel {self.source.name!r}: {sizes.group_size} threads per threadgroup"
-                f" requested; {device.name} allows {allowed} for this kernel, because of the"
-                " registers that it needs; use fewer, or leave threads out"
-            )
-        return sizes
-
     def _debug_level(self, stated: int | None) -> int:
         for level in (stated, _debug_level.get(), self._debug):
             if level is not None:
                 return check_debug_level(level)
         return environment_debug()
+
+
+def _values_of(arguments: Sequence[Any]) -> list[Any]:
+    """The values of a launch, the mailbox's first."""
+    values: list[Any] = [0]
+    for argument in arguments:
+        read_argument(argument, [], values)
+    return values
 
 
 def _read_again(

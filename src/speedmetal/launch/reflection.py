@@ -11,7 +11,7 @@ from speedmetal.compiler import pipeline
 from speedmetal.errors import UnknownNameError, UserInputError
 from speedmetal.frontend.signature import keywords_of, record_items
 from speedmetal.ir.text import kernel_text
-from speedmetal.launch.kernel import Kernel
+from speedmetal.launch.kernel import Kernel, kernel_of
 from speedmetal.launch.modes import current_math_mode
 
 STAGES = ("ir", "source", "assembly")
@@ -96,7 +96,7 @@ def code(
     if isinstance(kernel, functools.partial | types.MethodType) and not keywords_of(kernel):
         kernel, *bound = record_items(kernel)
         args = (*bound, *args)
-    made = kernel if isinstance(kernel, Kernel) else Kernel(_function(kernel))
+    made = kernel_of(kernel) or Kernel(_function(kernel))
     _check_choice("target", target, TARGETS)
     _check_choice("stage", stage, STAGES)
     specialisation = made.specialisation(made.signature_for(args, target), debug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from speedmetal.backends.cpu.jit import ENTRY_SYMBOL, load
@@ -14,6 +14,7 @@ from speedmetal.backends.device import (
     DeviceLimits,
     Launch,
     Program,
+    Residency,
     ScalarParameter,
 )
 from speedmetal.backends.launch_names import name_of
@@ -69,6 +70,10 @@ class CpuProgram(Program):
                 run_packed(pack(values), groups, chunk)
 
         return run
+
+    def residency(self, threads: int, lengths: Sequence[int]) -> Residency:  # noqa: ARG002
+        """A core runs one threadgroup after another, whatever the kernel."""
+        return Residency(default_threads(), 1, None, (), None, None, None)
 
     def launch(self, arguments: bytes, groups: int, chunk: int) -> None:
         """Runs threadgroups 0 to ``groups - 1`` and returns when they are done.

@@ -27,6 +27,7 @@ from speedmetal.backends.cuda.driver.graphs import Graph
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.markers import Markers
 from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
+from speedmetal.backends.cuda.driver.multiprocessor import ATTRIBUTES, Multiprocessor
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.cuda.nvrtc import nvrtc_version, suit_driver
 from speedmetal.backends.cuda.target import TARGET
@@ -140,6 +141,11 @@ class CudaDevice(StreamDevice):
             "nvrtc": self._compiler,
         }
         return json.dumps(facts, sort_keys=True)
+
+    @cached_property
+    def multiprocessor(self) -> Multiprocessor:
+        """What each of the GPU's multiprocessors has."""
+        return Multiprocessor(*map(self._attribute, ATTRIBUTES.values()))
 
     @cached_property
     def routines(self) -> Routines:
@@ -374,7 +380,7 @@ class CudaDevice(StreamDevice):
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load
 
-        return load(self.context, self.stream, self.limits, code, kernel)
+        return load(self.context, self.stream, self.limits, self.multiprocessor, code, kernel)
 
     def new_mailbox(self, words: Words) -> tuple[Mailbox, Words]:
         size = words.nbytes

@@ -11,25 +11,34 @@ from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.commands import LaunchPlan
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError, Library
+from speedmetal.backends.cuda.driver.multiprocessor import Multiprocessor
 from speedmetal.backends.cuda.driver.stream import CudaStream
-from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program
+from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program, Residency
 from speedmetal.backends.packing import ADDRESS, Number, packer, size_of
 from speedmetal.errors import InternalError, LaunchError
 
-_THREADS = (256, 128)
-"""Of a threadgroup, where nobody states them: the first that keeps the GPU busiest."""
+_THREADS = (256, 128, 64)
+"""Of a threadgroup, where nobody states them: the first that keeps the GPU busiest. So few as 64
+help where each thread brings threadgroup memory of its own."""
 
 ALIGNMENT_BYTES = 16
 """Where each threadgroup array begins that a launch asks memory for."""
 
 _MAX_THREADS = 0  # CUfunction_attribute, cuda.h
 _STATIC_BYTES = 1
+_LOCAL_BYTES = 3
+_REGISTERS = 4
 _MAX_DYNAMIC_BYTES = 8
 _POINTER_BYTES = 8
 
 
 def load(
-    context: Context, stream: CudaStream, limits: DeviceLimits, code: bytes, kernel: str
+    context: Context,
+    stream: CudaStream,
+    limits: DeviceLimits,
+    multiprocessor: Multiprocessor,
+    code: bytes,
+    kernel: str,
 ) -> CudaProgram:
     """A program from what :func:`speedmetal.backends.cuda.driver.build.built` made.
 
@@ -37,13 +46,14 @@ def load(
         context: Where it is loaded.
         stream: Where it will run.
         limits: What one launch may ask for there.
+        multiprocessor: What one of them has there.
         code: The bytes.
         kernel: The user's name of the kernel, for messages.
 
     Raises:
         InternalError: The code is damaged, or made for another GPU.
     """
-    return CudaProgram(context, stream, limits, unpacked(code), kernel)
+    return CudaProgram(context, stream, limits, multiprocessor, unpacked(code), kernel)
 
 
 class CudaProgram(Program):
@@ -53,15 +63,19 @@ class CudaProgram(Program):
         context: Where it is loaded.
         stream: Where it runs.
         limits: What one launch may ask for there.
+        multiprocessor: What one of them has there.
         code: The kernel.
         kernel: The user's name of it.
     """
+
+    thread_choices = _THREADS
 
     def __init__(
         self,
         context: Context,
         stream: CudaStream,
         limits: DeviceLimits,
+        multiprocessor: Multiprocessor,
         code: CudaCode,
         kernel: str,
     ) -> None:
@@ -74,6 +88,8 @@ class CudaProgram(Program):
         self._places = _places(code)
         self._allowed_bytes = limits.threadgroup_memory_bytes
         self._most_groups = limits.threadgroups
+        self._multiprocessor = multiprocessor
+        self._at_once: dict[tuple[int, int], int] = {}
         self._context.free()
         try:
             with self._context as library:
@@ -83,26 +99,35 @@ class CudaProgram(Program):
         except CudaError as error:
             raise InternalError(f"cuda load: kernel {kernel!r}: {error}") from error
         with self._context as library:
-            self.threads_per_threadgroup = library.number(
-                "cuFuncGetAttribute", _MAX_THREADS, self._entry
-            )
-            self._static_bytes = library.number("cuFuncGetAttribute", _STATIC_BYTES, self._entry)
-            if all(code.dynamic_bytes):
-                self.suitable_threads = self._busiest_threads(library)
+            self.threads_per_threadgroup = self._attribute(library, _MAX_THREADS)
+            self._static_bytes = self._attribute(library, _STATIC_BYTES)
             if code.dynamic_bytes:
                 most = self._allowed_bytes - self._static_bytes
                 library.call("cuFuncSetAttribute", self._entry, _MAX_DYNAMIC_BYTES, most)
 
-    def _busiest_threads(self, library: Library) -> int:
-        """The threads of a threadgroup with which the most threads run at once."""
-        dynamic = self._dynamic_bytes(())
+    def _attribute(self, library: Library, number: int) -> int:
+        return library.number("cuFuncGetAttribute", number, self._entry)
 
-        def running(threads: int) -> int:
+    def groups_at_once(self, threads: int, lengths: Sequence[int]) -> int:
+        asked = threads, self._dynamic_bytes(lengths)
+        known = self._at_once.get(asked)
+        if known is None:
             function = "cuOccupancyMaxActiveBlocksPerMultiprocessor"
-            return threads * library.number(function, self._entry, threads, dynamic)
+            with self._context as library:
+                known = self._at_once[asked] = library.number(function, self._entry, *asked)
+        return known
 
-        allowed = [n for n in _THREADS if n <= self.threads_per_threadgroup]
-        return max(allowed, key=running, default=self.threads_per_threadgroup)
+    def residency(self, threads: int, lengths: Sequence[int]) -> Residency:
+        groups = self.groups_at_once(threads, lengths)
+        with self._context as library:
+            registers = self._attribute(library, _REGISTERS)
+            spilled = self._attribute(library, _LOCAL_BYTES)
+        memory = self._static_bytes + self._dynamic_bytes(lengths)
+        card = self._multiprocessor
+        bounds = card.bounds(threads, registers, memory)
+        least = min(bounds.values())
+        limits = tuple(name for name, bound in bounds.items() if bound == least)
+        return Residency(card.count, groups, card.threads, limits, registers, spilled, memory)
 
     def bind(self, launch: Launch) -> BoundLaunch:
         """What launches the kernel with these sizes and shapes.

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program
+from speedmetal.backends.device import ArrayParameter, BoundLaunch, Launch, Program, Residency
 from speedmetal.backends.metal.driver.commands import LENGTH_ALIGNMENT_BYTES
 from speedmetal.backends.metal.driver.context import MetalContext
 from speedmetal.backends.metal.driver.kernel_code import MetalCode, unpacked
@@ -104,6 +104,11 @@ class MetalProgram(Program):
             )
 
         return run
+
+    def residency(self, threads: int, lengths: Sequence[int]) -> Residency:  # noqa: ARG002
+        """What the pipeline state says: Metal does not tell how many threadgroups run at once."""
+        memory = self._pipeline.threadgroup_bytes + sum(self._lengths(lengths))
+        return Residency(None, None, None, (), None, None, memory)
 
     def _distances(self, launch: Launch) -> Iterator[tuple[int, int]]:
         """The places, among a launch's values, of arrays in others' memory, and of these others."""
