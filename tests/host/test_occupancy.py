@@ -78,15 +78,15 @@ def test_threads_and_threadgroups_limit_as_well(cuda, driver):
 
 
 def test_threadgroup_memory_decides_how_many_threads_are_chosen(cuda):
-    """Of 520 bytes a thread, 233472 suffice for 256, for 3 times 128, and for 6 times 64; of 1000
-    not for 256, for 128 once, and for 3 times 64."""
+    """Of 240 bytes a thread, 233472 suffice for 3 times 256, and for 7 times 128; of 1000 not for
+    256, for 128 once, for 3 times 64, and for 7 times 32."""
     chosen = {}
-    for each in (4, 130, 250):
+    for each in (4, 60, 250):
         found = sm.occupancy(by_thread, zeros(cuda), each)
         chosen[each] = found.threads[0]
         assert found.threads == found.suggested_threads
         assert found.threadgroup_memory_bytes == 4 * each * found.threads[0]
-    assert chosen == {4: 256, 130: 128, 250: 64}
+    assert chosen == {4: 256, 60: 128, 250: 32}
     assert sm.occupancy(by_thread, zeros(cuda), 250, threads=128).limited_by == (
         "threadgroup memory",
     )
@@ -94,7 +94,7 @@ def test_threadgroup_memory_decides_how_many_threads_are_chosen(cuda):
 
 def test_a_launch_takes_what_is_suggested(cuda, driver):
     x = zeros(cuda)
-    for each in (4, 130, 250):
+    for each in (4, 60, 250):
         by_thread(x, sm.static(each), grid=100_000)
         suggested = sm.occupancy(by_thread, x, each, threads=32).suggested_threads
         assert driver.launches[-1].threads == suggested
@@ -121,6 +121,15 @@ def test_the_cpu_says_what_a_core_does():
     assert found.limited_by == ()
     assert found.threadgroup_memory_bytes == 64 * 16
     assert f"one threadgroup on each of {found.cores} cores, one after another" in str(found)
+
+
+def test_so_many_threads_are_chosen_as_their_memory_suffices_for():
+    """Of 32768 bytes, for threads that bring 36 each."""
+    x = sm.zeros(5000, device="cpu")
+    assert sm.occupancy(by_thread, x, 9, grid=x.size).threads == (512, 1, 1)
+    by_thread(x, sm.static(9), grid=x.size)
+    with pytest.raises(sm.LaunchError, match="needs 36864000 bytes"):
+        by_thread(x, sm.static(9000), grid=x.size)
 
 
 def test_metal_says_what_the_pipeline_state_does():

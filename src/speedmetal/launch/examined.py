@@ -69,8 +69,9 @@ class Examined:
 def with_sizes(found: Examined, geometry: LaunchGeometry) -> Examined:
     """The launch with sizes as they are stated, or chosen.
 
-    Where nobody states threads, and the device can tell, they are those with which it is busiest,
-    counting the registers and the threadgroup memory that this launch takes.
+    Where nobody states threads they are, of a few choices, those with which a core keeps the most
+    threads at once, counting the registers and the threadgroup memory that this launch takes. Where
+    the device does not tell, they are as many as suit it and the memory suffices for.
 
     Args:
         found: The launch; its sizes do not count.
@@ -89,12 +90,15 @@ def with_sizes(found: Examined, geometry: LaunchGeometry) -> Examined:
             sizes = geometry.sizes(most, neighbours=together)
         return replace(found, sizes=sizes)
 
-    choices = [n for n in program.thread_choices if n <= allowed]
+    flat, looping = device.default_threads
+    usual = min(allowed, looping if metadata.has_loops else flat)
+    choices = [n for n in program.thread_choices if n <= allowed] or [usual]
+    if metadata.sized_arrays and not program.thread_choices:
+        choices += [usual >> halvings for halvings in range(1, usual.bit_length())]
     if geometry.threads is None and len(choices) > 1:
         chosen = with_most(max(choices, key=lambda most: with_most(most).running(most)))
     else:
-        flat, looping = device.default_threads
-        chosen = with_most(min(allowed, looping if metadata.has_loops else flat))
+        chosen = with_most(choices[0])
     if chosen.sizes.group_size > allowed:
         raise LaunchError(
             f"kernel {found.kernel!r}: {chosen.sizes.group_size} threads per threadgroup"

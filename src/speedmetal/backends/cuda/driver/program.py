@@ -17,8 +17,8 @@ from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Progra
 from speedmetal.backends.packing import ADDRESS, Number, packer, size_of
 from speedmetal.errors import InternalError, LaunchError
 
-_THREADS = (256, 128, 64)
-"""Of a threadgroup, where nobody states them: the first that keeps the GPU busiest. So few as 64
+_THREADS = (256, 128, 64, 32)
+"""Of a threadgroup, where nobody states them: the first that keeps the GPU busiest. Fewer than 128
 help where each thread brings threadgroup memory of its own."""
 
 ALIGNMENT_BYTES = 16
