@@ -275,7 +275,7 @@ def test_registers_decide_how_many_threads_are_chosen(device, driver):
         assert driver.launches[-1].threads == (threads, 1, 1)
     driver.bounds["scaled"] = 100
     sm.kernel(scaled.function)(out, x, 2.0, grid=9999)
-    assert driver.launches[-1].threads == (100, 1, 1)
+    assert driver.launches[-1].threads == (64, 1, 1)
 
 
 def test_code_for_many_threads_is_another(device, driver, monkeypatch):
