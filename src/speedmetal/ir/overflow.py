@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from speedmetal.dtypes import DType
-from speedmetal.ir import walk
+from speedmetal.ir import counting, walk
 from speedmetal.ir.nodes import (
     Assign,
     AsyncCopy,
@@ -29,6 +29,7 @@ from speedmetal.ir.nodes import (
     Call,
     Convert,
     Expression,
+    For,
     Function,
     Invoke,
     Kernel,
@@ -62,6 +63,16 @@ class Overflow:
         if node in self._exact or (node in self._whole and self._wraps_out(node)):
             return False
         return not self._ranges.exact_range(node).is_within(range_of_type(dtype))
+
+    def counter_leaves(self, loop: For) -> bool:
+        """Whether a counter that passes its stop, as it does after the last turn, may be beyond its
+        type.
+        """
+        size, dtype = counting.largest_step(loop.step), loop.counter.type
+        assert isinstance(dtype, DType)
+        if counting.cannot_overflow(loop):
+            return False
+        return size is None or self._ranges.of(loop.stop).greatest + size - 1 > dtype.maximum
 
     def _wraps_out(self, node: Unary | Binary) -> bool:
         """Whether an index that wraps is below 0, or where no index is but headroom."""

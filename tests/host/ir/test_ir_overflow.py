@@ -48,6 +48,18 @@ def test_where_the_ranges_fit_nothing_may(b):
     assert may(b, b.unary("negate", b.value(n)))
 
 
+def test_a_counter_stays_in_its_type_where_its_stop_is_far_from_the_end(b):
+    x, n, _ = parts(b)
+    size, given = b.let("size", b.extent(x, 0)), b.let("given", b.value(n))
+    grid = b.position("threads_per_grid")
+    cases = [(size, 128, False), (size, INDEX_HEADROOM + 1, False), (size, 1 << 17, True)]
+    cases += [(given, 128, True), (size, grid, True), (size, b.value(n), True)]
+    loops = [b.loop(b.variable("i", d.int32), 0, stop, step, []) for stop, step, _ in cases]
+    b.emit(*loops)
+    overflow = Overflow(b.kernel())
+    assert [overflow.counter_leaves(each) for each in loops] == [leaves for _, _, leaves in cases]
+
+
 def test_variables_are_followed_into_indices(b):
     x, n, i = parts(b)
     row = b.multiply(i, n)

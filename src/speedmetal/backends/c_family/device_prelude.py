@@ -157,6 +157,14 @@ class DevicePrelude:
         self.function("range_next", t, f"{t} i, {t} stop, {t} step", body, about)
         return "range_next"
 
+    def range_turns(self, dtype: DType) -> str:
+        """The name of a function, which it adds, for how many turns a rising range has."""
+        t, u = self.type(dtype), self.type(unsigned_type(dtype.bits))
+        body = f"return start < stop ? ({u}(stop) - {u}(start) - 1) / {u}(step) + 1 : 0;"
+        about = "How many turns a range has whose step is greater than 0."
+        self.function("range_turns", u, f"{t} start, {t} stop, {t} step", body, about)
+        return "range_turns"
+
     # --- Floats and comparison -----------------------------------------------------------------
 
     def extremum(self, dtype: DType, name: str) -> str:

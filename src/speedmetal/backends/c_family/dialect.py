@@ -28,6 +28,7 @@ class Dialect:
         conversions: Functions that convert a float to an integer as the IR means it.
         negations: Functions of the prelude that negate, where the target's own minus sign is not
             to be trusted with a type.
+        counts_turns: Whether loops whose counter may leave its type count their turns.
     """
 
     target: str
@@ -45,6 +46,7 @@ class Dialect:
     namespace: str = ""
     conversions: dict[tuple[DType, DType], str] = field(default_factory=dict)
     negations: dict[DType, str] = field(default_factory=dict)
+    counts_turns: bool = False
 
     @property
     def reserved_words(self) -> frozenset[str]:

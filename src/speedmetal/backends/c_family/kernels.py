@@ -10,8 +10,8 @@ from speedmetal.backends.c_family.layout import (
     ArgumentLayout,
     argument_layout,
 )
+from speedmetal.backends.c_family.loops import LoopPrinter
 from speedmetal.backends.c_family.names import KEYWORDS, Names
-from speedmetal.backends.c_family.statements import StatementPrinter
 from speedmetal.dtypes import DType
 from speedmetal.ir.nodes import Array, Function, Kernel, Variable
 from speedmetal.ir.types import Space
@@ -24,7 +24,7 @@ def entry_name(kernel: Kernel, dialect: Dialect) -> str:
     return f"{kernel.name}_kernel" if taken else kernel.name
 
 
-class KernelPrinter(StatementPrinter):
+class KernelPrinter(LoopPrinter):
     """Prints one kernel. A target defines the abstract methods, here and in the base classes."""
 
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:

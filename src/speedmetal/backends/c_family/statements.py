@@ -8,10 +8,10 @@ from speedmetal.backends.c_family.atomics import Atomics
 from speedmetal.backends.c_family.declarations import Declarations
 from speedmetal.backends.c_family.dialect import Dialect
 from speedmetal.backends.c_family.expressions import ExpressionPrinter
-from speedmetal.backends.c_family.operators import LOOSEST, PRIMARY, UNARY, Text, parenthesise
+from speedmetal.backends.c_family.operators import LOOSEST, UNARY, parenthesise
 from speedmetal.dtypes import DType
 from speedmetal.errors import InternalError
-from speedmetal.ir import analysis, counting
+from speedmetal.ir import analysis
 from speedmetal.ir.nodes import (
     Assert,
     Assign,
@@ -22,13 +22,9 @@ from speedmetal.ir.nodes import (
     Barrier,
     Binary,
     Break,
-    Call,
     Compare,
-    Constant,
     Continue,
-    Convert,
     Expression,
-    Extent,
     For,
     If,
     Kernel,
@@ -42,7 +38,6 @@ from speedmetal.ir.nodes import (
     Variable,
     While,
 )
-from speedmetal.ir.walk import assigned_variable, expressions, statements
 from speedmetal.source import SourceSpan
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
@@ -66,7 +61,7 @@ class Line(str):
 
 
 class StatementPrinter(ExpressionPrinter):
-    """Prints bodies. One method for each kind of statement."""
+    """Prints bodies. One method for each kind of statement; of loops in a subclass."""
 
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
         super().__init__(dialect, kernel)
@@ -222,50 +217,6 @@ class StatementPrinter(ExpressionPrinter):
                 return self.expression_text(opposite)
         return f"!{parenthesise(self.expression(condition), UNARY)}"
 
-    def _for(self, node: For) -> None:
-        dtype = node.counter.type
-        assert isinstance(dtype, DType)
-        changed = {v for s in statements(node.body) if (v := assigned_variable(s)) is not None}
-        changed.add(node.counter)
-        start = self.expression_text(node.start)
-        counter = self.variable(node.counter)
-        stop = self._print_bound(node, node.stop, "stop", changed)
-        step = self._print_bound(node, node.step, "step", changed)
-        condition, advance = self._progress(node, counter, stop, step)
-        self.line(f"for ({self.type(dtype)} {counter} = {start}; {condition}; {advance}) {{")
-        self.block(node.body)
-        self.line("}")
-
-    def _print_bound(self, node: For, bound: Expression, role: str, changed: set[Variable]) -> Text:
-        """A bound as it may stand in the loop's head, where it is computed in every round."""
-        if _is_fixed(bound, changed):
-            return self.expression(bound)
-        name = self.names.fresh(f"{node.counter.name}_{role}")
-        self.line(f"{self.type(node.counter.type)} {name} = {self.expression_text(bound)};")
-        return Text(name, PRIMARY)
-
-    def _progress(self, node: For, i: str, stop: Text, step: Text) -> tuple[str, str]:
-        """The condition and the advance of a loop."""
-        dtype = node.counter.type
-        assert isinstance(dtype, DType)
-        up, down = f"{i} < {parenthesise(stop, UNARY)}", f"{i} > {parenthesise(stop, UNARY)}"
-        rising, size = counting.step_rises(node.step), parenthesise(step, UNARY)
-        if rising is None:
-            condition = f"{size} > 0 ? {up} : {size} < 0 && {down}"
-        elif counting.may_be_zero(node.step):
-            condition = f"{size} != 0{self.dialect.suffixes[dtype]} && {up}"
-        else:
-            condition = up if rising else down
-        if not counting.cannot_overflow(node):
-            name = self.helpers.range_next(dtype)
-            return condition, f"{i} = {name}({i}, {stop.text}, {step.text})"
-        if not isinstance(node.step, Constant):
-            return condition, f"{i} += {step.text}"
-        number = abs(int(node.step.value))
-        if number == 1:
-            return condition, f"++{i}" if rising else f"--{i}"
-        return condition, f"{i} {'+=' if rising else '-='} {number}{self.dialect.suffixes[dtype]}"
-
     def _while(self, node: While) -> None:
         self.line(f"while ({self.expression_text(node.condition)}) {{")
         self.block(node.body)
@@ -337,22 +288,6 @@ def _is_ordered(operator: str, operand: Expression) -> bool:
     """Whether not(a < b) is a >= b: not so where one may be NaN."""
     dtype = operand.type
     return operator in ("eq", "ne") or (isinstance(dtype, DType) and not dtype.is_float)
-
-
-def _is_fixed(bound: Expression, changed: set[Variable]) -> bool:
-    """Whether computing a bound in every round is cheap and gives the same each time."""
-    parts = [*expressions(bound), bound]
-    allowed = Constant | Read | Extent | Convert | Binary | Call
-    return (
-        len(parts) <= 5
-        and all(isinstance(part, allowed) for part in parts)
-        and not any(isinstance(part, Read) and part.variable in changed for part in parts)
-        and not any(isinstance(part, Call) and part.arguments for part in parts)
-        and not any(isinstance(p, Binary) and p.operator in _DEAR for p in parts)
-    )
-
-
-_DEAR = frozenset({"divide", "floor_divide", "remainder"})
 
 
 # Which method prints a statement; by name, so that a target may have its own.

@@ -94,6 +94,19 @@ def test_a_range_ends_where_pythons_does(dtype):
     assert_equal(helpers, cases)
 
 
+@pytest.mark.parametrize("dtype", [d.int32, d.int64, d.uint32], ids=str)
+def test_a_rising_range_has_as_many_turns_as_pythons(dtype):
+    helpers = DevicePrelude(CONSTEXPR)
+    name = helpers.range_turns(dtype)
+    kind = d.uint64 if dtype.bits == 64 else d.uint32
+    cases = [
+        (f"{name}({written(dtype, start, stop, step)})", max(-(-(stop - start) // step), 0), kind)
+        for start, stop in pairs(dtype)
+        for step in (s for s in interesting(dtype) if s > 0)
+    ]
+    assert_equal(helpers, cases)
+
+
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_extrema_and_ends(dtype):
     helpers = DevicePrelude(CONSTEXPR)

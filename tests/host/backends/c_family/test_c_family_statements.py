@@ -6,9 +6,17 @@ import pytest
 
 from ir_builder import Builder
 from speedmetal import dtypes as d
+from speedmetal.backends.cuda.codegen.printer import print_kernel as print_for_cuda
 from speedmetal.backends.metal.codegen.printer import print_kernel
 from speedmetal.ir import nodes as ir
 from speedmetal.source import NOWHERE
+
+
+def cuda_loop(b: Builder) -> list[str]:
+    """The head of the only loop of a kernel for CUDA, with the line before it."""
+    lines = [line.strip() for line in print_for_cuda(b.kernel()).splitlines()]
+    (number,) = (n for n, line in enumerate(lines) if line.startswith("for ("))
+    return lines[number - 1 : number + 1]
 
 
 def body(b: Builder) -> str:
@@ -68,6 +76,39 @@ def test_a_first_assignment_that_reads_the_variable_does_not_declare_it(b):
 def test_loops_over_constant_ranges(b, start, stop, step, head):
     b.emit(b.loop(b.variable("i", d.int32), start, stop, step, [keep(b, 1)]))
     assert body(b).splitlines()[0] == head
+
+
+def test_for_cuda_a_loop_whose_counter_may_leave_its_type_counts_its_turns(b):
+    extent = b.extent(b.array("x", d.int32), 0)
+    i, first, step = b.variable("i", d.int32), b.let("first", 3), b.position("threads_per_grid")
+    b.emit(b.loop(i, b.add(first, 1), extent, step, [keep(b, 1)]))
+    assert cuda_loop(b) == [
+        "uint32 i_turns = range_turns(first + 1, arguments.x_extent0, arguments.grid_x);",
+        (
+            "for (int i = first + 1; i_turns > 0;"
+            " --i_turns, i = int(uint32(i) + uint32(arguments.grid_x))) {"
+        ),
+    ]
+
+
+def test_for_cuda_a_start_that_costs_something_is_computed_once(b):
+    i, n = b.variable("i", d.int32), b.scalar("n", d.int32)
+    b.emit(b.loop(i, b.binary("floor_divide", n, 3), n, 2, [keep(b, 1)]))
+    before, head = cuda_loop(b)
+    assert before == "uint32 i_turns = range_turns(i_start, arguments.n, 2);"
+    assert head.startswith("for (int i = i_start; i_turns > 0;")
+
+
+def test_for_cuda_a_step_of_unknown_sign_goes_on_as_elsewhere(b):
+    step = b.scalar("step", d.int32)
+    b.emit(b.loop(b.variable("i", d.int32), 0, 9, step, [keep(b, 1)]))
+    assert "range_next(i, 9, arguments.step)" in cuda_loop(b)[1]
+
+
+def test_a_stop_that_is_known_to_be_a_size_needs_no_care(b):
+    count = b.let("count", b.extent(b.array("x", d.int32), 0))
+    b.emit(b.loop(b.variable("i", d.int32), 0, count, 128, [keep(b, 1)]))
+    assert cuda_loop(b)[1] == "for (int i = 0; i < count; i += 128) {"
 
 
 def test_a_step_of_unknown_sign(b):

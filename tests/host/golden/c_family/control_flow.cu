@@ -14,6 +14,11 @@ static __device__ inline int range_next(int i, int stop, int step) {
     return left > size ? int(i + step) : stop;
 }
 
+// How many turns a range has whose step is greater than 0.
+static __device__ inline uint32 range_turns(int start, int stop, int step) {
+    return start < stop ? (uint32(stop) - uint32(start) - 1) / uint32(step) + 1 : 0;
+}
+
 // One step of a range; stop where the range ends, so that nothing overflows.
 static __device__ inline uint32 range_next(uint32 i, uint32 stop, uint32 step) {
     return stop - i > step ? uint32(i + step) : stop;
@@ -60,7 +65,8 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
     for (int k = 10; k > 0; k -= 3) {
         total = int(uint32(total) + 1u);
     }
-    for (int m = 0; m < 2147483647; m = range_next(m, 2147483647, 5)) {
+    uint32 m_turns = range_turns(0, 2147483647, 5);
+    for (int m = 0; m_turns > 0; --m_turns, m = int(uint32(m) + uint32(5))) {
         total = int(uint32(total) + 1u);
         if (m > 9) {
             break;

@@ -1,10 +1,8 @@
 typedef unsigned int uint32;
 
-// One step of a range; stop where the range ends, so that nothing overflows.
-static __device__ inline int range_next(int i, int stop, int step) {
-    uint32 left = step > 0 ? uint32(stop) - uint32(i) : uint32(i) - uint32(stop);
-    uint32 size = step > 0 ? uint32(step) : uint32(0) - uint32(step);
-    return left > size ? int(i + step) : stop;
+// How many turns a range has whose step is greater than 0.
+static __device__ inline uint32 range_turns(int start, int stop, int step) {
+    return start < stop ? (uint32(stop) - uint32(start) - 1) / uint32(step) + 1 : 0;
 }
 
 // The thread's place among the 32 of its simdgroup.
@@ -64,7 +62,8 @@ extern "C" __global__ void __launch_bounds__(256) reduction(
     uint32 simdgroup_mask = 0xffffffff >> max(32 - int(threads - (thread_index_in_threadgroup & ~31)), 0);
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(place.x);
     float total = 0.0f;
-    for (int i = thread_position_in_grid_x; i < arguments.x_extent0; i = range_next(i, arguments.x_extent0, arguments.grid_x)) {
+    uint32 i_turns = range_turns(thread_position_in_grid_x, arguments.x_extent0, arguments.grid_x);
+    for (int i = thread_position_in_grid_x; i_turns > 0; --i_turns, i = int(uint32(i) + uint32(arguments.grid_x))) {
         total += x[i];
     }
     int lane = thread_index_in_threadgroup & 31;

@@ -238,9 +238,9 @@ multiply_16x8x16 as_tf32 multiply_16x8x8_tf32 matrix_multiply_accumulate copy_pi
 copy_elements async_copy_group async_copy_wait simdgroup_mask threadgroup_memory place
 thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
-thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next minimum
-maximum absolute report_failure open_record write_value negated_short negated_uint16
-neighbours first_neighbour
+thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next
+range_turns minimum maximum absolute report_failure open_record write_value negated_short
+negated_uint16 neighbours first_neighbour
 """
 
 DIALECT = Dialect(
@@ -262,6 +262,7 @@ DIALECT = Dialect(
         (d.float32, d.uint32): "__float2uint_rz",
     },
     negations={d.int16: "negated_short", d.uint16: "negated_uint16"},
+    counts_turns=True,
 )
 
 _64 = "(unsigned long long*)address"
