@@ -1,5 +1,5 @@
-"""Counts bytes: each threadgroup counts its share in threadgroup memory, where atomics are cheap,
-and then adds its counts to the result in device memory.
+"""Counts bytes: each simdgroup counts its share in threadgroup memory, where atomics are cheap, and
+its threadgroup then adds the counts to the result in device memory.
 
     python examples/histogram.py --size 10000000
 """
@@ -13,24 +13,33 @@ import speedmetal as sm
 
 BINS = 256
 THREADS = 256
+SIMDGROUPS = THREADS // 32
 
 
 @sm.kernel
-def histogram(values, counts):
-    """counts[v] += how often v is among the values; uint8 values, int32 ``(256,)`` counts."""
-    mine = sm.threadgroup_array(BINS, sm.int32)
+def histogram(words, rest, counts):
+    """counts[v] += how often v is among the bytes; int32 ``(256,)`` counts.
+
+    A thread reads four bytes at once, as ``words`` of uint32; ``rest`` are the last ones, uint8.
+    """
+    mine = sm.threadgroup_array((SIMDGROUPS, BINS), sm.int32)
+    simdgroup = sm.simdgroup_index_in_threadgroup()
     local = sm.thread_index_in_threadgroup()
-    for value in range(local, BINS, THREADS):
-        mine[value] = 0
+    for copy in sm.static_range(SIMDGROUPS):
+        mine[copy, local] = 0
     sm.threadgroup_barrier()
 
-    # As many threads as there are go through all values in strides: neighbours read neighbours.
-    for i in range(sm.thread_position_in_grid().x, values.size, sm.threads_per_grid().x):
-        sm.atomic_add(mine, values[i], 1)
+    # As many threads as there are go through all words in strides: neighbours read neighbours.
+    thread = sm.thread_position_in_grid().x
+    for i in range(thread, words.size, sm.threads_per_grid().x):
+        word = words[i]
+        for byte in sm.static_range(4):
+            sm.atomic_add(mine, (simdgroup, word >> 8 * byte & 255), 1)
+    if thread < rest.size:
+        sm.atomic_add(mine, (simdgroup, rest[thread]), 1)
     sm.threadgroup_barrier()
 
-    for value in range(local, BINS, THREADS):
-        sm.atomic_add(counts, value, mine[value])
+    sm.atomic_add(counts, local, sum(mine[copy, local] for copy in range(SIMDGROUPS)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,8 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     generator = np.random.default_rng(2)
     bell = generator.normal(128, 30, options.size).clip(0, BINS - 1).astype(np.uint8)
-    values, counts = sm.array(bell), sm.zeros(BINS, sm.int32)
-    histogram(values, counts, groups=options.groups, threads=THREADS)
+    whole = bell.size // 4 * 4
+    words, rest = sm.array(bell[:whole].view(np.uint32)), sm.array(bell[whole:])
+    counts = sm.zeros(BINS, sm.int32)
+    histogram(words, rest, counts, groups=options.groups, threads=THREADS)
 
     np.testing.assert_array_equal(counts.numpy(), np.bincount(bell, minlength=BINS))
     tallest = max(counts.tolist())

@@ -25,20 +25,20 @@ def accelerate(positions, masses, accelerations):
     count = masses.size
     i = sm.thread_position_in_grid().x
     local = sm.thread_index_in_threadgroup()
-    tile = sm.threadgroup_array((4, TILE), sm.float32)
+    tile = sm.threadgroup_array((TILE, 4), sm.float32)  # a body's place and mass, side by side
     mine = min(i, count - 1)  # threads beyond the last body help to copy, too
     x, y, z = positions[0, mine], positions[1, mine], positions[2, mine]
     pull_x = pull_y = pull_z = 0.0
     for first in range(0, count, TILE):
         j = min(first + local, count - 1)
         for axis in sm.static_range(3):
-            tile[axis, local] = positions[axis, j]
-        tile[3, local] = masses[j] if first + local < count else 0.0
+            tile[local, axis] = positions[axis, j]
+        tile[local, 3] = masses[j] if first + local < count else 0.0
         sm.threadgroup_barrier()
         for k in range(TILE):
-            dx, dy, dz = tile[0, k] - x, tile[1, k] - y, tile[2, k] - z
+            dx, dy, dz = tile[k, 0] - x, tile[k, 1] - y, tile[k, 2] - z
             inverse = sm.rsqrt(dx * dx + dy * dy + dz * dz + SOFTENING * SOFTENING)
-            strength = tile[3, k] * inverse * inverse * inverse
+            strength = tile[k, 3] * inverse * inverse * inverse
             pull_x += strength * dx
             pull_y += strength * dy
             pull_z += strength * dz

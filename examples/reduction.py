@@ -16,7 +16,8 @@ import speedmetal as sm
 
 THREADS = 256
 SIMDGROUP = 32
-GROUPS = 64
+GROUPS = 1024
+"""Of the first launch: enough that all cores of a large GPU have several."""
 
 
 def plus(a, b):

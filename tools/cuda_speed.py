@@ -1,6 +1,6 @@
 """Measure the CUDA backend on the NVIDIA GPU of this machine, beside other libraries.
 
-    python tools/cuda_speed.py [host] [elementwise] [graph] [products]
+    python tools/cuda_speed.py [host] [elementwise] [graph] [products] [first]
 
 What each part times is said in its function. All figures of a run come from one process, one round
 of each candidate after the other; printed are the median round and the best. It needs PyTorch for
@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import first_calls
 
 import speedmetal as sm
 
@@ -260,7 +262,13 @@ def products() -> Iterator[str]:
             yield f"{title:48}{numbers}{base / median:>10.1%}{error:>10.1e}"
 
 
-PARTS = {"host": host, "elementwise": elementwise, "graph": graph, "products": products}
+PARTS = {
+    "host": host,
+    "elementwise": elementwise,
+    "graph": graph,
+    "products": products,
+    "first": first_calls.first,
+}
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ RUNS = {
     "heat_equation": ("--size", "50", "--frames", "4"),
     "k_means": ("--points", "3001", "--clusters", "4"),
     "image_filters": ("--size", "45"),
+    "heat_cube": ("--size", "17", "--steps", "5"),
     "histogram": ("--size", "100003", "--groups", "5"),
     "life_in_arrays": ("--size", "40", "--frames", "12"),
     "mandelbrot": ("--width", "90"),
@@ -36,7 +37,9 @@ RUNS = {
     "page_rank": ("--pages", "301", "--links", "3"),
     "random_walks": ("--walkers", "500", "--steps", "50", "--size", "60"),
     "reduction": ("--size", "100003"),
+    "scan": ("--size", "100003"),
     "softmax": ("--rows", "7", "--columns", "1000"),
+    "transpose": ("--rows", "70", "--columns", "101"),
     "vector_add": ("--size", "1001"),
     "wave_equation": ("--size", "50", "--frames", "4"),
 }
