@@ -113,6 +113,23 @@ def test_places_outside_are_found_by_the_device(place, dtype):
     assert not ours.numpy().any()  # what was told once is over
 
 
+@pytest.mark.parametrize("row", [(), (1,), (3, 5), (300,)])
+@pytest.mark.parametrize("shape", [(7,), (2, 3), ()])
+def test_rows_again_with_other_numbers(place, row, shape):
+    """What is kept of a call holds for others with arrays that lie alike."""
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        host = random.random((9, *row), np.float32)
+        index = random.integers(-9, 9, shape)
+        values = random.integers(0, 9, shape + row).astype(np.float32)
+        ours, chosen, joined = (sm.array(each, device=place) for each in (host, index, values))
+        np.testing.assert_array_equal(ours[chosen].numpy(), host[index])
+        found = ours.at[chosen].max(joined)
+        np.testing.assert_array_equal(ours.numpy(), host)
+        np.maximum.at(host, index, values)
+        np.testing.assert_array_equal(found.numpy(), host)
+
+
 def test_a_place_outside_is_not_written_to(place):
     """Whenever it is found: what is written are the other values, or nothing."""
     index = sm.array([1, -4, 2], dtype=sm.int64, device=place)

@@ -141,7 +141,6 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         self.lock: Any = threading.RLock()
         self.returned: deque[BlockType] = deque()
         self._reuses = reuses
-        self._is_direct = reuses and not self.runs_later
         self._allowed = bytes_allowed
         self._waiting: deque[BlockType] = deque()  # perhaps still used by a launch
         # By key, the class that a block came back to last at the end.
@@ -224,10 +223,11 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
             return block
 
     def _take_idle(self, key: KeyType) -> BlockType | None:
-        if self.returned and self._is_direct:
+        if self.returned and self._reuses:
             # Mostly, what a program has just let go of is what it asks for next.
             block = self.returned.popleft()
-            if block.key == key and not self.returned:
+            may_wait = self.runs_later and self.waits(block)
+            if block.key == key and not self.returned and not may_wait:
                 self._in_use -= block.counted_bytes
                 block.is_fresh = False
                 return block

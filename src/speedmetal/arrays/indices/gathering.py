@@ -31,6 +31,7 @@ from speedmetal.arrays.indices.choosers import (
     read_mask,
     within_view,
 )
+from speedmetal.arrays.indices.late_rows import late_rows
 from speedmetal.arrays.indices.rows import few_rows
 from speedmetal.arrays.indices.searching import places_of
 from speedmetal.arrays.memory.copying import check_computes
@@ -62,6 +63,8 @@ def get_chosen(x: Array, index: Any) -> Array:
         TypeError: A part is no index.
     """
     rows = few_rows(x, index)
+    if rows is None and type(index) is Array:
+        rows = late_rows(x, index)
     if rows is not None:
         return rows
     positions = plain_positions(x, index)

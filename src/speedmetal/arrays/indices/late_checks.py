@@ -18,7 +18,7 @@ from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.placement import grid_of
 from speedmetal.arrays.memory.selection import outside_message
 from speedmetal.arrays.memory.strided import fresh_layout
-from speedmetal.backends.device import BoundLaunch
+from speedmetal.backends.device import BoundLaunch, Device
 from speedmetal.backends.stream_device import StreamDevice
 from speedmetal.dtypes import int32, int64
 
@@ -87,11 +87,27 @@ def looks_later(positions: Array) -> bool:
     return is_apart and isinstance(device, StreamDevice)
 
 
+def reporting(positions: Array, axis: int, extent: int) -> tuple[Array, int, int]:
+    """What a kernel that looks at positions needs for it.
+
+    Returns:
+        The words, the least position that is not outside, and the word for those outside.
+
+    Raises:
+        IndexError: The axis has no elements, and there are positions.
+    """
+    if not extent and positions.size:
+        raise IndexError(outside_message(0, axis, 0))
+    reports = _reports_of(positions.device)
+    least = -extent if positions.layout.dtype.is_signed else 0
+    return reports.words, least, reports.place_of(axis, extent, least)
+
+
 def placed_positions(positions: Array, axis: int, extent: int, *, are_read: bool) -> Array:
     """Positions counted from the start of an axis, as soon as the device comes to it.
 
     Args:
-        positions: Integers of any shape, some of them perhaps outside; lazy ones are computed here.
+        positions: Integers of any shape, some perhaps outside; lazy ones are computed here.
         axis: For the message.
         extent: Of the axis.
         are_read: Whether elements are read there: then a position outside becomes 0; else
@@ -103,23 +119,16 @@ def placed_positions(positions: Array, axis: int, extent: int, *, are_read: bool
     Raises:
         IndexError: The axis has no elements, and there are positions.
     """
-    device = positions.device
-    assert isinstance(device, StreamDevice)
-    if not extent and positions.size:
-        raise IndexError(outside_message(0, axis, 0))
-    reports = _reports_of(device)
+    words, least, word = reporting(positions, axis, extent)
     dtype = int32 if extent < int32.maximum else int64
-    places = Array.allocate(positions.shape, dtype, device)
-    if not positions.size:
-        return places
-    least = -extent if positions.layout.dtype.is_signed else 0
-    word = reports.place_of(axis, extent, least)
-    numbers = least, extent, word, 0 if are_read else extent
-    _launch(places, positions, reports.words, numbers)
+    places = Array.allocate(positions.shape, dtype, positions.device)
+    if places.size:
+        _launch(places, positions, words, (least, extent, word, 0 if are_read else extent))
     return places
 
 
-def _reports_of(device: StreamDevice) -> Reports:
+def _reports_of(device: Device) -> Reports:
+    assert isinstance(device, StreamDevice)
     found = device.late_checks.get(Reports.__name__)
     if found is None:
         found = device.late_checks[Reports.__name__] = Reports(device)

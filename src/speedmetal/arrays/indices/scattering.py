@@ -18,6 +18,7 @@ from speedmetal.arrays.deferred.graph import apply, peeked
 from speedmetal.arrays.deferred.schedule import assign_lazily, before_write
 from speedmetal.arrays.hosting import is_on_cpu
 from speedmetal.arrays.indices.choosers import choosers_on_device, choosers_on_host, within_view
+from speedmetal.arrays.indices.late_rows import late_joined
 from speedmetal.arrays.indices.rows import IDENTITIES, changed_copy, join_rows, meet_often
 from speedmetal.arrays.indices.writing import value_on_device, writable
 from speedmetal.arrays.memory.copying import assign_host
@@ -92,10 +93,16 @@ def _accumulate(operation: str, x: Array, index: Any, values: Any) -> None:
         _accumulate_on_host(operation, view, chosen, there)
     elif is_on_cpu(x):
         _accumulate_on_cpu(operation, view, chosen, there)
-    elif x.layout.dtype in (_ATOMIC_WITH_FLOAT64 if x.device.target.has_float64 else _ATOMIC):
+    elif _is_atomic(x):
         _accumulate_atomically(operation, view, chosen, there)
     else:
         _accumulate_on_host(operation, view, chosen, there)
+
+
+def _is_atomic(x: Array) -> bool:
+    """Whether the device of an array joins values to its elements by atomic operations."""
+    dtypes = _ATOMIC_WITH_FLOAT64 if x.layout.device.target.has_float64 else _ATOMIC
+    return x.layout.dtype in dtypes
 
 
 def _joinable(operation: str, x: Array, values: Any) -> Array:
@@ -283,6 +290,8 @@ class Place:
 
     def _joined(self, operation: str, values: Any) -> Array:
         copy = changed_copy(operation, self._array, self._index, values)
+        if copy is None and _is_atomic(self._array):
+            copy = late_joined(operation, self._array, self._index, values)
         if copy is not None:
             return copy
         result = self._array.copy()

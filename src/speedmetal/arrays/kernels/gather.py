@@ -50,13 +50,35 @@ def place_on_axis(
         instead: What is written for a position outside.
     """
     where = own_index(places)
-    position = sm.int64(positions[where])  # beyond int64 it is negative
-    if position >= extent or position < least:
-        words[word] = position + 1 if position >= 0 else position
+    chosen = told_place(positions[where], words, least, extent, word)
+    places[where] = chosen if chosen >= 0 else instead
+
+
+@sm.kernel
+def gather_told(
+    target: Any, source: Any, positions: Any, words: Any, least: int, word: int, lead: Any
+) -> None:
+    """As :func:`gather` with one array of positions, some perhaps outside; see `place_on_axis`.
+
+    An element whose position is outside becomes the one at 0.
+    """
+    place = own_index(target)
+    ndim = positions.ndim
+    chosen = told_place(
+        positions[place[lead : lead + ndim]], words, least, source.shape[lead], word
+    )
+    target[place] = source[(*place[:lead], max(chosen, 0), *place[lead + ndim :])]
+
+
+def told_place(position: Any, words: Any, least: Any, extent: Any, word: Any) -> Any:
+    """A position on an axis, counted from its start; -1 where it is outside, which is told."""
+    wide = sm.int64(position)  # beyond int64 it is negative
+    chosen = counted_from_start(wide, extent)
+    if wide >= extent or wide < least:
+        words[word] = wide + 1 if wide >= 0 else wide
         words[0] = 1
-        places[where] = instead
-    else:
-        places[where] = counted_from_start(position, extent)
+        chosen = sm.int64(-1)
+    return chosen
 
 
 def chosen_place(place: Any, positions: Any, shape: Any, lead: Any) -> Any:

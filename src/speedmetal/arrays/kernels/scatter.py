@@ -12,7 +12,7 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, own_index
-from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start, is_on
+from speedmetal.arrays.kernels.gather import chosen_place, counted_from_start, is_on, told_place
 
 LANES = 16
 """Threads of a threadgroup that takes rows: a vector of 64 bytes of float32."""
@@ -187,6 +187,27 @@ def accumulate_atomically(
     where = chosen_place(place, positions, target.shape, lead)
     if is_on(where[lead : lead + len(positions)], target.shape, lead):
         operation(target, where, values[place])
+
+
+@sm.kernel
+def accumulate_told(
+    target: Any, values: Any, positions: Any, words: Any, least: int, word: int, operation: Any
+) -> None:
+    """Join rows of values to rows of the target, in any order, but for those outside of it.
+
+    Args:
+        target: (extent, after) or (extent,).
+        values: (count, after) or (count,).
+        positions: (count,), some perhaps outside.
+        words: See :func:`speedmetal.arrays.kernels.gather.place_on_axis`, as for what follows.
+        least: The least position that is not outside.
+        word: Where a position outside is told.
+        operation: Of the target, an index in it, and a value.
+    """
+    place = own_index(values)
+    row = told_place(positions[place[0]], words, least, target.shape[0], word)
+    if row >= 0:
+        operation(target, (row, *place[1:]), values[place])
 
 
 def own_column() -> Any:

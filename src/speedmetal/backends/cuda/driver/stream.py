@@ -30,8 +30,8 @@ from speedmetal.backends.stream import Batch, Stream
 from speedmetal.backends.submission import BatchLimits, Counter, Status
 from speedmetal.errors import DeviceError
 
-LIMITS = BatchLimits(launches=16, touched_bytes=1 << 62, in_flight=16)
-"""Of launches: as many as share a marker. Of bytes: no limit, since nothing gathers. In flight: 272
+LIMITS = BatchLimits(launches=64, touched_bytes=1 << 62, in_flight=4)
+"""Of launches: as many as share a marker. Of bytes: no limit, since nothing gathers. In flight: 320
 launches, each with two copies at most, are fewer than the driver's own queue takes, which would
 block without a time limit."""
 
