@@ -9,6 +9,7 @@ whoever reads too early reads what was there before, and whoever frees or writes
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ class DryDriver:
         self.untold = ARRAYS_OWN
         self.captures: dict[int, list[Callable[[], object]]] = {}
         self.graphs: dict[int, list[Callable[[], object]]] = {}
+        self.graph_numbers = itertools.count(0x7000)
         self.registers: dict[str, int] = {}
         self.bounds: dict[str, int] = {}
         self.streams: dict[int, deque[Work]] = {}
@@ -238,12 +240,12 @@ class DryDriver:
         self.captures[stream.value] = []
 
     def _custreamendcapture(self, stream: Any, found: Any) -> None:
-        found._obj.value = 0x7000 + len(self.graphs)
+        found._obj.value = next(self.graph_numbers)
         self.graphs[found._obj.value] = self.captures.pop(stream.value)
 
     def _cugraphinstantiatewithflags(self, found: Any, graph: Any, flags: int) -> None:
         assert flags == 0
-        found._obj.value = graph.value + 0x1000
+        found._obj.value = next(self.graph_numbers)
         self.graphs[found._obj.value] = self.graphs[graph.value]
 
     def _cugraphlaunch(self, graph: Any, stream: Any) -> None:

@@ -114,20 +114,25 @@ class DevicePool(_DriversPool):
             starts = sorted(self._blocks)
             return starts, [self._blocks[start] for start in starts]
 
+    def free_and_total(self) -> tuple[int, int]:
+        """The GPU's bytes that nobody has, and all of them."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        with self._context as library:
+            library.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
+
     def shortage(self, size_bytes: int) -> str:
         """Why there is no memory, for people.
 
         Args:
             size_bytes: What was asked for.
         """
-        free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        with self._context as library:
-            library.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        free, total = self.free_and_total()
         held, arrays = self.held(), self.info().bytes_in_use
-        others = max(total.value - free.value - held.bytes_in_use - held.bytes_cached, 0)
+        others = max(total - free - held.bytes_in_use - held.bytes_cached, 0)
         return (
-            f"{self._name} has no memory for {size_bytes} bytes in one piece: {free.value} of its"
-            f" {total.value} are free, {arrays} are in use by arrays, {held.bytes_cached} kept for"
+            f"{self._name} has no memory for {size_bytes} bytes in one piece: {free} of its"
+            f" {total} are free, {arrays} are in use by arrays, {held.bytes_cached} kept for"
             f" later ones, and {others} in use by others: code, libraries, other programs"
             " (nvidia-smi shows these). Delete arrays, or use smaller ones"
         )

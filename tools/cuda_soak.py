@@ -1,0 +1,130 @@
+"""Ask an NVIDIA GPU for a million things, and see whether memory stays what it was.
+
+    python tools/cuda_soak.py [--asks N] [--device cuda:1]
+
+Kernels, expressions of arrays, copies in both directions (of page-locked memory too), reports of
+kernels, graphs that are captured, replayed and let go; arrays of changing sizes are made and freed
+all the while. A launch, an expression, a copy count as one, a replay as many as its graph has
+launches. There are ten readings; the exit status is 1 where the host's memory, or the GPU's, is
+more at the last one than at the first by more than `GROWTH_BYTES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import speedmetal as sm
+
+ASKS = 1_000_000
+READINGS = 10
+GROWTH_BYTES = 8 << 20
+LAUNCHES_OF_A_GRAPH = 20
+CYCLES_OF_A_GRAPH = 25
+"""A graph is replayed in so many cycles, then another is captured."""
+
+
+@sm.kernel
+def add(a: Any, b: Any, c: Any) -> None:
+    """The sum of two arrays."""
+    i = sm.thread_position_in_grid().x
+    c[i] = a[i] + b[i]
+
+
+@sm.kernel
+def checked(a: Any) -> None:
+    """A kernel with a mailbox."""
+    i = sm.thread_position_in_grid().x
+    assert a[i] >= 0, "never"
+
+
+class Load:
+    """What is asked of the GPU, in cycles.
+
+    Args:
+        device: Which.
+    """
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self.a, self.b, self.c = (sm.ones(1024, device=device) for _ in range(3))
+        self.host = sm.cuda.pinned_empty(4096, device=device)
+        self.host[...] = 1
+        self.graph = self._captured()
+
+    def _captured(self) -> Any:
+        with sm.capture(self.device) as graph:
+            for _ in range(LAUNCHES_OF_A_GRAPH):
+                add(self.a, self.b, self.c, grid=1024)
+        return graph
+
+    def cycle(self, number: int) -> int:
+        """Ask for many things; how many."""
+        for _ in range(60):
+            add(self.a, self.b, self.c, grid=1024)
+        size = 1000 + number * 37 % 5000
+        for _ in range(8):
+            x = sm.arange(size, dtype=sm.float32, device=self.device)
+            sm.eval(x * 2 + 1, (x * x).sum())
+        y = sm.array(np.ones(size, np.float32), device=self.device)
+        z = sm.array(self.host, device=self.device)
+        z[: size % 4096] = y[: size % 4096]
+        z.copy_to(self.host)
+        checked(z, grid=4096)
+        assert y.numpy().sum() == size
+        if number % CYCLES_OF_A_GRAPH == 0:
+            self.graph = self._captured()
+        self.graph.replay()
+        return 60 + 8 * 3 + 6 + len(self.graph)
+
+
+def readings(load: Load, asks: int) -> Iterator[tuple[int, float, int, int]]:
+    """After each tenth: things asked for, seconds, bytes of the host, bytes of the GPU."""
+    begin = time.monotonic()
+    done = number = 0
+    for reading in range(1, READINGS + 1):
+        while done < asks * reading // READINGS:
+            done += load.cycle(number)
+            number += 1
+        load.device.synchronize()
+        gc.collect()
+        free, total = load.device.pool.free_and_total()
+        yield done, time.monotonic() - begin, resident_bytes(), total - free
+
+
+def resident_bytes() -> int:
+    """Of this process in the host's memory (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> int:
+    """Run, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--asks", type=int, default=ASKS)
+    parser.add_argument("--device", default="cuda")
+    options = parser.parse_args()
+    device: Any = sm.device(options.device)
+    print(f"{device.description}: launches, expressions, copies, replays")
+    print(f"{'asked':>9} {'seconds':>8} {'host, MiB':>10} {'GPU, MiB':>9} {'of arrays':>10}")
+    load = Load(device)
+    found = []
+    for asked, seconds, host, gpu in readings(load, options.asks):
+        found.append((host, gpu))
+        own = device.memory_info().bytes_in_use
+        print(f"{asked:9} {seconds:8.1f} {host / 2**20:10.1f} {gpu / 2**20:9.1f} {own:10}")
+    growth = [last - first for first, last in zip(found[0], found[-1], strict=True)]
+    print(f"from the first reading to the last: host {growth[0]:+} bytes, GPU {growth[1]:+} bytes")
+    return int(max(growth) > GROWTH_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
