@@ -84,6 +84,11 @@ def _names_of(kind: str) -> tuple[str, ...]:
     return tuple(_name_of(kind, number) for number in range(count))
 
 
+def known_names() -> tuple[str, ...]:
+    """The names of all devices that can be asked for, simulated ones among them, best first."""
+    return tuple(name for kind in KNOWN for name in _names_of(kind))
+
+
 def _name_of(kind: str, number: int) -> str:
     return f"{kind}:{number}" if number else kind
 

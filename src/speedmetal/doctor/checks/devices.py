@@ -38,8 +38,9 @@ def examine(task: Task) -> Finding:
     """
     facts: dict[str, dict[str, Any]] = {}
     problems = []
-    for number, name in enumerate(registry.KNOWN):
-        task.progress(number, len(registry.KNOWN))
+    names = registry.known_names()
+    for number, name in enumerate(names):
+        task.progress(number, len(names))
         try:
             device = registry.device(name)
             facts[name] = _facts(device)

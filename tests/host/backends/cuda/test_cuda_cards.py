@@ -330,3 +330,35 @@ def test_one_card_of_its_own_is_like_any_other():
     device = dry_device()
     assert (device.name, device.dlpack_device) == ("cuda", (2, 0))
     assert not device.reaches(sm.device("cpu"))
+
+
+def test_the_doctor_examines_each(driver):
+    assert registry.known_names() == ("metal", "cuda", "cuda:1", "cuda:2", "cpu", "metal-sim")
+
+
+def test_threads_that_launch_at_once_lose_nothing(driver, pair):
+    """Each launch has its own arguments, and those of a thread stay in order."""
+    seen = []
+    driver.on_launch = lambda launch: seen.append(launch.bytes_of(0, 8))
+
+    @sm.kernel
+    def write(x, number):
+        x[0] = number
+
+    def work(own):
+        for number in range(100):
+            write(own[number % 2], number, grid=1)
+
+    arrays = [[sm.empty(2, device=device) for _ in range(2)] for device in (*pair, *pair)]
+    for own in arrays:
+        write(own[0], 0, grid=1)  # so that the threads launch what is compiled
+    seen.clear()
+    threads = [threading.Thread(target=work, args=(own,)) for own in arrays]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sm.synchronize()
+    for own in arrays:
+        places = [array.address.to_bytes(8, "little") for array in own]
+        assert [place for place in seen if place in places] == places * 50
