@@ -496,6 +496,13 @@ def test_without_a_card_the_message_says_what_to_do(no_driver_yet, driver):
     assert isinstance(library(), Library)
 
 
+def test_a_driver_that_sees_no_card_is_told(no_driver_yet, driver):
+    no_driver_yet.setattr(libraries, "_open_library", lambda: driver)
+    driver.card_count = 0
+    with pytest.raises(sm.DeviceError, match="there is no GPU for it; CUDA_VISIBLE_DEVICES may"):
+        library()
+
+
 def test_an_old_driver_is_told(no_driver_yet):
     no_driver_yet.setattr(libraries, "_open_library", object)
     with pytest.raises(sm.DeviceError, match="NVIDIA's driver is too old for speedmetal"):

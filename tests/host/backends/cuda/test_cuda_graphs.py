@@ -12,6 +12,7 @@ import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.backends.cuda.driver import build
+from speedmetal.backends.stream import finish_all
 
 LENGTH = 21
 
@@ -215,6 +216,35 @@ def test_another_thread_waits_for_the_end_of_a_capture(device):
     thread.join()
     assert len(graph) == 1
     assert (first(x), first(y)) == (1, 3)
+
+
+def test_a_capture_begins_when_no_other_thread_is_getting_memory(device, monkeypatch):
+    """Which may wait for the stream: with the pool, that the capture needs."""
+    is_getting, is_capturing = threading.Event(), threading.Event()
+
+    def wait_for_the_stream():
+        if threading.current_thread() is getting:
+            is_getting.set()
+            is_capturing.wait(0.3)
+            finish_all(device.streams)
+
+    def capture():
+        with sm.capture(device):
+            is_capturing.set()
+            sm.empty(9000, device=device)
+
+    def synchronize():
+        getting.start()
+        is_getting.wait()
+
+    monkeypatch.setattr(device.context, "free", wait_for_the_stream)
+    monkeypatch.setattr(device, "synchronize", synchronize)
+    getting = threading.Thread(target=lambda: sm.empty(5000, device=device), daemon=True)
+    capturing = threading.Thread(target=capture, daemon=True)
+    capturing.start()
+    for thread in (capturing, getting):
+        thread.join(20)
+        assert not thread.is_alive(), "the threads wait for each other"
 
 
 def test_other_devices_have_no_graphs():

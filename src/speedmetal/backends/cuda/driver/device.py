@@ -212,7 +212,9 @@ class CudaDevice(StreamDevice):
     def capture(self) -> Iterator[Graph]:
         self.stream.refuse_while_capturing("capture another graph")
         self.synchronize()
-        with graphs.capture(self.context, self.stream, self.pool) as graph:
+        # In this order: who gets memory may wait for the stream, which a capture keeps to itself.
+        captured = graphs.capture(self.context, self.stream, self.pool)
+        with self.pool.lock, self.staging.lock, captured as graph:
             yield graph
 
     def synchronize(self) -> None:
