@@ -15,7 +15,7 @@ from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import Space
 from speedmetal.source import SourceSpan
 
-MOST_ELEMENTS = 16
+MOST_COPIED_ELEMENTS = 16
 """What a copy may take: 16 bytes of the narrowest type are one access of an NVIDIA GPU."""
 _NAME = "sm.async_copy"
 
@@ -29,8 +29,8 @@ def _copy(run: AbstractInterpreter, arguments: Arguments) -> Value:
     run.require_inlining()
     span = run.span(arguments.node)
     number = static_int(count, span, "the count of elements to copy")
-    if not 1 <= number <= MOST_ELEMENTS:
-        raise Fault(span, f"expected a count from 1 to {MOST_ELEMENTS}, found {number}")
+    if not 1 <= number <= MOST_COPIED_ELEMENTS:
+        raise Fault(span, f"expected a count from 1 to {MOST_COPIED_ELEMENTS}, found {number}")
     to = _place(run, array, index, Space.THREADGROUP, arguments.node)
     start = _place(run, source, source_index, Space.DEVICE, arguments.node)
     if to[0].type.dtype is not start[0].type.dtype or to[0].type.dtype.is_complex:

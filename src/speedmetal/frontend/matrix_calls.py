@@ -27,7 +27,7 @@ from speedmetal.ir import nodes as ir
 from speedmetal.ir.types import SIMDGROUP_MATRIX_SIZE, MatrixType, Space
 from speedmetal.source import SourceSpan
 
-MOST_ELEMENTS = 8192
+MOST_MATRIX_ELEMENTS = 8192
 """The largest matrix: 256 elements for each thread of a simdgroup, which has fewer registers."""
 
 Handler = Callable[[AbstractInterpreter, Arguments], Value]
@@ -59,11 +59,11 @@ def _matrix_type(dtype: DType, shape: Value | None, span: SourceSpan) -> MatrixT
     for side in (rows, columns):
         if side < SIMDGROUP_MATRIX_SIZE or side % SIMDGROUP_MATRIX_SIZE:
             raise Fault(span, f"expected the sides of a matrix to be multiples of 8, found {side}")
-    if rows * columns > MOST_ELEMENTS:
+    if rows * columns > MOST_MATRIX_ELEMENTS:
         raise Fault(
             span,
-            f"expected a matrix of at most {MOST_ELEMENTS} elements, found {rows}x{columns}; take"
-            " several smaller ones",
+            f"expected a matrix of at most {MOST_MATRIX_ELEMENTS} elements, found {rows}x{columns};"
+            " take several smaller ones",
         )
     return MatrixType(dtype, rows, columns)
 

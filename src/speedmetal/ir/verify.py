@@ -175,6 +175,7 @@ STATEMENT_RULES: tuple[Rule, ...] = (
     (AsyncCopy, "it has an integer for each axis", _is_copy),
     (AsyncCopy, "it goes into threadgroup memory",
      lambda n: n.array.type.space is Space.THREADGROUP and n.count >= 1),
+    (AsyncCopy, "it comes from device memory", lambda n: n.source.type.space is Space.DEVICE),
     (AsyncCopy, "both arrays have elements of one type",
      lambda n: n.array.type.dtype is n.source.type.dtype),
     (AsyncWait, "it counts groups", lambda n: n.pending >= 0),

@@ -20,7 +20,7 @@ from speedmetal.nn.launches import prepared
 
 FEWEST_ROWS = 8
 """Of the batch: with less than half of a vector, threads would have nothing to do."""
-MOST_ELEMENTS = 1 << 16
+MOST_STATE_ELEMENTS = 1 << 16
 """Of a state. With more, BLAS copies blocks of the operands better than a cache keeps them."""
 _GATES = 4  # sums of a unit
 _FEW = 1 << 16
@@ -30,7 +30,7 @@ _FEW = 1 << 16
 def takes_tiles(outputs: Array) -> bool:
     """Whether steps go by tiles, whose hidden states are ``(time, batch, hidden)``."""
     _, batch, size = outputs.shape
-    return is_on_cpu(outputs) and batch >= FEWEST_ROWS and batch * size <= MOST_ELEMENTS
+    return is_on_cpu(outputs) and batch >= FEWEST_ROWS and batch * size <= MOST_STATE_ELEMENTS
 
 
 def tile_for(batch: int, *, is_wide: bool) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from speedmetal.errors import CompileError
 from speedmetal.ir.nodes import Kernel
 from speedmetal.ir.verify import verify
-from speedmetal.passes.async_copies import copy_at_once
+from speedmetal.passes.async_copies import check_groups, copy_at_once
 from speedmetal.passes.barriers import check_barriers
 from speedmetal.passes.contraction import contract
 from speedmetal.passes.debug import drop_asserts
@@ -27,10 +27,11 @@ def run(kernel: Kernel, *, target: TargetWords, compile_function: CompileFunctio
 
     Raises:
         CompileError: A barrier stands where not all threads come; a thread's own arrays are too
-            large; the target lacks an intrinsic.
+            large; a wait is for groups of copies that there are none of; the target lacks an
+            intrinsic.
     """
     verify(kernel, "the front end")
-    faults = [*check_barriers(kernel), *check_thread_memory(kernel)]
+    faults = [*check_barriers(kernel), *check_thread_memory(kernel), *check_groups(kernel)]
     if faults:
         raise CompileError(kernel.name, faults)
     kernel = drop_asserts(kernel)

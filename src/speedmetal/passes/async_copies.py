@@ -1,9 +1,12 @@
-"""Makes copies at once of asynchronous ones, for targets that have no others."""
+"""Finds waits for groups of copies that nobody makes, and makes copies at once of asynchronous ones
+for targets that have no others.
+"""
 
 from __future__ import annotations
 
 from speedmetal.common.records import replace
 from speedmetal.dtypes import DType
+from speedmetal.errors import Diagnostic
 from speedmetal.ir import walk
 from speedmetal.ir.nodes import (
     AsyncCopy,
@@ -17,6 +20,27 @@ from speedmetal.ir.nodes import (
     Statement,
     Store,
 )
+
+
+def check_groups(kernel: Kernel) -> list[Diagnostic]:
+    """A fault for each wait that leaves groups pending in a kernel that makes none.
+
+    It would wait for no copy, where copies are made in the background, and be right elsewhere.
+    """
+    found = list(walk.statements(kernel.body))
+    if any(isinstance(statement, AsyncGroup) for statement in found):
+        return []
+    return [
+        Diagnostic(
+            statement.span,
+            f"sm.async_copy_wait({statement.pending}) does not wait for the latest groups of"
+            " copies, and this kernel makes no group, so that it would wait for nothing; call"
+            " sm.async_copy_group() behind the copies that belong together, or wait for all"
+            " copies with sm.async_copy_wait()",
+        )
+        for statement in found
+        if isinstance(statement, AsyncWait) and statement.pending
+    ]
 
 
 def copy_at_once(kernel: Kernel) -> Kernel:

@@ -16,7 +16,7 @@ Left in memory are
 * arrays with an index that only the running program knows: no variable can be chosen by it. (One
   such index keeps the whole array there; elements that live in both places would have to be moved
   around each access.)
-* arrays of more than `MOST_ELEMENTS`;
+* arrays of more than `MOST_REPLACED_ELEMENTS`;
 * arrays that matrices are loaded from or stored to, which want memory. Atomics on thread arrays
   there are none.
 
@@ -58,7 +58,7 @@ from speedmetal.ir.nodes import (
 from speedmetal.ir.types import Space
 from speedmetal.passes.names import free_name, used_names
 
-MOST_ELEMENTS = 256
+MOST_REPLACED_ELEMENTS = 256
 """The largest array that is replaced, in elements.
 
 Measured on rows of a layer normalisation, Zen 4 with AVX-512: at 256 elements a kernel takes half
@@ -114,7 +114,7 @@ def _replaceable(kernel: Kernel) -> frozenset[Array]:
 def _is_small(array: Array) -> bool:
     if array.type.space is not Space.THREAD or array.is_sized_at_launch:
         return False
-    return math.prod(map(_constant_size, array.shape or ())) <= MOST_ELEMENTS
+    return math.prod(map(_constant_size, array.shape or ())) <= MOST_REPLACED_ELEMENTS
 
 
 def _constant_size(size: int | Expression) -> int:

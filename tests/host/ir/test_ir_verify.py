@@ -99,6 +99,9 @@ BROKEN_STATEMENTS: dict[tuple[type, str], ir.Statement] = {
     (ir.AsyncCopy, "it goes into threadgroup memory"): ir.AsyncCopy(
         VECTOR, (k,), VECTOR, (k,), 1, NOWHERE
     ),
+    (ir.AsyncCopy, "it comes from device memory"): ir.AsyncCopy(
+        SHARED, (k,), SHARED, (k,), 1, NOWHERE
+    ),
     (ir.AsyncCopy, "both arrays have elements of one type"): ir.AsyncCopy(
         SHARED, (k,), COUNTS, (k,), 1, NOWHERE
     ),

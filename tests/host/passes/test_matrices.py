@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 import speedmetal as sm
 from speedmetal.frontend.infer import infer_kernel
 from speedmetal.frontend.signature_text import parse_signature
 from speedmetal.ir import nodes as ir
 from speedmetal.ir.text import kernel_text
-from speedmetal.passes.async_copies import copy_at_once
+from speedmetal.passes.async_copies import check_groups, copy_at_once
 from speedmetal.passes.matrices import split_matrices
 
 
@@ -73,3 +75,33 @@ def test_a_copy_is_a_store_of_each_element():
         "tile[1i32, 0i32 + 1i32] = a[3i32, 2i32 + 1i32]",
         "b[0i32, 0i32] = tile[1i32, 1i32]",
     ]
+
+
+def waiting(*, groups: bool, pending: int):
+    def kernel(a, b):
+        tile = sm.threadgroup_array((2, 4), sm.float32)
+        for k in range(4):
+            sm.async_copy_wait(pending)
+            b[0, 0] = tile[1, 1]
+            sm.async_copy(tile, (1, 0), a, (k, 2), 2)
+            if groups:
+                sm.async_copy_group()
+
+    return kernel
+
+
+def test_a_wait_that_leaves_groups_needs_some():
+    (fault,) = check_groups(kernel_of(waiting(groups=False, pending=2)))
+    assert fault.span.excerpt().splitlines()[0].endswith("sm.async_copy_wait(pending)")
+    assert fault.message == (
+        "sm.async_copy_wait(2) does not wait for the latest groups of copies, and this kernel makes"
+        " no group, so that it would wait for nothing; call sm.async_copy_group() behind the copies"
+        " that belong together, or wait for all copies with sm.async_copy_wait()"
+    )
+    with pytest.raises(sm.CompileError, match="makes no group"):
+        sm.code(waiting(groups=False, pending=2), "f32[:,:]", "f32[:,:]", target="cpu")
+
+
+@pytest.mark.parametrize(("groups", "pending"), [(True, 2), (True, 0), (False, 0)])
+def test_other_waits_are_right(groups, pending):
+    assert check_groups(kernel_of(waiting(groups=groups, pending=pending))) == []

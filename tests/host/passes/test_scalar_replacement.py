@@ -16,7 +16,7 @@ from speedmetal.ir import nodes as ir
 from speedmetal.ir.text import kernel_text
 from speedmetal.ir.types import Space
 from speedmetal.ir.verify import verify
-from speedmetal.passes.scalar_replacement import MOST_ELEMENTS, replace_thread_arrays
+from speedmetal.passes.scalar_replacement import MOST_REPLACED_ELEMENTS, replace_thread_arrays
 
 
 class Own:
@@ -134,7 +134,7 @@ class TestLeftInMemory:
         assert self.stays(own, own.b.store(own.x, [own.load(own.n)], 1.0))
 
     def test_where_it_is_large(self):
-        for size, is_large in ((MOST_ELEMENTS, False), (MOST_ELEMENTS + 1, True)):
+        for size, is_large in ((MOST_REPLACED_ELEMENTS, False), (MOST_REPLACED_ELEMENTS + 1, True)):
             own = Own((size,))
             assert self.stays(own, own.store(0, value=1.0), own.show(0)) is is_large
 

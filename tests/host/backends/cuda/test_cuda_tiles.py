@@ -110,6 +110,26 @@ def test_float32_goes_to_tensor_cores_in_the_fast_mode_alone(mode):
 
 
 @needs_nvrtc
+@pytest.mark.parametrize("transpose", [False, True])
+def test_cards_before_turing_load_matrices_without_its_instructions(transpose):
+    """Volta has no `ldmatrix`; its number stands where the compiler would say its own."""
+
+    def kernel(a, c):
+        tile = sm.threadgroup_array((32, 40), a.dtype)
+        left = sm.simdgroup_load(tile, (0, 0), transpose=transpose, shape=(16, 16))
+        right = sm.simdgroup_load(tile, (16, 0), transpose=transpose, shape=(16, 16))
+        sm.simdgroup_store(sm.simdgroup_multiply(left, right), c, (0, 0))
+
+    text = source(kernel, "f16[:,:]", "f16[:,:]")
+    assert "matrix_load_aligned<" in body(text)
+    for instruction in ("ldmatrix", "mma.sync"):
+        assert instruction in compile_ptx(text, "sm_75")
+    old = compile_ptx(text.replace("__CUDA_ARCH__", "700"), "sm_75")
+    for instruction in ("ldmatrix", "movmatrix", "mma.sync"):
+        assert instruction not in old
+
+
+@needs_nvrtc
 def test_large_arrays_of_several_axes_compile():
     """More threadgroup memory than a kernel may declare, which is one piece for all arrays."""
 
