@@ -28,6 +28,17 @@ inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline bool isnan(float a) { return __builtin_isnan(a); }
 inline float fabs(float a) { return __builtin_fabsf(a); }
 inline double fabs(double a) { return __builtin_fabs(a); }
+inline float __int_as_float(int bits) {
+    float x;
+    __builtin_memcpy(&x, &bits, sizeof(x));
+    return x;
+}
+inline double __longlong_as_double(long long bits) {
+    double x;
+    __builtin_memcpy(&x, &bits, sizeof(x));
+    return x;
+}
+#define memcpy __builtin_memcpy
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 """
 _RUN = """

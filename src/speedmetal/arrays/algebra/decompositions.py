@@ -290,7 +290,7 @@ def solve(x1: Any, x2: Any, /) -> Array:
 
 
 def det(x: Any, /) -> Array:
-    """The determinants; of large matrices :func:`slogdet` overflows less.
+    """The determinants; of large ones, that leave the type's range, :func:`slogdet` tells the size.
 
     Args:
         x: ``(..., n, n)``.

@@ -13,14 +13,13 @@ raise `LinAlgError` wait for that, for four bytes for each matrix; :func:`qr`, :
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from speedmetal.arrays.algebra.lapack import LinAlgError
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.creation import arange, asarray
+from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.deferred.schedule import assign_lazily
 from speedmetal.arrays.memory.strided import HostArray
@@ -158,7 +157,7 @@ def _keep_triangle(x: Array, *, upper: bool) -> None:
     """Write zeros into the other one of ``(count, rows, columns)``."""
     from speedmetal.arrays.kernels.matrices import keep_triangle
 
-    keep_triangle(x, static(upper), grid=x.shape[::-1])
+    keep_triangle(x, static(upper), grid=x.size)
 
 
 def eigh(x: Array) -> tuple[Array, ...]:
@@ -268,7 +267,7 @@ def inv(x: Array) -> tuple[Array, ...]:
 
     factors = _factorised(x)
     sides = Work(Array.allocate(factors.work.array.shape, x.layout.dtype, x.device), *_sizes(x))
-    write_identity(sides.array, grid=sides.array.shape[::-1])
+    write_identity(sides.array, grid=sides.array.size)
     _solve(factors, sides, AS_IT_IS)
     _refuse("inv", factors.info.numpy() > 0, factors.work.stack, "is singular")
     return (sides.as_rows,)
@@ -276,8 +275,12 @@ def inv(x: Array) -> tuple[Array, ...]:
 
 def det(x: Array) -> tuple[Array, ...]:
     """As :func:`speedmetal.linalg.det`; a singular matrix has a 0 on the diagonal of ``U``."""
+    from speedmetal.arrays.kernels.matrices import write_determinants
+
     factors = _factorised(x)
-    found: Array = _pivots_of(factors).prod(axis=-1) * _sign_of(factors)
+    array = factors.work.array
+    found = _fresh(array.shape[0], (), array.layout.dtype, array.device)
+    write_determinants(found, array, factors.pivots, grid=found.size)
     return (_stacked(found, factors.work.stack),)
 
 
@@ -298,17 +301,12 @@ def _pivots_of(factors: Factors) -> Array:
 
 def _sign_of(factors: Factors) -> Array:
     """-1 for an odd number of rows that changed places, else 1, ``(count,)``, of the dtype."""
-    pivots = factors.pivots
-    stayed = _counted(pivots.shape[-1], pivots.layout.dtype, pivots.device)
-    swaps = (pivots != stayed).sum(axis=-1, dtype=int32)
-    sign: Array = (1 - 2 * (swaps % 2)).astype(factors.work.array.layout.dtype)
-    return sign
+    from speedmetal.arrays.kernels.matrices import write_signs
 
-
-@lru_cache(maxsize=16)
-def _counted(count: int, dtype: DType, device: Device) -> Array:
-    """From 1 on, brought to the device once."""
-    return arange(1, count + 1, dtype=dtype, device=device)
+    array = factors.work.array
+    found = _fresh(array.shape[0], (), array.layout.dtype, array.device)
+    write_signs(found, factors.pivots, grid=found.size)
+    return found
 
 
 # --- Rectangular matrices ------------------------------------------------------------------------
@@ -354,11 +352,11 @@ def _qr_of_many(x: Array, wide: int) -> tuple[Array, ...]:
     solvers = x.device.routines.solvers
     solvers.reflections_of_many(work.matrices, work.places, factors.matrices, factors.places)
     a, v = work.array.mT, _fresh(count, (rows, few), kind, x.device)
-    lay_reflections(v, a, factors.array, grid=(few, rows, count))
+    lay_reflections(v, a, factors.array, grid=v.size)
     weights: Array = _adjoint(v) @ v
-    weigh_reflections(weights, factors.array, grid=(few, few, count))
+    weigh_reflections(weights, factors.array, grid=weights.size)
     q: Array = v @ _solved(weights, _adjoint(v[:, :wide]))[1].as_rows.mT
-    take_from_identity(q, grid=(wide, rows, count))
+    take_from_identity(q, grid=q.size)
     r = _fresh(count, (wide, columns), kind, x.device)
     r[...] = a[:, :wide]
     _keep_triangle(r, upper=True)

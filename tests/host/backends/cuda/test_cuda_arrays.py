@@ -117,7 +117,7 @@ def by_tiles(x):
 
 def matrices_around_routines(x):
     """What is done to matrices beside a library's routines."""
-    whole, grid = large(x, (2, 5, 5)), (5, 5, 2)
+    whole, grid = large(x, (2, 5, 5)), 50
     factors = large(x, (2, 5))
     addresses = sm.zeros(2, sm.uint64, device=x.device)
     matrices.keep_triangle(whole, static(True), grid=grid)
@@ -125,6 +125,9 @@ def matrices_around_routines(x):
     matrices.take_from_identity(whole, grid=grid)
     matrices.lay_reflections(large(x, (2, 5, 5)), whole, factors, grid=grid)
     matrices.weigh_reflections(whole, factors, grid=grid)
+    pivots = sm.ones((2, 5), sm.int32, device=x.device)
+    matrices.write_signs(factors[:, 0], pivots, grid=2)
+    matrices.write_determinants(factors[:, 0], whole, pivots, grid=2)
     matrices.write_addresses(addresses, np.uint64(256), np.uint64(100), grid=2)
     return x
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from cuda_libraries import Status, libraries
+from cuda_libraries import WORKSPACE_BYTES, Status, libraries
 from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
-from speedmetal.arrays.algebra import by_library, library_transforms, products
+from speedmetal.arrays.algebra import by_library, library_matrices, library_transforms, products
 from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.cuda.libraries import bindings
 
@@ -236,6 +236,20 @@ def test_a_graph_has_products(device):
     gc.collect()
     graph.replay()
     device.synchronize()
+
+
+def test_memory_that_products_work_in_is_given_back(device):
+    left, right = (sm.array(numbers((6, 6), seed=n), device=device) for n in range(2))
+    sm.eval(left @ right)
+    device.synchronize()
+    device.empty_cache()
+    before = device.memory_info().bytes_in_use
+    sm.eval(left @ right)
+    device.synchronize()
+    gc.collect()
+    assert device.memory_info().bytes_in_use >= before + WORKSPACE_BYTES
+    device.empty_cache()
+    assert device.memory_info().bytes_in_use == before
 
 
 def test_no_algorithm_is_our_kernel(machine, monkeypatch):
@@ -587,6 +601,40 @@ def test_small_matrices_are_done_at_once(device, called):
     sm.linalg.qr(x)
     assert called["cublas"][2:] == ["geqrf_batched", "getrf_batched", "getrs_batched"]
     assert called["cusolverDn"] == ["potrf_batched", "xsyevd", "gesvdj"]
+
+
+def test_determinants_go_into_a_graph_at_once(device):
+    """Nothing about a size has to be there before; `det` and `slogdet` bring nothing either."""
+    for function in (sm.linalg.det, lambda x: sm.linalg.slogdet(x).sign):
+        n = 7 if function is sm.linalg.det else 9
+        x = numbers((n, n))
+        ours = sm.array(x, device=device)
+        with sm.capture(device) as graph:
+            found = function(ours)
+            sm.eval(found)
+        graph.replay()
+        close(found, np.asarray(function(sm.array(x, device="cpu"))), 100)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_a_determinant_overflows_no_sooner_than_it_must(device, dtype):
+    """The product of the diagonal leaves the type on its way, and comes back."""
+    large = np.finfo(dtype).max ** 0.6
+    sizes = np.array([large, 2, large, 3, 1 / large, 5, 1 / large, 7])
+    x = np.stack([np.diag(sizes), np.diag(sizes)[::-1]]).astype(dtype)
+    x[:, 0] *= 1j if np.iscomplexobj(x) else -1
+    found = sm.linalg.det(sm.array(x, device=device)).numpy()
+    np.testing.assert_allclose(found, [210 * x[0, 0, 0] / large] * 2, rtol=1e-5)
+
+
+def test_stacks_may_have_more_matrices_than_a_grid_has_threads_along_z(device):
+    """Which are 65,535 threadgroups of up to 64."""
+    count = 65535 * 64 + 1
+    x = np.zeros((count, 1, 1), np.float32)
+    x[-1] = 2
+    ours = sm.array(x, device=device)
+    library_matrices._keep_triangle(ours, upper=True)
+    assert ours[-1].item() == 2
 
 
 def test_older_libraries_do_eigenvalues_one_by_one(machine, called, monkeypatch):

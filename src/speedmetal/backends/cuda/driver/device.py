@@ -357,6 +357,8 @@ class CudaDevice(StreamDevice):
         self.synchronize()
 
     def empty_cache(self) -> None:
+        if "routines" in self.__dict__:  # else they have not been asked for anything
+            self.routines.forget_memory()
         for pool in (self.pool, self.staging):
             pool.trim()
         self.context.free()

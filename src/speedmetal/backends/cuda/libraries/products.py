@@ -242,6 +242,10 @@ class Products:
         used = (*addresses, place) if place else addresses
         self._handles.run("cublasLtMatmul", call, used, (plan, kept, workspace))
 
+    def forget_room(self) -> None:
+        """Let the memory go that products work in; those under way keep it until they are done."""
+        self._workspace = None
+
     def _room(self, size_bytes: int) -> Any:
         """Memory for products to work in, one after the other: the stream has them in order."""
         room = self._workspace

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class Routines(Handles):
     """The libraries of one device, and what each is good for."""
 
+    def forget_memory(self) -> None:
+        """Let the memory go that is kept for what will be asked for later."""
+        if "products" in self.__dict__:  # else they have not been asked for anything
+            self.products.forget_room()
+
     @cached_property
     def products(self) -> Products:
         """Of matrices, by cuBLASLt."""
