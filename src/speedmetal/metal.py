@@ -56,6 +56,7 @@ from speedmetal.errors import (
     UserInputError,
 )
 from speedmetal.launch.geometry import resolve_geometry
+from speedmetal.launch.waiting import WAITING
 from speedmetal.msl.declared import Parameters, declared_parameters
 from speedmetal.source import SourceSpan, SourceText
 
@@ -354,6 +355,9 @@ class Function:
         what = bind_arguments(self.name, self._parameters, self.device, arguments)
         if request.is_empty:
             return
+        computed = [array.before_write() for array in what.written] if WAITING else []
+        if any(computed):  # memory may be another then
+            what = bind_arguments(self.name, self._parameters, self.device, arguments)
         self.device.queue.dispatch(
             self._pipeline.state,
             [],

@@ -78,6 +78,16 @@ def test_a_function_on_arrays_and_views(library, device):
     assert x.numpy().tolist() == [3, 3, 6, 6, 6, 3, 3, 3]
 
 
+def test_what_waits_to_read_an_array_is_computed_before_a_function_writes_to_it(library, device):
+    """Also where the array is itself not computed yet."""
+    x = sm.array([1.0, 2.0, 3.0], device=device)
+    for given in (x, x * 2):
+        before, later = given.numpy().copy() if given is x else [20.0, 40.0, 60.0], given + 1
+        library.function("scale")(given, 10.0, grid=3)
+        assert later.tolist() == [value + 1 for value in before]
+        assert given.tolist() == [10 * value for value in before]
+
+
 def test_structures(library, device):
     x = sm.array(np.arange(5, dtype=np.int32), device=device)
     params = np.array((2.5, 7), dtype=[("scale", "<f4"), ("shift", "<i4")])

@@ -31,10 +31,12 @@ class Bound:
     Args:
         bindings: At their indices.
         touched_bytes: Size of the arrays among them.
+        written: The arrays that the kernel may write to.
     """
 
     bindings: tuple[Binding, ...]
     touched_bytes: int
+    written: tuple[DeviceArray, ...]
 
 
 def bind_arguments(
@@ -52,6 +54,7 @@ def bind_arguments(
         LaunchError: They do not fit.
     """
     bindings: list[Binding] = []
+    written: list[DeviceArray] = []
     touched_bytes = 0
     for argument in at_buffers(kernel, parameters, arguments):
         value = argument.value
@@ -59,6 +62,8 @@ def bind_arguments(
             _check_array(argument, device, value.layout)
             touched_bytes += _size(value.layout)
             bindings.append((value.address.buffer, value.address.offset, argument.index))
+            if argument.may_be_written:
+                written.append(value)
         elif isinstance(value, np.ndarray):
             raise argument.fault(
                 f" is a NumPy array; move it with sm.array(x, device={device.name!r})"
@@ -66,7 +71,7 @@ def bind_arguments(
         else:
             content = content_of(argument)
             bindings.append((content, len(content), argument.index))
-    return Bound(tuple(bindings), touched_bytes)
+    return Bound(tuple(bindings), touched_bytes, tuple(written))
 
 
 # --- Arrays --------------------------------------------------------------------------------------
