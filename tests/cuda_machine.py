@@ -312,6 +312,10 @@ class DryDriver:
         assert 0 <= device < self.card_count
         text.value = b"a card that is not there"[: size - 1]
 
+    def _cudevicegetpcibusid(self, text: Any, size: int, device: int) -> None:
+        assert device == 0
+        text.value = b"0000:0A:00.0"[: size - 1]
+
     def _cudevicegetattribute(self, found: Any, number: int, device: int) -> None:
         assert 0 <= device < self.card_count
         found._obj.value = ATTRIBUTES[number]

@@ -136,6 +136,20 @@ def bench(
             "  [default: default]"
         ),
     ] = None,
+    l2: Annotated[
+        str | None,
+        typer.Option(
+            help="Cache of a GPU before each call: warm, or cold (twice its size is written)."
+            "  [default: warm]"
+        ),
+    ] = None,
+    energy: Annotated[
+        str | None,
+        typer.Option(
+            help="Repeat each case on NVIDIA GPUs for so long, to see the energy of a call: 1s."
+            "  [default: not]"
+        ),
+    ] = None,
     ceilings: Annotated[
         str | None,
         typer.Option(
@@ -222,6 +236,8 @@ def bench(
             "timing": timing,
             "cache": cache,
             "memory": memory,
+            "l2": l2,
+            "energy": energy,
             "ceilings": ceilings,
             "sessions": sessions,
             "threads": threads,

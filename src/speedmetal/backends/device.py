@@ -577,6 +577,10 @@ class Device(ABC):
         """What speedmetal has allocated here."""
         return self.pool.info()
 
+    def forget_peak(self) -> None:
+        """Count ``memory_info().peak_bytes`` anew, from what is in use now."""
+        self.pool.forget_peak()
+
     def empty_cache(self) -> None:
         """Give the memory of deleted arrays back to the system."""
         self.pool.trim()

@@ -61,7 +61,7 @@ class MemoryInfo:
 
     Args:
         bytes_in_use: Held by live arrays, and by views that others have of them.
-        peak_bytes: The most that was ever in use.
+        peak_bytes: The most that was in use, ever or since ``Device.forget_peak``.
         allocations: How many were made since the process began.
         bytes_cached: Of deleted arrays, kept for later ones, with what sizes are rounded up by.
     """
@@ -329,6 +329,12 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         with self.lock:
             self._collect()
             return MemoryInfo(self._in_use, self._peak, self._allocations, self._cached)
+
+    def forget_peak(self) -> None:
+        """Count the most that is in use anew, from what is in use now."""
+        with self.lock:
+            self._collect()
+            self._peak = self._in_use
 
     def held(self) -> PoolInfo:
         """All blocks, whether arrays use them or something else."""

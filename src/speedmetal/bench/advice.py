@@ -45,7 +45,7 @@ def size_independent(
 
     Args:
         records: Of one session.
-        ceilings: By device, of the same session.
+        ceilings: By place, of the same session.
     """
     families: dict[tuple[str, ...], list[tuple[CaseRecord, float]]] = defaultdict(list)
     for record in records:
@@ -71,7 +71,7 @@ def _must_differ(
         return False
     if larger.case.flops < WORK_FACTOR * smaller.case.flops:
         return False
-    ceiling = ceilings.get(larger.contender.device)
+    ceiling = ceilings.get(larger.contender.place)
     if ceiling is None:
         return False
     floor = ceiling.call_floor_seconds.get(larger.contender.key, 0.0)

@@ -476,5 +476,5 @@ def ceiling_share(record: CaseRecord, ceilings: CeilingRecord, seconds: float) -
 
 
 def ceilings_by_session(records: Records) -> dict[tuple[str, int, str], CeilingRecord]:
-    """Ceilings by run, session and device."""
-    return {(c.run_id, c.session, c.device): c for c in records.ceilings}
+    """Ceilings by run, session and place."""
+    return {(c.run_id, c.session, c.place): c for c in records.ceilings}

@@ -116,7 +116,11 @@ def read_machine() -> Machine:
 
 
 def environment_record(
-    machine: Machine, threads: int, devices: Mapping[str, str], settings: Mapping[str, str]
+    machine: Machine,
+    threads: int,
+    devices: Mapping[str, str],
+    settings: Mapping[str, str],
+    cards: Mapping[str, str] = {},
 ) -> EnvironmentRecord:
     """The record of an environment; it holds nothing that changes between two looks.
 
@@ -125,6 +129,7 @@ def environment_record(
         threads: Threads that every worker is given.
         devices: ``"torch:cpu"`` -> device name.
         settings: TF32, fast math and thread settings, as each framework reports them.
+        cards: What each card is, with its driver and limits.
     """
     return EnvironmentRecord(
         system=machine.system,
@@ -140,6 +145,7 @@ def environment_record(
         devices=dict(sorted(devices.items())),
         variables=relevant_variables(),
         settings=dict(sorted(settings.items())),
+        cards=dict(sorted(cards.items())),
     )
 
 

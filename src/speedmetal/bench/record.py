@@ -9,17 +9,22 @@ Schema history:
     2: samples carry their CPU time, page faults, context switches, the load and the clock of the
        processor; the A/A control comes from a second process; the memory policy is recorded.
        "unconverged" is no status any more: such records are read as "ok".
+    3: a card that frameworks call by several names is one (``Contender.card``); beside latency the
+       time of calls in flight and the card's own time by its events; the card's cache (L2), clocks,
+       temperature, power, throttling and energy. ``device_nanoseconds`` spanned the waits of the
+       host before, and is not taken for the card's time (its ``device_calls`` is 0).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Status(StrEnum):
@@ -93,11 +98,19 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     mode: str  # "eager" | "compiled"
     version: str = ""
     device_name: str = ""
+    # What the device is, the same for all frameworks: "GPU-<uuid>", "PCI 0000:01:00.0", or a name;
+    # "" for processors, and in schemas 1 and 2.
+    card: str = ""
 
     @property
     def key(self) -> str:
         """Identity within a run: ``framework:device:mode``."""
         return f"{self.framework}:{self.device}:{self.mode}"
+
+    @property
+    def place(self) -> str:
+        """What it shares with all that compute on the same device."""
+        return self.card or self.device
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +146,19 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         throughput:  results = [start(call()) for k]; force(results)
         samples.append(clock() - start)
 
+    On devices with clocks of their own there are two more measures of each turn: ``queued_calls``
+    calls in flight, as in throughput mode; and ``device_calls`` calls between two events in the
+    device's queue, behind work long enough for the host to be ahead::
+
+        start = clock(); results = [start(call()) for queued_calls]; force(results)
+        queued_nanoseconds.append(clock() - start)
+        overwrite a buffer of 2 x L2, as often as needed; warm: start(call())
+        event; device_calls times: start(call()); event
+        device_nanoseconds.append(event - event)
+
+    With ``l2 = "cold"`` the buffer is overwritten before each call, of latency too, and no calls
+    are in flight.
+
     ``control_nanoseconds`` holds the A/A control: a second process of the same contender, sampled
     in the same rounds under another label (empty for all contenders but one of a session; in
     schema 1 the same process). What was read beside each sample has a list of its own, in the order
@@ -148,7 +174,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     positions: list[int]  # the place of each sample within its round
     first_call_nanoseconds: int  # compile, JIT and warm-up included
     input_sets: int = 1  # warm: a sample takes one of them; cold: its calls rotate over all
+    l2: str = ""  # "warm" | "cold": the cache of the card; "" where none is known
     device_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    device_calls: int = 0  # of each of them; 0: they have no meaning (schemas 1 and 2)
+    queued_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    queued_calls: int = 0
+    device_frequency_mhz: list[int] = msgspec.field(default_factory=list)  # after each sample
     cpu_nanoseconds: list[int] = msgspec.field(default_factory=list)  # of all threads
     page_faults: list[int] = msgspec.field(default_factory=list)
     context_switches: list[int] = msgspec.field(default_factory=list)  # that it did not ask for
@@ -156,6 +187,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     frequency_mhz: list[float] = msgspec.field(default_factory=list)
     control_nanoseconds: list[int] = msgspec.field(default_factory=list)
     control_rounds: list[int] = msgspec.field(default_factory=list)
+    control_device_nanoseconds: list[int] = msgspec.field(default_factory=list)
+    control_queued_nanoseconds: list[int] = msgspec.field(default_factory=list)
     converged: bool = False
     wake_call: bool = True
 
@@ -165,7 +198,26 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     host_resident: int | None = None  # of the worker, after the case's last sample
     host_peak: int | None = None  # highest of the worker since it started
-    device_peak: int | None = None  # highest of the framework's allocator in this case
+    # Highest of the framework's allocator from the case's start to its first sample.
+    device_peak: int | None = None
+
+
+class CardState(msgspec.Struct, frozen=True, kw_only=True):
+    """A card at one moment, by its driver's management library; None where it is not told."""
+
+    frequency_mhz: int | None = None  # of the multiprocessors
+    memory_frequency_mhz: int | None = None
+    temperature_celsius: int | None = None
+    power_watts: float | None = None
+    limits: list[str] = msgspec.field(default_factory=list)  # what holds its clocks down
+
+
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """What calls in a row took of the card's energy, by its own counter, idle power included."""
+
+    joules: float
+    calls: int
+    seconds: float
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +231,8 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     temperature_after_celsius: float | None = None
     # Fixed work of the coordinator, by its kind: how fast the machine itself was.
     yardstick_nanoseconds: dict[str, int] = msgspec.field(default_factory=dict)
+    card_before: CardState | None = None
+    card_after: CardState | None = None
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="case"):
@@ -203,7 +257,32 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True, tag="case"):
     timing: Timing | None = None
     memory: Memory | None = None
     conditions: Conditions | None = None
+    energy: Energy | None = None
+    # What held the card's clocks down in the contender's turns, and in which share of their time.
+    throttling: dict[str, float] = msgspec.field(default_factory=dict)
     notes: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def throttled(self) -> str:
+        """Why its clocks were held down, in words; "" where they were not, or hardly ever.
+
+        Example:
+            >>> describe_throttling({"power cap": 0.25, "thermal slowdown": 0.001})
+            'power cap in 25 % of its time'
+        """
+        return describe_throttling(self.throttling)
+
+
+THROTTLED_SHARE = 0.01  # of the time; less does not move a median
+
+
+def describe_throttling(throttling: Mapping[str, float]) -> str:
+    """Shares of time by reason in words; see :attr:`CaseRecord.throttled`."""
+    return ", ".join(
+        f"{reason} in {share:.0%} of its time".replace("%", " %")
+        for reason, share in sorted(throttling.items())
+        if share >= THROTTLED_SHARE
+    )
 
 
 class CopyPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +293,9 @@ class CopyPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CeilingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="ceilings"):
-    """What this machine's device reaches, measured in this session by every contender on it.
+    """What one device reaches, measured in this session by every contender on it.
+
+    ``device`` has the names by which frameworks call it, ``card`` what it is.
 
     ``copy`` and ``read`` are the best of all contenders at each working set size;
     ``flops_per_second`` is the best matrix product per ``"dtype/precision"``;
@@ -226,11 +307,17 @@ class CeilingRecord(msgspec.Struct, frozen=True, kw_only=True, tag="ceilings"):
     session: int
     time_utc: str
     environment: str
-    device: str
+    device: str  # "cpu", "cuda"; "cuda, gpu" where frameworks differ
+    card: str = ""
     copy: list[CopyPoint]
     read: list[CopyPoint]
     flops_per_second: dict[str, float]
     call_floor_seconds: dict[str, float]
+
+    @property
+    def place(self) -> str:
+        """What contenders on the device have as theirs."""
+        return self.card or self.device
 
 
 class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True, tag="environment"):
@@ -250,11 +337,15 @@ class EnvironmentRecord(msgspec.Struct, frozen=True, kw_only=True, tag="environm
     devices: dict[str, str]  # "torch:cpu" -> device name
     variables: dict[str, str]  # environment variables that change speed, and thread settings
     settings: dict[str, str]  # TF32, fast math and thread settings, as each framework reports them
+    cards: dict[str, str] = msgspec.field(default_factory=dict)  # card -> what it is
 
     @property
     def key(self) -> str:
         """Identity of the environment (12 hex digits)."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
+        facts = msgspec.to_builtins(self)
+        if not self.cards:  # as before schema 3, whose keys stand in their records
+            del facts["cards"]
+        return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()[:12]
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run"):

@@ -23,6 +23,7 @@ from speedmetal.bench.record import CaseSpec
 from speedmetal.bench.report import Options, screen
 from speedmetal.bench.report.figures import figures_of
 from speedmetal.bench.report.summary import sentences
+from speedmetal.bench.runner.cards import Cards, cards_of
 from speedmetal.bench.runner.plan import check_modes, choose_contenders, why_absent
 from speedmetal.bench.runner.probe import Availability, describe, probe_all
 from speedmetal.bench.runner.resume import last_run, refuse_existing, refuse_others
@@ -45,6 +46,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timing": "latency",
     "cache": "warm",
     "memory": "default",
+    "l2": "warm",
     "ceilings": "kept",
     "sessions": 3,
     "case_timeout": "8m",
@@ -55,13 +57,14 @@ DEFAULTS: Mapping[str, Any] = {
 # Options that a run and its continuation must share.
 TERMS = (
     *("suite", "ops", "frameworks", "devices", "modes", "dtypes", "directions"),
-    *("precision", "timing", "cache", "memory", "threads", "seed"),
+    *("precision", "timing", "cache", "memory", "l2", "threads", "seed"),
 )
 LARGEST_SEED = (1 << 32) - 1
 _CHOICES = {
     "timing": ("latency", "throughput"),
     "cache": ("warm", "cold"),
     "memory": ("default", "kept"),
+    "l2": ("warm", "cold"),
     "ceilings": ("kept", "fresh"),
 }
 
@@ -226,7 +229,9 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
     check_modes([describe(name)[0] for name in wanted], names(request["modes"]))
     observer.phase("", f"looking for {', '.join(wanted)}")
     available = probe_all(wanted, settings)
-    contenders = choose_contenders(available, names(request["devices"]), names(request["modes"]))
+    cards = cards_of(device for one in available for device in one.devices)
+    devices, modes = names(request["devices"]), names(request["modes"])
+    contenders = choose_contenders(available, devices, modes, cards)
     if request.contenders:  # another one that is here by now would be another run
         contenders = [c for c in contenders if c.key in request.contenders] or contenders
     budget = stated_budget or _default_budget(request, len(contenders), len(cases))
@@ -251,8 +256,11 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         append=request.append,
         command=request.command(resume=request.resume),
         arguments={name: value for name, value in request.values.items() if value is not None},
-        unavailable=_unavailable(request, available),
+        unavailable=_unavailable(request, available, cards),
+        cards=cards,
         fresh_ceilings=request["ceilings"] == "fresh",
+        l2=request["l2"],
+        energy_seconds=seconds("--energy", request["energy"]) or 0.0,
     )
 
 
@@ -282,13 +290,15 @@ def _frameworks(request: Request) -> list[str]:
     return stated or list(before) or framework_names()
 
 
-def _unavailable(request: Request, available: Sequence[Availability]) -> dict[str, str]:
+def _unavailable(
+    request: Request, available: Sequence[Availability], cards: Cards
+) -> dict[str, str]:
     """Framework -> why it takes no part.
 
     That it lacks the wanted devices or modes is told of those alone that were asked for by name.
     """
     named = request["frameworks"]
-    wanted = (names(request["devices"]), names(request["modes"])) if named else ()
+    wanted = (names(request["devices"]), names(request["modes"]), cards) if named else ()
     reasons = {one.framework.name: why_absent(one, *wanted) for one in available}
     return {framework: reason for framework, reason in reasons.items() if reason}
 
@@ -312,6 +322,11 @@ def _check_choices(request: Request) -> None:
         raise UserInputError(f"--threads: expected 1 to {cores} (the cores here), got {threads}")
     if int(request["sessions"]) < 1:
         raise UserInputError(f"--sessions: expected at least 1, got {request['sessions']}")
+    if request["l2"] == "cold" and request["timing"] == "throughput":
+        raise UserInputError(
+            "--l2 cold: of calls in flight each finds in the cache what the one before it left;"
+            " measure it with --timing latency"
+        )
     if request["memory"] == "kept" and not environment.can_keep_memory():
         raise UserInputError(
             "--memory kept: the C library here cannot be told to keep freed memory (glibc can);"

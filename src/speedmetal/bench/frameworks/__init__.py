@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
-from speedmetal.bench.frameworks import drjit, jax, mlx, numpy, speedmetal, torch
+from speedmetal.bench.frameworks import cupy, drjit, jax, mlx, numpy, speedmetal, torch
 from speedmetal.bench.frameworks.base import Framework, load_framework
 from speedmetal.errors import UnknownNameError, UserInputError
 
@@ -16,6 +16,7 @@ FRAMEWORKS: dict[str, Framework] = {
         torch.FRAMEWORK,
         mlx.FRAMEWORK,
         jax.FRAMEWORK,
+        cupy.FRAMEWORK,
         drjit.FRAMEWORK,
         speedmetal.FRAMEWORK,
     )

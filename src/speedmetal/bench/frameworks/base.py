@@ -22,6 +22,8 @@ Tensor = Any  # a framework's own array type
 Function = Callable[..., Any]  # tensors in, a tensor or a tuple of tensors out
 Cell = Callable[[Params], Function]  # an operation on a framework: parameters -> function
 
+APPLE_GPU = "Apple GPU"  # the description where a framework has no name for the one of a Mac
+
 
 def chain_cell(functions: Mapping[str, Function], length: int) -> Cell:
     """The cell of a chain in a framework: its functions, one after the other.
@@ -60,10 +62,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Device:
-    """A device that a framework can compute on."""
+    """A device that a framework can compute on.
+
+    Frameworks call one card by several names. ``uuid`` and ``pci`` tell that it is one; a framework
+    that knows neither leaves them out, and is taken for the only card of that description.
+    """
 
     name: str  # "cpu", "cuda", "mps", "gpu"
     description: str  # what it is: "NVIDIA H100 80GB HBM3"
+    uuid: str = ""  # as NVIDIA's tools have it, with or without "GPU-"
+    pci: str = ""  # "0000:01:00.0": domain, bus, device, function
+    cache_bytes: int = 0  # of the card's last-level cache; 0 where the framework does not tell
 
 
 @dataclass(frozen=True)
@@ -212,11 +221,18 @@ class Adapter(ABC):
         return {}
 
     def device_peak_bytes(self) -> int | None:
-        """Highest memory of the framework's allocator since :meth:`release`, where it tells."""
+        """Highest memory of the framework's allocator since :meth:`release`, where it tells.
+
+        Where it counts from the process's start only, the highest is a case's own where it rose
+        above what it was at the last :meth:`release`, and not known otherwise.
+        """
         return None
 
     def device_clock(self) -> DeviceClock | None:
-        """A clock on the device, where there is one; the host's clock is always read as well."""
+        """Marks in the device's queue that take the time, where the framework has such.
+
+        The host's clock is always read as well.
+        """
         return None
 
     def reason_against(self, operation: str, dtype: str, direction: str) -> str | None:

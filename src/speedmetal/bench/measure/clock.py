@@ -51,6 +51,13 @@ class Usage:
             self.context_switches - earlier.context_switches,
         )
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.cpu_nanoseconds + other.cpu_nanoseconds,
+            self.page_faults + other.page_faults,
+            self.context_switches + other.context_switches,
+        )
+
 
 def _faults_and_switches() -> tuple[int, int]:
     if os.name != "posix":
@@ -63,10 +70,9 @@ def _faults_and_switches() -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class TimedSample:
-    """Wall time of a sample in nanoseconds, the device's own time, and the last call's outputs."""
+    """Wall time of a sample in nanoseconds, and the last call's outputs."""
 
     nanoseconds: int
-    device_nanoseconds: int | None
     outputs: Sequence[Any]
     usage: Usage
 
@@ -76,12 +82,10 @@ def now_nanoseconds() -> int:
     return _now()
 
 
-def time_latency(call: Call, force: Force, calls: int, clock: Clock | None = None) -> TimedSample:
+def time_latency(call: Call, force: Force, calls: int) -> TimedSample:
     """``start; repeat calls times: force(call()); stop``: each call waits for its result."""
     outputs: Sequence[Any] = ()
     with _CollectorPaused():
-        if clock:
-            clock.start()
         before = Usage.now()
         start = _now()
         for _ in range(calls):
@@ -89,25 +93,55 @@ def time_latency(call: Call, force: Force, calls: int, clock: Clock | None = Non
             force(outputs)
         stop = _now()
         used = Usage.now() - before
-        device = clock.stop_nanoseconds() if clock else None
-    return TimedSample(stop - start, device, outputs, used)
+    return TimedSample(stop - start, outputs, used)
 
 
-def time_throughput(
-    call: Call, force: Force, calls: int, clock: Clock | None = None
-) -> TimedSample:
+def time_apart(call: Call, force: Force, calls: int, between: Callable[[], None]) -> TimedSample:
+    """``repeat calls times: between(); start; force(call()); stop``: the sum of the calls alone."""
+    outputs: Sequence[Any] = ()
+    nanoseconds, used = 0, Usage()
+    with _CollectorPaused():
+        for _ in range(calls):
+            between()
+            before = Usage.now()
+            start = _now()
+            outputs = call()
+            force(outputs)
+            nanoseconds += _now() - start
+            used += Usage.now() - before
+    return TimedSample(nanoseconds, outputs, used)
+
+
+def time_throughput(call: Call, force: Force, calls: int) -> TimedSample:
     """``start; results = [call() for calls]; force(results); stop``: all calls in flight."""
     with _CollectorPaused():
-        if clock:
-            clock.start()
         before = Usage.now()
         start = _now()
         results = [call() for _ in range(calls)]
         force([output for outputs in results for output in outputs])
         stop = _now()
         used = Usage.now() - before
-        device = clock.stop_nanoseconds() if clock else None
-    return TimedSample(stop - start, device, results[-1], used)
+    return TimedSample(stop - start, results[-1], used)
+
+
+def time_on_device(
+    call: Call, calls: int, clock: Clock, keep_busy: Callable[[], None]
+) -> tuple[int, int]:
+    """``keep_busy(); mark; repeat calls times: call(); mark``, with nothing waited for before.
+
+    Returns:
+        Nanoseconds between the marks by the device's clock, and those that the host took to ask for
+        all of it: where the device was kept busy for longer, it never waited for the host.
+    """
+    with _CollectorPaused():
+        start = _now()
+        keep_busy()
+        clock.start()
+        results = [call() for _ in range(calls)]
+        asked = _now() - start
+        device = clock.stop_nanoseconds()
+    del results  # not before the device has come to them
+    return device, asked
 
 
 class _CollectorPaused:

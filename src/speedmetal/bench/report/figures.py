@@ -183,13 +183,13 @@ def default_baseline(cases: Iterable[CaseRecord]) -> str:
 def ceilings_for(record: CaseRecord, ceilings: Iterable[CeilingRecord]) -> CeilingRecord | None:
     """The ceilings measured in a record's own session on its device, or else in its run.
 
-    One device can have two names (a GPU that two frameworks call differently): where no ceilings
+    One card can have two names. Before schema 3 nobody said that they are one: where no ceilings
     carry the contender's name of it, those to which the contender itself contributed are taken.
     """
     run = [c for c in ceilings if c.run_id == record.run_id]
     own = [c for c in run if c.session == record.session]
     for known in (own, run):
-        named = [c for c in known if c.device == record.contender.device]
+        named = [c for c in known if c.place == record.contender.place]
         shared = [c for c in known if record.contender.key in c.call_floor_seconds]
         if named or shared:
             return (named or shared)[-1]

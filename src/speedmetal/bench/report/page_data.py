@@ -288,7 +288,7 @@ def _by_round(
 
 def _roofs(records: Records, run: RunFigures) -> list[dict[str, Any]]:
     """The roofs of a run's last session: two lines, bandwidth up to the ridge, then flat."""
-    ceilings = {c.device: c for c in summaries.latest_ceilings(records, run)}
+    ceilings = {c.place: c for c in summaries.latest_ceilings(records, run)}
     intensities = [r.flops / r.bytes_minimum for r in run.rows if r.flops and r.bytes_minimum]
     if not intensities:
         return []

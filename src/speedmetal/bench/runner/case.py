@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,11 +24,14 @@ from speedmetal.bench.record import (
     CeilingRecord,
     Conditions,
     Contender,
+    Energy,
     Memory,
     Status,
     Timing,
 )
 from speedmetal.bench.runner import plan, terms
+from speedmetal.bench.runner.card_watch import CardWatch
+from speedmetal.bench.runner.cards import Cards
 from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
@@ -40,10 +43,12 @@ from speedmetal.bench.runner.protocol import (
     MakeDataset,
     Prepare,
     Prepared,
+    Sampled,
 )
 from speedmetal.bench.runner.rounds import (
     CONTROL_BELOW_SECONDS,
     LEAST_SAMPLES,
+    MOST_CALLS,
     Precision,
     Sampling,
     Series,
@@ -60,6 +65,8 @@ DATA_SECONDS = 600.0
 FINISH_SECONDS = 60.0
 SAMPLE_NANOSECONDS = {"cpu": 1_000_000}
 GPU_SAMPLE_NANOSECONDS = 5_000_000
+MOST_COLD_CALLS = 16  # of a sample, where the card's cache is written over before each
+LATE_SHARE = 0.5  # of the samples, in which the card waited for the host
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,9 @@ class Measuring:
     cache_bytes: int
     kept: KeptDatasets
     seed: int = 0
+    l2: str = "warm"  # of cards; of processors there is none to choose
+    cards: Cards = field(default_factory=Cards)
+    energy_seconds: float = 0.0
 
 
 @dataclass
@@ -92,7 +102,7 @@ class CaseMeasurement:
         workers: By contender key.
         control: A second worker of the contender of that key: the A/A control. None without.
         reference: The worker that makes data.
-        ceilings: By device; empty before they are known.
+        ceilings: By place; empty before they are known.
         budget: The run's time.
         cases_left: How many cases share it, this one included.
         on_phase: Told what is going on, for the progress display.
@@ -217,12 +227,15 @@ class CaseMeasurement:
     ) -> list[CaseRecord]:
         start = time.monotonic()
         before = environment.read_conditions()
+        watches = {c.key: self._watch(c) for c in contenders}
+        cards_before = {c.key: watches[c.key].state() for c in contenders}
         group = uuid.uuid4().hex[:12]
         series, records = [], []
         for contender in contenders:
             self.on_phase(f"proving {contender.key}")
             one, record = self._prepare(contender, datasets, group)
             if one is not None:
+                one.watch = watches[contender.key]
                 one.notes += notes
                 series.append(one)
             if record is not None:
@@ -238,6 +251,7 @@ class CaseMeasurement:
                 [self.measuring.seed, self.number, self.measuring.session]
             ),
             on_round=lambda n: self.on_phase(f"round {n}"),
+            most_calls=MOST_COLD_CALLS if self.measuring.l2 == "cold" else MOST_CALLS,
         )
         try:
             sampling.run(max(0.0, share_seconds - (time.monotonic() - start)))
@@ -249,12 +263,24 @@ class CaseMeasurement:
         )
         controls = {id(one.control_of): one for one in series if one.control_of is not None}
         records += [
-            self._finish(one, controls.get(id(one)), group, conditions)
+            self._finish(
+                one,
+                controls.get(id(one)),
+                group,
+                replace(
+                    conditions,
+                    card_before=cards_before[one.contender.key],
+                    card_after=one.watch.state(),
+                ),
+            )
             for one in series
             if one.control_of is None
         ]
         order = {c.key: i for i, c in enumerate(contenders)}
         return sorted(records, key=lambda record: order[record.contender.key])
+
+    def _watch(self, contender: Contender) -> CardWatch:
+        return CardWatch(self.measuring.cards.managed_card(contender.card))
 
     def _stop_with_enough(self, series: Sequence[Series]) -> bool:
         """Whether an interrupted case keeps its samples: there are enough for a verdict.
@@ -309,7 +335,8 @@ class CaseMeasurement:
             input_sets=self._input_sets,
             timing_mode=self.measuring.timing_mode,
             cache=self.measuring.cache,
-            cache_bytes=self.measuring.cache_bytes,
+            cache_bytes=self._cache_bytes(contender),
+            l2=self._l2(contender),
         )
         start = time.monotonic()
         try:
@@ -326,9 +353,19 @@ class CaseMeasurement:
             return None, replace(record, check=prepared.check)
         return Series(contender, worker, account, prepared), None
 
+    def _cache_bytes(self, contender: Contender) -> int:
+        """Of the card where there is one, and of the machine where there is none."""
+        if contender.card:
+            return self.measuring.cards.cache_bytes(contender.card)
+        return self.measuring.cache_bytes
+
+    def _l2(self, contender: Contender) -> str:
+        return self.measuring.l2 if contender.card else ""
+
     def _finish(
         self, one: Series, control: Series | None, group: str, conditions: Conditions
     ) -> CaseRecord:
+        energy = self._energy(one)
         memory = self._end(one)
         if control is not None:
             self._end(control)
@@ -341,9 +378,23 @@ class CaseMeasurement:
             timing=timing,
             memory=memory,
             conditions=conditions,
+            energy=energy,
+            throttling=one.watch.throttling,
             notes=[*one.notes, *one.prepared.notes, *self._remarks(one)],
         )
         return self._gate(record)
+
+    def _energy(self, one: Series) -> Energy | None:
+        """What its calls take of the card's energy, where that is asked for and told."""
+        seconds = self.measuring.energy_seconds
+        if not seconds or self.is_interrupted or one.failure is not None:
+            return None
+        self.on_phase(f"reading the energy of {one.contender.key}")
+        try:
+            return one.watch.energy_of(one.worker, seconds)
+        except WorkerFailedError as error:
+            one.notes.append(f"its energy is not known: {error.reason}")
+            return None
 
     def _end(self, one: Series) -> Memory | None:
         """Let the worker forget the case, after a last look at its results."""
@@ -372,7 +423,7 @@ class CaseMeasurement:
 
     def _remarks(self, one: Series) -> list[str]:
         """What a reader should know of how it was sampled."""
-        remarks = [terms.lateness(one.turns)]
+        remarks = [terms.lateness(one.turns), _waits(one.samples)]
         # The caller waits for its pool, and is not counted where it does nothing else.
         if one.prepared.busy_threads > self.measuring.placement.threads + 1:
             remarks.append(
@@ -393,9 +444,12 @@ class CaseMeasurement:
             positions=one.positions,
             first_call_nanoseconds=one.prepared.first_call_nanoseconds,
             input_sets=one.prepared.input_sets,
-            device_nanoseconds=[
-                s.device_nanoseconds for s in samples if s.device_nanoseconds is not None
-            ],
+            l2=self._l2(one.contender),
+            device_nanoseconds=_all_of([s.device_nanoseconds for s in samples]),
+            device_calls=samples[0].device_calls,
+            queued_nanoseconds=_all_of([s.queued_nanoseconds for s in samples]),
+            queued_calls=samples[0].queued_calls,
+            device_frequency_mhz=one.watch.frequency_mhz,
             cpu_nanoseconds=[s.cpu_nanoseconds for s in samples],
             page_faults=[s.page_faults for s in samples],
             context_switches=[s.context_switches for s in samples],
@@ -403,12 +457,18 @@ class CaseMeasurement:
             frequency_mhz=one.frequency_mhz,
             control_nanoseconds=control.nanoseconds if control else [],
             control_rounds=control.rounds if control else [],
+            control_device_nanoseconds=_all_of(
+                [s.device_nanoseconds for s in control.samples] if control else []
+            ),
+            control_queued_nanoseconds=_all_of(
+                [s.queued_nanoseconds for s in control.samples] if control else []
+            ),
             wake_call=one.wakes,
         )
 
     def _gate(self, record: CaseRecord) -> CaseRecord:
         """A time that the machine cannot reach is no result."""
-        ceilings = self.ceilings.get(record.contender.device)
+        ceilings = self.ceilings.get(record.contender.place)
         if record.timing is None or ceilings is None:
             return record
         measured = float(np.median(seconds_per_call(record.timing)))
@@ -461,6 +521,18 @@ def _bare_record(
         status=status,
         reason=reason,
     )
+
+
+def _all_of(values: Sequence[int | None]) -> list[int]:
+    """The values, where each sample has one, else none."""
+    return [] if None in values else [value for value in values if value is not None]
+
+
+def _waits(samples: Sequence[Sampled]) -> str:
+    """What to tell of a card that waited for the host between its marks; "" where it did not."""
+    if np.mean([sample.device_waited for sample in samples] or [False]) <= LATE_SHARE:
+        return ""
+    return "the card's time has waits for the host in it: a call is not asked for faster, or waits"
 
 
 def deserves_stress(case: CaseSpec, outputs: int) -> bool:

@@ -79,13 +79,13 @@ class CeilingMeter:
     used: set[str] = field(default_factory=set)
 
     def measure(self, contenders: Sequence[Contender]) -> dict[str, DeviceCeilings]:
-        """Ceilings by device; ``missing`` says what there was no time for.
+        """Ceilings by place, once for each card; ``missing`` says what there was no time for.
 
         Args:
             contenders: Those that were started.
         """
         deadline = time.monotonic() + self.limit_seconds
-        measured: dict[str, dict[str, Rates]] = {c.device: {} for c in contenders}
+        measured: dict[str, dict[str, Rates]] = {c.place: {} for c in contenders}
         seen = set()
         for number, contender in enumerate(contenders):
             # A framework's second mode reaches no more, and may compile for each size.
@@ -97,10 +97,10 @@ class CeilingMeter:
             except WorkerFailedError as error:
                 self.on_failure(contender, f"ceilings could not be measured: {error.reason}")
                 continue
-            measured[contender.device][contender.key] = rates
+            measured[contender.place][contender.key] = rates
         if "cpu" in measured:  # no framework may be needed for what plain copies reach
             measured["cpu"][PLAIN] = self._plain_rates(deadline - time.monotonic())
-        return {device: self._combine(rates) for device, rates in measured.items()}
+        return {place: self._combine(rates) for place, rates in measured.items()}
 
     def _rates_of(self, contender: Contender, limit_seconds: float, *, everything: bool) -> Rates:
         worker = self.workers[contender.key]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from speedmetal.bench.frameworks.base import Framework
+from speedmetal.bench.frameworks.base import Device, Framework
 from speedmetal.bench.record import CaseSpec, Contender, Status
+from speedmetal.bench.runner.cards import Cards
 from speedmetal.bench.runner.probe import Availability
 from speedmetal.bench.runner.protocol import Dataset
 from speedmetal.errors import UnknownNameError, UserInputError
@@ -43,22 +44,28 @@ def choose_contenders(
     available: Sequence[Availability],
     devices: Sequence[str] = (),
     modes: Sequence[str] = (),
+    cards: Cards | None = None,
 ) -> list[Contender]:
     """Every available framework on every wanted device in every wanted mode.
 
     Args:
         available: Frameworks, probed.
-        devices: Names to keep (``"cpu"``, ``"cuda"``...); all where empty.
+        devices: Names to keep (``"cpu"``, ``"cuda"``...); all where empty. A card that has such a
+            name in one framework is meant in all.
         modes: Names to keep; each framework's default ones where empty.
+        cards: Which devices are one card; by default as the frameworks tell.
 
     Raises:
         UnknownNameError: No framework here has a device of that name.
         UserInputError: Nobody is left.
     """
-    present = {device.name for one in available for device in one.devices}
-    for device in devices:
-        if device not in present:
-            raise UnknownNameError("device", device, present)
+    everything = [device for one in available for device in one.devices]
+    cards = cards or Cards(everything)
+    present = {device.name for device in everything}
+    for name in devices:
+        if name not in present:
+            raise UnknownNameError("device", name, present)
+    wanted = {_place(cards, device) for device in everything if device.name in devices}
     contenders = [
         Contender(
             framework=one.framework.name,
@@ -66,27 +73,38 @@ def choose_contenders(
             mode=mode,
             version=one.version,
             device_name=device.description,
+            card=cards.of(device),
         )
         for one in available
         for device in one.devices
-        if not devices or device.name in devices
+        if not devices or _place(cards, device) in wanted
         for mode in (one.framework.modes if modes else one.framework.default_modes)
         if not modes or mode in modes
     ]
     if not contenders:
         reasons = "; ".join(
-            f"{one.framework.name}: {why_absent(one, devices, modes)}" for one in available
+            f"{one.framework.name}: {why_absent(one, devices, modes, cards)}" for one in available
         )
         raise UserInputError(f"no framework can take part ({reasons})")
     return contenders
 
 
-def why_absent(one: Availability, devices: Sequence[str] = (), modes: Sequence[str] = ()) -> str:
+def _place(cards: Cards, device: Device) -> str:
+    return cards.of(device) or device.name
+
+
+def why_absent(
+    one: Availability,
+    devices: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    cards: Cards | None = None,
+) -> str:
     """Why a framework takes no part where these devices and modes are wanted; "" where it does."""
     if one.reason:
         return one.reason
-    here = {device.name for device in one.devices}
-    if not here & set(devices or here):
+    cards = cards or Cards(one.devices)
+    wanted = {_place(cards, device) for device in cards.devices if device.name in devices}
+    if not any(not devices or _place(cards, device) in wanted for device in one.devices):
         return f"has no device {' or '.join(devices)}".rstrip()
     if modes and not set(modes) & set(one.framework.modes):
         return f"has no mode {' or '.join(modes)}"

@@ -73,6 +73,7 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     timing_mode: str
     cache: str
     cache_bytes: int
+    l2: str = ""  # "warm" | "cold": of a card, whose cache holds cache_bytes (0: unknown)
     stress: Dataset | None = None
     input_sets: int = 2
 
@@ -114,6 +115,10 @@ class Sampled(msgspec.Struct, frozen=True, tag=True):
     begun_nanoseconds: int = 0  # what the worker's clock says at the start of the turn
     clock_nanoseconds: int = 0  # and at its end
     device_nanoseconds: int | None = None
+    device_calls: int = 0
+    device_waited: bool = False  # for the host, between the marks
+    queued_nanoseconds: int | None = None
+    queued_calls: int = 0
     cpu_nanoseconds: int = 0
     page_faults: int = 0
     context_switches: int = 0
@@ -136,6 +141,20 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
 
     memory: Memory
     failure: str = ""
+
+
+class Work(msgspec.Struct, frozen=True, tag=True):
+    """Call the case's function, many calls in flight, for so long: to see what it takes of energy.
+
+    No sample comes of it.
+    """
+
+    seconds: float
+
+
+class Worked(msgspec.Struct, frozen=True, tag=True):
+    calls: int
+    seconds: float
 
 
 class MeasureCeilings(msgspec.Struct, frozen=True, tag=True):
@@ -170,8 +189,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Request = MakeDataset | Prepare | Sample | Finish | MeasureCeilings
-Reply = DatasetMade | Prepared | Sampled | Finished | CeilingsMeasured | Hello | Failed
+Request = MakeDataset | Prepare | Sample | Finish | Work | MeasureCeilings
+Reply = DatasetMade | Prepared | Sampled | Finished | Worked | CeilingsMeasured | Hello | Failed
 
 _Message = TypeVar("_Message")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from speedmetal.bench import environment
 from speedmetal.bench.measure import calibrate, statistics
 from speedmetal.bench.record import Contender, Status
 from speedmetal.bench.runner import terms
+from speedmetal.bench.runner.card_watch import CardWatch
 from speedmetal.bench.runner.placement import Placement
 from speedmetal.bench.runner.plan import TimeAccount
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import Prepared, Sample, Sampled
 
 LEAST_SAMPLES = 3
+MOST_CALLS = 1 << calibrate.MOST_DOUBLINGS
 WAKE_BELOW_SECONDS = 0.1  # a longer call wakes clocks and fills caches by itself
 CONTROL_BELOW_SECONDS = 0.2  # the A/A control repeats somebody's samples: not a slow one's
 TURN_SECONDS = 1e-3  # what passing the turn costs, for planning
@@ -71,6 +74,7 @@ class Series:
     quota: int = LEAST_SAMPLES
     failure: WorkerFailedError | None = None
     notes: list[str] = field(default_factory=list)
+    watch: CardWatch = field(default_factory=CardWatch)
 
     @property
     def nanoseconds(self) -> list[int]:
@@ -107,27 +111,41 @@ class Series:
 
     def end_with_whole_rounds(self) -> None:
         """Drop what an interruption left of a turn whose sample was not noted in all places."""
-        lists = (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz)
+        lists = (*self._noted, self.watch.frequency_mhz)
         whole = min(len(values) for values in lists[:3])
         for values in lists:
             del values[whole:]
 
     def forget_samples(self) -> None:
         """Begin anew: what was sampled so far only showed how to sample."""
-        for values in (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz):
+        for values in self._noted:
             values.clear()
+        self.watch.forget()
+
+    @property
+    def _noted(self) -> tuple[list[Any], ...]:
+        """What is noted of each sample, in order."""
+        return (self.samples, self.rounds, self.positions, self.load, self.frequency_mhz)
 
 
-def plan_calls(series: Sequence[Series], target_nanoseconds: int) -> None:
+def plan_calls(
+    series: Sequence[Series], target_nanoseconds: int, most_calls: int = MOST_CALLS
+) -> None:
     """Set the calls of a sample, the same for all whose calls take about as long.
 
     A sample of many calls hides what a sample of few shows, so contenders of one magnitude are
     sampled alike.
+
+    Args:
+        series: Who takes part.
+        target_nanoseconds: What a sample lasts at least.
+        most_calls: However short they are.
     """
     for group in calibrate.magnitudes([one.call_seconds for one in series]):
         quickest = min(series[i].call_seconds for i in group)
         for i in group:
-            series[i].calls = calibrate.calls_for(target_nanoseconds, quickest)
+            calls = calibrate.calls_for(target_nanoseconds, quickest)
+            series[i].calls = min(calls, most_calls)
 
 
 def plan_quotas(series: Sequence[Series], allowance_seconds: float, precision: Precision) -> None:
@@ -165,6 +183,7 @@ class Sampling:
         target_nanoseconds: What a sample lasts at least.
         generator: Of the orders.
         on_round: Told how many rounds there were.
+        most_calls: Of a sample, however short they are.
     """
 
     series: Sequence[Series]
@@ -173,6 +192,7 @@ class Sampling:
     target_nanoseconds: int
     generator: np.random.Generator
     on_round: Callable[[int], None] = lambda _: None
+    most_calls: int = MOST_CALLS
 
     def run(self, allowance_seconds: float) -> None:
         """Sample until all ratios are precise, or quotas or time run out.
@@ -180,7 +200,7 @@ class Sampling:
         Failures are noted in the series; the others go on.
         """
         deadline = time.monotonic() + allowance_seconds
-        plan_calls(self.series, self.target_nanoseconds)
+        plan_calls(self.series, self.target_nanoseconds, self.most_calls)
         fail_hopeless(self.series)
         self._run_pilot()
         standing = [one for one in self.series if one.failure is None]
@@ -204,7 +224,8 @@ class Sampling:
             return
         for number in range(PILOT_ROUNDS):
             self._take_round(number, only=quick)
-        plan_calls([one for one in quick if one.samples], self.target_nanoseconds)
+        sampled = [one for one in quick if one.samples]
+        plan_calls(sampled, self.target_nanoseconds, self.most_calls)
         for one in quick:
             one.forget_samples()
 
@@ -223,6 +244,7 @@ class Sampling:
         verify = not one.wakes or self.generator.random() < VERIFY_SHARE
         processors = self.placement.of_round(number, one.prepared.busy_threads)
         request = Sample(calls=one.calls, wake=one.wakes, verify=verify, processors=processors)
+        one.watch.begin_turn()
         start = time.monotonic_ns()
         try:
             sampled = one.worker.ask(request, Sampled, max(one.account.left_seconds, 1.0))
@@ -244,6 +266,9 @@ class Sampling:
             one.fail(Status.IMPLAUSIBLE, broken)
         else:
             one.samples.append(sampled)
+            frequency = one.watch.end_turn(taken)
+            if frequency is not None:
+                one.watch.frequency_mhz.append(frequency)
         return one.failure is None
 
 

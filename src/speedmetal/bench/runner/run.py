@@ -33,6 +33,7 @@ from speedmetal.bench.record import (
     Status,
 )
 from speedmetal.bench.runner import unrest
+from speedmetal.bench.runner.cards import Cards
 from speedmetal.bench.runner.case import CaseMeasurement, Measuring, skipped, utc_now, utc_of
 from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import CeilingMeter, working_sets
@@ -77,6 +78,9 @@ class RunOptions:
         arguments: The options that the user gave, from which a continuation takes its own.
         unavailable: Framework -> why it does not take part.
         fresh_ceilings: Measure what the machine reaches, whatever was measured in the last day.
+        cards: Which devices are one card, and what is known of each.
+        l2: ``"warm"`` or ``"cold"``: the cache of a card before each call.
+        energy_seconds: For how long each case is repeated to see what it takes; 0.0 for not.
     """
 
     suite: str
@@ -97,6 +101,9 @@ class RunOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
     fresh_ceilings: bool = False
+    cards: Cards = field(default_factory=Cards)
+    l2: str = "warm"
+    energy_seconds: float = 0.0
 
 
 class Observer(Protocol):
@@ -181,6 +188,7 @@ def _terms(options: RunOptions, machine: environment.Machine) -> dict[str, objec
         "timing_mode": options.timing_mode,
         "cache": options.cache,
         "memory": options.settings.memory,
+        "l2": options.l2,
         "seed": options.seed,
         "contenders": [contender.key for contender in options.contenders],
         "version": {contender.framework: contender.version for contender in options.contenders},
@@ -205,7 +213,7 @@ class _Execution:
     terms: Mapping[str, object]
     earlier: Earlier
     control: tuple[str, WorkerProcess] | None = None  # of the present session
-    ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by device
+    ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by place
     kept: KeptDatasets = field(default_factory=KeptDatasets)
     measured: list[CaseRecord] = field(default_factory=list)
 
@@ -336,6 +344,9 @@ class _Execution:
                 cache_bytes=self.machine.last_level_cache_bytes,
                 kept=self.kept,
                 seed=self.options.seed,
+                l2=self.options.l2,
+                cards=self.options.cards,
+                energy_seconds=self.options.energy_seconds,
             )
             records = self._run_cases(measuring, workers, reference, started, until)
             self.measured += records
@@ -389,6 +400,7 @@ class _Execution:
             worker.start()
 
     def _environment_record(self, started: dict[Contender, Hello]) -> EnvironmentRecord:
+        facts = self.options.cards.facts()
         settings = dict(worker_environment(self.options.settings))
         for contender, hello in started.items():
             settings |= {f"{contender.key} {k}": v for k, v in hello.settings.items()}
@@ -397,6 +409,7 @@ class _Execution:
             self.options.settings.threads,
             {f"{c.framework}:{c.device}": c.device_name for c in self.options.contenders},
             settings,
+            {c.card: facts[c.card] for c in self.options.contenders if c.card in facts},
         )
 
     def _run_cases(
@@ -471,7 +484,7 @@ class _Execution:
     ) -> dict[str, CeilingRecord]:
         self.meter = CeilingMeter(
             workers=workers,
-            sizes=working_sets(self.machine.last_level_cache_bytes),
+            sizes=working_sets(self._largest_cache()),
             dtypes=sorted({case.dtype for case in self.options.cases}),
             settings=self.options.settings,
             environment=record,
@@ -482,25 +495,34 @@ class _Execution:
                 "ceilings", f"{contender.key}: {reason}", session, contender.key
             ),
         )
-        measured = self.meter.measure([c for c in self.options.contenders if c in started])
+        contenders = [c for c in self.options.contenders if c in started]
+        measured = self.meter.measure(contenders)
         if self.meter.missing:
             self._find("ceilings", self._shortage(self.meter), session)
         ceilings = {
-            device: CeilingRecord(
+            place: CeilingRecord(
                 run_id=self.earlier.run_id,
                 session=session,
                 time_utc=utc_of(found.measured_at),
                 environment=record.key,
-                device=device,
+                device=", ".join(sorted({c.device for c in contenders if c.place == place})),
+                card=next(c.card for c in contenders if c.place == place),
                 copy=found.copy,
                 read=found.read,
                 flops_per_second=found.flops_per_second,
                 call_floor_seconds=found.call_floor_seconds,
             )
-            for device, found in measured.items()
+            for place, found in measured.items()
         }
         self.writer.append(ceilings.values())
         return ceilings
+
+    def _largest_cache(self) -> int:
+        """In bytes: the machine's last level, or that of a card."""
+        places = {c.card for c in self.options.contenders if c.card}
+        return max(
+            self.machine.last_level_cache_bytes, *map(self.options.cards.cache_bytes, places), 0
+        )
 
     def _shortage(self, meter: CeilingMeter) -> str:
         return (

@@ -6,23 +6,43 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from speedmetal.bench.contract import Layout
-from speedmetal.bench.frameworks.base import Adapter, Function, Tensor
+from speedmetal.bench.frameworks.base import Adapter, DeviceClock, Function, Tensor
 from speedmetal.bench.measure import affinity, calibrate, clock
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
 from speedmetal.bench.runner import proof, remembered
+from speedmetal.bench.runner.cache_buffer import CacheBuffer
 from speedmetal.bench.runner.data import open_array
 from speedmetal.bench.runner.finished import Reader, Reading
 from speedmetal.bench.runner.footprint import PeakMemory
 from speedmetal.bench.runner.inputs import ColdError, Inputs, InputSet
-from speedmetal.bench.runner.protocol import Dataset, Prepare, Prepared, Sample, Sampled
+from speedmetal.bench.runner.protocol import (
+    Dataset,
+    Prepare,
+    Prepared,
+    Sample,
+    Sampled,
+    Worked,
+)
 from speedmetal.bench.runner.results import ProvedOutputs, as_outputs, form_failure
+from speedmetal.bench.suites import ITEMSIZE
 
 SMALL_OUTPUTS = 1 << 14  # elements
+# Calls between two marks in a device's queue: an event tells half a microsecond.
+DEVICE_CALLS = 8
+MOST_WRITES = 64  # of the buffer, for the host to be ahead
+QUEUED_BYTES = 2 << 30  # of results that are in flight at once
 FIRST, SECOND, HARD = 0, 1, 2  # the datasets, by number
+WORK_CALLS = 32  # at once, where energy is looked at
+UNKNOWN_CACHE = (
+    "the size of this device's cache is not told by any framework here, so that nobody knows what"
+    " to write to empty it; leave out --l2 cold"
+)
+Call = Callable[[], Sequence[Tensor]]
 # A call that holds more than this for a moment is remarked on.
 MEMORY_FACTOR, MEMORY_BYTES = 4, 512 << 20
 
@@ -44,7 +64,9 @@ class _Proof:
 class Task:
     """A case on an adapter; made by :meth:`prepare`, used up by :meth:`close`."""
 
-    def __init__(self, adapter: Adapter, mode: str, request: Prepare) -> None:
+    def __init__(
+        self, adapter: Adapter, mode: str, request: Prepare, buffer: CacheBuffer | None = None
+    ) -> None:
         self._adapter = adapter
         self._request = request
         self._case: CaseSpec = request.case
@@ -54,7 +76,10 @@ class Task:
         self._datasets = [request.data, request.second, *hard]
         self._inputs = Inputs(adapter, self._operation, self._datasets)
         self._proved: dict[int, ProvedOutputs] = {}  # by dataset
-        self._clock = adapter.device_clock()
+        self._clock = adapter.device_clock() if buffer is not None else None
+        self._buffer = buffer
+        self._writes = 1  # of the buffer, before the marks of a device's sample
+        self.device_peak: int | None = None
 
     def _make_function(self, mode: str) -> Function:
         function = self._adapter.cells[self._case.operation](self._case.parameters)
@@ -74,10 +99,16 @@ class Task:
     def _is_cold(self) -> bool:
         return self._request.cache == "cold"
 
+    @property
+    def _is_l2_cold(self) -> bool:
+        return self._request.l2 == "cold"
+
     # -- preparing ---------------------------------------------------------------------------
 
     def prepare(self) -> Prepared:
         """Prove the work and find how many calls make a sample."""
+        if self._is_l2_cold and not self._request.cache_bytes:
+            return Prepared(Status.UNSUPPORTED, UNKNOWN_CACHE)
         self._adapter.begin(self._case.dtype)
         found = self._prove()
         check = proof.check_of(
@@ -95,7 +126,11 @@ class Task:
             self._hold_inputs(found)
         except ColdError as error:
             return Prepared(Status.UNSUPPORTED, str(error), check)
-        return self._warm_up(found, check)
+        prepared = self._warm_up(found, check)
+        peak = self._adapter.device_peak_bytes()
+        held = self._buffer.bytes if self._buffer else 0
+        self.device_peak = None if peak is None else max(0, peak - held)
+        return prepared
 
     def _hold_inputs(self, found: _Proof) -> None:
         """Keep the sets of inputs that the samples take."""
@@ -304,15 +339,18 @@ class Task:
         affinity.stay_on(request.processors)
         begun = clock.now_nanoseconds()
         call, latest = self._timed_call(request)
-        timing = clock.time_latency
+        started, force = self._started(call), self._adapter.force
         if self._request.timing_mode == "throughput":
-            call, timing = self._started(call), clock.time_throughput
-        timed = timing(call, self._adapter.force, request.calls, self._clock)
+            timed = clock.time_throughput(started, force, request.calls)
+        elif self._is_l2_cold and self._buffer:
+            timed = clock.time_apart(call, force, request.calls, self._buffer.overwrite)
+        else:
+            timed = clock.time_latency(call, force, request.calls)
         verify = request.verify or self._has_small_outputs
         failure = self._failure_of(timed.outputs, latest()) if verify else ""
         return Sampled(
             nanoseconds=timed.nanoseconds,
-            device_nanoseconds=timed.device_nanoseconds,
+            **self._beside(request, started),
             cpu_nanoseconds=timed.usage.cpu_nanoseconds,
             page_faults=timed.usage.page_faults,
             context_switches=timed.usage.context_switches,
@@ -320,9 +358,56 @@ class Task:
             failure=failure,
         )
 
-    def _timed_call(
-        self, request: Sample
-    ) -> tuple[Callable[[], Sequence[Tensor]], Callable[[], int]]:
+    def _beside(self, request: Sample, started: Call) -> dict[str, Any]:
+        """What else is measured of a card in this turn: calls in flight, and its own time.
+
+        Of calls so long that nothing wakes for them, neither: there they say the same.
+        """
+        if self._buffer is None or not request.wake:
+            return {}
+        found: dict[str, Any] = {}
+        if self._request.timing_mode == "latency" and not self._is_l2_cold:
+            calls = min(request.calls, self._most_in_flight)
+            timed = clock.time_throughput(started, self._adapter.force, calls)
+            found = {"queued_nanoseconds": timed.nanoseconds, "queued_calls": calls}
+        if self._clock is not None:
+            found |= self._time_on_device(started, request.calls, self._clock, self._buffer)
+        return found
+
+    def _time_on_device(
+        self, started: Call, most_calls: int, device_clock: DeviceClock, buffer: CacheBuffer
+    ) -> dict[str, Any]:
+        calls = 1 if self._is_l2_cold else min(most_calls, DEVICE_CALLS, self._most_in_flight)
+
+        def keep_busy() -> None:
+            buffer.queue(self._writes)
+            if not self._is_l2_cold:
+                started()  # its inputs are in the cache again, as far as they fit
+
+        taken, asked = clock.time_on_device(started, calls, device_clock, keep_busy)
+        is_behind = asked > self._writes * buffer.seconds * 1e9
+        if is_behind:
+            self._writes = min(2 * self._writes, MOST_WRITES)
+        return {"device_nanoseconds": taken, "device_calls": calls, "device_waited": is_behind}
+
+    @property
+    def _most_in_flight(self) -> int:
+        """Calls whose results have room beside each other."""
+        elements = sum(math.prod(shape) for shape in self._proved[FIRST].shapes)
+        return max(1, QUEUED_BYTES // max(1, elements * ITEMSIZE[self._case.dtype]))
+
+    def work(self, seconds: float) -> Worked:
+        """Call for so long, many calls in flight."""
+        _, inputs = self._inputs.draw()
+        started = self._started(lambda: as_outputs(self._function(*inputs.tensors)))
+        at_once = min(WORK_CALLS, self._most_in_flight)
+        begun, calls = time.perf_counter(), 0
+        while (passed := time.perf_counter() - begun) < seconds:
+            clock.time_throughput(started, self._adapter.force, at_once)
+            calls += at_once
+        return Worked(calls, passed)
+
+    def _timed_call(self, request: Sample) -> tuple[Call, Callable[[], int]]:
         """The call to time, ready to be made; and, afterwards, whose values the last one had."""
         function = self._function
         if self._is_cold:
@@ -337,7 +422,7 @@ class Task:
         tensors = timed.tensors
         return (lambda: as_outputs(function(*tensors))), (lambda: content)
 
-    def _started(self, call: Callable[[], Sequence[Tensor]]) -> Callable[[], Sequence[Tensor]]:
+    def _started(self, call: Call) -> Call:
         """A call after which its work is under way, though nobody waits for it yet."""
 
         def started() -> Sequence[Tensor]:
@@ -347,9 +432,7 @@ class Task:
 
         return started
 
-    def _cold_call(
-        self, request: Sample
-    ) -> tuple[Callable[[], Sequence[Tensor]], Callable[[], int]]:
+    def _cold_call(self, request: Sample) -> tuple[Call, Callable[[], int]]:
         function, inputs = self._function, self._inputs
         if request.wake:
             self._call(inputs.next_cold().tensors)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from msgspec.structs import replace
@@ -41,7 +42,12 @@ from speedmetal.bench.runner.protocol import (
     Request,
     Sample,
     Sampled,
+    Work,
+    Worked,
 )
+
+if TYPE_CHECKING:  # frameworks are imported after the pipes have been moved away
+    from speedmetal.bench.runner.cache_buffer import CacheBuffer
 
 REFERENCE = "reference"  # the framework name of the worker that makes data
 MEMORY_LIMIT_VARIABLE = "SPEEDMETAL_WORKER_MEMORY_BYTES"
@@ -58,6 +64,7 @@ class Worker:
         self._make_task = Task
         self._task: Task | None = None
         self._used_at_end: int | None = None  # CPU time when the last turn ended
+        self._buffer: CacheBuffer | None = None
 
     def answer(self, request: Request) -> Reply:
         if isinstance(request, Prepare):
@@ -66,6 +73,8 @@ class Worker:
             return self._sample(request)
         if isinstance(request, Finish):
             return self._finish(verify=request.verify)
+        if isinstance(request, Work):
+            return self._work(request)
         if isinstance(request, MeasureCeilings):
             return self._measure_ceilings(request)
         raise TypeError(f"a worker cannot answer {type(request).__name__}")
@@ -89,7 +98,11 @@ class Worker:
         reason = self._adapter.reason_against(case.operation, case.dtype, case.direction)
         if reason is not None:
             return Prepared(Status.UNSUPPORTED, reason)
-        self._task = self._make_task(self._adapter, self._mode, request)
+        if request.l2 and self._buffer is None:
+            from speedmetal.bench.runner.cache_buffer import CacheBuffer
+
+            self._buffer = CacheBuffer(self._adapter, request.cache_bytes)
+        self._task = self._make_task(self._adapter, self._mode, request, self._buffer)
         prepared = self._task.prepare()
         if prepared.status != Status.OK:
             self._finish()
@@ -97,12 +110,16 @@ class Worker:
 
     def _finish(self, *, verify: bool = False) -> Finished:
         failure = self._task.verify() if verify and self._task is not None else ""
-        # The peak is read before the allocator's count starts anew.
-        device_peak = self._adapter.device_peak_bytes()
+        device_peak = None
         if self._task is not None:
+            device_peak = self._task.device_peak
             self._task.close()
             self._task = None
         return Finished(_memory(device_peak), failure)
+
+    def _work(self, request: Work) -> Worked:
+        assert self._task is not None, "work was asked for before its case was prepared"
+        return self._task.work(request.seconds)
 
     def forget(self) -> None:
         """After a failure: drop the case, whatever state it is in."""

@@ -51,6 +51,7 @@ _BLOCK_SIZES = (2, 3, 4)
 _GRID_SIZES = (5, 6, 7)
 _SHARED_BYTES_OPT_IN = 97
 _CAPABILITY = (75, 76)
+_L2_CACHE_BYTES = 38
 
 
 _KDL_CUDA = 2  # DLDeviceType, dlpack.h
@@ -132,6 +133,18 @@ class CudaDevice(StreamDevice):
         name = ctypes.create_string_buffer(_LONGEST_NAME)
         self._library.call("cuDeviceGetName", name, _LONGEST_NAME, self._native)
         return name.value.decode(errors="replace")
+
+    @cached_property
+    def bus_id(self) -> str:
+        """Where the card is, as NVIDIA's tools write it: ``"0000:01:00.0"``."""
+        text = ctypes.create_string_buffer(_LONGEST_NAME)
+        self._library.call("cuDeviceGetPCIBusId", text, _LONGEST_NAME, self._native)
+        return text.value.decode(errors="replace")
+
+    @cached_property
+    def cache_bytes(self) -> int:
+        """Of the cache that all multiprocessors share (L2)."""
+        return self._attribute(_L2_CACHE_BYTES)
 
     @cached_property
     def identity(self) -> str:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 import speedmetal as sm
 from speedmetal.bench.contract import Layout, Params
-from speedmetal.bench.frameworks.base import Adapter, Cell, Device, Function, Settings, Tensor
+from speedmetal.bench.frameworks.base import (
+    Adapter,
+    Cell,
+    Device,
+    DeviceClock,
+    Function,
+    Settings,
+    Tensor,
+)
 from speedmetal.bench.frameworks.speedmetal.cells import CELLS
 
 # Freed memory that a worker may keep for its next turn; more is given back.
@@ -54,7 +62,15 @@ class SpeedmetalAdapter(Adapter):
 
     @classmethod
     def devices(cls) -> list[Device]:
-        return [Device(device.name, device.description) for device in sm.devices()]
+        return [
+            Device(
+                device.name,
+                device.description,
+                pci=getattr(device, "bus_id", ""),
+                cache_bytes=getattr(device, "cache_bytes", 0),
+            )
+            for device in sm.devices()
+        ]
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
         tensor = sm.array(array, device=self._device)
@@ -96,6 +112,16 @@ class SpeedmetalAdapter(Adapter):
     def release(self) -> None:
         sm.synchronize()
         sm.empty_cache()
+        self._device.forget_peak()
+
+    def device_peak_bytes(self) -> int | None:
+        return sm.memory_info(self._device).peak_bytes if self._is_asynchronous else None
+
+    def device_clock(self) -> DeviceClock | None:
+        from speedmetal.backends.cuda.driver.device import CudaDevice
+        from speedmetal.bench.frameworks.speedmetal.cuda_clock import CudaClock
+
+        return CudaClock(self._device) if isinstance(self._device, CudaDevice) else None
 
     def report_settings(self) -> dict[str, str]:
         from threadpoolctl import threadpool_info

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import (
+    APPLE_GPU,
     Adapter,
     Device,
     DeviceClock,
@@ -44,9 +45,9 @@ class TorchAdapter(Adapter):
     def devices(cls) -> list[Device]:
         found = [Device("cpu", platform.processor() or platform.machine())]
         if torch.cuda.is_available():
-            found.append(Device("cuda", torch.cuda.get_device_name()))
+            found.append(_card())
         if torch.backends.mps.is_available():
-            found.append(Device("mps", "Apple GPU"))
+            found.append(Device("mps", APPLE_GPU))
         return found
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
@@ -146,6 +147,19 @@ class TorchAdapter(Adapter):
             "float32_matmul_precision": torch.get_float32_matmul_precision(),
             "cudnn.allow_tf32": str(torch.backends.cudnn.allow_tf32),
         }
+
+
+def _card() -> Device:
+    """The first NVIDIA GPU; older versions of PyTorch tell less of it."""
+    properties = torch.cuda.get_device_properties(0)
+    parts = [getattr(properties, f"pci_{name}_id", -1) for name in ("domain", "bus", "device")]
+    return Device(
+        "cuda",
+        properties.name,
+        uuid=str(getattr(properties, "uuid", "")),
+        pci="" if -1 in parts else "{:04x}:{:02x}:{:02x}.0".format(*parts),
+        cache_bytes=int(getattr(properties, "L2_cache_size", 0)),
+    )
 
 
 class _CudaClock(DeviceClock):
