@@ -270,6 +270,12 @@ def report(
         str | None,
         typer.Option(help="Compare with this contender: numpy:cpu:eager."),
     ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="latency, throughput, or device (a GPU's own time).  [default: as it was timed]"
+        ),
+    ] = None,
 ) -> None:
     """Show the records of one or more runs.
 
@@ -283,7 +289,14 @@ def report(
 
         speedmetal report mac.jsonl linux.jsonl --baseline mlx:cpu:eager
     """
-    _run("report", files=files, format_name=format, out=out, baseline=baseline)
+    _run(
+        "report",
+        files=files,
+        format_name=format,
+        out=out,
+        baseline=baseline,
+        measure=measure,
+    )
 
 
 @app.command()
@@ -297,6 +310,12 @@ def compare(
     force: Annotated[
         bool, typer.Option("--force", help="Compare although the machines differ.")
     ] = False,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="latency, throughput, or device (a GPU's own time).  [default: as it was timed]"
+        ),
+    ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option("--format", help="terminal, markdown (for a pull request) or json.")
     ] = "terminal",
@@ -321,6 +340,7 @@ def compare(
         threshold=threshold,
         force=force,
         format_name="json" if json else format,
+        measure=measure,
     )
 
 

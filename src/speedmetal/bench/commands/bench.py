@@ -291,7 +291,7 @@ def _frameworks(request: Request) -> list[str]:
 
 
 def _unavailable(
-    request: Request, available: Sequence[Availability], cards: Cards
+    request: Request, available: Sequence[Availability], cards: Cards | None = None
 ) -> dict[str, str]:
     """Framework -> why it takes no part.
 

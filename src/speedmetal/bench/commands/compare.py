@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from speedmetal.bench.commands import output
+from speedmetal.bench.measures import by_measure
 from speedmetal.bench.record import EnvironmentRecord
 from speedmetal.bench.report import comparison
 from speedmetal.bench.report.comparison import Changes
@@ -17,12 +18,20 @@ FORMATS = ("terminal", "markdown", "json")
 _MACHINE_FACTS = ("system", "chip", "cores", "memory_bytes", "threads")
 
 
-def execute(*, before: str, after: str, threshold: float, force: bool, format_name: str) -> int:
+def execute(
+    *,
+    before: str,
+    after: str,
+    threshold: float,
+    force: bool,
+    format_name: str,
+    measure: str | None = None,
+) -> int:
     """Compare; 1 where a case is significantly slower beyond the threshold, else 0."""
     check_threshold(threshold)
     if format_name not in FORMATS:
         raise UnknownNameError("format", format_name, FORMATS)
-    first, second = read_records(before), read_records(after)
+    first, second = (by_measure(read_records(file), measure) for file in (before, after))
     for warning in check_environments(first, second, force=force):
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - a command speaks
     changes = find_changes(first, second, threshold)

@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speedmetal.bench.commands import output
+from speedmetal.bench.measures import by_measure
 from speedmetal.bench.report import FORMATS, Format, Options, find_format, format_of_suffix
 from speedmetal.bench.store import Records, read_records
 from speedmetal.errors import UnknownNameError, UserInputError
 
 
 def execute(
-    *, files: Sequence[str], format_name: str | None, out: str | None, baseline: str | None
+    *,
+    files: Sequence[str],
+    format_name: str | None,
+    out: str | None,
+    baseline: str | None,
+    measure: str | None = None,
 ) -> int:
     """Render the records of one or more files."""
-    records = merge_records([read_records(file) for file in files])
+    records = by_measure(merge_records([read_records(file) for file in files]), measure)
     for line in records.bad_lines:
         print(f"{records.source}: {line}; the rest is used", file=sys.stderr)  # noqa: T201
     _check_baseline(records, baseline)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -30,6 +31,7 @@ from speedmetal.bench.store import Records
 # What a reader came for first.
 _ORDER = (Verdict.SLOWER, Verdict.FASTER, Verdict.UNDECIDED, Verdict.EQUIVALENT)
 _COLUMNS = ("case", "contender", "time B / A", "95 % interval", "verdict")
+_DEVICE_COLUMN = "on the device"  # stands where any case has it
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,24 @@ class Changes:
         told = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict)
         return f"{told}; noise floor {notation.noise_floor(self.noise)}"
 
+    @cached_property
+    def has_device_times(self) -> bool:
+        """Whether any case has times by the card's own clock in both runs."""
+        return any(device_ratio(c) is not None for c in self.comparisons)
+
+    @property
+    def devices(self) -> str:
+        """The cards that both runs were on, each once; "" where there is none."""
+        names = {c.case.contender.device_name for c in self.comparisons if c.case.contender.card}
+        return ", ".join(sorted(names))
+
     @property
     def notes(self) -> list[str]:
         """Why cases are undecided that no more samples would decide."""
         notes = Counter(c.note for c in self.comparisons if c.note)
-        return [
+        held = sum(bool(throttled(c)) for c in self.comparisons)
+        marks = [f"{words.count(held, 'case')} at held-down clocks (marked *)"] if held else []
+        return marks + [
             f"{words.count(count, 'case')} undecided: {note}" for note, count in notes.most_common()
         ]
 
@@ -95,16 +110,23 @@ def _parts(changes: Changes, *, decided_only: bool) -> Iterator[RenderableType]:
         if not decided_only or c.verdict in (Verdict.FASTER, Verdict.SLOWER)
     ]
     if shown:
-        table = Table(*_COLUMNS, box=box.SIMPLE_HEAD, show_edge=False, header_style="dim")
+        extra = [_DEVICE_COLUMN] if changes.has_device_times else []
+        table = Table(*_COLUMNS, *extra, box=box.SIMPLE_HEAD, show_edge=False, header_style="dim")
         for c in shown:
             case, contender, ratio, interval, verdict = _cells(c)
-            tone = STYLES[c.verdict]
             table.add_row(
-                plain_text(case), plain_text(contender), ratio, interval, Text(verdict, tone)
+                plain_text(case),
+                plain_text(contender),
+                ratio,
+                interval,
+                Text(verdict, STYLES[c.verdict]),
+                *[notation.ratio(device_ratio(c)) for _ in extra],
             )
         yield table
         yield Text()
     yield Text(changes.counts)
+    if changes.devices:
+        yield plain_text(f"device: {changes.devices}")
     for note in changes.notes:
         yield plain_text(note, "yellow")
     yield Text(changes.headline, "bold red" if changes.regressions else "bold")
@@ -116,8 +138,25 @@ def _cells(c: Comparison) -> tuple[str, str, str, str, str]:
         c.case.contender.key,
         notation.ratio(c.ratio.ratio),
         notation.interval(c.ratio.low, c.ratio.high),
-        c.verdict.value,
+        c.verdict.value + ("*" if throttled(c) else ""),
     )
+
+
+def throttled(c: Comparison) -> str:
+    """What held the card's clocks down in either run; "" where nothing did."""
+    runs = (("A", c.against.throttled), ("B", c.case.throttled))
+    return "; ".join(f"{run}: {text}" for run, text in runs if text)
+
+
+def device_ratio(c: Comparison) -> float | None:
+    """Time over time by the card's own clock, of the last sessions; None where one has none."""
+    medians = []
+    for record in (c.case, c.against):
+        timing = record.timing
+        if timing is None or not timing.device_nanoseconds or timing.device_calls < 1:
+            return None
+        medians.append(float(np.median(timing.device_nanoseconds)) / timing.device_calls)
+    return medians[0] / medians[1] if medians[1] > 0 else None
 
 
 def render_markdown(changes: Changes) -> str:
@@ -128,7 +167,10 @@ def render_markdown(changes: Changes) -> str:
 def _markdown(changes: Changes) -> Iterator[str]:
     yield f"## speedmetal: {changes.headline}"
     yield ""
-    yield f"{changes.counts}. Ratios are times after over times before; below 1 is faster."
+    device = f" Device: {escape_markdown(changes.devices)}." if changes.devices else ""
+    yield (
+        f"{changes.counts}. Ratios are times after over times before; below 1 is faster.{device}"
+    )
     for note in changes.notes:
         yield ""
         yield f"> {escape_markdown(note)}"
@@ -148,14 +190,16 @@ def _markdown(changes: Changes) -> Iterator[str]:
 
 
 def _markdown_table(comparisons: Sequence[Comparison], changes: Changes) -> Iterator[str]:
-    yield table_row(("verdict", "ratio", "95 % interval", "case", "contender"))
-    yield table_row((":--", "--:", ":--", ":--", ":--"), "")
+    extra = [_DEVICE_COLUMN] if changes.has_device_times else []
+    yield table_row(("verdict", "ratio", "95 % interval", "case", "contender", *extra))
+    yield table_row((":--", "--:", ":--", ":--", ":--", *["--:" for _ in extra]), "")
     ranked = sorted(comparisons, key=lambda c: (_ORDER.index(c.verdict), -c.ratio.ratio))
     for c in ranked:
         case, contender, ratio, interval, verdict = (escape_markdown(cell) for cell in _cells(c))
         if c in changes.regressions:
             verdict = f"**{verdict}**"
-        yield table_row((verdict, ratio, interval, case, contender))
+        on_device = [notation.ratio(device_ratio(c)) for _ in extra]
+        yield table_row((verdict, ratio, interval, case, contender, *on_device))
 
 
 def render_json(changes: Changes) -> bytes:
@@ -174,6 +218,8 @@ def render_json(changes: Changes) -> bytes:
                     "p_value": c.ratio.p_value,
                     "verdict": c.verdict.value,
                     "note": c.note,
+                    "device_ratio": device_ratio(c),
+                    "throttled": throttled(c),
                     "regression": id(c) in regressions,
                 }
                 for c in changes.comparisons

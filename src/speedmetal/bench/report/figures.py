@@ -21,7 +21,13 @@ import numpy as np
 from speedmetal.bench import compare
 from speedmetal.bench.compare import CeilingShare, Comparison
 from speedmetal.bench.measure.statistics import Summary
-from speedmetal.bench.record import CaseRecord, CaseSpec, CeilingRecord, Status
+from speedmetal.bench.record import (
+    CaseRecord,
+    CaseSpec,
+    CeilingRecord,
+    Status,
+    describe_throttling,
+)
 from speedmetal.bench.report.options import Options
 from speedmetal.bench.store import Records
 from speedmetal.errors import UnknownNameError
@@ -71,6 +77,7 @@ class Row:
     mode: str
     version: str
     device_name: str
+    card: str
     environment: str
     group: str
     sessions: int
@@ -79,6 +86,7 @@ class Row:
     timing_mode: str = ""
     cache: str = ""
     memory_policy: str = ""
+    l2: str = ""
     calls_per_sample: int | None = None
     median: float | None = None
     low: float | None = None
@@ -91,6 +99,8 @@ class Row:
     outliers: int | None = None
     autocorrelation: float | None = None
     first_call: float | None = None
+    throughput: float | None = None  # seconds of a call among many in flight
+    device_time: float | None = None  # seconds of a call by the card's own clock
     baseline: str = ""
     ratio: float | None = None
     ratio_low: float | None = None
@@ -112,6 +122,8 @@ class Row:
     memory_host_resident: int | None = None
     memory_host_peak: int | None = None
     memory_device_peak: int | None = None
+    joules: float | None = None  # of a call
+    throttled: str = ""  # what held the card's clocks down, and how long
     notes: str = ""
     records: tuple[CaseRecord, ...] = field(repr=False, compare=False, default=())
 
@@ -225,7 +237,7 @@ def _row(
     tried = [r for r in members if r.status is not Status.SKIPPED] or list(members)
     status = min((r.status for r in tried), key=_GRAVITY.index)
     row = _identity(members[0].case, tried, status, baseline)
-    row = dataclasses.replace(row, **_check(tried), **_memory(tried))
+    row = dataclasses.replace(row, **_check(tried), **_memory(tried), **_card(tried))
     if not status.has_time:
         return row
     row = dataclasses.replace(row, **_time_figures(tried), **_shares(tried, ceilings))
@@ -257,6 +269,7 @@ def _identity(case: CaseSpec, tried: Sequence[CaseRecord], status: Status, basel
         mode=contender.mode,
         version=contender.version,
         device_name=contender.device_name,
+        card=contender.card,
         environment=last.environment,
         group=_join_texts(r.group for r in tried),
         sessions=len(tried),
@@ -304,7 +317,20 @@ def _time_figures(tried: Sequence[CaseRecord]) -> Figures:
         # Later sessions find what the framework has kept on the disk in the first.
         "first_call": timings[0].first_call_nanoseconds / 1e9,
         "memory_policy": timings[-1].memory,
+        "l2": timings[-1].l2,
+        "throughput": _middle_call(
+            (t.queued_nanoseconds, t.queued_calls) for t in timings if t.queued_calls
+        ),
+        "device_time": _middle_call(
+            (t.device_nanoseconds, t.device_calls) for t in timings if t.device_calls
+        ),
     }
+
+
+def _middle_call(sessions: Iterable[tuple[Sequence[int], int]]) -> float | None:
+    """The median over sessions of the medians of samples, in seconds per call."""
+    medians = [float(np.median(samples)) / calls for samples, calls in sessions if samples]
+    return float(np.median(medians)) / 1e9 if medians else None
 
 
 def _time_interval(tried: Sequence[CaseRecord], summaries: Sequence[Summary]) -> Figures:
@@ -371,6 +397,19 @@ def _memory(tried: Sequence[CaseRecord]) -> Figures:
         "memory_host_resident": most(m.host_resident for m in memories),
         "memory_host_peak": most(m.host_peak for m in memories),
         "memory_device_peak": most(m.device_peak for m in memories),
+    }
+
+
+def _card(tried: Sequence[CaseRecord]) -> Figures:
+    """What the card said of it."""
+    energies = [r.energy.joules / r.energy.calls for r in tried if r.energy is not None]
+    reasons = {reason for r in tried for reason in r.throttling}
+    shares = {
+        reason: float(np.mean([r.throttling.get(reason, 0.0) for r in tried])) for reason in reasons
+    }
+    return {
+        "joules": float(np.median(energies)) if energies else None,
+        "throttled": describe_throttling(shares),
     }
 
 

@@ -37,6 +37,15 @@ CACHE_POLICIES = {
     "warm": "warm (the same inputs again and again)",
     "cold": "cold (inputs that no cache holds)",
 }
+L2_POLICIES = {
+    "warm": "warm (as the call before leaves it)",
+    "cold": "cold (twice its size is written before each call)",
+}
+MEASURES = {
+    "latency": "latency (each call waited for)",
+    "throughput": "throughput (many calls in flight)",
+    "device": "the device's own time (between marks in its queue)",
+}
 _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
@@ -107,6 +116,7 @@ def _view(records: Records, run: RunFigures) -> RunView:
     found = (
         sections.families(run),
         sections.statuses(run),
+        sections.throttled(run),
         sections.findings(records, run),
         sections.floors(run),
         sections.ceilings(records, run),
@@ -118,7 +128,12 @@ def _view(records: Records, run: RunFigures) -> RunView:
         baseline=run.baseline,
         conclusions=told.sentences,
         notices=told.loads,
-        lines=(*machines(records, run), *sections.description(records, run), policies(run)),
+        lines=(
+            *machines(records, run),
+            *cards(records, run),
+            *sections.description(records, run),
+            policies(run),
+        ),
         tiles=tuple(_tiles(run)),
         standings=told.standings,
         sections=tuple(section for section in found if section.rows or section.empty),
@@ -144,11 +159,30 @@ def machines(records: Records, run: RunFigures) -> list[str]:
     return [f"machine: {text}" for text in dict.fromkeys(found)]
 
 
+def cards(records: Records, run: RunFigures) -> list[str]:
+    """The cards, each once, with the names by which frameworks call it."""
+    facts = {
+        card: text
+        for environment in sections.environments_of(records, run)
+        for card, text in environment.cards.items()
+    }
+    names: dict[str, set[str]] = {}
+    for row in run.rows:
+        names.setdefault(row.card, set()).add(row.device)
+    return [
+        f"device {' or '.join(sorted(names[card]))}: {facts.get(card, card)}"
+        for card in names
+        if card
+    ]
+
+
 def policies(run: RunFigures) -> str:
     """What was asked of the memory and the caches, whatever was measured."""
     asked = (
+        ("measure", MEASURES, {row.timing_mode for row in run.rows}),
         ("memory", MEMORY_POLICIES, {row.memory_policy for row in run.rows}),
         ("cache", CACHE_POLICIES, {row.cache for row in run.rows}),
+        ("L2", L2_POLICIES, {row.l2 for row in run.rows}),
     )
     told = (
         f"{name}: {' and '.join(names.get(policy, policy) for policy in sorted(found - {''}))}"

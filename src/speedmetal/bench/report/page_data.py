@@ -107,6 +107,9 @@ FIGURES: Mapping[str, Figure] = {
     "interruptions": Figure(interruptions, lambda row: notation.number(interruptions(row))),
     "memory": _figure("memory_host_peak", notation.size),
     "deviceMemory": _figure("memory_device_peak", notation.size),
+    "throughput": _figure("throughput", notation.seconds),
+    "deviceTime": _figure("device_time", notation.seconds),
+    "joules": _figure("joules", lambda value: notation.rate(value, "J")),
 }
 # Numbers that are drawn, not written.
 EDGES = {"low": "low", "high": "high", "ratioLow": "ratio_low", "ratioHigh": "ratio_high"}
@@ -119,6 +122,8 @@ TEXTS = {
     "timingMode": "timing_mode",
     "cache": "cache",
     "memoryPolicy": "memory_policy",
+    "l2": "l2",
+    "throttled": "throttled",
     "notes": "notes",
 }
 
@@ -293,8 +298,8 @@ def _roofs(records: Records, run: RunFigures) -> list[dict[str, Any]]:
     if not intensities:
         return []
     found = [
-        (device, kind, flops, bandwidth)
-        for device, ceiling in ceilings.items()
+        (ceiling.device, kind, flops, bandwidth)
+        for ceiling in ceilings.values()
         for kind, flops in sorted(ceiling.flops_per_second.items())
         for bandwidth in [summaries.main_memory_bandwidth(ceiling)]
         if bandwidth and flops

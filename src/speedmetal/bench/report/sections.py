@@ -51,6 +51,7 @@ def sections_of(records: Records, run: RunFigures) -> list[Section]:
         floors(run),
         ceilings(records, run),
         statuses(run),
+        throttled(run),
         findings(records, run),
         environments(records, run),
     ]
@@ -264,6 +265,25 @@ def findings(records: Records, run: RunFigures) -> Section:
     )
 
 
+def throttled(run: RunFigures) -> Section:
+    """The results at which the card's clocks were held down, and by what."""
+    rows = [
+        (
+            Cell(words.case_in_words(row.records[0].case)),
+            Cell(row.contender),
+            Cell(row.throttled, "undecided"),
+        )
+        for row in run.rows
+        if row.throttled
+    ]
+    return Section(
+        heading="Throttled",
+        columns=("case", "contender", "what held the card's clocks down"),
+        rows=tuple(rows),
+        remark="Such times are of a slower card than the others'.",
+    )
+
+
 def environments_of(records: Records, run: RunFigures) -> list[EnvironmentRecord]:
     """The environments in which a run's results were measured."""
     known = records.environments
@@ -296,6 +316,7 @@ def environment_facts(environment: EnvironmentRecord) -> Sequence[tuple[str, str
         ("Python", environment.python),
         ("threads", str(environment.threads)),
         ("devices", _pairs(environment.devices.items())),
+        ("cards", _pairs(environment.cards.items())),
         ("packages", _pairs(environment.packages.items())),
         ("settings", _pairs(environment.settings.items())),
         ("variables", _pairs(environment.variables.items())),

@@ -29,6 +29,7 @@ _TITLES = {
     "mlx": "MLX",
     "jax": "JAX",
     "drjit": "Dr.Jit",
+    "cupy": "CuPy",
 }
 _COUNTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 
@@ -277,8 +278,13 @@ def conditions(run: RunFigures) -> str:
     floor = summaries.run_floor(run)
     noise = f"noise floor {notation.noise_floor(floor.share)}"
     memory = "freed memory kept" if row.memory_policy == "kept" else "memory as shipped"
-    texts = (row.timing_mode, f"{row.cache} caches", memory, words.count(sessions, "session"))
-    return f"{', '.join(texts)}; {noise}"
+    measure = "the device's own time" if row.timing_mode == "device" else row.timing_mode
+    # Processors have none; that a card's is warm is the rule.
+    cold = ["cold L2"] if any(one.l2 == "cold" for one in timed) else []
+    texts = (measure, f"{row.cache} caches", *cold, memory, words.count(sessions, "session"))
+    held = sum(bool(one.throttled) for one in timed)
+    marked = f"; {words.count(held, 'result')} at held-down clocks" if held else ""
+    return f"{', '.join(texts)}; {noise}{marked}"
 
 
 def sharpening_command(records: Records, run: RunFigures) -> str:

@@ -57,10 +57,12 @@ class Cards:
     def facts(self) -> dict[str, str]:
         """What is known of each card that somebody is on, for the record."""
         managed = {nvml.plain_uuid(card.uuid): card for card in self.managed}
-        found = {self.of(device): device.description for device in self.devices}
+        # Those that tell an address, which comes with the card's real name, say it last.
+        speakers = sorted(self.devices, key=lambda device: bool(self._by_address(device)))
+        names = {self.of(device): device.description for device in speakers}
         return {
-            card: ", ".join(filter(None, [name, managed[card].facts if card in managed else ""]))
-            for card, name in found.items()
+            card: f"{managed[card].name}, {managed[card].facts}" if card in managed else name
+            for card, name in names.items()
             if card
         }
 

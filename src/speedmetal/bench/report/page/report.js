@@ -355,21 +355,30 @@
   const VERDICT = ["verdict", (r) => r.verdict, null, tone("verdict")];
   const TIME = [figure("median", "median"), figure("\u00b1", "spread")];
   const RATIO = [figure("ratio", "ratio", doubt), figure("95 % interval", "interval", () => "tone-muted"), VERDICT];
+  // Of cards alone: a column that no row has anything in is left out.
+  const CARD_FIGURES = [
+    figure("in flight", "throughput"),
+    figure("on the device", "deviceTime"),
+  ].filter(([, , key]) => rows.some((row) => key(row) !== null));
+  const THROTTLED = ["throttled", (r) => r.throttled, null, () => "tone-undecided"];
   const RESULT_COLUMNS = [
     ["case", (r) => r.name, null, () => "name"],
     CONTENDER,
     STATUS,
     ...TIME,
+    ...CARD_FIGURES,
     ...RATIO,
     figure("share of ceiling", "share"),
     figure("bandwidth", "byteRate"),
     figure("work", "flopRate"),
     figure("first call", "firstCall"),
     figure("samples", "samples"),
+    ...(rows.some((row) => row.throttled) ? [THROTTLED] : []),
   ];
   const CASE_FIGURES = [
     STATUS,
     ...TIME,
+    ...CARD_FIGURES,
     ...RATIO,
     figure("share of ceiling", "share"),
     figure("least", "minimum"),
@@ -387,7 +396,9 @@
     figure("allowed", "tolerance"),
     figure("memory", "memory"),
     figure("device memory", "deviceMemory"),
-    ["timed", (r) => [r.timingMode, r.cache].filter(Boolean).join(", "), null],
+    figure("energy of a call", "joules"),
+    THROTTLED,
+    ["timed", (r) => [r.timingMode, r.cache, r.l2 && `L2 ${r.l2}`].filter(Boolean).join(", "), null],
     ["remarks", (r) => [r.reason, r.note, r.notes].filter(Boolean).join("; "), null],
   ];
 
