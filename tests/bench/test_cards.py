@@ -74,7 +74,7 @@ def test_a_record_has_latency_throughput_and_the_cards_own_time(warm: Records) -
     on_card = np.median(timing.device_nanoseconds) / timing.device_calls
     latency = np.median(timing.samples_nanoseconds) / timing.calls_per_sample
     assert latency >= HOST_SECONDS * 1e9
-    assert on_card < latency
+    assert on_card < HOST_SECONDS * 1e9
     bare = of(warm, "NAMELESS").timing
     assert bare is not None
     assert bare.queued_nanoseconds

@@ -30,7 +30,12 @@ class FakeNVML(SimpleNamespace):
 
     def __init__(self, **changes: Any) -> None:
         super().__init__(
-            **{"refused": (), "reasons": POWER_CAP | IDLE, "held": 5_000_000, "millijoules": 71_250_000}
+            **{
+                "refused": (),
+                "reasons": POWER_CAP | IDLE,
+                "held": 5_000_000,
+                "millijoules": 71_250_000,
+            }
             | changes
         )
 

@@ -201,7 +201,10 @@ def test_version(speedmetal) -> None:
         (("bench", "--ops", "sofmax"), "unknown operation 'sofmax'; did you mean softmax"),
         (("bench", "--suite", "quik"), "unknown suite 'quik'; did you mean quick?"),
         (("bench", "--suite", "no.toml"), "cannot read suite no.toml"),
-        (("bench", "--frameworks", "nunpy"), "unknown framework 'nunpy'; did you mean numpy or cupy?"),
+        (
+            ("bench", "--frameworks", "nunpy"),
+            "unknown framework 'nunpy'; did you mean numpy or cupy?",
+        ),
         (
             ("bench", "--frameworks", "numpy", "--devices", "cpuu"),
             "unknown device 'cpuu'; did you mean cpu? Valid devices: cpu",

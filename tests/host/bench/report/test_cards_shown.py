@@ -124,7 +124,8 @@ def test_held_down_clocks_are_marked_with_their_reason() -> None:
     """Proves the mark, its reason and share, and that what is next to nothing is none."""
     records, run = run_of(on_card(TORCH, 0.2, throttling=HELD), on_card(JAX, None))
     assert [row.throttled for row in run.rows] == ["power cap in 30 % of its time", ""]
-    assert len(throttled(run).rows) == 1
+    ((_, contender, reason),) = throttled(run).rows
+    assert (contender.text, reason.text) == (TORCH.key, "power cap in 30 % of its time")
     assert conditions(run).endswith("; 1 result at held-down clocks")
     assert "power cap in 30 % of its time" in csv_table.render(records, Options())
 
