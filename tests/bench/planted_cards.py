@@ -109,7 +109,7 @@ class QueueClock(DeviceClock):
 
 
 class NamelessAdapter(QueuedAdapter):
-    """On the same card, which it calls otherwise, and of which it tells its name alone; no marks."""
+    """On the same card, which it calls otherwise, and tells by its name alone; it has no marks."""
 
     device_name, is_told = "gpu", False
 

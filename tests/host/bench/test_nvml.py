@@ -24,7 +24,8 @@ class FakeNVML(SimpleNamespace):
 
     NVMLError = NVMLError
     NVML_SUCCESS, NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 0, 1, 2, 0
-    nvmlClocksEventReasonSwPowerCap, nvmlClocksEventReasonHwSlowdown = POWER_CAP, 0x8
+    nvmlClocksEventReasonSwPowerCap = POWER_CAP  # noqa: N815
+    nvmlClocksEventReasonHwSlowdown = 0x8  # noqa: N815
     NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_POWER_CAP = 74
     NVML_FI_DEV_CLOCKS_EVENT_REASON_SW_THERM_SLOWDOWN = 269
 
