@@ -22,7 +22,7 @@ from speedmetal.backends.cuda.driver.device import CudaDevice
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, Library
 
 ATTRIBUTES = {1: 1024, 2: 1024, 3: 1024, 4: 64, 5: 2**31 - 1, 6: 65535, 7: 65535, 97: 232448,
-              75: 9, 76: 0, 16: 132, 39: 2048, 81: 233472, 82: 65536, 106: 32,
+              75: 9, 76: 0, 16: 132, 38: 50 << 20, 39: 2048, 81: 233472, 82: 65536, 106: 32,
               111: 1024}  # fmt: skip
 """Of an H100, by their numbers in cuda.h."""
 INVALID_CONTEXT = 201

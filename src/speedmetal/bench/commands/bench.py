@@ -222,6 +222,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
     _check_choices(request)
     stated_budget = seconds("--budget", request["budget"])
     case_timeout = seconds("--case-timeout", request["case_timeout"])
+    energy = seconds("--energy", request["energy"])
     threads = int(request["threads"] or environment.default_threads())
     settings = Settings(threads, request["precision"], request["memory"])
     cases = _cases(request, on_repeated=observer.message)
@@ -260,7 +261,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         cards=cards,
         fresh_ceilings=request["ceilings"] == "fresh",
         l2=request["l2"],
-        energy_seconds=seconds("--energy", request["energy"]) or 0.0,
+        energy_seconds=energy or 0.0,
     )
 
 

@@ -68,6 +68,17 @@ def test_a_freed_block_is_used_again(device, size):
     assert device.memory_info().allocations == 4
 
 
+def test_the_peak_can_be_counted_anew(device):
+    kept, large = device.allocate(MIB), device.allocate(8 * MIB)
+    del large
+    assert device.memory_info().peak_bytes == 9 * MIB
+    device.forget_peak()
+    assert device.memory_info().peak_bytes == MIB
+    more = device.allocate(2 * MIB)
+    assert device.memory_info().peak_bytes == 3 * MIB
+    del kept, more
+
+
 @given(st.lists(st.integers(0, 5 * MIB), min_size=1, max_size=8))
 def test_live_buffers_are_aligned_and_apart(sizes):
     device = CpuDevice()

@@ -80,6 +80,8 @@ def test_it_describes_itself(device):
     assert device.limits.threads_per_threadgroup == 1024
     assert device.limits.threadgroup_memory_bytes == 232448
     assert device.limits.threadgroup_size == (1024, 1024, 64)
+    assert device.bus_id == "0000:0A:00.0"
+    assert device.cache_bytes == 50 << 20
     identity = json.loads(device.identity)
     assert identity["architecture"] == "sm_90"
     assert identity["driver"] == 13000

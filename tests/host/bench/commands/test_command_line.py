@@ -220,6 +220,13 @@ def test_version(speedmetal) -> None:
             "--budget: expected a duration above zero such as 90s",
         ),
         (("bench", "--frameworks", "numpy", "--case-timeout", "0"), "--case-timeout: expected"),
+        (("bench", "--l2", "icy"), "unknown l2 'icy'. Valid l2s: cold, warm"),
+        (
+            ("bench", "--l2", "cold", "--timing", "throughput"),
+            "--l2 cold: of calls in flight each finds in the cache what the one before it left;"
+            " measure it with --timing latency",
+        ),
+        (("bench", "--energy", "0s"), "--energy: expected a duration above zero"),
         (("bench", "--threads", "0"), "--threads: expected 1 to"),
         (("bench", "--sessions", "0"), "--sessions: expected at least 1, got 0"),
         (("bench", "--seed", "-1"), "--seed: expected 0 to 4294967295, got -1"),

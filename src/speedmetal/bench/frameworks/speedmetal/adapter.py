@@ -70,6 +70,7 @@ class SpeedmetalAdapter(Adapter):
                 cache_bytes=getattr(device, "cache_bytes", 0),
             )
             for device in sm.devices()
+            if ":" not in device.name  # of several GPUs the first, as the other frameworks
         ]
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
