@@ -223,8 +223,10 @@ def test_version(speedmetal) -> None:
         (("bench", "--l2", "icy"), "unknown l2 'icy'. Valid l2s: cold, warm"),
         (
             ("bench", "--l2", "cold", "--timing", "throughput"),
-            "--l2 cold: of calls in flight each finds in the cache what the one before it left;"
-            " measure it with --timing latency",
+            (
+                "--l2 cold: of calls in flight each finds in the cache what the one before it left;"
+                " measure it with --timing latency"
+            ),
         ),
         (("bench", "--energy", "0s"), "--energy: expected a duration above zero"),
         (("bench", "--threads", "0"), "--threads: expected 1 to"),
