@@ -22,7 +22,9 @@ class CuPyAdapter(Adapter):
     """CuPy on the first card."""
 
     cells = CELLS
-    unsupported_dtypes = {"bfloat16": "CuPy's functions do not take bfloat16"}
+    # Of bfloat16, reductions and special functions are float32 or float64, and products, sorting and
+    # running sums are refused (CuPy 14.2).
+    unsupported_dtypes = {"bfloat16": "most of CuPy's functions do not take bfloat16, or widen it"}
     differentiates = False
 
     def __init__(self, device: str, settings: Settings) -> None:
@@ -41,6 +43,11 @@ class CuPyAdapter(Adapter):
                 cache_bytes=int(properties["l2CacheSize"]),
             )
         ]
+
+    def reason_against(self, operation: str, dtype: str, direction: str) -> str | None:
+        if (operation, dtype) == ("scatter_max", "float16"):
+            return "cupyx.scatter_max does not take float16"
+        return super().reason_against(operation, dtype, direction)
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
         return cp.array(np.array(array, order="C"))

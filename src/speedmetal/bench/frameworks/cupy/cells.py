@@ -129,6 +129,15 @@ def _gelu(x: Array) -> Array:
     return 0.5 * x * (1 + special.erf(x * math.sqrt(0.5)))
 
 
+def _sigmoid(x: Array) -> Array:
+    return _as(x, special.expit(x))
+
+
+def _as(x: Array, result: Array) -> Array:
+    """The result in x's dtype: of float16, SciPy's special functions are float64 in CuPy."""
+    return result.astype(x.dtype, copy=False)
+
+
 @cp.fuse()
 def _silu(x: Array) -> Array:
     return x / (1 + cp.exp(-x))
@@ -159,9 +168,9 @@ CELLS: dict[str, Cell] = {
     "prelu": lambda _: _prelu,
     "relu": _unary(lambda x: cp.maximum(x, 0)),
     "selu": _unary(_selu),
-    "sigmoid": _unary(special.expit),
+    "sigmoid": _unary(_sigmoid),
     "softplus": _unary(_softplus),
-    "gelu": _unary(_gelu),
+    "gelu": _unary(lambda x: _as(x, _gelu(x))),
     "silu": _unary(_silu),
     "matmul": _API.matmul,
     "linear": _API.linear,
@@ -183,7 +192,7 @@ CELLS: dict[str, Cell] = {
     "top_k": _API.top_k,
     "rfft": _unary(cp.fft.rfft),
     "einsum": lambda _: lambda query, key: cp.einsum("bshd,bthd->bhst", query, key),
-    "lstm_cell": _API.lstm_cell(special.expit),
+    "lstm_cell": _API.lstm_cell(_sigmoid),
     "chain5": _API.chain(5),
     "chain20": _API.chain(20),
     **FUSED_CELLS,

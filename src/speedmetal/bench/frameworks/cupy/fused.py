@@ -15,8 +15,13 @@ from speedmetal.bench.frameworks.base import Cell, Function
 Array = Any
 
 
-@cp.fuse()
 def _bias_gelu_dropout(x: Array, bias: Array, mask: Array, residual: Array) -> Array:
+    # Of float16, `erf` is float64 in CuPy.
+    return _fused_dropout(x, bias, mask, residual).astype(x.dtype, copy=False)
+
+
+@cp.fuse()
+def _fused_dropout(x: Array, bias: Array, mask: Array, residual: Array) -> Array:
     biased = x + bias
     gelu = biased * (1 + special.erf(biased * math.sqrt(0.5)))
     return residual + cp.where(mask, (0.5 / KEPT_SHARE) * gelu, 0)
