@@ -22,8 +22,8 @@ class CuPyAdapter(Adapter):
     """CuPy on the first card."""
 
     cells = CELLS
-    # Of bfloat16, reductions and special functions are float32 or float64, and products, sorting and
-    # running sums are refused (CuPy 14.2).
+    # Of bfloat16, reductions and special functions are float32 or float64, and products, sorting
+    # and running sums are refused (CuPy 14.2).
     unsupported_dtypes = {"bfloat16": "most of CuPy's functions do not take bfloat16, or widen it"}
     differentiates = False
 
