@@ -109,7 +109,8 @@ def speedmetal_tiles() -> Library:
             lane, simdgroup = sm.thread_index_in_simdgroup(), sm.simdgroup_index_in_threadgroup()
             group = sm.threadgroup_position_in_grid().x
             total = x.dtype(0)
-            for first in range(group * 4096 + simdgroup * 512, x.size, 32):
+            start = group * 4096 + simdgroup * 512
+            for first in range(start, min(start + 512, x.size), 32):
                 value = number * x[first + lane] if first + lane < x.size else 0
                 value = total + sm.simd_prefix_inclusive_sum(value)
                 total = sm.simd_shuffle(value, 31)
@@ -118,7 +119,7 @@ def speedmetal_tiles() -> Library:
                 parts[simdgroup] = total
             sm.threadgroup_barrier()
             for other in range(simdgroup):
-                y[group * 4096 + simdgroup * 512 + lane] += parts[other]
+                y[start + lane] += parts[other]
 
         return lambda: scanned(x, y, groups=SIZE // 4096, threads=256)
 
@@ -147,6 +148,9 @@ def numba_jit() -> Library:
     import math
 
     import numpy as np
+
+    if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; Numba 0.65 asks for it by name
+        np.row_stack = np.vstack  # noqa: NPY201
     from numba import cuda
 
     a, b, c = (cuda.to_device(np.ones(SIZE, "f4")) for _ in range(3))

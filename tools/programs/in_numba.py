@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+
+if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; Numba 0.65 asks for it by name
+    np.row_stack = np.vstack  # noqa: NPY201
+
 from numba import cuda, float32, int32
 from numba.cuda import libdevice
 

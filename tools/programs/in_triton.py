@@ -1,11 +1,10 @@
 """The programs with Triton, with its defaults: it contracts, and flushes what is subnormal."""
 
-# ruff: noqa: N803, ANN201 - constants of a Triton kernel, which returns nothing
+# ruff: noqa: N803, ANN001, ANN201 - Triton wants no types but of constants
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import triton
@@ -20,11 +19,11 @@ Result = Callable[[], torch.Tensor]
 
 @triton.jit
 def n_body_kernel(
-    positions: Any,
-    masses: Any,
-    pulls: Any,
-    n: Any,
-    softening: Any,
+    positions,
+    masses,
+    pulls,
+    n,
+    softening,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
@@ -54,7 +53,7 @@ def n_body_kernel(
 
 
 @triton.jit
-def histogram_kernel(values: Any, counts: Any, BLOCK: tl.constexpr, TURNS: tl.constexpr):
+def histogram_kernel(values, counts, BLOCK: tl.constexpr, TURNS: tl.constexpr):
     start = tl.program_id(0) * BLOCK * TURNS + tl.arange(0, BLOCK)
     total = tl.zeros([256], tl.int32)
     for turn in range(TURNS):
@@ -63,13 +62,13 @@ def histogram_kernel(values: Any, counts: Any, BLOCK: tl.constexpr, TURNS: tl.co
 
 
 @triton.jit
-def sum_tiles(x: Any, totals: Any, n: Any, TILE: tl.constexpr):
+def sum_tiles(x, totals, n, TILE: tl.constexpr):
     i = tl.program_id(0) * TILE + tl.arange(0, TILE)
     tl.store(totals + tl.program_id(0), tl.sum(tl.load(x + i, mask=i < n, other=0.0)))
 
 
 @triton.jit
-def scan_tiles(x: Any, running: Any, y: Any, n: Any, TILE: tl.constexpr):
+def scan_tiles(x, running, y, n, TILE: tl.constexpr):
     tile = tl.program_id(0)
     i = tile * TILE + tl.arange(0, TILE)
     before = tl.load(running + tile - 1, mask=tile > 0, other=0.0)
@@ -78,11 +77,11 @@ def scan_tiles(x: Any, running: Any, y: Any, n: Any, TILE: tl.constexpr):
 
 @triton.jit
 def heat_plate_kernel(
-    before: Any,
-    after: Any,
-    height: Any,
-    width: Any,
-    ratio: Any,
+    before,
+    after,
+    height,
+    width,
+    ratio,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
@@ -101,12 +100,12 @@ def heat_plate_kernel(
 
 @triton.jit
 def heat_cube_kernel(
-    before: Any,
-    after: Any,
-    depth: Any,
-    height: Any,
-    width: Any,
-    ratio: Any,
+    before,
+    after,
+    depth,
+    height,
+    width,
+    ratio,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
@@ -129,14 +128,14 @@ def heat_cube_kernel(
 
 @triton.jit
 def price_kernel(
-    spots: Any,
-    strikes: Any,
-    times: Any,
-    calls: Any,
-    puts: Any,
-    n: Any,
-    rate: Any,
-    volatility: Any,
+    spots,
+    strikes,
+    times,
+    calls,
+    puts,
+    n,
+    rate,
+    volatility,
     BLOCK: tl.constexpr,
 ):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -157,7 +156,7 @@ def price_kernel(
 
 
 @triton.jit
-def mandelbrot_kernel(steps: Any, height: Any, width: Any, limit: Any, BLOCK: tl.constexpr):
+def mandelbrot_kernel(steps, height, width, limit, BLOCK: tl.constexpr):
     row = tl.program_id(1)
     column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     real = -2.2 + 3.0 * (column + 0.5) / width
@@ -180,7 +179,7 @@ def mandelbrot_kernel(steps: Any, height: Any, width: Any, limit: Any, BLOCK: tl
 
 
 @triton.jit
-def sum_kernel(x: Any, parts: Any, n: Any, BLOCK: tl.constexpr, TURNS: tl.constexpr):
+def sum_kernel(x, parts, n, BLOCK: tl.constexpr, TURNS: tl.constexpr):
     start = tl.program_id(0) * BLOCK * TURNS + tl.arange(0, BLOCK)
     total = tl.zeros([BLOCK], tl.float32)
     for turn in range(TURNS):
@@ -190,7 +189,7 @@ def sum_kernel(x: Any, parts: Any, n: Any, BLOCK: tl.constexpr, TURNS: tl.conste
 
 
 @triton.jit
-def transpose_kernel(a: Any, b: Any, rows: Any, columns: Any, SIDE: tl.constexpr):
+def transpose_kernel(a, b, rows, columns, SIDE: tl.constexpr):
     row = tl.program_id(1) * SIDE + tl.arange(0, SIDE)
     column = tl.program_id(0) * SIDE + tl.arange(0, SIDE)
     inside = (row < rows)[:, None] & (column < columns)[None, :]

@@ -7,6 +7,8 @@ kernel cuts down to the grid:
 
 * No thread beyond the grid gets past the first lines. Barriers wait for the others only (compute
   capability 7.0 and later).
+* Where all blocks lie in the grid, and are of whole warps, that is all
+  (:mod:`speedmetal.backends.cuda.codegen.threadgroups`); what follows is for other launches.
 * ``threads_per_threadgroup`` is the size of what is left of the block. In kernels that use thread
   indices or simdgroups, the threads left are numbered anew without gaps: a simdgroup is 32 threads
   of consecutive index, and a warp, in edge threadgroups too. A thread's position in the threadgroup
@@ -26,15 +28,16 @@ from dataclasses import dataclass
 
 from speedmetal.backends.c_family.check import check
 from speedmetal.backends.c_family.collectives import Collectives, Primitives
-from speedmetal.backends.c_family.layout import AXES, ArgumentLayout
-from speedmetal.backends.c_family.operators import BIT_AND, PRIMARY, SHIFT, Text
+from speedmetal.backends.c_family.layout import ArgumentLayout
+from speedmetal.backends.c_family.operators import PRIMARY, Text
+from speedmetal.backends.cuda.codegen.positions import PositionsPrinter, numbers_threads
 from speedmetal.backends.cuda.codegen.spellings import (
     DIALECT,
     LIMITS,
     NATIVE_ATOMICS,
     STATIC_THREADGROUP_BYTES,
 )
-from speedmetal.backends.cuda.codegen.tiles import TilesPrinter
+from speedmetal.backends.cuda.codegen.threadgroups import Threadgroups, of_variant
 from speedmetal.dtypes import DType, bool_, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import Varies
@@ -52,19 +55,6 @@ from speedmetal.ir.types import Space
 from speedmetal.ir.uniformity import Uniformities, may_leave
 from speedmetal.ir.walk import statements
 
-FEW_THREADS = 256
-MANY_THREADS = 1024
-"""The most that a launch may ask for, where it asks for more than few: the compiler keeps registers
-free for as many."""
-
-_INDEX_TEXTS = {
-    "thread_index_in_threadgroup": Text("thread_index_in_threadgroup", PRIMARY),
-    "thread_index_in_simdgroup": Text("thread_index_in_threadgroup & 31", BIT_AND),
-    "simdgroup_index_in_threadgroup": Text("thread_index_in_threadgroup >> 5", SHIFT),
-    "simdgroups_per_threadgroup": Text("(threads + 31) >> 5", SHIFT),
-    "threads_per_simdgroup": Text("32", PRIMARY),
-}
-_HARDWARE = {"threadgroup_position_in_grid": "blockIdx", "threadgroups_per_grid": "gridDim"}
 _FULL_PREFIX = """if (active == 0xffffffff) {{
     for (unsigned int offset = 1; offset < 32; offset *= 2) {{
         {type} other = {type}(__shfl_up_sync(mask, x, offset));
@@ -108,14 +98,17 @@ class PrintedKernel:
     neighbours: int
 
 
+_ANY = Threadgroups()
+
+
 def printed(
-    kernel: Kernel, threads: int = FEW_THREADS, *, math_mode: str = "safe"
+    kernel: Kernel, threadgroups: Threadgroups = _ANY, *, math_mode: str = "safe"
 ) -> PrintedKernel:
     """A kernel as CUDA source.
 
     Args:
         kernel: As it comes from the passes.
-        threads: Of a threadgroup, at most.
+        threadgroups: Of the launches that it is for.
         math_mode: ``"safe"``, or ``"fast"`` to let tensor cores round float32 to TF32.
 
     It needs no header; it is to be compiled without contraction of products and sums
@@ -126,7 +119,7 @@ def printed(
     """
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
-    printer = CudaPrinter(kernel, threads, math_mode)
+    printer = CudaPrinter(kernel, threadgroups, math_mode)
     return PrintedKernel(
         printer.source(),
         printer.entry,
@@ -147,6 +140,14 @@ def print_kernel(kernel: Kernel, *, math_mode: str = "safe") -> str:
     return printed(kernel, math_mode=math_mode).text
 
 
+def variants_served(kernel: Kernel, variant: str) -> tuple[str, ...]:
+    """The variants that the code for one does for: also whole ones where nothing is numbered."""
+    if numbers_threads(kernel):
+        return (variant,)
+    most = of_variant(variant).most_threads
+    return tuple(str(Threadgroups(most, are_whole)) for are_whole in (False, True))
+
+
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:
     """Everything in a kernel that NVIDIA GPUs cannot do."""
     return check(kernel, LIMITS)
@@ -164,12 +165,13 @@ def dynamic_arrays(kernel: Kernel) -> tuple[Array, ...]:
     return tuple(a for a in shared if a.is_sized_at_launch)
 
 
-class CudaPrinter(TilesPrinter):
-    """Prints one kernel for CUDA, for so many threads of a threadgroup at most."""
+class CudaPrinter(PositionsPrinter):
+    """Prints one kernel for CUDA, for launches with such threadgroups."""
 
-    def __init__(self, kernel: Kernel, threads: int = FEW_THREADS, math_mode: str = "safe") -> None:
-        super().__init__(DIALECT, kernel, math_mode)
-        self._threads = threads
+    def __init__(
+        self, kernel: Kernel, threadgroups: Threadgroups = _ANY, math_mode: str = "safe"
+    ) -> None:
+        super().__init__(DIALECT, kernel, threadgroups, math_mode)
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)
         self.collectives = Collectives(self.helpers, _PRIMITIVES)
@@ -177,92 +179,6 @@ class CudaPrinter(TilesPrinter):
 
     def head(self) -> str:
         return ""
-
-    # --- Facts ---------------------------------------------------------------------------------
-
-    def _is_numbered(self) -> bool:
-        """Whether it matters which index a thread has in its threadgroup."""
-        return self.facts.tells_simdgroups or "thread_index_in_threadgroup" in self.positions
-
-    # --- Positions -----------------------------------------------------------------------------
-
-    def position(self, node: Call) -> Text:
-        assert isinstance(node.type, DType)
-        return self._position(node.intrinsic.name, node.axis or 0, node.type)
-
-    def _position(self, name: str, axis: int, dtype: DType) -> Text:
-        letter = AXES[axis]
-        if name in _INDEX_TEXTS:
-            return _INDEX_TEXTS[name]
-        if name in _HARDWARE:
-            return self.cast_text(dtype, f"{_HARDWARE[name]}.{letter}")
-        if name == "thread_position_in_threadgroup":
-            where = "place" if self._is_numbered() else "threadIdx"
-            return self.cast_text(dtype, f"{where}.{letter}")
-        if name == "threads_per_grid":
-            return Text(f"arguments.grid_{letter}", PRIMARY)
-        return Text(f"{name}_{letter}", PRIMARY)
-
-    def failure_arguments(self) -> str:
-        names = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
-        return "".join(
-            f", {self._position(name, axis, uint32).text}" for name in names for axis in range(3)
-        )
-
-    def _find_thread(self) -> None:
-        """Lines that say where the thread is, and end those beyond the grid."""
-        t = self.type(self.kernel.index_type)
-        numbered = self._is_numbered()
-        sizes = self.positions.get("threads_per_threadgroup", set())
-        for axis, letter in enumerate(AXES):
-            if numbered or axis in sizes:
-                left = f"arguments.grid_{letter} - {t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
-                size = f"min({t}(blockDim.{letter}), {left})"
-                self.line(f"{t} threads_per_threadgroup_{letter} = {size};")
-        if numbered:
-            self._number_threads(t)
-        positions = self.positions.get("thread_position_in_grid", set())
-        for axis, letter in enumerate(AXES):
-            if not numbered or axis in positions:
-                place = f"{'place' if numbered else 'threadIdx'}.{letter}"
-                start = f"{t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
-                if letter == "x" and self.taken is not None:
-                    index = f"({start} + {t}({place})) * {self.neighbours}"
-                    self.line(f"{t} first_neighbour = {index};")
-                else:
-                    self.line(f"{t} thread_position_in_grid_{letter} = {start} + {t}({place});")
-        if not numbered:
-            self.line("// No thread runs beyond the grid.")
-            # Who takes neighbours looks along x later.
-            axes = AXES if self.taken is None else AXES[1:]
-            beyond = [f"thread_position_in_grid_{a} >= arguments.grid_{a}" for a in axes]
-            self.line(f"if ({beyond[0]} ||")
-            for condition in beyond[1:-1]:
-                self.line(f"    {condition} ||")
-            self.line(f"    {beyond[-1]}) return;")
-
-    def place_along_x(self) -> tuple[str, str]:
-        return "threadIdx.x", "blockDim.x"
-
-    def _number_threads(self, t: str) -> None:
-        x, y, z = (f"threads_per_threadgroup_{a}" for a in AXES)
-        index = "thread_index_in_threadgroup"
-        self.line(f"{t} threads = {x} * {y} * {z};")
-        linear = "threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)"
-        self.line(f"{t} {index} = {t}({linear});")
-        self.line("// No thread runs beyond the grid; those left at its edge are numbered anew.")
-        self.line(f"if ({index} >= threads) return;")
-        self.line("uint3 place = threadIdx;")
-        self.line(f"if (threads != {t}(blockDim.x * blockDim.y * blockDim.z)) {{")
-        self.line(f"    place.x = {index} % {x};")
-        self.line(f"    place.y = {index} / {x} % {y};")
-        self.line(f"    place.z = {index} / ({x} * {y});")
-        self.line("}")
-        if self.facts.exchanges:
-            word = self.helpers.type(uint32)
-            left = f"threads - ({index} & ~31)"
-            self.line("// A bit for each thread of the simdgroup.")
-            self.line(f"{word} simdgroup_mask = 0xffffffff >> max(32 - int({left}), 0);")
 
     # --- Simdgroups ----------------------------------------------------------------------------
 
@@ -346,7 +262,7 @@ class CudaPrinter(TilesPrinter):
             self.line("extern __shared__ __align__(16) unsigned char threadgroup_memory[];")
         for array in self.arrays_in(Space.THREAD):
             self.line(self.static_array(array, ""))
-        self._find_thread()
+        self.find_thread()
         self._carve()
         self.find_conditions()
 

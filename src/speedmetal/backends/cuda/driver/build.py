@@ -6,6 +6,7 @@ from typing import Any
 
 from speedmetal.backends.c_family.layout import ArgumentLayout
 from speedmetal.backends.cuda.codegen.printer import PrintedKernel, printed
+from speedmetal.backends.cuda.codegen.threadgroups import Threadgroups
 from speedmetal.backends.cuda.nvrtc import compile_cubin
 from speedmetal.backends.kept_code import Envelope
 from speedmetal.common.records import record
@@ -39,20 +40,22 @@ class CudaCode:
     cubin: bytes
 
 
-def built(kernel: Kernel, architecture: str, threads: int, math_mode: str = "safe") -> bytes:
+def built(
+    kernel: Kernel, architecture: str, threadgroups: Threadgroups, math_mode: str = "safe"
+) -> bytes:
     """Print and compile a kernel.
 
     Args:
         kernel: As it comes from the passes.
         architecture: ``"sm_90"``.
-        threads: Of a threadgroup, at most.
+        threadgroups: Of the launches that it is for.
         math_mode: ``"safe"`` or ``"fast"``.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what it asks for.
         DeviceError: NVRTC is not installed, or does not know the architecture.
     """
-    text = printed(kernel, threads, math_mode=math_mode)
+    text = printed(kernel, threadgroups, math_mode=math_mode)
     return packed(_code(text, compile_cubin(text.text, architecture)))
 
 

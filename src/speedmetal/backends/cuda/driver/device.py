@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -12,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from speedmetal.backends.cuda.codegen.threadgroups import (
+    VARIANTS,
+    Threadgroups,
+    of_launch,
+    of_variant,
+)
 from speedmetal.backends.cuda.driver import graphs
 from speedmetal.backends.cuda.driver.commands import (
     Copy,
@@ -55,7 +60,6 @@ _L2_CACHE_BYTES = 38
 
 
 _KDL_CUDA = 2  # DLDeviceType, dlpack.h
-_FEW_THREADS, _MANY_THREADS = "256", "1024"
 
 
 class CudaDevice(StreamDevice):
@@ -85,8 +89,7 @@ class CudaDevice(StreamDevice):
     shares_host_memory = False
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
-    # Of a threadgroup, at most: with few of them, a thread may have more registers.
-    variants = (_FEW_THREADS, _MANY_THREADS)
+    variants = VARIANTS
     pool: DevicePool
 
     def __init__(self, library: Library, number: int = 0) -> None:
@@ -378,12 +381,13 @@ class CudaDevice(StreamDevice):
 
     # --- Kernels: what compiles is imported when something is compiled -------------------------
 
-    def variant_for(self, grid: Triple, threads: Triple | None) -> str:  # noqa: ARG002 - as above
-        is_many = threads is not None and math.prod(threads) > int(_FEW_THREADS)
-        return _MANY_THREADS if is_many else _FEW_THREADS
+    def variant_for(self, grid: Triple, threads: Triple | None) -> str:
+        return str(of_launch(grid, threads))
 
-    def variants_served(self, kernel: Kernel, variant: str) -> tuple[str, ...]:  # noqa: ARG002
-        return (variant,)
+    def variants_served(self, kernel: Kernel, variant: str) -> tuple[str, ...]:
+        from speedmetal.backends.cuda.codegen.printer import variants_served
+
+        return variants_served(kernel, variant)
 
     def most_threads(self, program: Program) -> int:  # noqa: ARG002 - of another variant
         return self.limits.threads_per_threadgroup
@@ -391,8 +395,8 @@ class CudaDevice(StreamDevice):
     def build(self, kernel: Kernel, options: BuildOptions) -> bytes:
         from speedmetal.backends.cuda.driver.build import built
 
-        threads = int(options.variant or _FEW_THREADS)
-        return built(kernel, self.architecture, threads, options.math_mode)
+        threadgroups = of_variant(options.variant) if options.variant else Threadgroups()
+        return built(kernel, self.architecture, threadgroups, options.math_mode)
 
     def load(self, code: bytes, kernel: str) -> Program:
         from speedmetal.backends.cuda.driver.program import load

@@ -321,8 +321,9 @@ __device__ inline void load_part(unsigned int& word, const void* row) {
 template <int rows, int columns, bool right, bool turned, typename T, typename Index>
 __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load_aligned(
     const T* from, Index pitch) {
-    simdgroup_matrix<T, rows, columns, right> loaded;
     Index down = turned ? 1 : pitch, across = turned ? pitch : 1;
+#if __CUDA_ARCH__ >= 750
+    simdgroup_matrix<T, rows, columns, right> loaded;
     unsigned int lane = lane_index();
     const T* line = from + Index(lane % 8) * pitch;
     const T* own = line + Index(lane & 8) * down + Index(lane / 16 * 8) * across;
@@ -347,6 +348,9 @@ __device__ inline simdgroup_matrix<T, rows, columns, right> matrix_load_aligned(
             }
         }
     return loaded;
+#else
+    return matrix_load<rows, columns, right>(from, down, across);
+#endif
 }
 
 template <typename T, int rows, int columns>
