@@ -1,6 +1,6 @@
 """Run kernels of the conformance suite under NVIDIA's compute-sanitizer, and count what it finds.
 
-    python tools/cuda_sanitizer.py [memcheck] [racecheck] [synccheck] [--seconds S]
+    python tools/cuda_sanitizer.py [memcheck] [racecheck] [synccheck] [--tests A,B] [--seconds S]
 
 It is looked for on the ``PATH`` and in ``/usr/local/cuda/bin``. Each file of tests is a run of its
 own; the files of a tool are begun one after the other until its time is over. The exit status is 1
@@ -25,13 +25,15 @@ FOUND_STATUS = 99
 """Exit status of a run that found something; pytest has none such."""
 
 WITH_THREADGROUPS = (
-    *("simdgroups", "reductions", "running_numbers", "matrices", "atomics", "reports"),
-    *("nn_normalisation", "capture"),
+    *("capture", "reports", "atomics", "running_numbers", "reductions", "matrices"),
 )
 FILES = {
-    "memcheck": ("launch", "strides", "elementwise", "copies", "gathering", *WITH_THREADGROUPS),
+    "memcheck": (
+        *("launch", "strides", "elementwise", "capture", "reports", "atomics"),
+        *("running_numbers", "gathering", "simdgroups"),
+    ),
     "racecheck": WITH_THREADGROUPS,
-    "synccheck": WITH_THREADGROUPS,
+    "synccheck": (*WITH_THREADGROUPS, "simdgroups"),
 }
 """For each tool the files of tests, ``test_conformance_NAME.py``, in this order."""
 
@@ -84,11 +86,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tools", nargs="*", default=list(FILES), choices=list(FILES))
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each tool")
+    parser.add_argument("--tests", help="names of files, in place of those of each tool")
     options = parser.parse_args()
     is_clean = True
     for tool in options.tools:
         deadline = time.monotonic() + options.seconds
-        for name in FILES[tool]:
+        for name in options.tests.split(",") if options.tests else FILES[tool]:
             path = ROOT / "tests" / "conformance" / f"test_conformance_{name}.py"
             left = deadline - time.monotonic()
             if left < 1:

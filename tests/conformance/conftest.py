@@ -1,4 +1,4 @@
-"""Every test here runs on every device of the machine, and in the Metal simulator.
+"""Every test here runs on a device of each kind that the machine has, and in the Metal simulator.
 
 ``--device NAME`` runs them on that device alone, or skips them with the reason why it is not there.
 ``--guards`` looks for kernels that write beyond their arrays (:mod:`guarded_memory`).
@@ -39,7 +39,8 @@ searched_for_races: set[Hashable] = set()  # tests with their parameters, but fo
 
 
 def _devices() -> tuple[str, ...]:
-    names = [device.name for device in sm.devices()]
+    of_kinds = {device.kind: device.name for device in reversed(sm.devices())}
+    names = [*reversed(of_kinds.values())]
     with contextlib.suppress(sm.DeviceError):  # test_the_simulator_is_here says why
         names.append(sm.device(SIMULATOR).name)
     return tuple(names)

@@ -292,7 +292,11 @@ def write_host(source: Strided, host: HostArray) -> None:
         host[...] = read_host(source)
         return
     compact = source if source.elements.is_c_contiguous else copy_elements(source)
-    if not device.copy_to_page_locked(compact.address, host):
+    if device.copy_to_page_locked(compact.address, host):
+        return
+    if compact.elements.nbytes == compact.buffer.size_bytes:
+        device.copy_to_host(compact.buffer, host)
+    else:
         host[...] = read_host(compact)
 
 

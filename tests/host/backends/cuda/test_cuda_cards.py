@@ -362,3 +362,9 @@ def test_threads_that_launch_at_once_lose_nothing(driver, pair):
     for own in arrays:
         places = [array.address.to_bytes(8, "little") for array in own]
         assert [place for place in seen if place in places] == places * 50
+
+
+def test_the_benchmark_measures_the_first(driver):
+    from speedmetal.bench.frameworks.speedmetal.adapter import SpeedmetalAdapter
+
+    assert [device.name for device in SpeedmetalAdapter.devices()] == ["cuda", "cpu"]
