@@ -2,7 +2,7 @@
 
     python tools/cuda_sanitizer.py [memcheck] [racecheck] [synccheck] [--tests A,B] [--seconds S]
 
-It is looked for on the ``PATH`` and in ``/usr/local/cuda/bin``. Each file of tests is a run of its
+It is looked for on the ``PATH`` and where the toolkit puts it. Each file of tests is a run of its
 own; the files of a tool are begun one after the other until its time is over. The exit status is 1
 where anything was found, or a test failed.
 """
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+INSTALLED = Path("/usr/local/cuda/bin/compute-sanitizer")
 SECONDS = 110
 FOUND_STATUS = 99
 """Exit status of a run that found something; pytest has none such."""
@@ -46,10 +47,10 @@ def sanitizer() -> str:
     Raises:
         SystemExit: It is not there.
     """
-    found = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
-    if not Path(found).exists():
+    found = Path(shutil.which("compute-sanitizer") or INSTALLED)
+    if not found.exists():
         sys.exit("compute-sanitizer was not found; it comes with NVIDIA's toolkit")
-    return found
+    return str(found)
 
 
 def run(tool: str, path: Path, seconds: float) -> tuple[str, bool]:

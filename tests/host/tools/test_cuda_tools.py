@@ -1,0 +1,90 @@
+"""The tools for NVIDIA GPUs: what they ask for is asked, what others print is read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from cuda_machine import DryDriver, dry_device
+from nvrtc import needs_nvrtc
+from speedmetal.backends import registry
+
+sys.path.append(str(Path(__file__).parents[3] / "tools"))
+
+import cuda_sanitizer
+import cuda_soak
+
+
+@needs_nvrtc
+def test_the_soak_asks_for_as_much_as_it_says(monkeypatch):
+    """And leaves nothing behind: graphs and arrays that nobody holds go back."""
+    driver = DryDriver()
+    driver.on_launch = lambda _launch: None
+    device = dry_device(driver)
+    monkeypatch.setitem(registry._present, "cuda", device)
+    found = list(cuda_soak.readings(cuda_soak.Load(device), 3000))
+    assert [asked for asked, *_ in found] == sorted(asked for asked, *_ in found)
+    assert found[-1][0] >= 3000
+    assert len(found) == cuda_soak.READINGS
+    assert len(driver.graphs) <= 4  # of the last capture, and of one before it
+    assert len(driver.memory) < 100
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """Has a script take the place of compute-sanitizer."""
+
+    def install(script):
+        path = tmp_path / "compute-sanitizer"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return install
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell stands in for it")
+@pytest.mark.parametrize(
+    ("summary", "status", "said", "is_clean"),
+    [
+        ("========= ERROR SUMMARY: 0 errors", 0, "0 found; 5 passed in 1.0s; ", True),
+        ("========= ERROR SUMMARY: 3 errors", 99, "3 found; 5 passed in 1.0s; ", False),
+        (
+            "========= RACECHECK SUMMARY: 2 hazards displayed (2 errors, 0 warnings)",
+            99,
+            "2 found; ",
+            False,
+        ),
+        ("========= ERROR SUMMARY: 0 errors", 1, "0 found; ", False),
+        ("nothing was looked at", 0, "0 found; ", False),
+    ],
+)
+def test_what_the_sanitizer_says_is_counted(tool, summary, status, said, is_clean):
+    tool(f"echo 5 passed in 1.0s; echo '{summary}'; exit {status}")
+    text, is_right = cuda_sanitizer.run("memcheck", Path("test_a.py"), 20)
+    assert text.startswith(said)
+    assert is_right == is_clean
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell stands in for it")
+def test_what_takes_too_long_is_ended_with_what_was_found(tool):
+    tool("echo '..'; echo '========= Error: x'; sleep 60")
+    text, is_right = cuda_sanitizer.run("memcheck", Path("test_a.py"), 0.5)
+    assert text.startswith("1 found; not done after ")
+    assert "2 tests passed" in text
+    assert not is_right
+
+
+def test_without_the_sanitizer_it_is_said_where_it_comes_from(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(cuda_sanitizer, "INSTALLED", Path("nowhere"))
+    with pytest.raises(SystemExit, match="it comes with NVIDIA's toolkit"):
+        cuda_sanitizer.sanitizer()
+
+
+def test_the_named_files_are_there():
+    names = {name for files in cuda_sanitizer.FILES.values() for name in files}
+    folder = Path(__file__).parents[2] / "conformance"
+    assert all((folder / f"test_conformance_{name}.py").exists() for name in names)
