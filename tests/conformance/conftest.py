@@ -23,6 +23,8 @@ import pytest
 from guarded_memory import guarded
 
 import speedmetal as sm
+from speedmetal.arrays import replaying
+from speedmetal.arrays.memory.kept import Kept
 from speedmetal.metal_simulator.language import building
 from speedmetal.metal_simulator.settings import simulator_settings
 from tiers import dtype_of, parameters_of, runs_all_combinations
@@ -77,6 +79,12 @@ def overflow_is_seen() -> Iterator[None]:
     assert len(building._SIMULATED) == len(plain) + 1
     yield
     building._SIMULATED = plain
+
+
+@pytest.fixture(autouse=True)
+def no_call_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests set limits by which functions take other ways: none replays another one's call."""
+    monkeypatch.setattr(replaying, "_known", Kept(4096))
 
 
 @pytest.fixture

@@ -81,9 +81,10 @@ def test_what_no_graph_can_do_is_refused(graphs):
 def test_positions_are_looked_at_in_each_replay(graphs):
     x = sm.array(np.arange(8, dtype=np.float32) * 10, device=graphs)
     index = sm.array(np.array([1, -1, 3]), device=graphs)
+    fives = sm.array(np.full(3, 5, np.float32), device=graphs)
     with sm.capture(graphs) as graph:
         rows = x[index] + 1
-        joined = x.at[index].add(5)
+        joined = x.at[index].add(fives)
         sm.eval(rows, joined)
     for chosen in ([1, -1, 3], [0, 0, 7]):
         index[:] = chosen

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -362,6 +362,36 @@ class LaunchGraph(Protocol):
         """
 
 
+class Replay(NamedTuple):
+    """The launches of a call, for other arrays.
+
+    Args:
+        sizes: Of the memory that the call makes, in bytes.
+        results: Which of them it gives.
+        run: Asks for the launches; gets the addresses of the arrays that the call is given, and the
+            memory.
+    """
+
+    sizes: list[int]
+    results: list[int]
+    run: Callable[[list[Any], list[Buffer]], None]
+
+
+class Trace(Protocol):
+    """What one call asked a device for."""
+
+    def finish(
+        self, given: Sequence[tuple[Address, Buffer]], results: Sequence[Buffer]
+    ) -> Replay | None:
+        """What does the call again; None where it cannot be.
+
+        Args:
+            given: The address of each array that the call was given, and its memory; each memory
+                once.
+            results: The memory of what it gave.
+        """
+
+
 class Device(ABC):
     """A place where kernels run, with memory of its own or the host's.
 
@@ -388,6 +418,8 @@ class Device(ABC):
     routines: Any = None
     """The vendor's routines for matrices and transforms, where the host does not see the memory;
     None: there are none."""
+    has_traces: bool = False
+    """Whether it notes what calls ask for, see :meth:`trace`."""
     host_copy_bytes: int = 0
     """Up to so many bytes, the host copies within memory that it shares, sooner than a launch."""
     variants: tuple[str, ...] = ("",)
@@ -471,6 +503,13 @@ class Device(ABC):
         Raises:
             KernelError: A kernel failed since the last call.
         """
+
+    def trace(self) -> AbstractContextManager[Trace | None]:
+        """Note what is asked of the device inside the block, by this thread; others wait.
+
+        Gives None where that is not possible now.
+        """
+        return nullcontext()
 
     def memory_of(self, address: Address) -> object:  # noqa: ARG002 - for those that bind memory
         """What tells the piece of memory that an address lies in from others.

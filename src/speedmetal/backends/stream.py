@@ -385,8 +385,9 @@ def finish_all(streams: Sequence[Stream[Any]]) -> None:
     Raises:
         DeviceError: The time limit is over.
     """
-    for stream in streams:
-        stream.flush()
+    if len(streams) > 1:
+        for stream in streams:
+            stream.flush()
     for stream in streams:
         stream.finish()
 

@@ -14,6 +14,7 @@ from speedmetal.arrays.deferred.schedule import evaluate
 from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.hosting import is_on_cpu
 from speedmetal.arrays.memory.copying import check_computes
+from speedmetal.arrays.replaying import replayed
 from speedmetal.backends.device import SIMDGROUP_SIZE
 from speedmetal.common.records import record
 from speedmetal.dtypes import bool_
@@ -30,6 +31,7 @@ LANES_OF_CPU = 16
 """Threads of a threadgroup there: a vector; with two queries each, keys are read half as often."""
 
 
+@replayed
 def scaled_dot_product_attention(
     query: Any,
     key: Any,

@@ -10,6 +10,7 @@ from typing import Any
 
 from speedmetal.arrays.deferred.graph import peeked
 from speedmetal.arrays.elementwise.operands import cast, copied
+from speedmetal.arrays.replaying import replayed
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import channel_axis, floats_of
 from speedmetal.nn.moments import Channels, moments
@@ -25,6 +26,7 @@ from speedmetal.nn.normalisation import (
 from speedmetal.nn.normalised_channels import normalised_channels
 
 
+@replayed
 def batch_statistics(x: Any, *, layout: str = "channels_last") -> tuple[Any, Any]:
     """The mean and the variance of each channel over the batch and all positions.
 
@@ -70,6 +72,7 @@ def _batch_moments(name: str, x: Any, axis: int, shape: tuple[int, ...], eps: fl
     return moments(name, source, Channels(1), shape, eps)
 
 
+@replayed
 def batch_norm(
     x: Any,
     weight: Any = None,
@@ -149,6 +152,7 @@ def _channels(name: str, given: Given, layout: str) -> tuple[Any, int]:
     return x, axis
 
 
+@replayed
 def instance_norm(
     x: Any,
     weight: Any = None,
@@ -202,6 +206,7 @@ def instance_norm(
     return found.reshape(wide.shape)
 
 
+@replayed
 def group_norm(
     x: Any,
     groups: int,

@@ -21,6 +21,7 @@ from speedmetal.arrays.elementwise.operands import cast
 from speedmetal.arrays.hosting import is_on_cpu
 from speedmetal.arrays.indices.taking import take, take_along_axis
 from speedmetal.arrays.memory.shapes import axes_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.shaping.manipulation import expand_dims, moveaxis
 from speedmetal.arrays.user_functions.user_operands import readable
 from speedmetal.common.records import record
@@ -36,6 +37,7 @@ _WORK = 90
 """About how many expressions an element takes, an exponential among them."""
 
 
+@replayed
 def cross_entropy(
     logits: Any,
     target: Any,
@@ -94,6 +96,7 @@ def cross_entropy(
     return _of_rows(loss, labels, weights, reduction, logits.layout.dtype)
 
 
+@replayed
 def nll_loss(
     log_probability: Any,
     target: Any,

@@ -14,6 +14,7 @@ from speedmetal.arrays.assembling import common_dtype
 from speedmetal.arrays.creation import full
 from speedmetal.arrays.deferred.graph import common_device
 from speedmetal.arrays.memory.kept import Kept
+from speedmetal.arrays.replaying import replayed
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
@@ -78,6 +79,7 @@ def _hashable(given: Any) -> Any:
 # --- Functions -----------------------------------------------------------------------------------
 
 
+@replayed
 def conv1d(
     x: Any,
     weight: Any,
@@ -118,6 +120,7 @@ def conv1d(
     )
 
 
+@replayed
 def conv2d(
     x: Any,
     weight: Any,
@@ -177,6 +180,7 @@ def conv2d(
     )
 
 
+@replayed
 def conv3d(
     x: Any,
     weight: Any,
@@ -213,6 +217,7 @@ def conv3d(
     )
 
 
+@replayed
 def conv_transpose1d(
     x: Any,
     weight: Any,
@@ -252,6 +257,7 @@ def conv_transpose1d(
     return _convolution(_Options("conv_transpose1d", 1, True, *options), x, weight, bias)
 
 
+@replayed
 def conv_transpose2d(
     x: Any,
     weight: Any,
@@ -304,6 +310,7 @@ def conv_transpose2d(
     return _convolution(_Options("conv_transpose2d", 2, True, *options), x, weight, bias)
 
 
+@replayed
 def conv_transpose3d(
     x: Any,
     weight: Any,

@@ -8,6 +8,7 @@ from typing import Any
 from speedmetal.arrays.algebra.products import matmul
 from speedmetal.arrays.along_axes.reductions import sum as sum_along
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.replaying import replayed
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import check_shape, floats_alike, floats_of
 
@@ -51,6 +52,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Array:
     return total
 
 
+@replayed
 def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Array:
     """``y[..., o] = sum over i, j of x1[..., i] weight[o, i, j] x2[..., j]``, plus ``bias[o]``.
 

@@ -21,6 +21,7 @@ from speedmetal.arrays.elementwise.operands import cast
 from speedmetal.arrays.memory.copying import check_computes
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.user_functions.user_operands import expressions_of, readable
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
@@ -38,6 +39,7 @@ _WORK = 170
 # --- Of two arrays of one shape ------------------------------------------------------------------
 
 
+@replayed
 def mse_loss(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """Squared errors: ``(x - target)**2``.
 
@@ -65,6 +67,7 @@ def mse_loss(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
     return _reduced("mse_loss", distance * distance, weight, reduction, dtype)
 
 
+@replayed
 def l1_loss(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Any:
     """Absolute errors: ``abs(x - target)``; arguments and errors are those of :func:`mse_loss`.
 
@@ -77,6 +80,7 @@ def l1_loss(x: Any, target: Any, weight: Any = None, *, reduction: str = "mean")
     return _reduced("l1_loss", abs(x - target), weight, reduction, dtype)
 
 
+@replayed
 def huber_loss(
     x: Any, target: Any, weight: Any = None, *, delta: float = 1.0, reduction: str = "mean"
 ) -> Any:
@@ -101,6 +105,7 @@ def huber_loss(
     return _reduced("huber_loss", loss, weight, reduction, dtype)
 
 
+@replayed
 def smooth_l1_loss(
     x: Any, target: Any, weight: Any = None, *, beta: float = 1.0, reduction: str = "mean"
 ) -> Any:
@@ -127,6 +132,7 @@ def smooth_l1_loss(
     return _reduced("smooth_l1_loss", loss, weight, reduction, dtype)
 
 
+@replayed
 def kl_div(x: Any, target: Any, *, log_target: bool = False, reduction: str = "mean") -> Any:
     """The divergence of S. Kullback and R. A. Leibler (1951) of ``exp(x)`` from the target.
 
@@ -170,6 +176,7 @@ def kl_div(x: Any, target: Any, *, log_target: bool = False, reduction: str = "m
     return cast(reductions.sum(loss) / rows, dtype)
 
 
+@replayed
 def binary_cross_entropy(
     probability: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
 ) -> Any:
@@ -205,6 +212,7 @@ def binary_cross_entropy(
     return _binary(name, loss, (probability, target), weight, reduction, dtype)
 
 
+@replayed
 def binary_cross_entropy_with_logits(
     logits: Any,
     target: Any,

@@ -23,6 +23,7 @@ from speedmetal.arrays.deferred.following import Follower, takes_any
 from speedmetal.arrays.deferred.graph import apply, peeked
 from speedmetal.arrays.elementwise.operands import cast, copied
 from speedmetal.arrays.memory.shapes import Axes, axes_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import check_shape, floats_of
@@ -44,6 +45,7 @@ _ROWS = Kernels(_kernels, MOST_KEPT, 3)
 # --- Over the last axes --------------------------------------------------------------------------
 
 
+@replayed
 def layer_norm(
     x: Any, weight: Any = None, bias: Any = None, *, axis: Axes = -1, eps: float = 1e-5
 ) -> Any:
@@ -78,6 +80,7 @@ def layer_norm(
     return _over_features("layer_norm", "LAYER_NORM", given, axis, eps, dtype)
 
 
+@replayed
 def rms_norm(x: Any, weight: Any = None, *, axis: Axes = -1, eps: float = 1e-5) -> Any:
     """Normalisation by the root of the mean square (B. Zhang and R. Sennrich, 2019).
 

@@ -10,6 +10,7 @@ from speedmetal.arrays.along_axes import reductions
 from speedmetal.arrays.along_axes.reducing import accumulator
 from speedmetal.arrays.along_axes.sorted_axes import EXPRESSIONS_OF_OPERATION, known
 from speedmetal.arrays.array import Array
+from speedmetal.arrays.replaying import replayed
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
@@ -51,6 +52,7 @@ class _Pooling:
 # --- Functions -----------------------------------------------------------------------------------
 
 
+@replayed
 def max_pool1d(
     x: Any,
     kernel_size: Any,
@@ -81,6 +83,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", 1, x, (kernel_size, stride, padding, dilation, layout))
 
 
+@replayed
 def max_pool2d(
     x: Any,
     kernel_size: Any,
@@ -125,6 +128,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", 2, x, (kernel_size, stride, padding, dilation, layout))
 
 
+@replayed
 def max_pool3d(
     x: Any,
     kernel_size: Any,
@@ -155,6 +159,7 @@ def max_pool3d(
     return _max_pool("max_pool3d", 3, x, (kernel_size, stride, padding, dilation, layout))
 
 
+@replayed
 def avg_pool1d(
     x: Any,
     kernel_size: Any,
@@ -187,6 +192,7 @@ def avg_pool1d(
     )
 
 
+@replayed
 def avg_pool2d(
     x: Any,
     kernel_size: Any,
@@ -229,6 +235,7 @@ def avg_pool2d(
     )
 
 
+@replayed
 def avg_pool3d(
     x: Any,
     kernel_size: Any,
@@ -261,6 +268,7 @@ def avg_pool3d(
     )
 
 
+@replayed
 def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The means of so many windows of sequences. See :func:`adaptive_avg_pool2d`.
 
@@ -280,6 +288,7 @@ def adaptive_avg_pool1d(x: Any, output_size: Any, *, layout: str = "channels_las
     return _adaptive("adaptive_avg_pool1d", 1, x, output_size, layout, "MEAN")
 
 
+@replayed
 def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The means of so many windows of images, which together cover them.
 
@@ -310,6 +319,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, *, layout: str = "channels_las
     return _adaptive("adaptive_avg_pool2d", 2, x, output_size, layout, "MEAN")
 
 
+@replayed
 def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The means of so many windows of volumes. See :func:`adaptive_avg_pool2d`.
 
@@ -329,6 +339,7 @@ def adaptive_avg_pool3d(x: Any, output_size: Any, *, layout: str = "channels_las
     return _adaptive("adaptive_avg_pool3d", 3, x, output_size, layout, "MEAN")
 
 
+@replayed
 def adaptive_max_pool1d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The greatest of so many windows of sequences. See :func:`adaptive_max_pool2d`.
 
@@ -348,6 +359,7 @@ def adaptive_max_pool1d(x: Any, output_size: Any, *, layout: str = "channels_las
     return _adaptive("adaptive_max_pool1d", 1, x, output_size, layout, "MAXIMUM")
 
 
+@replayed
 def adaptive_max_pool2d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The greatest elements of so many windows of images, which together cover them.
 
@@ -369,6 +381,7 @@ def adaptive_max_pool2d(x: Any, output_size: Any, *, layout: str = "channels_las
     return _adaptive("adaptive_max_pool2d", 2, x, output_size, layout, "MAXIMUM")
 
 
+@replayed
 def adaptive_max_pool3d(x: Any, output_size: Any, *, layout: str = "channels_last") -> Array:
     """The greatest of so many windows of volumes. See :func:`adaptive_max_pool2d`.
 

@@ -16,6 +16,7 @@ from speedmetal.arrays.creation import zeros
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.activations import relu
 from speedmetal.arrays.elementwise.operands import cast
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.shaping.joining import stack
 from speedmetal.dtypes import DType
 from speedmetal.errors import UnknownNameError, UserInputError
@@ -46,6 +47,7 @@ class _Weights(NamedTuple):
 # --- Cells ---------------------------------------------------------------------------------------
 
 
+@replayed
 def lstm_cell(
     x: Any,
     state: tuple[Any, Any],
@@ -86,6 +88,7 @@ def lstm_cell(
     return hidden, cell
 
 
+@replayed
 def gru_cell(
     x: Any,
     hidden: Any,
@@ -124,6 +127,7 @@ def gru_cell(
     return found
 
 
+@replayed
 def rnn_cell(
     x: Any,
     hidden: Any,
@@ -238,6 +242,7 @@ def lstm(
     return outputs, (hidden, cell)
 
 
+@replayed
 def gru(
     x: Any,
     weights: Sequence[Sequence[Any]],

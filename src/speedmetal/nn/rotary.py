@@ -22,12 +22,14 @@ from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.host_routines import operands_of
 from speedmetal.arrays.memory.copying import check_computes
+from speedmetal.arrays.replaying import replayed
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import floats_of
 from speedmetal.nn.launches import launch
 
 
+@replayed
 def rope(
     x: Any,
     *,

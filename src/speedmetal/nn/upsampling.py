@@ -13,6 +13,7 @@ from speedmetal.arrays.along_axes.sorted_axes import EXPRESSIONS_OF_OPERATION
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.creation import full
 from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.replaying import replayed
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
@@ -74,6 +75,7 @@ class _Resizing:
 # --- Functions -----------------------------------------------------------------------------------
 
 
+@replayed
 def upsample(
     x: Any,
     size: Any = None,

@@ -28,6 +28,7 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.memory.shapes import axes_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.user_functions.higher_order import holds_for
 from speedmetal.dtypes import as_dtype
 from speedmetal.errors import UserInputError
@@ -48,6 +49,7 @@ _COUNT_NONZERO = Operation("count_nonzero", "SUM", "as_it_is", of_count, 0)
 # --- Functions -----------------------------------------------------------------------------------
 
 
+@replayed
 def sum(  # noqa: A001 - the array API's name, as those below
     x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False
 ) -> Any:
@@ -83,6 +85,7 @@ def sum(  # noqa: A001 - the array API's name, as those below
     return reduce_along(_SUM, x, axis, dtype, keepdims=keepdims)
 
 
+@replayed
 def prod(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The product of the elements along axes; 1 where there are none.
 
@@ -98,6 +101,7 @@ def prod(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = Fa
     return reduce_along(_PROD, x, axis, dtype, keepdims=keepdims)
 
 
+@replayed
 def mean(x: Any, /, axis: Axes = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of the elements along axes; NaN where there are none.
 
@@ -149,6 +153,7 @@ def average(
     return sum(shares * x, axis, keepdims=keepdims) / sum(shares, axis, keepdims=keepdims)
 
 
+@replayed
 def min(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """The least element along axes; NaN where there is one.
 
@@ -169,6 +174,7 @@ def min(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa
     return reduce_along(_MIN, x, axis, keepdims=keepdims)
 
 
+@replayed
 def max(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """The greatest element along axes; as :func:`min`.
 
@@ -180,6 +186,7 @@ def max(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa
     return reduce_along(_MAX, x, axis, keepdims=keepdims)
 
 
+@replayed
 def all(x: Any, of: Any = None, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """Whether all elements along axes are true, which is anything but 0; True if there are none.
 
@@ -207,6 +214,7 @@ def all(x: Any, of: Any = None, /, axis: Axes = None, *, keepdims: bool = False)
     return _truth(_ALL, x, of, axis, keepdims=keepdims)
 
 
+@replayed
 def any(x: Any, of: Any = None, /, axis: Axes = None, *, keepdims: bool = False) -> Any:  # noqa: A001
     """Whether an element along axes is true; False if there are none; as :func:`all`.
 
@@ -225,6 +233,7 @@ def _truth(operation: Operation, x: Any, of: Any, axis: Axes, *, keepdims: bool)
     return reduce_along(operation, _comparable(x), along, keepdims=keepdims)
 
 
+@replayed
 def count_nonzero(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
     """How many elements along axes are not 0, as int64; args and errors are those of :func:`all`.
 
@@ -242,6 +251,7 @@ def _comparable(x: Any) -> Any:
     return apply("ne", x, 0) if is_complex else x
 
 
+@replayed
 def var(
     x: Any,
     /,
@@ -281,6 +291,7 @@ def var(
     return _spread(_VAR, x, axis, dtype, keepdims=keepdims, correction=correction)
 
 
+@replayed
 def std(
     x: Any,
     /,
@@ -336,6 +347,7 @@ def _spread(
     return reduce_along(operation, squares, axis, real, keepdims=keepdims, correction=correction)
 
 
+@replayed
 def argmin(x: Any, /, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """The place of the least element along an axis, of the first one where there are several.
 
@@ -361,6 +373,7 @@ def argmin(x: Any, /, axis: int | None = None, *, keepdims: bool = False) -> Any
     return place_along("argmin", "LEAST", x, axis, keepdims=keepdims)
 
 
+@replayed
 def argmax(x: Any, /, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """The place of the greatest element along an axis; as :func:`argmin`.
 

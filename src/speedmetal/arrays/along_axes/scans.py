@@ -21,6 +21,7 @@ from speedmetal.arrays.creation import full
 from speedmetal.arrays.deferred.following import Follower, takes_any
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.memory.shapes import axes_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype
 from speedmetal.errors import UserInputError
@@ -92,6 +93,7 @@ def _run(
     return (scanned(source, scan, axis, dtype, initial, follower),)
 
 
+@replayed
 def cumulative_sum(
     x: Any,
     /,
@@ -121,6 +123,7 @@ def cumulative_sum(
     return _scan(_SUM, x, axis, dtype, include_initial=include_initial)
 
 
+@replayed
 def cumulative_prod(
     x: Any,
     /,
@@ -152,6 +155,7 @@ def _check_axis(operation: _Operation, x: Any, axis: int | None) -> None:
         )
 
 
+@replayed
 def cumsum(x: Any, /, axis: int | None = None, dtype: Any = None) -> Any:
     """The sums of the elements up to each: along an axis, or in C order where none is given.
 
@@ -165,6 +169,7 @@ def cumsum(x: Any, /, axis: int | None = None, dtype: Any = None) -> Any:
     return _scan(_SUM, x, axis, dtype)
 
 
+@replayed
 def cumprod(x: Any, /, axis: int | None = None, dtype: Any = None) -> Any:
     """The products of the elements up to each; as :func:`cumsum`.
 
@@ -176,6 +181,7 @@ def cumprod(x: Any, /, axis: int | None = None, dtype: Any = None) -> Any:
     return _scan(_PROD, x, axis, dtype)
 
 
+@replayed
 def cummax(x: Any, /, axis: int | None = None) -> Any:
     """The greatest of the elements up to each, NaN from the first NaN on; as :func:`cumsum`.
 
@@ -191,6 +197,7 @@ def cummax(x: Any, /, axis: int | None = None) -> Any:
     return _scan(_MAX, x, axis)
 
 
+@replayed
 def cummin(x: Any, /, axis: int | None = None) -> Any:
     """The least of the elements up to each, NaN from the first NaN on; as :func:`cummax`.
 
@@ -202,6 +209,7 @@ def cummin(x: Any, /, axis: int | None = None) -> Any:
     return _scan(_MIN, x, axis)
 
 
+@replayed
 def logcumsumexp(x: Any, /, axis: int | None = None) -> Any:
     """The logarithms of the sums of the exponentials of the elements up to each.
 

@@ -13,6 +13,7 @@ from speedmetal.arrays.creation import full
 from speedmetal.arrays.deferred.following import Follower, takes_any
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.memory.shapes import axes_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 
@@ -20,6 +21,7 @@ _READS = 3
 """How often an element is read, at most."""
 
 
+@replayed
 def softmax(x: Any, /, axis: Axes = -1) -> Any:
     """The exponentials, divided by their sum along an axis.
 
@@ -51,6 +53,7 @@ def softmax(x: Any, /, axis: Axes = -1) -> Any:
     return apply("divide", powers, total).astype(result, copy=False)
 
 
+@replayed
 def log_softmax(x: Any, /, axis: Axes = -1) -> Any:
     """The logarithms of :func:`softmax`, exact also where that is 0.
 
@@ -73,6 +76,7 @@ def log_softmax(x: Any, /, axis: Axes = -1) -> Any:
     return apply("subtract", distance, apply("log", total)).astype(result, copy=False)
 
 
+@replayed
 def logsumexp(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
     """The logarithm of the sum of the exponentials along axes, where none overflows.
 

@@ -10,10 +10,12 @@ from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
 from speedmetal.arrays.deferred.graph import common_device
 from speedmetal.arrays.memory.shapes import Shape, axes_of
 from speedmetal.arrays.operands import arrays_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.shaping.manipulation import atleast_1d, atleast_2d, atleast_3d
 from speedmetal.errors import UserInputError
 
 
+@replayed
 def concat(arrays: Any, /, axis: int | None = 0) -> Array:
     """Arrays one after the other along an axis.
 
@@ -55,6 +57,7 @@ def concatenate(arrays: Any, /, axis: int | None = 0) -> Array:
     return concat(arrays, axis=axis)
 
 
+@replayed
 def stack(arrays: Any, /, axis: int = 0) -> Array:
     """Arrays of one shape side by side along a new axis.
 

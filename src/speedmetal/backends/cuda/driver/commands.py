@@ -209,26 +209,31 @@ class Launch:
         mailbox: Where it reports; None: it does not.
     """
 
-    __slots__ = ("_arguments", "_dynamic_bytes", "_mailbox", "_plan", "label")
+    __slots__ = ("_mailbox", "arguments", "dynamic_bytes", "label", "plan")
 
     def __init__(
         self, plan: LaunchPlan, arguments: bytes, dynamic_bytes: int, mailbox: Mailbox | None
     ) -> None:
         self.label = plan.label
-        self._plan = plan
-        self._arguments = arguments
-        self._dynamic_bytes = dynamic_bytes
+        self.plan = plan
+        self.arguments = arguments
+        self.dynamic_bytes = dynamic_bytes
         self._mailbox = mailbox
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it reports nothing."""
+        return self._mailbox is None
 
     def addresses(self) -> tuple[int, ...]:
         """Of the arrays' first elements."""
-        return struct.unpack_from(f"={self._plan.array_count}Q", self._arguments)
+        return struct.unpack_from(f"={self.plan.array_count}Q", self.arguments)
 
     def issue(self, library: Library, stream: Any) -> None:
         mailbox = self._mailbox
         if mailbox is not None:
             mailbox.before.issue(library, stream)
-        library.check(LAUNCH_FUNCTION, self._plan.issue(self._arguments, self._dynamic_bytes))
+        library.check(LAUNCH_FUNCTION, self.plan.issue(self.arguments, self.dynamic_bytes))
         if mailbox is not None:
             # In the same batch, so that it is here when the launch has finished, whatever comes
             # after.

@@ -34,6 +34,7 @@ from speedmetal.backends.cuda.driver.markers import Markers
 from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
 from speedmetal.backends.cuda.driver.multiprocessor import ATTRIBUTES, Multiprocessor
 from speedmetal.backends.cuda.driver.stream import CudaStream
+from speedmetal.backends.cuda.driver.traces import Trace
 from speedmetal.backends.cuda.nvrtc import nvrtc_version, suit_driver
 from speedmetal.backends.cuda.target import TARGET
 from speedmetal.backends.device import Buffer, BuildOptions, Device, DeviceLimits, Program, Triple
@@ -87,6 +88,7 @@ class CudaDevice(StreamDevice):
 
     target = TARGET
     shares_host_memory = False
+    has_traces = True
     # Several threadgroups for each multiprocessor, however many registers a kernel takes.
     default_threads = (256, 256)
     variants = VARIANTS
@@ -101,6 +103,8 @@ class CudaDevice(StreamDevice):
         self._library = library
         self.context = Context(library, self._native, self.name)
         self._markers = Markers(self.context)
+        self._trace: Trace | None = None
+        self._lasting: list[Buffer] = []  # of this device, as long as it is there
         self.stream = self.new_stream()
         self.pool = DevicePool(self.context)
         self.staging = StagingPool(self.context)
@@ -225,6 +229,19 @@ class CudaDevice(StreamDevice):
         return Event(self.context, self._markers)
 
     @contextmanager
+    def trace(self) -> Iterator[Trace | None]:
+        if self._trace is not None or self.stream.graph is not None:
+            yield None  # a call inside another one, or of a graph
+            return
+        trace = Trace(self.stream, self._lasting)
+        with self.stream.tracing(trace):
+            self._trace = trace
+            try:
+                yield trace
+            finally:
+                self._trace = None
+
+    @contextmanager
     def capture(self) -> Iterator[Graph]:
         self.stream.refuse_while_capturing("capture another graph")
         self.synchronize()
@@ -256,16 +273,21 @@ class CudaDevice(StreamDevice):
         block = self.pool.take_or_wait(capacity, capacity, counted_bytes)
         if block is None:
             raise OutOfMemoryError(self.pool.shortage(size_bytes))
-        return Buffer(
+        buffer = Buffer(
             self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
         )
+        if self._trace is not None:
+            self._trace.made(buffer)
+        return buffer
 
     def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:
         size = 8 * count
         staging = self.staging.allocate(size)
         words = staging.view().view(np.int64)
         words[:] = 0
-        return Buffer(self, staging.block.host_address, size, staging, None), words
+        buffer = Buffer(self, staging.block.host_address, size, staging, None)
+        self._lasting.append(buffer)
+        return buffer, words
 
     def copy_from_host(self, source: np.ndarray[Any, Any], target: Buffer) -> None:
         """Fill ``target``; a long copy waits for everything that was asked for before.

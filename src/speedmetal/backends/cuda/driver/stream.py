@@ -12,6 +12,7 @@ stays current from its first launch on, as with CUDA's own runtime: launches tak
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ block without a time limit."""
 _NEEDS_CONTEXT = (201, 400)
 """Answers of a driver that wants the context to be current: it is invalid, or a handle is."""
 
+_SOON_SECONDS = 200e-6
+"""So long a thread asks again and again for the end of its launches, which takes less time than a
+marker."""
+
 _NON_BLOCKING = 1  # CUstream_flags: it does not wait for the process's default stream
 
 
@@ -52,6 +57,16 @@ class Captor(Protocol):
         """
 
 
+class Tracer(Protocol):
+    """What notes what a stream is given."""
+
+    def took(self, command: Command) -> None:
+        """Note a launch."""
+
+    def spoil(self) -> None:
+        """Note what is no launch."""
+
+
 class CudaStream(Stream[Command]):
     """One ``CUstream``. Safe to use from several threads.
 
@@ -61,6 +76,7 @@ class CudaStream(Stream[Command]):
 
     Attributes:
         graph: What takes its launches; None: they run.
+        trace: What notes them as well; None: nothing.
     """
 
     def __init__(self, context: Context, markers: Markers) -> None:
@@ -68,7 +84,9 @@ class CudaStream(Stream[Command]):
         self._context = context
         self._markers = markers
         self.graph: Captor | None = None
+        self.trace: Tracer | None = None
         self._native: Any = None
+        self._query = context.library.prepared("cuStreamQuery")
         context.streams.append(self)
 
     @property
@@ -109,7 +127,8 @@ class CudaStream(Stream[Command]):
                 or self._is_busy
                 or self.recorder is not None
             )
-            if is_ready:
+            if is_ready or self._opens(batch):
+                is_ready = True
                 # A finaliser or signal handler that comes here and launches must not write over
                 # what the plan has laid out: it finds the stream busy.
                 self._is_busy = True
@@ -128,6 +147,17 @@ class CudaStream(Stream[Command]):
         else:
             self.launch(Launch(plan, arguments, 0, None), plan.label, 0, None)
 
+    def _opens(self, batch: Batch) -> bool:
+        """Whether a launch may begin a batch; then it has. The lock is held."""
+        is_noted = self.recorder is not None or self.graph is not None or self.trace is not None
+        is_other = batch.submission is not None or self._pending or self._is_busy
+        if is_noted or is_other or self._context.problem:
+            return False
+        self._context.stay()
+        batch.submission = self.new_submission()
+        self.last_serial = self.open_serial
+        return True
+
     def launch(self, command: Command, label: str, touched_bytes: int, mailbox: object) -> None:
         with self._lock:
             if self.graph is not None:
@@ -143,6 +173,8 @@ class CudaStream(Stream[Command]):
             batch.labels.append(label)
             if mailbox is not None:
                 self._expect_delivery()
+            if self.trace is not None:
+                self.trace.took(command)
             if self._is_busy:
                 return
             self._is_busy = True
@@ -150,9 +182,24 @@ class CudaStream(Stream[Command]):
                 self._begin(batch)
             finally:
                 self._is_busy = False
-            is_full = len(batch.labels) >= self.limits.launches or bool(batch.errors)
+            # While somebody notes launches each is a batch, so that none goes the short way.
+            is_alone = self.trace is not None
+            is_full = len(batch.labels) >= self.limits.launches or bool(batch.errors) or is_alone
         if is_full:
             self.flush()
+
+    # --- Tracing: see `traces` -----------------------------------------------------------------
+
+    @contextmanager
+    def tracing(self, trace: Tracer) -> Iterator[None]:
+        """Have launches noted, and other threads wait meanwhile."""
+        with self._lock:
+            self.flush()
+            self.trace = trace
+            try:
+                yield
+            finally:
+                self.trace = None
 
     # --- Capturing: see `graphs` ---------------------------------------------------------------
 
@@ -199,12 +246,45 @@ class CudaStream(Stream[Command]):
     ) -> None:
         with self._lock:
             self.refuse_while_capturing("copy between the host and arrays, or signal an event,")
+            if self.trace is not None:
+                self.trace.spoil()
             super().submit(command, raises=raises, awaits=awaits)
 
     def finish(self) -> None:
         with self._lock:
             self.refuse_while_capturing("wait")
+            if self.trace is not None:
+                self.trace.spoil()
+            if self._is_over_soon():
+                return
         super().finish()
+
+    def _is_over_soon(self) -> bool:
+        """Wait for a batch of launches alone, without a marker, if that is short; whether it was.
+
+        The lock is held. What failed, or takes longer, is left to who waits for all.
+        """
+        batch = self._batch
+        has_more = batch.deliveries or batch.signals or batch.waits or self.recorder
+        if has_more or self._in_flight or self._is_busy or self._context.problem:
+            return False
+        if self._pending:
+            self._is_busy = True
+            try:
+                self._begin(batch)
+            finally:
+                self._is_busy = False
+        if batch.submission is None or batch.errors:
+            return False
+        end = time.perf_counter() + _SOON_SECONDS
+        with self.driver_scope():
+            while (code := self._query(self._native)) == NOT_READY and time.perf_counter() < end:
+                pass
+        if code != SUCCESS:
+            return False
+        self._batch = Batch(self.open_serial + 1, self.label_list())
+        self.completed_serial, self.open_serial = self.open_serial, self.open_serial + 1
+        return True
 
     # --- Giving launches to the driver ---------------------------------------------------------
 
@@ -254,13 +334,13 @@ class CudaSubmission:
         is_timed: Whether somebody wants to know how long it takes.
 
     Raises:
-        CudaError: The driver makes no marker.
+        CudaError: The driver makes no marker for its begin.
         DeviceError: Nothing can be done any more.
     """
 
     __slots__ = (
-        *("_begin", "_code", "_context", "_end", "_is_marked", "_is_started", "_markers"),
-        "_stream",
+        *("_begin", "_code", "_context", "_end", "_is_marked", "_is_started", "_is_timed"),
+        *("_markers", "_stream"),
     )
 
     def __init__(self, context: Context, markers: Markers, stream: Any, *, is_timed: bool) -> None:
@@ -269,13 +349,14 @@ class CudaSubmission:
         self._stream = stream
         self._markers = markers
         self._begin = markers.take(is_timed=True) if is_timed else None
-        self._end = markers.take(is_timed=is_timed)
+        self._end: Marker | None = None
+        self._is_timed = is_timed
         self._is_started = self._is_marked = False
         self._code = SUCCESS  # what ended the context
 
     def start(self, commands: Sequence[Command]) -> Sequence[tuple[str | None, Exception]]:
         failed = self.issue(commands)
-        self._is_marked = self._is_recorded(self._end)
+        self._is_marked = self._is_ended()
         return failed
 
     def issue(self, commands: Sequence[Command]) -> Sequence[tuple[str | None, Exception]]:
@@ -293,6 +374,13 @@ class CudaSubmission:
                 if not self._ends(error):
                     failed.append((command.label, error))
         return failed
+
+    def _is_ended(self) -> bool:
+        try:
+            self._end = self._markers.take(is_timed=self._is_timed)
+        except CudaError:
+            return False
+        return self._is_recorded(self._end)
 
     def _is_recorded(self, marker: Marker) -> bool:
         try:
@@ -320,7 +408,7 @@ class CudaSubmission:
         return Status.DONE if code == SUCCESS else Status.FAILED
 
     def _reached(self) -> int:
-        if self._is_marked:
+        if self._end is not None and self._is_marked:
             return self._end.reached()
         return self._context.library.result("cuStreamQuery", self._stream)
 
@@ -328,7 +416,7 @@ class CudaSubmission:
         return self._context.lose(self._code, labels)
 
     def times(self) -> tuple[float, float] | None:
-        if self._begin is None or not self._is_marked or self._code != SUCCESS:
+        if self._begin is None or self._end is None or not self._is_marked or self._code:
             return None
         start = self._markers.seconds_at(self._begin)
         return start, start + self._end.seconds_since(self._begin)
