@@ -122,6 +122,9 @@ _HOMES = {
     "speedmetal.launch.modes": ("debug_level", "math_mode"),
     "speedmetal.launch.reflection": ("code",),
     "speedmetal.launch.resident_threads": ("Occupancy", "occupancy"),
+    "speedmetal.tuning.autotuned": ("Autotuned",),
+    "speedmetal.tuning.stated": ("autotune",),
+    "speedmetal.tuning.search": ("AutotuneWarning",),
 }
 _NAMESPACES = {
     "linalg": "speedmetal.arrays.algebra.linalg",

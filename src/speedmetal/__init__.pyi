@@ -272,6 +272,9 @@ from speedmetal.launch.modes import math_mode as math_mode
 from speedmetal.launch.reflection import code as code
 from speedmetal.launch.resident_threads import Occupancy as Occupancy
 from speedmetal.launch.resident_threads import occupancy as occupancy
+from speedmetal.tuning.autotuned import Autotuned as Autotuned
+from speedmetal.tuning.stated import autotune as autotune
+from speedmetal.tuning.search import AutotuneWarning as AutotuneWarning
 from speedmetal.arrays.algebra import linalg as linalg
 from speedmetal.arrays.algebra import fft as fft
 from speedmetal import cuda as cuda
@@ -286,6 +289,8 @@ __array_api_version__: str
 
 __all__ = [
     "Array",
+    "AutotuneWarning",
+    "Autotuned",
     "CacheError",
     "CompileError",
     "DType",
@@ -356,6 +361,7 @@ __all__ = [
     "atomic_sub",
     "atomic_update",
     "atomic_xor",
+    "autotune",
     "average",
     "bfloat16",
     "bincount",

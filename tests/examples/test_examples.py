@@ -40,6 +40,7 @@ RUNS = {
     "scan": ("--size", "100003"),
     "softmax": ("--rows", "7", "--columns", "1000"),
     "transpose": ("--rows", "70", "--columns", "101"),
+    "tuning": ("--size", "100"),
     "vector_add": ("--size", "1001"),
     "wave_equation": ("--size", "50", "--frames", "4"),
 }

@@ -604,6 +604,14 @@ class Device(ABC):
                 ``synchronize``. It prints, and may raise KernelError.
         """
 
+    has_graphs = False
+    """Whether it has graphs of launches."""
+
+    @property
+    def is_capturing(self) -> bool:
+        """Whether launches are being taken into a graph: nothing runs, or can be waited for."""
+        return False
+
     def capture(self) -> AbstractContextManager[LaunchGraph]:
         """Have what is launched inside the block taken into a graph, instead of run.
 

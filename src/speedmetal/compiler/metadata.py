@@ -35,6 +35,8 @@ class KernelMetadata:
         threadgroup_memory_bytes: Bytes of the threadgroup arrays with constant shapes.
         sites: The asserts and prints that it may report.
         sized_arrays: Threadgroup arrays of which only a launch knows the sizes.
+        updated: Of the parameters that it writes to, by number, those whose new content depends on
+            the old one: a second launch on the same arrays may do something else.
     """
 
     written: frozenset[int]
@@ -46,6 +48,7 @@ class KernelMetadata:
     threadgroup_memory_bytes: int
     sites: ReportSites
     sized_arrays: tuple[SizedArray, ...] = ()
+    updated: frozenset[int] = frozenset()
 
 
 def metadata_of(
@@ -72,6 +75,7 @@ def metadata_of(
         facts.threadgroup_bytes,
         facts.report_sites(name),
         facts.sized_arrays,
+        facts.updated,
     )
 
 
@@ -91,6 +95,7 @@ def pack_entry(metadata: KernelMetadata, code: bytes) -> bytes:
         "asserts": [(site.kind, site.reason, _span_record(site.span)) for site in sites.asserts],
         "prints": [(site.parts, [d.name for d in site.dtypes]) for site in sites.prints],
         "sized_arrays": _sized_arrays_text(metadata.sized_arrays),
+        "updated": sorted(metadata.updated),
     }
     text = marshal.dumps(record, _MARSHAL_FORM)
     return _LENGTH.pack(len(text)) + text + code
@@ -125,6 +130,7 @@ def unpack_entry(entry: bytes) -> tuple[KernelMetadata, bytes]:
         record["threadgroup_memory_bytes"],
         sites,
         _parse_sized_arrays(record["sized_arrays"]),
+        frozenset(record["updated"]),
     )
     return metadata, entry[end:]
 

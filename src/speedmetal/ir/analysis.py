@@ -90,6 +90,7 @@ class KernelFacts:
             or by asynchronous copies.
         async_copies: Its asynchronous copies, in program order.
         written: The parameters that it changes, by number.
+        updated: Of these, those that it reads as well, or accesses atomically.
         loads: For each parameter, how many elements of it a thread reads; None where it reads them
             in a loop.
         threadgroup_bytes: Of its threadgroup arrays with constant shapes.
@@ -112,6 +113,7 @@ class KernelFacts:
     accessed_in_pieces: frozenset[Array]
     async_copies: tuple[AsyncCopy, ...]
     written: frozenset[int]
+    updated: frozenset[int]
     loads: tuple[int | None, ...]
     threadgroup_bytes: int
     sized_arrays: tuple[SizedArray, ...]
@@ -259,6 +261,7 @@ def _found(kernel: Kernel) -> KernelFacts:
     changed = {s.array for s in walk.of_kind(Store, MatrixStore, AsyncCopy, Atomic)}
     plainly = dict.fromkeys(s.array for s in walk.of_kind(Store) if s.part is None)
     otherwise = walk.read | {s.array for s in walk.of_kind(MatrixStore, AsyncCopy, Atomic)}
+    updated = kernel.written & (walk.read | {s.array for s in walk.of_kind(Atomic)})
     shared = [array for array in kernel.arrays if array.type.space is Space.THREADGROUP]
     return KernelFacts(
         body=kernel.body,
@@ -277,6 +280,7 @@ def _found(kernel: Kernel) -> KernelFacts:
         async_copies=tuple(walk.of_kind(AsyncCopy)),
         accessed_in_pieces=frozenset(walk.in_pieces),
         written=frozenset(n for n, p in enumerate(kernel.parameters) if p in kernel.written),
+        updated=frozenset(n for n, p in enumerate(kernel.parameters) if p in updated),
         loads=_loads(kernel, walk),
         threadgroup_bytes=sum(a.size_bytes for a in shared if not a.is_sized_at_launch),
         sized_arrays=tuple(_find_sized_arrays(a, kernel) for a in shared if a.is_sized_at_launch),

@@ -9,7 +9,7 @@ from speedmetal.backends.device import Device, Sizes
 from speedmetal.common.records import record, replace
 from speedmetal.compiler.pipeline import CompiledKernel
 from speedmetal.errors import LaunchError
-from speedmetal.launch.arguments import BoundArguments, Named
+from speedmetal.launch.arguments import BoundArguments, Named, check_writable
 from speedmetal.launch.geometry import LaunchGeometry
 from speedmetal.launch.threadgroup_memory import MemoryCheck, memory_check
 
@@ -52,6 +52,15 @@ class Examined:
         shapes = tuple(leaf.shape for leaf in self.bound.leaves)
         metadata, threads = self.compiled.metadata, self.sizes.threads
         return memory_check(self.kernel, metadata, self.device, threads, shapes, self.scalars)
+
+    def check(self) -> None:
+        """See whether it could be made.
+
+        Raises:
+            LaunchError: An array that it writes to is read-only, or threadgroup arrays do not fit.
+        """
+        check_writable(self.kernel, self.bound, self.compiled.metadata.written)
+        self.memory()
 
     def running(self, threads: int) -> int:
         """How many threads a core keeps at once; -1 where the threadgroup arrays do not fit.

@@ -21,7 +21,7 @@ from speedmetal.launch.arguments import mixed_signature, stated_types
 from speedmetal.launch.examined import Examined
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
 from speedmetal.launch.modes import check_debug_level
-from speedmetal.launch.parameters import parameters_of
+from speedmetal.launch.parameters import Parameters, parameters_of
 from speedmetal.launch.plan import Plan
 
 
@@ -52,6 +52,10 @@ class Kernel:
         name: In messages and in the target's source; None: the function's.
         debug: Level of its launches where neither the call nor ``sm.debug_level`` says another.
         source: Text with its ``def``, where Python does not keep it.
+
+    Attributes:
+        launch_bound: Launches with an argument for each parameter, static ones wrapped; see
+            :meth:`Launcher.launch`.
     """
 
     def __init__(
@@ -152,7 +156,7 @@ class Kernel:
                     break
                 bound[position] = known
         try:
-            self._launch(bound, grid, groups, threads, debug, device)
+            self.launch_bound(bound, grid, groups, threads, debug, device)
         except SourceReplacedError:
             self._take_parameters()
             sizes = {"grid": grid, "groups": groups, "threads": threads}
@@ -214,6 +218,21 @@ class Kernel:
             compiled.metadata.threadgroup_memory_bytes,
         )
 
+    @property
+    def source(self) -> PythonSource:
+        """What it is compiled from."""
+        return self._source
+
+    @property
+    def parameters(self) -> Parameters:
+        """Its parameters as they are now."""
+        self._look_again()
+        return self._parameters
+
+    def level_of(self, debug: int | None) -> int:
+        """The debug level of a launch for which a call states this one, or none."""
+        return self._launcher.level_of(debug)
+
     def specialisation(self, signature: tuple[Argument, ...], debug: int = 0) -> Specialisation:
         """What is compiled for arguments of these types, none with 2**31 elements or more."""
         return Specialisation(self._source, signature, debug)
@@ -241,7 +260,7 @@ class Kernel:
         self._arity = self._parameters.arity
         self._static = [(p.position, p.ints, p.others) for p in self._parameters.static]
         self._launcher = Launcher(self._source, self._parameters.names, debug=self._debug)
-        self._launch = self._launcher.launch
+        self.launch_bound = self._launcher.launch
 
     def _look_again(self) -> bool:
         """Take the parameters again if they may have changed; whether they may have."""

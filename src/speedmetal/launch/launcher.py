@@ -176,7 +176,7 @@ class Launcher:
             work: About how many expressions all threads compute, where they loop and it is known.
             debug: The level of debugging; None: as it is stated around the launch.
         """
-        level = self._debug_level(debug)
+        level = self.level_of(debug)
         key: list[Any] = [grid, level, None, _entered_devices.get(), _math_mode.get()]
         key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
         values: list[Any] = [0]
@@ -197,7 +197,7 @@ class Launcher:
         Raises:
             CompileError: The kernel is wrong, or the device cannot do what it asks for.
         """
-        specialisation = Specialisation(self.source, signature, self._debug_level(debug))
+        specialisation = Specialisation(self.source, signature, self.level_of(debug))
         return self._compile(device, specialisation, device.variants[0])
 
     # --- The slow path: once for each key ------------------------------------------------------
@@ -260,7 +260,7 @@ class Launcher:
         """The same; the values become those of the arguments as they are then."""
         if self.is_stale:
             raise SourceReplacedError
-        name, level = self.source.name, self._debug_level(debug)
+        name, level = self.source.name, self.level_of(debug)
         items = flatten(self.names, arguments)
         device = (
             find_device(stated_device)
@@ -342,7 +342,8 @@ class Launcher:
                 self.compiled[device, specialisation, replace(options, variant=each)] = known
         return known
 
-    def _debug_level(self, stated: int | None) -> int:
+    def level_of(self, stated: int | None) -> int:
+        """The debug level of a launch, as stated in its call or around it."""
         for level in (stated, _debug_level.get(), self._debug):
             if level is not None:
                 return check_debug_level(level)

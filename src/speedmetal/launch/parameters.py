@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import inspect
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from speedmetal.common.records import record
@@ -59,6 +60,12 @@ class StaticParameter:
         self._shown = "static" if self._kind is None else f"static[{self._kind.__name__}]"
         self.ints: dict[int, static[Any]] = {}
         self.others: dict[int, static[Any]] = {}
+
+    def at(self, position: int) -> StaticParameter:
+        """The same parameter where others are left out."""
+        moved = copy.copy(self)
+        moved.position = position
+        return moved
 
     def wrap(self, value: Any) -> static[Any] | StaticArgument:
         """A value as a static one; remembered.
@@ -127,6 +134,13 @@ class Parameters:
         """How many arguments by position are a whole call; -1 where some must have their name."""
         return -1 if any(map(_is_keyword_only, self.all)) else len(self.all)
 
+    def without(self, names: Collection[str]) -> Parameters:
+        """The parameters without some."""
+        kept = [(place, p) for place, p in enumerate(self.all) if p.name not in names]
+        places = {place: new for new, (place, _) in enumerate(kept)}
+        static = [s.at(places[s.position]) for s in self.static if s.position in places]
+        return Parameters(self.kernel, tuple(p for _, p in kept), tuple(static))
+
     def in_order(self, arguments: tuple[Any, ...]) -> list[Any]:
         """One argument for each parameter, all of them given by position; defaults fill in.
 
@@ -140,6 +154,14 @@ class Parameters:
         if missing or len(arguments) > len(self.all):
             raise self._wrong_count(len(arguments), missing)
         return self._wrap_static([*arguments, *(parameter.default for parameter in rest)])
+
+    def wrapped(self, bound: Sequence[Any]) -> list[Any]:
+        """Arguments in order, those wrapped that are static by their annotation.
+
+        Raises:
+            LaunchError: One cannot be static.
+        """
+        return self._wrap_static([*bound])
 
     def _wrap_static(self, bound: list[Any]) -> list[Any]:
         for parameter in self.static:

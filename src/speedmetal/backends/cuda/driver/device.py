@@ -228,6 +228,12 @@ class CudaDevice(StreamDevice):
         """An event for the streams of this device."""
         return Event(self.context, self._markers)
 
+    has_graphs = True
+
+    @property
+    def is_capturing(self) -> bool:
+        return self.context.is_capturing
+
     @contextmanager
     def trace(self) -> Iterator[Trace | None]:
         if self._trace is not None or self.stream.graph is not None:

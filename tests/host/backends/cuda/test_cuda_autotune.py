@@ -1,0 +1,136 @@
+"""Tuning behind a driver that works late; kernels run on the host, and the clock is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from cuda_machine import DryDriver, dry_device
+from cuda_on_the_host import HostCode
+from speedmetal.backends.cuda.driver import build
+from speedmetal.tuning import measuring
+
+LENGTH = 500
+SLOW, SLOW_BY = 64, 7.0
+"""Threads with which a launch takes the card so many milliseconds longer."""
+
+
+@sm.kernel
+def scaled(out, x, factor):
+    i = sm.thread_position_in_grid().x
+    out[i] = x[i] * factor
+
+
+@sm.kernel
+def doubled(x):
+    i = sm.thread_position_in_grid().x
+    x[i] = x[i] * 2
+
+
+@pytest.fixture(scope="module")
+def host():
+    code = HostCode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "compile_cubin", code.compile_cubin)
+        yield code
+
+
+@pytest.fixture
+def driver(host, monkeypatch):
+    monkeypatch.setattr(measuring, "ROUNDS", 4)
+    monkeypatch.setattr(measuring, "_SAMPLE_SECONDS", 5e-3)  # of launches that take 1 ms each
+    made = DryDriver()
+    made.untold = ()
+
+    def run(launch):
+        work = host.run(launch)
+
+        def with_time():
+            made.clock += SLOW_BY * (launch.threads[0] == SLOW)
+            work()
+
+        return with_time
+
+    made.on_launch = run
+    return made
+
+
+@pytest.fixture
+def device(driver):
+    made = dry_device(driver)
+    made.time_limit_seconds = 20
+    return made
+
+
+def array(device, value):
+    return sm.array(np.full(LENGTH, value, np.float32), device=device)
+
+
+def test_the_cards_clock_decides(device, driver):
+    tuned = sm.autotune(threads=[SLOW, 32, 128])(scaled)
+    x, out = array(device, 3), array(device, 0)
+    tuned(out, x, 2.0, grid=LENGTH)
+    assert (out.numpy() == 6).all()
+    (table,) = tuned.tuned
+    slow, *fast = (trial.seconds for trial in table.trials)
+    assert slow - fast[0] == pytest.approx(SLOW_BY / 1000)
+    assert table.chosen in (1, 2)
+    assert "a card that is not there" in str(table)
+
+
+def test_launches_of_a_sample_are_one_graph(device, driver):
+    tuned = sm.autotune(threads=[32, 128])(scaled)
+    x, out = array(device, 3), array(device, 0)
+    tuned(out, x, 2.0, grid=LENGTH)
+    assert driver.calls.count("cuGraphLaunch") == 2 * 4
+    assert all(len(runs) > 1 for runs in driver.graphs.values())
+    seconds = [trial.seconds for trial in tuned.tuned[0].trials]
+    assert max(seconds) < 1.5e-3  # of one launch, not of all
+
+
+def test_what_reads_what_it_writes_begins_anew_for_each_launch(device, driver):
+    tuned = sm.autotune(threads=[32, 128])(doubled)
+    x = array(device, 3)
+    tuned(x, grid=LENGTH)
+    assert (x.numpy() == 6).all()
+    assert "cuGraphLaunch" not in driver.calls
+    tuned(x, grid=LENGTH)
+    assert (x.numpy() == 12).all()
+
+
+def test_in_a_capture_the_first_configuration_stands_in_for_what_is_not_known(device, driver, host):
+    tuned = sm.autotune(threads=[96, 32])(scaled)
+    x, out = array(device, 3), array(device, 0)
+    with pytest.warns(sm.AutotuneWarning) as caught, sm.capture(device) as graph:
+        tuned(out, x, 2.0, grid=LENGTH)
+    assert str(caught[0].message) == (
+        "sm.autotune of kernel 'scaled': nothing measured: a graph is being captured, and nothing"
+        " runs; launch the kernel once before; the first configuration is used: threads=96"
+    )
+    assert not tuned.tuned
+    graph.replay()
+    assert (out.numpy() == 6).all()
+    assert host.launches[-1].threads == (96, 1, 1)
+    refused = pytest.raises(sm.LaunchError, match="nothing measured: a graph is being captured")
+    with refused, sm.capture(device):
+        tuned.tune(out, x, 2.0, grid=LENGTH)
+    tuned.tune(out, x, 2.0, grid=LENGTH)
+    with sm.capture(device):
+        tuned(out, x, 2.0, grid=LENGTH)
+    assert len(tuned.tuned) == 1
+
+
+def test_without_memory_for_what_is_written_nothing_is_measured(device, driver):
+    tuned = sm.autotune(threads=[32, 128])(scaled)
+    x, out = array(device, 3), array(device, 0)
+    device.synchronize()
+    device.empty_cache()
+    driver.failures["cuMemAlloc_v2"] = [2] * 9
+    with pytest.warns(sm.AutotuneWarning, match="no memory to keep what it writes to: cuda has no"):
+        tuned(out, x, 2.0, grid=LENGTH)
+    assert len(driver.failures["cuMemAlloc_v2"]) < 9
+    driver.failures.clear()
+    tuned(out, x, 2.0, grid=LENGTH)  # asks for no memory again
+    assert (out.numpy() == 6).all()
+    assert not tuned.tuned
