@@ -201,6 +201,8 @@ def device(name: str | Device) -> Device:
     """
     if isinstance(name, Device):
         return name
+    if type(name) is str and (used := _present.get(name)) is not None:
+        return used
     known = _parsed(str(name))
     if known is None:
         reasons = [(known, _find_device(known)) for known in KNOWN if known not in SIMULATED]
