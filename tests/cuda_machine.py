@@ -26,6 +26,7 @@ ATTRIBUTES = {1: 1024, 2: 1024, 3: 1024, 4: 64, 5: 2**31 - 1, 6: 65535, 7: 65535
               111: 1024}  # fmt: skip
 """Of an H100, by their numbers in cuda.h."""
 INVALID_CONTEXT = 201
+CAPTURE_UNSUPPORTED = 900
 NO_BINARY_FOR_GPU = 209
 NOT_FOUND = 500
 OUT_OF_MEMORY = 2
@@ -38,6 +39,10 @@ CONTEXT = 0x1000
 """Of the first card; those of the others follow it."""
 PEER_ACCESS_ALREADY_ENABLED = 704
 FIRST_STREAM = 0x2000
+DEFAULT_STREAMS = (1, 2)
+"""The legacy one, and that of the thread: they belong to whatever context is current."""
+GLOBAL, RELAXED = 0, 2
+"""What threads may do while a stream captures: nothing that is not safe; anything."""
 FREED = 0xDD
 """What memory is filled with when it goes back."""
 AFTER_A_LOSS = (
@@ -142,10 +147,14 @@ class DryDriver:
         self.captures: dict[int, list[Callable[[], object]]] = {}
         self.graphs: dict[int, list[Callable[[], object]]] = {}
         self.graph_numbers = itertools.count(0x7000)
+        self.own_captures: set[int] = set()
+        self.capture_mode = GLOBAL
+        self.destroyed: set[int] = set()  # streams: whoever names one ends the process
         self.registers: dict[str, int] = {}
         self.bounds: dict[str, int] = {}
-        self.streams: dict[int, deque[Work]] = {}
-        self.owners: dict[int, int] = {}  # contexts of streams, events, memory and code
+        self.streams: dict[int, deque[Work]] = {number: deque() for number in DEFAULT_STREAMS}
+        # Contexts of streams, events, memory and code.
+        self.owners: dict[int, int] = dict.fromkeys(DEFAULT_STREAMS, CONTEXT)
         self.events: dict[int, Mark | None] = {}
         self.clock = 0.0
 
@@ -169,6 +178,7 @@ class DryDriver:
 
     def _ask(self, stream: int, work: Work) -> None:
         self._needs_context(self.owners[stream])
+        self._must_be_there(stream)
         if stream in self.captures:
             assert work.touches is None, "only launches are captured"
             self.captures[stream].append(work.run)
@@ -199,13 +209,18 @@ class DryDriver:
     def _poll(self, stream: int, is_over: Callable[[], bool]) -> int:
         owner = self.owners[stream]
         self._needs_context(owner)
-        assert not self.captures, "nothing is asked after while a stream captures"
+        self._needs_no_capture()
         if self.busy_polls:
             self.busy_polls -= 1
             return NOT_READY
         if not is_over():
             self._does_some(stream)
         return self.lost.get(owner) or (SUCCESS if is_over() else NOT_READY)
+
+    def _needs_no_capture(self) -> None:
+        """Nothing is asked after while a stream captures, but by who says that it may be."""
+        assert not self.captures or self.capture_mode == RELAXED, "a stream captures"
+        assert not self.own_captures, "nobody can wait for what we capture"
 
     def _left(self, context: int | None = None) -> list[Work]:
         """Work that is not done, of one context or of all."""
@@ -225,6 +240,7 @@ class DryDriver:
 
     def _new_memory(self, known: dict[int, Any], size: int) -> int:
         self._needs_context()
+        assert self.own_captures or not self.captures or self.capture_mode == RELAXED
         memory = np.full(size + 256, 0xCD, np.uint8)
         address = int(memory.ctypes.data) + -memory.ctypes.data % 256
         known[address] = memory
@@ -235,13 +251,15 @@ class DryDriver:
 
     def _custreambegincapture_v2(self, stream: Any, mode: int) -> None:
         self._needs_context()
-        assert mode == 2
+        assert mode == RELAXED
         assert not self.streams[stream.value]
         self.captures[stream.value] = []
+        self.own_captures.add(stream.value)
 
     def _custreamendcapture(self, stream: Any, found: Any) -> None:
         found._obj.value = next(self.graph_numbers)
         self.graphs[found._obj.value] = self.captures.pop(stream.value)
+        self.own_captures.discard(stream.value)
 
     def _cugraphinstantiatewithflags(self, found: Any, graph: Any, flags: int) -> None:
         assert flags == 0
@@ -343,12 +361,58 @@ class DryDriver:
         self.owners[number] = self.current[-1]
         found._obj.value = number
 
+    def _must_be_there(self, stream: int) -> None:
+        assert stream in self.streams, "a driver ends the process"
+        assert stream not in self.destroyed, "a driver ends the process"
+
+    def _custreamgetctx(self, stream: Any, found: Any) -> int:
+        self._must_be_there(stream.value)
+        found._obj.value = self.owners[stream.value]
+        return SUCCESS
+
+    def _custreamiscapturing(self, stream: Any, found: Any) -> int:
+        self._must_be_there(stream.value)
+        found._obj.value = stream.value in self.captures
+        return SUCCESS
+
+    def _cuthreadexchangestreamcapturemode(self, mode: Any) -> None:
+        self.capture_mode, mode._obj.value = mode._obj.value, self.capture_mode
+
+    def _cuctxsynchronize(self) -> int:
+        self._needs_context()
+        if self.captures:
+            return CAPTURE_UNSUPPORTED
+        while any(self._does_some(stream) for stream in tuple(self.streams)):
+            pass
+        return SUCCESS
+
+    def _cuctxrecordevent(self, context: Any, event: Any) -> None:
+        """Behind the streams' ends there is another stream, which waits for all of them."""
+        ending = [stream for stream in self.captures if self.owners[stream] == context.value]
+        assert not ending, "it ends captures"
+        everything = -context.value
+        self.streams.setdefault(everything, deque())
+        self.owners[everything] = context.value
+        for stream, queue in tuple(self.streams.items()):
+            if queue and stream != everything and self.owners[stream] == context.value:
+                end = Mark(stream)
+                queue.append(Work(lambda end=end: self._reach(end)))
+                self.streams[everything].append(Work(waits_for=end))
+        mark = self.events[event.value] = Mark(everything)
+        self.streams[everything].append(Work(lambda: self._reach(mark)))
+
+    def _reach(self, mark: Mark) -> None:
+        mark.reached_at = self.clock
+
     def _custreamquery(self, stream: Any) -> int:
+        self._must_be_there(stream.value)
         return self._poll(stream.value, lambda: not self.streams[stream.value])
 
-    def _custreamwaitevent(self, stream: Any, event: Any, flags: int) -> None:
+    def _custreamwaitevent(self, stream: Any, event: Any, flags: int) -> int:
         assert flags == 0
+        assert stream.value not in self.captures, "a capture would wait for what is outside of it"
         self._ask(stream.value, Work(waits_for=self.events[event.value]))
+        return SUCCESS
 
     def _cueventcreate(self, found: Any, flags: int) -> None:
         self._needs_context()
@@ -358,14 +422,13 @@ class DryDriver:
         self.owners[number] = self.current[-1]
         found._obj.value = number
 
-    def _cueventrecord(self, event: Any, stream: Any) -> None:
+    def _cueventrecord(self, event: Any, stream: Any) -> int:
+        self._must_be_there(stream.value)
+        assert stream.value not in self.captures, "what waits for it would become part of a capture"
         assert self.owners[event.value] == self.owners[stream.value], "another card's event"
         mark = self.events[event.value] = Mark(stream.value)
-
-        def reach() -> None:
-            mark.reached_at = self.clock
-
-        self._ask(stream.value, Work(reach))
+        self._ask(stream.value, Work(lambda: self._reach(mark)))
+        return SUCCESS
 
     def _cueventquery(self, event: Any) -> int:
         mark = self.events[event.value]
@@ -502,6 +565,7 @@ class DryDriver:
         asked = given._obj
         if self.current[-1:] != [self.owners[asked.stream]]:
             return INVALID_CONTEXT
+        self._must_be_there(asked.stream)
         assert self.owners[entry.value] == self.owners[asked.stream], "code of another card"
         assert extra is None
         assert asked.attribute_count == 0

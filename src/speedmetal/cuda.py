@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,12 @@ import numpy as np
 from speedmetal.arrays.arguments import checked_extents
 from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver.device import CudaDevice
+from speedmetal.backends.cuda.driver.foreign_streams import StreamWork
 from speedmetal.backends.cuda.handwritten.calls import passed
 from speedmetal.backends.cuda.handwritten.declared import Parameter, declared_kernels
 from speedmetal.backends.cuda.handwritten.module import Entry, Module
 from speedmetal.backends.cuda.nvrtc import RefusedSourceError, compile_library
-from speedmetal.backends.device import Device
+from speedmetal.backends.device import Device, DeviceArray
 from speedmetal.dtypes import DEFAULT_FLOAT, as_dtype
 from speedmetal.errors import (
     CompileError,
@@ -30,7 +33,9 @@ from speedmetal.errors import (
     UnknownNameError,
     UserInputError,
 )
+from speedmetal.launch.foreign import call_among_others
 from speedmetal.launch.geometry import resolve_geometry
+from speedmetal.launch.given_streams import device_of_stream, number_of_stream
 from speedmetal.launch.waiting import WAITING
 from speedmetal.source import SourceSpan, SourceText
 
@@ -114,6 +119,48 @@ def pinned_empty(
     content = where.page_locked(math.prod(extents) * wanted.itemsize)
     host: np.ndarray[Any, Any] = content.view(wanted.numpy).reshape(extents)
     return host
+
+
+# --- Streams of other libraries ------------------------------------------------------------------
+
+
+@contextmanager
+def stream(stream: Any, *, device: str | Device | None = None) -> Iterator[StreamWork]:
+    """Have what this thread or task asks for go into another library's stream.
+
+    On entry that stream waits for what was asked for before, on exit what is asked for later waits
+    for it: by events, the host waits for nothing. So inside the block this library and the other
+    one work in one order, as operations of one library do, and memory is reused in that order.
+
+    Where the other library captures its stream (``torch.cuda.graph``, CuPy's ``begin_capture``),
+    launches go into its graph and run when that is replayed. Nothing can be waited for, nor copied
+    from or to the host; kernels are compiled all the same. The block gives a
+    :class:`~speedmetal.cuda.StreamWork`, which holds the memory that the launches use: **keep it as
+    long as the graph**. Replay inside such a block as well, or know that nothing else uses the
+    arrays: a replay waits for its own stream alone.
+
+    Args:
+        stream: A ``CUstream`` as a number (0 and 1 are the legacy default stream, 2 is that of the
+            thread), or an object with one: ``cuda_stream`` (PyTorch), ``ptr`` (CuPy), or the
+            protocol ``__cuda_stream__``. An object is kept alive inside the block. Whoever
+            gives a number must see to it that the stream is there until the block's end: the driver
+            may end a process that uses one which was destroyed.
+        device: The GPU; None: the stream's where it says so, else the first.
+
+    Raises:
+        UserInputError: It is no stream.
+        DeviceError: It is none of this GPU, or its capture began or ended inside the block.
+
+    Example:
+        >>> import torch, speedmetal as sm  # doctest: +SKIP
+        >>> with sm.cuda.stream(torch.cuda.current_stream()):  # doctest: +SKIP
+        ...     y = sm.sqrt(sm.asarray(x)) + 1
+        ...     z = torch.from_dlpack(y)
+    """
+    number = number_of_stream(stream)
+    where = globals()["device"](device_of_stream(stream) if device is None else device)
+    with where.exchange.entered(number) as work:
+        yield work
 
 
 # --- Libraries -----------------------------------------------------------------------------------
@@ -302,9 +349,9 @@ class Function:
 
         Args:
             arguments: For each parameter of the kernel, in order. Contiguous arrays of this device,
-                views among them, or None for the null pointer; Python numbers, which get the
-                declared type; NumPy's numbers of exactly that type; structures of NumPy's, or
-                bytes, for what is passed by its value.
+                views and other libraries' among them, or None for the null pointer; Python numbers,
+                which get the declared type; NumPy's numbers of exactly that type; structures of
+                NumPy's, or bytes, for what is passed by its value.
             grid: How many threads run at least: an integer, or up to three (x, y, z).
             threads: Threads of a threadgroup; None: chosen.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
@@ -313,6 +360,12 @@ class Function:
         Raises:
             LaunchError: The call is wrong; nothing was launched.
         """
+        if any(map(_is_foreign, arguments)):
+            stated = {"grid": grid, "threads": threads, "groups": groups}
+            call = partial(self, **stated, threadgroup_bytes=threadgroup_bytes)
+            names = [parameter.text for parameter in self._parameters]
+            call_among_others(self.name, call, arguments, {}, names)
+            return
         request = resolve_geometry(self.name, self.device, grid, groups, threads)
         sizes = request.sizes(min(self.device.default_threads[0], self.threads_per_threadgroup))
         if sizes.group_size > self.threads_per_threadgroup:
@@ -337,12 +390,19 @@ class Function:
         self._entry.launch(sizes, what, threadgroup_bytes)
 
 
+def _is_foreign(argument: Any) -> bool:
+    kind = type(argument)
+    return not issubclass(kind, DeviceArray) and hasattr(kind, "__cuda_array_interface__")
+
+
 __all__ = [
     "CudaSourceError",
     "Function",
     "Library",
+    "StreamWork",
     "compiled",
     "device",
     "library",
     "pinned_empty",
+    "stream",
 ]

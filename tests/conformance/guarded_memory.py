@@ -32,7 +32,7 @@ class GuardedMemory:
 
         While a graph is captured, which takes nothing from the host, without.
         """
-        if getattr(getattr(self._device, "context", None), "is_capturing", False):
+        if getattr(getattr(self._device, "context", None), "captures", 0):
             return self._allocate(size_bytes)
         whole = self._allocate(size_bytes + 2 * GUARD_BYTES)
         self._device.copy_from_host(np.full(whole.size_bytes, _PATTERN, np.uint8), whole)

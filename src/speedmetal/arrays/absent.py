@@ -5,6 +5,8 @@ from __future__ import annotations
 import speedmetal
 
 _ADVICE = {
+    "__cuda_array_interface__": "it is there of arrays on NVIDIA GPUs whose dtype is not bfloat16,"
+    " of which DLPack tells",
     "add_": "write x += y",
     "backward": "there is no automatic differentiation",
     "byteswap": "use x.numpy().byteswap()",

@@ -36,7 +36,7 @@ from speedmetal.arrays.printing import shown, summary_of
 from speedmetal.arrays.promotion import is_same_kind
 from speedmetal.backends.device import Device
 from speedmetal.backends.registry import device as find_device
-from speedmetal.dtypes import as_dtype
+from speedmetal.dtypes import as_dtype, bfloat16
 from speedmetal.errors import ElementCountError, ScalarConversionError, UserInputError
 from speedmetal.frontend.structure import CAST
 from speedmetal.launch.waiting import WAITING
@@ -570,6 +570,30 @@ class Array(Operators, Members, Lazy):
         interface: dict[str, Any] = self.numpy().__array_interface__
         return interface
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The CUDA array interface, version 3; absent of arrays that are not on an NVIDIA GPU.
+
+        Memory is made of a lazy array. ``stream`` is where it is computed; whoever looks at it
+        waits for that. The legacy default stream does so already, for who does not (PyTorch).
+
+        Raises:
+            AttributeError: It has no word for the device or the dtype; so ``hasattr`` is False.
+        """
+        exchange, dtype = self.device.exchange, self.layout.dtype
+        if exchange is None or dtype is bfloat16:
+            raise AttributeError  # whose message is that of all that is absent
+        address = self.address if self.size else 0
+        exchange.lend_to_anyone(self.buffer)
+        return {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "strides": None if self.elements.is_c_contiguous else self.strides,
+            "data": (address, self.is_readonly),
+            "stream": exchange.stream_number,
+        }
+
     def __dlpack__(
         self,
         *,
@@ -580,19 +604,24 @@ class Array(Operators, Members, Lazy):
     ) -> Any:
         """DLPack's export, without a copy unless one is asked for.
 
-        Memory of an NVIDIA GPU is exported when all that was asked for is done, for any ``stream``.
-        Once it is written to elsewhere, wait for that before this library uses it, or memory that
-        comes back when the last of both is gone: the order of two libraries' streams is not known.
+        On an NVIDIA GPU ``stream`` waits, by an event, for all that was asked for: 1 or None is the
+        legacy default stream, 2 the thread's, else it is a stream's number; with -1 nothing waits.
+        What is written there comes before what this library does with the array next only where
+        that waits as well: inside ``with sm.cuda.stream(...)``, or after ``sm.from_dlpack`` of what
+        has been written. When both have let go, ours waits for all that the GPU was asked for
+        before another array has the memory.
 
         Raises:
-            BufferError: The array cannot be described; for a read-only one only a consumer that
-                knows DLPack 1.0 can be told.
+            BufferError: The array cannot be described, or there is no such stream; for a read-only
+                one only a consumer that knows DLPack 1.0 can be told.
+            TypeError: ``stream`` is no number.
         """
         place = self.__dlpack_device__()
         if DEVICE_CPU not in (place, dl_device):
             if dl_device not in (None, place):
                 raise BufferError(f"arrays on {self.device.name} are not on DLPack's {dl_device}")
-            return export_device_memory(self.copy() if copy else self, place, max_version)
+            array = self.copy() if copy else self
+            return export_device_memory(array, place, max_version, stream)
         if place != DEVICE_CPU:
             if copy is False:
                 raise BufferError(f"arrays on {self.device.name} get to the host by copies alone")

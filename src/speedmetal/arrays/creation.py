@@ -18,6 +18,7 @@ from speedmetal.arrays.arguments import (
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
 from speedmetal.arrays.deferred.graph import common_device
+from speedmetal.arrays.memory.borrowing import borrowed, is_on_gpu
 from speedmetal.arrays.memory.conversion import convert_on_host
 from speedmetal.arrays.memory.dlpack import import_dlpack
 from speedmetal.arrays.memory.strided import HostArray
@@ -48,10 +49,11 @@ def array(
 
     Args:
         obj: A number, nested lists of numbers and arrays, or an object with ``__dlpack__``,
-            ``__array__`` or the buffer protocol. Arrays of this library in lists are put together
-            on their device, lazily.
+            ``__cuda_array_interface__``, ``__array__`` or the buffer protocol. Arrays of this
+            library in lists are put together on their device, lazily.
         dtype: The elements' type; None: that of ``obj``.
-        device: Where to; None: the device of ``obj`` if it is an :class:`Array`, else the default.
+        device: Where to; None: the device of ``obj`` if it is an :class:`Array`, or on an NVIDIA
+            GPU; else the default.
         copy: True: always copy. None: share memory where possible. False: share it, or raise.
 
     Raises:
@@ -73,6 +75,10 @@ def array(
         )
     if isinstance(obj, list | tuple) and (parts := _arrays_within(obj)):
         return _from_arrays(obj, parts, wanted, device, copy=copy)
+    if (found := borrowed(obj)) is not None:
+        there = Array(*found)
+        place = there.device if device is None else find_device(device)
+        return _from_array(there, wanted, place, copy=copy)
     target = default_device() if device is None else find_device(device)
     host = _host_array(obj, wanted)
     is_shareable = isinstance(obj, np.ndarray) or _is_foreign(obj)
@@ -105,10 +111,12 @@ def asarray(
 def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = None) -> Array:
     """An array on the memory of an object with ``__dlpack__``: a tensor of torch, JAX, MLX ...
 
-    It is read-only where the object says so (JAX), or is too old to say anything.
+    It is read-only where the object says so (JAX), or is too old to say anything. On an NVIDIA GPU
+    the object's library has our stream, or that of ``sm.cuda.stream``, wait for its own; the memory
+    is kept until what was asked of it here is done.
 
     Args:
-        x: In the host's memory, or an :class:`Array`.
+        x: In the host's memory, on an NVIDIA GPU, or an :class:`Array`.
         device: Where to; None: where ``x`` is.
         copy: As in :func:`array`.
 
@@ -122,7 +130,7 @@ def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = Non
             f"from_dlpack expected an object with __dlpack__, got {type(x).__name__};"
             " use sm.asarray"
         )
-    if device is None and not isinstance(x, Array):
+    if device is None and not isinstance(x, Array) and not is_on_gpu(x):
         device = "cpu"
     return array(x, None, device, copy=copy)
 

@@ -32,6 +32,7 @@ from speedmetal.dtypes import DType
 from speedmetal.errors import DeviceError, InternalError
 
 if TYPE_CHECKING:
+    from speedmetal.backends.exchange import Exchange
     from speedmetal.ir.nodes import Kernel
 
 SIMDGROUP_SIZE = 32
@@ -78,6 +79,8 @@ class Buffer:
 
     __slots__ = ("_host", "address", "device", "owner", "size_bytes")
 
+    is_borrowed = False
+
     device: Device
     address: Address
     size_bytes: int
@@ -111,6 +114,14 @@ class Buffer:
     def is_zeroed(self) -> bool:
         """Whether it is known, of memory that nobody has written to, that all bytes are zero."""
         return False
+
+
+class BorrowedBuffer(Buffer):
+    """A stretch of another library's memory, which others may have as buffers of their own."""
+
+    __slots__ = ()
+
+    is_borrowed = True
 
 
 @record(eq=False)
@@ -415,6 +426,8 @@ class Device(ABC):
     dlpack_device: tuple[int, int] | None = None
     """DLPack's pair for memory that the host does not share, which must stay valid there until its
     owner is gone; None: there is no word for it."""
+    exchange: Exchange | None = None
+    """Lends and borrows memory where other libraries use the same device; None: there are none."""
     routines: Any = None
     """The vendor's routines for matrices and transforms, where the host does not see the memory;
     None: there are none."""

@@ -168,6 +168,20 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         """Whether nothing uses a block that waited any more."""
         return True
 
+    def take_waiting(self, key: KeyType) -> BlockType | None:  # noqa: ARG002 - of the contract
+        """A block that waits, taken out, which who asks may use nevertheless; mostly none."""
+        return None
+
+    def take_out(self, block: BlockType) -> bool:
+        """Take out a block that waits; whether it was still there."""
+        try:
+            self._waiting.remove(block)
+        except ValueError:
+            return False
+        self._cached -= block.capacity_bytes
+        block.is_fresh = False
+        return True
+
     def rest(self, block: BlockType) -> None:
         """Called with each block of at least ``rests_from`` bytes that becomes idle."""
 
@@ -236,7 +250,7 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
             self._collect()
         idle = self._idle.get(key)
         if not idle:
-            return None
+            return self.take_waiting(key)
         block = idle.pop()
         self._cached -= block.capacity_bytes
         block.is_fresh = False

@@ -212,8 +212,12 @@ class Stream(Waiting, ABC, Generic[Command]):
                     self._submit_batch()
                 finally:
                     self._is_busy = False
-        while len(self._in_flight) > self.limits.in_flight:
+        while self.is_crowded():
             self._wait_for(self._in_flight[0].serial)
+
+    def is_crowded(self) -> bool:
+        """Whether too much is in flight."""
+        return len(self._in_flight) > self.limits.in_flight
 
     def _has_work(self) -> bool:
         """Whether the batch that is being collected has anything to submit, or to tell."""

@@ -67,6 +67,11 @@ class StreamDevice(Device):
         return {}
 
     @property
+    def stream_in_use(self) -> Stream[Any]:
+        """The stream that what this thread or task asks for goes into."""
+        return self.streams[0]
+
+    @property
     def time_limit_seconds(self) -> float | None:
         """The longest that anything waits for the GPU; None: without limit, until Ctrl-C."""
         return self.streams[0].time_limit_seconds
@@ -104,7 +109,7 @@ class StreamDevice(Device):
             KernelError: Of an earlier launch, where so many have mailboxes that it had to wait;
                 nothing was launched then.
         """
-        stream = self.streams[0]
+        stream = self.stream_in_use
         if stream.pending_deliveries >= MAILBOXES_PENDING:
             self.synchronize()
         values[0], content = self.new_mailbox(words)

@@ -63,6 +63,10 @@ class StreamBlock(Block):
                 return
         except IndexError:
             pass
+        self.come_back(pool)
+
+    def come_back(self, pool: StreamPool[Any, Any]) -> None:
+        """Go back to the pool: the last owner has let go. Finalisers call it."""
         self.serials = pool.last_serials()
         pool.returned.append(self)
 

@@ -147,7 +147,7 @@ def bind(
         try:
             signature.append(argument_type(argument, numbers))
         except UserInputError as error:
-            advice = _advice(argument)
+            advice = advice_for(argument)
             raise LaunchError(f"kernel {kernel!r}: argument {name}: {error}{advice}") from None
     leaves: list[Leaf] = []
     sizes = [0]
@@ -281,7 +281,8 @@ def check_writable(kernel: str, bound: BoundArguments, written: frozenset[int]) 
             )
 
 
-def _advice(argument: Any) -> str:
+def advice_for(argument: Any) -> str:
+    """What to do about an argument that no kernel takes; continues a message."""
     if hasattr(argument, "__dlpack__") and not isinstance(argument, np.ndarray):
         return "; share its memory with sm.from_dlpack(...)"
     if isinstance(argument, (list, range)):

@@ -19,6 +19,7 @@ from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.launch.arguments import mixed_signature, stated_types
 from speedmetal.launch.examined import Examined
+from speedmetal.launch.foreign import ForeignArgumentError, call_among_others
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
 from speedmetal.launch.modes import check_debug_level
 from speedmetal.launch.parameters import Parameters, parameters_of
@@ -128,8 +129,9 @@ class Kernel:
         Everything is checked before anything runs. On the CPU it has finished at return.
 
         Args:
-            arguments: Arrays (ours; on the CPU NumPy's as well, without a copy), numbers, tuples,
-                named tuples, frozen dataclasses, functions, partials, dtypes, strings.
+            arguments: Arrays (ours; on the CPU NumPy's as well, on an NVIDIA GPU PyTorch's tensors
+                and what has ``__cuda_array_interface__``, without a copy), numbers, tuples, named
+                tuples, frozen dataclasses, functions, partials, dtypes, strings.
             grid: How many threads run: an integer, or up to three (x, y, z). Where one of them is
                 0, none does.
             groups: Instead of ``grid``: how many threadgroups run; needs ``threads``.
@@ -157,13 +159,23 @@ class Kernel:
                 bound[position] = known
         try:
             self.launch_bound(bound, grid, groups, threads, debug, device)
+        except ForeignArgumentError:
+            is_foreign = True
         except SourceReplacedError:
             self._take_parameters()
-            sizes = {"grid": grid, "groups": groups, "threads": threads}
-            self(*arguments, **sizes, debug=debug, device=device, **named)
+            is_foreign = False
         except LaunchError:
             self._check_receiver(bound)
             raise
+        else:
+            return
+        # Again, outside of the handlers: errors must not tell of these.
+        sizes = {"grid": grid, "groups": groups, "threads": threads}
+        again = functools.partial(self, **sizes, debug=debug, device=device)
+        if is_foreign:
+            call_among_others(self.name, again, arguments, named, self._parameters.names)
+        else:
+            again(*arguments, **named)
 
     def prepare(
         self,

@@ -25,6 +25,7 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.static import static
 from speedmetal.launch.expressions import FEW_LEAVES, Expression, Followed, shared_memory
+from speedmetal.launch.foreign import ForeignArgumentError
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -108,6 +109,10 @@ def _read_static(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append((type(argument), argument))
 
 
+def _read_foreign(_argument: Any, _key: list[Any], _values: list[Any]) -> None:
+    raise ForeignArgumentError  # who catches it, borrows them all at once
+
+
 def _read_known_argument(argument: Any, key: list[Any], _values: list[Any]) -> None:
     key.append(argument.key)
 
@@ -145,6 +150,8 @@ def reader_for(kind: type) -> Reader:
         reader = _read_ndarray
     elif issubclass(kind, np.generic):
         reader = _read_bfloat16 if is_bfloat16_class(kind) else _read_number
+    elif hasattr(kind, "__cuda_array_interface__"):
+        reader = _read_foreign
     elif issubclass(kind, tuple) or is_record_class(kind):
         reader = _read_record
     elif is_partial_class(kind):

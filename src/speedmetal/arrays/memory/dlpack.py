@@ -9,12 +9,15 @@ alone, and the device is changed in the same way.
 from __future__ import annotations
 
 import ctypes
+import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from speedmetal.dtypes import bfloat16, is_bfloat16_class
+from speedmetal.dtypes import DType, bfloat16, find_dtype, is_bfloat16_class
 from speedmetal.errors import UserInputError
+from speedmetal.launch.foreign import ForeignMemory, launch_strides, number_of
 
 DEVICE_CPU = (1, 0)
 """DLPack's pair of device type (kDLCPU) and number."""
@@ -24,6 +27,13 @@ _CODE_UNSIGNED, _CODE_BFLOAT = 1, 4  # DLDataTypeCode
 # and the `dtype` (code, bits: bytes; lanes).
 _TENSOR_OFFSETS = {b"dltensor": 0, b"dltensor_versioned": 32}
 _DEVICE_OFFSET, _DTYPE_OFFSET = 8, 20
+# DLTensor, dlpack.h: address, device and its number, axes, code, bits and lanes of the dtype, where
+# the shape and the strides are, the offset of the first element.
+_TENSOR = struct.Struct("=QiiiBBHQQQ")
+_FLAGS_OFFSET = 24  # of DLManagedTensorVersioned
+_IS_READONLY = 1
+_KINDS = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex"}
+_CODE_BOOL = 6
 
 _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype = ctypes.c_void_p
@@ -48,18 +58,24 @@ def export_dlpack(view: np.ndarray[Any, Any], **options: Any) -> Any:
 
 
 def export_device_memory(
-    array: Any, place: tuple[int, int], max_version: tuple[int, int] | None
+    array: Any, place: tuple[int, int], max_version: tuple[int, int] | None, stream: Any
 ) -> Any:
     """A DLPack capsule on memory of a device that the host cannot read.
 
     Args:
         array: An :class:`~speedmetal.Array`; its memory is kept alive as by :func:`export_dlpack`.
-            What the device was asked to do is done at return, so that any stream may read it.
         place: DLPack's pair of the device.
         max_version: The protocol's.
+        stream: Where it will be used, which waits for what the device was asked to do.
+
+    Raises:
+        BufferError: There is no such stream.
+        TypeError: It is no number.
     """
+    if stream is not None and type(stream) is not int:
+        raise TypeError(f"expected a stream's number, or None, got {type(stream).__name__}")
     memory = np.asarray(_Addressed(array))
-    array.device.synchronize()
+    array.device.exchange.lend(array.buffer, stream)
     capsule = export_dlpack(memory.view(array.dtype), max_version=max_version)
     words = (ctypes.c_int32 * 2).from_address(_tensor_in(capsule) + _DEVICE_OFFSET)
     words[0], words[1] = place
@@ -100,6 +116,56 @@ def import_dlpack(source: Any) -> np.ndarray[Any, Any]:
     except (BufferError, RuntimeError, TypeError) as error:
         raise UserInputError(f"from_dlpack: {type(source).__name__}: {error}") from error
     return array.view(bfloat16.numpy) if producer.is_bfloat16 else array
+
+
+def describe_capsule(capsule: Any) -> ForeignMemory | None:
+    """What a capsule on memory of a GPU says; None where it is of another kind of device.
+
+    The capsule itself keeps the memory: it is not taken apart, and gives it back when it goes.
+
+    Raises:
+        UserInputError: Its dtype is unknown here.
+    """
+    at = _tensor_in(capsule)
+    content = ctypes.string_at(at, _TENSOR.size)
+    address, kind, device, ndim, code, bits, lanes, shape_at, strides_at, offset = _TENSOR.unpack(
+        content
+    )
+    number = number_of((kind, device))
+    if number is None:
+        return None
+    dtype = _dtype_of(code, bits, lanes)
+    shape = tuple((ctypes.c_int64 * ndim).from_address(shape_at)) if ndim else ()
+    size = dtype.itemsize
+    if strides_at and ndim:
+        steps = tuple((ctypes.c_int64 * ndim).from_address(strides_at))
+        strides = tuple([step * size for step in steps])
+    else:
+        strides = launch_strides(shape, size)
+    return ForeignMemory(
+        *(number, (address or 0) + offset, dtype, shape, strides),
+        is_readonly=_is_readonly(capsule, at),
+        stream=None,
+    )
+
+
+def _is_readonly(capsule: Any, tensor_at: int) -> bool:
+    """Whether a capsule says so, or is too old to say anything."""
+    if not _capsule_is_valid(capsule, b"dltensor_versioned"):
+        return True
+    flags_at = tensor_at - _TENSOR_OFFSETS[b"dltensor_versioned"] + _FLAGS_OFFSET
+    return bool(ctypes.c_uint64.from_address(flags_at).value & _IS_READONLY)
+
+
+def _dtype_of(code: int, bits: int, lanes: int) -> DType:
+    name = "bool" if code == _CODE_BOOL and bits == 8 else f"{_KINDS.get(code)}{bits}"
+    if lanes == 1 and (code in _KINDS or code == _CODE_BOOL):
+        with suppress(UserInputError):
+            return find_dtype(name)
+    raise UserInputError(
+        f"no dtype here is DLPack's type {code} of {bits} bits and {lanes} lanes; convert the array"
+        " in its library"
+    )
 
 
 class _Producer:

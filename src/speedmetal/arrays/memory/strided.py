@@ -96,14 +96,17 @@ class Strided(DeviceArray):
     def seen_from(self, other: Strided) -> Layout | None:
         """Another array's elements as they lie in this one's buffer; None: it is other memory.
 
-        Arrays that share memory with NumPy's may have two buffers over the same bytes.
+        Arrays that share memory with NumPy's, or with other libraries' on a GPU, may have two
+        buffers over the same bytes.
         """
         place = other.elements
         if self.buffer is other.buffer:
             return place
-        if not (self.buffer.is_shared and other.buffer.is_shared):
+        own, others = self.buffer, other.buffer
+        is_borrowed = own.device is others.device and (own.is_borrowed or others.is_borrowed)
+        if not is_borrowed and not (own.is_shared and others.is_shared):
             return None
-        distance = _host_address(other.buffer) - _host_address(self.buffer)
+        distance = _host_address(others) - _host_address(own)
         return Layout(place.dtype, place.shape, place.strides, place.offset + distance)
 
     def shares_bytes(self, other: Strided) -> bool:

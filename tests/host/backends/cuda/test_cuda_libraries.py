@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from cuda_foreign import OtherLibrary
 from cuda_libraries import WORKSPACE_BYTES, Status, libraries
 from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.arrays.algebra import by_library, library_matrices, library_transforms, products
+from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.cuda.libraries import bindings
 
@@ -209,6 +211,23 @@ def test_einsum_and_tensordot_and_vectors(device, called):
     close(sm.vecdot(left, left), (a.astype(np.float64) ** 2).sum(-1))
     close(left[0] @ left[0, 0], a[0] @ a[0, 0])
     assert called["cublasLt"] == ["matmul"] * 4
+
+
+def test_routines_work_in_the_stream_of_another_library(machine, called, monkeypatch):
+    """Handles that know one stream are told of another; no workspace is used in both."""
+    device, found = machine
+    monkeypatch.setitem(registry._present, "cuda", device)
+    other = OtherLibrary(found["cublasLt"].driver)
+    a = numbers((6, 6))
+    symmetric = a @ a.T + 6 * np.eye(6, dtype=np.float32)
+    x = sm.array(symmetric, device=device)
+    with sm.cuda.stream(other):
+        close(x @ x, symmetric.astype(np.float64) @ symmetric)
+        close(sm.linalg.cholesky(x), np.linalg.cholesky(symmetric.astype(np.float64)))
+        assert found["cusolverDn"].stream == other.number
+        close(sm.fft.fft(sm.astype(x, sm.complex64)), np.fft.fft(symmetric))
+    close(sm.linalg.cholesky(x), np.linalg.cholesky(symmetric.astype(np.float64)))
+    assert found["cusolverDn"].stream == device.stream.native.value
 
 
 def test_operands_live_until_the_product_is_done(device):

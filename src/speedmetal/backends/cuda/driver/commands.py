@@ -20,6 +20,9 @@ LAUNCH_FUNCTION = "cuLaunchKernelEx"
 """Of its four parameters only one, which the driver copies, differs between launches: half the time
 of what ``cuLaunchKernel`` takes with its eleven."""
 
+_STREAMS_KNOWN = 8
+"""Other streams for which a plan has been laid out; beyond them all are forgotten."""
+
 
 class Command(Protocol):
     """What is asked for."""
@@ -144,13 +147,15 @@ class LaunchPlan:
     Attributes:
         label: The kernel's name.
         array_count: How many of the entry's parameters, the first, are addresses of arrays.
+        stream: The ``CUstream`` that it launches into.
         memory: Where the arguments go.
         call: Launches, with ``given``, ``entry``, ``parameters`` and None; its ``CUresult``.
     """
 
     __slots__ = (
         "_configuration",
-        "_program",
+        "_elsewhere",
+        "_made_of",
         "array_count",
         "call",
         "entry",
@@ -158,6 +163,7 @@ class LaunchPlan:
         "label",
         "memory",
         "parameters",
+        "stream",
     )
 
     def __init__(
@@ -174,15 +180,33 @@ class LaunchPlan:
     ) -> None:
         self.label = label
         self.array_count = array_count
+        self.stream = stream
+        self._made_of = (library, label, program, entry), (sizes, size_bytes, places, array_count)
+        self._elsewhere: dict[int | None, LaunchPlan] = {}
         self.call = library.prepared(LAUNCH_FUNCTION)
         self._configuration = _Configuration(*sizes, 0, stream)
         self.given = ctypes.byref(self._configuration)
-        self._program = program
         self.entry = entry
         memory = ctypes.create_string_buffer(size_bytes)
         self.memory = memoryview(memory).cast("B")
         start = ctypes.addressof(memory)
         self.parameters = (ctypes.c_void_p * len(places))(*[start + place for place in places])
+
+    def on(self, stream: Any) -> LaunchPlan:
+        """The plan for a stream: of each there is one, whose arguments only that one writes.
+
+        Args:
+            stream: A ``CUstream``.
+        """
+        if stream is self.stream:
+            return self
+        found = self._elsewhere.get(stream.value)
+        if found is None:
+            if len(self._elsewhere) >= _STREAMS_KNOWN:
+                self._elsewhere.clear()
+            what, sizes = self._made_of
+            found = self._elsewhere[stream.value] = LaunchPlan(*what, stream, *sizes)
+        return found
 
     def issue(self, arguments: bytes, dynamic_bytes: int = 0) -> int:
         """Give a launch to the driver.
@@ -233,7 +257,8 @@ class Launch:
         mailbox = self._mailbox
         if mailbox is not None:
             mailbox.before.issue(library, stream)
-        library.check(LAUNCH_FUNCTION, self.plan.issue(self.arguments, self.dynamic_bytes))
+        plan = self.plan.on(stream)
+        library.check(LAUNCH_FUNCTION, plan.issue(self.arguments, self.dynamic_bytes))
         if mailbox is not None:
             # In the same batch, so that it is here when the launch has finished, whatever comes
             # after.

@@ -54,7 +54,7 @@ class Context:
         name: Of the device.
         problem: Why nothing can be done any more; empty as long as something can.
         streams: Of the device, the first one first.
-        is_capturing: Whether a stream is, so that nothing can be waited for.
+        captures: How many streams capture, so that nothing can be waited for.
     """
 
     def __init__(self, library: Library, device: int, name: str) -> None:
@@ -62,7 +62,7 @@ class Context:
         self.device = device
         self.name = name
         self.problem = ""
-        self.is_capturing = False
+        self.captures = 0
         self.streams: list[Stream[Any]] = []
         self._freed: deque[tuple[str, Any]] = deque()
         self._neighbours: set[int] = set()  # GPUs that were asked whether they can be reached
@@ -152,7 +152,7 @@ class Context:
         Raises:
             KernelError, DeviceError: The context is lost, or the time limit is over.
         """
-        if not self._freed or self.is_capturing:
+        if not self._freed or self.captures:
             return
         ready = [self._freed.popleft() for _ in range(len(self._freed))]
         finish_all(self.streams)

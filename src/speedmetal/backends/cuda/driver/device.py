@@ -28,11 +28,14 @@ from speedmetal.backends.cuda.driver.commands import (
 )
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.events import Event
+from speedmetal.backends.cuda.driver.exchange import CudaExchange
+from speedmetal.backends.cuda.driver.foreign_streams import ForeignStreams
 from speedmetal.backends.cuda.driver.graphs import Graph
 from speedmetal.backends.cuda.driver.library import Library
 from speedmetal.backends.cuda.driver.markers import Markers
 from speedmetal.backends.cuda.driver.memory import STAGING_BYTES, DevicePool, StagingPool
 from speedmetal.backends.cuda.driver.multiprocessor import ATTRIBUTES, Multiprocessor
+from speedmetal.backends.cuda.driver.ordering import Ordering
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.cuda.driver.traces import Trace
 from speedmetal.backends.cuda.nvrtc import nvrtc_version, suit_driver
@@ -42,7 +45,7 @@ from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream import Stream
 from speedmetal.backends.stream_device import StreamDevice, Words
 from speedmetal.backends.stream_pool import Allocation
-from speedmetal.errors import OutOfMemoryError
+from speedmetal.errors import DeviceError, OutOfMemoryError
 
 if TYPE_CHECKING:
     from speedmetal.backends.cuda.libraries.routines import Routines
@@ -106,8 +109,11 @@ class CudaDevice(StreamDevice):
         self._trace: Trace | None = None
         self._lasting: list[Buffer] = []  # of this device, as long as it is there
         self.stream = self.new_stream()
-        self.pool = DevicePool(self.context)
+        ordering = Ordering(self.context, self._markers)
+        self.pool = DevicePool(self.context, ordering)
         self.staging = StagingPool(self.context)
+        guests = ForeignStreams(self.context, self._markers, ordering, self.stream, self.pool)
+        self.exchange = CudaExchange(self, self.stream, self.pool, ordering, guests)
         major, minor = map(self._attribute, _CAPABILITY)
         self.architecture = f"sm_{major}{minor}"
         x, y, z = map(self._attribute, _BLOCK_SIZES)
@@ -175,10 +181,14 @@ class CudaDevice(StreamDevice):
         return Routines(self, self._library.number("cuDriverGetVersion") // 1000)
 
     @property
-    def stream_number(self) -> int:
-        """The ``CUstream``, for libraries."""
-        number: Any = self.stream.native.value
-        return int(number)
+    def stream_in_use(self) -> CudaStream:
+        """Where what this thread or task asks for goes: a stream of another library, perhaps."""
+        return self.stream.in_use()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether that is another stream than the device's own."""
+        return self.stream_in_use is not self.stream
 
     @property
     def turn(self) -> AbstractContextManager[Any]:
@@ -207,9 +217,12 @@ class CudaDevice(StreamDevice):
         if workspace is not None:
             place = workspace.address
             addresses = (*addresses, place)
-        command = RoutineCall(
-            label, lambda stream: call(stream, place), addresses, (kept, workspace)
-        )
+
+        def run(stream: int) -> None:
+            with self.turn:  # handles are for one thread at once; other libraries' streams are not
+                call(stream, place)
+
+        command = RoutineCall(label, run, addresses, (kept, workspace))
         self.stream.launch(command, label, 0, None)
 
     # --- Streams -------------------------------------------------------------------------------
@@ -236,8 +249,8 @@ class CudaDevice(StreamDevice):
 
     @contextmanager
     def trace(self) -> Iterator[Trace | None]:
-        if self._trace is not None or self.stream.graph is not None:
-            yield None  # a call inside another one, or of a graph
+        if self._trace is not None or self.stream.graph is not None or self.is_elsewhere:
+            yield None  # a call inside another one, of a graph, or in another library's stream
             return
         trace = Trace(self.stream, self._lasting)
         with self.stream.tracing(trace):
@@ -249,7 +262,12 @@ class CudaDevice(StreamDevice):
 
     @contextmanager
     def capture(self) -> Iterator[Graph]:
-        self.stream.refuse_while_capturing("capture another graph")
+        self.stream_in_use.refuse_while_capturing("capture another graph")
+        if self.is_elsewhere:
+            raise DeviceError(
+                f"{self.name} cannot capture inside sm.cuda.stream(): have the other library"
+                " capture its stream around that, or leave the block"
+            )
         self.synchronize()
         # In this order: who gets memory may wait for the stream, which a capture keeps to itself.
         captured = graphs.capture(self.context, self.stream, self.pool)
@@ -276,7 +294,9 @@ class CudaDevice(StreamDevice):
 
     def _allocate_block(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
         capacity = size_class(size_bytes)
-        block = self.pool.take_or_wait(capacity, capacity, counted_bytes)
+        is_apart = self.is_elsewhere and self.stream_in_use.graph is not None
+        take = self.pool.take_apart if is_apart else self.pool.take_or_wait
+        block = take(capacity, capacity, counted_bytes)
         if block is None:
             raise OutOfMemoryError(self.pool.shortage(size_bytes))
         buffer = Buffer(
@@ -331,7 +351,7 @@ class CudaDevice(StreamDevice):
             self._copy_directly(download(source.address, target.ctypes.data, size))
             return
         staging = self.staging.allocate(size)
-        self.stream.submit(download(source.address, staging.block.host_address, size))
+        self.stream_in_use.submit(download(source.address, staging.block.host_address, size))
         self.synchronize()
         target.reshape(-1).view(np.uint8)[:] = staging.view()
 
@@ -356,8 +376,9 @@ class CudaDevice(StreamDevice):
 
     def _copy_later(self, copy: Copy) -> None:
         """Copy from or to page-locked memory, behind what was asked for before."""
-        self.stream.submit(copy)
-        self.stream.flush()
+        stream = self.stream_in_use
+        stream.submit(copy)
+        stream.flush()
 
     def reaches(self, other: Device) -> bool:
         return isinstance(other, CudaDevice)
@@ -373,13 +394,13 @@ class CudaDevice(StreamDevice):
         assert isinstance(source, CudaDevice)
         for each in (self, source):
             each.context.check()
-            each.stream.refuse_while_capturing("copy from one device to another")
+            each.stream_in_use.refuse_while_capturing("copy from one device to another")
         if not target.size_bytes:
             return
         self.context.reach(source.context)
         source.context.reach(self.context)
         self.follow(source)
-        self.stream.submit(
+        self.stream_in_use.submit(
             PeerCopy(
                 *(target.address, self.context.native, address, source.context.native),
                 target.size_bytes,
@@ -390,14 +411,14 @@ class CudaDevice(StreamDevice):
     def follow(self, other: CudaDevice) -> None:
         """Hold back what is asked from now on until another GPU has done what it was asked."""
         event = other.new_event()
-        event.wait(self.stream, event.signal(other.stream))
+        event.wait(self.stream_in_use, event.signal(other.stream_in_use))
 
     def _copy_directly(self, copy: Copy) -> None:
         """Copy from or to memory of the host that is not page-locked."""
         # The driver may wait for all that the stream does before, beyond any time limit: that is
         # done by then.
         self.synchronize()
-        self.stream.submit(copy)
+        self.stream_in_use.submit(copy)
         self.synchronize()
 
     def empty_cache(self) -> None:

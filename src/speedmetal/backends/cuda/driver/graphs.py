@@ -27,7 +27,51 @@ from speedmetal.errors import DeviceError
 _RELAXED = 2  # CUstreamCaptureMode: other calls, which make memory or load code, are allowed
 
 
-class Graph:
+class HeldMemory:
+    """Launches that were captured, and the memory that they use, which is held as long as this is.
+
+    Args:
+        pool: Of the arrays' memory.
+    """
+
+    def __init__(self, pool: DevicePool) -> None:
+        self._pool = pool
+        self._starts: list[int] = []
+        self._blocks: list[DeviceBlock] = []
+        self._made = -1  # blocks, when these were asked for
+        self._held: dict[int, DeviceBlock] = {}  # by their `id`
+        self._launches: list[Launch | RoutineCall] = []
+
+    @property
+    def size(self) -> int:
+        """How many launches it has."""
+        return len(self._launches)
+
+    def holds(self, address: int) -> bool:
+        """Whether an address lies in memory that its kernels use."""
+        return any(block.has(address) for block in self._held.values())
+
+    def hold(self, launch: Launch | RoutineCall) -> None:
+        """Keep a launch, and the memory that it uses."""
+        if not self._launches:
+            weakref.finalize(self, _let_go, self._held, self._pool).atexit = False
+        for address in launch.addresses():
+            for block in (*self._blocks_at(address), *self._pool.borrowed_at(address)):
+                if id(block) not in self._held:
+                    block.share()
+                    self._held[id(block)] = block
+        self._launches.append(launch)
+
+    def _blocks_at(self, address: int) -> list[DeviceBlock]:
+        if self._made != self._pool.blocks_made:
+            self._starts, self._blocks = self._pool.blocks_by_address()
+            self._made = self._pool.blocks_made
+        place = bisect_right(self._starts, address) - 1
+        block = self._blocks[place] if place >= 0 else None
+        return [block] if block is not None and block.has(address) else []
+
+
+class Graph(HeldMemory):
     """Launches of one stream, to be done again.
 
     Args:
@@ -37,27 +81,11 @@ class Graph:
     """
 
     def __init__(self, context: Context, stream: CudaStream, pool: DevicePool) -> None:
+        super().__init__(pool)
         self._context = context
         self._stream = stream
-        self._pool = pool
-        self._starts, self._blocks = pool.blocks_by_address()
-        self._made = pool.blocks_made
-        self._held: dict[int, DeviceBlock] = {}
-        self._launches: list[Launch | RoutineCall] = []
         self._native: Any = None
         self._label = ""
-        weakref.finalize(self, _let_go, self._held, pool).atexit = False
-
-    @property
-    def size(self) -> int:
-        """How many launches it has."""
-        return len(self._launches)
-
-    def holds(self, address: int) -> bool:
-        """Whether an address lies in memory that its kernels use."""
-        return any(
-            start <= address < start + block.capacity_bytes for start, block in self._held.items()
-        )
 
     def replay(self) -> None:
         """Ask for all launches, in their order, after everything that was asked before.
@@ -77,23 +105,9 @@ class Graph:
 
     def add(self, launch: Launch | RoutineCall) -> None:
         """Take a launch into the graph, and hold the memory that it uses."""
-        for address in launch.addresses():
-            block = self._block_at(address)
-            if block is not None and block.address not in self._held:
-                block.share()
-                self._held[block.address] = block
+        self.hold(launch)
         with self._context as library:
             launch.issue(library, self._stream.native)
-        self._launches.append(launch)
-
-    def _block_at(self, address: int) -> DeviceBlock | None:
-        if self._made != self._pool.blocks_made:
-            self._starts, self._blocks = self._pool.blocks_by_address()
-            self._made = self._pool.blocks_made
-        place = bisect_right(self._starts, address) - 1
-        block = self._blocks[place] if place >= 0 else None
-        is_inside = block is not None and address < block.address + block.capacity_bytes
-        return block if is_inside else None
 
     def finish(self, native: Any) -> None:
         """Make what was captured ready to be replayed, inside ``with context:``.
@@ -140,13 +154,15 @@ def capture(context: Context, stream: CudaStream, pool: DevicePool) -> Iterator[
         graph = Graph(context, stream, pool)
         with context as library:
             library.call("cuStreamBeginCapture_v2", stream.native, _RELAXED)
-        context.is_capturing, stream.graph = True, graph
+        context.captures += 1
+        stream.graph = graph
         is_whole = False
         try:
             yield graph
             is_whole = True
         finally:
-            context.is_capturing, stream.graph = False, None
+            context.captures -= 1
+            stream.graph = None
             with context as library:
                 _end(library, stream, graph if is_whole else None)
 

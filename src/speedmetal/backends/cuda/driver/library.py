@@ -37,9 +37,13 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "cuCtxGetCurrent": (POINTER(c_void_p),),
     "cuCtxSetCurrent": (c_void_p,),
     "cuCtxEnablePeerAccess": (c_void_p, c_uint),
+    "cuCtxSynchronize": (),
     "cuStreamCreate": (POINTER(c_void_p), c_uint),
     "cuStreamQuery": (c_void_p,),
     "cuStreamWaitEvent": (c_void_p, c_void_p, c_uint),
+    "cuStreamGetCtx": (c_void_p, POINTER(c_void_p)),
+    "cuStreamIsCapturing": (c_void_p, POINTER(c_int)),
+    "cuThreadExchangeStreamCaptureMode": (POINTER(c_int),),
     "cuEventCreate": (POINTER(c_void_p), c_uint),
     "cuEventRecord": (c_void_p, c_void_p),
     "cuEventQuery": (c_void_p,),
@@ -70,6 +74,11 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
 }
 
 
+_OF_NEWER_DRIVERS: dict[str, tuple[Any, ...]] = {
+    "cuCtxRecordEvent": (c_void_p, c_void_p),  # CUDA 12.5
+}
+
+
 class CudaError(DeviceError):
     """The driver refused something.
 
@@ -96,9 +105,17 @@ class Library:
 
     def __init__(self, native: Any) -> None:
         self._functions = {name: getattr(native, name) for name in _ARGUMENTS}
-        for name, types in _ARGUMENTS.items():
-            self._functions[name].argtypes = types or None
-            self._functions[name].restype = c_int
+        for name in _OF_NEWER_DRIVERS:
+            with contextlib.suppress(AttributeError):
+                self._functions[name] = getattr(native, name)
+        types = _ARGUMENTS | _OF_NEWER_DRIVERS
+        for name, function in self._functions.items():
+            function.argtypes = types[name] or None
+            function.restype = c_int
+
+    def has(self, function: str) -> bool:
+        """Whether the driver is new enough for a function."""
+        return function in self._functions
 
     def start(self) -> None:
         """Have the driver look for GPUs.

@@ -1,19 +1,39 @@
 """The GPU's memory, and the host's that it copies from: blocks from the driver, kept for reuse.
 
 One stream does everything in the order of asking, so a block of the GPU that came back can be used
-again at once. What the host writes to waits for the copies out of it.
+again at once. What the host writes to waits for the copies out of it. While a thread works in
+another library's stream (:mod:`speedmetal.backends.cuda.driver.foreign_streams`), a block waits
+until all streams are done with it, unless who asks for memory comes behind them anyway: alone, a
+thread does.
+
+**Lent.** Other libraries take arrays where they are, and use them in streams of theirs. When the
+last of both has let go of such a block, ours waits by an event for the stream that it was lent to.
+That must be a default stream, which is there always: others may be gone by then, and the driver
+answers a question after such a one by ending the process. For them, and where no stream was named,
+the event is one of all that the GPU was asked for; while something is captured there is none, and
+where the driver has none ever, the block goes back to the driver, which waits for all as well.
+
+**Borrowed.** When ours lets go of another library's memory, that goes back to an allocator which
+knows of that library's streams alone, and may use it again at once. So we let go when our launches
+are done, which the host sees when it next looks (when memory is made, or borrowed, or something
+waits); where everything ran in that library's own stream, at once. What CuPy does, to let go at
+once always, is right for programs alone that run everything in one stream; and to have the other
+library's stream wait is impossible: DLPack does not say which it is, nor may finalisers ask the
+driver for anything.
 """
 
 from __future__ import annotations
 
 import ctypes
 from abc import abstractmethod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import OUT_OF_MEMORY, CudaError
+from speedmetal.backends.cuda.driver.ordering import DEFAULT_STREAMS, Ordering
+from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.backends.pool import size_class
 from speedmetal.backends.stream_pool import Allocation, StreamBlock, StreamPool
 from speedmetal.errors import DeviceError
@@ -23,6 +43,9 @@ IDLE_FLOOR_BYTES = 256 << 20
 
 STAGING_BYTES = 4 << 20
 """Up to so many bytes are copied through page-locked memory, without waiting."""
+
+_APART = -1
+"""The key of what no idle block is taken for."""
 
 _IDLE_STAGING_BYTES = 64 << 20
 _STAGING_STEP_BYTES = 4096
@@ -37,11 +60,59 @@ class DeviceBlock(StreamBlock):
         host_address: The same, where it is the host's; else 0.
     """
 
-    __slots__ = ("address",)
+    __slots__ = ("address", "lent_to")
 
     def __init__(self, address: int, capacity_bytes: int, host_address: int) -> None:
         super().__init__(capacity_bytes, capacity_bytes, host_address)
         self.address = address
+        self.lent_to: frozenset[int] = frozenset()  # streams, by their numbers; 0 is any
+
+    def has(self, address: int) -> bool:
+        """Whether an address lies in it."""
+        return self.address <= address < self.address + self.capacity_bytes
+
+
+class BorrowedBlock(DeviceBlock):
+    """Memory of another library, which is never another array's, and counts as nobody's.
+
+    Args:
+        address: Of its first byte.
+        size_bytes: Its length.
+        lender: What keeps it alive.
+        stream: That library's, where the array was made in it; else None.
+        known: Those that were not let go, by their `id`.
+    """
+
+    __slots__ = ("_known", "_native", "_size_bytes", "_stream", "lender")
+
+    def __init__(
+        self,
+        address: int,
+        size_bytes: int,
+        lender: object,
+        stream: CudaStream | None,
+        known: dict[int, BorrowedBlock],
+    ) -> None:
+        super().__init__(address, 0, 0)
+        self.key = None
+        self.lender: object = lender
+        self._size_bytes = size_bytes
+        self._stream = stream
+        self._native = None if stream is None else stream.native
+        self._known = known
+        known[id(self)] = self
+
+    def has(self, address: int) -> bool:
+        return self.address <= address < self.address + self._size_bytes
+
+    def come_back(self, pool: StreamPool[Any, Any]) -> None:
+        self._known.pop(id(self), None)
+        super().come_back(pool)
+        stream = self._stream
+        if stream is None or stream.native is not self._native:  # or it stands for another one now
+            return
+        if stream.comes_behind(self.serials):
+            self.lender = None
 
 
 class _DriversPool(StreamPool[int, DeviceBlock]):
@@ -56,6 +127,19 @@ class _DriversPool(StreamPool[int, DeviceBlock]):
     def __init__(self, context: Context) -> None:
         super().__init__(context.name, context.streams)
         self._context = context
+
+    @property
+    def streams(self) -> list[CudaStream]:
+        """Of the GPU, the first one first."""
+        return cast("list[CudaStream]", self._context.streams)
+
+    def waits(self, block: DeviceBlock) -> bool:
+        if self.is_seen_by_host(block):
+            return True
+        return len(self._streams) > 1 and any(stream.is_beside for stream in self.streams[1:])
+
+    def is_over(self, block: DeviceBlock) -> bool:
+        return not self.waits(block) or (not block.lent_to and super().is_over(block))
 
     @abstractmethod
     def new_block(self, capacity_bytes: int) -> DeviceBlock:
@@ -91,9 +175,11 @@ class DevicePool(_DriversPool):
 
     free_function = "cuMemFree_v2"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, ordering: Ordering) -> None:
         super().__init__(context)
+        self._ordering = ordering
         self._blocks: dict[int, DeviceBlock] = {}
+        self._borrowed: dict[int, BorrowedBlock] = {}
         self.blocks_made = 0
 
     def new_block(self, capacity_bytes: int) -> DeviceBlock:
@@ -105,8 +191,90 @@ class DevicePool(_DriversPool):
         return block
 
     def discard(self, block: DeviceBlock) -> None:
+        if isinstance(block, BorrowedBlock):
+            block.lender = None
+            return
         self._blocks.pop(block.address, None)
         super().discard(block)
+
+    def take_apart(
+        self, _key: int, capacity_bytes: int, counted_bytes: int | None
+    ) -> DeviceBlock | None:
+        """As :meth:`take`, of memory that no other array had, or will have.
+
+        A graph of another library uses it when it is replayed: in no order with our streams.
+        """
+        block = self.take(_APART, capacity_bytes, counted_bytes)
+        if block is not None:
+            block.key = None
+        return block
+
+    def take_waiting(self, key: int) -> DeviceBlock | None:
+        home = self.streams[0]
+        if not home.visits:
+            return None
+        asking = home.in_use()
+        for block in tuple(self._waiting):
+            if block.key != key or block.lent_to or not asking.comes_behind(block.serials):
+                continue
+            if self.take_out(block):
+                return block
+        return None
+
+    # --- Lent and borrowed ---------------------------------------------------------------------
+
+    def waits(self, block: DeviceBlock) -> bool:
+        if isinstance(block, BorrowedBlock):
+            return block.lender is not None
+        if block.lent_to and not self._takes_back(block):
+            return True
+        return super().waits(block)
+
+    def _takes_back(self, block: DeviceBlock) -> bool:
+        """Have our streams wait for whatever others did to a block; whether they do now."""
+        if self._context.captures:
+            return False
+        ordering, used = self._ordering, self._used_streams()
+        if block.lent_to <= DEFAULT_STREAMS:
+            for number in block.lent_to:
+                ordering.put_all_behind(used, number)
+        elif not ordering.can_await_everything:
+            block.key = None
+        elif not ordering.put_all_behind_everything(used):
+            return False
+        block.lent_to = frozenset()
+        return True
+
+    def _used_streams(self) -> list[CudaStream]:
+        return [s for place, s in enumerate(self.streams) if s.is_beside or not place]
+
+    def poll(self) -> None:
+        if any(isinstance(block, BorrowedBlock) for block in tuple(self._waiting)):
+            for stream in self.streams:
+                stream.flush()  # what is not marked is never seen to be done
+        super().poll()
+
+    def borrow(self, address: int, size_bytes: int, lender: object) -> Allocation[DeviceBlock]:
+        """Another library's memory.
+
+        Args:
+            address: Of its first byte.
+            size_bytes: Its length.
+            lender: What keeps it alive, as long as our launches need it.
+        """
+        if self.returned or self._waiting:
+            self.collect()
+        home = self.streams[0]
+        stream = home.in_use()
+        elsewhere = None if stream is home else stream
+        block = BorrowedBlock(address, size_bytes, lender, elsewhere, self._borrowed)
+        return Allocation(block, size_bytes, self)
+
+    def borrowed_at(self, address: int) -> list[DeviceBlock]:
+        """The memory of other libraries in which an address lies."""
+        return [block for block in tuple(self._borrowed.values()) if block.has(address)]
+
+    # --- What it is ----------------------------------------------------------------------------
 
     def blocks_by_address(self) -> tuple[list[int], list[DeviceBlock]]:
         """Where all blocks begin, in ascending order, and the blocks."""

@@ -8,6 +8,10 @@ first launch, and what it saves is one marker for all of them, and one question 
 **The context.** A launch names its kernel and its stream, which belong to the context, so that a
 driver does not need it to be current, and one that does says so. Where a thread has none, this one
 stays current from its first launch on, as with CUDA's own runtime: launches take 1 us less.
+
+**Elsewhere.** A thread may have its work go into a stream of another library
+(:mod:`speedmetal.backends.cuda.driver.foreign_streams`). It asks the device's stream as ever, which
+hands launches on; who asks for anything else takes :meth:`CudaStream.in_use`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from speedmetal.backends.cuda.driver.commands import (
@@ -44,6 +49,10 @@ _SOON_SECONDS = 200e-6
 marker."""
 
 _NON_BLOCKING = 1  # CUstream_flags: it does not wait for the process's default stream
+
+
+entered_streams: ContextVar[tuple[CudaStream, ...]] = ContextVar("entered_streams", default=())
+"""The streams that this thread's or task's work goes into, of any GPU; the innermost last."""
 
 
 class Captor(Protocol):
@@ -77,16 +86,29 @@ class CudaStream(Stream[Command]):
     Attributes:
         graph: What takes its launches; None: they run.
         trace: What notes them as well; None: nothing.
+        visits: How many blocks of the program, in any thread, have work go into other streams
+            instead of this one.
+        is_beside: Whether it may run beside the device's first stream now.
+        waited_for: For other streams, the number of the last batch that what this one is asked for
+            next comes behind.
     """
 
-    def __init__(self, context: Context, markers: Markers) -> None:
+    capture_advice = (
+        " inside sm.capture(): what is asked for there runs when the graph is replayed; do it"
+        " before the block, or behind it"
+    )
+
+    def __init__(self, context: Context, markers: Markers, native: Any = None) -> None:
         super().__init__(context.name, LIMITS)
         self._context = context
         self._markers = markers
         self.graph: Captor | None = None
         self.trace: Tracer | None = None
-        self._native: Any = None
         self._query = context.library.prepared("cuStreamQuery")
+        self.visits = 0
+        self.is_beside = bool(context.streams)
+        self.waited_for: dict[Stream[Any], int] = {}
+        self._native = native
         context.streams.append(self)
 
     @property
@@ -108,6 +130,27 @@ class CudaStream(Stream[Command]):
         lock: AbstractContextManager[Any] = self._lock
         return lock
 
+    def in_use(self) -> CudaStream:
+        """Where work goes that this thread or task asks of this stream: mostly here."""
+        if self.visits:
+            for stream in reversed(entered_streams.get()):
+                if stream.is_visited_from(self):
+                    return stream
+        return self
+
+    def is_visited_from(self, stream: CudaStream) -> bool:  # noqa: ARG002 - of the others
+        """Whether work that a stream is asked for may go into this one."""
+        return False
+
+    def comes_behind(self, serials: Sequence[int]) -> bool:
+        """Whether what it is asked for next comes behind these batches, of all streams in order."""
+        return all(
+            stream is self
+            or stream.completed_serial >= serial
+            or self.waited_for.get(stream, 0) >= serial
+            for stream, serial in zip(self._context.streams, serials, strict=False)
+        )
+
     # In one piece, because each call of a function costs a launch a twentieth more.
     def launch_now(self, plan: LaunchPlan, arguments: bytes) -> None:
         """Launch a kernel that has no mailbox and asks for no memory; as :meth:`launch`.
@@ -119,6 +162,9 @@ class CudaStream(Stream[Command]):
         Raises:
             DeviceError: In a forked child, or the time limit is over.
         """
+        if self.visits and (elsewhere := self.in_use()) is not self:
+            elsewhere.launch_now(plan.on(elsewhere.native), arguments)
+            return
         with self._lock:
             batch = self._batch
             is_ready = not (
@@ -159,6 +205,9 @@ class CudaStream(Stream[Command]):
         return True
 
     def launch(self, command: Command, label: str, touched_bytes: int, mailbox: object) -> None:
+        if self.visits and (elsewhere := self.in_use()) is not self:
+            elsewhere.launch(command, label, touched_bytes, mailbox)
+            return
         with self._lock:
             if self.graph is not None:
                 self._capture(self.graph, command, label, mailbox)
@@ -232,10 +281,7 @@ class CudaStream(Stream[Command]):
             DeviceError: The stream captures.
         """
         if self.graph is not None:
-            raise DeviceError(
-                f"{self.name} cannot {what} inside sm.capture(): what is asked for there runs when"
-                " the graph is replayed; do it before the block, or behind it"
-            )
+            raise DeviceError(f"{self.name} cannot {what}{self.capture_advice}")
 
     def submit(
         self,
@@ -255,11 +301,11 @@ class CudaStream(Stream[Command]):
             self.refuse_while_capturing("wait")
             if self.trace is not None:
                 self.trace.spoil()
-            if self._is_over_soon():
+            if self.is_over_soon():
                 return
         super().finish()
 
-    def _is_over_soon(self) -> bool:
+    def is_over_soon(self) -> bool:
         """Wait for a batch of launches alone, without a marker, if that is short; whether it was.
 
         The lock is held. What failed, or takes longer, is left to who waits for all.
@@ -306,6 +352,14 @@ class CudaStream(Stream[Command]):
         assert isinstance(submission, CudaSubmission)
         for label, error in submission.issue(commands):
             batch.errors.append(self.not_done([] if label is None else [label], error))
+
+    def is_crowded(self) -> bool:
+        if not super().is_crowded():
+            return False
+        # A batch may be one launch, where streams wait for each other in between; or one copy.
+        full = self.limits.launches
+        launches = sum(len(batch.labels) or full for batch in tuple(self._in_flight))
+        return launches > full * self.limits.in_flight
 
     def _take_refusal(self, batch: Batch, plan: LaunchPlan, arguments: bytes, code: int) -> None:
         """A launch failed: for want of a context, or for good."""
@@ -413,7 +467,13 @@ class CudaSubmission:
         return self._context.library.result("cuStreamQuery", self._stream)
 
     def failure(self, labels: Sequence[str]) -> Exception | None:
-        return self._context.lose(self._code, labels)
+        if self._context.problem or is_lost(self._code):
+            return self._context.lose(self._code, labels)
+        names = ", ".join(map(repr, dict.fromkeys(labels)))
+        return DeviceError(
+            f"{self._context.name}: nobody knows whether the launches of {names or 'copies'} are"
+            f" done: {self._context.library.meaning(self._code)}; was their stream destroyed?"
+        )
 
     def times(self) -> tuple[float, float] | None:
         if self._begin is None or self._end is None or not self._is_marked or self._code:

@@ -31,8 +31,8 @@ class Caller(Protocol):
         """Around what libraries are asked at once."""
 
     @property
-    def stream_number(self) -> int:
-        """The ``CUstream``."""
+    def is_elsewhere(self) -> bool:
+        """Whether what this thread asks for goes into another library's stream."""
 
     @property
     def turn(self) -> AbstractContextManager[Any]:
@@ -68,6 +68,7 @@ class Handles:
         self._cuda = cuda
         self._handles: dict[str, int] = {}
         self._missing: dict[str, DeviceError] = {}
+        self._streams: dict[str, int] = {}  # that handles have
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -119,10 +120,14 @@ class Handles:
             if (known := self._handles.get(name)) is not None:  # of another thread
                 return known
             found = 0 if name == "cufft" else int(library.call("create"))
-            if name in ("cublas", "cusolverDn"):
-                library.call("set_stream", found, self.device.stream_number)
             self._handles[name] = found
             return found
+
+    def aim(self, name: str, stream: int) -> None:
+        """Have a handle work in a stream, where a routine is called."""
+        if self._streams.get(name) != stream:
+            self.bindings(name).call("set_stream", self.handle(name), stream)
+            self._streams[name] = stream
 
     def run(
         self,

@@ -248,6 +248,8 @@ class Products:
 
     def _room(self, size_bytes: int) -> Any:
         """Memory for products to work in, one after the other: the stream has them in order."""
+        if self._handles.device.is_elsewhere:
+            return self._handles.device.allocate(size_bytes)
         room = self._workspace
         if room is None or room.size_bytes < size_bytes:
             room = self._workspace = self._handles.device.allocate(size_bytes)

@@ -389,4 +389,9 @@ class Solvers:
     ) -> None:
         addresses = tuple(memory.address for memory in used if isinstance(memory, Memory | Stack))
         label = symbol(NAMES[library].prefix, name)
-        self._handles.run(label, call, addresses, used, workspace_bytes)
+
+        def aimed(stream: int, workspace: int) -> None:
+            self._handles.aim(library, stream)
+            call(stream, workspace)
+
+        self._handles.run(label, aimed, addresses, used, workspace_bytes)

@@ -1,0 +1,330 @@
+"""Arrays of other libraries on a GPU: PyTorch's tensors, and what has the CUDA array interface.
+
+**Arguments of kernels.** A launch reads them where they are, and takes its place in the order of
+their library's current stream: ours waits for that before the launch, that one for ours behind it,
+by events. Inside ``with sm.cuda.stream(...)`` of that stream it is the same stream, and nothing is
+to be done. So memory that the library takes back behind the launch is reused behind it as well.
+
+PyTorch's tensors are read by their attributes: their interface names no stream, and has no
+bfloat16.
+Version 3 of the interface: https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from speedmetal.backends import registry
+from speedmetal.backends.device import Device, DeviceArray, launch_layout
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType, find_dtype, from_numpy, is_supported
+from speedmetal.errors import DeviceError, LaunchError, UserInputError
+from speedmetal.frontend.signature import argument_type, is_aggregate, numbers_among, record_items
+from speedmetal.launch.arguments import advice_for
+
+KDL_CUDA, _KDL_CUDA_MANAGED = 2, 13  # DLDeviceType, dlpack.h
+
+
+class ForeignArgumentError(LaunchError):
+    """A launch was given an array of another library, which calls of kernels borrow."""
+
+    def __init__(self) -> None:
+        super().__init__("an array of another library; make one of ours of it first: sm.asarray(x)")
+
+
+@record(eq=False)
+class ForeignMemory:
+    """Elements in the memory of a GPU, as another library has them.
+
+    Args:
+        number: Of the GPU.
+        address: Of the first element.
+        dtype: Of the elements.
+        shape: Extents.
+        strides: In bytes.
+        is_readonly: Whether it says so.
+        stream: The one that its library works in now; None: it says none.
+    """
+
+    number: int
+    address: int
+    dtype: DType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    is_readonly: bool
+    stream: int | None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether elements lie on each other, so that what threads write there has no order."""
+        return 0 in self.strides and any(
+            n > 1 and not step for n, step in zip(self.shape, self.strides, strict=True)
+        )
+
+    def check_alignment(self) -> None:
+        """Refuse elements that kernels cannot read.
+
+        Raises:
+            UserInputError: They are not aligned.
+        """
+        size = self.dtype.itemsize
+        if any(n % size for n in (self.address, *self.strides)):
+            raise UserInputError(
+                f"elements of {self.dtype.name} are not aligned to their size of {size} bytes"
+                f" (address {self.address:#x}, strides {self.strides}); make a copy in its library"
+            )
+
+
+def device_numbered(number: int) -> Device:
+    """The device of ours on an NVIDIA GPU.
+
+    Raises:
+        DeviceError: There is none.
+    """
+    return registry.device(f"cuda:{number}" if number else "cuda")
+
+
+def number_of(place: tuple[Any, int]) -> int | None:
+    """The number of the GPU that DLPack's pair means; None: another kind of device."""
+    kind, number = place
+    return int(number) if int(kind) in (KDL_CUDA, _KDL_CUDA_MANAGED) else None
+
+
+# --- What an array of another library is ---------------------------------------------------------
+
+
+def described(value: Any) -> ForeignMemory | None:
+    """An array of another library, where it is on an NVIDIA GPU.
+
+    Raises:
+        UserInputError: It is there, and kernels cannot read it; says what to do.
+    """
+    if is_torch_class(type(value)):
+        return _of_torch(value) if value.is_cuda else None
+    interface = getattr(value, "__cuda_array_interface__", None)
+    return None if interface is None else _of_interface(value, interface)
+
+
+def is_torch_class(kind: type) -> bool:
+    """Whether objects of a class are tensors of PyTorch."""
+    known = _torch_classes.get(kind)
+    if known is None:
+        known = _torch_classes[kind] = any(
+            base.__name__ == "Tensor" and base.__module__ == "torch" for base in kind.__mro__
+        )
+    return known
+
+
+_torch_classes: dict[type, bool] = {}
+
+
+def _of_torch(tensor: Any) -> ForeignMemory:
+    if tensor.requires_grad or tensor.is_neg() or tensor.is_conj():
+        raise UserInputError(
+            "the tensor has a gradient, or is negated or conjugated when it is read, of which"
+            " kernels know nothing; pass tensor.detach(), or tensor.resolve_neg().resolve_conj()"
+        )
+    dtype = _torch_dtype(tensor.dtype)
+    size = dtype.itemsize
+    return ForeignMemory(
+        tensor.get_device(),
+        tensor.data_ptr(),
+        dtype,
+        tuple(tensor.shape),
+        tuple([step * size for step in tensor.stride()]),
+        is_readonly=False,
+        stream=torch_stream(tensor),
+    )
+
+
+@cache
+def _torch_dtype(dtype: Any) -> DType:
+    name = str(dtype).removeprefix("torch.")
+    try:
+        return find_dtype(name)
+    except UserInputError as error:
+        raise UserInputError(f"kernels cannot read {dtype}; convert the tensor: {error}") from None
+
+
+def torch_stream(tensor: Any) -> int:
+    """PyTorch's current stream on the GPU of a tensor."""
+    number: int = sys.modules["torch"].cuda.current_stream(tensor.device).cuda_stream
+    return number
+
+
+def _of_interface(value: Any, interface: Mapping[str, Any]) -> ForeignMemory:
+    named = np.dtype(interface["typestr"])
+    if not is_supported(named) or not named.isnative or interface.get("mask") is not None:
+        what = "a mask" if interface.get("mask") is not None else f"elements of {named}"
+        raise UserInputError(
+            f"kernels cannot read {type(value).__name__} with {what}; convert it in its library"
+        )
+    dtype, shape = from_numpy(named), tuple(interface["shape"])
+    strides = interface.get("strides")
+    if strides is None:
+        strides = launch_strides(shape, dtype.itemsize)
+    address, is_readonly = interface["data"]
+    place = value.__dlpack_device__() if hasattr(value, "__dlpack_device__") else (KDL_CUDA, 0)
+    return ForeignMemory(
+        number_of(place) or 0,
+        int(address or 0),
+        dtype,
+        shape,
+        tuple(strides),
+        is_readonly=bool(is_readonly),
+        stream=interface.get("stream"),
+    )
+
+
+def launch_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Strides in bytes of elements in C order without gaps.
+
+    >>> launch_strides((2, 3), 4)
+    (12, 4)
+    """
+    strides: list[int] = []
+    step = itemsize
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= max(extent, 1)
+    return tuple(reversed(strides))
+
+
+# --- Arguments of kernels ------------------------------------------------------------------------
+
+
+class ForeignArray(DeviceArray):
+    """An array of another library as a launch sees it, for as long as that takes.
+
+    Attributes:
+        dtype: Of the elements.
+        lender: The array itself.
+    """
+
+    __slots__ = ("dtype", "lender")
+
+    def __init__(self, memory: ForeignMemory, device: Device, lender: object) -> None:
+        self.address = memory.address
+        self.dtype = memory.dtype
+        self.layout = launch_layout(
+            memory.dtype,
+            memory.shape,
+            memory.strides,
+            device,
+            memory.is_readonly or memory.is_repeated,
+        )
+        self.lender = lender
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents."""
+        return self.layout.shape
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In bytes."""
+        return self.layout.strides
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+
+def call_among_others(
+    kernel: str,
+    call: Callable[..., None],
+    arguments: Sequence[Any],
+    named: Mapping[str, Any],
+    names: Sequence[str],
+) -> None:
+    """Call what launches a kernel, with what it takes in place of other libraries' arrays.
+
+    Args:
+        kernel: Its name, for messages.
+        call: Launches it.
+        arguments: By position.
+        named: By name.
+        names: Of the parameters, for messages.
+
+    Raises:
+        LaunchError: One of them cannot be given to a kernel; nothing was launched.
+    """
+    borrowed = _Borrowed(kernel)
+    shown = [*names, *map(str, range(len(names), len(arguments)))]
+    own = [borrowed.taken(name, x) for name, x in zip(shown, arguments, strict=False)]
+    own_named = {name: borrowed.taken(name, x) for name, x in named.items()}
+    borrowed.wait()
+    try:
+        call(*own, **own_named)
+    finally:
+        borrowed.give_back()
+
+
+class _Borrowed:
+    """Arrays of other libraries, for one launch."""
+
+    def __init__(self, kernel: str) -> None:
+        self._kernel = kernel
+        self._streams: set[tuple[Device, int]] = set()
+
+    def taken(self, name: str, value: Any) -> Any:
+        """What a launch takes for an argument."""
+        if isinstance(value, DeviceArray | np.ndarray | int | float):
+            return value
+        if is_aggregate(value):
+            return _with_items(value, [self.taken(name, item) for item in record_items(value)])
+        try:
+            memory = described(value)
+            if memory is not None:
+                return self._array(memory, value)
+            if hasattr(type(value), "__cuda_array_interface__"):
+                argument_type(value, numbers_among((), has_float64=True))  # says what is taken
+        except (
+            DeviceError,
+            UserInputError,
+            RuntimeError,
+        ) as error:  # PyTorch's, of tensors without memory
+            advice = "" if isinstance(error, DeviceError) else advice_for(value)
+            text = f"kernel {self._kernel!r}: argument {name}: {error}{advice}"
+            raise LaunchError(text) from None
+        return value
+
+    def _array(self, memory: ForeignMemory, value: Any) -> ForeignArray:
+        memory.check_alignment()
+        device = device_numbered(memory.number)
+        if memory.stream is not None:
+            self._streams.add((device, memory.stream))
+        return ForeignArray(memory, device, value)
+
+    def wait(self) -> None:
+        """Have the launch come behind what their libraries did."""
+        for device, stream in self._streams:
+            assert device.exchange is not None
+            device.exchange.follow(stream)
+
+    def give_back(self) -> None:
+        """Have what their libraries do next come behind the launch."""
+        for device, stream in self._streams:
+            assert device.exchange is not None
+            device.exchange.precede(stream)
+
+
+def _with_items(value: Any, items: Iterable[Any]) -> Any:
+    """A tuple or a record with other items, where they are others."""
+    found = tuple(items)
+    if all(new is old for new, old in zip(found, record_items(value), strict=True)):
+        return value
+    if type(value) is tuple:
+        return found
+    if isinstance(value, tuple):
+        return type(value)(*found)
+    raise UserInputError(
+        f"a {type(value).__name__} with an array of another library in it; make an array of ours"
+        " of that first: sm.asarray(x)"
+    )
