@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from speedmetal.backends.cpu.device import CpuDevice
-from speedmetal.backends.device import BuildOptions, Device
+from speedmetal.backends.device import BuildOptions, Device, DeviceArray
 from speedmetal.compiler import pipeline
 from speedmetal.compiler.source import IrSource, PythonSource, Specialisation
 from speedmetal.dtypes import ALL, COMPLEX
 from speedmetal.frontend.signature import signature_of
+from speedmetal.launch.readers import read_argument, reader_for
 
 SCALARS = [d for d in ALL if not d.is_complex]
 
@@ -716,3 +717,20 @@ def test_messages_have_the_name_that_the_user_gave():
 
     with pytest.raises(sm.CompileError, match=r"^1 error in kernel 'half'"):
         half(A, grid=4)
+
+
+def test_an_object_that_no_kernel_takes_spoils_no_arrays_that_come_later():
+    """Its class is among the bases of all others, and its reader reads no address."""
+    with pytest.raises(sm.LaunchError, match="can not take an object"):
+        vadd(A, A, object(), grid=4)
+
+    class Late(DeviceArray):
+        __slots__ = ()
+
+    assert reader_for(Late) is reader_for(DeviceArray)
+    key, values = [], []
+    array = sm.asarray(A)
+    found = Late()
+    found.address, found.layout = array.address, array.layout
+    read_argument(found, key, values)
+    assert values == [array.address]

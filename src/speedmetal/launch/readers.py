@@ -142,7 +142,8 @@ def reader_for(kind: type) -> Reader:
     """The reader of a type; remembered."""
     reader: Reader
     if issubclass(kind, DeviceArray):
-        known = (READERS[base] for base in kind.__mro__ if base in READERS)
+        bases = [base for base in kind.__mro__ if issubclass(base, DeviceArray)]
+        known = (READERS[base] for base in bases if base in READERS)
         reader = next(known, _read_array)
     elif issubclass(kind, Expression):
         reader = _read_expression
