@@ -241,11 +241,13 @@ class CudaDevice(StreamDevice):
         """An event for the streams of this device."""
         return Event(self.context, self._markers)
 
-    has_graphs = True
+    @property
+    def has_graphs(self) -> bool:  # type: ignore[override]
+        return not self.is_elsewhere
 
     @property
     def is_capturing(self) -> bool:
-        return self.context.is_capturing
+        return self.context.captures > 0
 
     @contextmanager
     def trace(self) -> Iterator[Trace | None]:
