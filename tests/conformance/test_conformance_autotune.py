@@ -97,8 +97,9 @@ def test_views_of_the_same_memory_are_read_and_written(device):
 def test_a_configuration_with_other_results_is_not_chosen(device):
     tuned = sm.autotune(wrong=[3, 4], threads=[32, 64])(by_configuration)
     out = sm.zeros(100, dtype=sm.int32, device=device)
-    with pytest.warns(sm.AutotuneWarning, match="results differ from the first's"):
+    with pytest.warns(sm.AutotuneWarning, match="results differ from the first's") as caught:
         tuned(out, grid=100)
+    assert {warning.filename for warning in caught} == {__file__}
     assert (out.numpy() == 3).all()
     reasons = [trial.reason for trial in tuned.tuned[0].trials]
     assert [bool(reason) for reason in reasons[2:]] == [True, True]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import speedmetal as sm
+from speedmetal.tuning import proving
 from speedmetal.tuning.proving import TOLERANCES, difference, may_differ_again
 
 FLOATS = {
@@ -32,10 +33,14 @@ def close(x, r, tolerance, largest):
 
 @given(hnp.arrays(np.float32, 5), hnp.arrays(np.float32, 5), st.floats(0, 1))
 def test_floats_are_compared_as_is_stated(x, r, tolerance):
+    """In one piece, and in several."""
     finite = [abs(float(value)) for value in r if np.isfinite(value)]
     largest = max(finite, default=0.0)
     right = [close(float(a), float(b), tolerance, largest) for a, b in zip(x, r, strict=True)]
     found = difference([x], [r], tolerance)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proving, "_PIECE", 2)
+        assert difference([x], [r], tolerance) == found
     assert (found == "") == all(right)
     if found:
         assert f" {right.count(False)} of 5 elements of array 1 that it writes" in found

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 import numpy as np
 
 from speedmetal.arrays.array import Array
+from speedmetal.errors import SpeedmetalError
 from speedmetal.launch.examined import Examined
 
+_PIECE = 1 << 22
+"""Elements that are compared at a time."""
 TOLERANCES = {"float64": 4e-11, "float32": 3e-5, "float16": 1e-2, "bfloat16": 4e-2}
 """About eps ** (2/3): how far results may be from each other that were rounded in another order."""
 
@@ -26,6 +30,14 @@ class Saved:
         self.arrays: list[Any] = list(arrays.values())
         self._content = [_copied(array) for array in self.arrays]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Where a launch has failed, the device may do nothing more: that is what is to be told.
+        with suppress(*((SpeedmetalError,) if kind is not None else ())):
+            self.restore()
+
     def restore(self) -> None:
         """Make the arrays what they were."""
         for array, content in zip(self.arrays, self._content, strict=True):
@@ -33,7 +45,7 @@ class Saved:
 
     def results(self) -> list[np.ndarray[Any, Any]]:
         """What the arrays hold, on the host."""
-        return [np.array(a.numpy() if isinstance(a, Array) else a) for a in self.arrays]
+        return [_on_the_host(array) for array in self.arrays]
 
 
 def _copied(array: Any) -> Any:
@@ -41,6 +53,13 @@ def _copied(array: Any) -> Any:
     if isinstance(copy, Array):
         _ = copy.address  # in memory now, before anything writes
     return copy
+
+
+def _on_the_host(array: Any) -> np.ndarray[Any, Any]:
+    """A copy of what an array holds, in C order."""
+    if isinstance(array, Array) and not array.buffer.is_shared:
+        return np.ascontiguousarray(array.numpy()).reshape(array.shape)
+    return np.array(array.numpy() if isinstance(array, Array) else array, order="C")
 
 
 def may_differ_again(launch: Examined) -> bool:
@@ -77,32 +96,52 @@ def difference(
         expected: What they held after the first configuration.
         tolerance: None: of the dtype, in :data:`TOLERANCES`.
     """
-    for number, (x, r) in enumerate(zip(results, expected, strict=True)):
-        if x.tobytes() == r.tobytes():
+    for number, (x, r) in enumerate(zip(results, expected, strict=True), start=1):
+        flat, right = x.reshape(-1), r.reshape(-1)
+        if np.array_equal(flat.view(np.uint8), right.view(np.uint8)):
             continue
-        wrong = _wrong(x, r, tolerance)
-        if wrong.any():
-            place = tuple(map(int, np.unravel_index(int(np.argmax(wrong)), wrong.shape)))
+        wrong, first = _wrong(flat, right, tolerance)
+        if wrong:
+            place = [*map(int, np.unravel_index(first, x.shape))]
             return (
-                f"its results differ from the first's: {int(wrong.sum())} of {x.size} elements of"
-                f" array {number + 1} that it writes, at {list(place)} {x[place]} in place of"
-                f" {r[place]}"
+                f"its results differ from the first's: {wrong} of {x.size} elements of array"
+                f" {number} that it writes, at {place} {flat[first]} in place of {right[first]}"
             )
     return ""
 
 
 def _wrong(
     x: np.ndarray[Any, Any], r: np.ndarray[Any, Any], tolerance: float | None
-) -> np.ndarray[Any, Any]:
+) -> tuple[int, int]:
+    """How many elements are wrong, and the first of them; in pieces, for want of memory."""
+    pieces = [slice(start, start + _PIECE) for start in range(0, x.size, _PIECE)]
     name = x.real.dtype.name
     if name not in TOLERANCES:
-        return np.asarray(x != r)
-    stated = TOLERANCES[name] if tolerance is None else tolerance
-    wide = np.complex128 if np.iscomplexobj(x) else np.float64
+        masks = [x[piece] != r[piece] for piece in pieces]
+    else:
+        stated = TOLERANCES[name] if tolerance is None else tolerance
+        largest = max(_largest(r[piece]) for piece in pieces)
+        masks = [_far(x[piece], r[piece], stated, largest) for piece in pieces]
+    mask = np.concatenate(masks)
+    return int(np.count_nonzero(mask)), int(np.argmax(mask))
+
+
+def _largest(r: np.ndarray[Any, Any]) -> float:
+    """The largest finite size."""
+    size = np.abs(_widened(r))
+    return float(np.max(size, where=np.isfinite(size), initial=0.0))
+
+
+def _far(
+    x: np.ndarray[Any, Any], r: np.ndarray[Any, Any], tolerance: float, largest: float
+) -> np.ndarray[Any, Any]:
+    """Which elements are not where they should be."""
     with np.errstate(all="ignore"):
-        x, r = x.astype(wide), r.astype(wide)
-        size = np.abs(r)
-        largest = np.max(size, where=np.isfinite(size), initial=0.0)
-        is_near = np.abs(x - r) <= stated * (size + largest)
-        is_near &= np.isfinite(size) & np.isfinite(np.abs(x))
-    return np.asarray(~(is_near | (x == r) | (np.isnan(x) & np.isnan(r))))
+        x, r = _widened(x), _widened(r)
+        is_near = np.abs(x - r) <= tolerance * (np.abs(r) + largest)
+        is_near &= np.isfinite(x) & np.isfinite(r)
+        return np.asarray(~(is_near | (x == r) | (np.isnan(x) & np.isnan(r))))
+
+
+def _widened(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 
-from speedmetal.backends.device import Device
 from speedmetal.errors import CompileError, LaunchError, OutOfMemoryError
 from speedmetal.launch.examined import Examined
 from speedmetal.tuning.configurations import Candidate
-from speedmetal.tuning.measuring import ROUNDS, Contender, measure
+from speedmetal.tuning.measuring import Contender, measure
 from speedmetal.tuning.proving import Saved, difference, may_differ_again
 from speedmetal.tuning.table import Trial
 
 _REFUSALS = (CompileError, LaunchError, OutOfMemoryError)
+_FRAMES_TO_THE_CALL = 6
+"""From a warning here to the call of the kernel."""
 
 
 class AutotuneWarning(UserWarning):
@@ -53,124 +54,108 @@ def search(
         KernelError, DeviceError: One failed while it ran.
         UntunableError: The kernel reports, or there is no memory to keep what it writes to.
     """
-    reasons: dict[int, str] = {}
-    launches, first_refusal = _compiled(candidates, examine, reasons)
-    if not launches:
-        assert first_refusal is not None
-        raise first_refusal
-    found = next(iter(launches.values()))
+    done = _Search(kernel, candidates, launch)
+    done.compile(examine)
+    found = next(iter(done.launches.values()))
     if found.compiled.metadata.sites:
         raise UntunableError("it prints or asserts, and would do so many times")
     if 0 in found.sizes.grid:
         raise UntunableError("", may_pass=True)
     try:
-        saved = Saved(launches.values())
+        saved = Saved(done.launches.values())
     except OutOfMemoryError as error:
         raise UntunableError(f"no memory to keep what it writes to: {error}") from error
-    try:
-        refused = _prove(kernel, candidates, launches, launch, saved, tolerance, reasons)
-        if not launches:
-            raise refused
-        times = _measured(found.device, candidates, launches, launch, saved)
-    finally:
-        saved.restore()
-    return _trials(candidates, times, reasons)
+    with saved:
+        done.prove(saved, tolerance)
+        return done.measured(saved)
 
 
-def _compiled(
-    candidates: Sequence[Candidate],
-    examine: Callable[[Candidate], Examined],
-    reasons: dict[int, str],
-) -> tuple[dict[int, Examined], Exception | None]:
-    """The launches that can be, by number; why others cannot goes into ``reasons``."""
-    launches, first = {}, None
-    for number, candidate in enumerate(candidates):
-        try:
-            examined = examine(candidate)
-            examined.check()
-            launches[number] = examined
-        except _REFUSALS as error:
-            reasons[number] = _in_short(error)
-            first = first or error
-    return launches, first
+class _Search:
+    """What is known of the configurations, stage by stage.
 
-
-def _prove(
-    kernel: str,
-    candidates: Sequence[Candidate],
-    launches: dict[int, Examined],
-    launch: Callable[[Candidate], None],
-    saved: Saved,
-    tolerance: float | None,
-    reasons: dict[int, str],
-) -> Exception:
-    """Run each once, and take those out of the launches that fail or give other results.
-
-    Returns:
-        Why the first of those was refused that could not be launched.
+    Attributes:
+        launches: Of those that are still in the race, by number.
+        reasons: Why the others are not.
     """
-    expected = None
-    refusal: Exception = UntunableError("no configuration can be launched")
-    for number in list(launches):
-        saved.restore()
-        try:
-            launch(candidates[number])
-            results = saved.results()
-        except _REFUSALS as error:
-            reasons[number] = _in_short(error)
-            refusal = error if expected is None and len(reasons) == 1 else refusal
-            del launches[number]
-            continue
-        if expected is None:
-            expected = results
-        elif reason := difference(results, expected, tolerance):
-            del launches[number]
-            reasons[number] = reason
-            warnings.warn(
-                f"sm.autotune of kernel {kernel!r}: with {candidates[number].configuration}"
-                f" {reason}; it is not chosen",
-                AutotuneWarning,
-                stacklevel=2,
-            )
-    return refusal
 
+    def __init__(
+        self, kernel: str, candidates: Sequence[Candidate], launch: Callable[[Candidate], None]
+    ) -> None:
+        self._kernel = kernel
+        self._candidates = candidates
+        self._launch = launch
+        self._first_refusal: Exception | None = None
+        self.launches: dict[int, Examined] = {}
+        self.reasons: dict[int, str] = {}
 
-def _measured(
-    device: Device,
-    candidates: Sequence[Candidate],
-    launches: dict[int, Examined],
-    launch: Callable[[Candidate], None],
-    saved: Saved,
-) -> dict[int, tuple[float, int]]:
-    def contender(number: int) -> Contender:
-        candidate = candidates[number]
-        return Contender(lambda: launch(candidate), may_differ_again(launches[number]))
+    def compile(self, examine: Callable[[Candidate], Examined]) -> None:
+        """Compile each, and see whether it could be launched.
 
-    numbers = list(launches)
-    return dict(
-        zip(numbers, measure(device, [*map(contender, numbers)], saved.restore), strict=True)
-    )
+        Raises:
+            CompileError, LaunchError: The first's, where none could.
+        """
+        for number, candidate in enumerate(self._candidates):
+            try:
+                examined = examine(candidate)
+                examined.check()
+            except _REFUSALS as error:
+                self._refuse(number, error)
+            else:
+                self.launches[number] = examined
+        self._see_that_some_are_left()
 
+    def prove(self, saved: Saved, tolerance: float | None) -> None:
+        """Run each once, and leave out what cannot be launched, or gives other results."""
+        expected = None
+        for number in list(self.launches):
+            saved.restore()
+            try:
+                self._launch(self._candidates[number])
+                results = saved.results()
+            except _REFUSALS as error:
+                self._refuse(number, error)
+                continue
+            if expected is None:
+                expected = results
+            elif reason := difference(results, expected, tolerance):
+                self._leave_out(number, reason)
+                warnings.warn(
+                    f"sm.autotune of kernel {self._kernel!r}: with"
+                    f" {self._candidates[number].configuration} {reason}; it is not chosen",
+                    AutotuneWarning,
+                    stacklevel=_FRAMES_TO_THE_CALL,
+                )
+        self._see_that_some_are_left()
 
-def _trials(
-    candidates: Sequence[Candidate], times: dict[int, tuple[float, int]], reasons: dict[int, str]
-) -> tuple[tuple[Trial, ...], int]:
-    most = max(rounds for _, rounds in times.values())
-    for number, (_, rounds) in times.items():
-        if rounds < most:
-            reasons[number] = f"left out after {rounds} of {most} rounds"
-    trials = tuple(
-        Trial(repr(c.configuration), times.get(n, (None,))[0], reasons.get(n, ""))
-        for n, c in enumerate(candidates)
-    )
-    return trials, min(times, key=lambda number: times[number][0])
+    def measured(self, saved: Saved) -> tuple[tuple[Trial, ...], int]:
+        """The trials, and the number of the fastest."""
+        numbers = list(self.launches)
+        device = self.launches[numbers[0]].device
+        times = measure(device, [self._contender(number) for number in numbers], saved.restore)
+        seconds = dict(zip(numbers, times, strict=True))
+        most = max(rounds for _, rounds in times)
+        for number, (_, rounds) in seconds.items():
+            if rounds < most:
+                self.reasons[number] = f"left out after {rounds} of {most} rounds"
+        trials = tuple(
+            Trial(repr(c.configuration), seconds.get(n, (None,))[0], self.reasons.get(n, ""))
+            for n, c in enumerate(self._candidates)
+        )
+        return trials, min(seconds, key=lambda number: seconds[number][0])
 
+    def _contender(self, number: int) -> Contender:
+        candidate = self._candidates[number]
+        return Contender(lambda: self._launch(candidate), may_differ_again(self.launches[number]))
 
-def _in_short(error: Exception) -> str:
-    """The first line that says what is wrong."""
-    if isinstance(error, CompileError):
-        return str(error.diagnostics[0].message)
-    return str(error).partition("\n")[0]
+    def _refuse(self, number: int, error: Exception) -> None:
+        self._first_refusal = self._first_refusal or error
+        told = error.diagnostics[0].message if isinstance(error, CompileError) else str(error)
+        self._leave_out(number, told.partition("\n")[0])
 
+    def _leave_out(self, number: int, reason: str) -> None:
+        self.launches.pop(number, None)
+        self.reasons[number] = reason
 
-__all__ = ["ROUNDS", "AutotuneWarning", "UntunableError", "search"]
+    def _see_that_some_are_left(self) -> None:
+        if not self.launches and self._first_refusal is not None:
+            raise self._first_refusal

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from cuda_machine import DryDriver, dry_device
+from cuda_machine import DryDriver, Fault, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.backends.cuda.driver import build
 from speedmetal.tuning import measuring
 
 LENGTH = 500
+ILLEGAL_ADDRESS = 700
 SLOW, SLOW_BY = 64, 7.0
 """Threads with which a launch takes the card so many milliseconds longer."""
 
@@ -119,6 +120,25 @@ def test_in_a_capture_the_first_configuration_stands_in_for_what_is_not_known(de
     with sm.capture(device):
         tuned(out, x, 2.0, grid=LENGTH)
     assert len(tuned.tuned) == 1
+
+
+def test_a_launch_that_ends_the_context_is_what_is_told(device, driver):
+    """And not that arrays could not be put back."""
+    tuned = sm.autotune(threads=[32, SLOW])(scaled)
+    x, out = array(device, 3), array(device, 0)
+    device.synchronize()
+    run = driver.on_launch
+
+    def fails(launch):
+        def fault():
+            raise Fault(ILLEGAL_ADDRESS)
+
+        return fault if launch.entry == "scaled" else run(launch)
+
+    driver.on_launch = fails
+    with pytest.raises(sm.KernelError, match="scaled"):
+        tuned(out, x, 2.0, grid=LENGTH)
+    assert not tuned.tuned
 
 
 def test_without_memory_for_what_is_written_nothing_is_measured(device, driver):
