@@ -43,7 +43,6 @@ from speedmetal.bench.runner.protocol import (
     MakeDataset,
     Prepare,
     Prepared,
-    Sampled,
 )
 from speedmetal.bench.runner.rounds import (
     CONTROL_BELOW_SECONDS,
@@ -53,6 +52,7 @@ from speedmetal.bench.runner.rounds import (
     Sampling,
     Series,
 )
+from speedmetal.bench.runner.timing import timing_of, waits
 from speedmetal.bench.suites import ITEMSIZE, reason_against
 
 FIRST_SEED, SECOND_SEED, STRESS_SEED = 1, 2, 3
@@ -66,7 +66,6 @@ FINISH_SECONDS = 60.0
 SAMPLE_NANOSECONDS = {"cpu": 1_000_000}
 GPU_SAMPLE_NANOSECONDS = 5_000_000
 MOST_COLD_CALLS = 16  # of a sample, where the card's cache is written over before each
-LATE_SHARE = 0.5  # of the samples, in which the card waited for the host
 
 
 @dataclass(frozen=True)
@@ -423,7 +422,7 @@ class CaseMeasurement:
 
     def _remarks(self, one: Series) -> list[str]:
         """What a reader should know of how it was sampled."""
-        remarks = [terms.lateness(one.turns), _waits(one.samples)]
+        remarks = [terms.lateness(one.turns), waits(one.samples)]
         # The caller waits for its pool, and is not counted where it does nothing else.
         if one.prepared.busy_threads > self.measuring.placement.threads + 1:
             remarks.append(
@@ -433,37 +432,14 @@ class CaseMeasurement:
         return [remark for remark in remarks if remark]
 
     def _timing(self, one: Series, control: Series | None) -> Timing:
-        samples = one.samples
-        return Timing(
-            mode=self.measuring.timing_mode,
-            cache=self.measuring.cache,
-            memory=self.measuring.memory,
-            calls_per_sample=one.calls,
-            samples_nanoseconds=one.nanoseconds,
-            rounds=one.rounds,
-            positions=one.positions,
-            first_call_nanoseconds=one.prepared.first_call_nanoseconds,
-            input_sets=one.prepared.input_sets,
+        measuring = self.measuring
+        return timing_of(
+            one,
+            control,
+            mode=measuring.timing_mode,
+            cache=measuring.cache,
+            memory=measuring.memory,
             l2=self._l2(one.contender),
-            device_nanoseconds=_all_of([s.device_nanoseconds for s in samples]),
-            device_calls=samples[0].device_calls,
-            queued_nanoseconds=_all_of([s.queued_nanoseconds for s in samples]),
-            queued_calls=samples[0].queued_calls,
-            device_frequency_mhz=one.watch.frequency_mhz,
-            cpu_nanoseconds=[s.cpu_nanoseconds for s in samples],
-            page_faults=[s.page_faults for s in samples],
-            context_switches=[s.context_switches for s in samples],
-            load=one.load,
-            frequency_mhz=one.frequency_mhz,
-            control_nanoseconds=control.nanoseconds if control else [],
-            control_rounds=control.rounds if control else [],
-            control_device_nanoseconds=_all_of(
-                [s.device_nanoseconds for s in control.samples] if control else []
-            ),
-            control_queued_nanoseconds=_all_of(
-                [s.queued_nanoseconds for s in control.samples] if control else []
-            ),
-            wake_call=one.wakes,
         )
 
     def _gate(self, record: CaseRecord) -> CaseRecord:
@@ -521,18 +497,6 @@ def _bare_record(
         status=status,
         reason=reason,
     )
-
-
-def _all_of(values: Sequence[int | None]) -> list[int]:
-    """The values, where each sample has one, else none."""
-    return [] if None in values else [value for value in values if value is not None]
-
-
-def _waits(samples: Sequence[Sampled]) -> str:
-    """What to tell of a card that waited for the host between its marks; "" where it did not."""
-    if np.mean([sample.device_waited for sample in samples] or [False]) <= LATE_SHARE:
-        return ""
-    return "the card's time has waits for the host in it: a call is not asked for faster, or waits"
 
 
 def deserves_stress(case: CaseSpec, outputs: int) -> bool:

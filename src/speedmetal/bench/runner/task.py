@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speedmetal.bench.contract import Layout
-from speedmetal.bench.frameworks.base import Adapter, DeviceClock, Function, Tensor
+from speedmetal.bench.frameworks.base import Adapter, Function, Tensor
 from speedmetal.bench.measure import affinity, calibrate, clock
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.operations.base import Array
 from speedmetal.bench.record import CaseSpec, Check, Status
 from speedmetal.bench.runner import proof, remembered
 from speedmetal.bench.runner.cache_buffer import CacheBuffer
+from speedmetal.bench.runner.card_samples import Call, CardSampler
 from speedmetal.bench.runner.data import open_array
 from speedmetal.bench.runner.finished import Reader, Reading
 from speedmetal.bench.runner.footprint import PeakMemory
@@ -32,17 +33,12 @@ from speedmetal.bench.runner.results import ProvedOutputs, as_outputs, form_fail
 from speedmetal.bench.suites import ITEMSIZE
 
 SMALL_OUTPUTS = 1 << 14  # elements
-# Calls between two marks in a device's queue: an event tells half a microsecond.
-DEVICE_CALLS = 8
-MOST_WRITES = 64  # of the buffer, for the host to be ahead
 QUEUED_BYTES = 2 << 30  # of results that are in flight at once
 FIRST, SECOND, HARD = 0, 1, 2  # the datasets, by number
-WORK_CALLS = 32  # at once, where energy is looked at
 UNKNOWN_CACHE = (
     "the size of this device's cache is not told by any framework here, so that nobody knows what"
     " to write to empty it; leave out --l2 cold"
 )
-Call = Callable[[], Sequence[Tensor]]
 # A call that holds more than this for a moment is remarked on.
 MEMORY_FACTOR, MEMORY_BYTES = 4, 512 << 20
 
@@ -76,9 +72,8 @@ class Task:
         self._datasets = [request.data, request.second, *hard]
         self._inputs = Inputs(adapter, self._operation, self._datasets)
         self._proved: dict[int, ProvedOutputs] = {}  # by dataset
-        self._clock = adapter.device_clock() if buffer is not None else None
         self._buffer = buffer
-        self._writes = 1  # of the buffer, before the marks of a device's sample
+        self._card = CardSampler(adapter, buffer, is_cold=self._is_l2_cold) if buffer else None
         self.device_peak: int | None = None
 
     def _make_function(self, mode: str) -> Function:
@@ -359,36 +354,14 @@ class Task:
         )
 
     def _beside(self, request: Sample, started: Call) -> dict[str, Any]:
-        """What else is measured of a card in this turn: calls in flight, and its own time.
+        """What else is measured of a card in this turn.
 
-        Of calls so long that nothing wakes for them, neither: there they say the same.
+        Of calls so long that nothing wakes for them, nothing: there all measures say the same.
         """
-        if self._buffer is None or not request.wake:
+        if self._card is None or not request.wake:
             return {}
-        found: dict[str, Any] = {}
-        if self._request.timing_mode == "latency" and not self._is_l2_cold:
-            calls = min(request.calls, self._most_in_flight)
-            timed = clock.time_throughput(started, self._adapter.force, calls)
-            found = {"queued_nanoseconds": timed.nanoseconds, "queued_calls": calls}
-        if self._clock is not None:
-            found |= self._time_on_device(started, request.calls, self._clock, self._buffer)
-        return found
-
-    def _time_on_device(
-        self, started: Call, most_calls: int, device_clock: DeviceClock, buffer: CacheBuffer
-    ) -> dict[str, Any]:
-        calls = 1 if self._is_l2_cold else min(most_calls, DEVICE_CALLS, self._most_in_flight)
-
-        def keep_busy() -> None:
-            buffer.queue(self._writes)
-            if not self._is_l2_cold:
-                started()  # its inputs are in the cache again, as far as they fit
-
-        taken, asked = clock.time_on_device(started, calls, device_clock, keep_busy)
-        is_behind = asked > self._writes * buffer.seconds * 1e9
-        if is_behind:
-            self._writes = min(2 * self._writes, MOST_WRITES)
-        return {"device_nanoseconds": taken, "device_calls": calls, "device_waited": is_behind}
+        mode = self._request.timing_mode
+        return self._card.beside(started, request.calls, self._most_in_flight, mode)
 
     @property
     def _most_in_flight(self) -> int:
@@ -398,14 +371,10 @@ class Task:
 
     def work(self, seconds: float) -> Worked:
         """Call for so long, many calls in flight."""
+        assert self._card is not None, "work was asked for where there is no card"
         _, inputs = self._inputs.draw()
         started = self._started(lambda: as_outputs(self._function(*inputs.tensors)))
-        at_once = min(WORK_CALLS, self._most_in_flight)
-        begun, calls = time.perf_counter(), 0
-        while (passed := time.perf_counter() - begun) < seconds:
-            clock.time_throughput(started, self._adapter.force, at_once)
-            calls += at_once
-        return Worked(calls, passed)
+        return self._card.work(started, self._most_in_flight, seconds)
 
     def _timed_call(self, request: Sample) -> tuple[Call, Callable[[], int]]:
         """The call to time, ready to be made; and, afterwards, whose values the last one had."""
