@@ -6,8 +6,9 @@ Kernels, expressions of arrays, copies in both directions (of page-locked memory
 kernels, graphs that are captured, replayed and let go; arrays of changing sizes are made and freed
 all the while. A launch, an expression, a copy count as one, a replay as many as its graph has
 launches. There are ten readings; the exit status is 1 where the host's memory, or the GPU's that
-arrays have or had, is more at the last one than at the first by more than `GROWTH_BYTES`. All of
-the GPU's memory in use is shown as well: others may use it.
+arrays have or had, is more at the last one than at the first by more than `GROWTH_BYTES`. What the
+driver has for the process on the GPU, code and graphs with it, counts as well where nvidia-smi
+tells of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -99,15 +101,26 @@ def readings(load: Load, asks: int) -> Iterator[tuple[int, float, int, int, int]
         load.device.synchronize()
         gc.collect()
         held = load.device.pool.held()
-        free, total = load.device.pool.free_and_total()
         own = held.bytes_in_use + held.bytes_cached
-        yield done, time.monotonic() - begin, resident_bytes(), own, total - free
+        yield done, time.monotonic() - begin, resident_bytes(), own, driver_bytes()
 
 
 def resident_bytes() -> int:
     """Of this process in the host's memory (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def driver_bytes() -> int:
+    """Of this process on the GPU, to a MiB; 0 where nvidia-smi does not tell."""
+    question = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(question, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    lines = [line.split(",") for line in said.stdout.splitlines()]
+    own = (line[1].split()[0] for line in lines if line[0] == str(os.getpid()))
+    return sum(int(size) for size in own if size.isdigit()) << 20
 
 
 def main() -> int:
@@ -122,11 +135,12 @@ def main() -> int:
     load = Load(device)
     found = []
     for asked, seconds, host, own, gpu in readings(load, options.asks):
-        found.append((host, own))
+        found.append((host, own, gpu))
         sizes = f"{host / 2**20:10.1f} {own / 2**10:12.1f} {gpu / 2**20:9.1f}"
         print(f"{asked:9} {seconds:8.1f} {sizes}", flush=True)
     growth = [last - first for first, last in zip(found[0], found[-1], strict=True)]
-    print(f"from the first reading to the last: host {growth[0]:+} bytes, arrays {growth[1]:+}")
+    host, own, gpu = growth
+    print(f"from the first reading to the last: host {host:+} bytes, arrays {own:+}, GPU {gpu:+}")
     return int(max(growth) > GROWTH_BYTES)
 
 
