@@ -110,7 +110,9 @@ def value_on_device(x: Array, value: Any) -> Array:
     """A value that is to be written to an array, on the array's device; it shares no memory."""
     if isinstance(value, Array):
         return apart(value.to(x.device), x)
-    return upload(convert_on_host(x.host_value(value), x.layout.dtype), x.device)
+    host = convert_on_host(x.host_value(value), x.layout.dtype)
+    # A number is written by a kernel, which a graph may have, unlike a copy from the host.
+    return upload(host, x.device) if host.ndim else full((), host, x.layout.dtype, x.device)
 
 
 def _broadcast_values(values: Array, shape: Shape) -> Array:

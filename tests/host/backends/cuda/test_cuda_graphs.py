@@ -205,6 +205,16 @@ def test_graphs_go_with_their_last_owner_after_their_replays(device, driver):
     assert first(x) == 2
 
 
+def test_a_number_is_joined_without_a_copy_from_the_host(device, driver):
+    """Which no graph can have; the kernel needs atomics, which the host has under other names."""
+    x = array(device, 1)
+    index = sm.array(np.array([1, -1, 3]), device=device)
+    driver.on_launch = lambda launch: None
+    with sm.capture(device) as graph:
+        sm.eval(x.at[index].add(5))
+    assert len(graph) >= 2
+
+
 def test_another_thread_waits_for_the_end_of_a_capture(device):
     x, y = array(device, 1), array(device, 1)
     thread = threading.Thread(target=lambda: scale(device, y, y, 3.0))
