@@ -18,7 +18,7 @@ from speedmetal.arrays.arguments import (
 from speedmetal.arrays.array import Array, upload
 from speedmetal.arrays.assembling import Part, assemble, at, common_dtype
 from speedmetal.arrays.deferred.graph import common_device
-from speedmetal.arrays.memory.borrowing import borrowed, is_on_gpu
+from speedmetal.arrays.memory.borrowing import Borrowed, borrowed, borrowed_by_dlpack
 from speedmetal.arrays.memory.conversion import convert_on_host
 from speedmetal.arrays.memory.dlpack import import_dlpack
 from speedmetal.arrays.memory.strided import HostArray
@@ -76,9 +76,7 @@ def array(
     if isinstance(obj, list | tuple) and (parts := _arrays_within(obj)):
         return _from_arrays(obj, parts, wanted, device, copy=copy)
     if (found := borrowed(obj)) is not None:
-        there = Array(*found)
-        place = there.device if device is None else find_device(device)
-        return _from_array(there, wanted, place, copy=copy)
+        return _from_borrowed(found, wanted, device, copy=copy)
     target = default_device() if device is None else find_device(device)
     host = _host_array(obj, wanted)
     is_shareable = isinstance(obj, np.ndarray) or _is_foreign(obj)
@@ -130,7 +128,11 @@ def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = Non
             f"from_dlpack expected an object with __dlpack__, got {type(x).__name__};"
             " use sm.asarray"
         )
-    if device is None and not isinstance(x, Array) and not is_on_gpu(x):
+    if isinstance(x, Array):
+        return array(x, None, device, copy=copy)
+    if (found := borrowed_by_dlpack(x)) is not None:
+        return _from_borrowed(found, None, device, copy=copy)
+    if device is None:
         device = "cpu"
     return array(x, None, device, copy=copy)
 
@@ -302,6 +304,14 @@ def _from_array(x: Array, wanted: DType | None, target: Device, *, copy: bool | 
         raise ValueError("another dtype or device needs a copy; pass copy=None")
     typed = x if wanted is None else x.astype(wanted, copy=False)
     return typed.to(target)
+
+
+def _from_borrowed(
+    found: Borrowed, wanted: DType | None, device: DeviceLike, *, copy: bool | None
+) -> Array:
+    there = Array(*found)
+    place = there.device if device is None else find_device(device)
+    return _from_array(there, wanted, place, copy=copy)
 
 
 def _arrays_within(items: list[Any] | tuple[Any, ...]) -> list[Array]:

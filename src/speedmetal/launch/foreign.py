@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ class ForeignMemory:
             UserInputError: They are not aligned.
         """
         size = self.dtype.itemsize
-        if any(n % size for n in (self.address, *self.strides)):
+        if self.address % size or any(step % size for step in self.strides):
             raise UserInputError(
                 f"elements of {self.dtype.name} are not aligned to their size of {size} bytes"
                 f" (address {self.address:#x}, strides {self.strides}); make a copy in its library"
@@ -131,12 +131,18 @@ def _of_torch(tensor: Any) -> ForeignMemory:
         )
     dtype = _torch_dtype(tensor.dtype)
     size = dtype.itemsize
+    try:
+        strides = tuple([step * size for step in tensor.stride()])
+    except RuntimeError as error:
+        raise UserInputError(
+            f"the tensor has no strides ({error}); pass tensor.to_dense()"
+        ) from None
     return ForeignMemory(
         tensor.get_device(),
         tensor.data_ptr(),
         dtype,
         tuple(tensor.shape),
-        tuple([step * size for step in tensor.stride()]),
+        strides,
         is_readonly=False,
         stream=torch_stream(tensor),
     )
@@ -153,19 +159,25 @@ def _torch_dtype(dtype: Any) -> DType:
 
 def torch_stream(tensor: Any) -> int:
     """PyTorch's current stream on the GPU of a tensor."""
-    number: int = sys.modules["torch"].cuda.current_stream(tensor.device).cuda_stream
+    torch = sys.modules["torch"]
+    try:
+        # As its own compiler and Triton do: the public function makes an object, in ten times as
+        # long as the rest of a tensor takes.
+        number: int = torch._C._cuda_getCurrentRawStream(tensor.get_device())  # noqa: SLF001
+    except AttributeError:
+        number = torch.cuda.current_stream(tensor.device).cuda_stream
     return number
 
 
 def _of_interface(value: Any, interface: Mapping[str, Any]) -> ForeignMemory:
-    named = np.dtype(interface["typestr"])
-    if not is_supported(named) or not named.isnative or interface.get("mask") is not None:
-        what = "a mask" if interface.get("mask") is not None else f"elements of {named}"
+    dtype = _named_dtype(interface["typestr"])
+    if dtype is None or interface.get("mask") is not None:
+        is_masked = dtype is not None
+        what = "a mask" if is_masked else f"elements of {np.dtype(interface['typestr'])}"
         raise UserInputError(
             f"kernels cannot read {type(value).__name__} with {what}; convert it in its library"
         )
-    dtype, shape = from_numpy(named), tuple(interface["shape"])
-    strides = interface.get("strides")
+    shape, strides = tuple(interface["shape"]), interface.get("strides")
     if strides is None:
         strides = launch_strides(shape, dtype.itemsize)
     address, is_readonly = interface["data"]
@@ -181,7 +193,15 @@ def _of_interface(value: Any, interface: Mapping[str, Any]) -> ForeignMemory:
     )
 
 
-def launch_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
+@cache
+def _named_dtype(name: str) -> DType | None:
+    """The type with NumPy's name; None: there is none here."""
+    found = np.dtype(name)
+    return from_numpy(found) if is_supported(found) and found.isnative else None
+
+
+@lru_cache(maxsize=1024)
+def launch_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Strides in bytes of elements in C order without gaps.
 
     >>> launch_strides((2, 3), 4)

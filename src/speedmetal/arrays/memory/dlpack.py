@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ _DEVICE_OFFSET, _DTYPE_OFFSET = 8, 20
 # DLTensor, dlpack.h: address, device and its number, axes, code, bits and lanes of the dtype, where
 # the shape and the strides are, the offset of the first element.
 _TENSOR = struct.Struct("=QiiiBBHQQQ")
-_FLAGS_OFFSET = 24  # of DLManagedTensorVersioned
+# DLManagedTensorVersioned: behind its version, context and deleter the flags, then the DLTensor.
+_VERSIONED_TENSOR = struct.Struct("=8x8x8xQQiiiBBHQQQ")
 _IS_READONLY = 1
 _KINDS = {0: "int", 1: "uint", 2: "float", 4: "bfloat", 5: "complex"}
 _CODE_BOOL = 6
@@ -41,6 +43,7 @@ _capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _capsule_is_valid = ctypes.pythonapi.PyCapsule_IsValid
 _capsule_is_valid.restype = ctypes.c_int
 _capsule_is_valid.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_bytes_at = ctypes.string_at
 
 
 def export_dlpack(view: np.ndarray[Any, Any], **options: Any) -> Any:
@@ -126,37 +129,34 @@ def describe_capsule(capsule: Any) -> ForeignMemory | None:
     Raises:
         UserInputError: Its dtype is unknown here.
     """
-    at = _tensor_in(capsule)
-    content = ctypes.string_at(at, _TENSOR.size)
-    address, kind, device, ndim, code, bits, lanes, shape_at, strides_at, offset = _TENSOR.unpack(
-        content
-    )
+    if _capsule_is_valid(capsule, b"dltensor_versioned"):
+        managed = _capsule_pointer(capsule, b"dltensor_versioned")
+        flags, *rest = _VERSIONED_TENSOR.unpack(_bytes_at(managed, _VERSIONED_TENSOR.size))
+    elif _capsule_is_valid(capsule, b"dltensor"):
+        flags = _IS_READONLY  # perhaps: it is too old to say anything
+        rest = [*_TENSOR.unpack(_bytes_at(_capsule_pointer(capsule, b"dltensor"), _TENSOR.size))]
+    else:
+        raise UserInputError(f"expected a DLPack capsule that nobody has used, got {capsule!r}")
+    address, kind, device, ndim, code, bits, lanes, shape_at, strides_at, offset = rest
     number = number_of((kind, device))
     if number is None:
         return None
     dtype = _dtype_of(code, bits, lanes)
-    shape = tuple((ctypes.c_int64 * ndim).from_address(shape_at)) if ndim else ()
     size = dtype.itemsize
-    if strides_at and ndim:
-        steps = tuple((ctypes.c_int64 * ndim).from_address(strides_at))
-        strides = tuple([step * size for step in steps])
+    shape = _integers_at(shape_at, ndim)
+    if strides_at:
+        strides = tuple([step * size for step in _integers_at(strides_at, ndim)])
     else:
         strides = launch_strides(shape, size)
-    return ForeignMemory(
-        *(number, (address or 0) + offset, dtype, shape, strides),
-        is_readonly=_is_readonly(capsule, at),
-        stream=None,
-    )
+    is_readonly = bool(flags & _IS_READONLY)
+    return ForeignMemory(number, address + offset, dtype, shape, strides, is_readonly, None)
 
 
-def _is_readonly(capsule: Any, tensor_at: int) -> bool:
-    """Whether a capsule says so, or is too old to say anything."""
-    if not _capsule_is_valid(capsule, b"dltensor_versioned"):
-        return True
-    flags_at = tensor_at - _TENSOR_OFFSETS[b"dltensor_versioned"] + _FLAGS_OFFSET
-    return bool(ctypes.c_uint64.from_address(flags_at).value & _IS_READONLY)
+def _integers_at(address: int, count: int) -> tuple[int, ...]:
+    return struct.unpack(f"={count}q", _bytes_at(address, 8 * count)) if count else ()
 
 
+@cache
 def _dtype_of(code: int, bits: int, lanes: int) -> DType:
     name = "bool" if code == _CODE_BOOL and bits == 8 else f"{_KINDS.get(code)}{bits}"
     if lanes == 1 and (code in _KINDS or code == _CODE_BOOL):

@@ -426,9 +426,10 @@ def test_streams_are_given_as_numbers_and_objects(driver, device, other):
         sm.cuda.stream("1").__enter__()
     with pytest.raises(sm.DeviceError, match="0xabc is no stream of cuda"):
         sm.cuda.stream(0xABC).__enter__()
-    driver.owners[other.number] = CONTEXT + 1
+    elsewhere = OtherLibrary(driver)
+    driver.owners[elsewhere.number] = CONTEXT + 1
     with pytest.raises(sm.DeviceError, match="is a stream of another GPU, or of another context"):
-        sm.cuda.stream(other).__enter__()
+        sm.cuda.stream(elsewhere).__enter__()
 
 
 def test_few_objects_stand_for_many_streams(driver, device):

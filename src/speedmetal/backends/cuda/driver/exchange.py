@@ -56,7 +56,7 @@ class CudaExchange:
         number = LEGACY_STREAM if stream is None else stream
         try:
             if stream == _NO_ORDER:
-                self._home.in_use().flush()
+                self._home.in_use().push()
             else:
                 self.precede(number)
         except DeviceError as error:
@@ -86,13 +86,13 @@ class CudaExchange:
     def follow(self, stream: int) -> None:
         number = _normal(stream)
         if own := self._beside(number):
-            own.flush()  # what was asked for before does not wait
+            own.push()  # what was asked for before does not wait
             self._ordering.put_behind(own.native, ctypes.c_void_p(number))
 
     def precede(self, stream: int) -> None:
         number = _normal(stream)
         if own := self._beside(number):
-            own.flush()
+            own.push()
             self._ordering.put_behind(ctypes.c_void_p(number), own.native)
 
     def _beside(self, number: int) -> CudaStream | None:
@@ -103,7 +103,7 @@ class CudaExchange:
         """
         own = self._home.in_use()
         if own.native.value == number:
-            own.flush()
+            own.push()
             return None
         if own.graph is not None or self._ordering.is_capturing(number):
             raise DeviceError(

@@ -44,6 +44,11 @@ IDLE_FLOOR_BYTES = 256 << 20
 STAGING_BYTES = 4 << 20
 """Up to so many bytes are copied through page-locked memory, without waiting."""
 
+_MUCH_WAITING = 4 << 20
+_EACH_WAITING = _MUCH_WAITING // 16
+"""So many bytes of other libraries, or 16 pieces, may wait for our launches before somebody looks
+whether these are done, which takes as long as a launch."""
+
 _APART = -1
 """The key of what no idle block is taken for."""
 
@@ -66,6 +71,9 @@ class DeviceBlock(StreamBlock):
         super().__init__(capacity_bytes, capacity_bytes, host_address)
         self.address = address
         self.lent_to: frozenset[int] = frozenset()  # streams, by their numbers; 0 is any
+
+    weight = 0
+    """Of what another library waits for."""
 
     def has(self, address: int) -> bool:
         """Whether an address lies in it."""
@@ -102,17 +110,25 @@ class BorrowedBlock(DeviceBlock):
         self._known = known
         known[id(self)] = self
 
+    @property
+    def weight(self) -> int:  # type: ignore[override]
+        """In bytes, and a little for each."""
+        return self._size_bytes + _EACH_WAITING
+
     def has(self, address: int) -> bool:
         return self.address <= address < self.address + self._size_bytes
 
     def come_back(self, pool: StreamPool[Any, Any]) -> None:
         self._known.pop(id(self), None)
-        super().come_back(pool)
-        stream = self._stream
-        if stream is None or stream.native is not self._native:  # or it stands for another one now
-            return
-        if stream.comes_behind(self.serials):
+        if self._is_done(pool.last_serials()):
             self.lender = None
+        else:
+            super().come_back(pool)
+
+    def _is_done(self, serials: tuple[int, ...]) -> bool:
+        """Whether its library's stream comes behind our work anyway."""
+        stream = self._stream  # which may stand for another one now
+        return stream is not None and stream.native is self._native and stream.comes_behind(serials)
 
 
 class _DriversPool(StreamPool[int, DeviceBlock]):
@@ -249,10 +265,14 @@ class DevicePool(_DriversPool):
         return [s for place, s in enumerate(self.streams) if s.is_beside or not place]
 
     def poll(self) -> None:
-        if any(isinstance(block, BorrowedBlock) for block in tuple(self._waiting)):
+        if self._borrowed_waiting() >= _MUCH_WAITING:
             for stream in self.streams:
                 stream.flush()  # what is not marked is never seen to be done
         super().poll()
+
+    def _borrowed_waiting(self) -> int:
+        """How much of other libraries' memory was let go and may be in use: each counts some."""
+        return sum(block.weight for block in (*tuple(self.returned), *tuple(self._waiting)))
 
     def borrow(self, address: int, size_bytes: int, lender: object) -> Allocation[DeviceBlock]:
         """Another library's memory.
@@ -262,7 +282,7 @@ class DevicePool(_DriversPool):
             size_bytes: Its length.
             lender: What keeps it alive, as long as our launches need it.
         """
-        if self.returned or self._waiting:
+        if (self.returned or self._waiting) and self._borrowed_waiting() >= _MUCH_WAITING:
             self.collect()
         home = self.streams[0]
         stream = home.in_use()

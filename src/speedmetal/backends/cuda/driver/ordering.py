@@ -8,6 +8,7 @@ where it comes from CUDA itself it is the legacy default stream as well.
 from __future__ import annotations
 
 import ctypes
+from contextlib import nullcontext
 from typing import Any
 
 from speedmetal.backends.cuda.driver.context import Context
@@ -23,7 +24,7 @@ DEFAULT_STREAMS = frozenset({LEGACY_STREAM, 2})
 _LEAST_ADDRESS = 4096
 _RECORD_ALL = "cuCtxRecordEvent"
 _NO_CAPTURE, _INVALIDATED = 0, 2  # CUstreamCaptureStatus
-_CAPTURES_IMPLICITLY = 906  # of the legacy stream, while another one captures that waits for it
+_MOST_CHECKED = 256
 
 
 class Ordering:
@@ -37,6 +38,7 @@ class Ordering:
     def __init__(self, context: Context, markers: Markers) -> None:
         self._context = context
         self._markers = markers
+        self._checked: set[int] = set()  # streams of the context
 
     def follow(self, after: CudaStream, before: CudaStream) -> None:
         """Have what one stream is asked for next come behind what another was asked for so far.
@@ -101,18 +103,16 @@ class Ordering:
         Raises:
             DeviceError: It is no stream of this GPU, or its capture has failed.
         """
-        found = ctypes.c_int()
-        with self._context as library:
+        if number == LEGACY_STREAM:
+            return False  # it never does
+        if number not in self._checked:
             self._check_context(number)
-            code = library.result(
+        found = ctypes.c_int()
+        # That of the thread is of the context that is current.
+        with self._context if number in DEFAULT_STREAMS else nullcontext():
+            self._context.library.call(
                 "cuStreamIsCapturing", ctypes.c_void_p(number), ctypes.byref(found)
             )
-            if code == _CAPTURES_IMPLICITLY:
-                raise DeviceError(
-                    f"{self._context.name}: the default stream cannot be used while a stream"
-                    " captures that waits for it; use the stream that captures"
-                )
-            library.check("cuStreamIsCapturing", code)
         if found.value == _INVALIDATED:
             raise DeviceError(
                 f"{self._context.name}: the capture of stream {number:#x} has failed before; end it"
@@ -129,7 +129,7 @@ class Ordering:
             raise DeviceError(f"stream {number:#x} is captured")
 
     def _check_context(self, number: int) -> None:
-        """Refuse streams of other GPUs, as far as the driver knows them, inside the context."""
+        """Refuse streams of other GPUs, the first time that one is met."""
         if number in DEFAULT_STREAMS:
             return
         name, library = self._context.name, self._context.library
@@ -141,3 +141,6 @@ class Ordering:
             raise DeviceError(
                 f"{number:#x} is a stream of another GPU, or of another context, than {name} has"
             )
+        if len(self._checked) >= _MOST_CHECKED:
+            self._checked.clear()
+        self._checked.add(number)

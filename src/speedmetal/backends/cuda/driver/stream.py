@@ -105,6 +105,7 @@ class CudaStream(Stream[Command]):
         self.graph: Captor | None = None
         self.trace: Tracer | None = None
         self._query = context.library.prepared("cuStreamQuery")
+        self._launches_in_flight = 0
         self.visits = 0
         self.is_beside = bool(context.streams)
         self.waited_for: dict[Stream[Any], int] = {}
@@ -353,13 +354,26 @@ class CudaStream(Stream[Command]):
         for label, error in submission.issue(commands):
             batch.errors.append(self.not_done([] if label is None else [label], error))
 
+    def push(self) -> None:
+        """Give the driver what was noted down and not given yet, which is seldom anything."""
+        if self._pending:
+            self.flush()
+
     def is_crowded(self) -> bool:
-        if not super().is_crowded():
-            return False
         # A batch may be one launch, where streams wait for each other in between; or one copy.
-        full = self.limits.launches
-        launches = sum(len(batch.labels) or full for batch in tuple(self._in_flight))
-        return launches > full * self.limits.in_flight
+        is_full = self._launches_in_flight > self.limits.launches * self.limits.in_flight
+        return is_full and super().is_crowded()
+
+    def _submit_batch(self) -> None:
+        self._launches_in_flight += self._weight(self._batch)
+        super()._submit_batch()
+
+    def _close(self, batch: Batch, *, failed: bool) -> None:
+        self._launches_in_flight -= self._weight(batch)
+        super()._close(batch, failed=failed)
+
+    def _weight(self, batch: Batch) -> int:
+        return len(batch.labels) or self.limits.launches
 
     def _take_refusal(self, batch: Batch, plan: LaunchPlan, arguments: bytes, code: int) -> None:
         """A launch failed: for want of a context, or for good."""
