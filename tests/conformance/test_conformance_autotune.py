@@ -94,16 +94,47 @@ def test_views_of_the_same_memory_are_read_and_written(device):
     np.testing.assert_array_equal(x.numpy(), np.arange(1000, dtype=np.float32) ** 2)
 
 
-def test_a_configuration_with_other_results_is_not_chosen(device):
+@pytest.mark.parametrize("size", [100, 300_000])  # of which more than 1 MiB stays on a GPU
+def test_a_configuration_with_other_results_is_not_chosen(device, size):
     tuned = sm.autotune(wrong=[3, 4], threads=[32, 64])(by_configuration)
-    out = sm.zeros(100, dtype=sm.int32, device=device)
+    out = sm.zeros(size, dtype=sm.int32, device=device)
     with pytest.warns(sm.AutotuneWarning, match="results differ from the first's") as caught:
-        tuned(out, grid=100)
+        tuned(out, grid=size)
     assert {warning.filename for warning in caught} == {__file__}
     assert (out.numpy() == 3).all()
     reasons = [trial.reason for trial in tuned.tuned[0].trials]
     assert [bool(reason) for reason in reasons[2:]] == [True, True]
-    assert "100 of 100 elements of array 1 that it writes, at [0] 4 in place of 3" in reasons[2]
+    assert (
+        f"{size} of {size} elements of array 1 that it writes, at [0] 4 in place of 3"
+        in (reasons[2])
+    )
+
+
+@pytest.mark.parametrize("size", [100, 300_000])
+def test_nan_and_roundings_are_the_same(device, size):
+    """Sums in another order; NaN where one is among them."""
+
+    @sm.autotune(forwards=[True, False])
+    @sm.kernel
+    def summed(out, x, forwards):
+        i = sm.thread_position_in_grid().x
+        total = 0.0
+        for k in range(8):
+            total += x[(i + (k if forwards else 7 - k)) % x.size]
+        out[i] = total
+
+    generator = np.random.default_rng(1)
+    given = generator.standard_normal(size).astype(np.float32)
+    given[17] = np.nan
+    x, out = sm.array(given, device=device), sm.zeros(size, device=device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summed(out, x, grid=size)
+    expected = sum(np.roll(given.astype(np.float64), -k) for k in range(8))
+    np.testing.assert_allclose(out.numpy(), expected, atol=1e-5)
+    exact = sm.autotune(forwards=[True, False], tolerance=0)(summed.kernel)
+    with pytest.warns(sm.AutotuneWarning, match="results differ"):
+        exact(out, x, grid=size)
 
 
 def test_what_does_not_fit_is_skipped(device):

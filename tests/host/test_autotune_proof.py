@@ -112,6 +112,11 @@ def test_what_is_read_and_written_is_found_by_its_memory(name):
         assert not may(copied, host[50:], host[:50])
 
 
+def test_arrays_of_no_elements_are_the_same():
+    empty = np.zeros((0, 3), np.float32)
+    assert difference([empty], [empty.copy()], None) == ""
+
+
 def test_every_array_is_compared():
     r = [np.zeros(3, np.float32), np.zeros((), np.int32)]
     x = [np.zeros(3, np.float32), np.ones((), np.int32)]

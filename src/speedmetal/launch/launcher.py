@@ -131,10 +131,11 @@ class Launcher:
             debug = check_debug_level(debug)
         if self.in_memory:
             self._make_memory(arguments)
-        key: list[Any] = [grid, debug, device, _entered_devices.get(), _math_mode.get()]
-        if type(grid) is not int or groups is not None or threads is not None:
+        key: list[Any] = [grid, threads, debug, device, _entered_devices.get(), _math_mode.get()]
+        is_plain = threads is None or type(threads) is int
+        if not is_plain or type(grid) is not int or groups is not None:
             # 1 == 1.0 == True, but only one of them is a size.
-            key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
+            key += (_kinds(grid), groups, _kinds(groups), _kinds(threads))
         values: list[Any] = [0]
         for argument in arguments:
             kind = type(argument)
@@ -177,8 +178,8 @@ class Launcher:
             debug: The level of debugging; None: as it is stated around the launch.
         """
         level = self.level_of(debug)
-        key: list[Any] = [grid, level, None, _entered_devices.get(), _math_mode.get()]
-        key += (_kinds(grid), groups, _kinds(groups), threads, _kinds(threads))
+        key: list[Any] = [grid, threads, level, None, _entered_devices.get(), _math_mode.get()]
+        key += (_kinds(grid), groups, _kinds(groups), _kinds(threads))
         values: list[Any] = [0]
         for argument in arguments:
             kind = type(argument)

@@ -62,12 +62,11 @@ def search(
     if 0 in found.sizes.grid:
         raise UntunableError("", may_pass=True)
     try:
-        saved = Saved(done.launches.values())
+        with Saved(done.launches.values()) as saved:
+            done.prove(saved, tolerance)
+            return done.measured(saved)
     except OutOfMemoryError as error:
         raise UntunableError(f"no memory to keep what it writes to: {error}") from error
-    with saved:
-        done.prove(saved, tolerance)
-        return done.measured(saved)
 
 
 class _Search:
@@ -111,13 +110,12 @@ class _Search:
             saved.restore()
             try:
                 self._launch(self._candidates[number])
-                results = saved.results()
             except _REFUSALS as error:
                 self._refuse(number, error)
                 continue
             if expected is None:
-                expected = results
-            elif reason := difference(results, expected, tolerance):
+                expected = saved.results()
+            elif reason := difference(saved.arrays, expected, tolerance):
                 self._leave_out(number, reason)
                 warnings.warn(
                     f"sm.autotune of kernel {self._kernel!r}: with"
