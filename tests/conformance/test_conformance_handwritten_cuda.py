@@ -33,7 +33,7 @@ __global__ void numbers(
 
 @pytest.fixture
 def library(device):
-    if device.name != "cuda":
+    if device.kind != "cuda":
         pytest.skip("CUDA C++ runs on NVIDIA GPUs")
     return sm.cuda.library(SOURCE, device=device)
 
