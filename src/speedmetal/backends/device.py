@@ -316,6 +316,8 @@ class Program(ABC):
     run at once, the first of equals; none: as many as the device has by default."""
     neighbours: int = 1
     """Positions along x that a thread takes: so many times fewer threads run."""
+    threadgroups: Triple | None = None
+    """The most threadgroups along each axis; None: as many as the device's limits say."""
 
     @abstractmethod
     def bind(self, launch: Launch) -> BoundLaunch:

@@ -92,6 +92,9 @@ def with_sizes(found: Examined, geometry: LaunchGeometry) -> Examined:
     device, program = found.device, found.compiled.program
     metadata, together = found.compiled.metadata, program.neighbours
     allowed = program.threads_per_threadgroup
+    if program.threadgroups is not None:
+        limits = replace(geometry.limits, threadgroups=program.threadgroups)
+        geometry = replace(geometry, limits=limits)
 
     def with_most(most: int) -> Examined:
         sizes = geometry.sizes(most, metadata.threads, neighbours=together)

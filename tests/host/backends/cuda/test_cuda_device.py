@@ -232,26 +232,27 @@ def test_more_threadgroups_than_there_can_be_are_refused(device):
         out[0] = sm.threadgroup_position_in_grid().y
 
     out = sm.zeros(1, dtype=sm.int32, device=device)
-    with pytest.raises(sm.LaunchError, match="65536 threadgroups along y requested, cuda"):
-        marks(out, grid=(1, 65536), threads=1)
-    marks(out, grid=(1, 65536), threads=(1, 2))
+    for grid, axis in (((1, 65536, 65536), "z"), ((65536, 65536, 1), "x")):
+        with pytest.raises(sm.LaunchError, match=f"65536 threadgroups along {axis} requested"):
+            marks(out, grid=grid, threads=1)
+    marks(out, grid=(1, 65536, 65536), threads=(1, 2, 2))
 
 
-def test_threads_are_chosen_so_that_threadgroups_are_not_too_many(device, driver):
+def test_many_threadgroups_lie_along_the_hardwares_x(device, driver):
     @sm.kernel
     def marks(out):
         out[0] = sm.thread_position_in_grid().x
 
     out = sm.empty(1, sm.int32, device=device)
-    for grid in ((512, 65535), (512, 100_000), (16, 16, 100_000)):
+    for grid in ((512, 65535), (512, 100_000), (16, 16, 100_000), (1, 2**27)):
         marks(out, grid=grid)
-    wide = sm.empty((100_000, 512), sm.int8, device=device)[:, :300]
-    wide.copy()
     device.synchronize()
     assert [launch.threads for launch in driver.launches] == [
-        *((256, 1, 1), (128, 2, 1), (16, 8, 2)),
+        *((256, 1, 1), (256, 1, 1), (16, 16, 1), (1, 256, 1)),
     ]
-    assert driver.launches[1].groups == (4, 50_000, 1)
+    assert [launch.groups for launch in driver.launches] == [
+        *((2, 65535, 1), (100_000, 2, 1), (100_000, 1, 1), (2**19, 1, 1)),
+    ]
 
 
 def test_a_threadgroup_is_no_longer_along_an_axis_than_it_can_be(device, driver):
@@ -318,6 +319,7 @@ def test_damaged_code_is_not_loaded(device):
         has_mailbox=False,
         dynamic_bytes=(),
         neighbours=1,
+        threadgroups="256",
         cubin=b"no machine code",
     )
     code = packed(kept)

@@ -37,6 +37,7 @@ class PositionsPrinter(TilesPrinter):
     ) -> None:
         super().__init__(dialect, kernel, math_mode)
         self._threads = threadgroups.most_threads
+        self._hardware = dict(zip(AXES, threadgroups.by_hardware(("x", "y", "z")), strict=True))
         self._is_numbered = numbers_threads(kernel)
         self._are_whole = self._is_numbered and threadgroups.are_whole
         self._renumbers = self._is_numbered and not self._are_whole
@@ -51,7 +52,7 @@ class PositionsPrinter(TilesPrinter):
         if name in _INDEX_TEXTS:
             return _INDEX_TEXTS[name]
         if name in _HARDWARE:
-            return self.cast_text(dtype, f"{_HARDWARE[name]}.{letter}")
+            return self.cast_text(dtype, f"{_HARDWARE[name]}.{self._hardware[letter]}")
         if name == "thread_position_in_threadgroup":
             return self.cast_text(dtype, f"{self._place}.{letter}")
         if name == "threads_per_grid":
@@ -72,7 +73,7 @@ class PositionsPrinter(TilesPrinter):
             if self._renumbers or axis in sizes:
                 size = f"{t}(blockDim.{letter})"
                 if not self._are_whole:
-                    start = f"{t}(blockIdx.{letter}) * {size}"
+                    start = f"{t}(blockIdx.{self._hardware[letter]}) * {size}"
                     size = f"min({size}, arguments.grid_{letter} - {start})"
                 self.line(f"{t} threads_per_threadgroup_{letter} = {size};")
         if self._renumbers:
@@ -88,7 +89,7 @@ class PositionsPrinter(TilesPrinter):
 
     def _find_position(self, t: str, letter: str) -> None:
         place = f"{self._place}.{letter}"
-        start = f"{t}(blockIdx.{letter}) * {t}(blockDim.{letter})"
+        start = f"{t}(blockIdx.{self._hardware[letter]}) * {t}(blockDim.{letter})"
         if letter == "x" and self.taken is not None:
             index = f"({start} + {t}({place})) * {self.neighbours}"
             self.line(f"{t} first_neighbour = {index};")

@@ -19,7 +19,7 @@ kernel cuts down to the grid:
   threads take, in loops of different lengths) it acts over the threads that the hardware runs
   together there.
 
-Positions above 65535 threadgroups along y or z cannot be launched.
+More than 65535 threadgroups along y or z lie along the hardware's x.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from speedmetal.backends.cuda.codegen.spellings import (
     STATIC_THREADGROUP_BYTES,
 )
 from speedmetal.backends.cuda.codegen.threadgroups import Threadgroups, of_variant
+from speedmetal.common.records import replace
 from speedmetal.dtypes import DType, bool_, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import Varies
@@ -144,8 +145,8 @@ def variants_served(kernel: Kernel, variant: str) -> tuple[str, ...]:
     """The variants that the code for one does for: also whole ones where nothing is numbered."""
     if numbers_threads(kernel):
         return (variant,)
-    most = of_variant(variant).most_threads
-    return tuple(str(Threadgroups(most, are_whole)) for are_whole in (False, True))
+    known = of_variant(variant)
+    return tuple(str(replace(known, are_whole=are_whole)) for are_whole in (False, True))
 
 
 def check_kernel(kernel: Kernel) -> list[Diagnostic]:

@@ -12,7 +12,7 @@ from speedmetal.backends.kept_code import Envelope
 from speedmetal.common.records import record
 from speedmetal.ir.nodes import Kernel
 
-_ENVELOPE = Envelope("cuda", 2)
+_ENVELOPE = Envelope("cuda", 3)
 """The number changes with what is kept."""
 
 
@@ -28,6 +28,7 @@ class CudaCode:
         dynamic_bytes: The threadgroup arrays whose memory a launch asks for: of each its size, or 0
             where only the launch knows it.
         neighbours: How many positions along x a thread takes.
+        threadgroups: The name of the launches' threadgroups that it is for.
         cubin: The machine code.
     """
 
@@ -37,6 +38,7 @@ class CudaCode:
     has_mailbox: bool
     dynamic_bytes: tuple[int, ...]
     neighbours: int
+    threadgroups: str
     cubin: bytes
 
 
@@ -56,10 +58,11 @@ def built(
         DeviceError: NVRTC is not installed, or does not know the architecture.
     """
     text = printed(kernel, threadgroups, math_mode=math_mode)
-    return packed(_code(text, compile_cubin(text.text, architecture)))
+    cubin = compile_cubin(text.text, architecture)
+    return packed(_code(text, str(threadgroups), cubin))
 
 
-def _code(text: PrintedKernel, cubin: bytes) -> CudaCode:
+def _code(text: PrintedKernel, threadgroups: str, cubin: bytes) -> CudaCode:
     return CudaCode(
         text.entry,
         text.layout,
@@ -67,6 +70,7 @@ def _code(text: PrintedKernel, cubin: bytes) -> CudaCode:
         text.has_mailbox,
         text.dynamic_bytes,
         text.neighbours,
+        threadgroups,
         cubin,
     )
 
@@ -80,6 +84,7 @@ def packed(code: CudaCode) -> bytes:
         "has_mailbox": code.has_mailbox,
         "dynamic_bytes": code.dynamic_bytes,
         "neighbours": code.neighbours,
+        "threadgroups": code.threadgroups,
     }
     return _ENVELOPE.sealed(head, code.cubin)
 
@@ -101,5 +106,6 @@ def _code_from(head: dict[str, Any], cubin: bytes) -> CudaCode:
         head["has_mailbox"],
         tuple(head["dynamic_bytes"]),
         head["neighbours"],
+        head["threadgroups"],
         cubin,
     )

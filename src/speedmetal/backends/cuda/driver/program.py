@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from speedmetal.backends.c_family.layout import AXES
+from speedmetal.backends.cuda.codegen.threadgroups import of_variant
 from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
 from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.commands import LaunchPlan
@@ -87,7 +88,8 @@ class CudaProgram(Program):
         self.neighbours = code.neighbours
         self._places = _places(code)
         self._allowed_bytes = limits.threadgroup_memory_bytes
-        self._most_groups = limits.threadgroups
+        self._groups = of_variant(code.threadgroups)
+        self.threadgroups = self._groups.most_groups
         self._multiprocessor = multiprocessor
         self._at_once: dict[tuple[int, int], int] = {}
         self._context.free()
@@ -164,7 +166,7 @@ class CudaProgram(Program):
         return run
 
     def _plan(self, launch: Launch, size_bytes: int) -> LaunchPlan:
-        sizes = (*launch.sizes.groups, *launch.sizes.threads)
+        sizes = (*self._groups.by_hardware(launch.sizes.groups), *launch.sizes.threads)
         return LaunchPlan(
             self._context.library,
             self._kernel,
@@ -178,7 +180,9 @@ class CudaProgram(Program):
         )
 
     def _check_groups(self, launch: Launch) -> None:
-        for axis, count, most in zip(AXES, launch.sizes.groups, self._most_groups, strict=True):
+        for axis, count, most in zip(
+            AXES, launch.sizes.groups, self._groups.most_groups, strict=True
+        ):
             if count > most:
                 raise LaunchError(
                     f"kernel {self._kernel!r}: {count} threadgroups along {axis} requested,"
