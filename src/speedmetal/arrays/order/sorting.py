@@ -1,8 +1,9 @@
 """Arrays in order: ``sort``, ``argsort`` and their like.
 
 NumPy sorts, with the vector instructions of the CPU, on memory that it shares; rows are spread over
-the processors. For other devices elements are copied to the host and back. NaN counts as greater
-than every number, as in NumPy.
+the processors. On NVIDIA GPUs elements are sorted where they are, by a library or by our kernels
+(:mod:`speedmetal.arrays.order.ways`); for other devices they are copied to the host and back. NaN
+counts as greater than every number, as in NumPy.
 
 Positions of elements of up to 32 bits come from sorting 64-bit integers, an element's bits above
 its position: that is stable, and a few times as fast as sorting positions by what they point to.
@@ -25,6 +26,8 @@ from speedmetal.arrays.hosting import comparable, is_on_cpu, owned, restored
 from speedmetal.arrays.indices.taking import take_along_axis
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.order import by_kernels, by_library
+from speedmetal.arrays.order.ways import Way, way_of
 from speedmetal.arrays.spreading import Part, parts_of, run_parts
 from speedmetal.arrays.user_functions.higher_order import map as map_elementwise
 from speedmetal.dtypes import bfloat16, int64
@@ -59,7 +62,14 @@ class TopK(NamedTuple):
 
 
 def sort(
-    x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True, key: Any = None
+    x: Any,
+    /,
+    axis: int = -1,
+    *,
+    descending: bool = False,
+    stable: bool = True,
+    key: Any = None,
+    algorithm: str = "auto",
 ) -> Array:
     """The elements in order along an axis.
 
@@ -70,6 +80,8 @@ def sort(
         stable: Whether elements with equal keys keep their order. Without a key it has no meaning:
             equal elements cannot be told apart, but for the signs of zeros.
         key: A function, written in the kernel language: elements are ordered by what it gives.
+        algorithm: Who sorts: ``"vendor"`` is cuda.compute on NVIDIA GPUs, elsewhere NumPy;
+            ``"native"`` our kernels; ``"auto"`` the faster one.
 
     Returns:
         The shape and dtype of ``x``. NaN comes last, and first where ``descending``.
@@ -77,7 +89,10 @@ def sort(
     Raises:
         IndexError: There is no such axis.
         CompileError: ``key`` is not in the kernel language.
-        UserInputError: ``key`` gives more than a number.
+        UserInputError: ``key`` gives more than a number, or elements are complex and ``algorithm``
+            is ``"native"``.
+        UnknownNameError: There is no such algorithm.
+        DeviceError: The vendor's library is asked for, and not installed.
 
     Example:
         >>> import speedmetal as sm
@@ -88,9 +103,13 @@ def sort(
     """
     if key is not None:
         array = asarray(x)
-        places = argsort(array, axis=axis, descending=descending, stable=stable, key=key)
-        return take_along_axis(array, places, axis)
+        options: Any = {"descending": descending, "stable": stable, "algorithm": algorithm}
+        return take_along_axis(array, argsort(array, axis, key=key, **options), axis)
     rows, place = _rows(x, axis)
+    way = way_of("sort", rows, algorithm)
+    if way is not Way.HOST:
+        by = by_library if way is Way.LIBRARY else by_kernels
+        return _back(by.sorted_rows(rows, descending=descending), place)
     if is_on_cpu(rows) and rows.layout.dtype is not bfloat16:
         result = rows.copy()
         _sort(result.on_host())
@@ -102,7 +121,14 @@ def sort(
 
 
 def argsort(
-    x: Any, /, axis: int = -1, *, descending: bool = False, stable: bool = True, key: Any = None
+    x: Any,
+    /,
+    axis: int = -1,
+    *,
+    descending: bool = False,
+    stable: bool = True,
+    key: Any = None,
+    algorithm: str = "auto",
 ) -> Array:
     """The positions of the elements in order along an axis: ``x[argsort(x)]`` is ``sort(x)``.
 
@@ -112,13 +138,14 @@ def argsort(
         descending: Whether the greatest comes first.
         stable: Whether equal elements keep their order.
         key: As for :func:`sort`.
+        algorithm: As for :func:`sort`.
 
     Returns:
         int64, the shape of ``x``. NaN comes last, and first where ``descending``.
 
     Raises:
         IndexError: There is no such axis.
-        CompileError, UserInputError: As for :func:`sort`.
+        CompileError, UserInputError, UnknownNameError, DeviceError: As for :func:`sort`.
 
     Example:
         >>> import speedmetal as sm
@@ -128,6 +155,10 @@ def argsort(
     if key is not None:
         x = _keys_of(key, asarray(x))
     rows, place = _rows(x, axis)
+    way = way_of("argsort", rows, algorithm)
+    if way is not Way.HOST:
+        by = by_library if way is Way.LIBRARY else by_kernels
+        return _back(by.places_in_order(rows, descending=descending), place)
     found = positions_in_order(comparable(rows), descending=descending, stable=stable)
     return _back(owned(found, rows.device), place)
 
@@ -193,7 +224,9 @@ def argpartition(x: Any, kth: int | Sequence[int], axis: int = -1) -> Array:
     return _back(owned(found, rows.device), place)
 
 
-def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
+def topk(
+    x: Any, k: int, /, *, axis: int = -1, largest: bool = True, algorithm: str = "auto"
+) -> TopK:
     """The ``k`` greatest elements along an axis, the greatest first, and where they are; lazy.
 
     Positions that nobody keeps, as in ``topk(x, k).values``, are not looked for.
@@ -203,6 +236,7 @@ def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
         k: How many, at most ``n``.
         axis: Which one.
         largest: False: the least, the least first.
+        algorithm: As for :func:`sort`.
 
     Returns:
         ``values`` and ``indices``, ``(..., k, ...)``; of equal elements any may be chosen.
@@ -210,6 +244,7 @@ def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
     Raises:
         IndexError: There is no such axis.
         UserInputError: ``k`` is negative or greater than ``n``.
+        UnknownNameError, DeviceError: As for :func:`sort`.
 
     Example:
         >>> import speedmetal as sm
@@ -221,6 +256,9 @@ def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
     length = rows.shape[-1]
     if not 0 <= operator.index(k) <= length:
         raise UserInputError(f"topk expected k from 0 to {length}, the extent of the axis, got {k}")
+    way = way_of("topk", rows, algorithm)
+    if way is not Way.HOST:
+        return _topk_on_device(rows, place, k, largest, way)
     rows.buffer  # noqa: B018 - NumPy reads it
     wanted: list[weakref.ref[Array]] = []
 
@@ -235,6 +273,16 @@ def topk(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> TopK:
     found: list[Array] = call(Array, Call("topk", (rows,), run), results, rows.device)
     wanted.append(weakref.ref(found[1]))
     return TopK(*(_back(each, place) for each in found))
+
+
+def _topk_on_device(rows: Array, place: int, count: int, largest: bool, way: Way) -> TopK:  # noqa: FBT001 - topk's own
+    """What :func:`topk` gives, where elements are sorted on the device; the values are lazy."""
+    if way is Way.LIBRARY:
+        indices = by_library.places_in_order(rows, descending=largest)[..., :count]
+    else:
+        indices = by_kernels.first_places(rows, count, descending=largest)
+    values = take_along_axis(rows, indices, -1)
+    return TopK(_back(values, place), _back(indices, place))
 
 
 def _first_of(rows: Array, count: int, *, descending: bool) -> list[Array]:

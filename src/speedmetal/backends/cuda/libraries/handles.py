@@ -27,6 +27,14 @@ class Caller(Protocol):
     """A device whose stream calls routines."""
 
     @property
+    def identity(self) -> str:
+        """What compiled code depends on besides its source."""
+
+    @property
+    def architecture(self) -> str:
+        """What code is compiled for: ``"sm_90"``."""
+
+    @property
     def context(self) -> AbstractContextManager[Any]:
         """Around what libraries are asked at once."""
 
@@ -61,11 +69,12 @@ class Handles:
 
     Attributes:
         device: The same.
+        cuda: The same.
     """
 
     def __init__(self, device: Caller, cuda: int) -> None:
         self.device = device
-        self._cuda = cuda
+        self.cuda = cuda
         self._handles: dict[str, int] = {}
         self._missing: dict[str, DeviceError] = {}
         self._streams: dict[str, int] = {}  # that handles have
@@ -103,7 +112,7 @@ class Handles:
             DeviceError: It is not installed.
         """
         with self.device.context:
-            return load(name, self._cuda)
+            return load(name, self.cuda)
 
     def handle(self, name: str) -> int:
         """A library's handle, made when it is first asked for; 0 of cuFFT, which has none.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from speedmetal.backends.cuda.libraries.handles import Handles
 
 if TYPE_CHECKING:
+    from speedmetal.backends.cuda.libraries.compute import Compute
     from speedmetal.backends.cuda.libraries.products import Products
     from speedmetal.backends.cuda.libraries.solvers import Solvers
     from speedmetal.backends.cuda.libraries.transforms import Transforms
@@ -41,3 +42,11 @@ class Routines(Handles):
         from speedmetal.backends.cuda.libraries.solvers import Solvers
 
         return Solvers(self)
+
+    @cached_property
+    def compute(self) -> Compute:
+        """Sorts and scans, by cuda.compute."""
+        from speedmetal.backends.cuda.libraries.compute import Compute
+
+        device = self.device
+        return Compute(self, self.cuda, device.identity, device.architecture)
