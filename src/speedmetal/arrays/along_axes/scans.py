@@ -22,6 +22,8 @@ from speedmetal.arrays.deferred.following import Follower, takes_any
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.replaying import replayed
+from speedmetal.arrays.user_functions.scans_by_library import scanned as scanned_by_library
+from speedmetal.arrays.user_functions.scans_by_library import scans
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, as_dtype
 from speedmetal.errors import UserInputError
@@ -59,8 +61,9 @@ def _scan(
     dtype: Any = None,
     *,
     include_initial: bool = False,
+    algorithm: str = "auto",
 ) -> Any:
-    """The lazy result of a scan; of all elements in C order where no axis is given."""
+    """The result of a scan, lazy but by a library; of all elements in C order without an axis."""
     check_array(operation.name, x)
     source = x.reshape(-1) if axis is None or not x.ndim else x
     if axis is not None and not x.ndim:
@@ -76,10 +79,32 @@ def _scan(
     extents = tuple(shape)
     if not source.size:
         return full(extents, operation.initial, result, layout.device)
+    if scans(operation.name, source, along, algorithm):
+        return _by_library(operation, source, along, result, include_initial=include_initial)
     initial = np.asarray(operation.initial, result.numpy) if include_initial else None
     run = partial(_run, source, operation.scan, along, result, initial)
     takes = None if include_initial else takes_any
     return called(operation.name, source, run, extents, result, reads=2, takes=takes)
+
+
+def _by_library(
+    operation: _Operation, source: Any, axis: int, dtype: DType, *, include_initial: bool
+) -> Any:
+    from speedmetal.arrays.kernels import scan as kernels  # with its first use
+
+    scan = getattr(kernels, operation.scan)
+    is_sum = operation is _SUM
+    made: Any = scanned_by_library(source, scan.reduction.combine, is_sum=is_sum)
+    found = made.astype(dtype)
+    if not include_initial:
+        return found
+    shape = list(found.shape)
+    shape[axis] += 1
+    result = type(found).allocate(tuple(shape), dtype, found.device)
+    front = (slice(None),) * axis
+    result[(*front, slice(0, 1))] = operation.initial
+    result[(*front, slice(1, None))] = found
+    return result
 
 
 def _run(
@@ -101,6 +126,7 @@ def cumulative_sum(
     *,
     dtype: Any = None,
     include_initial: bool = False,
+    algorithm: str = "auto",
 ) -> Any:
     """The sums of the elements up to each, along an axis.
 
@@ -109,10 +135,15 @@ def cumulative_sum(
         axis: The axis; it may be left out where there is one.
         dtype: Of the result; None: as of :func:`speedmetal.sum`.
         include_initial: Whether 0 comes first, so that the result has one element more.
+        algorithm: Who adds: ``"vendor"`` is cuda.compute on NVIDIA GPUs, elsewhere our kernels, as
+            ``"native"`` is; ``"auto"`` the faster one.
 
     Raises:
-        UserInputError: ``x`` is no array, or it has several axes and none is given.
+        UserInputError: ``x`` is no array, it has several axes and none is given, or cuda.compute
+            is asked for and there are several rows.
         AxisError: There is no such axis.
+        UnknownNameError: There is no such algorithm.
+        DeviceError: cuda.compute is asked for, and not installed.
 
     Example:
         >>> import speedmetal as sm
@@ -120,7 +151,7 @@ def cumulative_sum(
         Array([0, 1, 3, 6], dtype=int32, device='cpu')
     """
     _check_axis(_SUM, x, axis)
-    return _scan(_SUM, x, axis, dtype, include_initial=include_initial)
+    return _scan(_SUM, x, axis, dtype, include_initial=include_initial, algorithm=algorithm)
 
 
 @replayed
@@ -131,6 +162,7 @@ def cumulative_prod(
     *,
     dtype: Any = None,
     include_initial: bool = False,
+    algorithm: str = "auto",
 ) -> Any:
     """The products of the elements up to each, along an axis; 1 is the initial one.
 
@@ -143,7 +175,7 @@ def cumulative_prod(
                [3, 8]], dtype=int32, device='cpu')
     """
     _check_axis(_PROD, x, axis)
-    return _scan(_PROD, x, axis, dtype, include_initial=include_initial)
+    return _scan(_PROD, x, axis, dtype, include_initial=include_initial, algorithm=algorithm)
 
 
 def _check_axis(operation: _Operation, x: Any, axis: int | None) -> None:
@@ -182,7 +214,7 @@ def cumprod(x: Any, /, axis: int | None = None, dtype: Any = None) -> Any:
 
 
 @replayed
-def cummax(x: Any, /, axis: int | None = None) -> Any:
+def cummax(x: Any, /, axis: int | None = None, *, algorithm: str = "auto") -> Any:
     """The greatest of the elements up to each, NaN from the first NaN on; as :func:`cumsum`.
 
     Raises:
@@ -194,11 +226,11 @@ def cummax(x: Any, /, axis: int | None = None) -> Any:
         >>> sm.cummax(sm.array([1, 3, 2, 4]))
         Array([1, 3, 3, 4], dtype=int32, device='cpu')
     """
-    return _scan(_MAX, x, axis)
+    return _scan(_MAX, x, axis, algorithm=algorithm)
 
 
 @replayed
-def cummin(x: Any, /, axis: int | None = None) -> Any:
+def cummin(x: Any, /, axis: int | None = None, *, algorithm: str = "auto") -> Any:
     """The least of the elements up to each, NaN from the first NaN on; as :func:`cummax`.
 
     Example:
@@ -206,7 +238,7 @@ def cummin(x: Any, /, axis: int | None = None) -> Any:
         >>> sm.cummin(sm.array([3, 1, 2, 0]))
         Array([3, 1, 1, 0], dtype=int32, device='cpu')
     """
-    return _scan(_MIN, x, axis)
+    return _scan(_MIN, x, axis, algorithm=algorithm)
 
 
 @replayed

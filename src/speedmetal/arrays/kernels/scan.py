@@ -154,3 +154,9 @@ def scan_short_rows(
     for at in sm.static_range(length):
         running = scan.reduction.combine(running, source[(*place, at)])
         target[(*place, at)] = convert(running, source.dtype, target.dtype)
+
+
+@sm.kernel
+def combine_two(result: Any, left: Any, right: Any, combine: Any) -> None:
+    """result[0] = combine(left[0], right[0]): the operation of a scan, for a library."""
+    result[0] = result.dtype(combine(left[0], right[0]))

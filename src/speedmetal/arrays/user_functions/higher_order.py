@@ -31,6 +31,7 @@ from speedmetal.arrays.user_functions.folding import (
     reduced,
     settled_dtypes,
 )
+from speedmetal.arrays.user_functions.scans_by_library import scanned, scans
 from speedmetal.arrays.user_functions.stencils import BOUNDARIES, Stencil, computed
 from speedmetal.arrays.user_functions.user_functions import (
     argument_of,
@@ -302,13 +303,16 @@ def _reduced(
     return reduced(fold, tuple(sorted(gone)), shape, what)
 
 
-def accumulate(op: Any, x: Any, /, axis: int | None = None) -> Any:
+def accumulate(op: Any, x: Any, /, axis: int | None = None, *, algorithm: str = "auto") -> Any:
     """The elements up to each, combined: as ``itertools.accumulate``, along an axis.
 
     Args:
         op: As for :func:`reduce`: associative, not necessarily commutative.
         x: As for :func:`reduce`.
         axis: The axis; it may be left out where there is one.
+        algorithm: Who combines: ``"vendor"`` is cuda.compute on NVIDIA GPUs, for one row of numbers
+            and an operation that depends on no others; elsewhere, and for all else, our kernels, as
+            ``"native"``; ``"auto"`` the faster one.
 
     Returns:
         An array, or a tuple of arrays, of the shape of ``x``; of the dtypes of :func:`reduce`.
@@ -316,8 +320,10 @@ def accumulate(op: Any, x: Any, /, axis: int | None = None) -> Any:
     Raises:
         CompileError: ``op`` is not in the kernel language.
         UserInputError: ``x`` has several axes and none is given, or ``op`` gives what it does not
-            take.
+            take; cuda.compute is asked for several rows.
         AxisError: There is no such axis.
+        UnknownNameError: There is no such algorithm.
+        DeviceError: cuda.compute is asked for, and not installed.
 
     Example:
         >>> import speedmetal as sm
@@ -342,6 +348,11 @@ def accumulate(op: Any, x: Any, /, axis: int | None = None) -> Any:
     element = rebuild(x, [array.layout.dtype for array in arrays])
     device = arrays[0].layout.device
     dtypes = settled_dtypes("accumulate", operation, element, None, device)
+    by_library = scans("accumulate", arrays[0], along, algorithm)
+    if by_library and isinstance(x, Array) and dtypes is x.layout.dtype:
+        found = scanned(x, operation, is_sum=operation is operator.add)
+        if found is not None:
+            return found
     return accumulated(Fold("accumulate", None, operation, arrays, x, dtypes, None), along)
 
 

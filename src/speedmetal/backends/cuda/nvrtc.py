@@ -71,6 +71,15 @@ def compile_cubin(source: str, architecture: str = "sm_80") -> bytes:
     return _compile(source, architecture, "CUBIN")
 
 
+def compile_for_linking(source: str, architecture: str = "sm_80") -> bytes:
+    """A source's functions in LTO-IR, the form in which NVIDIA's linker compiles them with others.
+
+    Raises:
+        DeviceError, InternalError: As for :func:`compile_cubin`.
+    """
+    return _compile(source, architecture, "LTOIR", "-dlto")
+
+
 class RefusedSourceError(Exception):
     """A source of the user's is not valid; its text is NVRTC's log."""
 
@@ -169,14 +178,17 @@ def is_available() -> bool:
     return True
 
 
-def _compile(source: str, architecture: str, product: str) -> bytes:
+def _compile(source: str, architecture: str, product: str, *more: str) -> bytes:
     nvrtc = _load()
     library, program = nvrtc.library, ctypes.c_void_p()
     text = source.encode()
     created = library.nvrtcCreateProgram(ctypes.byref(program), text, b"kernel.cu", 0, None, None)
     nvrtc.check(created)
     try:
-        options = [f"--gpu-architecture={architecture}".encode(), *map(str.encode, OPTIONS)]
+        options = [
+            f"--gpu-architecture={architecture}".encode(),
+            *map(str.encode, (*OPTIONS, *more)),
+        ]
         array = (ctypes.c_char_p * len(options))(*options)
         code = library.nvrtcCompileProgram(program, len(options), array)
         if code != _SUCCESS:

@@ -18,9 +18,10 @@ from typing import Any
 
 from speedmetal.backends.cuda.libraries.bindings import RoutineError
 from speedmetal.backends.cuda.libraries.handles import Handles
+from speedmetal.backends.cuda.nvrtc import compile_for_linking
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.errors import DeviceError
+from speedmetal.errors import DeviceError, InternalError
 from speedmetal.system.disk_cache import default_cache
 
 
@@ -73,6 +74,52 @@ class Plan:
     workspace_bytes: int
 
 
+@record
+class Operation:
+    """What combines two elements.
+
+    Args:
+        source: CUDA C++ with a function that takes three addresses: of both, and of what they give.
+            Empty: the sum.
+        name: The function's.
+    """
+
+    source: str = ""
+    name: str = ""
+
+
+SUM = Operation()
+
+
+def operation_of(text: str, entry: str) -> Operation:
+    """An operation from the text of a kernel that stores what two elements give.
+
+    The kernel becomes a function, and the grid so large that every thread is inside.
+
+    Args:
+        text: Of a kernel with three arrays of one element: the result, and the two.
+        entry: The kernel's name in it.
+    """
+    head = f'extern "C" __global__ void __launch_bounds__(256) {entry}('
+    before, found, after = text.partition(head)
+    if not found:
+        raise InternalError(f"cuda.compute: the text has no kernel {entry!r}:\n{text}")
+    source = f"""{before}static __device__ inline void {entry}({after}
+
+struct Address {{
+    void* value;
+    template <class Type> __device__ operator Type*() const {{ return (Type*)value; }}
+}};
+
+extern "C" __device__ void {entry}_of_two(void* left, void* right, void* result) {{
+    const int most = 0x7FFFFFFF;
+    const Arguments arguments = {{most, most, most}};
+    {entry}(Address{{result}}, Address{{left}}, Address{{right}}, arguments);
+}}
+"""
+    return Operation(source, f"{entry}_of_two")
+
+
 @cache
 def load(cuda: int) -> Any:
     """The package for the driver of a CUDA version.
@@ -106,6 +153,7 @@ class Compute:
         self._handles = handles
         self._cuda = cuda
         self._identity = identity
+        self._architecture = architecture
         self._capability = int(architecture.removeprefix("sm_"))
         self._lock = threading.RLock()
         self._algorithms: dict[str, Any] = {}
@@ -163,6 +211,59 @@ class Compute:
             return self._planned("radix_sort", call, (0,) * (2 * len(kinds)))
 
         return self._kept(("radix_sort", keys, places, size, bits), make)
+
+    def scan(self, dtype: DType, operation: Operation, size: int) -> Plan:
+        """What an associative operation gives for the elements up to each.
+
+        Args:
+            dtype: Of the elements.
+            operation: Combines two.
+            size: How many elements.
+
+        Returns:
+            Called with the addresses of the elements, and of the results.
+
+        Raises:
+            DeviceError: The package is missing.
+            RoutineError: It cannot be compiled.
+        """
+
+        def make() -> Plan:
+            kind, module = dtype.numpy, load(self._cuda)
+            stateless = module.OpKind.PLUS  # what a call takes of an operation is its state: none
+            algorithm = self._algorithm(
+                f"scan {dtype} {operation.source or 'sum'}",
+                lambda module, options: module.make_inclusive_scan(
+                    d_in=module.ProxyArray(kind),
+                    d_out=module.ProxyArray(kind),
+                    op=self._operator(module, operation),
+                    init_value=None,
+                    **options,
+                ),
+            )
+
+            def call(stream: Any, scratch: Any, addresses: tuple[int, ...]) -> int:
+                source, target = (Memory(address, kind) for address in addresses)
+                found: int = algorithm(
+                    temp_storage=scratch,
+                    d_in=source,
+                    d_out=target,
+                    op=stateless,
+                    init_value=None,
+                    num_items=size,
+                    stream=stream,
+                )
+                return found
+
+            return self._planned("inclusive_scan", call, (0, 0))
+
+        return self._kept(("scan", dtype, operation, size), make)
+
+    def _operator(self, module: Any, operation: Operation) -> Any:
+        if not operation.source:
+            return module.OpKind.PLUS
+        code = compile_for_linking(operation.source, self._architecture)
+        return importlib.import_module("cuda.compute.op").RawOp(ltoir=code, name=operation.name)
 
     def run(self, plan: Plan, addresses: tuple[int, ...], kept: object) -> None:
         """Have the device's stream do it, in its turn.

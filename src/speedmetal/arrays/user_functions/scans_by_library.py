@@ -1,0 +1,118 @@
+"""Scans of one row by the library of a GPU's vendor: ``cumulative_sum`` and ``accumulate``.
+
+It combines in an order of its own, which varies from run to run: sums of floating numbers differ in
+their last bits. So floats are added up by it where that is asked for, or measured to be worth it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from speedmetal.arrays.array import Array
+from speedmetal.arrays.deferred import schedule
+from speedmetal.arrays.memory.kept import Kept
+from speedmetal.backends.device import Device
+from speedmetal.common.records import record
+from speedmetal.compiler import pipeline
+from speedmetal.errors import DeviceError, UnknownNameError, UserInputError
+from speedmetal.launch.modes import current_math_mode
+from speedmetal.launch.plan import is_current
+from speedmetal.launch.readers import read_argument
+
+ALGORITHMS = ("auto", "vendor", "native")
+LONG = 1 << 16
+"""Elements of a row from which the library takes less time."""
+
+
+@record(eq=False)
+class _Known:
+    operation: Any
+    dependencies: Any
+
+
+_operations: Kept[_Known] = Kept(256)
+
+
+def scans(name: str, x: Array, axis: int, algorithm: str) -> bool:
+    """Whether the library scans elements along an axis.
+
+    Args:
+        name: The function's, for messages.
+        x: What is scanned.
+        axis: Along which.
+        algorithm: ``"auto"``, ``"vendor"`` (our kernels but on NVIDIA GPUs) or ``"native"``.
+
+    Raises:
+        UnknownNameError: ``algorithm`` is none of them.
+        UserInputError: The library is asked for several rows.
+        DeviceError: It is asked for, and not installed.
+    """
+    if algorithm not in ALGORITHMS:
+        raise UnknownNameError("algorithm", str(algorithm), ALGORITHMS)
+    if algorithm == "native" or x.device.routines is None or not x.size:
+        return False
+    is_one = math.prod(x.shape) == x.shape[axis]
+    if algorithm == "auto":
+        return is_one and x.size >= LONG and _missing(x.device) is None
+    missing = _missing(x.device)
+    if missing is not None:
+        raise missing
+    if not is_one:
+        raise UserInputError(
+            f"{name} by algorithm='vendor' expected one row, got shape {x.shape} along axis {axis};"
+            " leave algorithm= out, or scan x[k] one after the other"
+        )
+    return True
+
+
+def _missing(device: Device) -> DeviceError | None:
+    found: DeviceError | None = device.routines.compute.missing()
+    return found
+
+
+def scanned(source: Array, combine: Any, *, is_sum: bool) -> Array | None:
+    """What an operation gives for the elements up to each; None: the library cannot be given it.
+
+    Args:
+        source: Of one row.
+        combine: The operation, written in the kernel language; it gives what it is given.
+        is_sum: Whether it adds.
+    """
+    from speedmetal.backends.cuda.libraries.compute import SUM  # with its first use
+
+    dtype = source.layout.dtype
+    operation = SUM if is_sum and not dtype.is_complex else _operation_of(combine, source)
+    if operation is None:
+        return None
+    schedule.evaluate((source,))
+    given = source if source.layout.is_contiguous else source.copy()
+    result = Array.allocate(source.shape, dtype, source.device)
+    compute = source.device.routines.compute
+    plan = compute.scan(dtype, operation, source.size)
+    compute.run(plan, (given.address, result.address), (given.buffer, result.buffer))
+    return result
+
+
+def _operation_of(combine: Any, like: Array) -> Any:
+    """The operation as CUDA C++; None where it has numbers that only a launch knows."""
+    from speedmetal.arrays.kernels.scan import combine_two  # with its first use
+    from speedmetal.backends.cuda.libraries.compute import operation_of
+
+    key: list[Any] = [like.layout.dtype, current_math_mode()]
+    numbers: list[Any] = []
+    read_argument(combine, key, numbers)
+    if numbers:
+        return None
+    known = _operations.get(tuple(key))
+    if known is None or not is_current(known.dependencies):
+        element = Array.allocate((1,), like.layout.dtype, like.device)
+        types = (element, element, element, combine)
+        lowered, dependencies = pipeline.lower(
+            combine_two.specialisation(combine_two.signature_for(types, "cuda")), "cuda"
+        )
+        text = pipeline.print_source(lowered, "cuda", math_mode=current_math_mode())
+        known = _operations.keep(
+            tuple(key), _Known(operation_of(text, combine_two.name), dependencies)
+        )
+    return known.operation
