@@ -201,3 +201,70 @@ def test_in_a_graph(device, algorithm, length):
 
 def test_parts_fit_everywhere():
     assert by_kernels.PART * 8 == 32768
+
+
+# --- What is made of it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1,), (40,), (3, 0), (3, 7, 11), (5000,)], ids=str)
+def test_sets(device, dtype, shape):
+    small_in_simulator(device, shape)
+    x = elements(shape, dtype, seed=4)
+    x = np.where(np.isnan(wide(x)), x.dtype.type(0), x) if dtype.kind in "fV" else x
+    values, indices, inverse, counts = np.unique(
+        wide(x), return_index=True, return_inverse=True, return_counts=True
+    )
+    found = sm.unique_all(sm.array(x, device=device))
+    same(found.values, values.astype(dtype))
+    same(found.indices, indices)
+    same(found.inverse_indices, inverse.reshape(shape))
+    same(found.counts, counts)
+    same(sm.unique_values(sm.array(x, device=device)), values.astype(dtype))
+    same(sm.unique_counts(sm.array(x, device=device)).counts, counts)
+
+
+def test_each_nan_is_one_of_its_own(device):
+    x = sm.array(np.array([np.nan, 1, np.nan, 1], np.float32), device=device)
+    found = sm.unique_all(x)
+    same(found.values, np.array([1, np.nan, np.nan], np.float32))
+    same(found.counts, np.array([2, 1, 1]))
+    same(found.inverse_indices, np.array([1, 0, 2, 0]))
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+@pytest.mark.parametrize("shape", [(1,), (31,), (0, 3), (7, 9, 11), (100_003,)], ids=str)
+def test_places(device, dtype, shape, share):
+    """Of what is not 0; NaN is not."""
+    small_in_simulator(device, shape)
+    x = np.where(np.random.default_rng(5).random(shape) < share, 1, 0).astype(dtype)
+    if dtype.kind in "fV":
+        x = np.where(x != 0, dtype.type(np.nan), x)
+    expected = np.nonzero(wide(x) != 0)
+    ours = sm.array(x, device=device)
+    for found, places in zip(sm.nonzero(ours), expected, strict=True):
+        same(found, places)
+    same(sm.argwhere(ours), np.argwhere(wide(x) != 0))
+    if x.ndim == 3:
+        turned = ours.transpose((2, 0, 1))[::-1]
+        host = wide(x).transpose((2, 0, 1))[::-1] != 0
+        same(sm.argwhere(turned), np.argwhere(host))
+
+
+def test_findall(device):
+    x = np.arange(1000, dtype=np.int32)
+    same(sm.findall(lambda v: v % 7 == 0, sm.array(x, device=device)), np.nonzero(x % 7 == 0)[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_and_several_keys(device, axis):
+    x = elements((30, 20), np.dtype("i4"), seed=6)
+    ours = sm.array(x, device=device)
+    found = sm.partition(ours, 5, axis).numpy()
+    np.testing.assert_array_equal(found.take(5, axis), np.sort(x, axis).take(5, axis))
+    places = sm.argpartition(ours, 5, axis).numpy()
+    assert places.dtype == np.int64
+    by_places = np.take_along_axis(x, places, axis)
+    np.testing.assert_array_equal(by_places.take(5, axis), np.sort(x, axis).take(5, axis))
+    y = elements((30, 20), np.dtype("f4"), seed=7)
+    keys = [sm.array(y, device=device), ours]
+    same(sm.lexsort(keys, axis), np.lexsort([y, x], axis))

@@ -1,7 +1,8 @@
 """Where elements are: those that are not 0, and places in sorted arrays.
 
-NumPy looks for them, on memory that it shares, in parts for the processors; for other devices
-elements are copied to the host and back.
+NumPy looks for them, on memory that it shares, in parts for the processors. On NVIDIA GPUs our
+kernels find what is not 0 (:mod:`speedmetal.arrays.indices.finding`); for all else elements are
+copied to the host and back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.hosting import array_beside, comparable, owned
+from speedmetal.arrays.indices.finding import finds, places_on_device
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.spreading import parts_of, run_parts
 from speedmetal.errors import UserInputError
@@ -38,6 +40,9 @@ def nonzero(x: Any, /) -> tuple[Array, ...]:
     array = asarray(x)
     if not array.ndim:
         raise UserInputError("nonzero expected an array with axes, got one without; use x != 0")
+    if finds(array):
+        found = places_on_device(array)
+        return tuple(found[axis] for axis in range(array.ndim))
     places = places_of(comparable(array))
     return tuple(owned(places[axis], array.device) for axis in range(array.ndim))
 
@@ -74,6 +79,8 @@ def argwhere(x: Any, /) -> Array:
     array = asarray(x)
     if not array.ndim:
         raise UserInputError("argwhere expected an array with axes, got one without; use x != 0")
+    if finds(array):
+        return places_on_device(array).T
     return owned(places_of(comparable(array)), array.device).T
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.graph import peeked
-from speedmetal.arrays.indices.taking import take_along_axis
+from speedmetal.arrays.memory.placement import grid_of
 from speedmetal.arrays.user_functions.higher_order import map as map_elementwise
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, int64, uint32, uint64
+from speedmetal.frontend.static import static
 
 LEVELS = 12
 PART = 1 << LEVELS
@@ -85,6 +86,17 @@ def first_places(rows: Array, count: int, *, descending: bool) -> Array:
     return found
 
 
+def elements_at(rows: Array, places: Array) -> Array:
+    """The elements at positions along the last axis, none of which is outside."""
+    from speedmetal.arrays.kernels.gather import gather_along  # with its first use
+
+    found = Array.allocate(places.shape, rows.layout.dtype, rows.device)
+    if found.size:
+        axis: static[int] = static(rows.ndim - 1)
+        gather_along(found, peeked(rows), places, axis, grid=grid_of(places.shape), debug=0)
+    return found
+
+
 def _key_type(dtype: DType) -> DType:
     return uint64 if dtype.itemsize == 8 else uint32
 
@@ -100,8 +112,8 @@ def _places_by_halves(rows: Array, *, descending: bool) -> Array:
 
     halves = map_elementwise(partial(kernels.halves_of_key, descending), rows)
     by_lower = places_in_order(halves[0], descending=False)
-    by_higher = places_in_order(take_along_axis(halves[1], by_lower, -1), descending=False)
-    return take_along_axis(by_lower, by_higher, -1)
+    by_higher = places_in_order(elements_at(halves[1], by_lower), descending=False)
+    return elements_at(by_lower, by_higher)
 
 
 def _sorted(rows: Array, items: _Items) -> Array:

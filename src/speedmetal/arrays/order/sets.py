@@ -1,7 +1,7 @@
 """Arrays as sets: what is in them, how often and where.
 
-Each NaN is an element of its own, as the array API has it. The host does the work, as for
-:mod:`speedmetal.arrays.order.sorting`.
+Each NaN is an element of its own, as the array API has it. The work is done where
+:mod:`speedmetal.arrays.order.sorting` sorts; that of :func:`isin` by the host.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.hosting import array_beside, comparable, owned, restored
 from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.order.sets_on_device import all_about, different, is_set_here
 from speedmetal.arrays.order.sorting import positions_in_order
 
 
@@ -60,6 +61,8 @@ def unique_all(x: Any, /) -> UniqueAll:
         ([2, 5], [1, 0], [1, 0, 1], [1, 2])
     """
     array = asarray(x)
+    if is_set_here(array):
+        return UniqueAll(*all_about(array))
     host = comparable(array).reshape(-1)
     order = positions_in_order(host)
     ascending = host[order]
@@ -83,6 +86,8 @@ def unique_counts(x: Any, /) -> UniqueCounts:
         Array([1, 2], dtype=int64, device='cpu')
     """
     array = asarray(x)
+    if is_set_here(array):
+        return UniqueCounts(*different(array))
     ascending = np.sort(comparable(array), axis=None)
     is_first = _is_first(ascending)
     counts = owned(_counts(is_first), array.device)
@@ -110,6 +115,8 @@ def unique_values(x: Any, /) -> Array:
         Array([2, 5], dtype=int32, device='cpu')
     """
     array = asarray(x)
+    if is_set_here(array):
+        return different(array)[0]
     ascending = np.sort(comparable(array), axis=None)
     return restored(ascending[_is_first(ascending)], array)
 

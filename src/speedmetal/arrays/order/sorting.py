@@ -104,7 +104,11 @@ def sort(
     if key is not None:
         array = asarray(x)
         options: Any = {"descending": descending, "stable": stable, "algorithm": algorithm}
-        return take_along_axis(array, argsort(array, axis, key=key, **options), axis)
+        places = argsort(array, axis, key=key, **options)
+        if array.device.shares_host_memory:
+            return take_along_axis(array, places, axis)
+        rows, place = _rows(array, axis)
+        return _back(by_kernels.elements_at(rows, _rows(places, axis)[0]), place)
     rows, place = _rows(x, axis)
     way = way_of("sort", rows, algorithm)
     if way is not Way.HOST:
@@ -191,6 +195,8 @@ def partition(x: Any, kth: int | Sequence[int], axis: int = -1) -> Array:
     """
     rows, place = _rows(x, axis)
     places = _places("partition", kth, rows.shape[-1])
+    if way_of("partition", rows, "auto") is not Way.HOST:  # what is in order is parted
+        return sort(x, axis)
     host = np.array(comparable(rows), order="C")
     _each_row(lambda part: part.partition(places, axis=-1), host)
     return _back(restored(host, rows), place)
@@ -214,6 +220,8 @@ def argpartition(x: Any, kth: int | Sequence[int], axis: int = -1) -> Array:
     """
     rows, place = _rows(x, axis)
     places = _places("argpartition", kth, rows.shape[-1])
+    if way_of("argpartition", rows, "auto") is not Way.HOST:
+        return argsort(x, axis)
     host = comparable(rows)
     found = np.empty(host.shape, np.int64)
 
@@ -276,12 +284,12 @@ def topk(
 
 
 def _topk_on_device(rows: Array, place: int, count: int, largest: bool, way: Way) -> TopK:  # noqa: FBT001 - topk's own
-    """What :func:`topk` gives, where elements are sorted on the device; the values are lazy."""
+    """What :func:`topk` gives, where elements are sorted on the device."""
     if way is Way.LIBRARY:
         indices = by_library.places_in_order(rows, descending=largest)[..., :count]
     else:
         indices = by_kernels.first_places(rows, count, descending=largest)
-    values = take_along_axis(rows, indices, -1)
+    values = by_kernels.elements_at(rows, indices)
     return TopK(_back(values, place), _back(indices, place))
 
 
@@ -340,8 +348,19 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
     arrays = [asarray(key) for key in keys]
     if not arrays:
         raise UserInputError("lexsort expected at least one key, got none")
+    if arrays[0].ndim and all(way_of("lexsort", x, "auto") is not Way.HOST for x in arrays):
+        return _lexsort_on_device(arrays, axis)
     found = np.lexsort([comparable(key) for key in arrays], axis=axis)
     return owned(np.asarray(found, np.int64), arrays[0].device)
+
+
+def _lexsort_on_device(keys: list[Array], axis: int) -> Array:
+    """Sorted by each key, the first one first: what is stable keeps the order of those before."""
+    (order, *others), place = [_rows(key, axis)[0] for key in keys], _rows(keys[0], axis)[1]
+    found = argsort(order)
+    for key in others:
+        found = by_kernels.elements_at(found, argsort(by_kernels.elements_at(key, found)))
+    return _back(found, place)
 
 
 # --- Rows ----------------------------------------------------------------------------------------
