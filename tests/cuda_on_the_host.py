@@ -24,6 +24,7 @@ static uint3 threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__
 #define __launch_bounds__(threads)
+#define memcpy __builtin_memcpy
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline bool isnan(float a) { return __builtin_isnan(a); }
 inline float fabs(float a) { return __builtin_fabsf(a); }
