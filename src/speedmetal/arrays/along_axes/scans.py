@@ -93,8 +93,7 @@ def _by_library(
     from speedmetal.arrays.kernels import scan as kernels  # with its first use
 
     scan = getattr(kernels, operation.scan)
-    is_sum = operation is _SUM
-    made: Any = scanned_by_library(source, scan.reduction.combine, is_sum=is_sum)
+    made: Any = scanned_by_library(source, scan.reduction.combine)
     found = made.astype(dtype)
     if not include_initial:
         return found

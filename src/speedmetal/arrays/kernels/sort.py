@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import speedmetal as sm
-from speedmetal.arrays.kernels.copy import unravel
+from speedmetal.arrays.kernels.copy import own_index, unravel
 
 LANES = 32  # of a simdgroup
 
@@ -140,6 +140,11 @@ def joined_key_in_row(descending: Any, x: Any, row: Any) -> Any:
     return above(row, joined_key_of(descending, x))
 
 
+def joined_key_alone(descending: Any, x: Any, _row: Any) -> Any:
+    """A key that equal elements share, of the only row."""
+    return joined_key_of(descending, x)
+
+
 # --- Kernels -------------------------------------------------------------------------------------
 
 
@@ -253,3 +258,22 @@ def merge_runs(target: Any, source: Any, unpack: Any, run: int) -> None:
     pair = begin if is_left else begin - run
     place = pair + (at - begin) + (low - other)
     target[row, place] = unpack(item)
+
+
+@sm.kernel
+def pack_rows(keys: Any, places: Any, source: Any, pack: Any) -> None:
+    """keys[row, at] = pack(element, row), and places[row, at] = at, for a library.
+
+    Args:
+        keys: Of the source's shape.
+        places: Likewise; None: they are not asked for.
+        source: The rows, along the last axis. The grid is as for copies.
+        pack: ``(element, row)``, where rows are numbered in C order.
+    """
+    index = own_index(source)
+    row = 0
+    for axis in sm.static_range(source.ndim - 1):
+        row = row * source.shape[axis] + index[axis]
+    keys[index] = pack(source[index], row)
+    if places is not None:
+        places[index] = index[source.ndim - 1]

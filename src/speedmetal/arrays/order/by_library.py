@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from speedmetal.arrays.array import Array
-from speedmetal.arrays.creation import arange
+from speedmetal.arrays.deferred.graph import peeked
+from speedmetal.arrays.memory.placement import grid_of
 from speedmetal.arrays.user_functions.higher_order import map as map_elementwise
 from speedmetal.dtypes import DType, int32, int64, uint8, uint16, uint32, uint64
 
@@ -32,7 +33,8 @@ def sorted_rows(rows: Array, *, descending: bool) -> Array:
     if count > 1 and dtype.itemsize == 8:
         return _each(rows, dtype, lambda row: sorted_rows(row, descending=descending))
     if count > 1:
-        keys = map_elementwise(partial(kernels.key_in_row, descending), rows, _numbers_of(rows))
+        keys = Array.allocate(rows.shape, uint64, rows.device)
+        _pack(keys, None, rows, partial(kernels.key_in_row, descending))
         found, _ = _ordered(keys, None, 32 + (count - 1).bit_length())
         return _decoded(rows, descending, found)
     if dtype.is_integer and not descending:
@@ -63,15 +65,14 @@ def places_in_order(rows: Array, *, descending: bool) -> Array:
         return Array.allocate(rows.shape, int64, rows.device)
     if count > 1 and dtype.itemsize == 8:
         return _each(rows, int64, lambda row: places_in_order(row, descending=descending))
-    places = arange(length, dtype=int32, device=rows.device)
+    kind, bits = _UNSIGNED[dtype.itemsize], 8 * dtype.itemsize
+    pack = partial(kernels.joined_key_alone, descending)
     if count > 1:
-        function = partial(kernels.joined_key_in_row, descending)
-        keys = map_elementwise(function, rows, _numbers_of(rows))
-        bits = 32 + (count - 1).bit_length()
-        places = places.broadcast_to(rows.shape)
-    else:
-        keys = map_elementwise(partial(kernels.joined_key_of, descending), rows)
-        bits = 8 * dtype.itemsize
+        kind, bits = uint64, 32 + (count - 1).bit_length()
+        pack = partial(kernels.joined_key_in_row, descending)
+    keys = Array.allocate(rows.shape, kind, rows.device)
+    places = Array.allocate(rows.shape, int32, rows.device)
+    _pack(keys, places, rows, pack)
     _, found = _ordered(keys, places, bits)
     moved: Any = found
     wide: Array = moved.reshape(rows.shape).astype(int64)
@@ -88,13 +89,11 @@ def _each(rows: Array, dtype: DType, work: Any) -> Array:
     return found
 
 
-def _numbers_of(rows: Array) -> Array:
-    """The number of its row for each element, as it is broadcast."""
-    outer = rows.shape[:-1]
-    count = 1
-    for extent in outer:
-        count *= extent
-    return arange(count, dtype=int32, device=rows.device).reshape((*outer, 1))
+def _pack(keys: Array, places: Array | None, rows: Array, pack: Any) -> None:
+    """Store keys, and positions in rows, in one launch."""
+    from speedmetal.arrays.kernels import sort as kernels  # with its first use
+
+    kernels.pack_rows(keys, places, peeked(rows), pack, grid=grid_of(rows.shape))
 
 
 def _ordered(keys: Array, places: Array | None, bits: int) -> tuple[Array, Array | None]:

@@ -28,6 +28,7 @@ from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.memory.strided import HostArray
 from speedmetal.arrays.order import by_kernels, by_library
 from speedmetal.arrays.order.ways import Way, way_of
+from speedmetal.arrays.replaying import replayed
 from speedmetal.arrays.spreading import Part, parts_of, run_parts
 from speedmetal.arrays.user_functions.higher_order import map as map_elementwise
 from speedmetal.dtypes import bfloat16, int64
@@ -61,6 +62,7 @@ class TopK(NamedTuple):
     indices: Array
 
 
+@replayed
 def sort(
     x: Any,
     /,
@@ -124,6 +126,7 @@ def sort(
     return _back(result[..., ::-1] if descending else result, place)
 
 
+@replayed
 def argsort(
     x: Any,
     /,
@@ -232,6 +235,7 @@ def argpartition(x: Any, kth: int | Sequence[int], axis: int = -1) -> Array:
     return _back(owned(found, rows.device), place)
 
 
+@replayed
 def topk(
     x: Any, k: int, /, *, axis: int = -1, largest: bool = True, algorithm: str = "auto"
 ) -> TopK:

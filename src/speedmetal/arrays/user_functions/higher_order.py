@@ -350,7 +350,7 @@ def accumulate(op: Any, x: Any, /, axis: int | None = None, *, algorithm: str = 
     dtypes = settled_dtypes("accumulate", operation, element, None, device)
     by_library = scans("accumulate", arrays[0], along, algorithm)
     if by_library and isinstance(x, Array) and dtypes is x.layout.dtype:
-        found = scanned(x, operation, is_sum=operation is operator.add)
+        found = scanned(x, operation)
         if found is not None:
             return found
     return accumulated(Fold("accumulate", None, operation, arrays, x, dtypes, None), along)

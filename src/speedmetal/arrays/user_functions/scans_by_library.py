@@ -17,18 +17,17 @@ from speedmetal.common.records import record
 from speedmetal.compiler import pipeline
 from speedmetal.errors import DeviceError, UnknownNameError, UserInputError
 from speedmetal.launch.modes import current_math_mode
-from speedmetal.launch.plan import is_current
 from speedmetal.launch.readers import read_argument
 
 ALGORITHMS = ("auto", "vendor", "native")
-LONG = 1 << 16
+LONG = 1 << 13
 """Elements of a row from which the library takes less time."""
 
 
 @record(eq=False)
 class _Known:
     operation: Any
-    dependencies: Any
+    dependencies: tuple[pipeline.Dependency, ...]
 
 
 _operations: Kept[_Known] = Kept(256)
@@ -71,18 +70,15 @@ def _missing(device: Device) -> DeviceError | None:
     return found
 
 
-def scanned(source: Array, combine: Any, *, is_sum: bool) -> Array | None:
+def scanned(source: Array, combine: Any) -> Array | None:
     """What an operation gives for the elements up to each; None: the library cannot be given it.
 
     Args:
         source: Of one row.
         combine: The operation, written in the kernel language; it gives what it is given.
-        is_sum: Whether it adds.
     """
-    from speedmetal.backends.cuda.libraries.compute import SUM  # with its first use
-
     dtype = source.layout.dtype
-    operation = SUM if is_sum and not dtype.is_complex else _operation_of(combine, source)
+    operation = _operation_of(combine, source)
     if operation is None:
         return None
     schedule.evaluate((source,))
@@ -105,7 +101,7 @@ def _operation_of(combine: Any, like: Array) -> Any:
     if numbers:
         return None
     known = _operations.get(tuple(key))
-    if known is None or not is_current(known.dependencies):
+    if known is None or not pipeline.is_current(known.dependencies):
         element = Array.allocate((1,), like.layout.dtype, like.device)
         types = (element, element, element, combine)
         lowered, dependencies = pipeline.lower(

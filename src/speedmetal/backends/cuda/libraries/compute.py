@@ -80,15 +80,11 @@ class Operation:
 
     Args:
         source: CUDA C++ with a function that takes three addresses: of both, and of what they give.
-            Empty: the sum.
         name: The function's.
     """
 
-    source: str = ""
-    name: str = ""
-
-
-SUM = Operation()
+    source: str
+    name: str
 
 
 def operation_of(text: str, entry: str) -> Operation:
@@ -232,11 +228,11 @@ class Compute:
             kind, module = dtype.numpy, load(self._cuda)
             stateless = module.OpKind.PLUS  # what a call takes of an operation is its state: none
             algorithm = self._algorithm(
-                f"scan {dtype} {operation.source or 'sum'}",
+                f"scan {dtype} {operation.source}",
                 lambda module, options: module.make_inclusive_scan(
                     d_in=module.ProxyArray(kind),
                     d_out=module.ProxyArray(kind),
-                    op=self._operator(module, operation),
+                    op=self._operator(operation),
                     init_value=None,
                     **options,
                 ),
@@ -259,9 +255,7 @@ class Compute:
 
         return self._kept(("scan", dtype, operation, size), make)
 
-    def _operator(self, module: Any, operation: Operation) -> Any:
-        if not operation.source:
-            return module.OpKind.PLUS
+    def _operator(self, operation: Operation) -> Any:
         code = compile_for_linking(operation.source, self._architecture)
         return importlib.import_module("cuda.compute.op").RawOp(ltoir=code, name=operation.name)
 
