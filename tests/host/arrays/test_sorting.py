@@ -180,3 +180,17 @@ def test_what_is_refused():
         sm.argpartition(x, [0, -5])
     with pytest.raises(IndexError, match="axis 1 is out of bounds"):
         sm.sort(x, axis=1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_halves_beside_infinities_and_nan(seed):
+    """NumPy's own sort of them, with AVX-512, misplaces numbers."""
+    special = [-np.inf, np.inf, np.nan, -0.0, 0.0, 1, -1, 2.5, -3]
+    x = np.random.default_rng(seed).choice(special, 9001).astype(np.float16)
+    expected = np.sort(x.astype(np.float32))
+    ours = sm.array(x, device="cpu")
+    np.testing.assert_array_equal(sm.sort(ours).numpy().astype(np.float32), expected)
+    first = sm.topk(ours, 5000, largest=False).values
+    np.testing.assert_array_equal(first.numpy().astype(np.float32), expected[:5000])
+    found = sm.unique_values(ours).numpy().astype(np.float32)
+    np.testing.assert_array_equal(found[:7], [-np.inf, -3, -1, 0, 1, 2.5, np.inf])

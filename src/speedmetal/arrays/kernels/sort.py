@@ -156,8 +156,8 @@ def sort_parts(
     unpack: Any,
     kind: Any,
     axes: sm.static[int],
+    pairs: Any,
     levels: int,
-    size: int,
     parts: int,
     count: int,
 ) -> None:
@@ -172,21 +172,23 @@ def sort_parts(
         unpack: ``(item)`` is what is stored.
         kind: The items' dtype.
         axes: How many axes come before the rows' own.
-        levels: A part has ``2**levels`` elements.
-        size: Elements of the parts that a threadgroup takes.
+        pairs: Static: so many pairs of a threadgroup's items are a thread's.
+        levels: A part has ``2**levels`` elements, at most as many as a threadgroup has.
         parts: Of a row.
         count: How many items of each part are stored.
     """
     length = 1 << levels
-    items = sm.threadgroup_array(size, kind)
-    thread = sm.thread_index_in_threadgroup()
     threads = sm.threads_per_threadgroup().x
+    size = 2 * pairs * threads
+    items = sm.threadgroup_array(2 * pairs * sm.threads_per_threadgroup().x, kind)
+    thread = sm.thread_index_in_threadgroup()
     first = sm.threadgroup_position_in_grid().x * (size >> levels)
     outer, extent = source.shape[:axes], source.shape[axes]
     rows = 1
     for axis in sm.static_range(axes):
         rows *= outer[axis]
-    for i in range(thread, size, threads):
+    for number in sm.static_range(2 * pairs):
+        i = thread + number * threads
         part = first + (i >> levels)
         at = part % parts * length + (i & (length - 1))
         item = ~kind(0)
@@ -197,8 +199,8 @@ def sort_parts(
     for stage in range(levels):
         for down in range(stage + 1):
             step = 1 << (stage - down)
-            for pair in range(thread, size >> 1, threads):
-                exchange(items, pair, step, down == 0)
+            for number in sm.static_range(pairs):
+                exchange(items, thread + number * threads, step, down == 0)
             # Pairs of a simdgroup's threads are among 64 items side by side while steps are short.
             following = step >> 1 if down < stage else 2 << stage
             if max(step, following) > LANES:
@@ -206,7 +208,8 @@ def sort_parts(
             else:
                 sm.simdgroup_barrier()
     sm.threadgroup_barrier()
-    for i in range(thread, size, threads):
+    for number in sm.static_range(2 * pairs):
+        i = thread + number * threads
         part, at = first + (i >> levels), i & (length - 1)
         place = part % parts * count + at
         if part < rows * parts and at < count and place < target.shape[axes]:
@@ -223,9 +226,8 @@ def exchange(items: Any, pair: Any, step: Any, turns: Any) -> None:
         turns: Whether the second half of the run is read backwards.
     """
     within = pair & (step - 1)
-    begin = (pair - within) << 1
-    lower = begin + within
-    upper = begin + 2 * step - 1 - within if turns else lower + step
+    lower = 2 * pair - within
+    upper = lower + 2 * (step - within) - 1 if turns else lower + step
     a, b = items[lower], items[upper]
     if b < a:
         items[lower] = b

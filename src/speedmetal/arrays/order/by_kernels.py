@@ -158,13 +158,14 @@ def _sort_parts(
     levels = min(max((length - 1).bit_length(), 1), LEVELS)
     parts = -(-length // (1 << levels))
     every = math.prod(source.shape[:-1]) * parts
-    size = 1 << levels
+    size = max(1 << levels, 2 * kernels.LANES)
     while size < _TOGETHER and every > _GROUPS * (size >> levels):
         size *= 2
-    threads = min(max(size // 2, kernels.LANES), _MOST_THREADS)
-    numbers = (levels, size, parts, count)
+    threads = min(size // 2, _MOST_THREADS)
+    pairs: static[int] = static(size // (2 * threads))
     kernels.sort_parts(
-        *(target, peeked(source), pack, unpack, kind, axes, *numbers),
+        *(target, peeked(source), pack, unpack, kind),
+        *(static(axes), pairs, levels, parts, count),
         groups=-(-every // (size >> levels)),
         threads=threads,
     )

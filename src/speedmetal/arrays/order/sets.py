@@ -14,8 +14,8 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.hosting import array_beside, comparable, owned, restored
 from speedmetal.arrays.memory.strided import HostArray
+from speedmetal.arrays.order.by_numpy import positions_in_order, sort_rows
 from speedmetal.arrays.order.sets_on_device import all_about, different, is_set_here
-from speedmetal.arrays.order.sorting import positions_in_order
 
 
 class UniqueAll(NamedTuple):
@@ -88,7 +88,7 @@ def unique_counts(x: Any, /) -> UniqueCounts:
     array = asarray(x)
     if is_set_here(array):
         return UniqueCounts(*different(array))
-    ascending = np.sort(comparable(array), axis=None)
+    ascending = _in_order(array)
     is_first = _is_first(ascending)
     counts = owned(_counts(is_first), array.device)
     return UniqueCounts(restored(ascending[is_first], array), counts)
@@ -117,7 +117,7 @@ def unique_values(x: Any, /) -> Array:
     array = asarray(x)
     if is_set_here(array):
         return different(array)[0]
-    ascending = np.sort(comparable(array), axis=None)
+    ascending = _in_order(array)
     return restored(ascending[_is_first(ascending)], array)
 
 
@@ -176,6 +176,12 @@ def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Array:
     items, among = array_beside("isin", x1, x2), array_beside("isin", x2, x1)
     found = np.isin(comparable(items), comparable(among), invert=invert)
     return owned(np.asarray(found), items.device)
+
+
+def _in_order(x: Array) -> HostArray:
+    host = comparable(x).flatten()
+    sort_rows(host)
+    return host
 
 
 def _is_first(ascending: HostArray) -> HostArray:
