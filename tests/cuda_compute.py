@@ -23,13 +23,6 @@ from speedmetal.metal_simulator import toolchain
 WORKSPACE_BYTES = 160
 
 
-class ProxyArray:
-    """A dtype in the place of an array."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = np.dtype(dtype)
-
-
 class RawOp:
     """An operation: here the source is given in the place of LTO-IR."""
 
@@ -53,7 +46,7 @@ class Compute:
         self.called: list[str] = []
         self.refusal = ""
         compute, op, cccl = ModuleType("cuda.compute"), ModuleType("op"), ModuleType("cuda.cccl")
-        compute.ProxyArray, compute.SortOrder = ProxyArray, SimpleNamespace(ASCENDING="up")
+        compute.SortOrder = SimpleNamespace(ASCENDING="up")
         compute.OpKind = SimpleNamespace(PLUS="plus")
         compute.make_radix_sort, compute.make_inclusive_scan = self.make_sort, self.make_scan
         compute.serialize = pickle.dumps
@@ -77,10 +70,10 @@ class Compute:
     def make_sort(
         self,
         *,
-        d_in_keys: ProxyArray,
-        d_out_keys: ProxyArray,
-        d_in_values: ProxyArray | None,
-        d_out_values: ProxyArray | None,
+        d_in_keys: Any,
+        d_out_keys: Any,
+        d_in_values: Any,
+        d_out_values: Any,
         order: str,
         compute_capability: int,
     ) -> dict[str, Any]:
@@ -89,13 +82,15 @@ class Compute:
         assert d_in_keys.dtype.kind in "iu"
         assert (d_in_values is None) == (d_out_values is None)
         values = None if d_in_values is None else d_in_values.dtype
+        if values is not None and not d_in_values.__cuda_array_interface__["data"][0]:
+            values = None  # as the package takes an array without an address
         return self._make("sort", compute_capability, keys=d_in_keys.dtype, values=values)
 
     def make_scan(
         self,
         *,
-        d_in: ProxyArray,
-        d_out: ProxyArray,
+        d_in: Any,
+        d_out: Any,
         op: Any,
         init_value: None,
         compute_capability: int,

@@ -132,7 +132,7 @@ def test_topk(device, algorithm, dtype, shape, k, largest):
         assert len(set(row.tolist())) == k
 
 
-@pytest.mark.parametrize("length", [4096, 8192, 8193, 12_289, 100_003])
+@pytest.mark.parametrize("length", [4096, 8192, 8193, 12_289, 100_003, 140_000])
 def test_lengths_around_parts(device, algorithm, length):
     """Rows that are one part, whole parts, and one element more; merged once and several times."""
     small_in_simulator(device, (length,))

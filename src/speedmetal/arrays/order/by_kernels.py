@@ -66,12 +66,17 @@ def places_in_order(rows: Array, *, descending: bool) -> Array:
     return _sorted(rows, _places(descending=descending))
 
 
+def are_few(rows: Array, count: int) -> bool:
+    """Whether the first elements of rows are found without all others in order."""
+    is_short = rows.shape[-1] <= PART or count <= PART // 4
+    return is_short and _key_type(rows.layout.dtype) is not uint64
+
+
 def first_places(rows: Array, count: int, *, descending: bool) -> Array:
     """The positions of the first elements in order along the last axis, int64."""
     from speedmetal.arrays.kernels import sort as kernels  # with its first use
 
-    length = rows.shape[-1]
-    if _key_type(rows.layout.dtype) is uint64 or (length > PART and count > PART // 4):
+    if not are_few(rows, count):
         return places_in_order(rows, descending=descending)[..., :count]
     items = _places(descending=descending)
     source = rows

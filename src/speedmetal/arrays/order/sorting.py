@@ -251,7 +251,8 @@ def topk(
         raise UserInputError(f"topk expected k from 0 to {length}, the extent of the axis, got {k}")
     way = way_of("topk", rows, algorithm)
     if way is not Way.HOST:
-        return _topk_on_device(rows, place, k, largest, way)
+        chosen = algorithm != "auto"
+        return _topk_on_device(rows, place, k, way, largest=largest, is_chosen=chosen)
     rows.buffer  # noqa: B018 - NumPy reads it
     wanted: list[weakref.ref[Array]] = []
 
@@ -268,9 +269,20 @@ def topk(
     return TopK(*(_back(each, place) for each in found))
 
 
-def _topk_on_device(rows: Array, place: int, count: int, largest: bool, way: Way) -> TopK:  # noqa: FBT001 - topk's own
-    """What :func:`topk` gives, where elements are sorted on the device."""
-    if way is Way.LIBRARY:
+def _topk_on_device(
+    rows: Array, place: int, count: int, way: Way, *, largest: bool, is_chosen: bool
+) -> TopK:
+    """What :func:`topk` gives, where elements are sorted on the device.
+
+    Args:
+        rows: Along the last axis.
+        place: Of the axis.
+        count: How many.
+        way: Who sorts all elements.
+        largest: Whether the greatest are looked for.
+        is_chosen: Whether the user has said so; else our kernels look for few by themselves.
+    """
+    if way is Way.LIBRARY and (is_chosen or not by_kernels.are_few(rows, count)):
         indices = by_library.places_in_order(rows, descending=largest)[..., :count]
     else:
         indices = by_kernels.first_places(rows, count, descending=largest)

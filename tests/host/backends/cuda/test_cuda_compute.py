@@ -108,13 +108,14 @@ def test_a_row_of_integers_is_sorted_as_it_is(machine):
 
 
 def test_auto_asks_for_long_rows(machine, monkeypatch):
-    """Up to a part our kernels sort; longer rows cuda.compute."""
+    """Up to a part, and few elements, our kernels sort; more in longer rows cuda.compute."""
     asked = []
     monkeypatch.setattr(by_kernels, "sorted_rows", lambda rows, **_: asked.append("ours") or rows)
     monkeypatch.setattr(by_library, "sorted_rows", lambda rows, **_: asked.append("its") or rows)
-    for length in (1, by_kernels.PART, by_kernels.PART + 1):
-        sm.sort(sm.zeros(length, device=machine.device))
-    assert asked == ["ours", "ours", "its"]
+    many = ways.FEW // by_kernels.PART
+    for shape in ((1,), (2 * many, by_kernels.PART), (ways.FEW,), (many, by_kernels.PART + 1)):
+        sm.sort(sm.zeros(shape, device=machine.device) + 1)
+    assert asked == ["ours", "ours", "ours", "its"]
     x = sm.zeros((2, 3), dtype=sm.complex64, device=machine.device)
     assert ways.way_of("sort", x, "auto") is ways.Way.HOST
 
@@ -186,7 +187,7 @@ def test_the_package_is_missing(machine, monkeypatch):
     """Then our kernels are asked, silently; who asks for the package is told what to install."""
     monkeypatch.setitem(sys.modules, "cuda.compute", None)
     compute.load.cache_clear()
-    x = sm.zeros(by_kernels.PART + 1, device=machine.device)
+    x = sm.zeros(ways.FEW + 1, device=machine.device)
     assert ways.way_of("sort", x, "auto") is ways.Way.KERNELS
     for call in (sm.sort, sm.argsort, sm.cumulative_sum, sm.cummax):
         with pytest.raises(sm.DeviceError) as caught:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from speedmetal.backends.cuda.libraries.bindings import RoutineError
 from speedmetal.backends.cuda.libraries.handles import Handles
 from speedmetal.backends.cuda.nvrtc import compile_for_linking
@@ -44,6 +46,12 @@ class Memory:
     def data_ptr(self) -> int:
         """The address."""
         return self.address
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """What the package looks at when it compiles."""
+        place = {"data": (self.address, False), "strides": None}
+        return {"shape": (1,), "typestr": np.dtype(self.dtype).str, "version": 3, **place}
 
 
 class _Stream:
@@ -186,7 +194,7 @@ class Compute:
             algorithm = self._algorithm(
                 " ".join(["radix_sort", *map(str, kinds)]),
                 lambda module, options: module.make_radix_sort(
-                    **_four([module.ProxyArray(kind) for kind in kinds for _ in range(2)]),
+                    **_four([Memory(_SOMEWHERE, kind) for kind in kinds for _ in range(2)]),
                     order=module.SortOrder.ASCENDING,
                     **options,
                 ),
@@ -230,8 +238,8 @@ class Compute:
             algorithm = self._algorithm(
                 f"scan {dtype} {operation.source}",
                 lambda module, options: module.make_inclusive_scan(
-                    d_in=module.ProxyArray(kind),
-                    d_out=module.ProxyArray(kind),
+                    d_in=Memory(_SOMEWHERE, kind),
+                    d_out=Memory(_SOMEWHERE, kind),
                     op=self._operator(operation),
                     init_value=None,
                     **options,
@@ -321,6 +329,10 @@ class Compute:
 
 
 _MOST_PLANS = 4096
+
+_SOMEWHERE = 256
+"""The address of what is not there yet. The package has ``ProxyArray`` for that; but it takes one
+of values for none, and makes a sort of keys alone (1.2.1; it can go with a version that does not)."""
 
 _KEYS = ("d_in_keys", "d_out_keys", "d_in_values", "d_out_values")
 
