@@ -332,7 +332,8 @@ _MOST_PLANS = 4096
 
 _SOMEWHERE = 256
 """The address of what is not there yet. The package has ``ProxyArray`` for that; but it takes one
-of values for none, and makes a sort of keys alone (1.2.1; it can go with a version that does not)."""
+of values for none, and makes a sort of keys alone (1.2.1; this can go with a version that does
+not)."""
 
 _KEYS = ("d_in_keys", "d_out_keys", "d_in_values", "d_out_values")
 
