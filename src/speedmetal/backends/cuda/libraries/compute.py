@@ -297,10 +297,9 @@ class Compute:
     def _planned(
         self, label: str, call: Callable[[Any, Any, tuple[int, ...]], int], none: tuple[int, ...]
     ) -> Plan:
-        stream = _Stream(self._handles.device.stream_number)
         with self._lock, self._handles.device.context:
             try:
-                size = call(stream, None, none)
+                size = call(None, None, none)
             except RuntimeError as error:
                 raise _explained(label, error) from error
         return Plan(label, call, max(size, 1))
