@@ -124,10 +124,14 @@ _torch_classes: dict[type, bool] = {}
 
 
 def _of_torch(tensor: Any) -> ForeignMemory:
-    if tensor.requires_grad or tensor.is_neg() or tensor.is_conj():
+    if tensor.requires_grad:
         raise UserInputError(
-            "the tensor has a gradient, or is negated or conjugated when it is read, of which"
-            " kernels know nothing; pass tensor.detach(), or tensor.resolve_neg().resolve_conj()"
+            "the tensor has a gradient, of which kernels know nothing; pass tensor.detach()"
+        )
+    if tensor.is_conj() or tensor.is_neg():
+        raise UserInputError(
+            "the tensor is conjugated or negated when PyTorch reads it; pass"
+            " tensor.resolve_conj().resolve_neg()"
         )
     dtype = _torch_dtype(tensor.dtype)
     size = dtype.itemsize
@@ -299,18 +303,16 @@ class _Borrowed:
             return value
         if is_aggregate(value):
             return _with_items(value, [self.taken(name, item) for item in record_items(value)])
+        advice = ""
         try:
             memory = described(value)
             if memory is not None:
                 return self._array(memory, value)
             if hasattr(type(value), "__cuda_array_interface__"):
+                advice = advice_for(value)
                 argument_type(value, numbers_among((), has_float64=True))  # says what is taken
-        except (
-            DeviceError,
-            UserInputError,
-            RuntimeError,
-        ) as error:  # PyTorch's, of tensors without memory
-            advice = "" if isinstance(error, DeviceError) else advice_for(value)
+        # PyTorch raises a RuntimeError of tensors without memory.
+        except (DeviceError, UserInputError, RuntimeError) as error:
             text = f"kernel {self._kernel!r}: argument {name}: {error}{advice}"
             raise LaunchError(text) from None
         return value

@@ -6,6 +6,7 @@ import ctypes
 import gc
 import threading
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ import speedmetal as sm
 from cuda_foreign import DlpackTensor, InterfaceTensor, OtherLibrary
 from cuda_machine import CONTEXT, DryDriver, dry_device, forget_devices
 from nvrtc import NEEDS_NVRTC
+from speedmetal.arrays.memory import borrowing
 from speedmetal.backends import registry
+from speedmetal.dtypes import ALL
+from speedmetal.launch import foreign
 
 pytestmark = NEEDS_NVRTC
 
@@ -666,3 +670,69 @@ def test_hand_written_kernels_take_them(driver, device, other):
     assert out.view.tolist() == [2] * COUNT
     with pytest.raises(sm.LaunchError, match="expected elements of float32, got float64"):
         function(out, other.tensor(np.ones(COUNT)), grid=COUNT)
+
+
+# --- PyTorch's tensors, whose memory is the host's, as the stand-in's is -------------------------
+
+
+@pytest.fixture
+def torch(other, monkeypatch):
+    found = pytest.importorskip("torch", reason="torch is not installed")
+    for module in (foreign, borrowing):
+        monkeypatch.setattr(module, "torch_stream", lambda _tensor: other.number)
+
+    class OnCard(found.Tensor):
+        is_cuda = True
+
+        def get_device(self):
+            return 0
+
+    return SimpleNamespace(
+        arange=lambda *args, **options: found.arange(*args, **options).as_subclass(OnCard),
+        module=found,
+        on_card=lambda x: x.as_subclass(OnCard),
+    )
+
+
+@pytest.mark.parametrize("name", [dtype.name for dtype in ALL])
+def test_tensors_of_every_dtype(device, torch, name):
+    theirs = getattr(torch.module, name.rstrip("_"))
+    tensor = torch.arange(12).reshape(3, 4).to(theirs)[:, 1:].T
+    ours = sm.asarray(torch.on_card(tensor))
+    assert ours.layout.dtype.name == name
+    assert (ours.address, ours.shape) == (tensor.data_ptr(), (3, 3))
+    assert ours.strides == tuple(step * ours.itemsize for step in tensor.stride())
+    assert not ours.is_readonly
+
+
+def test_a_kernel_takes_tensors_in_the_order_of_their_stream(device, other, torch):
+    x, out = torch.arange(4.0), torch.arange(4.0)
+    other.do(lambda: x.fill_(4.0))
+    launch(out, x)
+    device.synchronize()
+    assert out.tolist() == [8.0] * COUNT
+    assert sm.asarray(torch.on_card(torch.module.ones(1).expand(5))).is_readonly
+
+
+def test_tensors_that_are_more_than_memory(device, torch):
+    x = torch.arange(4.0)
+    odd = {
+        r"has a gradient, .* tensor\.detach\(\)$": torch.on_card(
+            torch.module.ones(4)
+        ).requires_grad_(),
+        r"is conjugated or negated .*; pass tensor\.resolve_conj\(\)": torch.on_card(
+            torch.module.ones(4, dtype=torch.module.complex64).conj()
+        ),
+        r"or negated when PyTorch .* pass tensor\.resolve_conj\(\)\.resolve_neg\(\)": torch.on_card(
+            torch.module.ones(4, dtype=torch.module.complex64).conj().imag
+        ),
+    }
+    for message, tensor in odd.items():
+        for take in (lambda t: launch(t, x), sm.asarray):
+            with pytest.raises((sm.LaunchError, sm.UserInputError), match=message):
+                take(tensor)
+    float8 = torch.on_card(torch.module.ones(4).to(torch.module.float8_e4m3fn))
+    with pytest.raises(sm.UserInputError, match=r"kernels cannot read torch\.float8_e4m3fn"):
+        sm.asarray(float8)
+    with pytest.raises(sm.LaunchError, match=r"argument x: a kernel can not take a Tensor.*share"):
+        launch(ones(device), torch.module.ones(4))
