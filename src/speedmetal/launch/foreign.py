@@ -133,32 +133,29 @@ def _of_torch(tensor: Any) -> ForeignMemory:
             "the tensor is conjugated or negated when PyTorch reads it; pass"
             " tensor.resolve_conj().resolve_neg()"
         )
-    dtype = _torch_dtype(tensor.dtype)
-    size = dtype.itemsize
     try:
-        strides = tuple([step * size for step in tensor.stride()])
+        steps = tensor.stride()
     except RuntimeError as error:
-        raise UserInputError(
-            f"the tensor has no strides ({error}); pass tensor.to_dense()"
-        ) from None
+        text = f"the tensor has no strides ({error}); pass tensor.to_dense()"
+        raise UserInputError(text) from None
+    dtype, shape, strides = _torch_layout(tensor.dtype, tensor.shape, steps)
+    number = tensor.get_device()
     return ForeignMemory(
-        tensor.get_device(),
-        tensor.data_ptr(),
-        dtype,
-        tuple(tensor.shape),
-        strides,
-        is_readonly=False,
-        stream=torch_stream(tensor),
+        number, tensor.data_ptr(), dtype, shape, strides, False, torch_stream(tensor)
     )
 
 
-@cache
-def _torch_dtype(dtype: Any) -> DType:
+@lru_cache(maxsize=1024)
+def _torch_layout(
+    dtype: Any, shape: Any, steps: tuple[int, ...]
+) -> tuple[DType, tuple[int, ...], tuple[int, ...]]:
+    """What PyTorch says of a tensor's elements: the type, the extents, the strides in bytes."""
     name = str(dtype).removeprefix("torch.")
     try:
-        return find_dtype(name)
+        found = find_dtype(name)
     except UserInputError as error:
         raise UserInputError(f"kernels cannot read {dtype}; convert the tensor: {error}") from None
+    return found, tuple(shape), tuple([step * found.itemsize for step in steps])
 
 
 def torch_stream(tensor: Any) -> int:

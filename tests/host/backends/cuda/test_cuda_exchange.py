@@ -364,6 +364,19 @@ def test_copies_and_reports_inside_a_block(driver, device, other):
     assert out.numpy().tolist() == [16] * COUNT
 
 
+def test_the_cards_time_inside_a_block(driver, device, other):
+    """While launches are timed they may be gathered: they are given to the driver on exit."""
+    x, out = ones(device), ones(device)
+    launch(out, x)
+    with sm.profile.gpu_time(device) as measured:
+        with sm.cuda.stream(other):
+            launch(out, x)
+            launch(out, out)
+        launch(x, out)
+    assert [name for span in measured.spans for name in span.kernels] == ["doubled"] * 3
+    assert x.numpy().tolist() == [8] * COUNT
+
+
 def test_memory_is_reused_in_the_order_of_one_thread(driver, device, other):
     """Alone, a thread takes at once what it has let go, inside of blocks and outside."""
     driver.is_held = True
