@@ -259,6 +259,20 @@ def test_what_key_names_counts_exactly_and_nothing_else_does():
     assert counted(by_shape, call(64, 2), call(62, 2), call(64, 5)) == [1, 2, 2]
 
 
+def test_key_names_tuples_and_records():
+    @sm.autotune(threads=[32, 64], key=["pair"])
+    @sm.kernel
+    def filled(pair):
+        array, value = pair
+        array[sm.thread_position_in_grid().x] = value
+
+    a = np.zeros(8, np.int32)
+    for array, value, keys in ((a, 3, 1), (a, 4, 2), (a[:5], 4, 3), (a, 3, 3)):
+        filled((array, value), grid=array.size)
+        assert (array == value).all()
+        assert len(filled.tuned) == keys
+
+
 def test_values_of_static_parameters_count():
     @sm.autotune(threads=[32, 64])
     @sm.kernel

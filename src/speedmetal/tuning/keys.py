@@ -13,7 +13,7 @@ from speedmetal.backends.registry import device as find_device
 from speedmetal.common.records import record
 from speedmetal.compiler.fingerprint import Fingerprint, UnkeyableError, package_identity
 from speedmetal.compiler.source import KernelSource
-from speedmetal.frontend.signature import Argument
+from speedmetal.frontend.signature import Argument, is_aggregate, record_items
 from speedmetal.launch.arguments import bind, device_among, flatten
 from speedmetal.launch.modes import current_math_mode
 from speedmetal.tuning.configurations import Candidate
@@ -81,7 +81,13 @@ def key_of(
 
 
 def exactly(argument: Any) -> Any:
-    """What an argument that ``key=`` names counts by: an array by its shape, a number as it is."""
+    """What an argument that ``key=`` names counts by: an array by its shape, a number as it is.
+
+    >>> exactly((np.zeros((2, 3)), 5))
+    ((2, 3), 5)
+    """
+    if is_aggregate(argument):
+        return tuple(map(exactly, record_items(argument)))
     if isinstance(argument, DeviceArray | np.ndarray):
         return tuple(argument.shape)  # type: ignore[union-attr]
     return argument
