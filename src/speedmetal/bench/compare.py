@@ -470,8 +470,8 @@ def ceiling_share(record: CaseRecord, ceilings: CeilingRecord, seconds: float) -
     least = bounds[bound]
     plausible = least <= CEILING_SLACK * seconds
     floor = ceilings.call_floor_seconds.get(record.contender.key, 0.0)
-    if record.timing is not None and record.timing.mode == "device":
-        floor = 0.0  # what a call costs the host is no part of it
+    if record.timing is not None and record.timing.mode != "latency":
+        floor = 0.0  # the floor is of calls that are waited for
     if floor > least:  # a call costs more than the work
         return CeilingShare("call", floor, min(1.0, floor / seconds), plausible)
     return CeilingShare(bound, least, least / seconds, plausible)
