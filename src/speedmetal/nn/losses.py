@@ -31,7 +31,8 @@ from speedmetal.nn.launches import launch, launch_simdgroups
 
 REDUCTIONS = ("mean", "sum", "none")
 _PART = 16384
-"""Elements whose losses one simdgroup adds up."""
+_PART_OF_GPU = 512
+"""Elements whose losses one simdgroup adds up; a GPU runs thousands of them at once."""
 _WORK = 170
 """About how many expressions a loss takes: two logarithms, or one and an exponential."""
 
@@ -354,7 +355,8 @@ def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
     shape, dtype = operands[-1].shape, operands[-1].layout.dtype
     given = readable(operands)
     size = math.prod(shape)
-    count = -(-size // _PART)
+    part = _PART if given[0].layout.device.kind == "cpu" else _PART_OF_GPU
+    count = -(-size // part)
 
     def run() -> tuple[Any]:
         from speedmetal.nn.kernels.losses import sums_of_parts  # with its first use
@@ -362,7 +364,7 @@ def _total(name: str, loss: Any, operands: tuple[Any, ...]) -> Any:
         parts = Array.allocate((count,), dtype, given[0].layout.device)
         if count:
             sources = tuple(expressions_of(given, shape, _in_order))
-            launch_simdgroups(sums_of_parts, (parts, loss, sources, _PART), count, _WORK * size)
+            launch_simdgroups(sums_of_parts, (parts, loss, sources, part), count, _WORK * size)
         return (parts,)
 
     return reductions.sum(called_with(name, given, run, (count,), dtype))
