@@ -11,12 +11,15 @@ read backwards in its first step.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import own_index, unravel
 
 LANES = 32  # of a simdgroup
+BLOCK_LEVELS = 6
+"""A simdgroup sorts blocks of ``2**6`` items in registers."""
 
 
 # --- Keys ----------------------------------------------------------------------------------------
@@ -158,12 +161,14 @@ def sort_parts(
     axes: sm.static[int],
     pairs: Any,
     levels: int,
-    parts: int,
+    parts: Any,
     count: int,
 ) -> None:
     """target[row, part * count + k]: the k-th item of a part of a row, for k below ``count``.
 
-    A threadgroup takes several parts, in its memory. What is beyond the end of a row comes last.
+    A threadgroup takes several parts. Each simdgroup has blocks of 64 items in registers, two in
+    each thread, and exchanges them there; what is farther apart is exchanged in threadgroup memory.
+    What is beyond the end of a row comes last.
 
     Args:
         target: Of as many axes as the source; the last one may be shorter.
@@ -174,46 +179,113 @@ def sort_parts(
         axes: How many axes come before the rows' own.
         pairs: Static: so many pairs of a threadgroup's items are a thread's.
         levels: A part has ``2**levels`` elements, at most as many as a threadgroup has.
-        parts: Of a row.
+        parts: Of a row; static where it is one.
         count: How many items of each part are stored.
     """
-    length = 1 << levels
     threads = sm.threads_per_threadgroup().x
-    size = 2 * pairs * threads
     items = sm.threadgroup_array(2 * pairs * sm.threads_per_threadgroup().x, kind)
+    lower, upper = sm.thread_array(pairs, kind), sm.thread_array(pairs, kind)
     thread = sm.thread_index_in_threadgroup()
-    first = sm.threadgroup_position_in_grid().x * (size >> levels)
-    outer, extent = source.shape[:axes], source.shape[axes]
-    rows = 1
-    for axis in sm.static_range(axes):
-        rows *= outer[axis]
-    for number in sm.static_range(2 * pairs):
-        i = thread + number * threads
-        part = first + (i >> levels)
-        at = part % parts * length + (i & (length - 1))
-        item = ~kind(0)
-        if part < rows * parts and at < extent:
-            item = pack(source[(*unravel(part // parts, outer), at)], at)
-        items[i] = item
-    sm.threadgroup_barrier()
-    for stage in range(levels):
-        for down in range(stage + 1):
-            step = 1 << (stage - down)
+    lane = sm.thread_index_in_simdgroup()
+    begin = 2 * (thread - lane) + lane  # of the first block's items that this thread has
+    first = sm.threadgroup_position_in_grid().x * (2 * pairs * threads >> levels)
+    for number in sm.static_range(pairs):
+        at = begin + 2 * threads * number
+        place = place_of(at, first, levels)
+        lower[number] = item_at(source, axes, parts, place, pack, kind)
+        place = place_of(at + LANES, first, levels)
+        upper[number] = item_at(source, axes, parts, place, pack, kind)
+        for stage in sm.static_range(BLOCK_LEVELS):
+            if stage < levels:
+                a, b = turned(lower[number], upper[number], stage, lane)
+                lower[number], upper[number] = merged(a, b, stage - 1, lane)
+    for stage in range(BLOCK_LEVELS, levels):
+        for number in sm.static_range(pairs):
+            at = begin + 2 * threads * number
+            items[at] = lower[number]
+            items[at + LANES] = upper[number]
+        sm.threadgroup_barrier()
+        for down in range(stage - BLOCK_LEVELS + 1):
             for number in sm.static_range(pairs):
-                exchange(items, thread + number * threads, step, down == 0)
-            # Pairs of a simdgroup's threads are among 64 items side by side while steps are short.
-            following = step >> 1 if down < stage else 2 << stage
-            if max(step, following) > LANES:
-                sm.threadgroup_barrier()
-            else:
-                sm.simdgroup_barrier()
-    sm.threadgroup_barrier()
-    for number in sm.static_range(2 * pairs):
-        i = thread + number * threads
-        part, at = first + (i >> levels), i & (length - 1)
-        place = part % parts * count + at
-        if part < rows * parts and at < count and place < target.shape[axes]:
-            target[(*unravel(part // parts, outer), place)] = unpack(items[i])
+                exchange(items, thread + number * threads, 1 << (stage - down), down == 0)
+            sm.threadgroup_barrier()
+        for number in sm.static_range(pairs):
+            at = begin + 2 * threads * number
+            a, b = merged(items[at], items[at + LANES], BLOCK_LEVELS - 1, lane)
+            lower[number] = a
+            upper[number] = b
+    for number in sm.static_range(pairs):
+        at = begin + 2 * threads * number
+        place = place_of(at, first, levels)
+        store_item(target, source, axes, parts, count, place, unpack(lower[number]))
+        place = place_of(at + LANES, first, levels)
+        store_item(target, source, axes, parts, count, place, unpack(upper[number]))
+
+
+class Place(NamedTuple):
+    """Where an item of a threadgroup belongs.
+
+    Args:
+        part: Of all rows' parts.
+        within: The item's number in it.
+        length: Of a part.
+    """
+
+    part: Any
+    within: Any
+    length: Any
+
+
+def place_of(at: Any, first: Any, levels: Any) -> Any:
+    """Where an item belongs, by its number among those of the threadgroup."""
+    length = 1 << levels
+    return Place(first + (at >> levels), at & (length - 1), length)
+
+
+def item_at(source: Any, axes: Any, parts: Any, place: Any, pack: Any, kind: Any) -> Any:
+    """An item; beyond the end of a row what comes last."""
+    outer, extent = source.shape[:axes], source.shape[axes]
+    at = place.part % parts * place.length + place.within
+    item = ~kind(0)
+    if place.part < math.prod(outer) * parts and at < extent:
+        item = pack(source[(*unravel(place.part // parts, outer), at)], at)
+    return item
+
+
+def store_item(
+    target: Any, source: Any, axes: Any, parts: Any, count: Any, place: Any, value: Any
+) -> None:
+    """Store what is made of an item, where it is among those that are asked for."""
+    outer = source.shape[:axes]
+    at = place.part % parts * count + place.within
+    if place.part < math.prod(outer) * parts and place.within < count and at < target.shape[axes]:
+        target[(*unravel(place.part // parts, outer), at)] = value
+
+
+def turned(a: Any, b: Any, stage: Any, lane: Any) -> Any:
+    """Two items of each thread after the first step of a stage, in which runs are mirrored."""
+    if stage == BLOCK_LEVELS - 1:
+        last = LANES - 1
+        return min(a, sm.simd_shuffle_xor(b, last)), max(b, sm.simd_shuffle_xor(a, last))
+    mask, is_lower = (2 << stage) - 1, lane & (1 << stage) == 0
+    return lesser_if(is_lower, a, mask), lesser_if(is_lower, b, mask)
+
+
+def merged(a: Any, b: Any, stage: Any, lane: Any) -> Any:
+    """Two items of each thread after steps of a distance of ``2**stage``, of half of it, ..."""
+    if stage == BLOCK_LEVELS - 1:
+        a, b = min(a, b), max(a, b)
+    for down in sm.static_range(max(BLOCK_LEVELS - 1 - stage, 1), BLOCK_LEVELS):
+        step = LANES >> down
+        is_lower = lane & step == 0
+        a, b = lesser_if(is_lower, a, step), lesser_if(is_lower, b, step)
+    return a, b
+
+
+def lesser_if(is_lower: Any, item: Any, mask: Any) -> Any:
+    """The lesser of a thread's item and another thread's, or the greater."""
+    other = sm.simd_shuffle_xor(item, mask)
+    return sm.select(is_lower, min(item, other), max(item, other))
 
 
 def exchange(items: Any, pair: Any, step: Any, turns: Any) -> None:

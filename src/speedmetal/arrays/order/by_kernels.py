@@ -28,6 +28,7 @@ PART = 1 << LEVELS
 _TOGETHER = 1024
 """Elements that a threadgroup has at least, where there are threadgroups enough."""
 _GROUPS = 512
+_ONE: static[int] = static(1)
 _MOST_THREADS = 512
 
 
@@ -170,7 +171,7 @@ def _sort_parts(
     pairs: static[int] = static(size // (2 * threads))
     kernels.sort_parts(
         *(target, peeked(source), pack, unpack, kind),
-        *(static(axes), pairs, levels, parts, count),
+        *(static(axes), pairs, levels, _ONE if parts == 1 else parts, count),
         groups=-(-every // (size >> levels)),
         threads=threads,
     )
