@@ -16,7 +16,7 @@ from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.compiler import pipeline
 from speedmetal.errors import DeviceError, UnknownNameError, UserInputError
-from speedmetal.launch.modes import current_math_mode
+from speedmetal.launch.modes import current_math_mode, stated_debug_level
 from speedmetal.launch.readers import read_argument
 
 ALGORITHMS = ("auto", "vendor", "native")
@@ -26,6 +26,8 @@ LONG = 1 << 13
 
 @record(eq=False)
 class _Known:
+    """An operation as it was printed, or None, and what that depends on."""
+
     operation: Any
     dependencies: tuple[pipeline.Dependency, ...]
 
@@ -91,14 +93,18 @@ def scanned(source: Array, combine: Any) -> Array | None:
 
 
 def _operation_of(combine: Any, like: Array) -> Any:
-    """The operation as CUDA C++; None where it has numbers that only a launch knows."""
+    """The operation as CUDA C++.
+
+    None where it needs more than two elements: numbers that only a launch knows, or a mailbox,
+    because it prints or is looked after (``sm.debug_level``).
+    """
     from speedmetal.arrays.kernels.scan import combine_two  # with its first use
     from speedmetal.backends.cuda.libraries.compute import operation_of
 
     key: list[Any] = [like.layout.dtype, current_math_mode()]
     numbers: list[Any] = []
     read_argument(combine, key, numbers)
-    if numbers:
+    if numbers or stated_debug_level.get():
         return None
     known = _operations.get(tuple(key))
     if known is None or not pipeline.is_current(known.dependencies):
@@ -108,7 +114,7 @@ def _operation_of(combine: Any, like: Array) -> Any:
             combine_two.specialisation(combine_two.signature_for(types, "cuda")), "cuda"
         )
         text = pipeline.print_source(lowered, "cuda", math_mode=current_math_mode())
-        known = _operations.keep(
-            tuple(key), _Known(operation_of(text, combine_two.name), dependencies)
-        )
+        is_alone = "mailbox" not in text
+        operation = operation_of(text, combine_two.name) if is_alone else None
+        known = _operations.keep(tuple(key), _Known(operation, dependencies))
     return known.operation

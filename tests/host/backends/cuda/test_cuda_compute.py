@@ -15,6 +15,7 @@ from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.arrays.kernels.scan import combine_two, log_add
 from speedmetal.arrays.order import by_kernels, by_library, ways
+from speedmetal.arrays.user_functions import scans_by_library
 from speedmetal.backends.cuda import nvrtc
 from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.cuda.libraries import compute
@@ -208,3 +209,17 @@ def test_it_cannot_be_compiled(machine):
         "radix_sort uint32 of NVIDIA's cuda.compute answered: Failed building radix_sort, error"
         " code: 1; ask for algorithm='native', and please report this with the shapes and dtypes"
     )
+
+
+def test_operations_that_print_or_are_looked_after(machine):
+    """They need more than two elements: our kernels are asked."""
+
+    def told(a, b):
+        print(a)  # noqa: T201 - the kernel does
+        return a + b
+
+    x = sm.zeros(3, device=machine.device)
+    assert scans_by_library._operation_of(told, x) is None
+    assert scans_by_library._operation_of(max, x) is not None
+    with sm.debug_level(1):
+        assert scans_by_library._operation_of(max, x) is None
