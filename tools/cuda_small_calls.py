@@ -56,7 +56,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
         lambda: ta * ta + torch.exp(torch.sin(tb)),
     )
     yield "`relu`", lambda: sm.nn.relu(x), lambda: F.relu(tx)
-    yield "`sum` of all", lambda: sm.sum(x), lambda: tx.sum()
+    yield "`sum` of all", lambda: sm.sum(x), tx.sum
     yield "`sum` of rows", lambda: sm.sum(x, axis=1), lambda: tx.sum(1)
     yield "`argmax` of rows", lambda: sm.argmax(x, axis=1), lambda: tx.argmax(1)
     yield "`cumulative_sum`", lambda: sm.cumulative_sum(x, axis=1), lambda: tx.cumsum(1)
@@ -84,7 +84,7 @@ def cases() -> Iterator[tuple[str, Callable[[], Any], Callable[[], Any]]]:
         lambda: tx.index_add(0, trows, tx),
     )
     yield "`concat`", lambda: sm.concat([x, x]), lambda: torch.cat([tx, tx])
-    yield "`x.T.copy()`", lambda: x.T.copy(), lambda: tx.T.contiguous()
+    yield "`x.T.copy()`", x.T.copy, tx.T.contiguous
     yield "`x @ x.T`", lambda: x @ x.T, lambda: tx @ tx.T
     yield (
         *("attention", lambda: sm.nn.scaled_dot_product_attention(q, q, q)),
