@@ -329,6 +329,8 @@ def test_what_cannot_be_taken(device, torch, cupy):
     with pytest.raises(sm.UserInputError, match=r"detach"):
         sm.asarray(x.clone().requires_grad_())
     with pytest.raises(sm.UserInputError, match="no dtype here is DLPack's type"):
+        sm.from_dlpack(x.to(torch.float8_e4m3fn))
+    with pytest.raises(sm.UserInputError, match=r"kernels cannot read torch\.float8_e4m3fn"):
         sm.asarray(x.to(torch.float8_e4m3fn))
     with pytest.raises(sm.LaunchError, match=r"kernels cannot read torch\.float8_e4m3fn"):
         double(out, x.to(torch.float8_e4m3fn), grid=4)
