@@ -270,7 +270,7 @@ class _Kernel:
                     ExpressionArray(name, argument, self._leaves(run, name, argument, span))
                 )
             case FollowedArgument(target=target):
-                whole = self._array(run, name, target.type, span)
+                whole = self._array(run, name, target.type, span, is_alone=True)
                 leaves = self._leaves(run, name, argument, span)
                 return ArrayView(FollowedArray(name, argument, whole, leaves))
             case TupleArgument(items, cls, keywords):
@@ -312,10 +312,12 @@ class _Kernel:
         array_type: ArrayType,
         span: SourceSpan,
         memory: ir.Array | None = None,
+        *,
+        is_alone: bool = False,
     ) -> ir.Array:
         unique = run.names.unique(name)
         run.session.variable_names.add(unique)
-        array = ir.Array(unique, array_type, span, memory=memory)
+        array = ir.Array(unique, array_type, span, memory=memory, is_alone=is_alone)
         self._parameters.append(array)
         return array
 

@@ -377,6 +377,7 @@ class Array:
 
     ``memory`` is another parameter in whose memory this one is known to lie, further on or back by
     a distance that a launch knows; targets that bind each piece of memory once bind that one alone.
+    ``is_alone`` says that it is in none of the others' memory.
     """
 
     name: str
@@ -384,6 +385,7 @@ class Array:
     span: SourceSpan
     shape: tuple[int | Expression, ...] | None = None
     memory: Array | None = None
+    is_alone: bool = False
 
     @property
     def is_sized_at_launch(self) -> bool:

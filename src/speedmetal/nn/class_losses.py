@@ -11,10 +11,17 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.along_axes import reductions
-from speedmetal.arrays.along_axes.normalising import is_enough_for_one_launch
+from speedmetal.arrays.along_axes.normalising import KEPT_BY_THREAD, is_enough_for_one_launch
 from speedmetal.arrays.along_axes.passes import groups_of_rows
 from speedmetal.arrays.along_axes.reducing import check_array
 from speedmetal.arrays.along_axes.softmaxes import logsumexp
+from speedmetal.arrays.along_axes.sorted_axes import layouts_of_leaves
+from speedmetal.arrays.along_axes.teams import (
+    ONE_SIMDGROUP,
+    team_of_row,
+    threads_of,
+    width_for,
+)
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.graph import apply, common_device, peeked
 from speedmetal.arrays.elementwise.operands import cast
@@ -29,7 +36,7 @@ from speedmetal.dtypes import DType, int64
 from speedmetal.errors import UserInputError
 from speedmetal.frontend.static import static
 from speedmetal.nn.arguments import floats_of, one_of
-from speedmetal.nn.launches import launch_simdgroups
+from speedmetal.nn.launches import prepared
 from speedmetal.nn.losses import REDUCE, REDUCTIONS, called_with
 
 _READS_OF_ROWS = 2
@@ -244,7 +251,8 @@ def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: flo
     """
     rows = peeked(x.reshape((-1, x.shape[-1])))
     is_near = abs(rows.elements.strides[1]) <= rows.elements.itemsize
-    is_direct = bool(rows.size and is_near and is_enough_for_one_launch(rows.elements, 1))
+    is_enough = rows.size and is_enough_for_one_launch(rows.elements, 1, rows.layout.device)
+    is_direct = bool(is_near and is_enough)
     if is_direct and weights is None:
         return _directly(rows, labels, smoothing)
     if is_direct:
@@ -268,10 +276,18 @@ def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
         from speedmetal.nn.kernels.losses import cross_entropy_of_rows  # with its first use
 
         losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
-        groups, each = groups_of_rows(*rows.shape)
+        if rows.layout.device.kind == "cpu":
+            team = ONE_SIMDGROUP
+            groups, each = groups_of_rows(*rows.shape)
+        else:
+            width = width_for(layouts_of_leaves(rows))
+            team, each = team_of_row(rows.shape[1], width, KEPT_BY_THREAD), 1
+            groups = -(-rows.shape[0] // team.together)
         is_smoothed: Any = static(smoothing > 0.0)
-        arguments = losses, rows, flat, labels.ignored, is_smoothed, smoothing, each
-        launch_simdgroups(cross_entropy_of_rows, arguments, groups, _WORK * rows.size)
+        arguments = losses, rows, flat, labels.ignored, is_smoothed, smoothing, team.known(), each
+        sizes = {"groups": groups, "threads": threads_of(team), "work": _WORK * rows.size}
+        launch, values = prepared(cross_entropy_of_rows, arguments, **sizes)
+        launch(values)
         return (losses,)
 
     shape, dtype = flat.shape, rows.layout.dtype

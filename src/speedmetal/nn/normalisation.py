@@ -14,6 +14,7 @@ from typing import Any
 from speedmetal.arrays.along_axes.normalising import (
     MOST_KEPT,
     Kernels,
+    are_kept,
     is_enough_for_one_launch,
     normalised,
 )
@@ -53,7 +54,8 @@ def layer_norm(
 
         ``(x - mean(x)) / sqrt(mean((x - mean(x))**2) + eps) * weight + bias``
 
-    A row of up to 256 elements is read once. Rows with NaN or infinity are NaN.
+    A row of up to 256 elements is read once, on a GPU one of up to 32768. Rows with NaN or infinity
+    are NaN.
 
     Args:
         x: ``(..., features...)``, of floats.
@@ -180,9 +182,10 @@ def normalised_along(
 ) -> Any:
     """Rows or columns along an axis, normalised, and the affine part, which is a follower."""
     wide, shape = x.layout.dtype, x.layout.shape
-    if is_enough_for_one_launch(x.elements, axis):
+    if is_enough_for_one_launch(x.elements, axis, x.layout.device):
         run = partial(_run, x, finish, axis, wide.numpy.type(eps))
-        reads = 1 if _are_kept(x, axis) else _READS
+        is_kept = are_kept(x.elements, axis, x.layout.device, MOST_KEPT)
+        reads = 1 if is_kept else _READS
         found = called(name, x, run, shape, wide, reads=reads, takes=takes_any)
     else:
         found = _in_parts(name, finish, x, axis, eps)
@@ -192,12 +195,6 @@ def normalised_along(
 def _run(x: Any, finish: str, axis: int, eps: Any, follower: Follower | None = None) -> tuple[Any]:
     dtype = x.layout.dtype
     return (normalised(x, finish, axis, dtype, follower, _ROWS, (eps,)),)
-
-
-def _are_kept(x: Any, axis: int) -> bool:
-    """Whether registers hold the rows."""
-    lies_close = abs(x.elements.strides[axis]) <= x.elements.itemsize
-    return bool(lies_close and x.shape[axis] <= MOST_KEPT)
 
 
 def _in_parts(name: str, finish: str, x: Any, axis: int, eps: float) -> Any:

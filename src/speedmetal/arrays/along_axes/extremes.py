@@ -18,6 +18,15 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     with_now_in_place,
     work_of,
 )
+from speedmetal.arrays.along_axes.teams import (
+    ONE_SIMDGROUP,
+    parts_of_column,
+    parts_of_row,
+    team_of_rows,
+    teams_of_rows,
+    threads_of,
+    width_of,
+)
 from speedmetal.arrays.deferred.following import (
     Follower,
     count_values,
@@ -114,7 +123,13 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follow
     at = axes.roles.index(NOW)
     length, columns = extents[at], 0 if are_rows else extents[-1]
     rows = math.prod(extents[:at])
-    parts, part = _parts(length, rows * columns)
+    is_on_cpu = device.kind == "cpu"
+    if is_on_cpu:
+        parts, part = _parts(length, rows * columns)
+    elif are_rows:
+        parts, part = parts_of_row(rows, length)
+    else:
+        parts, part = parts_of_column(rows * columns, length)
     kept, *others = (
         Layout(x.dtype, (*x.shape[:at], 1, *x.shape[at + 1 :]), x.strides, x.offset)
         for x in axes.layouts[1:first]
@@ -123,17 +138,21 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follow
     result, more = followed(follower, array, others)
 
     work = work_of(source)
+    width = 1 if is_on_cpu or axes.roles.count(NOW) > 1 else width_of(axes, first)
 
     def prepare(target: Any, candidates: Any, count: int, size: int) -> Any:
         common = (target, argument, candidates, getattr(extremes, order), known(at))
         if are_rows:
-            groups, each = groups_of_rows(rows, size)
-            sizes: dict[str, Any] = {"groups": (groups, -(-count // size)), "work": work}
-            sizes["threads"] = extremes.LANES
-            plan = extremes.places_in_rows.prepare(*common, each, size, **sizes)
+            wide = 1 if candidates is not None else width
+            in_all = rows * -(-count // size)
+            team = ONE_SIMDGROUP if is_on_cpu else team_of_rows(in_all, size, wide)
+            groups, each = (groups_of_rows if is_on_cpu else teams_of_rows)(rows, size)
+            sizes: dict[str, Any] = {"groups": (-(-groups // team.together), -(-count // size))}
+            sizes |= {"threads": threads_of(team), "work": work}
+            plan = extremes.places_in_rows.prepare(*common, team.known(), each, size, **sizes)
             return plan.run, (each, size)
         grid = (columns, -(-count // size), rows)
-        vectors = vectors_of_columns(source, columns) if device.kind == "cpu" else 0
+        vectors = vectors_of_columns(source, columns) if is_on_cpu else 0
         if vectors:
             threads = reduce.COLUMNS
             plan = extremes.places_in_whole_rows_of_columns.prepare(

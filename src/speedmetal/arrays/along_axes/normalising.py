@@ -20,9 +20,18 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     known,
     layouts_of_leaves,
     placed,
+    result_layout,
     with_now_in_place,
     work_of,
     work_of_follower,
+)
+from speedmetal.arrays.along_axes.teams import (
+    BUSY_THREADS,
+    ONE_SIMDGROUP,
+    elements_at_once,
+    team_of_row,
+    threads_of,
+    width_of,
 )
 from speedmetal.arrays.deferred.following import (
     Follower,
@@ -30,22 +39,30 @@ from speedmetal.arrays.deferred.following import (
     followed,
     follower_layouts,
     result_layouts,
+    totals_layouts,
 )
 from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
-from speedmetal.backends.device import BoundLaunch
+from speedmetal.arrays.memory.shapes import Shape
+from speedmetal.backends.device import BoundLaunch, Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 
 MOST_KEPT = 256
 """Elements of a row that registers hold in a softmax; with more, reading again from the cache takes
 less."""
+KEPT_BY_THREAD = 16
+"""The same of a GPU's thread, of rows that a simdgroup or several take: with more, fewer run."""
+MOST_KEPT_BY_THREADS = 32768
+"""And of all threads of a threadgroup."""
 FEW_ROWS = 8
 LONG = 32768
 """Fewer rows of more elements are no work for all cores."""
 FEW_COLUMNS = 1024
 """So few columns are none either."""
+FEW_ROWS_ON_GPU = 128
+"""A large GPU has as many cores."""
 
 
 @record(eq=False)
@@ -92,14 +109,22 @@ class _Plan:
 _plans: Kept[_Plan] = Kept(1024)
 
 
-def is_enough_for_one_launch(elements: Layout, axis: int) -> bool:
-    """Whether the rows or columns along an axis give work to all cores."""
+def is_enough_for_one_launch(elements: Layout, axis: int, device: Device) -> bool:
+    """Whether the rows or columns along an axis give work to all cores of a device."""
     length = elements.shape[axis]
     others = elements.size // length
     are_rows = abs(elements.strides[axis]) <= elements.itemsize or others == 1
+    is_on_cpu = device.kind == "cpu"
     if are_rows:
-        return others >= FEW_ROWS or length <= LONG
-    return others >= FEW_COLUMNS or elements.size <= LONG
+        return others >= (FEW_ROWS if is_on_cpu else FEW_ROWS_ON_GPU) or length <= LONG
+    return others >= (FEW_COLUMNS if is_on_cpu else BUSY_THREADS) or elements.size <= LONG
+
+
+def are_kept(elements: Layout, axis: int, device: Device, most_kept: int) -> bool:
+    """Whether registers hold the rows along an axis; on a CPU so many elements of them."""
+    lies_close = abs(elements.strides[axis]) <= elements.itemsize
+    most = most_kept if device.kind == "cpu" else MOST_KEPT_BY_THREADS
+    return lies_close and elements.shape[axis] <= most
 
 
 def normalised(
@@ -158,14 +183,78 @@ def _plan_for(
     argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
     place = axes.layouts[1]
     stored, more = followed(follower, target.with_elements(place), axes.layouts[2:first])
-    keeps = known(follower is None and elements.dtype is dtype)
+    is_on_cpu = device.kind == "cpu"
+    keeps = known(is_on_cpu and follower is None and elements.dtype is dtype)
     common = (stored, argument, getattr(module, finish), *numbers)
     work = kernels.readings * work_of(source) + work_of_follower(follower)
     if are_rows:
-        run, last = _prepare_rows(module, common, axes, keeps, work, kernels.most_kept)
+        kept = kernels.most_kept if is_on_cpu else None
+        width = 1 if is_on_cpu else width_of(axes, first, result.dtype)
+        run, last = _prepare_rows(module, common, axes, keeps, work, kept, width)
     else:
         run, last = _prepare_columns(module, common, axes, keeps, work)
     return _Plan(run, last, place.offset, moves + more)
+
+
+def takes_logs_of_rows(elements: Layout, axis: int, device: Device) -> bool:
+    """Whether one launch gives the logarithms of rows' sums of exponentials: on a GPU."""
+    lies_close = abs(elements.strides[axis]) <= elements.itemsize
+    is_long = elements.shape[axis] >= SHORT
+    is_enough = is_enough_for_one_launch(elements, axis, device)
+    return device.kind != "cpu" and lies_close and is_long and is_enough
+
+
+def logs_of_rows(
+    source: Any, axis: int, shape: Shape, dtype: DType, follower: Follower | None = None
+) -> Any:
+    """The logarithms of the sums of exponentials along an axis, as a new array.
+
+    Args:
+        source: As of :func:`normalised`.
+        axis: Counted from 0.
+        shape: Of the result.
+        dtype: Of the result.
+        follower: As of :func:`normalised`.
+    """
+    plan, values = planned(
+        _plans,
+        ("logs", axis, shape, dtype),
+        source,
+        lambda: _plan_logs(source, axis, shape, dtype, follower),
+        follower,
+    )
+    elements, layout, size_bytes = result_layouts(follower, shape, dtype, source.layout.device)
+    result = source.layout.device.allocate(size_bytes)
+    values[1] = result.address + plan.offset if plan.offset else result.address
+    plan.run([*values, *plan.numbers])
+    return type(source)(result, elements, layout)
+
+
+def _plan_logs(
+    source: Any, axis: int, shape: Shape, dtype: DType, follower: Follower | None
+) -> _Plan:
+    from speedmetal.arrays.kernels import softmax  # with its first use, as those of copies
+
+    elements, device = source.elements, source.layout.device
+    result, _, _ = result_layouts(follower, shape, dtype, device)
+    is_along = [place == axis for place in range(elements.ndim)]
+    followers = totals_layouts(follower, elements.shape, is_along)
+    places = (result_layout(elements, is_along, result.dtype), *followers)
+    layouts = (elements, *places, *layouts_of_leaves(source))
+    axes, _ = chosen(in_order(layouts, is_along, turns_reduced=False))
+    axes = with_now_in_place(axes.merged(), are_rows=True)
+    first = 2 + len(followers)
+    argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
+    *outer, length = axes.layouts[0].shape
+    kept = [Layout(x.dtype, (*outer, 1), x.strides, x.offset) for x in axes.layouts[1:first]]
+    array = source.allocate(shape, result.dtype, device).with_elements(kept[0])
+    stored, more = followed(follower, array, kept[1:])
+    team = team_of_row(length, width_of(axes, first), KEPT_BY_THREAD)
+    groups = -(-math.prod(outer) // team.together)
+    sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
+    arguments = (stored, argument, known(len(outer)), team.known(), 1)
+    run = softmax.logs_of_rows.prepare(*arguments, **sizes).run
+    return _Plan(run, (1,), kept[0].offset, moves + more)
 
 
 _Prepared = tuple[BoundLaunch, tuple[Any, ...]]
@@ -177,18 +266,28 @@ def _prepare_rows(
     axes: SortedAxes,
     keeps: Any,
     work: int,
-    most_kept: int,
+    kept: int | None,
+    width: int,
 ) -> _Prepared:
+    """What normalises rows, of which a CPU's registers keep so many elements; None: on a GPU."""
     *outer, length = axes.layouts[0].shape
     rows, at = math.prod(outer), known(len(outer))
     if length < SHORT:
         return kernels.short_rows.prepare(*common, at, known(length), grid=rows).run, ()
-    groups, each = groups_of_rows(rows, length)
-    sizes = {"groups": groups, "threads": kernels.LANES, "work": work}
-    if length <= most_kept:
-        vectors = known(-(-length // kernels.LANES))
-        return kernels.kept_rows.prepare(*common, at, vectors, each, **sizes).run, (each,)
-    return kernels.read_rows.prepare(*common, at, keeps, each, **sizes).run, (each,)
+    if kept is None:
+        most = MOST_KEPT_BY_THREADS
+        team = team_of_row(length, width, KEPT_BY_THREAD)
+        groups, each = -(-rows // team.together), 1
+    else:
+        most, team = kept, ONE_SIMDGROUP
+        groups, each = groups_of_rows(rows, length)
+    sizes = {"groups": groups, "threads": threads_of(team), "work": work}
+    if length <= most:
+        vectors = known(-(-length // elements_at_once(team)))
+        given = (*common, at, team.known(), vectors, each)
+        return kernels.kept_rows.prepare(*given, **sizes).run, (each,)
+    given = (*common, at, team.known(), keeps, each)
+    return kernels.read_rows.prepare(*given, **sizes).run, (each,)
 
 
 def _prepare_columns(

@@ -38,6 +38,20 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     with_now_in_place,
     work_of,
 )
+from speedmetal.arrays.along_axes.teams import (
+    BYTES_OF_COLUMNS,
+    ONE_SIMDGROUP,
+    SHORT_ON_GPU,
+    TURNS,
+    Team,
+    elements_at_once,
+    parts_of_column,
+    parts_of_row,
+    team_of_rows,
+    teams_of_rows,
+    threads_of,
+    width_of,
+)
 from speedmetal.arrays.deferred.following import (
     Follower,
     count_values,
@@ -243,33 +257,60 @@ class _Planner:
         shape = axes.layouts[0].shape
         at, length = axes.roles.index(NOW), axes.extent(NOW)
         rows = math.prod(shape[:at])
-        parts, part = _parts(length, PART_OF_ROW)
+        parts, part = self._parts_of_rows(rows, length)
         target, stored, finish, is_done = self._target(axes, parts)
         common = (stored, source, self._work.reduction, finish, known(at))
         count = float(self._work.count)
-        if length < SHORT:
+        if length < (SHORT if self._is_on_cpu else SHORT_ON_GPU):
             kernel = self._kernels.reduce_short_rows
             plan = kernel.prepare(*common, known(length), count, grid=rows)
             self._add(plan, target, (count,), is_done=is_done)
         else:
-            vectors = MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
-            groups, each = groups_of_rows(rows, part)
+            team, vectors = self._team(axes, rows * parts, part)
+            share = groups_of_rows if self._is_on_cpu else teams_of_rows
+            groups, each = share(rows, part)
             numbers = (count, each, part)
-            sizes: dict[str, Any] = {"groups": (groups, parts), "threads": SIMDGROUP_SIZE}
-            sizes["work"] = self._expressions
-            plan = self._kernels.reduce_rows.prepare(*common, known(vectors), *numbers, **sizes)
+            sizes: dict[str, Any] = {"groups": (-(-groups // team.together), parts)}
+            sizes |= {"threads": threads_of(team), "work": self._expressions}
+            given = (*common, team.known(), known(vectors), *numbers)
+            plan = self._kernels.reduce_rows.prepare(*given, **sizes)
             self._add(plan, target, numbers, is_done=is_done)
         return is_done
+
+    def _parts_of_rows(self, rows: int, length: int) -> tuple[int, int]:
+        """How many parts a row has, and how long all but the last one are."""
+        if self._is_on_cpu:
+            return _parts(length, PART_OF_ROW)
+        return parts_of_row(rows, length)
+
+    def _parts_of_columns(self, columns: int, length: int) -> tuple[int, int]:
+        """The same of columns."""
+        if self._is_on_cpu:
+            return _parts(length, PART_OF_COLUMN)
+        return parts_of_column(columns, length)
+
+    def _team(self, axes: SortedAxes, rows: int, length: int) -> tuple[Team, int]:
+        """Who takes rows, or parts of them, and how many sums each thread has running at once."""
+        if self._is_on_cpu:
+            return ONE_SIMDGROUP, MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
+        is_one_axis = axes.roles.count(NOW) == 1
+        team = team_of_rows(rows, length, width_of(axes, self._first) if is_one_axis else 1)
+        vectors = MANY_VECTORS
+        while vectors > 1 and elements_at_once(team) * vectors > length:
+            vectors //= 2
+        return team, vectors
 
     def _add_columns(self, axes: SortedAxes, source: Any) -> bool:
         """The same of the axes before the last one."""
         shape = axes.layouts[0].shape
         at = axes.roles.index(NOW)
-        parts, part = _parts(axes.extent(NOW), PART_OF_COLUMN)
+        rows = math.prod(shape[:at])
+        parts, part = self._parts_of_columns(rows * shape[-1], axes.extent(NOW))
         target, stored, finish, is_done = self._target(axes, parts)
         numbers = (float(self._work.count), part)
-        sizes = (shape[-1], parts, math.prod(shape[:at]))
-        plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes)
+        width = 1 if self._is_on_cpu else width_of(axes, self._first, None, BYTES_OF_COLUMNS)
+        sizes = (shape[-1], parts, rows)
+        plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes, width)
         self._add(plan, target, numbers, is_done=is_done)
         return is_done
 
@@ -281,6 +322,7 @@ class _Planner:
         at: int,
         numbers: tuple[float, int],
         sizes: tuple[int, int, int],
+        width: int,
     ) -> Any:
         """What reduces columns; ``sizes`` are how many there are, of parts, and of rows."""
         common = (stored, source, self._work.reduction, finish, known(at))
@@ -288,7 +330,9 @@ class _Planner:
         vectors = vectors_of_columns(self._source, columns) if self._is_on_cpu else 0
         if not vectors:
             kernel = self._kernels.reduce_columns
-            return kernel.prepare(*common, *numbers, grid=sizes, work=self._expressions)
+            given = (*common, known(1 if self._is_on_cpu else TURNS), known(width), *numbers)
+            grid = (columns // width, *others)
+            return kernel.prepare(*given, grid=grid, work=self._expressions)
         threads = self._kernels.COLUMNS
         return self._kernels.reduce_whole_rows_of_columns.prepare(
             *(*common, known(vectors), *numbers),
@@ -322,7 +366,7 @@ class _Planner:
         outer = axes.layouts[0].shape[:at]
         width = folded_width(columns)
         rows = axes.extent(NOW) * columns // width
-        parts, part = _parts(rows, PART_OF_COLUMN)
+        parts, part = self._parts_of_columns(math.prod(outer) * width, rows)
         dtype = axes.layouts[0].dtype
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
         sizes: dict[str, Any] = {"grid": (width, parts, math.prod(outer))}
@@ -332,10 +376,17 @@ class _Planner:
         is_whole = axes.extent(NOW) * columns == rows * width
         numbers: tuple[Any, ...]
         if flat is not None and is_whole:  # which needs less arithmetic for an element
-            source, _ = placed(self._source, [_folded(x, width) for x in flat.layouts[2:]])
+            layouts = tuple(_folded(x, width) for x in flat.layouts)
+            source, _ = placed(self._source, layouts[2:])
             numbers = (0.0, part)
             finish = self._kernels.as_it_is
-            plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes["grid"])
+            of_gpu = (
+                1
+                if self._is_on_cpu
+                else width_of(SortedAxes(layouts, ()), 2, None, BYTES_OF_COLUMNS)
+            )
+            given = (stored, source, finish, at, numbers, sizes["grid"], of_gpu)
+            plan = self._plan_of_columns(*given)
         else:
             if flat is not None:
                 source, _ = placed(self._source, flat.layouts[2:])

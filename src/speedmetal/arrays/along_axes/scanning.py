@@ -19,6 +19,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     work_of,
     work_of_follower,
 )
+from speedmetal.arrays.along_axes.teams import ONE_SIMDGROUP
 from speedmetal.arrays.deferred.following import (
     Follower,
     count_values,
@@ -164,9 +165,10 @@ def _row_steps(
         return None, step
     numbers = (0.0, each, part)
     reduce = kernels.reduce
-    sizes = (known(at), known(1))
     plan = reduce.reduce_rows.prepare(
-        totals, source, scan.reduction, reduce.as_it_is, *sizes, *numbers, **launch
+        *(totals, source, scan.reduction, reduce.as_it_is, known(at)),
+        *(ONE_SIMDGROUP.known(), known(1), *numbers),
+        **launch,
     )
     return _Step(plan.run, numbers, totals.elements.nbytes), step
 
@@ -193,7 +195,9 @@ def _column_steps(
     numbers = (0.0, part)
     reduce = kernels.reduce
     plan = reduce.reduce_columns.prepare(
-        totals, source, scan.reduction, reduce.as_it_is, known(at), *numbers, **launch
+        *(totals, source, scan.reduction, reduce.as_it_is, known(at), known(1), known(1)),
+        *numbers,
+        **launch,
     )
     return _Step(plan.run, numbers, totals.elements.nbytes), step
 

@@ -7,10 +7,17 @@ from typing import Any
 
 from speedmetal import dtypes
 from speedmetal.arrays.along_axes import reductions
-from speedmetal.arrays.along_axes.normalising import is_enough_for_one_launch, normalised
+from speedmetal.arrays.along_axes.normalising import (
+    MOST_KEPT,
+    are_kept,
+    is_enough_for_one_launch,
+    logs_of_rows,
+    normalised,
+    takes_logs_of_rows,
+)
 from speedmetal.arrays.along_axes.reducing import Axes, accumulator, called, check_array
 from speedmetal.arrays.creation import full
-from speedmetal.arrays.deferred.following import Follower, takes_any
+from speedmetal.arrays.deferred.following import Follower, takes_any, takes_over
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.memory.shapes import axes_of
 from speedmetal.arrays.replaying import replayed
@@ -46,7 +53,7 @@ def softmax(x: Any, /, axis: Axes = -1) -> Any:
     wide, result, axes = _operand("softmax", x, axis)
     if not wide.size:
         return full(wide.layout.shape, 0.0, result, wide.layout.device)
-    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0]):
+    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0], wide.layout.device):
         return _along("softmax", "SOFTMAX", wide, axes[0], result)
     powers = apply("exp", apply("subtract", wide, reductions.max(wide, axis=axes, keepdims=True)))
     total = reductions.sum(powers, axis=axes, keepdims=True)
@@ -69,7 +76,7 @@ def log_softmax(x: Any, /, axis: Axes = -1) -> Any:
     wide, result, axes = _operand("log_softmax", x, axis)
     if not wide.size:
         return full(wide.layout.shape, 0.0, result, wide.layout.device)
-    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0]):
+    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0], wide.layout.device):
         return _along("log_softmax", "LOG_SOFTMAX", wide, axes[0], result)
     distance = apply("subtract", wide, reductions.max(wide, axis=axes, keepdims=True))
     total = reductions.sum(apply("exp", distance), axis=axes, keepdims=True)
@@ -100,6 +107,13 @@ def logsumexp(x: Any, /, axis: Axes = None, *, keepdims: bool = False) -> Any:
     if not wide.size:
         total = reductions.sum(wide, axis=axes, keepdims=keepdims)
         return apply("log", total).astype(result, copy=False)
+    device = wide.layout.device
+    if len(axes) == 1 and takes_logs_of_rows(wide.elements, axes[0], device):
+        shape = tuple(1 if k in axes else n for k, n in enumerate(wide.layout.shape))
+        shape = shape if keepdims else _without(shape, axes)
+        run = partial(_run_logs, wide, axes[0], shape, result)
+        takes = partial(takes_over, axes)
+        return called("logsumexp", wide, run, shape, result, reads=_READS - 1, takes=takes)
     greatest = reductions.max(wide, axis=axes, keepdims=True)
     base = apply("where", apply("isfinite", greatest), greatest, 0.0)
     powers = apply("exp", apply("subtract", wide, base))
@@ -125,10 +139,18 @@ def _operand(name: str, x: Any, axis: Axes) -> tuple[Any, DType, tuple[int, ...]
 
 def _along(name: str, finish: str, x: Any, axis: int, dtype: DType) -> Any:
     run = partial(_run, x, finish, axis, dtype)
-    return called(name, x, run, x.layout.shape, dtype, reads=_READS, takes=takes_any)
+    is_kept = are_kept(x.elements, axis, x.layout.device, MOST_KEPT)
+    reads = 1 if is_kept and x.layout.device.kind != "cpu" else _READS
+    return called(name, x, run, x.layout.shape, dtype, reads=reads, takes=takes_any)
 
 
 def _run(
     x: Any, finish: str, axis: int, dtype: DType, follower: Follower | None = None
 ) -> tuple[Any]:
     return (normalised(x, finish, axis, dtype, follower),)
+
+
+def _run_logs(
+    x: Any, axis: int, shape: tuple[int, ...], dtype: DType, follower: Follower | None = None
+) -> tuple[Any]:
+    return (logs_of_rows(x, axis, shape, dtype, follower),)

@@ -11,6 +11,9 @@ from typing import Any
 
 import speedmetal as sm
 
+TILE_ROWS = 8
+"""Rows of a tile that are taken at once."""
+
 
 @sm.kernel
 def copy(target: Any, source: Any) -> None:
@@ -32,6 +35,38 @@ def split(target: Any, source: Any, count: sm.static[int]) -> None:
     for number in sm.static_range(count):
         element = source[y, x * count + number]
         target[y, number, x] = convert(element, source.dtype, target.dtype)
+
+
+@sm.kernel
+def copy_tiles(target: Any, source: Any, width: Any) -> None:
+    """As :func:`copy`, where neighbours in the source lie along the last axis but one.
+
+    A threadgroup of ``32 * TILE_ROWS`` threads takes a square tile of ``32 * width`` elements: it
+    reads them along the one axis, and writes them along the other, a thread ``width`` side by side,
+    of which both axes are multiples. In threadgroup memory rows begin in banks of their own.
+    """
+    side = 32 * width
+    tile = sm.threadgroup_array((side, side + 1), target.dtype)
+    high, wide = target.shape[-2:]
+    across, down = (wide + side - 1) // side, (high + side - 1) // side
+    group = sm.threadgroup_position_in_grid().x
+    left, top = group % across * side, group // across % down * side
+    outer = target.shape[:-2]
+    place = unravel(group // across // down, outer) if len(outer) > 0 else ()
+    thread = sm.thread_index_in_threadgroup()
+    first, own = thread % 32 * width, thread // 32
+    for turn in sm.static_range(0, side, TILE_ROWS):
+        column = left + turn + own
+        if column < wide and top + first < high:
+            for k in sm.static_range(width):
+                element = source[(*place, top + first + k, column)]
+                tile[turn + own, first + k] = convert(element, source.dtype, target.dtype)
+    sm.threadgroup_barrier()
+    for turn in sm.static_range(0, side, TILE_ROWS):
+        row = top + turn + own
+        if row < high and left + first < wide:
+            for k in sm.static_range(width):
+                target[(*place, row, left + first + k)] = tile[first + k, turn + own]
 
 
 @sm.kernel

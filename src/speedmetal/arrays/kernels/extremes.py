@@ -13,8 +13,14 @@ from typing import Any, NamedTuple
 import speedmetal as sm
 from speedmetal.arrays.kernels import reduce
 from speedmetal.arrays.kernels.copy import unravel
-
-LANES = 32  # of a simdgroup
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    own_first,
+    own_place,
+    room,
+    step_of,
+    whole_of,
+)
 
 
 class Order(NamedTuple):
@@ -54,41 +60,47 @@ def places_in_rows(
     candidates: Any,
     order: Any,
     axes: sm.static[int],
+    team: Any,
     rows: int,
     length: int,
 ) -> None:
-    """target[row, part]: a simdgroup takes a part of a row, of several rows one after the other.
+    """target[row, part]: a team takes a part of a row, of several rows one after the other.
 
     ``candidates[row, ...]`` are the places to look at, in their order; None: all are.
     """
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid()
+    lane, number = own_place(team)
+    part = sm.threadgroup_position_in_grid().y
     outer, inner = source.shape[:axes], source.shape[axes:]
     count = math.prod(inner) if candidates is None else candidates.shape[axes]
-    begin = group.y * length
+    begin = part * length
     end = min(begin + length, count)
-    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+    bests, places = room(team, source.dtype), room(team, begin.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         index = unravel(row, outer)
         found = place_of(candidates, index, begin)
         best = order.worst(source.dtype)
-        whole = begin + (end - begin) // LANES * LANES
-        for start in range(begin, whole, LANES):
-            place = place_of(candidates, index, start + lane)
-            element = source[(*index, *unravel(place, inner))]
-            is_better = order.exceeds(element, best)
-            best = sm.select(is_better, element, best)
-            found = sm.select(is_better, place, found)
-        if whole + lane < end:
-            last = place_of(candidates, index, whole + lane)
-            last_element = source[(*index, *unravel(last, inner))]
-            if order.exceeds(last_element, best):
-                best = last_element
-                found = last
-        greatest = order.across(best)
+        whole = begin + whole_of(team, end - begin)
+        for start in range(begin, whole, step_of(team)):
+            for k in sm.static_range(team.width):
+                place = place_of(candidates, index, start + own_first(team, lane) + k)
+                element = source[(*index, *unravel(place, inner))]
+                is_better = order.exceeds(element, best)
+                best = sm.select(is_better, element, best)
+                found = sm.select(is_better, place, found)
+        if whole + own_first(team, lane) < end:
+            for k in sm.static_range(team.width):
+                last = place_of(candidates, index, whole + own_first(team, lane) + k)
+                last_element = source[(*index, *unravel(last, inner))]
+                if order.exceeds(last_element, best):
+                    best = last_element
+                    found = last
+        greatest = across_team(best, order.across, order.worst(source.dtype), team, bests)
         is_best = (best == greatest) | (best != best)  # noqa: PLR0124 - NaN
-        first = sm.simd_min(sm.select(is_best, found, math.prod(inner)))
+        beyond = math.prod(inner)
+        own = sm.select(is_best, found, beyond)
+        first = across_team(own, sm.simd_min, beyond, team, places)
         if lane == 0:
-            target[(*index, group.y)] = first.astype(target.dtype)
+            target[(*index, part)] = first.astype(target.dtype)
 
 
 @sm.kernel

@@ -15,8 +15,15 @@ from typing import Any, NamedTuple
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    first_of,
+    own_first,
+    own_place,
+    room,
+    step_of,
+)
 
-LANES = 32  # of a simdgroup
 COLUMNS = 16
 """Threads of a threadgroup that takes whole rows of columns: a vector of 64 bytes of float32."""
 
@@ -139,52 +146,69 @@ def reduce_rows(
     reduction: Any,
     finish: Any,
     axes: sm.static[int],
+    team: Any,
     vectors: sm.static[int],
     count: float,
     rows: int,
     length: int,
 ) -> None:
-    """target[row, part]: a simdgroup takes a part of a row, of several rows one after the other.
+    """target[row, part]: a team takes a part of a row, of several rows one after the other.
 
-    Threadgroups are simdgroups: along x so many ``rows`` each, along y parts of ``length``. Each
-    thread has as many ``vectors`` running at once, which hides the time that an addition takes.
+    Teams are along x, of so many ``rows`` each, parts of ``length`` along y. Each thread has as
+    many ``vectors`` running at once, which hides the time that an addition takes.
     """
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid()
+    lane, number = own_place(team)
+    part = sm.threadgroup_position_in_grid().y
     outer = source.shape[:axes]
-    begin = group.y * length
+    begin = part * length
     end = min(begin + length, math.prod(source.shape[axes:]))
-    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+    shared = room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        total = over_row(source, place, reduction, vectors, begin, end, lane)
+        total = over_row(source, place, reduction, team, vectors, begin, end, lane)
+        total = across_team(total, reduction.across, reduction.start(source.dtype), team, shared)
         if lane == 0:
             result = convert(finish(total, count), source.dtype, target.dtype)
-            target[(*place, group.y)] = result
+            target[(*place, part)] = result
 
 
 def over_row(
-    source: Any, place: Any, reduction: Any, vectors: Any, begin: Any, end: Any, lane: Any
+    source: Any,
+    place: Any,
+    reduction: Any,
+    team: Any,
+    vectors: Any,
+    begin: Any,
+    end: Any,
+    lane: Any,
 ) -> Any:
-    """The elements from one to another of a row, reduced by a simdgroup; each thread gets it."""
+    """A thread's elements from one to another of a row, reduced."""
     inner = source.shape[len(place) :]
-    step = LANES * vectors
+    step = step_of(team) * vectors
     start = reduction.start(source.dtype)
-    totals = sm.thread_array(vectors, source.dtype)
-    for v in sm.static_range(vectors):
-        totals[v] = start
+    totals = sm.thread_array(vectors * team.width, source.dtype)
+    for k in sm.static_range(vectors * team.width):
+        totals[k] = start
     whole = begin + (end - begin) // step * step
     for at in range(begin, whole, step):
         for v in sm.static_range(vectors):
-            element = source[(*place, *unravel(at + LANES * v + lane, inner))]
-            totals[v] = reduction.combine(totals[v], element)
-    # The rest goes to the first total: once in the text, and seldom more than once in a row.
-    for at in range(whole, end, LANES):
-        element = element_or(start, source, place, at + lane, end)
-        totals[0] = reduction.combine(totals[0], element)
+            for k in sm.static_range(team.width):
+                own = v * team.width + k
+                element = source[(*place, *unravel(at + first_of(team, v, lane) + k, inner))]
+                totals[own] = reduction.combine(totals[own], element)
+    # The rest goes to the first totals: once in the text, and seldom more than once in a row.
+    for at in range(whole, end, step_of(team)):
+        if team.width == 1:
+            element = element_or(start, source, place, at + lane, end)
+            totals[0] = reduction.combine(totals[0], element)
+        elif at + own_first(team, lane) < end:
+            for k in sm.static_range(team.width):
+                element = source[(*place, *unravel(at + own_first(team, lane) + k, inner))]
+                totals[k] = reduction.combine(totals[k], element)
     total = totals[0]
-    for v in sm.static_range(1, vectors):
-        total = reduction.combine(total, totals[v])
-    return reduction.across(total)
+    for k in sm.static_range(1, vectors * team.width):
+        total = reduction.combine(total, totals[k])
+    return total
 
 
 def element_or(start: Any, source: Any, place: Any, at: Any, end: Any) -> Any:
@@ -204,23 +228,50 @@ def reduce_columns(
     reduction: Any,
     finish: Any,
     axes: sm.static[int],
+    turns: Any,
+    width: Any,
     count: float,
     length: int,
 ) -> None:
-    """target[row, part, column]: a thread for each, whose neighbours take the next columns.
+    """target[row, part, column]: a thread for as many columns side by side as ``width`` says.
 
     The source has one more axis than is said above, the last one: the columns. The grid is the
-    target, the columns along x.
+    target, the columns along x. Elements of so many rows as there are ``turns`` are on their way
+    to a thread at once; that does not change the order of operations.
     """
     column, part, row = sm.thread_position_in_grid()
+    first = column if width == 1 else column * width
     place = unravel(row, source.shape[:axes])
-    reduced = source.shape[axes:-1]
     begin = part * length
-    end = min(begin + length, math.prod(reduced))
-    total = reduction.start(source.dtype)
-    for at in range(begin, end):
-        total = reduction.combine(total, source[(*place, *unravel(at, reduced), column)])
-    target[(*place, part, column)] = convert(finish(total, count), source.dtype, target.dtype)
+    end = min(begin + length, math.prod(source.shape[axes:-1]))
+    totals = sm.thread_array(width, source.dtype)
+    for k in sm.static_range(width):
+        totals[k] = reduction.start(source.dtype)
+    whole = begin + (end - begin) // turns * turns if turns > 1 else end
+    for at in range(begin, whole, turns):
+        add_rows(totals, source, place, at, turns, first, reduction.combine)
+    if turns > 1:
+        for at in range(whole, end):
+            add_rows(totals, source, place, at, 1, first, reduction.combine)
+    for k in sm.static_range(width):
+        result = convert(finish(totals[k], count), source.dtype, target.dtype)
+        target[(*place, part, first + k)] = result
+
+
+def add_rows(
+    totals: Any, source: Any, place: Any, at: Any, turns: Any, first: Any, combine: Any
+) -> None:
+    """Combine elements of so many rows with the totals of columns, one row after the other."""
+    width = totals.shape[0]
+    reduced = source.shape[len(place) : -1]
+    elements = sm.thread_array(turns * width, source.dtype)
+    for turn in sm.static_range(turns):
+        row = (*place, *unravel(at + turn, reduced))
+        for k in sm.static_range(width):
+            elements[turn * width + k] = source[(*row, first + k)]
+    for turn in sm.static_range(turns):
+        for k in sm.static_range(width):
+            totals[k] = combine(totals[k], elements[turn * width + k])
 
 
 @sm.kernel

@@ -12,8 +12,15 @@ from typing import Any, NamedTuple
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
-
-LANES = 32  # of a simdgroup
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    first_of,
+    own_first,
+    own_place,
+    room,
+    step_of,
+    whole_of,
+)
 
 
 class Finish(NamedTuple):
@@ -60,30 +67,63 @@ LOG_SOFTMAX = Finish(_distance, _logarithm, _difference)
 
 @sm.kernel
 def kept_rows(
-    target: Any, source: Any, finish: Any, axes: sm.static[int], vectors: sm.static[int], rows: int
+    target: Any,
+    source: Any,
+    finish: Any,
+    axes: sm.static[int],
+    team: Any,
+    vectors: sm.static[int],
+    rows: int,
 ) -> None:
-    """A simdgroup takes rows of at most so many vectors, which its threads keep."""
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid().x
+    """A team takes rows of at most so many vectors, which its threads keep."""
+    lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
-    kept = sm.thread_array(vectors, source.dtype)
-    for row in range(group * rows, min(group * rows + rows, math.prod(outer))):
+    lowest = source.dtype(-math.inf)
+    kept = sm.thread_array(vectors * team.width, source.dtype)
+    extremes, sums = room(team, source.dtype), room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        greatest = source.dtype(-math.inf)
+        greatest = lowest
         for v in sm.static_range(vectors):
-            kept[v] = element_within(source, place, LANES * v + lane, length)
-            greatest = max(greatest, kept[v])
-        greatest = sm.simd_max(greatest)
+            keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
+            for k in sm.static_range(v * team.width, (v + 1) * team.width):
+                greatest = max(greatest, kept[k])
+        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
         total = source.dtype(0.0)
-        for v in sm.static_range(vectors):
-            distance = kept[v] - greatest
+        for k in sm.static_range(vectors * team.width):
+            distance = kept[k] - greatest
             power = math.exp(distance)
-            kept[v] = finish.kept(distance, power)
+            kept[k] = finish.kept(distance, power)
             total += power
-        scale = finish.scale(sm.simd_sum(total))
+        scale = finish.scale(across_team(total, sm.simd_sum, source.dtype(0.0), team, sums))
+        for k in sm.static_range(vectors * team.width):
+            kept[k] = finish.result(kept[k], scale)
         for v in sm.static_range(vectors):
-            result = finish.result(kept[v], scale)
-            store_within(target, place, LANES * v + lane, length, result, source.dtype)
+            store_elements(target, kept, v, place, first_of(team, v, lane), length, team)
+
+
+def keep_elements(
+    kept: Any, vector: Any, source: Any, place: Any, first: Any, length: Any, team: Any
+) -> None:
+    """Take a thread's elements of a part of a row; beyond its end ``-inf`` is taken for them."""
+    if team.width == 1:
+        kept[vector] = element_within(source, place, first, length)
+    elif first < length:
+        for k in sm.static_range(team.width):
+            kept[vector * team.width + k] = source[(*place, first + k)]
+    else:
+        for k in sm.static_range(team.width):
+            kept[vector * team.width + k] = source.dtype(-math.inf)
+
+
+def store_elements(
+    target: Any, kept: Any, vector: Any, place: Any, first: Any, length: Any, team: Any
+) -> None:
+    """Store a thread's elements of a part of a row, where they are not beyond its end."""
+    if first < length:
+        for k in sm.static_range(team.width):
+            result = convert(kept[vector * team.width + k], kept.dtype, target.dtype)
+            target[(*place, first + k)] = result
 
 
 def element_within(source: Any, place: Any, at: Any, length: Any) -> Any:
@@ -91,68 +131,93 @@ def element_within(source: Any, place: Any, at: Any, length: Any) -> Any:
     return source[(*place, at)] if at < length else source.dtype(-math.inf)
 
 
-def store_within(target: Any, place: Any, at: Any, length: Any, value: Any, dtype: Any) -> None:
-    """Store an element of a row, where it is not beyond the end."""
-    if at < length:
-        target[(*place, at)] = convert(value, dtype, target.dtype)
-
-
 @sm.kernel
 def read_rows(
-    target: Any, source: Any, finish: Any, axes: sm.static[int], keeps: sm.static[bool], rows: int
+    target: Any,
+    source: Any,
+    finish: Any,
+    axes: sm.static[int],
+    team: Any,
+    keeps: sm.static[bool],
+    rows: int,
 ) -> None:
-    """A simdgroup takes rows, one after the other, which it reads twice or three times."""
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid().x
+    """A team takes rows, one after the other, which it reads twice or three times."""
+    lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
-    for row in range(group * rows, min(group * rows + rows, math.prod(outer))):
+    lowest, nothing = source.dtype(-math.inf), source.dtype(0.0)
+    extremes, sums = room(team, source.dtype), room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        greatest, total = greatest_and_total(target, source, finish, keeps, place, length, lane)
-        scale = finish.scale(total)
-        whole = length // LANES * LANES
-        for start in range(0, whole, LANES):
-            store_result(target, source, finish, keeps, place, start + lane, greatest, scale)
-        if whole + lane < length:
-            store_result(target, source, finish, keeps, place, whole + lane, greatest, scale)
+        greatest = greatest_of(source, place, length, lane, team)
+        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
+        total = total_of(target, source, finish, keeps, place, length, lane, team, greatest)
+        scale = finish.scale(across_team(total, sm.simd_sum, nothing, team, sums))
+        whole = whole_of(team, length)
+        for start in range(0, whole, step_of(team)):
+            first = start + own_first(team, lane)
+            store_results(target, source, finish, keeps, place, first, greatest, scale, team)
+        first = whole + own_first(team, lane)
+        if first < length:
+            store_results(target, source, finish, keeps, place, first, greatest, scale, team)
 
 
-def store_result(
+def store_results(
     target: Any,
     source: Any,
     finish: Any,
     keeps: Any,
     place: Any,
-    at: Any,
+    first: Any,
     greatest: Any,
     scale: Any,
+    team: Any,
 ) -> None:
-    """Finish an element of a row."""
-    if keeps:
-        kept = target[(*place, at)]
-    else:
-        distance = source[(*place, at)] - greatest
-        kept = finish.kept(distance, math.exp(distance))
-    result = finish.result(kept, scale)
-    target[(*place, at)] = convert(result, source.dtype, target.dtype)
+    """Finish a thread's elements side by side: all are loaded before the first is stored."""
+    results = sm.thread_array(team.width, source.dtype)
+    for k in sm.static_range(team.width):
+        results[k] = result_of(target, source, finish, keeps, place, first + k, greatest, scale)
+    for k in sm.static_range(team.width):
+        target[(*place, first + k)] = convert(results[k], source.dtype, target.dtype)
 
 
-def greatest_and_total(
-    target: Any, source: Any, finish: Any, keeps: Any, place: Any, length: Any, lane: Any
-) -> Any:
-    """The greatest element of a row, and the sum of the powers; the target keeps what it can."""
+def greatest_of(source: Any, place: Any, length: Any, lane: Any, team: Any) -> Any:
+    """The greatest of a thread's elements of a row."""
     greatest = source.dtype(-math.inf)
-    whole = length // LANES * LANES
-    for start in range(0, whole, LANES):
-        greatest = max(greatest, source[(*place, start + lane)])
-    if whole + lane < length:
-        greatest = max(greatest, source[(*place, whole + lane)])
-    greatest = sm.simd_max(greatest)
+    whole = whole_of(team, length)
+    for start in range(0, whole, step_of(team)):
+        first = start + own_first(team, lane)
+        for k in sm.static_range(team.width):
+            greatest = max(greatest, source[(*place, first + k)])
+    first = whole + own_first(team, lane)
+    if first < length:
+        for k in sm.static_range(team.width):
+            greatest = max(greatest, source[(*place, first + k)])
+    return greatest
+
+
+def total_of(
+    target: Any,
+    source: Any,
+    finish: Any,
+    keeps: Any,
+    place: Any,
+    length: Any,
+    lane: Any,
+    team: Any,
+    greatest: Any,
+) -> Any:
+    """The sum of the powers of a thread's elements; the target keeps what it can."""
     total = source.dtype(0.0)
-    for start in range(0, whole, LANES):
-        total += power_of(target, source, finish, keeps, place, start + lane, greatest)
-    if whole + lane < length:
-        total += power_of(target, source, finish, keeps, place, whole + lane, greatest)
-    return greatest, sm.simd_sum(total)
+    whole = whole_of(team, length)
+    for start in range(0, whole, step_of(team)):
+        first = start + own_first(team, lane)
+        for k in sm.static_range(team.width):
+            total += power_of(target, source, finish, keeps, place, first + k, greatest)
+    first = whole + own_first(team, lane)
+    if first < length:
+        for k in sm.static_range(team.width):
+            total += power_of(target, source, finish, keeps, place, first + k, greatest)
+    return total
 
 
 def power_of(
@@ -164,6 +229,41 @@ def power_of(
     if keeps:
         target[(*place, at)] = finish.kept(distance, power)
     return power
+
+
+def result_of(
+    target: Any,
+    source: Any,
+    finish: Any,
+    keeps: Any,
+    place: Any,
+    at: Any,
+    greatest: Any,
+    scale: Any,
+) -> Any:
+    """The result for an element of a row."""
+    if keeps:
+        return finish.result(target[(*place, at)], scale)
+    distance = source[(*place, at)] - greatest
+    return finish.result(finish.kept(distance, math.exp(distance)), scale)
+
+
+@sm.kernel
+def logs_of_rows(target: Any, source: Any, axes: sm.static[int], team: Any, rows: int) -> None:
+    """target[row, 0] = log(sum(exp(source[row]))): a team takes rows, and reads them twice."""
+    lane, number = own_place(team)
+    outer, length = source.shape[:axes], source.shape[axes]
+    lowest, nothing = source.dtype(-math.inf), source.dtype(0.0)
+    extremes, sums = room(team, source.dtype), room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
+        place = unravel(row, outer)
+        greatest = greatest_of(source, place, length, lane, team)
+        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
+        base = greatest if math.isfinite(greatest) else nothing
+        total = total_of(source, source, SOFTMAX, False, place, length, lane, team, base)
+        total = across_team(total, sm.simd_sum, nothing, team, sums)
+        if lane == 0:
+            target[(*place, 0)] = convert(math.log(total) + base, source.dtype, target.dtype)
 
 
 @sm.kernel

@@ -8,7 +8,8 @@ but for what is so small that the host, where it shares the memory, is done befo
 from __future__ import annotations
 
 import ctypes
-from typing import TypeVar
+import math
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.placement import grid_of, in_order_of_memory
 from speedmetal.arrays.memory.shapes import Shape
 from speedmetal.arrays.memory.strided import HostArray, Strided
-from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import (
     DType,
@@ -39,6 +40,11 @@ MOVED_BYTES = 1 << 19
 
 MOST_SIDE_BY_SIDE = 4
 """Channels that lie side by side, up to so many, are taken apart by vectors."""
+
+LEAST_OF_TILE = 16
+"""Extents from which on elements are copied by tiles where axes change places."""
+BYTES_OF_TILES = 4
+"""What a thread reads and writes at once of a tile."""
 
 _BITS = {
     "bool_": uint8,
@@ -125,7 +131,11 @@ def _plan_for(target: Strided, source: Strided) -> _Plan:
 
     to, of = in_order_of_memory(target.elements, source.elements)
     side_by_side = _side_by_side(to, of)
-    if side_by_side is None:
+    axis = None if target.layout.device.kind == "cpu" else _axis_of_tiles(to, of)
+    if axis is not None:
+        to, of = (layout.transpose(_moved_last_but_one(axis, to.ndim)) for layout in (to, of))
+        plan = _plan_of_tiles(target.with_elements(to), source.with_elements(of))
+    elif side_by_side is None:
         arguments = (target.with_elements(to), source.with_elements(of))
         plan = copy.prepare(*arguments, grid=grid_of(to.shape))
     else:
@@ -134,6 +144,38 @@ def _plan_for(target: Strided, source: Strided) -> _Plan:
         plan = split.prepare(*arguments, static(count), grid=(length, outer))
     moves = (to.offset - target.elements.offset, of.offset - source.elements.offset)
     return _Plan(plan.run, *moves)
+
+
+def _axis_of_tiles(to: Layout, of: Layout) -> int | None:
+    """The axis along which a source's neighbours lie, where it is not the target's; None: it is.
+
+    A GPU then reads and writes tiles, both as they lie.
+    """
+    if to.ndim < 2 or to.dtype.is_complex or of.dtype.is_complex:
+        return None
+    if to.strides[-1] != to.itemsize or of.strides[-1] in (0, of.itemsize):
+        return None
+    for axis, step in enumerate(of.strides[:-1]):
+        if step == of.itemsize and min(to.shape[axis], to.shape[-1]) >= LEAST_OF_TILE:
+            return axis
+    return None
+
+
+def _moved_last_but_one(axis: int, ndim: int) -> list[int]:
+    """The order of axes with one of them before the last."""
+    return [*(k for k in range(ndim - 1) if k != axis), axis, ndim - 1]
+
+
+def _plan_of_tiles(target: Strided, source: Strided) -> Any:
+    from speedmetal.arrays.kernels.copy import TILE_ROWS, copy_tiles  # as above
+
+    *outer, high, wide = target.elements.shape
+    sizes = (target.elements.itemsize, source.elements.itemsize)
+    width = math.gcd(max(1, BYTES_OF_TILES // max(sizes)), high, wide)
+    side = SIMDGROUP_SIZE * width
+    groups = math.prod(outer) * -(-high // side) * -(-wide // side)
+    threads = SIMDGROUP_SIZE * TILE_ROWS
+    return copy_tiles.prepare(target, source, static(width), groups=groups, threads=threads)
 
 
 def _side_by_side(to: Layout, of: Layout) -> Layout | None:

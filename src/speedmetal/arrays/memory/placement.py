@@ -16,17 +16,30 @@ Moves = tuple[tuple[int, int], ...]
 launch; those that do not move are left out."""
 
 
+MOST_ALONG_Y = 1 << 23
+MOST_ALONG_Z = 1 << 21
+"""Positions of a grid that GPUs have along y and z, whatever the threads along x."""
+
+
 def in_order_of_memory(target: Layout, *others: Layout) -> tuple[Layout, ...]:
     """Layouts of one shape with axes sorted as the target's elements lie, as few as possible.
 
-    Elements next to each other in the target have their threads next to each other.
+    Elements next to each other in the target have their threads next to each other; but where axes
+    before the last one would be too long for a grid, the longest is the last.
     """
     strides = target.strides
-    order = sorted(range(target.ndim), key=lambda axis: -abs(strides[axis]))
-    backward = [place for place, axis in enumerate(order) if strides[axis] < 0]
-    sorted_ = [layout.transpose(order).flip(backward) for layout in (target, *others)]
+    by_stride = sorted(range(target.ndim), key=lambda axis: -abs(strides[axis]))
+    backward = [place for place, axis in enumerate(by_stride) if strides[axis] < 0]
+    sorted_ = [layout.transpose(by_stride).flip(backward) for layout in (target, *others)]
     merged = collapse_axes(*sorted_)
-    return merged if merged[0].shape else tuple(layout.expand_dims(0) for layout in merged)
+    shape = merged[0].shape
+    if not shape:
+        return tuple(layout.expand_dims(0) for layout in merged)
+    if len(shape) > 1 and (shape[-2] > MOST_ALONG_Y or math.prod(shape[:-2]) > MOST_ALONG_Z):
+        longest = shape.index(max(shape))
+        order = [*(axis for axis in range(len(shape)) if axis != longest), longest]
+        return tuple(layout.transpose(order) for layout in merged)
+    return merged
 
 
 def moved(

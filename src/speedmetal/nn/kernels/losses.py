@@ -11,6 +11,15 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import unravel
+from speedmetal.arrays.kernels.softmax import greatest_of
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    own_first,
+    own_place,
+    room,
+    step_of,
+    whole_of,
+)
 
 LANES = 32  # of a simdgroup
 TOTALS = 4  # of a thread, running at once: an addition takes as long as so many can start in
@@ -94,39 +103,40 @@ def cross_entropy_of_rows(
     ignored: int,
     is_smoothed: sm.static[bool],
     smoothing: Any,
+    team: Any,
     rows: int,
 ) -> None:
     """losses[row] = log(sum(exp(logits[row]))) - sum(q * logits[row]), q as the label has it.
 
     That is 1 for the label, or where ``is_smoothed`` a share ``smoothing`` for all classes alike,
-    and the rest for the label. A simdgroup takes so many ``rows``, one after the other, and reads
-    each twice, the second time from the cache. Rows whose label is ``ignored`` have the loss 0; a
-    label that is none of the classes gives NaN.
+    and the rest for the label. A team takes so many ``rows``, one after the other, and reads each
+    twice, the second time from the cache. Rows whose label is ``ignored`` have the loss 0; a label
+    that is none of the classes gives NaN.
     """
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid().x
+    lane, number = own_place(team)
     classes = logits.shape[1]
-    whole = classes // LANES * LANES
-    for row in range(group * rows, min(group * rows + rows, logits.shape[0])):
-        greatest = logits.dtype(-math.inf)
-        for start in range(0, whole, LANES):
-            greatest = max(greatest, logits[row, start + lane])
-        if whole + lane < classes:
-            greatest = max(greatest, logits[row, whole + lane])
-        greatest = sm.simd_max(greatest)
-        total = logits.dtype(0.0)
-        distances = logits.dtype(0.0)
-        for start in range(0, whole, LANES):
-            distance = logits[row, start + lane] - greatest
-            total += math.exp(distance)
-            distances += distance
-        if whole + lane < classes:
-            distance = logits[row, whole + lane] - greatest
-            total += math.exp(distance)
-            distances += distance
-        total = sm.simd_sum(total)
+    lowest, nothing = logits.dtype(-math.inf), logits.dtype(0.0)
+    whole = whole_of(team, classes)
+    extremes, sums = room(team, logits.dtype), room(team, logits.dtype)
+    more = room(team, logits.dtype)
+    for row in range(number * rows, min(number * rows + rows, logits.shape[0])):
+        greatest = greatest_of(logits, (row,), classes, lane, team)
+        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
+        total = nothing
+        distances = nothing
+        for start in range(0, whole, step_of(team)):
+            for k in sm.static_range(team.width):
+                distance = logits[row, start + own_first(team, lane) + k] - greatest
+                total += math.exp(distance)
+                distances += distance
+        if whole + own_first(team, lane) < classes:
+            for k in sm.static_range(team.width):
+                distance = logits[row, whole + own_first(team, lane) + k] - greatest
+                total += math.exp(distance)
+                distances += distance
+        total = across_team(total, sm.simd_sum, nothing, team, sums)
         if is_smoothed:
-            distances = sm.simd_sum(distances)
+            distances = across_team(distances, sm.simd_sum, nothing, team, more)
         if lane == 0:
             label = labels[row]
             is_class = label >= 0 and label < classes

@@ -15,8 +15,16 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    first_of,
+    own_first,
+    own_place,
+    room,
+    step_of,
+    whole_of,
+)
 
-LANES = 32  # of a simdgroup
 TOTALS = 4  # of a thread, running at once: an addition takes as long as so many can start in
 
 LAYER_NORM: Any = sm.static(True)
@@ -30,49 +38,68 @@ def kept_rows(
     is_centred: sm.static[bool],
     epsilon: Any,
     axes: sm.static[int],
+    team: Any,
     vectors: Any,  # static: how many
     rows: int,
 ) -> None:
-    """A simdgroup takes rows of at most so many vectors, which its threads keep."""
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid().x
+    """A team takes rows of at most so many vectors, which its threads keep."""
+    lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
-    count = source.dtype(length)
-    kept = sm.thread_array(vectors, source.dtype)
-    for row in range(group * rows, min(group * rows + rows, math.prod(outer))):
+    count, nothing = source.dtype(length), source.dtype(0.0)
+    kept = sm.thread_array(vectors * team.width, source.dtype)
+    sums, more = room(team, source.dtype), room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
         for v in sm.static_range(vectors):
-            at = LANES * v + lane
-            kept[v] = source[(*place, at)] if v < vectors - 1 or at < length else 0.0
+            first = first_of(team, v, lane)
+            keep_or_0(kept, v, source, place, first, team, v < vectors - 1 or first < length)
         if is_centred:
-            mean = sm.simd_sum(added_up(kept, vectors)) / count
+            total = across_team(added_up(kept), sm.simd_sum, nothing, team, sums)
+            mean = total / count
             for v in sm.static_range(vectors):
-                is_inside = v < vectors - 1 or LANES * v + lane < length
-                kept[v] = kept[v] - mean if is_inside else 0.0
-        squares = sm.simd_sum(squares_added_up(kept, vectors))
+                is_inside = v < vectors - 1 or first_of(team, v, lane) < length
+                for k in sm.static_range(v * team.width, (v + 1) * team.width):
+                    kept[k] = kept[k] - mean if is_inside else 0.0
+        squares = across_team(squares_added_up(kept), sm.simd_sum, nothing, team, more)
         scale = 1.0 / math.sqrt(squares / count + epsilon)
+        for k in sm.static_range(vectors * team.width):
+            kept[k] = kept[k] * scale
         for v in sm.static_range(vectors):
-            at = LANES * v + lane
-            if v < vectors - 1 or at < length:
-                target[(*place, at)] = convert(kept[v] * scale, source.dtype, target.dtype)
+            first = first_of(team, v, lane)
+            if v < vectors - 1 or first < length:
+                for k in sm.static_range(team.width):
+                    result = convert(kept[v * team.width + k], kept.dtype, target.dtype)
+                    target[(*place, first + k)] = result
 
 
-def added_up(kept: Any, vectors: Any) -> Any:
+def keep_or_0(
+    kept: Any, vector: Any, source: Any, place: Any, first: Any, team: Any, is_inside: Any
+) -> None:
+    """Take a thread's elements of a part of a row; beyond its end there is 0."""
+    if is_inside:
+        for k in sm.static_range(team.width):
+            kept[vector * team.width + k] = source[(*place, first + k)]
+    else:
+        for k in sm.static_range(team.width):
+            kept[vector * team.width + k] = 0.0
+
+
+def added_up(kept: Any) -> Any:
     """A thread's elements, added up."""
     totals = sm.thread_array(TOTALS, kept.dtype)
     for k in sm.static_range(TOTALS):
         totals[k] = 0.0
-    for v in sm.static_range(vectors):
+    for v in sm.static_range(kept.shape[0]):
         totals[v % TOTALS] += kept[v]
     return (totals[0] + totals[1]) + (totals[2] + totals[3])
 
 
-def squares_added_up(kept: Any, vectors: Any) -> Any:
+def squares_added_up(kept: Any) -> Any:
     """The squares of a thread's elements, added up."""
     totals = sm.thread_array(TOTALS, kept.dtype)
     for k in sm.static_range(TOTALS):
         totals[k] = 0.0
-    for v in sm.static_range(vectors):
+    for v in sm.static_range(kept.shape[0]):
         totals[v % TOTALS] += kept[v] * kept[v]
     return (totals[0] + totals[1]) + (totals[2] + totals[3])
 
@@ -84,28 +111,42 @@ def read_rows(
     is_centred: sm.static[bool],
     epsilon: Any,
     axes: sm.static[int],
+    team: Any,
     _keeps: sm.static[bool],
     rows: int,
 ) -> None:
-    """A simdgroup takes rows, one after the other, which it reads three times."""
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid().x
+    """A team takes rows, one after the other, which it reads three times."""
+    lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
-    count = source.dtype(length)
-    for row in range(group * rows, min(group * rows + rows, math.prod(outer))):
+    count, nothing = source.dtype(length), source.dtype(0.0)
+    sums, more = room(team, source.dtype), room(team, source.dtype)
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        mean = source.dtype(0.0)
+        mean = nothing
         if is_centred:
-            mean = sum_of_row(source, place, itself, mean, lane) / count
-        squares = sum_of_row(source, place, squared_distance, mean, lane)
+            total = sum_of_row(source, place, itself, mean, lane, team)
+            mean = across_team(total, sm.simd_sum, nothing, team, sums) / count
+        total = sum_of_row(source, place, squared_distance, mean, lane, team)
+        squares = across_team(total, sm.simd_sum, nothing, team, more)
         scale = 1.0 / math.sqrt(squares / count + epsilon)
-        whole = length // LANES * LANES
-        for start in range(0, whole, LANES):
-            result = (source[(*place, start + lane)] - mean) * scale
-            target[(*place, start + lane)] = convert(result, source.dtype, target.dtype)
-        if whole + lane < length:
-            result = (source[(*place, whole + lane)] - mean) * scale
-            target[(*place, whole + lane)] = convert(result, source.dtype, target.dtype)
+        whole = whole_of(team, length)
+        for start in range(0, whole, step_of(team)):
+            first = start + own_first(team, lane)
+            store_scaled(target, source, place, first, mean, scale, team)
+        first = whole + own_first(team, lane)
+        if first < length:
+            store_scaled(target, source, place, first, mean, scale, team)
+
+
+def store_scaled(
+    target: Any, source: Any, place: Any, first: Any, mean: Any, scale: Any, team: Any
+) -> None:
+    """Finish a thread's elements side by side: all are loaded before the first is stored."""
+    results = sm.thread_array(team.width, source.dtype)
+    for k in sm.static_range(team.width):
+        results[k] = (source[(*place, first + k)] - mean) * scale
+    for k in sm.static_range(team.width):
+        target[(*place, first + k)] = convert(results[k], source.dtype, target.dtype)
 
 
 def itself(element: Any, _mean: Any) -> Any:
@@ -118,21 +159,29 @@ def squared_distance(element: Any, mean: Any) -> Any:
     return (element - mean) * (element - mean)
 
 
-def sum_of_row(source: Any, place: Any, term: Any, mean: Any, lane: Any) -> Any:
-    """What a function gives for the elements of a row, added up by a simdgroup."""
+def sum_of_row(source: Any, place: Any, term: Any, mean: Any, lane: Any, team: Any) -> Any:
+    """What a function gives for a thread's elements of a row, added up."""
     length = source.shape[len(place)]
-    step = LANES * TOTALS
-    totals = sm.thread_array(TOTALS, source.dtype)
-    for k in sm.static_range(TOTALS):
+    turns = TOTALS // team.width if team.width < TOTALS else 1
+    step = step_of(team) * turns
+    totals = sm.thread_array(turns * team.width, source.dtype)
+    for k in sm.static_range(turns * team.width):
         totals[k] = 0.0
     whole = length // step * step
     for start in range(0, whole, step):
-        for k in sm.static_range(TOTALS):
-            totals[k] += term(source[(*place, start + LANES * k + lane)], mean)
-    for start in range(whole, length, LANES):
-        if start + lane < length:
-            totals[0] += term(source[(*place, start + lane)], mean)
-    return sm.simd_sum((totals[0] + totals[1]) + (totals[2] + totals[3]))
+        for v in sm.static_range(turns):
+            first = start + first_of(team, v, lane)
+            for k in sm.static_range(team.width):
+                totals[v * team.width + k] += term(source[(*place, first + k)], mean)
+    for start in range(whole, length, step_of(team)):
+        first = start + own_first(team, lane)
+        if first < length:
+            for k in sm.static_range(team.width):
+                totals[k] += term(source[(*place, first + k)], mean)
+    total = (totals[0] + totals[1]) + (totals[2] + totals[3])
+    for k in sm.static_range(TOTALS, turns * team.width):
+        total += totals[k]
+    return total
 
 
 @sm.kernel

@@ -195,6 +195,27 @@ struct alignas(sizeof(T) * count) neighbours {
 };
 """
 
+_LOADED_TOGETHER = """
+template <typename T, int count>
+static __device__ inline neighbours<T, count> load_neighbours(const T* first) {
+    if ((size_t(first) & (sizeof(T) * count - 1)) == 0) return *(const neighbours<T, count>*)first;
+    neighbours<T, count> loaded;
+    for (int i = 0; i < count; ++i) loaded.element[i] = first[i];
+    return loaded;
+}
+"""
+
+_STORED_TOGETHER = """
+template <typename T, int count>
+static __device__ inline void store_neighbours(T* first, const neighbours<T, count>& stored) {
+    if ((size_t(first) & (sizeof(T) * count - 1)) == 0) {
+        *(neighbours<T, count>*)first = stored;
+    } else {
+        for (int i = 0; i < count; ++i) first[i] = stored.element[i];
+    }
+}
+"""
+
 PRELUDE = {
     "negated_short": _NEGATED.format(type="short", name="negated_short", bytes="0x9910"),
     "negated_uint16": _NEGATED.format(type="uint16", name="negated_uint16", bytes="0x4410"),
@@ -211,6 +232,8 @@ PRELUDE = {
     "word": _word("unsigned int") + _word("unsigned long long"),
     "lane_index": _LANE,
     "neighbours": _NEIGHBOURS,
+    "load_neighbours": _LOADED_TOGETHER,
+    "store_neighbours": _STORED_TOGETHER,
     "matrix": MATRIX,
     "matrix_16_bit": MULTIPLY + MATRIX_16_BIT,
     "matrix_float": MATRIX_TF32,
@@ -240,7 +263,7 @@ thread_position_in_grid_x thread_position_in_grid_y thread_position_in_grid_z
 threads_per_threadgroup_x threads_per_threadgroup_y threads_per_threadgroup_z
 thread_index_in_threadgroup floor_divide floor_remainder shift_left shift_right range_next
 range_turns minimum maximum absolute report_failure open_record write_value negated_short
-negated_uint16 neighbours first_neighbour
+negated_uint16 neighbours load_neighbours store_neighbours first_neighbour
 """
 
 DIALECT = Dialect(

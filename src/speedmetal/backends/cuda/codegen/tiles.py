@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 from speedmetal.backends.c_family.dialect import Dialect
-from speedmetal.backends.c_family.neighbours import NeighboursPrinter
 from speedmetal.backends.c_family.operators import PRIMARY, Text
+from speedmetal.backends.c_family.together import TogetherPrinter
 from speedmetal.dtypes import DType, bfloat16, float16, float32
 from speedmetal.ir.multiples import divides
 from speedmetal.ir.nodes import (
@@ -40,7 +40,7 @@ _ALIGNED_ELEMENTS = 8
 """Elements of a row that a thread loads for others: 16 bytes (PTX, instruction ldmatrix)."""
 
 
-class TilesPrinter(NeighboursPrinter):
+class TilesPrinter(TogetherPrinter):
     """Prints what concerns many elements at once."""
 
     def __init__(self, dialect: Dialect, kernel: Kernel, math_mode: str) -> None:

@@ -1,0 +1,160 @@
+"""How many threads of a GPU take a row together, and how many elements each of them at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from speedmetal.arrays.along_axes.sorted_axes import SortedAxes, known
+from speedmetal.arrays.memory.layout import Layout
+from speedmetal.backends.device import SIMDGROUP_SIZE
+from speedmetal.common.records import record
+from speedmetal.dtypes import DType
+
+BYTES_AT_ONCE = 16
+"""A thread's widest load."""
+MOST_WIDE = 8
+"""Elements that a thread takes side by side: the code is repeated for each."""
+SIMDGROUPS = 8
+"""Of a threadgroup whose simdgroups have nothing to do with each other."""
+MOST_SIMDGROUPS = 32
+"""Of a threadgroup."""
+
+BYTES_OF_COLUMNS = 8
+"""A thread's loads of columns: with wider ones, fewer threads run."""
+PART_ON_GPU = 4096
+"""Elements of a part of a row, at most."""
+MOST_OF_COLUMN = 256
+"""The same of a column, which one thread takes."""
+TURNS = 4
+"""Rows whose elements are on their way at once to a GPU's thread that takes columns."""
+BUSY_THREADS = 1 << 18
+"""With so many a large GPU's memory is busy."""
+LEAST_OF_THREAD = 16
+"""Elements that a thread adds up where there are parts: each part's total is stored."""
+
+MOST_OF_TEAM = 32768
+"""Elements of a row that is left to one team, however few rows there are."""
+ELEMENTS_OF_TEAM = 8192
+"""Short rows are taken several by one team, about so many elements; starting it costs."""
+SHORT_ON_GPU = 33
+"""Rows shorter than this are a thread's."""
+
+
+@record
+class Team:
+    """See :class:`speedmetal.arrays.kernels.teams.Team`."""
+
+    simdgroups: int
+    together: int
+    width: int
+
+    def known(self) -> Any:
+        """As an argument of a kernel."""
+        from speedmetal.arrays.kernels import teams  # with its first use, as those of copies
+
+        return teams.Team(known(self.simdgroups), known(self.together), known(self.width))
+
+
+ONE_SIMDGROUP = Team(1, 1, 1)
+
+
+def threads_of(team: Team) -> int:
+    """The threads of a threadgroup of teams."""
+    return SIMDGROUP_SIZE * team.simdgroups * team.together
+
+
+def elements_at_once(team: Team) -> int:
+    """How many elements a team takes, each of its threads some side by side."""
+    return SIMDGROUP_SIZE * team.simdgroups * team.width
+
+
+def team_of_row(length: int, width: int, kept: int) -> Team:
+    """Who takes rows of a length on a GPU, so that a thread keeps so many elements.
+
+    Those of longer rows keep more: a threadgroup has no more threads.
+    """
+    simdgroups = 1
+    while simdgroups < MOST_SIMDGROUPS and SIMDGROUP_SIZE * kept * simdgroups < length:
+        simdgroups *= 2
+    return _team(simdgroups, width, length)
+
+
+def team_of_rows(rows: int, length: int, width: int) -> Team:
+    """Who takes so many rows on a GPU, and adds up their elements: enough threads in all."""
+    simdgroups = 1
+    while (
+        simdgroups < MOST_SIMDGROUPS
+        and rows * simdgroups * SIMDGROUP_SIZE < BUSY_THREADS
+        and simdgroups * SIMDGROUP_SIZE * LEAST_OF_THREAD < length
+    ):
+        simdgroups *= 2
+    return _team(simdgroups, width, length)
+
+
+def _team(simdgroups: int, width: int, length: int) -> Team:
+    while width > 1 and SIMDGROUP_SIZE * simdgroups * width > length:
+        width //= 2
+    return Team(simdgroups, SIMDGROUPS if simdgroups == 1 else 1, width)
+
+
+def teams_of_rows(rows: int, length: int) -> tuple[int, int]:
+    """How many teams take rows on a GPU, and how many of them each."""
+    each = max(1, min(ELEMENTS_OF_TEAM // length, rows * SIMDGROUP_SIZE // BUSY_THREADS))
+    return -(-rows // each), each
+
+
+def parts_of_row(rows: int, length: int) -> tuple[int, int]:
+    """How many parts each of so many rows has on a GPU, and how long all but the last one are."""
+    if length <= MOST_OF_TEAM:
+        return 1, length
+    part = part_of_gpu(rows * length, PART_ON_GPU, SIMDGROUP_SIZE)
+    return -(-length // part), part
+
+
+def parts_of_column(columns: int, length: int) -> tuple[int, int]:
+    """The same of so many columns."""
+    part = part_of_gpu(columns * length, MOST_OF_COLUMN, 1)
+    if length <= 2 * part:
+        return 1, length
+    return -(-length // part), part
+
+
+def part_of_gpu(size: int, most: int, threads: int) -> int:
+    """How many elements of a row or a column so many threads of a GPU take, so that enough run.
+
+    Args:
+        size: Of all rows or columns.
+        most: The most elements of a part.
+        threads: That take a part.
+    """
+    of_thread = max(LEAST_OF_THREAD, size // BUSY_THREADS)
+    part: int = 1 << (of_thread * threads - 1).bit_length()
+    return min(most, part)
+
+
+def width_of(
+    axes: SortedAxes, first: int, result: DType | None = None, most_bytes: int = BYTES_AT_ONCE
+) -> int:
+    """How many elements side by side a GPU's thread takes, of which rows are a multiple.
+
+    Args:
+        axes: Sorted, those of a row last.
+        first: Which of the layouts is of what the rows are computed from, with all that follow.
+        result: What is stored for each element; None: nothing is.
+        most_bytes: Of a load.
+    """
+    return width_for(axes.layouts[first:], result, most_bytes)
+
+
+def width_for(
+    layouts: Sequence[Layout], result: DType | None = None, most_bytes: int = BYTES_AT_ONCE
+) -> int:
+    """The same of rows that are computed from arrays of these layouts, one or more."""
+    if not all(layout.strides[-1] in (0, layout.itemsize) for layout in layouts):
+        return 1
+    sizes = [x.dtype.itemsize for x in layouts if x.strides[-1]]
+    sizes += [] if result is None else [result.itemsize]
+    widest = min(MOST_WIDE, most_bytes // min(sizes, default=most_bytes))
+    return max(1, math.gcd(widest, *(layout.shape[-1] for layout in layouts)))
