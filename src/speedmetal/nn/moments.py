@@ -5,8 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from speedmetal.arrays.along_axes.normalising import KEPT_BY_THREAD
 from speedmetal.arrays.along_axes.reducing import called
-from speedmetal.arrays.along_axes.sorted_axes import known, work_of
+from speedmetal.arrays.along_axes.sorted_axes import known, layouts_of_leaves, work_of
+from speedmetal.arrays.along_axes.teams import (
+    Team,
+    elements_at_once,
+    team_of_row,
+    team_of_rows,
+    threads_of,
+    width_for,
+)
 from speedmetal.arrays.deferred.graph import peeked
 from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.kept import Kept
@@ -28,6 +37,10 @@ _MOST_CHUNKS = 16
 _MOST_VECTORS = 4
 """Of a strip: more do not stay in registers with all that is added up of them."""
 _READS = 2
+_KEPT_OF_COLUMN = 32
+"""Elements of a part of a column on a GPU, whose thread keeps them."""
+_KEPT_OF_ROW = 4096
+"""The same of a row, of which a threadgroup's threads keep some each."""
 
 
 @record
@@ -128,9 +141,16 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
     length = _PART_OF_ROW if are_rows else part_of_strip(inner) if vectors else _part(count)
     run = -(-inner // length)
     device, dtype = source.layout.device, source.layout.dtype
+    is_on_cpu = device.kind == "cpu"
+    if not is_on_cpu:
+        length = min(_KEPT_OF_ROW if are_rows else _KEPT_OF_COLUMN, inner)
+        run = -(-inner // length)
     parts = source.allocate((2, outer, run, count), dtype, device)
     grid, work = (count, run, outer), _READS * work_of(source)
-    if are_rows:
+    if not is_on_cpu:
+        prepare = _prepare_kept_rows if are_rows else _prepare_kept_columns
+        first = prepare(parts, source, length, grid, work_of(source))
+    elif are_rows:
         first = kernels.moments_of_rows.prepare(
             parts, source, length, groups=grid, threads=SIMDGROUP_SIZE, work=work
         )
@@ -148,8 +168,40 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
     shape = (3, channels.outer, count // channels.group * channels.spread)
     target = source.allocate(shape, dtype, device)
     eps = dtype.numpy.type(0)
-    joined = kernels.joined_moments.prepare(target, seen, eps, *numbers, grid=shape[:0:-1])
+    if is_on_cpu:
+        sizes: dict[str, Any] = {"grid": shape[:0:-1]}
+        team = None
+    else:
+        most = team_of_rows(shape[1] * shape[2], seen.shape[2], 1)
+        sizes = {"groups": shape[:0:-1], "threads": SIMDGROUP_SIZE * most.simdgroups}
+        team = Team(most.simdgroups, 1, 1).known()
+    joined = kernels.joined_moments.prepare(target, seen, eps, team, *numbers, **sizes)
     return PlanOfMoments(first.run, length, joined.run, numbers, parts.elements.nbytes)
+
+
+def _prepare_kept_columns(
+    parts: Any, source: Any, length: int, grid: tuple[int, ...], work: int
+) -> Any:
+    """What gives the moments of parts of columns on a GPU."""
+    from speedmetal.nn.kernels.moments import moments_of_kept_columns  # as above
+
+    return moments_of_kept_columns.prepare(
+        parts, source, known(_KEPT_OF_COLUMN), length, grid=grid, work=work
+    )
+
+
+def _prepare_kept_rows(
+    parts: Any, source: Any, length: int, grid: tuple[int, ...], work: int
+) -> Any:
+    """What gives the moments of parts of rows on a GPU."""
+    from speedmetal.nn.kernels.moments import moments_of_kept_rows  # as above
+
+    rows = [layout.transpose((0, 2, 1)) for layout in layouts_of_leaves(source)]
+    found = team_of_row(length, width_for(rows), KEPT_BY_THREAD)
+    team = Team(found.simdgroups, 1, found.width)
+    vectors = known(-(-length // elements_at_once(team)))
+    given = (parts, source, team.known(), vectors, length)
+    return moments_of_kept_rows.prepare(*given, groups=grid, threads=threads_of(team), work=work)
 
 
 def _part(count: int) -> int:

@@ -16,6 +16,8 @@ import math
 from typing import Any
 
 import speedmetal as sm
+from speedmetal.arrays.kernels.teams import across_team, first_of, room
+from speedmetal.nn.kernels.normalisation import added_up, squares_added_up
 
 LANES = 32  # of a simdgroup
 WIDTH = 16
@@ -79,6 +81,60 @@ def moments_of_rows(parts: Any, source: Any, length: int) -> None:
 
 
 @sm.kernel
+def moments_of_kept_columns(parts: Any, source: Any, most: Any, length: int) -> None:
+    """As :func:`moments_of_columns`: registers hold the elements, which are read once.
+
+    ``most`` is static: parts are not longer.
+    """
+    channel, part, outer = sm.thread_position_in_grid()
+    begin = part * length
+    end = min(begin + length, source.shape[1])
+    count = source.dtype(end - begin)
+    kept = sm.thread_array(most, source.dtype)
+    for k in sm.static_range(most):
+        kept[k] = source[outer, begin + k, channel] if begin + k < end else 0.0
+    mean = added_up(kept) / count
+    for k in sm.static_range(most):
+        kept[k] = kept[k] - mean if begin + k < end else 0.0
+    rest = added_up(kept)
+    parts[0, outer, part, channel] = mean + rest / count
+    parts[1, outer, part, channel] = squares_added_up(kept) - rest * rest / count
+
+
+@sm.kernel
+def moments_of_kept_rows(parts: Any, source: Any, team: Any, vectors: Any, length: int) -> None:
+    """As :func:`moments_of_rows`: a team takes a part of a channel, which its threads keep.
+
+    Threadgroups are teams, along the axes of threadgroups there; ``vectors`` are static.
+    """
+    lane = sm.thread_index_in_threadgroup()
+    channel, part, outer = sm.threadgroup_position_in_grid()
+    begin = part * length
+    end = min(begin + length, source.shape[1])
+    count, nothing = source.dtype(end - begin), source.dtype(0.0)
+    sums, more = room(team, source.dtype), room(team, source.dtype)
+    squares = room(team, source.dtype)
+    kept = sm.thread_array(vectors * team.width, source.dtype)
+    for v in sm.static_range(vectors):
+        first = begin + first_of(team, v, lane)
+        for k in sm.static_range(team.width):
+            kept[v * team.width + k] = 0.0
+        if first < end:
+            for k in sm.static_range(team.width):
+                kept[v * team.width + k] = source[outer, first + k, channel]
+    mean = across_team(added_up(kept), sm.simd_sum, nothing, team, sums) / count
+    for v in sm.static_range(vectors):
+        is_inside = begin + first_of(team, v, lane) < end
+        for k in sm.static_range(v * team.width, (v + 1) * team.width):
+            kept[k] = kept[k] - mean if is_inside else 0.0
+    rest = across_team(added_up(kept), sm.simd_sum, nothing, team, more)
+    square = across_team(squares_added_up(kept), sm.simd_sum, nothing, team, squares)
+    if lane == 0:
+        parts[0, outer, part, channel] = mean + rest / count
+        parts[1, outer, part, channel] = square - rest * rest / count
+
+
+@sm.kernel
 def moments_of_strips(parts: Any, source: Any, vectors: Any, length: int) -> None:
     """A threadgroup takes a part of a strip: of ``WIDTH * vectors`` channels beside each other.
 
@@ -134,44 +190,62 @@ def joined_moments(
     target: Any,
     parts: Any,
     epsilon: Any,
+    team: Any,
     length: int,
     last: int,
     run: int,
     group: int,
     spread: int,
 ) -> None:
-    """A thread joins the parts of a channel of the result, or of a group of channels.
+    """A team, or a thread, joins the parts of a channel of the result, or of a group of channels.
 
     Args:
         target: ``(3, outer, channels)``: the means, the variances, and the reciprocals of their
             roots.
         parts: See above.
         epsilon: Added to the variance whose root is taken.
+        team: Threadgroups are teams, along x as many as there are channels, along y the outer axis;
+            None: a thread joins, threads are along the same axes.
         length: The elements of a part.
         last: Those of the last one of a run of parts.
         run: The parts of a run.
         group: So many channels of the parts are one group.
         spread: So many channels of the result get what a group has.
     """
-    channel, outer, _ = sm.thread_position_in_grid()
+    if team is None:
+        channel, outer, _ = sm.thread_position_in_grid()
+        begin, step = 0, 1
+    else:
+        channel, outer, _ = sm.threadgroup_position_in_grid()
+        begin, step = sm.thread_index_in_threadgroup(), LANES * team.simdgroups
+    nothing = target.dtype(0.0)
     first = channel // spread * group
-    count = target.dtype(0.0)
-    total = target.dtype(0.0)
-    for part in range(parts.shape[2]):
+    count = nothing
+    total = nothing
+    for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
         for member in range(first, first + group):
             count += size
             total += size * parts[0, outer, part, member]
+    if team is not None:
+        counts, totals = room(team, target.dtype), room(team, target.dtype)
+        count = across_team(count, sm.simd_sum, nothing, team, counts)
+        total = across_team(total, sm.simd_sum, nothing, team, totals)
     mean = total / count
-    rest = target.dtype(0.0)
-    square = target.dtype(0.0)
-    for part in range(parts.shape[2]):
+    rest = nothing
+    square = nothing
+    for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
         for member in range(first, first + group):
             distance = parts[0, outer, part, member] - mean
             rest += size * distance
             square += parts[1, outer, part, member] + size * distance * distance
+    if team is not None:
+        rests, squares = room(team, target.dtype), room(team, target.dtype)
+        rest = across_team(rest, sm.simd_sum, nothing, team, rests)
+        square = across_team(square, sm.simd_sum, nothing, team, squares)
     variance = (square - rest * rest / count) / count
-    target[0, outer, channel] = mean + rest / count
-    target[1, outer, channel] = variance
-    target[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)
+    if team is None or begin == 0:
+        target[0, outer, channel] = mean + rest / count
+        target[1, outer, channel] = variance
+        target[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)

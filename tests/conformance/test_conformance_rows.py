@@ -1,0 +1,137 @@
+"""Rows, columns and transposes as GPUs take them: several elements a thread, several simdgroups.
+
+Lengths are multiples of what a thread takes, and not; views begin at any element, so that
+what is loaded together lies at multiples of 16 bytes, and not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import speedmetal as sm
+from speedmetal import nn
+
+LENGTHS = (33, 64, 200, 1000, 2052, 4096, 33000)
+DTYPES = (np.float32, np.float16)
+Reference = Callable[..., Any]
+
+
+def rows_of(length: int, dtype: Any, first: int) -> np.ndarray:
+    """Rows of so many random numbers, and so many elements before them."""
+    count = 5 if length < 5000 else 2
+    random = np.random.default_rng(length + first)
+    return random.standard_normal(count * length + first).astype(dtype)
+
+
+def on_device(host: np.ndarray, device: Any, length: int, first: int) -> Any:
+    """Rows of an array that begin behind its first elements."""
+    return sm.array(host, device=device)[first:].reshape((-1, length))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def layer_norm(x: np.ndarray) -> np.ndarray:
+    distance = x - x.mean(axis=-1, keepdims=True)
+    return distance / np.sqrt((distance**2).mean(axis=-1, keepdims=True) + 1e-5)
+
+
+ROWS: dict[str, tuple[Callable[[Any], Any], Reference]] = {
+    "softmax": (sm.softmax, softmax),
+    "log_softmax": (sm.log_softmax, lambda x: np.log(softmax(x))),
+    "logsumexp": (lambda x: sm.logsumexp(x, axis=-1), lambda x: np.log(np.exp(x).sum(axis=-1))),
+    "layer_norm": (nn.layer_norm, layer_norm),
+    "rms_norm": (nn.rms_norm, lambda x: x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-5)),
+    "sum": (lambda x: x.sum(axis=-1), lambda x: x.sum(axis=-1)),
+    "max": (lambda x: x.max(axis=-1), lambda x: x.max(axis=-1)),
+    "argmax": (lambda x: x.argmax(axis=-1), lambda x: x.argmax(axis=-1)),
+    "sum of all": (lambda x: x.sum(), lambda x: x.sum()),
+    "columns": (lambda x: x.sum(axis=0), lambda x: x.sum(axis=0)),
+    "follower": (lambda x: sm.softmax(x) * x + 1, lambda x: softmax(x) * x + 1),
+    "producer": (lambda x: (x * x - 1).sum(axis=-1), lambda x: (x * x - 1).sum(axis=-1)),
+}
+
+
+@pytest.mark.parametrize("first", [0, 1, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_numpys(device: Any, name: str, dtype: Any, first: int) -> None:
+    ours, reference = ROWS[name]
+    for length in LENGTHS:
+        host = rows_of(length, dtype, first)
+        expected = reference(host[first:].reshape((-1, length)).astype(np.float64))
+        found = ours(on_device(host, device, length, first)).numpy()
+        size = 1e-5 if dtype is np.float32 else 1e-2
+        np.testing.assert_allclose(
+            found, expected, rtol=size, atol=size * max(1, length**0.5 / 8), err_msg=str(length)
+        )
+
+
+@pytest.mark.parametrize("length", [40, 256, 1000, 4096])
+def test_special_numbers_of_rows(device: Any, length: int) -> None:
+    host = np.zeros((6, length), np.float32)
+    host[0] = -np.inf
+    host[1, length // 2] = np.inf
+    host[2, length - 1] = np.nan
+    host[3, 3] = -np.inf
+    host[4, [5, length - 2]] = 7  # the first of two alike
+    x = sm.array(host, device=device)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        np.testing.assert_allclose(sm.softmax(x).numpy(), softmax(host), rtol=1e-6)
+        logs = np.log(np.exp(host.astype(np.float64)).sum(axis=-1))
+    logs[1] = np.inf
+    np.testing.assert_allclose(sm.logsumexp(x, axis=-1).numpy(), logs, rtol=1e-6)
+    np.testing.assert_array_equal(x.argmax(axis=-1).numpy(), host.argmax(axis=-1))
+    np.testing.assert_array_equal(x.argmin(axis=-1).numpy(), host.argmin(axis=-1))
+    np.testing.assert_array_equal(x.max(axis=-1).numpy(), host.max(axis=-1))
+
+
+def test_places_of_the_first_of_many_alike(device: Any) -> None:
+    host = np.zeros(300_000, np.float32)
+    host[[70_001, 70_002, 299_999]] = 1
+    assert int(sm.array(host, device=device).argmax()) == 70_001
+    columns = np.zeros((3000, 40), np.int32)
+    columns[[1500, 2500]] = 1
+    found = sm.array(columns, device=device).argmax(axis=0).numpy()
+    np.testing.assert_array_equal(found, np.full(40, 1500))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int64, np.bool_])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        *(((64, 100), (1, 0)), ((33, 65), (1, 0)), ((128, 256), (1, 0)), ((16, 17), (1, 0))),
+        *(((5, 40, 33), (2, 0, 1)), ((5, 40, 36), (0, 2, 1)), ((20, 40, 33), (2, 1, 0))),
+        ((3, 20, 4, 18), (3, 0, 2, 1)),
+    ],
+)
+def test_transposes(device: Any, shape: tuple[int, ...], axes: Any, dtype: Any) -> None:
+    host = (np.random.default_rng(1).random(shape) * 100).astype(dtype)
+    x = sm.array(host, device=device)
+    turned = sm.permute_dims(x, axes)
+    np.testing.assert_array_equal(turned.copy().numpy(), host.transpose(axes))
+    np.testing.assert_array_equal(turned.astype(sm.float32).numpy(), host.transpose(axes))
+    if len(shape) == 2:
+        np.testing.assert_array_equal(x[1:, 1:].T.copy().numpy(), host[1:, 1:].T)
+        np.testing.assert_array_equal(x[:, ::-1].T.copy().numpy(), host[:, ::-1].T)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+@pytest.mark.parametrize("classes", [20, 100, 1000, 4096])
+def test_cross_entropy(device: Any, classes: int, smoothing: float) -> None:
+    host = np.random.default_rng(2).standard_normal((7, classes)).astype(np.float32)
+    labels = np.arange(7) * (classes // 8)
+    logs = np.log(softmax(host.astype(np.float64)))
+    own = logs[np.arange(7), labels] * (1 - smoothing) + logs.mean(axis=-1) * smoothing
+    found = nn.cross_entropy(
+        *(sm.array(host, device=device), sm.array(labels, device=device)),
+        label_smoothing=smoothing,
+        reduction="none",
+    )
+    np.testing.assert_allclose(found.numpy(), -own, rtol=1e-5)
