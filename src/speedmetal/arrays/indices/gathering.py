@@ -147,7 +147,7 @@ def _launch_gather(target: Array, view: Array, positions: tuple[Array, ...], lea
 
     if view.pending is not None:
         grid = grid_of(target.shape)
-        gather(target, view, positions, static(lead), grid=grid, debug=0)
+        gather(target, view, positions, static(lead), static(1), grid=grid, debug=0)
         return
     layouts = tuple(array.layout for array in positions)
     key = (target.layout, view.layout, layouts, lead, stated_math_mode.get())
@@ -156,6 +156,8 @@ def _launch_gather(target: Array, view: Array, positions: tuple[Array, ...], lea
 
 
 _plans: Kept[BoundLaunch] = Kept(1024)
+BYTES_AT_ONCE = 16
+"""A thread's widest load."""
 
 
 def _bound_gather(
@@ -168,8 +170,19 @@ def _bound_gather(
     to, of, layouts, lead = _merged(target.elements, view.elements, elements, lead)
     arguments = (target.with_elements(to), view.with_elements(of))
     chosen = _with_layouts(positions, layouts)
-    plan = gather.prepare(*arguments, chosen, static(lead), grid=grid_of(to.shape))
+    is_behind = lead + layouts[0].ndim < to.ndim  # the last axis is none of those chosen from
+    on_gpu = is_behind and target.device.kind != "cpu"
+    width = _elements_at_once(to, of) if on_gpu else 1
+    across, *others = grid_of(to.shape)
+    grid = (across // width, *others)
+    plan = gather.prepare(*arguments, chosen, static(lead), static(width), grid=grid)
     return plan.run
+
+
+def _elements_at_once(to: Layout, of: Layout) -> int:
+    """How many elements along the last axis a GPU's thread copies together."""
+    is_near = to.strides[-1] == to.itemsize and of.strides[-1] == of.itemsize
+    return math.gcd(BYTES_AT_ONCE // to.itemsize, to.shape[-1]) if is_near else 1
 
 
 def _with_layouts(arrays: tuple[Array, ...], layouts: list[Layout]) -> tuple[Array, ...]:

@@ -13,7 +13,7 @@ from speedmetal.arrays.kernels.copy import own_index
 
 
 @sm.kernel
-def gather(target: Any, source: Any, positions: Any, lead: Any) -> None:
+def gather(target: Any, source: Any, positions: Any, lead: Any, width: Any) -> None:
     """Every element of the target becomes the one of the source that the positions tell.
 
     Args:
@@ -21,9 +21,20 @@ def gather(target: Any, source: Any, positions: Any, lead: Any) -> None:
         source: Has an axis for each array of positions, from ``lead`` on.
         positions: One array or several of one shape.
         lead: See above.
+        width: So many elements along the last axis a thread takes, of which there is a multiple;
+            the grid has as few. More than one only where positions tell nothing of that axis.
     """
     place = own_index(target)
-    target[place] = source[chosen_place(place, positions, source.shape, lead)]
+    if width == 1:
+        target[place] = source[chosen_place(place, positions, source.shape, lead)]
+    else:
+        first = place[-1] * width
+        chosen = chosen_place((*place[:-1], first), positions, source.shape, lead)
+        elements = sm.thread_array(width, source.dtype)
+        for k in sm.static_range(width):
+            elements[k] = source[(*chosen[:-1], first + k)]
+        for k in sm.static_range(width):
+            target[(*place[:-1], first + k)] = elements[k]
 
 
 @sm.kernel
