@@ -51,6 +51,8 @@ ROWS: dict[str, tuple[Callable[[Any], Any], Reference]] = {
     "sum": (lambda x: x.sum(axis=-1), lambda x: x.sum(axis=-1)),
     "max": (lambda x: x.max(axis=-1), lambda x: x.max(axis=-1)),
     "argmax": (lambda x: x.argmax(axis=-1), lambda x: x.argmax(axis=-1)),
+    "cumsum": (lambda x: sm.cumulative_sum(x, axis=-1), lambda x: x.cumsum(axis=-1)),
+    "cummax": (lambda x: sm.cummax(x, axis=-1), lambda x: np.maximum.accumulate(x, axis=-1)),
     "sum of all": (lambda x: x.sum(), lambda x: x.sum()),
     "columns": (lambda x: x.sum(axis=0), lambda x: x.sum(axis=0)),
     "follower": (lambda x: sm.softmax(x) * x + 1, lambda x: softmax(x) * x + 1),

@@ -19,7 +19,13 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     work_of,
     work_of_follower,
 )
-from speedmetal.arrays.along_axes.teams import ONE_SIMDGROUP
+from speedmetal.arrays.along_axes.teams import (
+    ONE_SIMDGROUP,
+    simdgroups_of_rows,
+    teams_of_rows,
+    threads_of,
+    width_of,
+)
 from speedmetal.arrays.deferred.following import (
     Follower,
     count_values,
@@ -155,19 +161,27 @@ def _row_steps(
         return None, _Step(plan.run, ())
     parts, part = _parts(length, PART_OF_ROW, MOST_PARTS_OF_ROW, has_few=rows < FEW_ROWS)
     groups, each = groups_of_rows(rows, part)
-    launch = {"groups": (groups, parts), "threads": kernels.LANES, "work": work}
+    team = ONE_SIMDGROUP
+    if array.layout.device.kind != "cpu":
+        team = simdgroups_of_rows(part, width_of(axes, 2))
+        groups, each = teams_of_rows(rows, part)
+    launch = {
+        "groups": (-(-groups // team.together), parts),
+        "threads": threads_of(team),
+        "work": work,
+    }
     totals = None
     if parts > 1:
         totals = array.allocate((*shape[:at], parts), axes.layouts[0].dtype, array.layout.device)
-    plan = kernels.scan_rows.prepare(target, source, totals, scan, known(at), each, part, **launch)
-    step = _Step(plan.run, (each, part))
+    given = (target, source, totals, scan, known(at), team.known(), each, part)
+    step = _Step(kernels.scan_rows.prepare(*given, **launch).run, (each, part))
     if totals is None:
         return None, step
     numbers = (0.0, each, part)
     reduce = kernels.reduce
     plan = reduce.reduce_rows.prepare(
         *(totals, source, scan.reduction, reduce.as_it_is, known(at)),
-        *(ONE_SIMDGROUP.known(), known(1), *numbers),
+        *(team.known(), known(1), *numbers),
         **launch,
     )
     return _Step(plan.run, numbers, totals.elements.nbytes), step

@@ -93,6 +93,11 @@ def team_of_rows(rows: int, length: int, width: int) -> Team:
     return _team(simdgroups, width, length)
 
 
+def simdgroups_of_rows(length: int, width: int) -> Team:
+    """Simdgroups of a GPU that take rows of a length, or parts of them, each alone."""
+    return _team(1, math.gcd(width, length), length)
+
+
 def _team(simdgroups: int, width: int, length: int) -> Team:
     while width > 1 and SIMDGROUP_SIZE * simdgroups * width > length:
         width //= 2

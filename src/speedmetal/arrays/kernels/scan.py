@@ -14,8 +14,7 @@ import speedmetal as sm
 from speedmetal.arrays.kernels import reduce
 from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.reduce import Reduction
-
-LANES = 32  # of a simdgroup
+from speedmetal.arrays.kernels.teams import LANES, own_first, own_place, step_of, whole_of
 
 
 class Scan(NamedTuple):
@@ -82,34 +81,72 @@ def scan_rows(
     totals: Any,
     scan: Any,
     axes: sm.static[int],
+    team: Any,
     rows: int,
     length: int,
 ) -> None:
     """A simdgroup takes a part of a row, 32 elements after 32, of several rows one after the other.
 
-    ``totals[row, part]`` are those of the parts; None: a row has one.
+    On a GPU a thread takes several side by side. ``totals[row, part]`` are those of the parts;
+    None: a row has one.
     """
-    lane = sm.thread_index_in_threadgroup()
-    group = sm.threadgroup_position_in_grid()
+    lane, number = own_place(team)
+    part = sm.threadgroup_position_in_grid().y
     outer = source.shape[:axes]
     combine = scan.reduction.combine
-    begin = group.y * length
+    begin = part * length
     end = min(begin + length, source.shape[axes])
-    for row in range(group.x * rows, min(group.x * rows + rows, math.prod(outer))):
+    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
         before = scan.reduction.start(source.dtype)
         if totals is not None:
-            before = combined_before(totals, place, (), group.y, before, combine)
-        whole = begin + (end - begin) // LANES * LANES
-        for start in range(begin, whole, LANES):
-            running = combine(before, scan.prefix(source[(*place, start + lane)]))
-            target[(*place, start + lane)] = convert(running, source.dtype, target.dtype)
-            before = sm.simd_broadcast(running, LANES - 1)
-        last = whole + lane
-        # All lanes of a simdgroup reach what they do together.
-        rest = combine(before, scan.prefix(source[(*place, last)] if last < end else before))
-        if last < end:
-            target[(*place, last)] = convert(rest, source.dtype, target.dtype)
+            before = combined_before(totals, place, (), part, before, combine)
+        whole = begin + whole_of(team, end - begin)
+        if team.width > 1:
+            for start in range(begin, end, step_of(team)):
+                first = start + own_first(team, lane)
+                before = scan_side_by_side(target, source, scan, place, first, end, before, team)
+        else:
+            for start in range(begin, whole, LANES):
+                running = combine(before, scan.prefix(source[(*place, start + lane)]))
+                target[(*place, start + lane)] = convert(running, source.dtype, target.dtype)
+                before = sm.simd_broadcast(running, LANES - 1)
+            last = whole + lane
+            # All lanes of a simdgroup reach what they do together.
+            rest = combine(before, scan.prefix(source[(*place, last)] if last < end else before))
+            if last < end:
+                target[(*place, last)] = convert(rest, source.dtype, target.dtype)
+
+
+def scan_side_by_side(
+    target: Any,
+    source: Any,
+    scan: Any,
+    place: Any,
+    first: Any,
+    end: Any,
+    before: Any,
+    team: Any,
+) -> Any:
+    """Scan what a simdgroup takes at once, behind what comes before; with that as one."""
+    combine = scan.reduction.combine
+    own = sm.thread_array(team.width, source.dtype)
+    for k in sm.static_range(team.width):
+        own[k] = before
+    if first < end:
+        for k in sm.static_range(team.width):
+            own[k] = source[(*place, first + k)]
+    for k in sm.static_range(1, team.width):
+        own[k] = combine(own[k - 1], own[k])
+    up_to = scan.prefix(own[team.width - 1])
+    left = combine(before, sm.simd_shuffle_up(up_to, 1))
+    base = sm.select(sm.thread_index_in_simdgroup() == 0, before, left)
+    for k in sm.static_range(team.width):
+        own[k] = combine(base, own[k])
+    if first < end:
+        for k in sm.static_range(team.width):
+            target[(*place, first + k)] = convert(own[k], source.dtype, target.dtype)
+    return sm.simd_broadcast(own[team.width - 1], LANES - 1)
 
 
 def combined_before(
