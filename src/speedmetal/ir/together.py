@@ -9,6 +9,10 @@ Loads move up to the first of them, stores down to the last one. So between them
 load may be of the same memory: there is none, or it is of an array that lies alone
 (:attr:`~speedmetal.ir.nodes.Array.is_alone`).
 
+Neighbouring threads must be as far from each other as what is moved, or at the same place, along
+the axis of neighbours: else not all of them would begin at such multiples, and each would load for
+itself what its neighbours load as well (``x[i] + x[i + 1]``).
+
 That two places are neighbours is told by their indices as sums of values, each counted so many
 times, and a constant. A value is what a variable holds where the run begins, or what was computed
 in it: two variables of the same value count as one.
@@ -16,12 +20,16 @@ in it: two variables of the same value count as one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
-from speedmetal.intrinsics.record import IntrinsicKind
+from speedmetal.intrinsics.record import IntrinsicKind, Varies
+from speedmetal.ir import analysis
+from speedmetal.ir.multiples import MOST, Multiples
 from speedmetal.ir.neighbours import WIDEST_BYTES
 from speedmetal.ir.nodes import (
     Array,
@@ -32,6 +40,8 @@ from speedmetal.ir.nodes import (
     Convert,
     Expression,
     Extent,
+    For,
+    Kernel,
     Load,
     MatrixLoad,
     Read,
@@ -40,7 +50,8 @@ from speedmetal.ir.nodes import (
     Variable,
 )
 from speedmetal.ir.types import Space
-from speedmetal.ir.walk import blocks, expressions
+from speedmetal.ir.uniformity import Uniformities
+from speedmetal.ir.walk import assigned_variable, blocks, expressions, statements
 
 _INDEX_BITS = 32
 
@@ -66,7 +77,7 @@ class Together:
     """What of a kernel is loaded and stored together.
 
     Args:
-        body: The kernel's.
+        kernel: As it comes from the passes; None: nothing is.
 
     Attributes:
         opened: Before each of these statements: what is loaded, or will be stored.
@@ -74,20 +85,25 @@ class Together:
         place_of: For each load and store the elements that it is among, and its number there.
     """
 
-    def __init__(self, body: tuple[Statement, ...]) -> None:
+    def __init__(self, kernel: Kernel | None) -> None:
         self.opened: dict[Statement, list[Span]] = {}
         self.closed: dict[Statement, list[Span]] = {}
         self.place_of: dict[Load | Store, tuple[Span, int]] = {}
-        for run in _runs(body):
+        if kernel is None:
+            return
+        steps = _Steps(kernel)
+        for run in _runs(kernel.body):
             for group in _Run(run).groups:
-                self._add(group)
+                self._add(group, steps)
 
-    def _add(self, group: _Group) -> None:
+    def _add(self, group: _Group, steps: _Steps) -> None:
         """Note the spans of elements that may be taken together."""
         numbers = sorted(group)
         while numbers:
             first = numbers[0]
             count = _count(group[first][0].access, numbers)
+            if count > 1:
+                count = min(count, steps.between_threads(group[first][0].terms))
             found = [access for n in range(first, first + count) for access in group[n]]
             before = min(found, key=lambda each: each.order)
             if count > 1 and before.number == first:  # its indices are there in time
@@ -137,6 +153,57 @@ def _is_special(statement: Assign) -> bool:
     return isinstance(value, MatrixLoad)
 
 
+class _Steps:
+    """How far apart the places of neighbouring threads are."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        assigned = [v for s in statements(kernel.body) if (v := assigned_variable(s)) is not None]
+        self._definitions: dict[Variable, Statement] = {
+            variable: statement
+            for statement in statements(kernel.body)
+            if (variable := assigned_variable(statement)) is not None
+            and assigned.count(variable) == 1
+        }
+
+    @cached_property
+    def _uniformities(self) -> Uniformities:
+        return analysis.facts(self._kernel).uniformities(Varies.SIMDGROUPS)
+
+    @cached_property
+    def _multiples(self) -> Multiples:
+        return Multiples(self._kernel.body)
+
+    def between_threads(self, terms: _Terms) -> int:
+        """A power of two that divides the steps of an index from thread to thread.
+
+        Args:
+            terms: Whose sum it is, each so many times.
+        """
+        return min((self._of(term, times) for term, times in terms), default=MOST)
+
+    def _of(self, index: Expression, times: int = 1) -> int:
+        if not self._uniformities.diverges(index):
+            return MOST
+        return min(math.gcd(times, MOST) * self._of_divergent(index), MOST)
+
+    def _of_divergent(self, index: Expression) -> int:
+        match index:
+            case Convert(operand=operand):
+                return self._of(operand)
+            case Binary(operator="add" | "subtract", left=left, right=right):
+                return min(self._of(left), self._of(right))
+            case Binary(operator="multiply", left=left, right=Constant(value=times)):
+                return self._of(left, int(times))
+            case Read(variable=variable):
+                match self._definitions.get(variable):
+                    case Assign(value=value):
+                        return self._of(value)
+                    case For(start=start, step=step):
+                        return min(self._of(start), self._of(step), self._multiples.of(step))
+        return self._multiples.of(index)
+
+
 # --- One run -------------------------------------------------------------------------------------
 
 
@@ -149,14 +216,17 @@ class _Access:
         statement: Where it stands.
         order: Counts the accesses of a run.
         number: The constant in its index.
+        terms: The others in it.
     """
 
     access: Load | Store
     statement: Statement
     order: int
     number: int
+    terms: _Terms
 
 
+_Terms = tuple[tuple[Expression, int], ...]
 _Group = dict[int, list[_Access]]
 """Accesses that could be one, by the constants in their indices."""
 _Atoms = frozenset[tuple[Any, int]]
@@ -176,6 +246,7 @@ class _Run:
 
     def __init__(self, run: list[Statement]) -> None:
         self._values: dict[Variable, _Sum] = {}
+        self._terms: dict[Any, Expression] = {}  # that stand for values
         self._open: dict[Any, _Group] = {}
         self._order = 0
         self.groups: list[_Group] = []
@@ -204,7 +275,9 @@ class _Run:
         sums[axis] = sums[axis][0], 0
         group = self._open.setdefault((access.array, is_stored, tuple(sums)), {})
         self._order += 1
-        group.setdefault(number, []).append(_Access(access, statement, self._order, number))
+        terms = tuple((self._terms[value], times) for value, times in sums[axis][0])
+        found = _Access(access, statement, self._order, number, terms)
+        group.setdefault(number, []).append(found)
 
     def _close_stores_before_load(self) -> None:
         """Memory is loaded: what is stored before must be there."""
@@ -229,28 +302,34 @@ class _Run:
         match expression:
             case Constant(value=value) if isinstance(value, int):
                 return frozenset(), int(value)
-            case Read(variable=variable):
-                known = self._values.get(variable)
-                return _one((variable,)) if known is None else known
+            case Read(variable=variable) if variable in self._values:
+                return self._values[variable]
             case Convert(operand=operand, type=dtype) if _holds_positions(operand.type, dtype):
                 return self._sum(operand)
-            case Extent(array=array, axis=axis):
-                return _one((array, axis))
-            case Call(intrinsic=intrinsic, axis=axis) if intrinsic.kind is IntrinsicKind.POSITION:
-                return _one((intrinsic.name, axis))
             case Binary(operator="add", left=left, right=right):
                 return _added(self._sum(left), self._sum(right), 1)
             case Binary(operator="subtract", left=left, right=right):
                 return _added(self._sum(left), self._sum(right), -1)
             case Binary(operator="multiply", left=left, right=right):
-                return _multiplied(self._sum(left), self._sum(right))
+                sums = self._sum(left), self._sum(right)
+                if not (sums[0][0] and sums[1][0]):
+                    return _multiplied(*sums)
+        value = self._value(expression)
+        self._terms.setdefault(value, expression)
+        return frozenset({(value, 1)}), 0
+
+    def _value(self, expression: Expression) -> Any:
+        """What stands for the value of an expression that is no sum."""
+        match expression:
+            case Read(variable=variable):
+                return variable
+            case Extent(array=array, axis=axis):
+                return array, axis
+            case Call(intrinsic=intrinsic, axis=axis) if intrinsic.kind is IntrinsicKind.POSITION:
+                return intrinsic.name, axis
             case Binary(operator=operator, left=left, right=right):
-                return _one((operator, self._sum(left), self._sum(right)))
-        return _one((expression,))
-
-
-def _one(value: Any) -> _Sum:
-    return frozenset({(value, 1)}), 0
+                return operator, self._sum(left), self._sum(right)
+        return expression
 
 
 def _added(left: _Sum, right: _Sum, times: int) -> _Sum:
@@ -262,10 +341,9 @@ def _added(left: _Sum, right: _Sum, times: int) -> _Sum:
 
 
 def _multiplied(left: _Sum, right: _Sum) -> _Sum:
-    if left[0] and right[0]:
-        return _one(("multiply", frozenset((left, right)) if left != right else left))
-    sum_, times = (left, right[1]) if left[0] else (right, left[1])
-    return _added((frozenset(), 0), sum_, times)
+    """A product, one factor of which is constant."""
+    values, times = (left, right[1]) if left[0] else (right, left[1])
+    return _added((frozenset(), 0), values, times)
 
 
 def _holds_positions(*types: object) -> bool:

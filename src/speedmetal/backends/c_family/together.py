@@ -34,7 +34,7 @@ class TogetherPrinter(NeighboursPrinter):
     def __init__(self, dialect: Dialect, kernel: Kernel) -> None:
         super().__init__(dialect, kernel)
         is_taken = self.taken is not None or self.facts.reports_itself
-        self._together = Together(() if is_taken else kernel.body)
+        self._together = Together(None if is_taken else kernel)
         self._names: dict[Span, tuple[str, str]] = {}  # of the elements, and of the first's address
 
     # --- Statements ----------------------------------------------------------------------------

@@ -138,6 +138,8 @@ def strips_of_channels(x):
     found = large(x, (3, 2, 64))
     sizes = {"groups": (2, 1, 2), "threads": moments.WIDTH}
     moments.moments_of_strips(parts, rows, static(2), 9, **sizes)
+    moments.moments_of_columns(parts, rows, 9, grid=(64, 1, 2))
+    moments.moments_of_rows(parts, rows, 9, groups=(64, 1, 2), threads=32)
     channels.scale_strips(target, rows, found, static(2), 9, **sizes)
     sizes["groups"] = (2, 2)
     channels.normalise_strips(target, rows, static(2), 8, 1e-5, **sizes)
@@ -225,6 +227,11 @@ CASES = {
         for part in (x, x[:, :5], sm.concat([x] * 40, axis=1))
         for k in (0, 1)
     ],
+    "sums of exponentials": lambda x: (sm.logsumexp(x * 2, axis=1), sm.logsumexp(x.T, axis=0)),
+    "long rows": lambda x: [
+        row(large(x, (130, 40_000)) * 2) for row in (sm.softmax, sm.nn.layer_norm, sm.nn.rms_norm)
+    ],
+    "transposes": lambda x: [part.T.copy() for part in (x, x[1:, 1:], x.astype("uint8"))],
     "products": lambda x: products.matmul(x + 1, x.T, algorithm="native"),
     "products by tiles": by_tiles,
     "gathers": lambda x: (x * 2)[sm.asarray(ROWS, device=x.device)],
@@ -288,7 +295,15 @@ CASES = {
     "dropout": lambda x: (sm.nn.dropout(x * 2, 0.5, generator=sm.random.default_rng(1)) + 1,),
 }
 FLOATS_ALONE = {
-    *("softmax", "interpolation", "recurrent layers", "rotary positions", "bags"),
+    *(
+        "softmax",
+        "sums of exponentials",
+        "long rows",
+        "interpolation",
+        "recurrent layers",
+        "rotary positions",
+        "bags",
+    ),
     *("normalisation", "losses", "dropout", "attention", "strips of channels"),
     "matrices around routines",
     *("convolutions of images", "pooling", "sizes of images"),

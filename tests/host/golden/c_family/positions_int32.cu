@@ -1,3 +1,18 @@
+// Elements side by side, which are loaded and stored as a whole.
+template <typename T, int count>
+struct alignas(sizeof(T) * count) neighbours {
+    T element[count];
+};
+
+template <typename T, int count>
+static __device__ inline void store_neighbours(T* first, const neighbours<T, count>& stored) {
+    if ((size_t(first) & (sizeof(T) * count - 1)) == 0) {
+        *(neighbours<T, count>*)first = stored;
+    } else {
+        for (int i = 0; i < count; ++i) first[i] = stored.element[i];
+    }
+}
+
 struct Arguments {
     int grid_x;
     int grid_y;
@@ -23,27 +38,45 @@ extern "C" __global__ void __launch_bounds__(256) positions_int32(
     int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(place.x);
     int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(place.y);
     int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(place.z);
-    out[0] = thread_position_in_grid_x;
-    out[1] = thread_position_in_grid_y;
-    out[2] = thread_position_in_grid_z;
-    out[3] = int(place.x);
-    out[4] = int(place.y);
-    out[5] = int(place.z);
-    out[6] = int(blockIdx.x);
-    out[7] = int(blockIdx.y);
-    out[8] = int(blockIdx.z);
-    out[9] = threads_per_threadgroup_x;
-    out[10] = threads_per_threadgroup_y;
-    out[11] = threads_per_threadgroup_z;
-    out[12] = int(gridDim.x);
-    out[13] = int(gridDim.y);
-    out[14] = int(gridDim.z);
-    out[15] = arguments.grid_x;
-    out[16] = arguments.grid_y;
-    out[17] = arguments.grid_z;
-    out[18] = thread_index_in_threadgroup;
-    out[19] = thread_index_in_threadgroup & 31;
-    out[20] = thread_index_in_threadgroup >> 5;
-    out[21] = 32;
+    int* out_first = &out[0];
+    neighbours<int, 4> out_together;
+    out_together.element[0] = thread_position_in_grid_x;
+    out_together.element[1] = thread_position_in_grid_y;
+    out_together.element[2] = thread_position_in_grid_z;
+    out_together.element[3] = int(place.x);
+    store_neighbours<int, 4>(out_first, out_together);
+    int* out_first_1 = &out[4];
+    neighbours<int, 4> out_together_1;
+    out_together_1.element[0] = int(place.y);
+    out_together_1.element[1] = int(place.z);
+    out_together_1.element[2] = int(blockIdx.x);
+    out_together_1.element[3] = int(blockIdx.y);
+    store_neighbours<int, 4>(out_first_1, out_together_1);
+    int* out_first_2 = &out[8];
+    neighbours<int, 4> out_together_2;
+    out_together_2.element[0] = int(blockIdx.z);
+    out_together_2.element[1] = threads_per_threadgroup_x;
+    out_together_2.element[2] = threads_per_threadgroup_y;
+    out_together_2.element[3] = threads_per_threadgroup_z;
+    store_neighbours<int, 4>(out_first_2, out_together_2);
+    int* out_first_3 = &out[12];
+    neighbours<int, 4> out_together_3;
+    out_together_3.element[0] = int(gridDim.x);
+    out_together_3.element[1] = int(gridDim.y);
+    out_together_3.element[2] = int(gridDim.z);
+    out_together_3.element[3] = arguments.grid_x;
+    store_neighbours<int, 4>(out_first_3, out_together_3);
+    int* out_first_4 = &out[16];
+    neighbours<int, 4> out_together_4;
+    out_together_4.element[0] = arguments.grid_y;
+    out_together_4.element[1] = arguments.grid_z;
+    out_together_4.element[2] = thread_index_in_threadgroup;
+    out_together_4.element[3] = thread_index_in_threadgroup & 31;
+    store_neighbours<int, 4>(out_first_4, out_together_4);
+    int* out_first_5 = &out[20];
+    neighbours<int, 2> out_together_5;
+    out_together_5.element[0] = thread_index_in_threadgroup >> 5;
+    out_together_5.element[1] = 32;
+    store_neighbours<int, 2>(out_first_5, out_together_5);
     out[22] = (threads + 31) >> 5;
 }
