@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import statistics
 import sys
 import time
@@ -157,6 +158,7 @@ def check(chosen: list[str], *, compiles: bool, only: str) -> None:
 # --- Sizes ---------------------------------------------------------------------------------------
 
 SMALLEST, LARGEST = 10, 33  # powers of two: bytes of an array
+LARGE = 31
 REPEATS_OF_SMALL = 50
 ROW = 1024
 """Elements of a softmax's rows, where there are so many."""
@@ -199,6 +201,7 @@ _COMPILED: dict[str, Any] = {}
 
 def _add_jax(found: dict[str, dict[str, Run]], x: Any, y: Any, rows: tuple[int, int]) -> None:
     try:
+        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # memory is for all
         import jax
     except ImportError:
         return
@@ -211,6 +214,14 @@ def _add_jax(found: dict[str, dict[str, Run]], x: Any, y: Any, rows: tuple[int, 
     }
     for name, (run, arguments) in functions.items():
         found[name]["jax"] = lambda run=run, arguments=arguments: run(*arguments)
+
+
+def release() -> None:
+    """Give back what libraries keep: large arrays of all do not fit into memory."""
+    sm.empty_cache()
+    torch().cuda.empty_cache()
+    if "cupy" in sys.modules:
+        sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
 
 
 def wall(name: str, run: Run, repeats: int) -> float:
@@ -246,6 +257,8 @@ def sizes(path: str) -> None:
                     who = list(runs)[number % len(runs)]
                     try:
                         times.setdefault(who, []).append(wall(who, runs[who], repeats))
+                        if log_bytes >= LARGE:
+                            release()
                     except Exception as fault:  # noqa: BLE001 - as above
                         print(f"{operation} 2^{log_bytes}: {who}: {fault!s:.200}", flush=True)
                 for who, found in times.items():
@@ -253,8 +266,7 @@ def sizes(path: str) -> None:
                     writer.writerow([operation, 1 << log_bytes, who, f"{us:.2f}"])
             file.flush()
             print(f"2^{log_bytes}", flush=True)
-            sm.empty_cache()
-            torch().cuda.empty_cache()
+            release()
 
 
 def main() -> None:

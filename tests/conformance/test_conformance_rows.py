@@ -137,3 +137,57 @@ def test_cross_entropy(device: Any, classes: int, smoothing: float) -> None:
         reduction="none",
     )
     np.testing.assert_allclose(found.numpy(), -own, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 300_001), (3, 100_000), (2, 65_536)])
+def test_rows_in_parts(device: Any, shape: tuple[int, int]) -> None:
+    host = np.random.default_rng(3).random(shape).astype(np.float32)
+    x = sm.array(host, device=device)
+    exact = host.astype(np.float64)
+    np.testing.assert_allclose(x.sum(axis=-1).numpy(), exact.sum(axis=-1), rtol=1e-6)
+    np.testing.assert_array_equal(x.max(axis=-1).numpy(), host.max(axis=-1))
+    np.testing.assert_array_equal(x.argmax(axis=-1).numpy(), host.argmax(axis=-1))
+    found = sm.cumulative_sum(x, axis=-1).numpy()
+    np.testing.assert_allclose(found, exact.cumsum(axis=-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [24, 64])
+@pytest.mark.parametrize("inner", [31, 300, 5000])
+def test_moments_of_channels(device: Any, inner: int, channels: int) -> None:
+    host = np.random.default_rng(4).standard_normal((2, inner, channels)).astype(np.float32) + 50
+    exact = host.astype(np.float64)
+    x = sm.array(host, device=device)
+    mean, variance = exact.mean(axis=(0, 1)), exact.var(axis=(0, 1))
+    expected = (exact - mean) / np.sqrt(variance + 1e-5)
+    np.testing.assert_allclose(nn.batch_norm(x).numpy(), expected, atol=1e-3)
+    first = sm.array(host.transpose(0, 2, 1).copy(), device=device)
+    found = nn.batch_norm(first, layout="channels_first").numpy()
+    np.testing.assert_allclose(found, expected.transpose(0, 2, 1), atol=1e-3)
+    groups = exact.reshape((2, inner, 8, channels // 8))
+    mean, variance = (f(groups, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+    expected = ((groups - mean) / np.sqrt(variance + 1e-5)).reshape(host.shape)
+    np.testing.assert_allclose(nn.group_norm(x, 8).numpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int64])
+@pytest.mark.parametrize("columns", [3, 16, 64, 100, 256])
+def test_rows_of_a_table(device: Any, columns: int, dtype: Any) -> None:
+    host = (np.random.default_rng(5).random((50, columns)) * 100).astype(dtype)
+    places = np.array([[3, -1, 0], [48, 7, 7]])
+    x, chosen = sm.array(host, device=device), sm.array(places, device=device)
+    np.testing.assert_array_equal(sm.take(x, chosen, axis=0).numpy(), host[places])
+    np.testing.assert_array_equal(
+        sm.take(x[1:, 1:], places[:, :1], axis=0).numpy(), host[1:, 1:][places[:, :1]]
+    )
+    np.testing.assert_array_equal(nn.embedding(chosen, x * 2).numpy(), (host * 2)[places])
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8])
+def test_few_elements_side_by_side(device: Any, dtype: Any, count: int) -> None:
+    host = (np.random.default_rng(6).random((5, 40)) * 100).astype(dtype)
+    x = sm.array(host, device=device)
+    np.testing.assert_array_equal(sm.repeat(x, count, axis=-1).numpy(), host.repeat(count, -1))
+    np.testing.assert_array_equal(sm.repeat(x[1:, ::2], count).numpy(), host[1:, ::2].repeat(count))
+    wide = sm.broadcast_to(x[:, :, None], (5, 40, count)).astype(sm.float32)
+    np.testing.assert_array_equal(wide.copy().numpy(), host[:, :, None].repeat(count, -1))

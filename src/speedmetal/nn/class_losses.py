@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 
 from speedmetal.arrays.along_axes import reductions
-from speedmetal.arrays.along_axes.normalising import KEPT_BY_THREAD, is_enough_for_one_launch
+from speedmetal.arrays.along_axes.normalising import (
+    KEPT_BY_THREAD,
+    is_enough_for_one_launch,
+    vectors_of_row,
+)
 from speedmetal.arrays.along_axes.passes import groups_of_rows
 from speedmetal.arrays.along_axes.reducing import check_array
 from speedmetal.arrays.along_axes.softmaxes import logsumexp
-from speedmetal.arrays.along_axes.sorted_axes import layouts_of_leaves
+from speedmetal.arrays.along_axes.sorted_axes import known, layouts_of_leaves
 from speedmetal.arrays.along_axes.teams import (
     ONE_SIMDGROUP,
     team_of_row,
@@ -277,14 +281,18 @@ def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
 
         losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
         if rows.layout.device.kind == "cpu":
-            team = ONE_SIMDGROUP
+            team, vectors = ONE_SIMDGROUP, known(0)
             groups, each = groups_of_rows(*rows.shape)
         else:
             width = width_for(layouts_of_leaves(rows))
             team, each = team_of_row(rows.shape[1], width, KEPT_BY_THREAD), 1
-            groups = -(-rows.shape[0] // team.together)
+            groups, vectors = (
+                -(-rows.shape[0] // team.together),
+                vectors_of_row(rows.shape[1], team),
+            )
         is_smoothed: Any = static(smoothing > 0.0)
-        arguments = losses, rows, flat, labels.ignored, is_smoothed, smoothing, team.known(), each
+        numbers = (labels.ignored, is_smoothed, smoothing, team.known(), vectors, each)
+        arguments = (losses, rows, flat, *numbers)
         sizes = {"groups": groups, "threads": threads_of(team), "work": _WORK * rows.size}
         launch, values = prepared(cross_entropy_of_rows, arguments, **sizes)
         launch(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from speedmetal.arrays.along_axes.sorted_axes import known, layouts_of_leaves, w
 from speedmetal.arrays.along_axes.teams import (
     Team,
     elements_at_once,
+    part_of_gpu,
     team_of_row,
     team_of_rows,
     threads_of,
@@ -38,7 +40,9 @@ _MOST_VECTORS = 4
 """Of a strip: more do not stay in registers with all that is added up of them."""
 _READS = 2
 _KEPT_OF_COLUMN = 32
-"""Elements of a part of a column on a GPU, whose thread keeps them."""
+"""Elements of a column that a GPU's thread keeps at once."""
+_PART_OF_COLUMN = 256
+"""Those of a part on a GPU, at most."""
 _KEPT_OF_ROW = 4096
 """The same of a row, of which a threadgroup's threads keep some each."""
 
@@ -143,7 +147,8 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
     device, dtype = source.layout.device, source.layout.dtype
     is_on_cpu = device.kind == "cpu"
     if not is_on_cpu:
-        length = min(_KEPT_OF_ROW if are_rows else _KEPT_OF_COLUMN, inner)
+        most = part_of_gpu(source.elements.size, _PART_OF_COLUMN, 1)
+        length = min(_KEPT_OF_ROW if are_rows else max(most, _KEPT_OF_COLUMN), inner)
         run = -(-inner // length)
     parts = source.allocate((2, outer, run, count), dtype, device)
     grid, work = (count, run, outer), _READS * work_of(source)
@@ -172,10 +177,11 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
         sizes: dict[str, Any] = {"grid": shape[:0:-1]}
         team = None
     else:
-        most = team_of_rows(shape[1] * shape[2], seen.shape[2], 1)
-        sizes = {"groups": shape[:0:-1], "threads": SIMDGROUP_SIZE * most.simdgroups}
-        team = Team(most.simdgroups, 1, 1).known()
-    joined = kernels.joined_moments.prepare(target, seen, eps, team, *numbers, **sizes)
+        found = team_of_rows(shape[1] * shape[2], seen.shape[2] * channels.group, 1)
+        sizes = {"groups": shape[:0:-1], "threads": SIMDGROUP_SIZE * found.simdgroups}
+        team = Team(found.simdgroups, 1, 1).known()
+    members = known(math.gcd(channels.group, SIMDGROUP_SIZE))
+    joined = kernels.joined_moments.prepare(target, seen, eps, team, members, *numbers, **sizes)
     return PlanOfMoments(first.run, length, joined.run, numbers, parts.elements.nbytes)
 
 

@@ -144,13 +144,14 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follow
         common = (target, argument, candidates, getattr(extremes, order), known(at))
         if are_rows:
             wide = 1 if candidates is not None else width
-            in_all = rows * -(-count // size)
-            team = ONE_SIMDGROUP if is_on_cpu else team_of_rows(in_all, size, wide)
+            of_row = -(-count // size)
+            team = ONE_SIMDGROUP if is_on_cpu else team_of_rows(rows * of_row, size, wide)
             groups, each = (groups_of_rows if is_on_cpu else teams_of_rows)(rows, size)
-            sizes: dict[str, Any] = {"groups": (-(-groups // team.together), -(-count // size))}
+            sizes: dict[str, Any] = {"groups": -(-groups * of_row // team.together)}
             sizes |= {"threads": threads_of(team), "work": work}
-            plan = extremes.places_in_rows.prepare(*common, team.known(), each, size, **sizes)
-            return plan.run, (each, size)
+            numbers = (each, of_row, size)
+            plan = extremes.places_in_rows.prepare(*common, team.known(), *numbers, **sizes)
+            return plan.run, numbers
         grid = (columns, -(-count // size), rows)
         vectors = vectors_of_columns(source, columns) if is_on_cpu else 0
         if vectors:

@@ -28,6 +28,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
 from speedmetal.arrays.along_axes.teams import (
     BUSY_THREADS,
     ONE_SIMDGROUP,
+    Team,
     elements_at_once,
     team_of_row,
     threads_of,
@@ -252,9 +253,16 @@ def _plan_logs(
     team = team_of_row(length, width_of(axes, first), KEPT_BY_THREAD)
     groups = -(-math.prod(outer) // team.together)
     sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
-    arguments = (stored, argument, known(len(outer)), team.known(), 1)
+    vectors = vectors_of_row(length, team)
+    arguments = (stored, argument, known(len(outer)), team.known(), vectors, 1)
     run = softmax.logs_of_rows.prepare(*arguments, **sizes).run
     return _Plan(run, (1,), kept[0].offset, moves + more)
+
+
+def vectors_of_row(length: int, team: Team) -> Any:
+    """How many vectors a GPU's thread keeps of a row, as it is known to a kernel; 0: none."""
+    is_kept = length <= MOST_KEPT_BY_THREADS
+    return known(-(-length // elements_at_once(team)) if is_kept else 0)
 
 
 _Prepared = tuple[BoundLaunch, tuple[Any, ...]]

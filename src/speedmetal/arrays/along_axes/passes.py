@@ -269,8 +269,8 @@ class _Planner:
             team, vectors = self._team(axes, rows * parts, part)
             share = groups_of_rows if self._is_on_cpu else teams_of_rows
             groups, each = share(rows, part)
-            numbers = (count, each, part)
-            sizes: dict[str, Any] = {"groups": (-(-groups // team.together), parts)}
+            numbers = (count, each, parts, part)
+            sizes: dict[str, Any] = {"groups": -(-groups * parts // team.together)}
             sizes |= {"threads": threads_of(team), "work": self._expressions}
             given = (*common, team.known(), known(vectors), *numbers)
             plan = self._kernels.reduce_rows.prepare(*given, **sizes)

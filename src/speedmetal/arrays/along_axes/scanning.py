@@ -166,25 +166,25 @@ def _row_steps(
         team = simdgroups_of_rows(part, width_of(axes, 2))
         groups, each = teams_of_rows(rows, part)
     launch = {
-        "groups": (-(-groups // team.together), parts),
+        "groups": -(-groups * parts // team.together),
         "threads": threads_of(team),
         "work": work,
     }
     totals = None
     if parts > 1:
         totals = array.allocate((*shape[:at], parts), axes.layouts[0].dtype, array.layout.device)
-    given = (target, source, totals, scan, known(at), team.known(), each, part)
-    step = _Step(kernels.scan_rows.prepare(*given, **launch).run, (each, part))
+    numbers = (each, parts, part)
+    given = (target, source, totals, scan, known(at), team.known(), *numbers)
+    step = _Step(kernels.scan_rows.prepare(*given, **launch).run, numbers)
     if totals is None:
         return None, step
-    numbers = (0.0, each, part)
     reduce = kernels.reduce
     plan = reduce.reduce_rows.prepare(
         *(totals, source, scan.reduction, reduce.as_it_is, known(at)),
-        *(team.known(), known(1), *numbers),
+        *(team.known(), known(1), 0.0, *numbers),
         **launch,
     )
-    return _Step(plan.run, numbers, totals.elements.nbytes), step
+    return _Step(plan.run, (0.0, *numbers), totals.elements.nbytes), step
 
 
 def _column_steps(

@@ -18,6 +18,10 @@ MOST_WIDE = 8
 """Elements that a thread takes side by side: the code is repeated for each."""
 SIMDGROUPS = 8
 """Of a threadgroup whose simdgroups have nothing to do with each other."""
+FEW_TOGETHER = 2
+"""The same where each keeps a row of :data:`LONG_FOR_FEW` elements or more, twice as many of
+shorter ones: those of a threadgroup start and end together."""
+LONG_FOR_FEW = 512
 MOST_SIMDGROUPS = 32
 """Of a threadgroup."""
 
@@ -78,7 +82,11 @@ def team_of_row(length: int, width: int, kept: int) -> Team:
     simdgroups = 1
     while simdgroups < MOST_SIMDGROUPS and SIMDGROUP_SIZE * kept * simdgroups < length:
         simdgroups *= 2
-    return _team(simdgroups, width, length)
+    team = _team(simdgroups, width, length)
+    if simdgroups > 1:
+        return team
+    together = FEW_TOGETHER if length >= LONG_FOR_FEW else 2 * FEW_TOGETHER
+    return Team(1, together, team.width)
 
 
 def team_of_rows(rows: int, length: int, width: int) -> Team:

@@ -147,7 +147,7 @@ def _launch_gather(target: Array, view: Array, positions: tuple[Array, ...], lea
 
     if view.pending is not None:
         grid = grid_of(target.shape)
-        gather(target, view, positions, static(lead), static(1), grid=grid, debug=0)
+        gather(target, view, positions, static(lead), static(1), static(1), grid=grid, debug=0)
         return
     layouts = tuple(array.layout for array in positions)
     key = (target.layout, view.layout, layouts, lead, stated_math_mode.get())
@@ -158,6 +158,8 @@ def _launch_gather(target: Array, view: Array, positions: tuple[Array, ...], lea
 _plans: Kept[BoundLaunch] = Kept(1024)
 BYTES_AT_ONCE = 16
 """A thread's widest load."""
+TURNS = 4
+"""Such loads that a thread has on their way at once."""
 
 
 def _bound_gather(
@@ -174,9 +176,10 @@ def _bound_gather(
     on_gpu = is_behind and target.device.kind != "cpu"
     width = _elements_at_once(to, of) if on_gpu else 1
     across, *others = grid_of(to.shape)
-    grid = (across // width, *others)
-    plan = gather.prepare(*arguments, chosen, static(lead), static(width), grid=grid)
-    return plan.run
+    turns = math.gcd(TURNS, across // width) if width > 1 else 1
+    known: tuple[Any, ...] = (static(lead), static(width), static(turns))
+    grid = (across // width // turns, *others)
+    return gather.prepare(*arguments, chosen, *known, grid=grid).run
 
 
 def _elements_at_once(to: Layout, of: Layout) -> int:

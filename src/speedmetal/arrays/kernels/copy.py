@@ -38,6 +38,20 @@ def split(target: Any, source: Any, count: sm.static[int]) -> None:
 
 
 @sm.kernel
+def copy_short_rows(target: Any, source: Any, count: Any) -> None:
+    """As :func:`copy`, where the last axis has few elements, ``count``: a thread takes all of them.
+
+    The threads of a grid are the elements of the other axes.
+    """
+    row = own_index_in(target.shape[:-1])
+    elements = sm.thread_array(count, target.dtype)
+    for k in sm.static_range(count):
+        elements[k] = convert(source[(*row, k)], source.dtype, target.dtype)
+    for k in sm.static_range(count):
+        target[(*row, k)] = elements[k]
+
+
+@sm.kernel
 def copy_tiles(target: Any, source: Any, width: Any) -> None:
     """As :func:`copy`, where neighbours in the source lie along the last axis but one.
 
@@ -86,12 +100,17 @@ def copy_together(targets: Any, source: Any) -> None:
 
 def own_index(array: Any) -> Any:
     """The index of this thread's element."""
+    return own_index_in(array.shape)
+
+
+def own_index_in(shape: Any) -> Any:
+    """The index of this thread's element of a shape."""
     x, y, z = sm.thread_position_in_grid()
-    if array.ndim == 1:
+    if len(shape) == 1:
         return (x,)
-    if array.ndim == 2:
+    if len(shape) == 2:
         return (y, x)
-    return (*unravel(z, array.shape[:-2]), y, x)
+    return (*unravel(z, shape[:-2]), y, x)
 
 
 def unravel(position: Any, shape: Any) -> Any:

@@ -16,7 +16,7 @@ from speedmetal.arrays.kernels.copy import unravel
 from speedmetal.arrays.kernels.teams import (
     across_team,
     own_first,
-    own_place,
+    own_part,
     room,
     step_of,
     whole_of,
@@ -62,14 +62,14 @@ def places_in_rows(
     axes: sm.static[int],
     team: Any,
     rows: int,
+    parts: int,
     length: int,
 ) -> None:
     """target[row, part]: a team takes a part of a row, of several rows one after the other.
 
     ``candidates[row, ...]`` are the places to look at, in their order; None: all are.
     """
-    lane, number = own_place(team)
-    part = sm.threadgroup_position_in_grid().y
+    lane, number, part = own_part(team, parts)
     outer, inner = source.shape[:axes], source.shape[axes:]
     count = math.prod(inner) if candidates is None else candidates.shape[axes]
     begin = part * length

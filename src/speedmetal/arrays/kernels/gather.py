@@ -13,7 +13,7 @@ from speedmetal.arrays.kernels.copy import own_index
 
 
 @sm.kernel
-def gather(target: Any, source: Any, positions: Any, lead: Any, width: Any) -> None:
+def gather(target: Any, source: Any, positions: Any, lead: Any, width: Any, turns: Any) -> None:
     """Every element of the target becomes the one of the source that the positions tell.
 
     Args:
@@ -21,20 +21,26 @@ def gather(target: Any, source: Any, positions: Any, lead: Any, width: Any) -> N
         source: Has an axis for each array of positions, from ``lead`` on.
         positions: One array or several of one shape.
         lead: See above.
-        width: So many elements along the last axis a thread takes, of which there is a multiple;
-            the grid has as few. More than one only where positions tell nothing of that axis.
+        width: So many elements along the last axis a thread takes side by side, and as many so
+            often as ``turns`` tell; there is a multiple of all of them, and the grid is as much
+            shorter. More than one only where positions tell nothing of that axis.
+        turns: See above.
     """
     place = own_index(target)
     if width == 1:
         target[place] = source[chosen_place(place, positions, source.shape, lead)]
     else:
-        first = place[-1] * width
-        chosen = chosen_place((*place[:-1], first), positions, source.shape, lead)
-        elements = sm.thread_array(width, source.dtype)
-        for k in sm.static_range(width):
-            elements[k] = source[(*chosen[:-1], first + k)]
-        for k in sm.static_range(width):
-            target[(*place[:-1], first + k)] = elements[k]
+        chosen = chosen_place(place, positions, source.shape, lead)
+        columns = sm.threads_per_grid().x
+        elements = sm.thread_array(width * turns, source.dtype)
+        for turn in sm.static_range(turns):
+            first = (place[-1] + turn * columns) * width
+            for k in sm.static_range(width):
+                elements[turn * width + k] = source[(*chosen[:-1], first + k)]
+        for turn in sm.static_range(turns):
+            first = (place[-1] + turn * columns) * width
+            for k in sm.static_range(width):
+                target[(*place[:-1], first + k)] = elements[turn * width + k]
 
 
 @sm.kernel

@@ -19,7 +19,7 @@ from speedmetal.arrays.kernels.teams import (
     across_team,
     first_of,
     own_first,
-    own_place,
+    own_part,
     room,
     step_of,
 )
@@ -150,15 +150,15 @@ def reduce_rows(
     vectors: sm.static[int],
     count: float,
     rows: int,
+    parts: int,
     length: int,
 ) -> None:
     """target[row, part]: a team takes a part of a row, of several rows one after the other.
 
-    Teams are along x, of so many ``rows`` each, parts of ``length`` along y. Each thread has as
-    many ``vectors`` running at once, which hides the time that an addition takes.
+    There is a team for each of the ``parts``, of ``length``, of so many ``rows``. Each thread has
+    as many ``vectors`` running at once, which hides the time that an addition takes.
     """
-    lane, number = own_place(team)
-    part = sm.threadgroup_position_in_grid().y
+    lane, number, part = own_part(team, parts)
     outer = source.shape[:axes]
     begin = part * length
     end = min(begin + length, math.prod(source.shape[axes:]))

@@ -14,7 +14,7 @@ import speedmetal as sm
 from speedmetal.arrays.kernels import reduce
 from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.reduce import Reduction
-from speedmetal.arrays.kernels.teams import LANES, own_first, own_place, step_of, whole_of
+from speedmetal.arrays.kernels.teams import LANES, own_first, own_part, step_of, whole_of
 
 
 class Scan(NamedTuple):
@@ -83,6 +83,7 @@ def scan_rows(
     axes: sm.static[int],
     team: Any,
     rows: int,
+    parts: int,
     length: int,
 ) -> None:
     """A simdgroup takes a part of a row, 32 elements after 32, of several rows one after the other.
@@ -90,8 +91,7 @@ def scan_rows(
     On a GPU a thread takes several side by side. ``totals[row, part]`` are those of the parts;
     None: a row has one.
     """
-    lane, number = own_place(team)
-    part = sm.threadgroup_position_in_grid().y
+    lane, number, part = own_part(team, parts)
     outer = source.shape[:axes]
     combine = scan.reduction.combine
     begin = part * length

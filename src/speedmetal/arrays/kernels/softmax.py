@@ -249,21 +249,64 @@ def result_of(
 
 
 @sm.kernel
-def logs_of_rows(target: Any, source: Any, axes: sm.static[int], team: Any, rows: int) -> None:
-    """target[row, 0] = log(sum(exp(source[row]))): a team takes rows, and reads them twice."""
+def logs_of_rows(
+    target: Any, source: Any, axes: sm.static[int], team: Any, vectors: Any, rows: int
+) -> None:
+    """target[row, 0] = log(sum(exp(source[row]))): a team takes rows of so many vectors, or fewer.
+
+    Its threads keep them; where there are 0, it reads rows twice.
+    """
     lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
-    lowest, nothing = source.dtype(-math.inf), source.dtype(0.0)
     extremes, sums = room(team, source.dtype), room(team, source.dtype)
     for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        greatest = greatest_of(source, place, length, lane, team)
-        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
-        base = greatest if math.isfinite(greatest) else nothing
-        total = total_of(source, source, SOFTMAX, False, place, length, lane, team, base)
-        total = across_team(total, sm.simd_sum, nothing, team, sums)
+        base, total = base_and_total(source, place, length, lane, team, vectors, extremes, sums)
         if lane == 0:
             target[(*place, 0)] = convert(math.log(total) + base, source.dtype, target.dtype)
+
+
+def base_and_total(
+    source: Any,
+    place: Any,
+    length: Any,
+    lane: Any,
+    team: Any,
+    vectors: Any,
+    extremes: Any,
+    sums: Any,
+) -> Any:
+    """The greatest element of a row, or 0 where it is not finite, and the sum of powers above it.
+
+    Args:
+        source: It has the row at ``place``.
+        place: See above.
+        length: Of the row.
+        lane: The thread in its team.
+        team: That takes the row.
+        vectors: Static; see :func:`logs_of_rows`.
+        extremes: Room for the team.
+        sums: The same.
+    """
+    lowest, nothing = source.dtype(-math.inf), source.dtype(0.0)
+    if vectors > 0:
+        kept = sm.thread_array(vectors * team.width, source.dtype)
+        greatest = lowest
+        for v in sm.static_range(vectors):
+            keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
+        for k in sm.static_range(vectors * team.width):
+            greatest = max(greatest, kept[k])
+    else:
+        greatest = greatest_of(source, place, length, lane, team)
+    greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
+    base = greatest if math.isfinite(greatest) else nothing
+    if vectors > 0:
+        total = nothing
+        for k in sm.static_range(vectors * team.width):
+            total += math.exp(kept[k] - base)
+    else:
+        total = total_of(source, source, SOFTMAX, False, place, length, lane, team, base)
+    return base, across_team(total, sm.simd_sum, nothing, team, sums)
 
 
 @sm.kernel

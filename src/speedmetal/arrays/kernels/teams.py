@@ -30,12 +30,18 @@ class Team(NamedTuple):
 
 
 def own_place(team: Any) -> Any:
-    """The thread's number in its team, and that of its team along x."""
+    """The thread's number in its team, and that of its team."""
     group = sm.threadgroup_position_in_grid().x
     if team.together == 1:
         return sm.thread_index_in_threadgroup(), group
     number = group * team.together + sm.simdgroup_index_in_threadgroup()
     return sm.thread_index_in_simdgroup(), number
+
+
+def own_part(team: Any, parts: Any) -> Any:
+    """The same where rows have so many parts: of the team's rows, and which part it takes."""
+    lane, number = own_place(team)
+    return lane, number // parts, number % parts
 
 
 def room(team: Any, dtype: Any) -> Any:

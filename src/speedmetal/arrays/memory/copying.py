@@ -43,8 +43,10 @@ MOST_SIDE_BY_SIDE = 4
 
 LEAST_OF_TILE = 16
 """Extents from which on elements are copied by tiles where axes change places."""
-BYTES_OF_TILES = 4
-"""What a thread reads and writes at once of a tile."""
+TILE_WIDTHS = {1: 4, 2: 4, 4: 2, 8: 1}
+"""How many elements of so many bytes a thread reads and writes at once of a tile."""
+SHORT_ROW = 8
+"""Elements side by side, up to so many, that one thread copies."""
 
 _BITS = {
     "bool_": uint8,
@@ -127,21 +129,30 @@ def _plan_for(target: Strided, source: Strided) -> _Plan:
     if source.elements.dtype is target.elements.dtype:
         target, source = _as_bits(target), _as_bits(source)
     # With its first use: what starts without a copy must not wait for it.
-    from speedmetal.arrays.kernels.copy import copy, split
+    from speedmetal.arrays.kernels.copy import copy, copy_short_rows, split
 
     to, of = in_order_of_memory(target.elements, source.elements)
     side_by_side = _side_by_side(to, of)
-    axis = None if target.layout.device.kind == "cpu" else _axis_of_tiles(to, of)
-    if axis is not None:
-        to, of = (layout.transpose(_moved_last_but_one(axis, to.ndim)) for layout in (to, of))
+    on_gpu = target.layout.device.kind != "cpu"
+    tiles = _axis_of_tiles(to, of) if on_gpu else None
+    short = _short_axis(to) if on_gpu and side_by_side is None else None
+    if tiles is not None:
+        order = [*(k for k in range(to.ndim - 1) if k != tiles), tiles, to.ndim - 1]
+        to, of = to.transpose(order), of.transpose(order)
         plan = _plan_of_tiles(target.with_elements(to), source.with_elements(of))
+    elif short is not None:
+        order = [*(k for k in range(to.ndim) if k != short), short]
+        to, of = to.transpose(order), of.transpose(order)
+        arguments = (target.with_elements(to), source.with_elements(of))
+        *outer, count = to.shape
+        plan = copy_short_rows.prepare(*arguments, static(count), grid=grid_of(tuple(outer)))
     elif side_by_side is None:
         arguments = (target.with_elements(to), source.with_elements(of))
         plan = copy.prepare(*arguments, grid=grid_of(to.shape))
     else:
-        outer, count, length = to.shape
+        outer_extent, count, length = to.shape
         arguments = (target.with_elements(to), source.with_elements(side_by_side))
-        plan = split.prepare(*arguments, static(count), grid=(length, outer))
+        plan = split.prepare(*arguments, static(count), grid=(length, outer_extent))
     moves = (to.offset - target.elements.offset, of.offset - source.elements.offset)
     return _Plan(plan.run, *moves)
 
@@ -161,9 +172,14 @@ def _axis_of_tiles(to: Layout, of: Layout) -> int | None:
     return None
 
 
-def _moved_last_but_one(axis: int, ndim: int) -> list[int]:
-    """The order of axes with one of them before the last."""
-    return [*(k for k in range(ndim - 1) if k != axis), axis, ndim - 1]
+def _short_axis(to: Layout) -> int | None:
+    """An axis of few elements that lie side by side in a target, which a GPU's thread takes all."""
+    if to.ndim < 2 or to.dtype.is_complex:
+        return None
+    for axis, (step, extent) in enumerate(zip(to.strides, to.shape, strict=True)):
+        if step == to.itemsize and extent <= SHORT_ROW:
+            return axis
+    return None
 
 
 def _plan_of_tiles(target: Strided, source: Strided) -> Any:
@@ -171,8 +187,10 @@ def _plan_of_tiles(target: Strided, source: Strided) -> Any:
 
     *outer, high, wide = target.elements.shape
     sizes = (target.elements.itemsize, source.elements.itemsize)
-    width = math.gcd(max(1, BYTES_OF_TILES // max(sizes)), high, wide)
+    width = math.gcd(TILE_WIDTHS[max(sizes)], high, wide)
     side = SIMDGROUP_SIZE * width
+    if side * (side + 1) * sizes[0] > target.layout.device.limits.threadgroup_memory_bytes:
+        width, side = width // 2, side // 2
     groups = math.prod(outer) * -(-high // side) * -(-wide // side)
     threads = SIMDGROUP_SIZE * TILE_ROWS
     return copy_tiles.prepare(target, source, static(width), groups=groups, threads=threads)

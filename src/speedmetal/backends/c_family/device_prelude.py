@@ -173,7 +173,9 @@ class DevicePrelude:
         sign = "<" if name == "minimum" else ">"
         nan = "isnan(a) || " if dtype.is_float else ""
         about = "NaN where either is NaN." if dtype.is_float else ""
-        if dtype in (float32, float64) or not dtype.is_float:
+        if dtype is float32 and name in self.dialect.extrema:
+            body = self.dialect.extrema[name]
+        elif dtype in (float32, float64) or not dtype.is_float:
             body = f"return {nan}a {sign} b ? a : b;"
         else:
             body = f"return isnan(float(a)) || float(a) {sign} float(b) ? a : b;"

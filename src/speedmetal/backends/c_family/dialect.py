@@ -29,6 +29,8 @@ class Dialect:
         negations: Functions of the prelude that negate, where the target's own minus sign is not
             to be trusted with a type.
         counts_turns: Whether loops whose counter may leave its type count their turns.
+        extrema: What ``minimum`` and ``maximum`` of two float32 do, where the target has better
+            words for it than a comparison.
     """
 
     target: str
@@ -47,6 +49,7 @@ class Dialect:
     conversions: dict[tuple[DType, DType], str] = field(default_factory=dict)
     negations: dict[DType, str] = field(default_factory=dict)
     counts_turns: bool = False
+    extrema: dict[str, str] = field(default_factory=dict)
 
     @property
     def reserved_words(self) -> frozenset[str]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import unravel
-from speedmetal.arrays.kernels.softmax import greatest_of
+from speedmetal.arrays.kernels.softmax import base_and_total
 from speedmetal.arrays.kernels.teams import (
     across_team,
     own_first,
     own_place,
     room,
     step_of,
-    whole_of,
 )
 
 LANES = 32  # of a simdgroup
@@ -104,43 +103,36 @@ def cross_entropy_of_rows(
     is_smoothed: sm.static[bool],
     smoothing: Any,
     team: Any,
+    vectors: Any,
     rows: int,
 ) -> None:
     """losses[row] = log(sum(exp(logits[row]))) - sum(q * logits[row]), q as the label has it.
 
     That is 1 for the label, or where ``is_smoothed`` a share ``smoothing`` for all classes alike,
-    and the rest for the label. A team takes so many ``rows``, one after the other, and reads each
-    twice, the second time from the cache. Rows whose label is ``ignored`` have the loss 0; a label
-    that is none of the classes gives NaN.
+    and the rest for the label. A team takes so many ``rows``, one after the other; where it keeps
+    no ``vectors`` it reads them twice, the second time from the cache. Rows whose label is
+    ``ignored`` have the loss 0; a label that is none of the classes gives NaN.
     """
     lane, number = own_place(team)
     classes = logits.shape[1]
-    lowest, nothing = logits.dtype(-math.inf), logits.dtype(0.0)
-    whole = whole_of(team, classes)
+    nothing = logits.dtype(0.0)
     extremes, sums = room(team, logits.dtype), room(team, logits.dtype)
     more = room(team, logits.dtype)
     for row in range(number * rows, min(number * rows + rows, logits.shape[0])):
-        greatest = greatest_of(logits, (row,), classes, lane, team)
-        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
-        total = nothing
+        place = (row,)
+        base, total = base_and_total(logits, place, classes, lane, team, vectors, extremes, sums)
         distances = nothing
-        for start in range(0, whole, step_of(team)):
-            for k in sm.static_range(team.width):
-                distance = logits[row, start + own_first(team, lane) + k] - greatest
-                total += math.exp(distance)
-                distances += distance
-        if whole + own_first(team, lane) < classes:
-            for k in sm.static_range(team.width):
-                distance = logits[row, whole + own_first(team, lane) + k] - greatest
-                total += math.exp(distance)
-                distances += distance
-        total = across_team(total, sm.simd_sum, nothing, team, sums)
         if is_smoothed:
+            for start in range(0, classes, step_of(team)):
+                first = start + own_first(team, lane)
+                if first < classes:
+                    for k in sm.static_range(team.width):
+                        distances += logits[row, first + k] - base
             distances = across_team(distances, sm.simd_sum, nothing, team, more)
         if lane == 0:
             label = labels[row]
             is_class = label >= 0 and label < classes
-            expected = (logits[row, label] if is_class else logits.dtype(math.nan)) - greatest
+            expected = (logits[row, label] if is_class else logits.dtype(math.nan)) - base
             if is_smoothed:
                 expected = (1.0 - smoothing) * expected + smoothing * (distances / classes)
-            losses[row] = logits.dtype(0.0) if label == ignored else math.log(total) - expected
+            losses[row] = nothing if label == ignored else math.log(total) - expected

@@ -82,23 +82,31 @@ def moments_of_rows(parts: Any, source: Any, length: int) -> None:
 
 @sm.kernel
 def moments_of_kept_columns(parts: Any, source: Any, most: Any, length: int) -> None:
-    """As :func:`moments_of_columns`: registers hold the elements, which are read once.
+    """As :func:`moments_of_columns`: registers hold so many elements at once, which are read once.
 
-    ``most`` is static: parts are not longer.
+    ``most`` is static. The moments of so many are joined with those before.
     """
     channel, part, outer = sm.thread_position_in_grid()
-    begin = part * length
-    end = min(begin + length, source.shape[1])
-    count = source.dtype(end - begin)
+    first = part * length
+    last = min(first + length, source.shape[1])
     kept = sm.thread_array(most, source.dtype)
-    for k in sm.static_range(most):
-        kept[k] = source[outer, begin + k, channel] if begin + k < end else 0.0
-    mean = added_up(kept) / count
-    for k in sm.static_range(most):
-        kept[k] = kept[k] - mean if begin + k < end else 0.0
-    rest = added_up(kept)
-    parts[0, outer, part, channel] = mean + rest / count
-    parts[1, outer, part, channel] = squares_added_up(kept) - rest * rest / count
+    mean = source.dtype(0.0)
+    square = source.dtype(0.0)
+    for begin in range(first, last, most):
+        count = source.dtype(min(most, last - begin))
+        for k in sm.static_range(most):
+            kept[k] = source[outer, begin + k, channel] if begin + k < last else 0.0
+        own = added_up(kept) / count
+        for k in sm.static_range(most):
+            kept[k] = kept[k] - own if begin + k < last else 0.0
+        rest = added_up(kept)
+        before = source.dtype(begin - first)
+        share = count / (before + count)
+        step = own + rest / count - mean
+        mean += step * share
+        square += squares_added_up(kept) - rest * rest / count + step * step * share * before
+    parts[0, outer, part, channel] = mean
+    parts[1, outer, part, channel] = square
 
 
 @sm.kernel
@@ -191,6 +199,7 @@ def joined_moments(
     parts: Any,
     epsilon: Any,
     team: Any,
+    members: Any,
     length: int,
     last: int,
     run: int,
@@ -208,6 +217,7 @@ def joined_moments(
             None: a thread joins, threads are along the same axes.
         length: The elements of a part.
         last: Those of the last one of a run of parts.
+        members: Static: so many threads side by side take channels of a group, side by side.
         run: The parts of a run.
         group: So many channels of the parts are one group.
         spread: So many channels of the result get what a group has.
@@ -215,16 +225,19 @@ def joined_moments(
     if team is None:
         channel, outer, _ = sm.thread_position_in_grid()
         begin, step = 0, 1
+        own, across = 0, 1
     else:
         channel, outer, _ = sm.threadgroup_position_in_grid()
-        begin, step = sm.thread_index_in_threadgroup(), LANES * team.simdgroups
+        lane = sm.thread_index_in_threadgroup()
+        begin, step = lane // members, LANES * team.simdgroups // members
+        own, across = lane % members, members
     nothing = target.dtype(0.0)
     first = channel // spread * group
     count = nothing
     total = nothing
     for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
-        for member in range(first, first + group):
+        for member in range(first + own, first + group, across):
             count += size
             total += size * parts[0, outer, part, member]
     if team is not None:
@@ -236,7 +249,7 @@ def joined_moments(
     square = nothing
     for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
-        for member in range(first, first + group):
+        for member in range(first + own, first + group, across):
             distance = parts[0, outer, part, member] - mean
             rest += size * distance
             square += parts[1, outer, part, member] + size * distance * distance
@@ -245,7 +258,7 @@ def joined_moments(
         rest = across_team(rest, sm.simd_sum, nothing, team, rests)
         square = across_team(square, sm.simd_sum, nothing, team, squares)
     variance = (square - rest * rest / count) / count
-    if team is None or begin == 0:
+    if team is None or (begin == 0 and own == 0):
         target[0, outer, channel] = mean + rest / count
         target[1, outer, channel] = variance
         target[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)

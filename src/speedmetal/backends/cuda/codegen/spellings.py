@@ -266,6 +266,15 @@ range_turns minimum maximum absolute report_failure open_record write_value nega
 negated_uint16 neighbours load_neighbours store_neighbours first_neighbour
 """
 
+# One instruction from Ampere on, where a comparison and a look for NaN are five.
+_EXTREMUM = """#if __CUDA_ARCH__ >= 800
+float extremum;
+asm("{instruction}.NaN.f32 %0, %1, %2;" : "=f"(extremum) : "f"(a), "f"(b));
+return extremum;
+#else
+return isnan(a) || a {sign} b ? a : b;
+#endif"""
+
 DIALECT = Dialect(
     target="cuda",
     types=TYPES,
@@ -286,6 +295,10 @@ DIALECT = Dialect(
     },
     negations={d.int16: "negated_short", d.uint16: "negated_uint16"},
     counts_turns=True,
+    extrema={
+        "minimum": _EXTREMUM.format(instruction="min", sign="<"),
+        "maximum": _EXTREMUM.format(instruction="max", sign=">"),
+    },
 )
 
 _64 = "(unsigned long long*)address"
