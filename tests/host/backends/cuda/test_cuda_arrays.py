@@ -231,6 +231,7 @@ CASES = {
     "long rows": lambda x: [
         row(large(x, (130, 40_000)) * 2) for row in (sm.softmax, sm.nn.layer_norm, sm.nn.rms_norm)
     ],
+    "repeated elements": lambda x: sm.repeat(x, 3, axis=-1),
     "transposes": lambda x: [part.T.copy() for part in (x, x[1:, 1:], x.astype("uint8"))],
     "products": lambda x: products.matmul(x + 1, x.T, algorithm="native"),
     "products by tiles": by_tiles,

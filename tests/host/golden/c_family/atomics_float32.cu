@@ -65,7 +65,13 @@ static __device__ inline float atomic_subtract(float* address, float value) {
 
 // NaN where either is NaN.
 static __device__ inline float minimum(float a, float b) {
+    #if __CUDA_ARCH__ >= 800
+    float extremum;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(extremum) : "f"(a), "f"(b));
+    return extremum;
+    #else
     return isnan(a) || a < b ? a : b;
+    #endif
 }
 
 static __device__ inline float atomic_min(float* address, float value) {
@@ -80,7 +86,13 @@ static __device__ inline float atomic_min(float* address, float value) {
 
 // NaN where either is NaN.
 static __device__ inline float maximum(float a, float b) {
+    #if __CUDA_ARCH__ >= 800
+    float extremum;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(extremum) : "f"(a), "f"(b));
+    return extremum;
+    #else
     return isnan(a) || a > b ? a : b;
+    #endif
 }
 
 static __device__ inline float atomic_max(float* address, float value) {

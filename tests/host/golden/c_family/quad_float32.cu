@@ -47,7 +47,13 @@ static __device__ inline float quadgroup_product(uint32 mask, float x) {
 
 // NaN where either is NaN.
 static __device__ inline float minimum(float a, float b) {
+    #if __CUDA_ARCH__ >= 800
+    float extremum;
+    asm("min.NaN.f32 %0, %1, %2;" : "=f"(extremum) : "f"(a), "f"(b));
+    return extremum;
+    #else
     return isnan(a) || a < b ? a : b;
+    #endif
 }
 
 static __device__ inline float quadgroup_min(uint32 mask, float x) {
@@ -71,7 +77,13 @@ static __device__ inline float quadgroup_min(uint32 mask, float x) {
 
 // NaN where either is NaN.
 static __device__ inline float maximum(float a, float b) {
+    #if __CUDA_ARCH__ >= 800
+    float extremum;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(extremum) : "f"(a), "f"(b));
+    return extremum;
+    #else
     return isnan(a) || a > b ? a : b;
+    #endif
 }
 
 static __device__ inline float quadgroup_max(uint32 mask, float x) {
