@@ -11,13 +11,11 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import unravel
-from speedmetal.arrays.kernels.softmax import base_and_total
+from speedmetal.arrays.kernels.softmax import greatest_of_team, sums_above
 from speedmetal.arrays.kernels.teams import (
     across_team,
-    own_first,
     own_place,
     room,
-    step_of,
 )
 
 LANES = 32  # of a simdgroup
@@ -118,17 +116,15 @@ def cross_entropy_of_rows(
     nothing = logits.dtype(0.0)
     extremes, sums = room(team, logits.dtype), room(team, logits.dtype)
     more = room(team, logits.dtype)
+    kept = sm.thread_array(max(vectors * team.width, 1), logits.dtype)
     for row in range(number * rows, min(number * rows + rows, logits.shape[0])):
         place = (row,)
-        base, total = base_and_total(logits, place, classes, lane, team, vectors, extremes, sums)
+        base = greatest_of_team(logits, place, classes, lane, team, vectors, kept, extremes)
+        found = sums_above(logits, place, classes, lane, team, vectors, kept, base, is_smoothed)
+        total = across_team(found[0], sm.simd_sum, nothing, team, sums)
         distances = nothing
         if is_smoothed:
-            for start in range(0, classes, step_of(team)):
-                first = start + own_first(team, lane)
-                if first < classes:
-                    for k in sm.static_range(team.width):
-                        distances += logits[row, first + k] - base
-            distances = across_team(distances, sm.simd_sum, nothing, team, more)
+            distances = across_team(found[1], sm.simd_sum, nothing, team, more)
         if lane == 0:
             label = labels[row]
             is_class = label >= 0 and label < classes
