@@ -83,7 +83,7 @@ def kept_rows(
     extremes, sums = room(team, source.dtype), room(team, source.dtype)
     for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
         place = unravel(row, outer)
-        greatest = lowest
+        greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
             keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
             for k in sm.static_range(v * team.width, (v + 1) * team.width):
@@ -96,10 +96,9 @@ def kept_rows(
             kept[k] = finish.kept(distance, power)
             total += power
         scale = finish.scale(across_team(total, sm.simd_sum, source.dtype(0.0), team, sums))
-        for k in sm.static_range(vectors * team.width):
-            kept[k] = finish.result(kept[k], scale)
         for v in sm.static_range(vectors):
-            store_elements(target, kept, v, place, first_of(team, v, lane), length, team)
+            first = first_of(team, v, lane)
+            store_elements(target, kept, finish, scale, v, place, first, length, team)
 
 
 def keep_elements(
@@ -117,10 +116,23 @@ def keep_elements(
 
 
 def store_elements(
-    target: Any, kept: Any, vector: Any, place: Any, first: Any, length: Any, team: Any
+    target: Any,
+    kept: Any,
+    finish: Any,
+    scale: Any,
+    vector: Any,
+    place: Any,
+    first: Any,
+    length: Any,
+    team: Any,
 ) -> None:
-    """Store a thread's elements of a part of a row, where they are not beyond its end."""
-    if first < length:
+    """Finish and store a thread's elements of a part of a row, where they are not beyond its end."""
+    for k in sm.static_range(vector * team.width, (vector + 1) * team.width):
+        kept[k] = finish.result(kept[k], scale)
+    if team.width == 1:
+        if first < length:
+            target[(*place, first)] = convert(kept[vector], kept.dtype, target.dtype)
+    elif first < length:
         for k in sm.static_range(team.width):
             result = convert(kept[vector * team.width + k], kept.dtype, target.dtype)
             target[(*place, first + k)] = result
@@ -173,6 +185,10 @@ def store_results(
     team: Any,
 ) -> None:
     """Finish a thread's elements side by side: all are loaded before the first is stored."""
+    if team.width == 1:
+        result = result_of(target, source, finish, keeps, place, first, greatest, scale)
+        target[(*place, first)] = convert(result, source.dtype, target.dtype)
+        return
     results = sm.thread_array(team.width, source.dtype)
     for k in sm.static_range(team.width):
         results[k] = result_of(target, source, finish, keeps, place, first + k, greatest, scale)
@@ -283,7 +299,7 @@ def greatest_of_team(
     """The greatest element of a row, of which threads keep so many vectors, or none."""
     lowest = source.dtype(-math.inf)
     if vectors > 0:
-        greatest = lowest
+        greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
             keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
         for k in sm.static_range(vectors * team.width):
