@@ -234,7 +234,7 @@ def logs_of_rows(
 def _plan_logs(
     source: Any, axis: int, shape: Shape, dtype: DType, follower: Follower | None
 ) -> _Plan:
-    from speedmetal.arrays.kernels import softmax  # with its first use, as those of copies
+    from speedmetal.arrays.kernels import log_sums  # with its first use, as those of copies
 
     elements, device = source.elements, source.layout.device
     result, _, _ = result_layouts(follower, shape, dtype, device)
@@ -255,7 +255,7 @@ def _plan_logs(
     sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
     vectors = vectors_of_row(length, team)
     arguments = (stored, argument, known(len(outer)), team.known(), vectors, 1)
-    run = softmax.logs_of_rows.prepare(*arguments, **sizes).run
+    run = log_sums.logs_of_rows.prepare(*arguments, **sizes).run
     return _Plan(run, (1,), kept[0].offset, moves + more)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import unravel
-from speedmetal.arrays.kernels.softmax import greatest_of_team, sums_above
+from speedmetal.arrays.kernels.log_sums import greatest_of_team, sums_above
 from speedmetal.arrays.kernels.teams import (
     across_team,
     own_place,
