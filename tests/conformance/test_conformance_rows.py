@@ -152,7 +152,7 @@ def test_rows_in_parts(device: Any, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("channels", [24, 64])
-@pytest.mark.parametrize("inner", [31, 300, 5000])
+@pytest.mark.parametrize("inner", [31, 300, 4098, 5001])
 def test_moments_of_channels(device: Any, inner: int, channels: int) -> None:
     host = np.random.default_rng(4).standard_normal((2, inner, channels)).astype(np.float32) + 50
     exact = host.astype(np.float64)
@@ -191,3 +191,25 @@ def test_few_elements_side_by_side(device: Any, dtype: Any, count: int) -> None:
     np.testing.assert_array_equal(sm.repeat(x[1:, ::2], count).numpy(), host[1:, ::2].repeat(count))
     wide = sm.broadcast_to(x[:, :, None], (5, 40, count)).astype(sm.float32)
     np.testing.assert_array_equal(wide.copy().numpy(), host[:, :, None].repeat(count, -1))
+
+
+@pytest.mark.parametrize("length", [50, 1000, 4096])
+def test_the_same_bits_fused_or_not(device: Any, length: int) -> None:
+    """What rows are computed from has no say in which order they are added up."""
+    random = np.random.default_rng(7)
+    halves = sm.array(random.standard_normal((6, length)).astype(np.float16), device=device)
+    turned = sm.array(random.standard_normal((length, 6)).astype(np.float32), device=device)
+
+    def results() -> list[Any]:
+        x = halves.astype(sm.float32) * 3
+        mixed = halves * turned.T
+        rows = [sm.softmax(y).astype(sm.float16) for y in (x, mixed)]
+        rows += [nn.layer_norm(y).astype(sm.float16) for y in (x, mixed)]
+        sums = [f(y, axis=-1) for y in (x, mixed) for f in (sm.sum, sm.logsumexp)]
+        running = [sm.cumulative_sum(y, axis=-1) for y in (x, mixed)]
+        return [y.numpy() for y in (*rows, *sums, *running)]
+
+    fused = results()
+    with sm.no_fusion():
+        for one, other in zip(fused, results(), strict=True):
+            np.testing.assert_array_equal(one, other)

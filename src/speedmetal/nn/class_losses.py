@@ -19,12 +19,12 @@ from speedmetal.arrays.along_axes.normalising import (
 from speedmetal.arrays.along_axes.passes import groups_of_rows
 from speedmetal.arrays.along_axes.reducing import check_array
 from speedmetal.arrays.along_axes.softmaxes import logsumexp
-from speedmetal.arrays.along_axes.sorted_axes import known, layouts_of_leaves
+from speedmetal.arrays.along_axes.sorted_axes import known
 from speedmetal.arrays.along_axes.teams import (
     ONE_SIMDGROUP,
     team_of_row,
     threads_of,
-    width_for,
+    width_of,
 )
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.graph import apply, common_device, peeked
@@ -284,7 +284,7 @@ def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
             team, vectors = ONE_SIMDGROUP, known(0)
             groups, each = groups_of_rows(*rows.shape)
         else:
-            width = width_for(layouts_of_leaves(rows))
+            width = width_of(rows.elements, rows.shape[1])
             team, each = team_of_row(rows.shape[1], width, KEPT_BY_THREAD), 1
             groups, vectors = (
                 -(-rows.shape[0] // team.together),

@@ -8,7 +8,7 @@ from typing import Any
 
 from speedmetal.arrays.along_axes.normalising import KEPT_BY_THREAD
 from speedmetal.arrays.along_axes.reducing import called
-from speedmetal.arrays.along_axes.sorted_axes import known, layouts_of_leaves, work_of
+from speedmetal.arrays.along_axes.sorted_axes import known, work_of
 from speedmetal.arrays.along_axes.teams import (
     Team,
     elements_at_once,
@@ -16,7 +16,7 @@ from speedmetal.arrays.along_axes.teams import (
     team_of_row,
     team_of_rows,
     threads_of,
-    width_for,
+    width_of,
 )
 from speedmetal.arrays.deferred.graph import peeked
 from speedmetal.arrays.deferred.planned import planned
@@ -202,8 +202,9 @@ def _prepare_kept_rows(
     """What gives the moments of parts of rows on a GPU."""
     from speedmetal.nn.kernels.moments import moments_of_kept_rows  # as above
 
-    rows = [layout.transpose((0, 2, 1)) for layout in layouts_of_leaves(source)]
-    found = team_of_row(length, width_for(rows), KEPT_BY_THREAD)
+    rows = source.elements.transpose((0, 2, 1))
+    width = width_of(rows, math.gcd(length, rows.shape[2]))
+    found = team_of_row(length, width, KEPT_BY_THREAD)
     team = Team(found.simdgroups, 1, found.width)
     vectors = known(-(-length // elements_at_once(team)))
     given = (parts, source, team.known(), vectors, length)

@@ -507,7 +507,8 @@ def test_code_reads_an_element_in_few_places(reduction, vectors):
     """Each place has a whole expression: those of the loop, and one for the rest of a row."""
     x, target = sm.ones((8, 1000), device="cpu"), sm.zeros((8, 1), device="cpu")
     source = combine("add", combine("multiply", x, x), 1.0)
-    arguments = (target, source, reduction, reduce.as_it_is, known(1), known(vectors), 1.0, 1, 1000)
+    numbers = (known(1), ONE_SIMDGROUP.known(), known(vectors), 1.0, 1, 1, 1000)
+    arguments = (target, source, reduction, reduce.as_it_is, *numbers)
     text = str(sm.code(reduce.reduce_rows, *arguments, target="cpu", stage="ir"))
     body = text[text.index("kernel reduce_rows") :]
     assert len(re.findall(r"\belement\(", body)) == vectors + 1

@@ -25,7 +25,7 @@ from speedmetal.arrays.along_axes.teams import (
     team_of_rows,
     teams_of_rows,
     threads_of,
-    width_of,
+    width_for,
 )
 from speedmetal.arrays.deferred.following import (
     Follower,
@@ -138,7 +138,7 @@ def _plan_for(source: Any, order: str, axis: int, shape: Shape, follower: Follow
     result, more = followed(follower, array, others)
 
     work = work_of(source)
-    width = 1 if is_on_cpu or axes.roles.count(NOW) > 1 else width_of(axes, first)
+    width = 1 if is_on_cpu or axes.roles.count(NOW) > 1 else width_for(axes.layouts[first:])
 
     def prepare(target: Any, candidates: Any, count: int, size: int) -> Any:
         common = (target, argument, candidates, getattr(extremes, order), known(at))

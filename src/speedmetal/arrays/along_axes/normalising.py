@@ -190,7 +190,7 @@ def _plan_for(
     work = kernels.readings * work_of(source) + work_of_follower(follower)
     if are_rows:
         kept = kernels.most_kept if is_on_cpu else None
-        width = 1 if is_on_cpu else width_of(axes, first, result.dtype)
+        width = 1 if is_on_cpu else width_of(axes.layouts[0], axes.layouts[0].shape[-1])
         run, last = _prepare_rows(module, common, axes, keeps, work, kept, width)
     else:
         run, last = _prepare_columns(module, common, axes, keeps, work)
@@ -250,7 +250,7 @@ def _plan_logs(
     kept = [Layout(x.dtype, (*outer, 1), x.strides, x.offset) for x in axes.layouts[1:first]]
     array = source.allocate(shape, result.dtype, device).with_elements(kept[0])
     stored, more = followed(follower, array, kept[1:])
-    team = team_of_row(length, width_of(axes, first), KEPT_BY_THREAD)
+    team = team_of_row(length, width_of(axes.layouts[0], length), KEPT_BY_THREAD)
     groups = -(-math.prod(outer) // team.together)
     sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
     vectors = vectors_of_row(length, team)

@@ -11,9 +11,10 @@ of :mod:`speedmetal.arrays.kernels.reduce`:
 * a run over several axes whose last one is not long is cut in two, and its front goes as columns:
   so it does not matter whether what it is computed from lets the axes be one.
 
-What is added up in which order depends on the shape, and on how the elements lie as they are said
-to (``Array.elements``): never on what they are computed from, or where. So a result has the same
-bits whether its producers are fused or not.
+What is added up in which order depends on the shape, on how the elements lie as they are said to
+(``Array.elements``), and on whether a GPU does it (:mod:`speedmetal.arrays.along_axes.teams`):
+never on what they are computed from. So a result has the same bits whether its producers are fused
+or not.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from speedmetal.arrays.along_axes.teams import (
     team_of_rows,
     teams_of_rows,
     threads_of,
+    width_for,
     width_of,
 )
 from speedmetal.arrays.deferred.following import (
@@ -293,8 +295,7 @@ class _Planner:
         """Who takes rows, or parts of them, and how many sums each thread has running at once."""
         if self._is_on_cpu:
             return ONE_SIMDGROUP, MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
-        is_one_axis = axes.roles.count(NOW) == 1
-        team = team_of_rows(rows, length, width_of(axes, self._first) if is_one_axis else 1)
+        team = team_of_rows(rows, length, width_of(axes.layouts[0], axes.extent(NOW)))
         vectors = MANY_VECTORS
         while vectors > 1 and elements_at_once(team) * vectors > length:
             vectors //= 2
@@ -308,7 +309,7 @@ class _Planner:
         parts, part = self._parts_of_columns(rows * shape[-1], axes.extent(NOW))
         target, stored, finish, is_done = self._target(axes, parts)
         numbers = (float(self._work.count), part)
-        width = 1 if self._is_on_cpu else width_of(axes, self._first, None, BYTES_OF_COLUMNS)
+        width = 1 if self._is_on_cpu else width_for(axes.layouts[self._first :], BYTES_OF_COLUMNS)
         sizes = (shape[-1], parts, rows)
         plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes, width)
         self._add(plan, target, numbers, is_done=is_done)
@@ -380,11 +381,7 @@ class _Planner:
             source, _ = placed(self._source, layouts[2:])
             numbers = (0.0, part)
             finish = self._kernels.as_it_is
-            of_gpu = (
-                1
-                if self._is_on_cpu
-                else width_of(SortedAxes(layouts, ()), 2, None, BYTES_OF_COLUMNS)
-            )
+            of_gpu = 1 if self._is_on_cpu else width_for(layouts[2:], BYTES_OF_COLUMNS)
             given = (stored, source, finish, at, numbers, sizes["grid"], of_gpu)
             plan = self._plan_of_columns(*given)
         else:

@@ -163,7 +163,7 @@ def _row_steps(
     groups, each = groups_of_rows(rows, part)
     team = ONE_SIMDGROUP
     if array.layout.device.kind != "cpu":
-        team = simdgroups_of_rows(part, width_of(axes, 2))
+        team = simdgroups_of_rows(part, width_of(axes.layouts[0], length))
         groups, each = teams_of_rows(rows, part)
     launch = {
         "groups": -(-groups * parts // team.together),

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from speedmetal.arrays.along_axes.sorted_axes import SortedAxes, known
+from speedmetal.arrays.along_axes.sorted_axes import known
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.backends.device import SIMDGROUP_SIZE
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType
 
 BYTES_AT_ONCE = 16
 """A thread's widest load."""
@@ -147,27 +146,21 @@ def part_of_gpu(size: int, most: int, threads: int) -> int:
     return min(most, part)
 
 
-def width_of(
-    axes: SortedAxes, first: int, result: DType | None = None, most_bytes: int = BYTES_AT_ONCE
-) -> int:
-    """How many elements side by side a GPU's thread takes, of which rows are a multiple.
+def width_of(elements: Layout, length: int) -> int:
+    """How many elements of rows side by side a GPU's thread takes; rows are multiples in length.
 
-    Args:
-        axes: Sorted, those of a row last.
-        first: Which of the layouts is of what the rows are computed from, with all that follow.
-        result: What is stored for each element; None: nothing is.
-        most_bytes: Of a load.
+    It depends on how the elements are said to lie alone, not on what they are computed from: in
+    which order they are added up depends on it.
     """
-    return width_for(axes.layouts[first:], result, most_bytes)
+    if elements.strides[-1] != elements.itemsize:
+        return 1
+    return math.gcd(min(MOST_WIDE, max(1, BYTES_AT_ONCE // elements.itemsize)), length)
 
 
-def width_for(
-    layouts: Sequence[Layout], result: DType | None = None, most_bytes: int = BYTES_AT_ONCE
-) -> int:
-    """The same of rows that are computed from arrays of these layouts, one or more."""
+def width_for(layouts: Sequence[Layout], most_bytes: int = BYTES_AT_ONCE) -> int:
+    """The same where order does not matter, of what is computed from arrays of these layouts."""
     if not all(layout.strides[-1] in (0, layout.itemsize) for layout in layouts):
         return 1
     sizes = [x.dtype.itemsize for x in layouts if x.strides[-1]]
-    sizes += [] if result is None else [result.itemsize]
     widest = min(MOST_WIDE, most_bytes // min(sizes, default=most_bytes))
     return max(1, math.gcd(widest, *(layout.shape[-1] for layout in layouts)))

@@ -5,7 +5,7 @@ those that are reduced follow, which count as one whose elements are numbered in
 several only where strides do not let them be one.) What a kernel stores are parts, each of so many
 consecutive elements; where there are several, another launch reduces them.
 
-The order of all operations depends on sizes alone: neither on the device nor on what is fused.
+The order of all operations depends on sizes and on the team alone, not on what is fused.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ def kept_rows(
         greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
             keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
-            for k in sm.static_range(v * team.width, (v + 1) * team.width):
-                greatest = max(greatest, kept[k])
+        for k in sm.static_range(vectors * team.width):  # behind all loads, which go together
+            greatest = max(greatest, kept[k])
         greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
         total = source.dtype(0.0)
         for k in sm.static_range(vectors * team.width):
