@@ -15,6 +15,7 @@ from numpy.exceptions import AxisError
 import speedmetal as sm
 from speedmetal.arrays.along_axes import extremes, passes, sorted_axes
 from speedmetal.arrays.along_axes.sorted_axes import LONG, SHORT, WHOLE, known
+from speedmetal.arrays.along_axes.teams import ONE_SIMDGROUP
 from speedmetal.arrays.kernels import reduce
 from speedmetal.backends.cpu import driver
 from speedmetal.errors import UserInputError
