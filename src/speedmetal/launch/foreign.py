@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from speedmetal.backends import registry
-from speedmetal.backends.device import Device, DeviceArray, launch_layout
+from speedmetal.backends.device import Device, DeviceArray, LaunchLayout, launch_layout
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, find_dtype, from_numpy, is_supported
 from speedmetal.errors import DeviceError, LaunchError, UserInputError
@@ -124,6 +124,19 @@ _torch_classes: dict[type, bool] = {}
 
 
 def _of_torch(tensor: Any) -> ForeignMemory:
+    dtype, shape, strides = _torch_layout(tensor.dtype, tensor.shape, _checked_steps(tensor))
+    number = tensor.get_device()
+    return ForeignMemory(
+        number, tensor.data_ptr(), dtype, shape, strides, False, torch_stream(tensor)
+    )
+
+
+def _checked_steps(tensor: Any) -> tuple[int, ...]:
+    """The strides of a tensor, in elements, if these are all that it is.
+
+    Raises:
+        UserInputError: They are not.
+    """
     if tensor.requires_grad:
         raise UserInputError(
             "the tensor has a gradient, of which kernels know nothing; pass tensor.detach()"
@@ -134,15 +147,11 @@ def _of_torch(tensor: Any) -> ForeignMemory:
             " tensor.resolve_conj().resolve_neg()"
         )
     try:
-        steps = tensor.stride()
+        steps: tuple[int, ...] = tensor.stride()
     except RuntimeError as error:
         text = f"the tensor has no strides ({error}); pass tensor.to_dense()"
         raise UserInputError(text) from None
-    dtype, shape, strides = _torch_layout(tensor.dtype, tensor.shape, steps)
-    number = tensor.get_device()
-    return ForeignMemory(
-        number, tensor.data_ptr(), dtype, shape, strides, False, torch_stream(tensor)
-    )
+    return steps
 
 
 @lru_cache(maxsize=1024)
@@ -223,23 +232,20 @@ class ForeignArray(DeviceArray):
     """An array of another library as a launch sees it, for as long as that takes.
 
     Attributes:
-        dtype: Of the elements.
         lender: The array itself.
     """
 
-    __slots__ = ("dtype", "lender")
+    __slots__ = ("lender",)
 
-    def __init__(self, memory: ForeignMemory, device: Device, lender: object) -> None:
-        self.address = memory.address
-        self.dtype = memory.dtype
-        self.layout = launch_layout(
-            memory.dtype,
-            memory.shape,
-            memory.strides,
-            device,
-            memory.is_readonly or memory.is_repeated,
-        )
+    def __init__(self, address: int, layout: LaunchLayout, lender: object) -> None:
+        self.address = address
+        self.layout = layout
         self.lender = lender
+
+    @property
+    def dtype(self) -> DType:
+        """Of the elements."""
+        return self.layout.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -254,7 +260,7 @@ class ForeignArray(DeviceArray):
     @property
     def itemsize(self) -> int:
         """Bytes of an element."""
-        return self.dtype.itemsize
+        return self.layout.dtype.itemsize
 
 
 def call_among_others(
@@ -293,19 +299,24 @@ class _Borrowed:
     def __init__(self, kernel: str) -> None:
         self._kernel = kernel
         self._streams: set[tuple[Device, int]] = set()
+        self._torch_numbers: list[int] = []  # of the GPUs whose stream is among them
 
     def taken(self, name: str, value: Any) -> Any:
         """What a launch takes for an argument."""
+        kind = type(value)
         if isinstance(value, DeviceArray | np.ndarray | int | float):
             return value
-        if is_aggregate(value):
+        is_array = hasattr(kind, "__cuda_array_interface__")
+        if not is_array and is_aggregate(value):
             return _with_items(value, [self.taken(name, item) for item in record_items(value)])
         advice = ""
         try:
+            if is_torch_class(kind) and value.is_cuda:
+                return self._tensor(value)
             memory = described(value)
             if memory is not None:
                 return self._array(memory, value)
-            if hasattr(type(value), "__cuda_array_interface__"):
+            if is_array:
                 advice = advice_for(value)
                 argument_type(value, numbers_among((), has_float64=True))  # says what is taken
         # PyTorch raises a RuntimeError of tensors without memory.
@@ -319,7 +330,20 @@ class _Borrowed:
         device = device_numbered(memory.number)
         if memory.stream is not None:
             self._streams.add((device, memory.stream))
-        return ForeignArray(memory, device, value)
+        return ForeignArray(memory.address, _layout_of(memory, device), value)
+
+    def _tensor(self, tensor: Any) -> ForeignArray:
+        """As :meth:`_array`, of what stays the same between launches once alone."""
+        steps, number = _checked_steps(tensor), tensor.get_device()
+        device = device_numbered(number)
+        if number not in self._torch_numbers:
+            self._torch_numbers.append(number)
+            self._streams.add((device, torch_stream(tensor)))
+        layout = _layout_of_tensor(tensor.dtype, tensor.shape, steps, device)
+        address = tensor.data_ptr()
+        if address % layout.dtype.itemsize:
+            _of_torch(tensor).check_alignment()  # says so
+        return ForeignArray(address, layout, tensor)
 
     def wait(self) -> None:
         """Have the launch come behind what their libraries did."""
@@ -332,6 +356,20 @@ class _Borrowed:
         for device, stream in self._streams:
             assert device.exchange is not None
             device.exchange.precede(stream)
+
+
+def _layout_of(memory: ForeignMemory, device: Device) -> LaunchLayout:
+    is_readonly = memory.is_readonly or memory.is_repeated
+    return launch_layout(memory.dtype, memory.shape, memory.strides, device, is_readonly)
+
+
+@lru_cache(maxsize=1024)
+def _layout_of_tensor(
+    dtype: Any, shape: Any, steps: tuple[int, ...], device: Device
+) -> LaunchLayout:
+    """What a launch knows of a tensor besides its address."""
+    found = ForeignMemory(0, 0, *_torch_layout(dtype, shape, steps), False, None)
+    return _layout_of(found, device)
 
 
 def _with_items(value: Any, items: Iterable[Any]) -> Any:

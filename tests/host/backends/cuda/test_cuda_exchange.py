@@ -744,6 +744,10 @@ def test_tensors_that_are_more_than_memory(device, torch):
         for take in (lambda t: launch(t, x), sm.asarray):
             with pytest.raises((sm.LaunchError, sm.UserInputError), match=message):
                 take(tensor)
+    uneven = torch.on_card(torch.module.frombuffer(bytearray(17), dtype=x.dtype, count=4, offset=1))
+    for take in (lambda t: launch(t, x), sm.asarray):
+        with pytest.raises((sm.LaunchError, sm.UserInputError), match="float32 are not aligned to"):
+            take(uneven)
     float8 = torch.on_card(torch.module.ones(4).to(torch.module.float8_e4m3fn))
     with pytest.raises(sm.UserInputError, match=r"kernels cannot read torch\.float8_e4m3fn"):
         sm.asarray(float8)
