@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from speedmetal.arrays.deferred.pending import drop_computed
-from speedmetal.arrays.deferred.schedule import evaluate, memory_read
+from speedmetal.arrays.deferred.schedule import evaluate, evaluating_alone, memory_read
 from speedmetal.backends.device import Device, LaunchGraph
 from speedmetal.backends.registry import default_device
 from speedmetal.backends.registry import device as find_device
@@ -52,7 +52,8 @@ def capture(device: str | Device | None = None) -> Iterator[Graph]:
 
     Before the block everything that was asked for is done, and lazy arrays are computed. Inside it
     nothing can be waited for, read, or brought from the host; kernels that may print or fail
-    (``debug``) cannot be launched. Other threads that launch wait for the end of the block.
+    (``debug``) cannot be launched. Other threads that launch, or compute lazy arrays, wait for the
+    end of the block.
 
     Args:
         device: Whose launches; None: the default device's. It must be an NVIDIA GPU.
@@ -75,5 +76,6 @@ def capture(device: str | Device | None = None) -> Iterator[Graph]:
     """
     found = default_device() if device is None else find_device(device)
     evaluate([array for array in drop_computed() if array.layout.device is found])
-    with found.capture() as launches:
+    # In this order: who evaluates may wait for what a capture keeps to itself.
+    with evaluating_alone(), found.capture() as launches:
         yield Graph(launches)

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -66,6 +66,11 @@ def at_once() -> Iterator[None]:
     finally:
         AtOnce.count -= 1
         _is_at_once.reset(token)
+
+
+def evaluating_alone() -> AbstractContextManager[Any]:
+    """Have other threads evaluate nothing meanwhile."""
+    return _lock
 
 
 def compute_at_once(array: LazyArray) -> None:

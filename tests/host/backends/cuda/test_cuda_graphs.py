@@ -11,6 +11,7 @@ import pytest
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
+from speedmetal.arrays.deferred import schedule
 from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.stream import finish_all
 
@@ -253,6 +254,36 @@ def test_a_capture_begins_when_no_other_thread_is_getting_memory(device, monkeyp
     capturing = threading.Thread(target=capture, daemon=True)
     capturing.start()
     for thread in (capturing, getting):
+        thread.join(20)
+        assert not thread.is_alive(), "the threads wait for each other"
+
+
+def test_a_capture_and_another_thread_that_evaluates_do_not_wait_for_each_other(
+    device, driver, monkeypatch
+):
+    is_evaluating, is_capturing = threading.Event(), threading.Event()
+    compute = schedule.compute
+    driver.on_launch = lambda launch: None
+
+    def compute_late(lazy):
+        if threading.current_thread() is evaluating:
+            is_evaluating.set()
+            is_capturing.wait(0.3)
+        compute(lazy)
+
+    def capture():
+        evaluating.start()
+        is_evaluating.wait()
+        with sm.capture(device):
+            is_capturing.set()
+            sm.eval(x + 1)
+
+    x = array(device, 1)
+    monkeypatch.setattr(schedule, "compute", compute_late)
+    evaluating = threading.Thread(target=lambda: sm.eval(x * 3), daemon=True)
+    capturing = threading.Thread(target=capture, daemon=True)
+    capturing.start()
+    for thread in (capturing, evaluating):
         thread.join(20)
         assert not thread.is_alive(), "the threads wait for each other"
 

@@ -5,14 +5,19 @@ The printed text runs on the host (`cuda_on_the_host`), so that a wrong address 
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
 import speedmetal as sm
+from cuda_foreign import DlpackTensor, OtherLibrary
 from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.arrays import replaying
+from speedmetal.arrays.deferred import schedule
 from speedmetal.arrays.order.sorting import TopK
+from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver import build
 
 
@@ -26,11 +31,16 @@ def host():
 
 
 @pytest.fixture
-def device(host, monkeypatch):
-    monkeypatch.setattr(replaying, "_known", type(replaying._known)(64))
+def driver(host):
     driver = DryDriver()
     driver.untold = ()
     driver.on_launch = host.run
+    return driver
+
+
+@pytest.fixture
+def device(driver, monkeypatch):
+    monkeypatch.setattr(replaying, "_known", type(replaying._known)(64))
     return dry_device(driver)
 
 
@@ -208,3 +218,62 @@ def test_records_have_the_names_of_what_is_computed(device):
     with sm.profile.gpu_time(device):
         again(x)
     assert count[0] == 2
+
+
+def test_other_threads_go_on_while_a_call_is_traced_and_are_not_of_it(device, monkeypatch):
+    """They may hold what the call needs next: what evaluates lazy arrays, or the pool."""
+    is_evaluating, is_tracing = threading.Event(), threading.Event()
+    compute = schedule.compute
+    (a, x), (b, y) = rows(device, 5), rows(device, 5, start=7)
+    lazy = y * 3
+
+    def compute_late(array):
+        if threading.current_thread() is evaluating:
+            is_evaluating.set()
+            is_tracing.wait(5)
+        compute(array)
+
+    def doubled(x):
+        if not evaluating.is_alive():
+            evaluating.start()
+            is_evaluating.wait(5)
+        is_tracing.set()
+        evaluating.join(0.2)
+        return x * 2
+
+    again, count = calls_of(replaying.replayed(doubled))
+    found = []
+    monkeypatch.setattr(schedule, "compute", compute_late)
+    evaluating = threading.Thread(target=lambda: sm.eval(lazy), daemon=True)
+    tracing = threading.Thread(target=lambda: found.append(again(x)), daemon=True)
+    tracing.start()
+    for thread in (tracing, evaluating):
+        thread.join(20)
+        assert not thread.is_alive(), "the threads wait for each other"
+    np.testing.assert_array_equal(found[0].numpy(), 2 * a)
+    np.testing.assert_array_equal(lazy.numpy(), 3 * b)
+    y[:] = 0
+    np.testing.assert_array_equal(again(x).numpy(), 2 * a)
+    np.testing.assert_array_equal(lazy.numpy(), 3 * b)
+    assert count[0] == 1
+
+
+def test_a_tensor_of_another_library_that_is_given_twice(driver, device, monkeypatch):
+    """Two arrays, of memory of their own as far as we know, of which one address says nothing."""
+    concat, _ = calls_of(sm.concat)
+    monkeypatch.setitem(registry._present, "cuda", device)
+    other = OtherLibrary(driver)
+
+    def pieces(start):
+        tensor = DlpackTensor(other, np.arange(8, dtype=np.float32) + start)
+        arrays = [sm.asarray(tensor)]
+        tensor.view = tensor.view[2:]
+        arrays.append(sm.asarray(tensor))
+        return arrays
+
+    whole, part = pieces(0)
+    _, part_of_another = pieces(50)
+    for _ in range(2):
+        for second in (part, part_of_another):
+            expected = np.concatenate([whole.numpy(), second.numpy()])
+            np.testing.assert_array_equal(concat([whole, second]).numpy(), expected)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 import speedmetal as sm
 from cuda_machine import CONTEXT, DryDriver, Fault, Launched, dry_device
 from speedmetal.backends.cuda.driver import device as device_module
+from speedmetal.backends.cuda.driver import stream
+from speedmetal.backends.cuda.driver.library import SUCCESS
 from speedmetal.backends.cuda.driver.stream import LIMITS
 from speedmetal.backends.mailbox import PRINT_AREA, PRINT_CURSOR
 from speedmetal.backends.stream import MAILBOXES_PENDING
@@ -283,7 +285,8 @@ def test_markers_are_used_again(device, driver):
     assert driver.calls.count("cuEventRecord") >= 20
 
 
-def test_what_is_over_soon_is_waited_for_without_a_marker(device, driver):
+def test_what_is_over_soon_is_waited_for_without_a_marker(device, driver, monkeypatch):
+    monkeypatch.setattr(stream, "_SOON_SECONDS", 60.0)  # however busy the machine is
     x, out = array(device, 1), array(device, 0)
     device.synchronize()
     driver.calls.clear()
@@ -304,6 +307,32 @@ def test_a_launch_without_a_marker_is_waited_for_all_the_same(device, driver):
     device.synchronize()
     assert not any(driver.streams.values())
     assert out.numpy()[0] == 2
+
+
+def test_a_signal_handler_that_launches_just_when_a_stream_is_over(
+    device, driver, capsys, monkeypatch
+):
+    """What it asks for is not taken to be over as well, and its report is delivered."""
+    x, out = array(device, 1), array(device, 0)
+    device.synchronize()
+    query, calls = device.stream._query, []
+
+    def interrupted(native):
+        code = query(native)
+        if code == SUCCESS and not calls:
+            calls.append(code)
+            driver.on_launch = lambda launch: report(launch, place=4, fails=False)
+            checked(x, grid=LENGTH, debug=1, device=device)
+        return code
+
+    monkeypatch.setattr(stream, "_SOON_SECONDS", 60.0)
+    monkeypatch.setattr(device.stream, "_query", interrupted)
+    launch(device, out, x)
+    device.synchronize()
+    assert calls
+    assert not any(driver.streams.values())
+    assert capsys.readouterr().out == "at 4\n"
+    assert device.stream.pending_deliveries == 0
 
 
 # --- Reports -------------------------------------------------------------------------------------

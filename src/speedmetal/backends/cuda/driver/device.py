@@ -106,7 +106,6 @@ class CudaDevice(StreamDevice):
         self._library = library
         self.context = Context(library, self._native, self.name)
         self._markers = Markers(self.context)
-        self._trace: Trace | None = None
         self._lasting: list[Buffer] = []  # of this device, as long as it is there
         self.stream = self.new_stream()
         ordering = Ordering(self.context, self._markers)
@@ -251,16 +250,12 @@ class CudaDevice(StreamDevice):
 
     @contextmanager
     def trace(self) -> Iterator[Trace | None]:
-        if self._trace is not None or self.stream.graph is not None or self.is_elsewhere:
-            yield None  # a call inside another one, of a graph, or in another library's stream
+        if self.is_elsewhere:
+            yield None
             return
         trace = Trace(self.stream, self._lasting)
-        with self.stream.tracing(trace):
-            self._trace = trace
-            try:
-                yield trace
-            finally:
-                self._trace = None
+        with self.stream.tracing(trace) as is_noted:
+            yield trace if is_noted else None  # a call inside another one, or of a graph
 
     @contextmanager
     def capture(self) -> Iterator[Graph]:
@@ -304,8 +299,8 @@ class CudaDevice(StreamDevice):
         buffer = Buffer(
             self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
         )
-        if self._trace is not None:
-            self._trace.made(buffer)
+        if self.stream.trace is not None:
+            self.stream.trace.made(buffer)
         return buffer
 
     def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:

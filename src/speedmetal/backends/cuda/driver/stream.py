@@ -32,6 +32,7 @@ from speedmetal.backends.cuda.driver.commands import (
 from speedmetal.backends.cuda.driver.context import Context, is_lost
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, CudaError
 from speedmetal.backends.cuda.driver.markers import Marker, Markers
+from speedmetal.backends.device import Buffer
 from speedmetal.backends.stream import Batch, Stream
 from speedmetal.backends.submission import BatchLimits, Counter, Status
 from speedmetal.errors import DeviceError
@@ -68,6 +69,9 @@ class Captor(Protocol):
 
 class Tracer(Protocol):
     """What notes what a stream is given."""
+
+    def made(self, buffer: Buffer) -> None:
+        """Note new memory."""
 
     def took(self, command: Command) -> None:
         """Note a launch."""
@@ -173,6 +177,7 @@ class CudaStream(Stream[Command]):
                 or self._pending
                 or self._is_busy
                 or self.recorder is not None
+                or self.trace is not None
             )
             if is_ready or self._opens(batch):
                 is_ready = True
@@ -232,23 +237,26 @@ class CudaStream(Stream[Command]):
                 self._begin(batch)
             finally:
                 self._is_busy = False
-            # While somebody notes launches each is a batch, so that none goes the short way.
-            is_alone = self.trace is not None
-            is_full = len(batch.labels) >= self.limits.launches or bool(batch.errors) or is_alone
+            is_full = len(batch.labels) >= self.limits.launches or bool(batch.errors)
         if is_full:
             self.flush()
 
     # --- Tracing: see `traces` -----------------------------------------------------------------
 
     @contextmanager
-    def tracing(self, trace: Tracer) -> Iterator[None]:
-        """Have launches noted, and other threads wait meanwhile."""
+    def tracing(self, trace: Tracer) -> Iterator[bool]:
+        """Have what is asked for noted; whether it is: not while another call is traced.
+
+        Other threads go on. If they had to wait here they could hold what the call needs next.
+        """
         with self._lock:
-            self.flush()
-            self.trace = trace
-            try:
-                yield
-            finally:
+            is_free = self.trace is None and self.graph is None
+            if is_free:
+                self.trace = trace
+        try:
+            yield is_free
+        finally:
+            if is_free:
                 self.trace = None
 
     # --- Capturing: see `graphs` ---------------------------------------------------------------
@@ -323,13 +331,17 @@ class CudaStream(Stream[Command]):
                 self._is_busy = False
         if batch.submission is None or batch.errors:
             return False
+        fresh, count = Batch(self.open_serial + 1, self.label_list()), len(batch.labels)
         end = time.perf_counter() + _SOON_SECONDS
         with self.driver_scope():
             while (code := self._query(self._native)) == NOT_READY and time.perf_counter() < end:
                 pass
-        if code != SUCCESS:
+        # No call from here on, which a finaliser or a signal handler could come into. One that came
+        # before may have launched something since the stream was asked.
+        has_grown = self._batch is not batch or self._pending or batch.labels[count:]
+        if code != SUCCESS or has_grown:
             return False
-        self._batch = Batch(self.open_serial + 1, self.label_list())
+        self._batch = fresh
         self.completed_serial, self.open_serial = self.open_serial, self.open_serial + 1
         return True
 

@@ -4,12 +4,13 @@ While a trace is taken everything runs as ever; what is launched, and what memor
 noted. A launch's arguments are the addresses of its arrays, then numbers and sizes, which are the
 same for all arrays that lie alike. So to do the call again, new addresses are written in front of
 the old rest. What cannot be done again so (copies from and to the host, waiting, routines of
-libraries, kernels that report) spoils a trace.
+libraries, kernels that report) spoils a trace. What other threads ask for meanwhile is not of it.
 """
 
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,21 +35,30 @@ class Trace:
         self._launches: list[Launch] = []
         self._made: list[Buffer] = []  # held, so that no two have one address
         self._is_spoiled = False
+        self._thread = threading.get_ident()
+
+    @property
+    def _is_asked(self) -> bool:
+        """Whether it is the thread of the call that asks for something."""
+        return threading.get_ident() == self._thread
 
     def made(self, buffer: Buffer) -> None:
         """Note new memory."""
-        self._made.append(buffer)
+        if self._is_asked:
+            self._made.append(buffer)
 
     def took(self, command: Command) -> None:
         """Note what the stream was given."""
         if isinstance(command, Launch) and command.is_plain:
-            self._launches.append(command)
+            if self._is_asked:
+                self._launches.append(command)
         else:
             self.spoil()
 
     def spoil(self) -> None:
         """Note that the call did something that is not done again by launches alone."""
-        self._is_spoiled = True
+        if self._is_asked:
+            self._is_spoiled = True
 
     def finish(
         self, given: Sequence[tuple[int, Buffer]], results: Sequence[Buffer]
@@ -77,10 +87,18 @@ class Trace:
         return any(_is_in(a, buffer) for launch in self._launches for a in launch.addresses())
 
     def _source(self, address: int, known: list[tuple[int, Buffer]]) -> tuple[int, int] | None:
-        """Which array an address belongs to, and its distance; -1: it stays as it is."""
-        for number, (start, buffer) in enumerate(known):
-            if _is_in(address, buffer):
-                return number, address - start
+        """Which array an address belongs to, and its distance; -1: it stays as it is.
+
+        None: nobody knows, or it may be one array or another, as where a tensor of another library
+        was given twice.
+        """
+        found = [
+            (number, address - start)
+            for number, (start, buffer) in enumerate(known)
+            if _is_in(address, buffer)
+        ]
+        if found:
+            return found[0] if len(found) == 1 else None
         if any(_is_in(address, buffer) for buffer in self._lasting):
             return -1, address
         return None
