@@ -28,20 +28,16 @@ def diffuse(before, after):
     height, width = before.shape
     first = ROWS * strip
     cells = sm.thread_array(ROWS + 2, before.dtype)
-    results = sm.thread_array(ROWS, before.dtype)
     for k in sm.static_range(ROWS + 2):
         cells[k] = before[min(max(first + k - 1, 0), height - 1), column]
-    # All is read before anything is written: what is written might be what is read next.
     for k in sm.static_range(ROWS):
-        row = min(first + k, height - 1)
+        row = first + k
         here = cells[k + 1]
         if 0 < row < height - 1 and 0 < column < width - 1:
             sideways = before[row, column - 1] + before[row, column + 1]
             here += RATIO * (sideways + (cells[k] + cells[k + 2]) - 4 * here)
-        results[k] = here
-    for k in sm.static_range(ROWS):
-        if first + k < height:
-            after[first + k, column] = results[k]
+        if row < height:
+            after[row, column] = here
 
 
 def step(before: sm.Array, after: sm.Array) -> None:

@@ -43,6 +43,7 @@ from speedmetal.dtypes import DType, bool_, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
 from speedmetal.intrinsics.record import Varies
 from speedmetal.ir import analysis
+from speedmetal.ir.aliasing import loads_behind_stores
 from speedmetal.ir.nodes import (
     Array,
     Assign,
@@ -88,6 +89,10 @@ class PrintedKernel:
         has_mailbox: Whether the mailbox's address is passed behind the arguments.
         dynamic_bytes: Of each of :func:`dynamic_arrays` its size, or 0 where only a launch knows.
         neighbours: How many positions along x a thread takes.
+        written: The pointers, by place, that are written through, where the text takes all arrays
+            to lie apart from these; empty: it does not. Without the word :data:`APART` the same
+            text is for any arrays.
+        item_bytes: Of each pointer the size of an element.
     """
 
     text: str
@@ -97,8 +102,11 @@ class PrintedKernel:
     has_mailbox: bool
     dynamic_bytes: tuple[int, ...]
     neighbours: int
+    written: tuple[int, ...]
+    item_bytes: tuple[int, ...]
 
 
+APART = "__restrict__ "
 _ANY = Threadgroups()
 
 
@@ -121,6 +129,8 @@ def printed(
     if faults := check_kernel(kernel):
         raise CompileError(kernel.name, faults)
     printer = CudaPrinter(kernel, threadgroups, math_mode)
+    arrays = [p for p in kernel.parameters if isinstance(p, Array)]
+    stored = (n for n, a in enumerate(arrays) if a in printer.facts.stored)
     return PrintedKernel(
         printer.source(),
         printer.entry,
@@ -129,6 +139,8 @@ def printed(
         printer.has_mailbox,
         tuple(0 if a.is_sized_at_launch else a.size_bytes for a in printer.dynamic),
         printer.neighbours,
+        tuple(stored) if printer.are_apart else (),
+        tuple(array.type.dtype.itemsize for array in arrays),
     )
 
 
@@ -173,6 +185,7 @@ class CudaPrinter(PositionsPrinter):
         self, kernel: Kernel, threadgroups: Threadgroups = _ANY, math_mode: str = "safe"
     ) -> None:
         super().__init__(DIALECT, kernel, threadgroups, math_mode)
+        self.are_apart = not self.has_mailbox and self.taken is None and _gains_apart(kernel)
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)
         self.collectives = Collectives(self.helpers, _PRIMITIVES)
@@ -241,8 +254,10 @@ class CudaPrinter(PositionsPrinter):
     # --- The kernel ----------------------------------------------------------------------------
 
     def signature(self) -> list[str]:
+        apart = APART if self.are_apart else ""
         parameters = [
-            f"{self.pointer(array, constant=array not in self.facts.stored)} {self.array(array)}"
+            f"{self.pointer(array, constant=array not in self.facts.stored)} {apart}"
+            f"{self.array(array)}"
             for array in self.arrays_parameters
         ]
         parameters.append("const Arguments arguments")
@@ -293,6 +308,12 @@ class CudaPrinter(PositionsPrinter):
         element = self.element_type(array.type.dtype)
         row = "".join(f"[{size}]" for size in (array.shape or ())[1:])
         return f"{element} (*){row}", f"{element} (*{name}){row}"
+
+
+def _gains_apart(kernel: Kernel) -> bool:
+    """Whether it helps to know that arrays lie apart; some are known to lie together."""
+    arrays = (p for p in kernel.parameters if isinstance(p, Array))
+    return loads_behind_stores(kernel) and all(array.memory is None for array in arrays)
 
 
 def _collectives_in(node: If) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from speedmetal.backends.c_family.layout import ArgumentLayout
-from speedmetal.backends.cuda.codegen.printer import PrintedKernel, printed
+from speedmetal.backends.cuda.codegen.printer import APART, PrintedKernel, printed
 from speedmetal.backends.cuda.codegen.threadgroups import Threadgroups
 from speedmetal.backends.cuda.nvrtc import compile_cubin
 from speedmetal.backends.kept_code import Envelope
-from speedmetal.common.records import record
+from speedmetal.common.records import record, replace
 from speedmetal.ir.nodes import Kernel
 
 _ENVELOPE = Envelope("cuda", 3)
@@ -30,6 +30,11 @@ class CudaCode:
         neighbours: How many positions along x a thread takes.
         threadgroups: The name of the launches' threadgroups that it is for.
         cubin: The machine code.
+        written: Where the code takes arrays to lie apart from those that are written to: the places
+            of these among the arrays.
+        item_bytes: Of each array the size of an element.
+        text: Then, the source for arrays that do not.
+        architecture: What it is compiled for.
     """
 
     entry: str
@@ -40,6 +45,10 @@ class CudaCode:
     neighbours: int
     threadgroups: str
     cubin: bytes
+    written: tuple[int, ...] = ()
+    item_bytes: tuple[int, ...] = ()
+    text: str = ""
+    architecture: str = ""
 
 
 def built(
@@ -58,11 +67,16 @@ def built(
         DeviceError: NVRTC is not installed, or does not know the architecture.
     """
     text = printed(kernel, threadgroups, math_mode=math_mode)
-    cubin = compile_cubin(text.text, architecture)
-    return packed(_code(text, str(threadgroups), cubin))
+    return packed(_code(text, str(threadgroups), architecture))
 
 
-def _code(text: PrintedKernel, threadgroups: str, cubin: bytes) -> CudaCode:
+def for_any_arrays(code: CudaCode) -> CudaCode:
+    """The same kernel for arrays that overlap with those that are written to."""
+    cubin = compile_cubin(code.text, code.architecture)
+    return replace(code, cubin=cubin, written=(), text="")
+
+
+def _code(text: PrintedKernel, threadgroups: str, architecture: str) -> CudaCode:
     return CudaCode(
         text.entry,
         text.layout,
@@ -71,7 +85,11 @@ def _code(text: PrintedKernel, threadgroups: str, cubin: bytes) -> CudaCode:
         text.dynamic_bytes,
         text.neighbours,
         threadgroups,
-        cubin,
+        compile_cubin(text.text, architecture),
+        text.written,
+        text.item_bytes,
+        text.text.replace(APART, "") if text.written else "",
+        architecture,
     )
 
 
@@ -85,6 +103,10 @@ def packed(code: CudaCode) -> bytes:
         "dynamic_bytes": code.dynamic_bytes,
         "neighbours": code.neighbours,
         "threadgroups": code.threadgroups,
+        "written": code.written,
+        "item_bytes": code.item_bytes,
+        "text": code.text,
+        "architecture": code.architecture,
     }
     return _ENVELOPE.sealed(head, code.cubin)
 
@@ -108,4 +130,8 @@ def _code_from(head: dict[str, Any], cubin: bytes) -> CudaCode:
         head["neighbours"],
         head["threadgroups"],
         cubin,
+        tuple(head["written"]),
+        tuple(head["item_bytes"]),
+        head["text"],
+        head["architecture"],
     )

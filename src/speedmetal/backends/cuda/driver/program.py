@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.codegen.threadgroups import of_variant
-from speedmetal.backends.cuda.driver.build import CudaCode, unpacked
+from speedmetal.backends.cuda.driver.apart import apart
+from speedmetal.backends.cuda.driver.build import CudaCode, for_any_arrays, unpacked
 from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.commands import LaunchPlan
 from speedmetal.backends.cuda.driver.context import Context
@@ -87,6 +89,7 @@ class CudaProgram(Program):
         self._kernel = kernel
         self.neighbours = code.neighbours
         self._places = _places(code)
+        self._limits = limits
         self._allowed_bytes = limits.threadgroup_memory_bytes
         self._groups = of_variant(code.threadgroups)
         self.threadgroups = self._groups.most_groups
@@ -137,6 +140,29 @@ class CudaProgram(Program):
         Raises:
             LaunchError: There would be more threadgroups, or one with more memory, than can be.
         """
+        bound = self._bind(launch)
+        if not self._code.written:
+            return bound
+        lie_apart, others = apart(self._code, launch), list[BoundLaunch]()
+
+        def run(values: list[Any], *lengths: Sequence[int]) -> None:
+            if lie_apart(values):
+                bound(values, *lengths)
+                return
+            if not others:
+                others.append(self._for_any_arrays.bind(launch))
+            others[0](values, *lengths)
+
+        return run
+
+    @cached_property
+    def _for_any_arrays(self) -> CudaProgram:
+        """The kernel for arrays that do not lie apart, compiled where there are such."""
+        card = self._limits, self._multiprocessor
+        code = for_any_arrays(self._code)
+        return CudaProgram(self._context, self._stream, *card, code, self._kernel)
+
+    def _bind(self, launch: Launch) -> BoundLaunch:
         self._check_groups(launch)
         pieces = list(self._pieces(launch))
         pack, plan = packer(pieces), self._plan(launch, size_of(pieces))
