@@ -29,7 +29,7 @@ from programs.cases import CASES, Case
 
 import speedmetal as sm
 
-ROUNDS = 15
+ROUNDS = 9
 LANGUAGES = {
     "speedmetal": "in_speedmetal",
     "CuPy": "in_cupy",

@@ -12,7 +12,7 @@ from speedmetal.backends.kept_code import Envelope
 from speedmetal.common.records import record, replace
 from speedmetal.ir.nodes import Kernel
 
-_ENVELOPE = Envelope("cuda", 3)
+_ENVELOPE = Envelope("cuda", 4)
 """The number changes with what is kept."""
 
 
