@@ -36,6 +36,8 @@ from speedmetal.ir.nodes import (
     Convert,
     Expression,
     Extent,
+    For,
+    Function,
     If,
     Invoke,
     Kernel,
@@ -48,6 +50,7 @@ from speedmetal.ir.nodes import (
     Store,
     Unary,
     Variable,
+    While,
 )
 from speedmetal.ir.text import expression_text
 from speedmetal.ir.walk import assigned_variable, expressions, operands, statements
@@ -110,6 +113,7 @@ def neighbours(kernel: Kernel) -> Neighbours | None:
         kernel.arrays
         or facts.reports_itself
         or facts.has_loops
+        or any(_has_loops(function) for function in kernel.functions)
         or facts.exchanges
         or facts.tells_simdgroups
         or not positions <= _POSITIONS
@@ -122,6 +126,14 @@ def neighbours(kernel: Kernel) -> Neighbours | None:
     if not search.accepts(kernel.body) or not search.accesses:
         return None
     return search.found()
+
+
+def _has_loops(function: Function) -> bool:
+    """Whether it goes on for as long as its arguments want: a thread alone waits for its own turns
+    only. Functions of the library are short.
+    """
+    found = statements(function.body)
+    return not function.is_total and any(isinstance(s, For | While) for s in found)
 
 
 class _Kind(enum.Enum):

@@ -159,6 +159,17 @@ def loops(y, x, n):
     y[i] = total
 
 
+def turns(x, n):
+    for k in range(n):
+        x = x * x + k
+    return x
+
+
+def loops_in_a_function(y, x, n):
+    i = position().x
+    y[i] = turns(x[i], n)
+
+
 def tells_threads(y, x, n):
     i = position().x
     y[i] = x[i] + sm.thread_position_in_threadgroup().x
@@ -212,7 +223,7 @@ def prints(y, x, n):
             for function in (
                 *(stencil, gather, loads_what_it_may_have_stored, stores_for_some, counts),
                 *(holds_for_some_between, excludes_one, loops, tells_threads, exchanges, waits),
-                *(keeps, goes_along_y, prints),
+                *(keeps, goes_along_y, prints, loops_in_a_function),
             )
         ),
     ],
