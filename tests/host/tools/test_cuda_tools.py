@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,11 +11,16 @@ import pytest
 from cuda_machine import DryDriver, dry_device
 from nvrtc import needs_nvrtc
 from speedmetal.backends import registry
+from speedmetal.backends.cuda.driver import build
+from speedmetal.backends.cuda.nvrtc import compile_library
 
 sys.path.append(str(Path(__file__).parents[3] / "tools"))
 
 import cuda_sanitizer
 import cuda_soak
+import first_calls
+
+PROGRAMS = Path(__file__).parents[3] / "tools" / "programs"
 
 
 @needs_nvrtc
@@ -88,3 +94,34 @@ def test_the_named_files_are_there():
     names = {name for files in cuda_sanitizer.FILES.values() for name in files}
     folder = Path(__file__).parents[2] / "conformance"
     assert all((folder / f"test_conformance_{name}.py").exists() for name in names)
+
+
+@needs_nvrtc
+def test_the_raw_kernels_that_programs_are_compared_with_compile():
+    """As CuPy compiles them; it is not installed where there is no GPU."""
+    text = (PROGRAMS / "in_cupy.py").read_text()
+    source = text.partition('SOURCE = r"""')[2].partition('"""')[0]
+    names = re.findall(r'^extern "C" __global__ void (\w+)\(', source, re.MULTILINE)
+    assert len(names) == 9
+    assert set(re.findall(r'_kernel\("(\w+)"\)', text)) == set(names)
+    code, symbols = compile_library(source, "sm_90", [], names)
+    assert code
+    assert set(symbols) == set(names)
+
+
+@needs_nvrtc
+def test_first_calls_are_timed_apart_from_the_compiler(monkeypatch, tmp_path):
+    """The kernel that was called cold comes from disk the second time."""
+    driver = DryDriver()
+    driver.on_launch = lambda _launch: None
+    monkeypatch.setitem(registry._present, "cuda", dry_device(driver))
+    monkeypatch.setattr(build, "compile_cubin", build.compile_cubin)  # and put it back
+    monkeypatch.setenv("SPEEDMETAL_CACHE", "1")
+    monkeypatch.setenv("SPEEDMETAL_CACHE_DIR", str(tmp_path / "cache"))
+    library = first_calls.LIBRARIES["speedmetal, running totals"]()
+    cold, again = (library.first_call(3) for _ in range(2))
+    assert cold["NVRTC"] > 0
+    assert again["NVRTC"] == 0
+    for found in (cold, again):
+        assert found["all"] == pytest.approx(found["NVRTC"] + found["besides"])
+        assert found["besides"] > 0
