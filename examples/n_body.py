@@ -16,6 +16,8 @@ import speedmetal as sm
 
 TILE = 128
 """Threads of a threadgroup, and bodies that it reads at once."""
+UNROLLED = 32
+"""Bodies whose pulls are in the making at once."""
 SOFTENING = 0.05
 
 
@@ -35,13 +37,15 @@ def accelerate(positions, masses, accelerations):
             tile[local, axis] = positions[axis, j]
         tile[local, 3] = masses[j] if first + local < count else 0.0
         sm.threadgroup_barrier()
-        for k in range(TILE):
-            dx, dy, dz = tile[k, 0] - x, tile[k, 1] - y, tile[k, 2] - z
-            inverse = sm.rsqrt(dx * dx + dy * dy + dz * dz + SOFTENING * SOFTENING)
-            strength = tile[k, 3] * inverse * inverse * inverse
-            pull_x += strength * dx
-            pull_y += strength * dy
-            pull_z += strength * dz
+        for start in range(0, TILE, UNROLLED):
+            for k in sm.static_range(UNROLLED):
+                body = tile[start + k]
+                dx, dy, dz = body[0] - x, body[1] - y, body[2] - z
+                inverse = sm.rsqrt(dx * dx + dy * dy + dz * dz + SOFTENING * SOFTENING)
+                strength = body[3] * inverse * inverse * inverse
+                pull_x += strength * dx
+                pull_y += strength * dy
+                pull_z += strength * dz
         sm.threadgroup_barrier()  # nobody overwrites a tile that another still reads
     if i < count:
         accelerations[0, i] = pull_x

@@ -11,8 +11,8 @@ import numpy as np
 
 import speedmetal as sm
 
-TILE = 32
-HEIGHT = 8
+TILE = 64
+HEIGHT = 4
 """Rows of threads in a threadgroup; each thread takes TILE / HEIGHT elements."""
 
 

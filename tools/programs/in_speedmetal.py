@@ -59,10 +59,10 @@ def n_body(positions: torch.Tensor, masses: torch.Tensor) -> tuple[Run, Result]:
 def histogram(values: torch.Tensor) -> tuple[Run, Result]:
     words = sm.array(values.cpu().numpy().view(np.uint32), device="cuda")
     rest, counts = sm.empty(0, sm.uint8, device="cuda"), sm.zeros(256, sm.int32, device="cuda")
-    zeros, groups = sm.zeros(256, sm.int32, device="cuda"), _groups()
+    groups = _groups()
 
     def run() -> None:
-        counts[...] = zeros
+        counts[...] = 0
         histogram_example.histogram(
             words, rest, counts, groups=groups, threads=histogram_example.THREADS
         )
@@ -119,10 +119,25 @@ def steps_of_pixels(steps: Any, limit: int) -> None:
     steps[row, column] = mandelbrot_example.escape(real, imaginary, limit)
 
 
+def fast(make: Callable[..., tuple[Run, Result]]) -> Callable[..., tuple[Run, Result]]:
+    """The same program in the fast mode."""
+
+    def made(*inputs: torch.Tensor) -> tuple[Run, Result]:
+        run, result = make(*inputs)
+
+        def run_fast() -> None:
+            with sm.math_mode("fast"):
+                run()
+
+        return run_fast, result
+
+    return made
+
+
 def mandelbrot() -> tuple[Run, Result]:
     steps = sm.empty((cases.HEIGHT, cases.WIDTH), device="cuda")
-    grid = cases.WIDTH, cases.HEIGHT
-    return lambda: steps_of_pixels(steps, cases.LIMIT, grid=grid), lambda: _tensor(steps)
+    sizes = {"grid": (cases.WIDTH, cases.HEIGHT), "threads": (32, 8)}
+    return lambda: steps_of_pixels(steps, cases.LIMIT, **sizes), lambda: _tensor(steps)
 
 
 def sum_all(x: torch.Tensor) -> tuple[Run, Result]:
@@ -158,13 +173,13 @@ def transpose(a: torch.Tensor) -> tuple[Run, Result]:
 
 
 PROGRAMS = {
-    "n-body": {"kernel": n_body},
+    "n-body": {"kernel": n_body, "fast mode": fast(n_body)},
     "histogram": {"kernel": histogram},
     "scan": {"kernel": scan, "arrays": scan_by_array},
     "heat, 2-D": {"kernel": heat_plate},
     "heat, 3-D": {"kernel": heat_3d},
-    "Black-Scholes": {"kernel": black_scholes},
-    "Mandelbrot": {"kernel": mandelbrot},
+    "Black-Scholes": {"kernel": black_scholes, "fast mode": fast(black_scholes)},
+    "Mandelbrot": {"kernel": mandelbrot, "fast mode": fast(mandelbrot)},
     "sum": {"kernel": sum_all, "arrays": sum_by_array},
     "transpose": {"kernel": transpose},
 }

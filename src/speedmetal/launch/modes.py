@@ -31,7 +31,9 @@ def math_mode(mode: MathMode) -> Iterator[None]:
     In the safe mode, the default, each operation is rounded by itself, and NaN, infinities and
     signed zeros are kept: all devices give the same results. The fast mode lets Metal's compiler
     reorder and contract operations, take NaN and infinities not to occur, and use its own less
-    exact functions. On NVIDIA GPUs it lets tensor cores multiply simdgroup matrices of float32,
+    exact functions. On NVIDIA GPUs it does the same but for reordering, and NaN and infinities stay
+    (``--use_fast_math``: divisions, roots, exponentials and the like are approximate in float32,
+    subnormal numbers are 0); and it lets tensor cores multiply simdgroup matrices of float32,
     whose elements are rounded to TF32 first, 11 bits. The CPU knows the safe mode alone.
 
     Raises:

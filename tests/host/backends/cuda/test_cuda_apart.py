@@ -31,9 +31,9 @@ def touched(begin, axes):
 
 def code(count: int, written: tuple[int, ...]) -> CudaCode:
     layout = ArgumentLayout.from_record(ArgumentLayout((), 0).record())
-    return CudaCode(
-        "k", layout, tuple(range(count)), False, (), 1, b"", written, (4,) * count, "text", "sm_90"
-    )
+    sizes = (4,) * count
+    arrays = tuple(range(count))
+    return CudaCode("k", layout, arrays, False, (), 1, "256", b"", written, sizes, "text", "sm_90")
 
 
 @given(st.lists(ARRAYS, min_size=2, max_size=4), st.data())

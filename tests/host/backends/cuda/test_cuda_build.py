@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import speedmetal as sm
 from nvrtc import needs_nvrtc
 from speedmetal.backends.cuda import nvrtc as build
 from speedmetal.errors import DeviceError, InternalError
@@ -128,3 +129,22 @@ def test_the_toolkit_that_the_environment_names_is_searched(monkeypatch, tmp_pat
     monkeypatch.setenv("CUDA_HOME", str(tmp_path))
     found = [path for path in build._candidates() if path.startswith(str(tmp_path))]
     assert found == [str(folder / "libnvrtc.so.13"), str(folder / "libnvrtc.so.12")]
+
+
+@needs_nvrtc
+def test_the_fast_mode_takes_less_exact_functions():
+    """Its text says how it is to be compiled; the safe one's is rounded as IEEE 754 has it."""
+
+    def kernel(a, b):
+        i = sm.thread_position_in_grid().x
+        b[i] = sm.exp(a[i]) / a[i]
+
+    def assembly():
+        return sm.code(kernel, "f32[:]", "f32[:]", target="cuda", stage="assembly")
+
+    with sm.math_mode("fast"):
+        text = sm.code(kernel, "f32[:]", "f32[:]", target="cuda")
+        fast = assembly()
+    assert text.startswith("// To be compiled with --use_fast_math.\n")
+    assert "div.approx.ftz.f32" in fast
+    assert "div.rn.f32" in assembly()

@@ -38,6 +38,7 @@ from speedmetal.backends.cuda.codegen.spellings import (
     STATIC_THREADGROUP_BYTES,
 )
 from speedmetal.backends.cuda.codegen.threadgroups import Threadgroups, of_variant
+from speedmetal.backends.cuda.fast_mode import FAST_HEAD
 from speedmetal.common.records import replace
 from speedmetal.dtypes import DType, bool_, uint8, uint32
 from speedmetal.errors import CompileError, Diagnostic
@@ -118,10 +119,11 @@ def printed(
     Args:
         kernel: As it comes from the passes.
         threadgroups: Of the launches that it is for.
-        math_mode: ``"safe"``, or ``"fast"`` to let tensor cores round float32 to TF32.
+        math_mode: ``"safe"``, or ``"fast"`` to let tensor cores round float32 to TF32, and the
+            compiler take its less exact functions.
 
-    It needs no header; it is to be compiled without contraction of products and sums
-    (:mod:`speedmetal.backends.cuda.nvrtc`).
+    It needs no header. How it is to be compiled, without contraction of products and sums, or as
+    its first line says, :mod:`speedmetal.backends.cuda.nvrtc` knows.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what the kernel asks for.
@@ -185,6 +187,7 @@ class CudaPrinter(PositionsPrinter):
         self, kernel: Kernel, threadgroups: Threadgroups = _ANY, math_mode: str = "safe"
     ) -> None:
         super().__init__(DIALECT, kernel, threadgroups, math_mode)
+        self._is_fast = math_mode == "fast"
         self.are_apart = not self.has_mailbox and self.taken is None and _gains_apart(kernel)
         self.atomics.native = NATIVE_ATOMICS
         self.dynamic = dynamic_arrays(kernel)
@@ -192,7 +195,7 @@ class CudaPrinter(PositionsPrinter):
         self._masks: dict[Statement, str] = {}
 
     def head(self) -> str:
-        return ""
+        return FAST_HEAD if self._is_fast else ""
 
     # --- Simdgroups ----------------------------------------------------------------------------
 
