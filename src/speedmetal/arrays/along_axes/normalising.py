@@ -31,6 +31,7 @@ from speedmetal.arrays.along_axes.teams import (
     Team,
     elements_at_once,
     team_of_row,
+    teams_of_rows,
     threads_of,
     width_of,
 )
@@ -251,12 +252,13 @@ def _plan_logs(
     array = source.allocate(shape, result.dtype, device).with_elements(kept[0])
     stored, more = followed(follower, array, kept[1:])
     team = team_of_row(length, width_of(axes.layouts[0], length), KEPT_BY_THREAD)
-    groups = -(-math.prod(outer) // team.together)
+    teams, each = teams_of_rows(math.prod(outer), length)
+    groups = -(-teams // team.together)
     sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
     vectors = vectors_of_row(length, team)
-    arguments = (stored, argument, known(len(outer)), team.known(), vectors, 1)
+    arguments = (stored, argument, known(len(outer)), team.known(), vectors, each)
     run = log_sums.logs_of_rows.prepare(*arguments, **sizes).run
-    return _Plan(run, (1,), kept[0].offset, moves + more)
+    return _Plan(run, (each,), kept[0].offset, moves + more)
 
 
 def vectors_of_row(length: int, team: Team) -> Any:

@@ -27,7 +27,7 @@ MOST_SIMDGROUPS = 32
 BYTES_OF_COLUMNS = 8
 """A thread's loads of columns: with wider ones, fewer threads run."""
 PART_ON_GPU = 4096
-"""Elements of a part of a row, at most."""
+"""Elements of a part of a row, at most, but of so long ones that its parts were too many."""
 MOST_OF_COLUMN = 256
 """The same of a column, which one thread takes."""
 TURNS = 4
@@ -122,6 +122,8 @@ def parts_of_row(rows: int, length: int) -> tuple[int, int]:
     if length <= MOST_OF_TEAM:
         return 1, length
     part = part_of_gpu(rows * length, PART_ON_GPU, SIMDGROUP_SIZE)
+    while part * MOST_OF_TEAM < length:  # so that one team more is enough
+        part *= 2
     return -(-length // part), part
 
 
