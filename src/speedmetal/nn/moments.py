@@ -178,7 +178,7 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
         team = None
     else:
         found = team_of_rows(shape[1] * shape[2], seen.shape[2] * channels.group, 1)
-        sizes = {"groups": shape[:0:-1], "threads": SIMDGROUP_SIZE * found.simdgroups}
+        sizes = {"groups": shape[1] * shape[2], "threads": SIMDGROUP_SIZE * found.simdgroups}
         team = Team(found.simdgroups, 1, 1).known()
     members = known(math.gcd(channels.group, SIMDGROUP_SIZE))
     joined = kernels.joined_moments.prepare(target, seen, eps, team, members, *numbers, **sizes)
@@ -208,7 +208,9 @@ def _prepare_kept_rows(
     team = Team(found.simdgroups, 1, found.width)
     vectors = known(-(-length // elements_at_once(team)))
     given = (parts, source, team.known(), vectors, length)
-    return moments_of_kept_rows.prepare(*given, groups=grid, threads=threads_of(team), work=work)
+    return moments_of_kept_rows.prepare(
+        *given, groups=math.prod(grid), threads=threads_of(team), work=work
+    )
 
 
 def _part(count: int) -> int:

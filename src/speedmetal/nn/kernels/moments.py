@@ -16,7 +16,7 @@ import math
 from typing import Any
 
 import speedmetal as sm
-from speedmetal.arrays.kernels.teams import across_team, first_of, room
+from speedmetal.arrays.kernels.teams import across_team, first_of, own_place, room
 from speedmetal.nn.kernels.normalisation import added_up, squares_added_up
 
 LANES = 32  # of a simdgroup
@@ -113,10 +113,12 @@ def moments_of_kept_columns(parts: Any, source: Any, most: Any, length: int) -> 
 def moments_of_kept_rows(parts: Any, source: Any, team: Any, vectors: Any, length: int) -> None:
     """As :func:`moments_of_rows`: a team takes a part of a channel, which its threads keep.
 
-    Threadgroups are teams, along the axes of threadgroups there; ``vectors`` are static.
+    Threadgroups are teams, one for each part of each channel; ``vectors`` are static.
     """
-    lane = sm.thread_index_in_threadgroup()
-    channel, part, outer = sm.threadgroup_position_in_grid()
+    lane, number = own_place(team)
+    part = number % parts.shape[2]
+    channel = number // parts.shape[2] % parts.shape[3]
+    outer = number // parts.shape[2] // parts.shape[3]
     begin = part * length
     end = min(begin + length, source.shape[1])
     count, nothing = source.dtype(end - begin), source.dtype(0.0)
@@ -213,8 +215,8 @@ def joined_moments(
             roots.
         parts: See above.
         epsilon: Added to the variance whose root is taken.
-        team: Threadgroups are teams, along x as many as there are channels, along y the outer axis;
-            None: a thread joins, threads are along the same axes.
+        team: Threadgroups are teams, one for each channel of each place on the outer axis; None: a
+            thread joins, threads are along these axes.
         length: The elements of a part.
         last: Those of the last one of a run of parts.
         members: Static: so many threads side by side take channels of a group, side by side.
@@ -227,8 +229,8 @@ def joined_moments(
         begin, step = 0, 1
         own, across = 0, 1
     else:
-        channel, outer, _ = sm.threadgroup_position_in_grid()
-        lane = sm.thread_index_in_threadgroup()
+        lane, number = own_place(team)
+        channel, outer = number % target.shape[2], number // target.shape[2]
         begin, step = lane // members, LANES * team.simdgroups // members
         own, across = lane % members, members
     nothing = target.dtype(0.0)
