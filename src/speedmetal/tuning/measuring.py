@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter
 
+from speedmetal.arrays.deferred.schedule import evaluating_alone
 from speedmetal.backends.device import Device, LaunchGraph
 from speedmetal.common.records import record
 from speedmetal.profile import gpu_time
@@ -95,6 +96,6 @@ def _repeated(device: Device, launch: Callable[[], None], count: int) -> Callabl
     if not device.has_graphs or count == 1:
         return run
     graph: LaunchGraph
-    with device.capture() as graph:
+    with evaluating_alone(), device.capture() as graph:
         run()
     return graph.replay

@@ -131,7 +131,8 @@ def _reports_of(device: Device) -> Reports:
     assert isinstance(device, StreamDevice)
     found = device.late_checks.get(Reports.__name__)
     if found is None:
-        found = device.late_checks[Reports.__name__] = Reports(device)
+        # Of two threads that come here at once, both get the same.
+        found = device.late_checks.setdefault(Reports.__name__, Reports(device))
     assert isinstance(found, Reports)
     return found
 

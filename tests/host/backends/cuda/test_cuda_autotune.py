@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
 import speedmetal as sm
 from cuda_machine import DryDriver, Fault, dry_device
 from cuda_on_the_host import HostCode
+from speedmetal.arrays.deferred import schedule
 from speedmetal.backends.cuda.driver import build
 from speedmetal.tuning import measuring
 
@@ -88,6 +91,37 @@ def test_launches_of_a_sample_are_one_graph(device, driver):
     assert all(len(runs) > 1 for runs in driver.graphs.values())
     seconds = [trial.seconds for trial in tuned.tuned[0].trials]
     assert max(seconds) < 1.5e-3  # of one launch, not of all
+
+
+def test_while_another_thread_evaluates(device, monkeypatch):
+    """It may wait for what a capture keeps to itself, and has what a launch may need."""
+    is_evaluating, is_measuring = threading.Event(), threading.Event()
+    compute, repeated = schedule.compute, measuring._repeated
+    x, y = array(device, 1), array(device, 1)
+    lazy, waiting = y * 3, y + 1
+    tuned = sm.autotune(threads=[SLOW, 128])(scaled)
+
+    def compute_late(array):
+        if threading.current_thread() is evaluating:
+            is_evaluating.set()
+            is_measuring.wait(0.3)
+        compute(array)
+
+    def repeated_meanwhile(*arguments):
+        if not is_evaluating.is_set():
+            evaluating.start()
+            is_evaluating.wait()
+        return repeated(*arguments)
+
+    monkeypatch.setattr(schedule, "compute", compute_late)
+    monkeypatch.setattr(measuring, "_repeated", repeated_meanwhile)
+    evaluating = threading.Thread(target=lambda: sm.eval(lazy), daemon=True)
+    tuning = threading.Thread(target=lambda: tuned(x, y, 2, grid=LENGTH), daemon=True)
+    tuning.start()
+    tuning.join(20)
+    assert not tuning.is_alive(), "the threads wait for each other"
+    evaluating.join(20)
+    assert (x.numpy()[0], lazy.numpy()[0], waiting.numpy()[0]) == (2, 3, 2)
 
 
 def test_what_reads_what_it_writes_begins_anew_for_each_launch(device, driver):
