@@ -11,7 +11,7 @@ from speedmetal.arrays.creation import full, ones
 from speedmetal.arrays.indices.searching import flatnonzero
 from speedmetal.arrays.order import by_kernels
 from speedmetal.arrays.order.sorting import argsort, sort
-from speedmetal.dtypes import bool_, int64
+from speedmetal.dtypes import bool_, int32, int64
 
 
 def is_set_here(x: Array) -> bool:
@@ -60,7 +60,8 @@ def _lengths(starts: Array, size: int) -> Array:
 
 def _numbers(starts: Array, size: int) -> Array:
     """The number of the start at or before each position."""
-    steps = full((size,), 0, int64, starts.device)
+    kind = int32 if size <= int32.maximum else int64
+    steps = full((size,), 0, kind, starts.device)
     steps[starts] = 1
     numbers: Array = cumulative_sum(steps) - 1
-    return numbers
+    return numbers.astype(int64)
