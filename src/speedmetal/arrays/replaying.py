@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from math import copysign
+from math import copysign, isnan
 from typing import Any, TypeVar, cast
 
 from speedmetal.arrays.array import Array
@@ -105,7 +105,7 @@ def _read(values: tuple[Any, ...], key: list[Any], arrays: list[Array]) -> bool:
             arrays.append(value)
         elif kind in _PLAIN:
             key += (kind, value)
-        elif kind is float:
+        elif kind is float and not isnan(value):  # which no key has again
             key += (kind, value, copysign(1.0, value))
         elif kind is tuple or kind is list:
             key += (kind, len(value))

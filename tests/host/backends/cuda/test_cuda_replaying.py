@@ -131,6 +131,18 @@ def test_numbers_are_told_apart_by_type_and_sign(device):
     assert count[0] == 6
 
 
+def test_nothing_is_kept_of_calls_with_nan_which_would_not_be_found(device):
+    def scaled(x, factor):
+        return x * factor
+
+    again, count = calls_of(replaying.replayed(scaled))
+    _, x = rows(device, 5)
+    for _ in range(3):
+        assert np.isnan(again(x, float("nan")).numpy()).all()
+    assert count[0] == 3
+    assert not replaying._known
+
+
 def test_what_asks_for_more_than_launches_is_called_each_time(device):
     def looks(x):
         return x * float(x[0].numpy())
