@@ -141,6 +141,7 @@ def test_code_of_another_architecture_is_named(card):
         has_mailbox=False,
         dynamic_bytes=(),
         neighbours=1,
+        threadgroups="256",
         cubin=cubin,
     )
     with pytest.raises(InternalError, match=r"kernel 'other': cuModuleLoadData: CUDA_ERROR_"):

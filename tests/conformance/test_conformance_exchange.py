@@ -334,7 +334,7 @@ def test_what_cannot_be_taken(device, torch, cupy):
         sm.asarray(x.to(torch.float8_e4m3fn))
     with pytest.raises(sm.LaunchError, match=r"kernels cannot read torch\.float8_e4m3fn"):
         double(out, x.to(torch.float8_e4m3fn), grid=4)
-    with pytest.raises(sm.UserInputError, match=r"has no strides .* pass tensor\.to_dense\(\)"):
+    with pytest.raises(sm.UserInputError, match=r"has no .*pass tensor\.to_dense\(\)"):
         sm.asarray(x.to_sparse())
     with pytest.raises(sm.LaunchError, match=r"share its memory with sm.from_dlpack"):
         double(out, torch.ones(4), grid=4)

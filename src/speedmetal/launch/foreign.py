@@ -126,9 +126,17 @@ _torch_classes: dict[type, bool] = {}
 def _of_torch(tensor: Any) -> ForeignMemory:
     dtype, shape, strides = _torch_layout(tensor.dtype, tensor.shape, _checked_steps(tensor))
     number = tensor.get_device()
-    return ForeignMemory(
-        number, tensor.data_ptr(), dtype, shape, strides, False, torch_stream(tensor)
-    )
+    address = _address_of(tensor)
+    return ForeignMemory(number, address, dtype, shape, strides, False, torch_stream(tensor))
+
+
+def _address_of(tensor: Any) -> int:
+    try:
+        address: int = tensor.data_ptr()
+    except RuntimeError as error:
+        text = f"the tensor has no elements side by side ({error}); pass tensor.to_dense()"
+        raise UserInputError(text) from None
+    return address
 
 
 def _checked_steps(tensor: Any) -> tuple[int, ...]:
@@ -340,7 +348,7 @@ class _Borrowed:
             self._torch_numbers.append(number)
             self._streams.add((device, torch_stream(tensor)))
         layout = _layout_of_tensor(tensor.dtype, tensor.shape, steps, device)
-        address = tensor.data_ptr()
+        address = _address_of(tensor)
         if address % layout.dtype.itemsize:
             _of_torch(tensor).check_alignment()  # says so
         return ForeignArray(address, layout, tensor)
