@@ -39,9 +39,10 @@ CASES: dict[str, Callable[[Draw], Any]] = {
             *("sum", "prod", "mean", "min", "max", "all", "any", "count_nonzero", "var", "std"),
             *("argmin", "argmax", "softmax", "log_softmax", "logsumexp"),
             *("cumulative_sum", "cumulative_prod", "cumsum", "cumprod", "cummax", "cummin"),
-            "logcumsumexp",
+            *("logcumsumexp", "sort", "argsort"),
         )
     },
+    "topk": lambda draw: sm.topk(x(draw), 3),
     "concat": lambda draw: sm.concat([x(draw), draw(2, 8)]),
     "stack": lambda draw: sm.stack([x(draw), x(draw).T.reshape(6, 8)], axis=1),
     "nn.scaled_dot_product_attention": lambda draw: sm.nn.scaled_dot_product_attention(
