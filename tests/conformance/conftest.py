@@ -84,7 +84,8 @@ def overflow_is_seen() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_call_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests set limits by which functions take other ways: none replays another one's call."""
-    monkeypatch.setattr(replaying, "_known", Kept(4096))
+    for kept in ("_known", "_met"):
+        monkeypatch.setattr(replaying, kept, Kept(4096))
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 On a GPU the work of a call of few bytes is done before the host has asked for it: what it costs is
 Python, which finds out once more what it found out before. So a function that is marked
-:func:`replayed` is called once for each way in which its arguments can lie, and traced
-(:meth:`speedmetal.backends.device.Device.trace`); later calls take one look-up, memory for what it
-makes, and its launches. Their results are in memory, not lazy.
+:func:`replayed` is called twice for each way in which its arguments can lie, and traced the second
+time (:meth:`speedmetal.backends.device.Device.trace`); later calls take one look-up, memory for
+what it makes, and its launches. Their results are in memory, not lazy.
 
 It is for functions that do the same for all arrays that lie alike: no function of it draws random
 numbers, looks at elements on the host, or writes to what it is given.
@@ -71,6 +71,8 @@ class _Known:
 
 
 _known: Kept[_Known | None] = Kept(4096)
+_met: Kept[bool] = Kept(4096)
+"""Calls that were made once: what is different each time, as an offset may be, is not traced."""
 
 
 def _called(
@@ -90,6 +92,9 @@ def _called(
     if known is not None:
         return _made_again(known, device, arrays)
     if tuple(key) in _known or not _are_small(arrays, device):
+        return function(*arguments, **named)
+    if tuple(key) not in _met:
+        _met.keep(tuple(key), True)
         return function(*arguments, **named)
     return _traced(function, device, arguments, named, arrays, tuple(key))
 

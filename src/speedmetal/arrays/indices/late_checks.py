@@ -10,6 +10,7 @@ would be written to it is not.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from speedmetal.backends.device import BoundLaunch, Device
 from speedmetal.backends.stream_device import StreamDevice
 from speedmetal.dtypes import int32, int64
 
+_lock = threading.Lock()
 _WORDS = 1024
 _ANY, _UNNAMED = 0, 1
 """The word that tells whether there is anything to read, and the one of all axes that came when
@@ -51,10 +53,11 @@ class Reports:
         key = axis, extent, least
         place = self._places.get(key)
         if place is None:
-            place = len(self._places) + _UNNAMED + 1
-            if place == _WORDS:
-                return _UNNAMED
-            self._places[key] = place
+            with _lock:
+                place = len(self._places) + _UNNAMED + 1
+                if place == _WORDS:
+                    return _UNNAMED
+                place = self._places.setdefault(key, place)
         return place
 
     def errors(self) -> list[Exception]:

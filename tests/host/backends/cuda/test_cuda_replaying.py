@@ -16,6 +16,7 @@ from cuda_machine import DryDriver, dry_device
 from cuda_on_the_host import HostCode
 from speedmetal.arrays import replaying
 from speedmetal.arrays.deferred import schedule
+from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.order.sorting import TopK
 from speedmetal.backends import registry
 from speedmetal.backends.cuda.driver import build
@@ -38,9 +39,17 @@ def driver(host):
     return driver
 
 
+class All(Kept):
+    """Has been told of every call."""
+
+    def __contains__(self, _key):
+        return True
+
+
 @pytest.fixture
 def device(driver, monkeypatch):
-    monkeypatch.setattr(replaying, "_known", type(replaying._known)(64))
+    monkeypatch.setattr(replaying, "_known", Kept(64))
+    monkeypatch.setattr(replaying, "_met", All(64))
     return dry_device(driver)
 
 
@@ -70,6 +79,22 @@ def test_a_call_is_made_once_for_each_way_in_which_arrays_lie(device):
             concat([x.T, y.T], axis=1).numpy(), np.concatenate([a.T, b.T], 1)
         )
     assert count[0] == 3
+
+
+def test_a_call_is_kept_when_it_is_made_a_second_time(device, monkeypatch):
+    monkeypatch.setattr(replaying, "_met", Kept(64))
+
+    def shifted(x, offset):
+        return x + offset
+
+    again, count = calls_of(replaying.replayed(shifted))
+    host, x = rows(device, 5)
+    for offset in range(3):
+        np.testing.assert_array_equal(again(x, offset).numpy(), host + offset)
+    assert (count[0], len(replaying._known)) == (3, 0)
+    for _ in range(3):
+        np.testing.assert_array_equal(again(x, 1).numpy(), host + 1)
+    assert (count[0], len(replaying._known)) == (4, 1)
 
 
 def test_arrays_that_are_the_same_once_need_not_be_so_again(device):

@@ -17,6 +17,7 @@ when something waits, after the work that may use it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import weakref
 from collections import deque
@@ -154,10 +155,11 @@ class Context:
         """
         if not self._freed or self.captures:
             return
-        ready = [self._freed.popleft() for _ in range(len(self._freed))]
+        count = len(self._freed)  # of those whose work is among what is waited for
         finish_all(self.streams)
-        with self as library:
-            for function, handle in ready:
+        with self as library, contextlib.suppress(IndexError):  # another thread was sooner
+            for _ in range(count):
+                function, handle = self._freed.popleft()
                 library.call(function, handle)
 
     # --- The end -------------------------------------------------------------------------------
