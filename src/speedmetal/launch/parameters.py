@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import copy
 import inspect
 import sys
 import types
@@ -63,7 +62,9 @@ class StaticParameter:
 
     def at(self, position: int) -> StaticParameter:
         """The same parameter where others are left out."""
-        moved = copy.copy(self)
+        moved = object.__new__(StaticParameter)  # the module `copy` takes a launch time to import
+        for name in self.__slots__:
+            setattr(moved, name, getattr(self, name))
         moved.position = position
         return moved
 
