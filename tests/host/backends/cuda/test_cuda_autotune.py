@@ -9,9 +9,7 @@ import pytest
 
 import speedmetal as sm
 from cuda_machine import DryDriver, Fault, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays.deferred import schedule
-from speedmetal.backends.cuda.driver import build
 from speedmetal.tuning import measuring
 
 LENGTH = 500
@@ -30,14 +28,6 @@ def scaled(out, x, factor):
 def doubled(x):
     i = sm.thread_position_in_grid().x
     x[i] = x[i] * 2
-
-
-@pytest.fixture(scope="module")
-def host():
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture

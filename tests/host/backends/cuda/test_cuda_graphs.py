@@ -10,9 +10,7 @@ import pytest
 
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays.deferred import schedule
-from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.stream import finish_all
 
 LENGTH = 21
@@ -28,14 +26,6 @@ def scaled(out, x, factor):
 def checked(x):
     i = sm.thread_position_in_grid().x
     assert x[i] > 0, "not above 0"
-
-
-@pytest.fixture(scope="module")
-def host():
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture

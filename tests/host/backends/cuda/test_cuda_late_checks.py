@@ -7,17 +7,7 @@ import pytest
 
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays.indices import late_checks
-from speedmetal.backends.cuda.driver import build
-
-
-@pytest.fixture(scope="module")
-def host():
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 def new_device(host):

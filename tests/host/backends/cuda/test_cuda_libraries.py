@@ -19,19 +19,9 @@ import speedmetal as sm
 from cuda_foreign import OtherLibrary
 from cuda_libraries import WORKSPACE_BYTES, Status, libraries
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays.algebra import by_library, library_matrices, library_transforms, products
 from speedmetal.backends import registry
-from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.cuda.libraries import bindings
-
-
-@pytest.fixture(scope="module")
-def host():
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
-from speedmetal.backends.cuda.driver import build
 
 LENGTH = 90
 BEYOND = 77
@@ -48,15 +46,6 @@ def bounded(out, x, first, last):
 def rows(out, x, row, column):
     i, j, k = sm.thread_position_in_grid()
     out[k, j, i] = x[k, j, i] - row[i] * column[j]
-
-
-@pytest.fixture(scope="module")
-def host():
-    """What compiles instead of NVRTC; each text once for all tests."""
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,11 @@ import pytest
 import speedmetal as sm
 from cuda_foreign import DlpackTensor, OtherLibrary
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays import replaying
 from speedmetal.arrays.deferred import schedule
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.order.sorting import TopK
 from speedmetal.backends import registry
-from speedmetal.backends.cuda.driver import build
-
-
-@pytest.fixture(scope="module")
-def host():
-    """What compiles instead of NVRTC; each text once for all tests."""
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture

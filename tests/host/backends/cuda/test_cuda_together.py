@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 import speedmetal as sm
 from cuda_machine import DryDriver, dry_device
-from cuda_on_the_host import HostCode
 from speedmetal.arrays.kernels import softmax, teams
-from speedmetal.backends.cuda.driver import build
 from speedmetal.launch.expressions import Followed
 
 LENGTH = 48
@@ -36,15 +34,6 @@ def weighted_rows(out, x, weight):
             results[k] = x[row, first + k] * weight[first + k] + total
         for k in sm.static_range(8):
             out[row, first + k] = results[k]
-
-
-@pytest.fixture(scope="module")
-def host():
-    """What compiles instead of NVRTC; each text once for all tests."""
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
 
 
 @pytest.fixture(scope="module")
