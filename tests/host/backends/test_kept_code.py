@@ -21,6 +21,7 @@ CUDA = cuda.CudaCode(
     has_mailbox=False,
     dynamic_bytes=(0, 64),
     neighbours=4,
+    threadgroups="256 whole y",
     cubin=b"\x7fELF\n\0\n",
 )
 METAL = metal.MetalCode(
