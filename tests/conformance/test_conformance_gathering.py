@@ -124,8 +124,11 @@ def test_rows_again_with_other_numbers(place, row, shape):
         values = random.integers(0, 9, shape + row).astype(np.float32)
         ours, chosen, joined = (sm.array(each, device=place) for each in (host, index, values))
         np.testing.assert_array_equal(ours[chosen].numpy(), host[index])
-        found = ours.at[chosen].max(joined)
+        found, written = ours.at[chosen].max(joined), ours.at[chosen].set(joined)
         np.testing.assert_array_equal(ours.numpy(), host)
+        expected = host.copy()
+        expected[index] = values
+        np.testing.assert_array_equal(written.numpy(), expected)
         np.maximum.at(host, index, values)
         np.testing.assert_array_equal(found.numpy(), host)
 

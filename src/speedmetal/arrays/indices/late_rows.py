@@ -24,6 +24,10 @@ from speedmetal.launch.modes import stated_math_mode
 FEW_BYTES = 1 << 20
 """A result of so many bytes a GPU writes in less time than the host needs to ask for it."""
 
+MOST_LOOKED_AT = 1024
+"""Positions that each thread looks at to find the last of its row; for more there are several
+launches."""
+
 _math_mode = stated_math_mode
 
 
@@ -33,8 +37,8 @@ class _Plan:
 
     Args:
         copy: Copies the array to the result first, where values are joined to it.
-        run: Reads the rows, or joins the values, with the addresses of the result, of the other
-            array and of the positions, and ``last``.
+        run: Reads the rows, or joins or writes the values, with the addresses of the result, of the
+            other arrays, the positions last, and ``last``.
         last: The address of the words, and numbers.
         elements: Of the result, as what follows.
         layout: For launches.
@@ -74,11 +78,11 @@ def late_rows(x: Array, index: Array) -> Array | None:
 
 
 def late_joined(operation: str, x: Array, index: Any, values: Any) -> Array | None:
-    """``x.at[index]`` with values joined to it by atomic operations, likewise; else None.
+    """A copy of ``x`` with values joined, or written, to ``x[index]``, likewise; else None.
 
     Args:
         operation: A key of :data:`speedmetal.arrays.kernels.scatter.ACCUMULATE`, that the device
-            does to elements of such a dtype.
+            does to elements of such a dtype by an atomic operation; or ``"set"``.
         x: What is copied.
         index: Its rows.
         values: Of its dtype, a row for each.
@@ -99,7 +103,10 @@ def late_joined(operation: str, x: Array, index: Any, values: Any) -> Array | No
         if plan is None:
             return None
     result = Array(x.layout.device.allocate(plan.size_bytes), plan.elements, plan.layout)
-    assert plan.copy is not None
+    if plan.copy is None:
+        addresses = result.address, x.address, values.address, index.address
+        plan.run([0, *addresses, *plan.last])
+        return result
     plan.copy([0, result.address, x.address])
     plan.run([0, result.address, values.address, index.address, *plan.last])
     return result
@@ -126,7 +133,7 @@ def _reading(x: Array, index: Array) -> _Plan | None:
 
 def _joining(operation: str, x: Array, index: Array, values: Array) -> _Plan | None:
     from speedmetal.arrays.kernels.copy import copy
-    from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_told
+    from speedmetal.arrays.kernels.scatter import ACCUMULATE, accumulate_told, write_told
 
     own, new = x.layout, values.layout
     are_alike = new.dtype is own.dtype and new.shape == index.shape + own.shape[1:]
@@ -142,11 +149,19 @@ def _joining(operation: str, x: Array, index: Array, values: Array) -> _Plan | N
     if source is None or lined is None or rows is None:
         return None
     words, *numbers = reporting(index, 0, extent)
+    last = (words.address, *numbers)
+    fresh = fresh_layout(own.shape, own.dtype, own.device)
+    if operation == "set":
+        if count > MOST_LOOKED_AT:
+            return None
+        written = target, source, lined, rows, words, *numbers
+        return _Plan(
+            None, write_told.prepare(*written, grid=grid_of(target.shape)).run, last, *fresh
+        )
     arguments = target, lined, rows, words, *numbers, ACCUMULATE[operation][1]
     run = accumulate_told.prepare(*arguments, grid=grid_of(lined.shape)).run
     copied = copy.prepare(target.reshape(-1), source.reshape(-1), grid=x.size).run
-    fresh = fresh_layout(own.shape, own.dtype, own.device)
-    return _Plan(copied, run, (words.address, *numbers), *fresh)
+    return _Plan(copied, run, last, *fresh)
 
 
 def _as_one_axis(shape: Shape) -> Shape:

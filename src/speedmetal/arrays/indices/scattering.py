@@ -254,6 +254,8 @@ class Place:
     def set(self, values: Any) -> Array:
         """The values themselves."""
         copy = changed_copy("set", self._array, self._index, values)
+        if copy is None:
+            copy = late_joined("set", self._array, self._index, values)
         if copy is not None:
             return copy
         result = self._array.copy()

@@ -210,6 +210,32 @@ def accumulate_told(
         operation(target, (row, *place[1:]), values[place])
 
 
+@sm.kernel
+def write_told(
+    target: Any, source: Any, values: Any, positions: Any, words: Any, least: int, word: int
+) -> None:
+    """Copy an array with the last of several values in each row that positions choose.
+
+    Each thread looks at all positions: they are few.
+
+    Args:
+        target: (extent, after) or (extent,).
+        source: The same.
+        values: (count, after) or (count,).
+        positions: (count,), some perhaps outside.
+        words: See :func:`accumulate_told`, as for what follows.
+        least: The least position that is not outside.
+        word: Where a position outside is told.
+    """
+    place = own_index(target)
+    last = -1
+    for number in range(positions.shape[0]):
+        row = told_place(positions[number], words, least, target.shape[0], word)
+        if row == place[0]:
+            last = number
+    target[place] = values[(last, *place[1:])] if last >= 0 else source[place]
+
+
 def own_column() -> Any:
     """The indices of this thread behind and before the chosen axis."""
     x, y, _ = sm.thread_position_in_grid()

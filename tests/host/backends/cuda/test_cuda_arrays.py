@@ -238,6 +238,7 @@ CASES = {
     "gathers": lambda x: (x * 2)[sm.asarray(ROWS, device=x.device)],
     "small rows": lambda x: x[sm.asarray(ROWS, device=x.device)],
     "values joined to small rows": lambda x: x.at[sm.asarray(ROWS, device=x.device)].add(x[:4]),
+    "values written to small rows": lambda x: x.at[sm.asarray(ROWS, device=x.device)].set(x[:4]),
     "gathers along an axis": lambda x: sm.take_along_axis(x * 2, large(x, x.shape).astype("i8"), 0),
     "writes by positions": write,
     "writes by masks": fill_where,
