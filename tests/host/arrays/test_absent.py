@@ -13,7 +13,10 @@ import speedmetal as sm
         ("exp", "; use sm.exp(x)"),
         ("sort", "; use sm.sort(x)"),
         ("nonsense", ""),
-        ("__cuda_array_interface__", ""),
+        (
+            "__cuda_array_interface__",
+            "; it is there of arrays on NVIDIA GPUs whose dtype is not bfloat16, of which DLPack tells",
+        ),
     ],
 )
 def test_other_libraries_names_are_answered(name, advice):
