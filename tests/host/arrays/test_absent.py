@@ -4,6 +4,8 @@ import pytest
 
 import speedmetal as sm
 
+WHERE = "of arrays on NVIDIA GPUs whose dtype is not bfloat16, of which DLPack tells"
+
 
 @pytest.mark.parametrize(
     ("name", "advice"),
@@ -13,10 +15,7 @@ import speedmetal as sm
         ("exp", "; use sm.exp(x)"),
         ("sort", "; use sm.sort(x)"),
         ("nonsense", ""),
-        (
-            "__cuda_array_interface__",
-            "; it is there of arrays on NVIDIA GPUs whose dtype is not bfloat16, of which DLPack tells",
-        ),
+        ("__cuda_array_interface__", f"; it is there {WHERE}"),
     ],
 )
 def test_other_libraries_names_are_answered(name, advice):
