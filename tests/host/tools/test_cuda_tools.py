@@ -90,10 +90,27 @@ def test_without_the_sanitizer_it_is_said_where_it_comes_from(monkeypatch):
         cuda_sanitizer.sanitizer()
 
 
-def test_the_named_files_are_there():
-    names = {name for files in cuda_sanitizer.FILES.values() for name in files}
+def test_the_whole_suite_is_looked_at_but_for_what_causes_faults():
+    names = set(cuda_sanitizer.files())
+    assert {"launch", "reductions", "matrices", "replaying"} <= names
+    assert not names & cuda_sanitizer.CAUSE_FAULTS
     folder = Path(__file__).parents[2] / "conformance"
-    assert all((folder / f"test_conformance_{name}.py").exists() for name in names)
+    left_out = cuda_sanitizer.CAUSE_FAULTS
+    assert all((folder / f"test_conformance_{name}.py").exists() for name in names | left_out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell stands in for it")
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_files_run_at_once_and_one_that_finds_something_is_enough(tool, jobs, capsys):
+    found = 'case "$*" in *_rows.py) n=1;; *) n=0;; esac'
+    tool(f'{found}; echo 5 passed; echo "========= ERROR SUMMARY: $n errors"; exit $n')
+    names = ["launch", "rows", "order"]
+    assert not cuda_sanitizer.run_all("memcheck", names, 20, jobs)
+    assert cuda_sanitizer.run_all("memcheck", ["launch", "order"], 20, jobs)
+    assert cuda_sanitizer.run_all("memcheck", names, 0, jobs)
+    printed = capsys.readouterr().out
+    assert printed.count("memcheck: rows: 1 found") == 1
+    assert printed.count("left out, the time is over") == 3
 
 
 @needs_nvrtc
