@@ -5,7 +5,7 @@ integers, and products for which it has no algorithm, by :mod:`speedmetal.arrays
 What follows a product elementwise is a kernel of its own: on an NVIDIA H200, ``relu(x @ w + b)``
 took 7.7 us so for 256 rows and columns of float32, where our kernel, which could compute it as it
 stores, took 18 us for the product alone; from there on it falls back, to a 25th for 4096 of float16
-(docs/nvidia.md).
+(docs/nvidia-speed.md).
 
 Matrices are taken where they are if their rows, or their columns, have neighbours side by side, and
 copied else.
