@@ -4,8 +4,8 @@ A threadgroup computes a tile of the product, step by step along the inner axis.
 of both factors lies in threadgroup memory, in one of several stages: while the threads work on one,
 copies for the next ones are on their way (``sm.async_copy``), and nobody waits for memory.
 
-How fast they are on an NVIDIA H200 is in docs/nvidia-speed.md. Where the product is all that is wanted,
-``a @ b`` asks a library for it.
+How fast they are on an NVIDIA H200 is in docs/nvidia-speed.md. Where the product is all that is
+wanted, ``a @ b`` asks a library for it.
 
     python examples/fast_matmul.py --size 4096
 """

@@ -1,7 +1,7 @@
 """What the exchange with PyTorch and CuPy takes of the host, in microseconds, on one NVIDIA GPU.
 
-Prints a table for docs/nvidia-speed.md: `python tools/cuda_exchange_speed.py`. Medians of rounds, each
-the mean of 200 calls that nobody waits for; the GPU is idle before each round.
+Prints a table for docs/nvidia-speed.md: `python tools/cuda_exchange_speed.py`. Medians of rounds,
+each the mean of 200 calls that nobody waits for; the GPU is idle before each round.
 """
 
 from __future__ import annotations
