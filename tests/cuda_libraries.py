@@ -149,7 +149,9 @@ class CublasLt(Library):
         facts = dict(self.made[description])
         kind = TYPES[self.made[a_layout]["kind"]]
         is_wide = kind in (np.float64, np.complex128)
-        assert facts["compute"] == (70 if is_wide else 68)  # CUBLAS_COMPUTE_64F, _32F
+        is_rounded = facts["compute"] == 77  # CUBLAS_COMPUTE_32F_FAST_TF32
+        assert facts["compute"] == (70 if is_wide else 77 if is_rounded else 68)  # _64F, _32F
+        assert kind == np.float32 or not is_rounded
         scale = TYPES[facts["scale"]]
         assert scale == (np.float32 if np.dtype(kind).itemsize == 2 else kind)
         assert seen(alpha, scale, (), ()) == 1
@@ -162,6 +164,8 @@ class CublasLt(Library):
             left, right, result = views
             left = left.swapaxes(-1, -2) if facts.get(3) else left
             right = right.swapaxes(-1, -2) if facts.get(4) else right
+            if is_rounded:
+                left, right = rounded_to_tf32(left), rounded_to_tf32(right)
             result[...] = np.matmul(left.astype(scale), right.astype(scale)).astype(kind)
 
         self.ask("matmul", run, stream)
@@ -171,6 +175,12 @@ class CublasLt(Library):
         count, stride = facts.get(5, 1), facts.get(6, 0)
         shape = (count, facts["rows"], facts["columns"])
         return seen(address, TYPES[facts["kind"]], shape, (stride, 1, facts["leading"]))
+
+
+def rounded_to_tf32(x: np.ndarray) -> np.ndarray:
+    """To the nearest numbers of 11 bits."""
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    return ((bits + 0x1000) & 0xFFFFE000).view(np.float32)
 
 
 class Cufft(Library):

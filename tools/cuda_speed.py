@@ -246,7 +246,7 @@ def products() -> Iterator[str]:
         options = {"groups": (SIZE // tiles.columns, SIZE // tiles.rows), "threads": threads}
         kernel, z = make(tiles), torch.empty_like(x)
         peer = partial(torch.matmul, x, y, out=z)
-        with sm.math_mode("fast" if precision == _TF32 else "safe"):
+        with sm.math_mode(_TF32 if precision == _TF32 else "safe"):
             run = partial(kernel, a, b, c, **options)
             rounds = [(torch_seconds(peer), our_seconds(run)) for _ in range(ROUNDS)]
         exact, sizes = x.double() @ y.double(), x.double().abs() @ y.double().abs()

@@ -92,6 +92,18 @@ def test_products_of_float32_are_no_products_of_tf32(device):
     np.testing.assert_array_equal(product.numpy(), np.float32(2.0**-20))
 
 
+@pytest.mark.parametrize("mode", ["tf32", "fast"])
+def test_products_of_float32_may_be_products_of_tf32(device, mode):
+    """Of operands of 11 bits where the device has it, of all bits where not."""
+    random = np.random.default_rng(0)
+    a, b = (random.uniform(-1, 1, shape).astype(np.float32) for shape in ((64, 96), (96, 64)))
+    with sm.math_mode(mode):
+        product = sm.array(a, device=device) @ sm.array(b, device=device)
+        found = product.numpy()
+    error = np.abs(found - wide(a) @ wide(b)) / (np.abs(wide(a)) @ np.abs(wide(b)))
+    assert error.max() < 2**-10
+
+
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
 def test_products_of_halves_are_summed_in_float32(device, dtype):
     """A sum of halves stays at 2048, or at 256, however many ones follow."""

@@ -161,11 +161,11 @@ def test_larger_matrices_beyond_the_array_are_told(launch, debug):
             launch(kernel, a, 17, grid=32, threads=32, debug=debug)
 
 
-@pytest.mark.parametrize(("mode", "bound"), [("safe", 1e-6), ("fast", 2e-3)])
+@pytest.mark.parametrize(("mode", "bound"), [("safe", 1e-6), ("tf32", 2e-3), ("fast", 2e-3)])
 @pytest.mark.parametrize("shape", [(16, 16, 16), (8, 24, 16), (24, 8, 8)], ids=str)
 @pytest.mark.parametrize("use", ["right", "both"])
 def test_float32_is_rounded_where_that_is_allowed(launch, mode, bound, shape, use):
-    """To TF32 on NVIDIA GPUs, in the fast mode alone; the right factor is loaded, or computed."""
+    """To TF32 on NVIDIA GPUs, in two modes alone; the right factor is loaded, or computed."""
     rows, inner, columns = shape
 
     @sm.kernel

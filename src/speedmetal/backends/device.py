@@ -350,7 +350,7 @@ class BuildOptions:
 
     Args:
         variant: One of the device's ``variants``.
-        math_mode: ``"safe"`` or ``"fast"``; only where the target has ``has_math_modes``.
+        math_mode: One of the target's ``math_modes``.
     """
 
     variant: str = ""

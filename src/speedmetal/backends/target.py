@@ -31,10 +31,10 @@ class Target:
         name: What the user writes: ``"cpu"``.
         has_float64: Whether kernels can use it; where not, NumPy's float64 numbers are what
             Python's floats are.
-        has_math_modes: Whether ``sm.math_mode("fast")`` makes different code.
+        math_modes: Those of :func:`speedmetal.launch.modes.math_mode` that make different code.
         check: What of a typed kernel, as it comes from the front end, the target cannot do.
         print: The text of a kernel, as it comes from the passes, in a mode of mathematics
-            (``"safe"`` or ``"fast"``; the same where the target has no such modes).
+            (one of ``math_modes``).
         assemble: Machine code's text from the target's text.
         source_language: Pygments' name of the text's language.
         assembly_language: Pygments' name of the language of machine code's text.
@@ -49,7 +49,7 @@ class Target:
 
     name: str
     has_float64: bool
-    has_math_modes: bool
+    math_modes: tuple[str, ...]
     check: Callable[[Kernel], list[Diagnostic]]
     print: Callable[[Kernel, str], str]
     assemble: Callable[[str], str]
@@ -58,6 +58,10 @@ class Target:
     replaces_thread_arrays: bool = False
     has_async_copies: bool = False
     has_large_matrices: bool = False
+
+    def mode_for(self, stated: str) -> str:
+        """The mode of mathematics that code is made in, where users state one."""
+        return stated if stated in self.math_modes else "safe"
 
     def spelling(self, intrinsic: Intrinsic, dtype: DType | None) -> Spelling:
         """How the target says an intrinsic on operands of a type."""

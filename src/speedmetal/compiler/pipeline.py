@@ -119,7 +119,7 @@ def print_source(
         kernel: As :func:`lower` gives it.
         target: One of :data:`speedmetal.backends.targets.TARGETS`.
         name: The user's name of the kernel, for messages.
-        math_mode: ``"safe"`` or ``"fast"``, where the target makes a difference.
+        math_mode: Of :func:`speedmetal.launch.modes.math_mode`.
     """
     name = name or kernel.name
     return _with_room(lambda: _print_kernel(kernel, target, name, math_mode), name, kernel.span)
@@ -127,7 +127,8 @@ def print_source(
 
 def _print_kernel(kernel: ir.Kernel, target: str, name: str, math_mode: str) -> str:
     with _stage(f"the {target} printer", name):
-        return find_target(target).print(kernel, math_mode)
+        found = find_target(target)
+        return found.print(kernel, found.mode_for(math_mode))
 
 
 def compile_for(

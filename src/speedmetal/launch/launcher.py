@@ -332,8 +332,7 @@ class Launcher:
     def _compile(
         self, device: Device, specialisation: Specialisation, variant: str
     ) -> pipeline.CompiledKernel:
-        math_mode = _math_mode.get() if device.target.has_math_modes else "safe"
-        options = BuildOptions(variant, math_mode)
+        options = BuildOptions(variant, device.target.mode_for(_math_mode.get()))
         known = self.compiled.get((device, specialisation, options))
         if known is None or not pipeline.is_current(known.dependencies):
             if len(self.compiled) >= _COMPILED_KEPT:

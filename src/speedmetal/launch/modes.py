@@ -14,7 +14,7 @@ from speedmetal.errors import LaunchError, UserInputError
 stated_debug_level: ContextVar[int | None] = ContextVar("debug_level", default=None)
 """Of the innermost :func:`debug_level`; None outside of all."""
 
-MathMode = Literal["safe", "fast"]
+MathMode = Literal["safe", "tf32", "fast"]
 stated_math_mode: ContextVar[MathMode] = ContextVar("math_mode", default="safe")
 """Of the innermost :func:`math_mode`."""
 
@@ -26,25 +26,30 @@ def current_math_mode() -> MathMode:
 
 @contextmanager
 def math_mode(mode: MathMode) -> Iterator[None]:
-    """Launch kernels with safe or fast mathematics, inside ``with sm.math_mode(mode):``.
+    """Launch kernels with mathematics of a mode, inside ``with sm.math_mode(mode):``.
 
     In the safe mode, the default, each operation is rounded by itself, and NaN, infinities and
-    signed zeros are kept: all devices give the same results. The fast mode lets Metal's compiler
-    reorder and contract operations, take NaN and infinities not to occur, and use its own less
-    exact functions. On NVIDIA GPUs it does the same but for reordering, and NaN and infinities stay
-    (``--use_fast_math``: divisions, roots, exponentials and the like are approximate in float32,
-    subnormal numbers are 0); and it lets tensor cores multiply simdgroup matrices of float32,
-    whose elements are rounded to TF32 first, 11 bits. The CPU knows the safe mode alone.
+    signed zeros are kept: all devices give the same results.
+
+    The mode ``"tf32"`` is the same, but that tensor cores of NVIDIA GPUs multiply float32, rounded
+    to TF32 first, which has 11 bits: simdgroup matrices in kernels, and products of arrays where
+    cuBLASLt makes them. Their sums are float32. Other devices have no TF32: it is the safe mode.
+
+    The fast mode lets Metal's compiler reorder and contract operations, take NaN and infinities not
+    to occur, and use its own less exact functions. On NVIDIA GPUs it does the same but for
+    reordering, and NaN and infinities stay (``--use_fast_math``: divisions, roots, exponentials and
+    the like are approximate in float32, subnormal numbers are 0); and it has TF32 as well. The CPU
+    knows the safe mode alone.
 
     Raises:
-        UserInputError: The mode is neither ``"safe"`` nor ``"fast"``.
+        UserInputError: The mode is none of ``"safe"``, ``"tf32"`` and ``"fast"``.
 
     Example:
         >>> with math_mode("fast"):
         ...     pass
     """
     if mode not in get_args(MathMode):
-        raise UserInputError(f"expected the math mode 'safe' or 'fast', got {mode!r}")
+        raise UserInputError(f"expected the math mode 'safe', 'tf32' or 'fast', got {mode!r}")
     token = stated_math_mode.set(mode)
     try:
         yield

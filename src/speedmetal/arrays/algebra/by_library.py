@@ -21,8 +21,9 @@ from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.backends.device import Device
 from speedmetal.common.records import record
-from speedmetal.dtypes import DType
+from speedmetal.dtypes import DType, float32
 from speedmetal.errors import DeviceError
+from speedmetal.launch.modes import stated_math_mode
 
 
 def multiplies(device: Device, dtype: DType) -> bool:
@@ -52,6 +53,8 @@ class _Way:
     plan: Any
     copies: tuple[bool, bool] | None
 
+
+_math_mode = stated_math_mode  # found once, not at each call
 
 _ways: Kept[_Way] = Kept(1024)
 _small: Kept[tuple[int, ...]] = Kept(1024)
@@ -89,10 +92,11 @@ def by_library(left: Array, right: Array, shape: tuple[int, ...]) -> Array | Non
     device = left.layout.device
     result = Array.allocate(shape, left.layout.dtype, device)
     a, b = alignment_of(left.address), alignment_of(right.address)
-    key = (left.layout, right.layout, shape, a, b)
+    is_rounded = left.layout.dtype is float32 and _math_mode.get() != "safe"
+    key = (left.layout, right.layout, shape, a, b, is_rounded)
     way = _ways.get(key)
     if way is None:
-        way = _ways.keep(key, _way_for(left, right, shape, (a, b)))
+        way = _ways.keep(key, _way_for(left, right, shape, (a, b), is_rounded=is_rounded))
     if way.plan is None:
         return None
     if way.copies is not None:
@@ -115,7 +119,14 @@ def _dense(array: Array, batch: tuple[int, ...]) -> Array:
     return copy
 
 
-def _way_for(left: Array, right: Array, shape: tuple[int, ...], aligned: tuple[int, int]) -> _Way:
+def _way_for(
+    left: Array,
+    right: Array,
+    shape: tuple[int, ...],
+    aligned: tuple[int, int],
+    *,
+    is_rounded: bool,
+) -> _Way:
     from speedmetal.backends.cuda.libraries.products import Problem
 
     batch, (rows, columns), inner = shape[:-2], shape[-2:], left.shape[-1]
@@ -133,6 +144,7 @@ def _way_for(left: Array, right: Array, shape: tuple[int, ...], aligned: tuple[i
         a or _packed(left, stack, rows, inner),
         b or _packed(right, stack, inner, columns),
         (aligned[0] if a else best, aligned[1] if b else best, best),
+        is_rounded,
     )
     plan = left.device.routines.products.plan(problem)
     return _Way(plan, None if a and b else (a is None, b is None))

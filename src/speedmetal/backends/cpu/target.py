@@ -27,7 +27,7 @@ def _assemble(source: str) -> str:
 TARGET = Target(
     "cpu",
     has_float64=True,
-    has_math_modes=False,
+    math_modes=("safe",),
     check=has_everything,
     print=_print,
     assemble=_assemble,

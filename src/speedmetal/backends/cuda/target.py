@@ -38,7 +38,7 @@ def _assemble(source: str) -> str:
 TARGET = Target(
     "cuda",
     has_float64=True,
-    has_math_modes=True,
+    math_modes=("safe", "tf32", "fast"),
     check=_check,
     print=_print,
     assemble=_assemble,

@@ -34,7 +34,7 @@ def _assemble(_source: str) -> str:
 TARGET = Target(
     "metal",
     has_float64=False,
-    has_math_modes=True,
+    math_modes=("safe", "fast"),
     check=_check,
     print=_print,
     assemble=_assemble,

@@ -148,3 +148,6 @@ def test_the_fast_mode_takes_less_exact_functions():
     assert text.startswith("// To be compiled with --use_fast_math.\n")
     assert "div.approx.ftz.f32" in fast
     assert "div.rn.f32" in assembly()
+    with sm.math_mode("tf32"):  # which rounds products of matrices, and nothing else
+        assert sm.code(kernel, "f32[:]", "f32[:]", target="cuda") != text
+        assert "div.rn.f32" in assembly()

@@ -152,6 +152,21 @@ def test_products_of_dtypes(machine, dtype):
     assert asked.get(3) == (2 if kind.itemsize == 2 else None)  # CUBLASLT_..._COMPUTE_TYPE
 
 
+@pytest.mark.parametrize("mode", ["tf32", "fast"])
+def test_products_of_float32_are_rounded_to_tf32_where_that_is_allowed(device, called, mode):
+    """Also of operands that lie as they did in the other mode, and of small ones again."""
+    a, b = np.zeros((4, 8), np.float32), np.ones((8, 4), np.float32)
+    a[:, 0], a[:, 1] = 1 + 2.0**-20, -1
+    x, y = sm.array(a, device=device), sm.array(b, device=device)
+    for _ in range(3):
+        assert ((x @ y).numpy() == np.float32(2.0**-20)).all()
+        with sm.math_mode(mode):
+            assert ((x @ y).numpy() == 0).all()
+            wide = x.astype(sm.float64) @ y.astype(sm.float64)
+        assert (wide.numpy() == 2.0**-20).all()
+    assert called["cublasLt"].count("matmul") == 9
+
+
 def test_products_tell_how_addresses_are_aligned(machine):
     device, found = machine
     whole = sm.array(numbers(200), device=device)

@@ -95,8 +95,8 @@ def test_a_value_that_is_carried_on_between_copies_is_computed_once():
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("mode", ["safe", "fast"])
-def test_float32_goes_to_tensor_cores_in_the_fast_mode_alone(mode):
+@pytest.mark.parametrize("mode", ["safe", "tf32", "fast"])
+def test_float32_goes_to_tensor_cores_where_it_may_be_rounded(mode):
     def kernel(a, b, c):
         left = sm.simdgroup_load(a, (0, 0), shape=(24, 16))
         right = sm.simdgroup_load(b, (0, 0), shape=(16, 16))
@@ -106,7 +106,7 @@ def test_float32_goes_to_tensor_cores_in_the_fast_mode_alone(mode):
     text = source(kernel, "f32[:,:]", "f32[:,:]", "f32[:,:]", mode=mode)
     for architecture in ARCHITECTURES:
         ptx = compile_ptx(text, architecture)
-        assert ("tf32" in ptx) == (mode == "fast" and architecture != "sm_75")
+        assert ("tf32" in ptx) == (mode != "safe" and architecture != "sm_75")
 
 
 @needs_nvrtc

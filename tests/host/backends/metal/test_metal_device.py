@@ -17,7 +17,7 @@ def test_it_describes_itself():
     assert isinstance(device, Device)
     assert repr(device) == "<device metal-sim: Apple M4>"
     assert device.kind == "metal"
-    assert device.target.has_math_modes
+    assert device.target.math_modes == ("safe", "fast")
     assert device.shares_host_memory
     assert device.default_threads == (256, 256)
     assert device.limits.threads_per_threadgroup == 512

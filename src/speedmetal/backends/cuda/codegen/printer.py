@@ -119,8 +119,8 @@ def printed(
     Args:
         kernel: As it comes from the passes.
         threadgroups: Of the launches that it is for.
-        math_mode: ``"safe"``, or ``"fast"`` to let tensor cores round float32 to TF32, and the
-            compiler take its less exact functions.
+        math_mode: ``"safe"``; ``"tf32"`` to let tensor cores round float32 to TF32; ``"fast"`` to
+            let the compiler take its less exact functions as well.
 
     It needs no header. How it is to be compiled, without contraction of products and sums, or as
     its first line says, :mod:`speedmetal.backends.cuda.nvrtc` knows.

@@ -60,7 +60,7 @@ def built(
         kernel: As it comes from the passes.
         architecture: ``"sm_90"``.
         threadgroups: Of the launches that it is for.
-        math_mode: ``"safe"`` or ``"fast"``.
+        math_mode: Of :func:`printed`.
 
     Raises:
         CompileError: NVIDIA GPUs cannot do what it asks for.

@@ -3,7 +3,8 @@
 The library's matrices lie by columns. One that lies by rows is its transpose by columns, so what is
 asked for here is ``d.T = b.T @ a.T``, without moving anything.
 
-float32 is multiplied as IEEE 754 has it (``CUBLAS_COMPUTE_32F``: no TF32). float16 and bfloat16 are
+float32 is multiplied as IEEE 754 has it (``CUBLAS_COMPUTE_32F``), but for ``sm.math_mode("tf32")``
+and ``"fast"``, in which tensor cores round it to TF32 first. float16 and bfloat16 are
 multiplied and summed in float32; where the inner axis is cut into parts, these are added up in
 float32 as well, so that the result is rounded once.
 """
@@ -21,7 +22,7 @@ from speedmetal.common.records import record
 from speedmetal.dtypes import DType, complex128, float32, float64
 
 # cublasComputeType_t, cublas_api.h
-_COMPUTE_32F, _COMPUTE_64F = 68, 70
+_COMPUTE_32F, _COMPUTE_32F_FAST_TF32, _COMPUTE_64F = 68, 77, 70
 # cublasLt.h
 _TRANSPOSE_A, _TRANSPOSE_B = 3, 4
 _BATCH_COUNT, _BATCH_STRIDE = 5, 6
@@ -63,6 +64,7 @@ class Problem:
         a: The left operand.
         b: The right one.
         alignments: What divides the addresses of ``a``, ``b`` and the result, in bytes.
+        is_rounded: Whether float32 may be rounded to TF32.
     """
 
     dtype: DType
@@ -73,6 +75,7 @@ class Problem:
     a: Operand
     b: Operand
     alignments: tuple[int, int, int]
+    is_rounded: bool = False
 
 
 def alignment_of(address: int) -> int:
@@ -109,10 +112,9 @@ class Plan:
 
     def __init__(self, library: Bindings, problem: Problem) -> None:
         p = problem
-        is_wide = p.dtype in (float64, complex128)
         kind = CUDA_TYPES[p.dtype]
         scale = kind if p.dtype.itemsize > 2 else CUDA_TYPES[float32]
-        compute = _COMPUTE_64F if is_wide else _COMPUTE_32F
+        compute = _compute_type(p)
         whole = Operand(is_by_rows=True, leading=p.columns, stride=p.rows * p.columns)
         self.workspace_bytes = 0
         self._found = ctypes.create_string_buffer(_FOUND_BYTES)
@@ -150,6 +152,12 @@ class Plan:
             library.call("matmul_preference_destroy", preference)
         self.workspace_bytes, status = struct.unpack_from("=Qi", self._found, _FOUND_WORKSPACE)
         return count.value > 0 and status == 0
+
+
+def _compute_type(problem: Problem) -> int:
+    if problem.dtype in (float64, complex128):
+        return _COMPUTE_64F
+    return _COMPUTE_32F_FAST_TF32 if problem.is_rounded else _COMPUTE_32F
 
 
 def _preferences(problem: Problem) -> list[tuple[int, str, int]]:
