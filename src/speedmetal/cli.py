@@ -172,6 +172,13 @@ def bench(
         str | None,
         typer.Option(help="Time of one framework in one case.  [default: 8m]"),
     ] = None,
+    crews: Annotated[
+        int | None,
+        typer.Option(
+            help="Cases that are prepared at once, before their samples are taken one case after"
+            " the other.  [default: up to 4 on GPUs, by cores and memory; else 1]"
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of inputs and orders.  [default: 0]")] = None,
     out: Annotated[
         str | None,
@@ -243,6 +250,7 @@ def bench(
             "threads": threads,
             "budget": budget,
             "case_timeout": case_timeout,
+            "crews": crews,
             "seed": seed,
         },
         out=out,

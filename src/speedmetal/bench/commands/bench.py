@@ -262,6 +262,7 @@ def options_of(request: Request, observer: Observer) -> RunOptions:
         fresh_ceilings=request["ceilings"] == "fresh",
         l2=request["l2"],
         energy_seconds=energy or 0.0,
+        crews=None if request["crews"] is None else int(request["crews"]),
     )
 
 
@@ -321,6 +322,8 @@ def _check_choices(request: Request) -> None:
     threads = request["threads"]
     if threads is not None and not 1 <= int(threads) <= cores:
         raise UserInputError(f"--threads: expected 1 to {cores} (the cores here), got {threads}")
+    if request["crews"] is not None and int(request["crews"]) < 1:
+        raise UserInputError(f"--crews: expected at least 1, got {request['crews']}")
     if int(request["sessions"]) < 1:
         raise UserInputError(f"--sessions: expected at least 1, got {request['sessions']}")
     if request["l2"] == "cold" and request["timing"] == "throughput":

@@ -1,4 +1,8 @@
-"""One case on all contenders: data, cohorts, proofs, rounds, records."""
+"""One case on all contenders: data, groups, proofs, rounds, records.
+
+A case is prepared first, and then measured. While it is prepared nothing is timed, so that other
+cases may be prepared at the same time, by other workers; it is measured alone.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +27,7 @@ from speedmetal.bench.record import (
     CaseRecord,
     CaseSpec,
     CeilingRecord,
+    Check,
     Conditions,
     Contender,
     Energy,
@@ -43,6 +49,7 @@ from speedmetal.bench.runner.protocol import (
     MakeDataset,
     Prepare,
     Prepared,
+    Settle,
 )
 from speedmetal.bench.runner.rounds import (
     CONTROL_BELOW_SECONDS,
@@ -91,8 +98,22 @@ class Measuring:
 
 
 @dataclass
+class _Proved:
+    """A group whose values were proved: who goes on, and the records of those who do not."""
+
+    group: str
+    series: list[Series] = field(default_factory=list)
+    records: list[CaseRecord] = field(default_factory=list)
+    failed: list[Series] = field(default_factory=list)
+
+    def add(self, series: Sequence[Series], record: CaseRecord | None) -> None:
+        self.series += series
+        self.records += [record] if record is not None else []
+
+
+@dataclass
 class CaseMeasurement:
-    """Measures one case; :meth:`run` returns one record per contender.
+    """Prepares one case and measures it; :meth:`measure` returns one record per contender.
 
     Args:
         measuring: The run's settings.
@@ -103,7 +124,7 @@ class CaseMeasurement:
         reference: The worker that makes data.
         ceilings: By place; empty before they are known.
         budget: The run's time.
-        cases_left: How many cases share it, this one included.
+        proves_at_once: Whether its contenders prove their values at the same time.
         on_phase: Told what is going on, for the progress display.
     """
 
@@ -115,26 +136,61 @@ class CaseMeasurement:
     reference: WorkerProcess
     ceilings: Mapping[str, CeilingRecord]
     budget: plan.Budget
-    cases_left: int
+    proves_at_once: bool = False
     on_phase: Callable[[str], None] = lambda _: None
     is_interrupted: bool = False  # the records are whole, and the run ends with them
 
-    def run(self, contenders: Sequence[Contender]) -> list[CaseRecord]:
-        """Measure the case on the contenders."""
-        self._until = time.monotonic() + self.budget.case_seconds(self.cases_left)
+    def prepare(self, contenders: Sequence[Contender]) -> None:
+        """Make the data and prove the values; other cases may be prepared meanwhile."""
+        self._contenders = contenders
+        self._datasets: tuple[Dataset, ...] = ()
+        self._groups: list[list[Contender]] = []
+        self._records: list[CaseRecord] = []
         undefined = reason_against(self.case)
         if undefined:
-            return [self._record(c, Status.UNSUPPORTED, undefined) for c in contenders]
-        self.on_phase("making inputs and reference")
+            self._records = [self._record(c, Status.UNSUPPORTED, undefined) for c in contenders]
+            return
+        self._tell_alone("making inputs and reference")
         try:
-            datasets = self._make_data()
+            self._datasets = self._make_data()
         except WorkerFailedError as error:
             reason = f"inputs and reference could not be made: {error.reason}"
-            return [self._record(c, error.status, reason) for c in contenders]
+            self._records = [self._record(c, error.status, reason) for c in contenders]
+            return
+        self._plan_groups()
+        if self._groups:
+            self._proved = self._prove(self._groups[0])
+
+    def _tell_alone(self, text: str) -> None:
+        """Tell a step of the preparation, unless others are told of at the same time."""
+        if not self.proves_at_once:
+            self.on_phase(text)
+
+    def measure(self, until: float) -> list[CaseRecord]:
+        """Take the samples of the prepared case, alone on the machine; a record per contender.
+
+        Args:
+            until: When its share of the budget ends, by the monotonic clock.
+        """
         try:
-            return self._run_cohorts(contenders, datasets)
+            for index, group in enumerate(self._groups):
+                self._records += self._measure_group(index, group, until)
         finally:
-            self.measuring.kept.keep_or_remove(self.case.key, datasets)
+            if self._datasets:
+                self.measuring.kept.keep_or_remove(self.case.key, self._datasets)
+        order = {c.key: i for i, c in enumerate(self._contenders)}
+        return sorted(self._records, key=lambda record: order[record.contender.key])
+
+    def _measure_group(
+        self, index: int, group: Sequence[Contender], until: float
+    ) -> list[CaseRecord]:
+        if self.is_interrupted:
+            reason = "stopped by the user"
+            return skipped(self.measuring, self.case, self.number, group, reason)
+        share = (until - time.monotonic()) / (len(self._groups) - index)
+        start = time.monotonic()
+        proved = self._proved if index == 0 else self._prove(group)
+        return self._run_group(group, proved, start + share)
 
     # -- data --------------------------------------------------------------------------------
 
@@ -188,58 +244,111 @@ class CaseMeasurement:
 
     # -- cohorts -----------------------------------------------------------------------------
 
-    def _run_cohorts(
-        self, contenders: Sequence[Contender], datasets: Sequence[Dataset]
-    ) -> list[CaseRecord]:
-        size = ITEMSIZE[self.case.dtype]
-        inputs, outputs = plan.input_bytes(datasets[0], size), plan.output_bytes(datasets[0], size)
+    def _plan_groups(self) -> None:
+        """Who is sampled in common rounds, by the memory that there is."""
+        contenders, size = self._contenders, ITEMSIZE[self.case.dtype]
+        data = self._datasets[0]
+        inputs, outputs = plan.input_bytes(data, size), plan.output_bytes(data, size)
         available = environment.available_memory_bytes()
         self._input_sets = INPUT_SETS
-        groups = plan.cohorts(contenders, INPUT_SETS * inputs, outputs, available)
-        if len(groups) > 1:  # rounds in common are worth more than a second set of inputs
+        self._groups = plan.cohorts(contenders, INPUT_SETS * inputs, outputs, available)
+        if len(self._groups) > 1:  # rounds in common are worth more than a second set of inputs
             self._input_sets = 1
-            groups = plan.cohorts(contenders, inputs, outputs, available)
-        notes = []
-        if len(groups) > 1:
-            notes.append(
+            self._groups = plan.cohorts(contenders, inputs, outputs, available)
+        self._notes: list[str] = []
+        if len(self._groups) > 1:
+            self._notes.append(
                 f"memory: {available / 2**30:.1f} GiB available did not hold all"
                 f" {len(contenders)} workers ({inputs / 2**30:.2f} GiB of inputs each,"
-                f" {outputs / 2**30:.2f} GiB of outputs); {len(groups)} groups stood in turn"
+                f" {outputs / 2**30:.2f} GiB of outputs); {len(self._groups)} groups stood in turn"
             )
-        records = []
-        for index, group in enumerate(groups):
-            if self.is_interrupted:
-                records += skipped(
-                    self.measuring, self.case, self.number, group, "stopped by the user"
-                )
+
+    # -- proofs ------------------------------------------------------------------------------
+
+    def _prove(self, contenders: Sequence[Contender]) -> _Proved:
+        """Prove the values of a group: one contender after the other, or all at once."""
+        proved = _Proved(uuid.uuid4().hex[:12])
+        if not self.proves_at_once:
+            for contender in contenders:
+                self._tell_alone(f"proving {contender.key}")
+                proved.add(*self._prepare_contender(contender, proved.group))
+        else:
+            with ThreadPoolExecutor(max(1, len(contenders))) as pool:
+                for found in pool.map(
+                    lambda one: self._prepare_contender(one, proved.group), contenders
+                ):
+                    proved.add(*found)
+        return proved
+
+    def _prepare_contender(
+        self, contender: Contender, group: str
+    ) -> tuple[list[Series], CaseRecord | None]:
+        """A contender and, where it is the one of whom there are two, its second process."""
+        one, record = self._prepare_worker(self.workers[contender.key], contender, group)
+        if one is None:
+            return [], record
+        one.notes += self._notes
+        is_slow = one.turn_seconds > CONTROL_BELOW_SECONDS
+        if self.control is None or contender.key != self.control[0] or is_slow:
+            return [one], record
+        self._tell_alone(f"proving a second process of {contender.key}")
+        twin, _ = self._prepare_worker(self.control[1], contender, group)
+        if twin is None:
+            return [one], record
+        twin.control_of = one
+        return [one, twin], record
+
+    def _settle(self, proved: _Proved) -> None:
+        """End the proofs with what is told by time; who fails has a record, and no series."""
+        for one in proved.series:
+            self.on_phase(f"warming up {one.contender.key}")
+            start = time.monotonic()
+            try:
+                prepared = one.worker.ask(Settle(), Prepared, max(1.0, one.account.left_seconds))
+            except WorkerFailedError as error:
+                self._drop(proved, one, self._status_of(error, one.account), error.reason)
                 continue
-            share = (self._until - time.monotonic()) / (len(groups) - index)
-            records += self._run_group(group, datasets, share, notes)
-        return records
+            one.account.used_seconds += time.monotonic() - start
+            if prepared.status != Status.OK:
+                self._drop(proved, one, Status(prepared.status), prepared.reason, prepared.check)
+            one.prepared = prepared
+        gone = {id(one) for one in proved.failed}
+        for twin in [s for s in proved.series if id(s.control_of) in gone and id(s) not in gone]:
+            gone.add(id(twin))
+            with contextlib.suppress(WorkerFailedError):
+                twin.worker.ask(Finish(), Finished, FINISH_SECONDS)
+        proved.series = [one for one in proved.series if id(one) not in gone]
+
+    def _drop(
+        self,
+        proved: _Proved,
+        one: Series,
+        status: Status,
+        reason: str,
+        check: Check | None = None,
+    ) -> None:
+        proved.failed.append(one)
+        if one.control_of is None:
+            record = self._record(one.contender, status, reason, group=proved.group)
+            proved.records.append(replace(record, check=check))
+
+    @staticmethod
+    def _status_of(error: WorkerFailedError, account: plan.TimeAccount) -> Status:
+        return account.status if error.status is Status.TIMEOUT else error.status
+
+    # -- rounds ------------------------------------------------------------------------------
 
     def _run_group(
-        self,
-        contenders: Sequence[Contender],
-        datasets: Sequence[Dataset],
-        share_seconds: float,
-        notes: list[str],
+        self, contenders: Sequence[Contender], proved: _Proved, until: float
     ) -> list[CaseRecord]:
-        start = time.monotonic()
         before = environment.read_conditions()
         watches = {c.key: self._watch(c) for c in contenders}
         cards_before = {c.key: watches[c.key].state() for c in contenders}
-        group = uuid.uuid4().hex[:12]
-        series, records = [], []
-        for contender in contenders:
-            self.on_phase(f"proving {contender.key}")
-            one, record = self._prepare(contender, datasets, group)
-            if one is not None:
-                one.watch = watches[contender.key]
-                one.notes += notes
-                series.append(one)
-            if record is not None:
-                records.append(record)
-        series += self._prepare_control(series, datasets, group)
+        self._settle(proved)
+        group, series, records = proved.group, proved.series, proved.records
+        for one in series:
+            if one.control_of is None:
+                one.watch = watches[one.contender.key]
         target = max((_sample_nanoseconds(c.device) for c in contenders), default=0)
         sampling = Sampling(
             series=series,
@@ -253,7 +362,7 @@ class CaseMeasurement:
             most_calls=MOST_COLD_CALLS if self.measuring.l2 == "cold" else MOST_CALLS,
         )
         try:
-            sampling.run(max(0.0, share_seconds - (time.monotonic() - start)))
+            sampling.run(max(0.0, until - time.monotonic()))
         except KeyboardInterrupt:
             if not self._stop_with_enough(series):
                 raise
@@ -275,8 +384,7 @@ class CaseMeasurement:
             for one in series
             if one.control_of is None
         ]
-        order = {c.key: i for i, c in enumerate(contenders)}
-        return sorted(records, key=lambda record: order[record.contender.key])
+        return records
 
     def _watch(self, contender: Contender) -> CardWatch:
         return CardWatch(self.measuring.cards.managed_card(contender.card))
@@ -297,35 +405,14 @@ class CaseMeasurement:
 
     # -- one contender -----------------------------------------------------------------------
 
-    def _prepare(
-        self, contender: Contender, datasets: Sequence[Dataset], group: str
-    ) -> tuple[Series | None, CaseRecord | None]:
-        return self._prepare_worker(self.workers[contender.key], contender, datasets, group)
-
-    def _prepare_control(
-        self, series: Sequence[Series], datasets: Sequence[Dataset], group: str
-    ) -> list[Series]:
-        """The second process of one of the series, where it takes part and is not slow."""
-        for one in series:
-            is_slow = one.turn_seconds > CONTROL_BELOW_SECONDS
-            if self.control is None or one.contender.key != self.control[0] or is_slow:
-                continue
-            self.on_phase(f"proving a second process of {one.contender.key}")
-            twin, _ = self._prepare_worker(self.control[1], one.contender, datasets, group)
-            if twin is not None:
-                twin.control_of = one
-                return [twin]
-        return []
-
     def _prepare_worker(
         self,
         worker: WorkerProcess,
         contender: Contender,
-        datasets: Sequence[Dataset],
         group: str,
     ) -> tuple[Series | None, CaseRecord | None]:
         account = self.budget.account()
-        data, second, *stress = datasets
+        data, second, *stress = self._datasets
         request = Prepare(
             case=self.case,
             data=data,
@@ -343,7 +430,7 @@ class CaseMeasurement:
             start = time.monotonic()
             prepared = worker.ask(request, Prepared, account.limit_seconds)
         except WorkerFailedError as error:
-            status = account.status if error.status is Status.TIMEOUT else error.status
+            status = self._status_of(error, account)
             return None, self._record(contender, status, error.reason, group=group)
         account.used_seconds = time.monotonic() - start
         if prepared.status != Status.OK:

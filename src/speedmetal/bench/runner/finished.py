@@ -27,6 +27,7 @@ ATTEMPTS = 3
 WHOLE_BYTES = 64 << 10  # larger results are not transferred: one element is read
 # An attempt reads so often, each time a batch of results, as far as that takes no longer than this.
 READS = 5
+LEAST_READS = 2  # where it is the twins that take long to make, as of large results on a card
 ATTEMPT_SECONDS = 0.02
 BATCH = 16
 
@@ -87,13 +88,18 @@ class Reader:
         self._adapter = adapter
         self._call_seconds = call_seconds
         self._call = forced_call
+        self._twin_seconds = 0.0  # to make one
         # Results may be views of any order, which not every framework takes.
         self._values = [(np.asarray(array, order="C"), layout) for array, layout in values]
         self._is_whole = sum(array.nbytes for array, _ in values) <= WHOLE_BYTES
 
     def read(self) -> Reading:
         """One attempt, or several where the first looks as if nobody had waited."""
-        self._read([self._twin()])  # reading an element may be compiled first
+        start = clock.now_nanoseconds()
+        twin = self._twin()
+        self._twin_seconds = _seconds_since(start)
+        self._read([twin])  # reading an element may be compiled first
+        del twin
         reading = self._attempt()
         for _ in range(ATTEMPTS - 1):
             if not reading.is_of_unfinished:
@@ -117,7 +123,9 @@ class Reader:
         """How many results are made before they are read, and how often."""
         calls = int(ATTEMPT_SECONDS / max(self._call_seconds, 1e-9))
         batch = max(1, min(BATCH, calls // READS)) if self._is_whole else 1
-        return batch, max(1, min(READS, calls // batch))
+        reads = max(1, min(READS, calls // batch))
+        twins = int(ATTEMPT_SECONDS / max(batch * self._twin_seconds, 1e-9))
+        return batch, min(reads, max(LEAST_READS, twins))
 
     def _twin(self) -> list[Tensor]:
         return [self._adapter.to_device(array, layout) for array, layout in self._values]

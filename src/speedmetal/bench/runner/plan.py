@@ -19,6 +19,11 @@ MODES = ("eager", "compiled")
 # proof, a twin of its outputs.
 WORKSPACE_FACTOR = 3
 SLOW_FLOPS_PER_SECOND, SLOW_BYTES_PER_SECOND = 3e9, 1e9
+SHARE_BYTES, SHARE_FLOPS, MOST_SHARES = 128 << 20, 4e10, 8.0
+# What the proofs of a case take of the host's memory, in multiples of its bytes: files of inputs
+# and references, and of each contender what it reads back and compares.
+FILES_FACTOR, CONTENDER_FACTOR = 8, 4
+CREW_CORES, CREW_BYTES, MOST_CREWS = 4, 4 << 30, 4  # of memory for each contender
 MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
 
 
@@ -160,12 +165,64 @@ def cohorts(
     return [list(contenders[i : i + size]) for i in range(0, len(contenders), size)]
 
 
+def crews(contenders: Sequence[Contender], cores: int, available: int) -> int:
+    """How many cases are worth being prepared at once, each by workers of its own.
+
+    One where a contender computes on processors: its proofs have them all already.
+
+    Args:
+        contenders: Of the run.
+        cores: Of the machine.
+        available: Bytes of memory that may be used now.
+
+    Example:
+        >>> gpu = Contender(framework="torch", device="cuda", mode="eager", card="GPU-1")
+        >>> crews([gpu], cores=16, available=64 << 30), crews([gpu], cores=2, available=64 << 30)
+        (4, 1)
+    """
+    if any(not contender.card for contender in contenders):
+        return 1
+    by_memory = available // (CREW_BYTES * max(1, len(contenders)))
+    return max(1, min(MOST_CREWS, cores // CREW_CORES, by_memory))
+
+
+def fitting(cases: Sequence[CaseSpec], contenders: int, most: int, available: int) -> int:
+    """How many of the first cases can be prepared at once; one at least.
+
+    Args:
+        cases: In order.
+        contenders: Who prepares each.
+        most: Cases, however small they are.
+        available: Bytes of memory that may be used now.
+    """
+    factor = FILES_FACTOR + CONTENDER_FACTOR * contenders
+    room = MEMORY_SHARE * available
+    count = 0
+    for case in cases[:most]:
+        room -= factor * case.bytes_minimum
+        if count and room < 0:
+            break
+        count += 1
+    return count
+
+
 def expected_seconds(case: CaseSpec) -> float:
     """About how long a call of a slow framework takes; only good for ordering cases.
 
     The rates are those of one core without vector units, which some frameworks use.
     """
     return case.flops / SLOW_FLOPS_PER_SECOND + case.bytes_minimum / SLOW_BYTES_PER_SECOND
+
+
+def shares_of(case: CaseSpec) -> float:
+    """Shares of a budget that a case gets: one, and more where there is much to make and to prove.
+
+    Its arrays are made, copied and compared many times before they are timed, all at about the
+    same pace, so that each of so many bytes is worth another share, and so is each of so many
+    operations of the reference.
+    """
+    work = case.bytes_minimum / SHARE_BYTES + case.flops / SHARE_FLOPS
+    return 1.0 + min(work, MOST_SHARES - 1.0)
 
 
 @dataclass
@@ -227,10 +284,15 @@ class Budget:
             return float("inf")
         return self.CEILING_SHARE * self.total_seconds
 
-    def case_seconds(self, cases_left: int) -> float:
-        """What one case may take, preparation included."""
-        shares = max(cases_left, 1) + self.RESERVED_SHARES
-        return min(self.UNLIMITED_CASE_SECONDS, self.left_seconds / shares)
+    def case_seconds(self, shares: float, shares_left: float) -> float:
+        """What a case of so many shares may take, preparation included.
+
+        Args:
+            shares: Its own, as :func:`shares_of` has them.
+            shares_left: Of all cases that are left, this one included.
+        """
+        left = max(shares_left, shares) + self.RESERVED_SHARES
+        return min(self.UNLIMITED_CASE_SECONDS, shares * self.left_seconds / left)
 
     def end_of_part(self, parts: int) -> float:
         """When the first of several equal parts of what is left ends, by the monotonic clock.

@@ -85,6 +85,7 @@ class WorkerProcess:
         self._settings = settings
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_abandoned = False
         self.hello: Hello | None = None
 
     @classmethod
@@ -114,6 +115,8 @@ class WorkerProcess:
         """
         if self._process is not None and self.hello is not None:
             return self.hello
+        if self._is_abandoned:
+            raise WorkerFailedError(Status.SKIPPED, "the run was stopped", is_alive=False)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "speedmetal.bench.runner.worker", *self._arguments],
@@ -205,6 +208,17 @@ class WorkerProcess:
         except OSError:
             return ""
         return lines[-1].strip()[:300] if lines else ""
+
+    def abandon(self) -> None:
+        """End the process for good, while another thread may be waiting for its answer.
+
+        That thread sees the process die; it closes the pipes.
+        """
+        self._is_abandoned = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """End the process and whatever it started, at once."""

@@ -61,7 +61,9 @@ class DatasetMade(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Take a case: make it, call it, prove it, warm it up, and find the calls of a sample.
+    """Take a case: make it, call it, and prove its values.
+
+    Nothing of it depends on how long anything takes: others may be at work beside it.
 
     ``stress`` has hard inputs, where the reference is cheap enough for them. ``input_sets`` says
     how many sets of inputs there is memory for, one or two (more where the cache is to be cold).
@@ -78,9 +80,17 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     input_sets: int = 2
 
 
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """End the proof of a prepared case with what is told by time, and warm it up.
+
+    Whether results are finished when they are forced, and whether they are remembered: for this
+    the worker has the machine for itself, as in a turn.
+    """
+
+
 class Prepared(msgspec.Struct, frozen=True, tag=True):
-    """The answer to :class:`Prepare`: ``status`` is ok, wrong, unsupported, or what an exception
-    meant.
+    """The answer to :class:`Prepare` and to :class:`Settle`: ``status`` is ok, wrong, unfair,
+    unsupported, or what an exception meant. The first answer has only an idea of the times.
     """
 
     status: str
@@ -189,7 +199,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Request = MakeDataset | Prepare | Sample | Finish | Work | MeasureCeilings
+Request = MakeDataset | Prepare | Settle | Sample | Finish | Work | MeasureCeilings
 Reply = DatasetMade | Prepared | Sampled | Finished | Worked | CeilingsMeasured | Hello | Failed
 
 _Message = TypeVar("_Message")

@@ -7,6 +7,7 @@ reach is left out all the same (:func:`within_host_bounds`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -150,6 +151,7 @@ class RateMeter:
         }
         floor = 1 / self._rate("copy", self._adapter.copy, _same_copy, 1.0, (1,))
         self._adapter.release()
+        _values.cache_clear()
         return CeilingsMeasured(copy, read, flops, floor)
 
     def _product_rate(self, dtype: str) -> float:
@@ -178,7 +180,7 @@ class RateMeter:
         adapter = self._adapter
         adapter.begin(dtype)
         made = adapter.compile(function) if self._is_compiled else function
-        first, values = (self._values(shapes, dtype, seed) for seed in range(2))
+        first, values = (_values(shapes, dtype, seed) for seed in range(2))
         inputs = [adapter.to_device(array, Layout.PLAIN) for array in first]
 
         def forced_call() -> Sequence[Tensor]:
@@ -204,13 +206,14 @@ class RateMeter:
             raise UnprovedRateError(reading.failure)
         return work / seconds
 
-    @staticmethod
-    def _values(shapes: Sequence[tuple[int, ...]], dtype: str, seed: int) -> list[Array]:
-        generator = np.random.default_rng(seed)
-        return [
-            generator.standard_normal(shape, dtype=np.float32).astype(dtype_of(dtype))
-            for shape in shapes
-        ]
+
+@functools.lru_cache(maxsize=2)  # a copy and a reading have the same
+def _values(shapes: tuple[tuple[int, ...], ...], dtype: str, seed: int) -> list[Array]:
+    generator = np.random.default_rng(seed)
+    return [
+        generator.standard_normal(shape, dtype=np.float32).astype(dtype_of(dtype))
+        for shape in shapes
+    ]
 
 
 def _same_copy(result: Array, x: Array) -> bool:

@@ -39,7 +39,7 @@ from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import CeilingMeter, working_sets
 from speedmetal.bench.runner.kept_rates import KeptRates
 from speedmetal.bench.runner.placement import Placement
-from speedmetal.bench.runner.plan import Budget, expected_seconds
+from speedmetal.bench.runner.plan import Budget, crews, expected_seconds, fitting, shares_of
 from speedmetal.bench.runner.process import (
     WorkerFailedError,
     WorkerProcess,
@@ -51,7 +51,8 @@ from speedmetal.bench.runner.rounds import Precision
 from speedmetal.bench.runner.scratch import scratch_folder
 from speedmetal.bench.store import Records, RecordWriter, read_records
 
-STARTS_AT_ONCE = 2  # each imports a large library
+STARTS_AT_ONCE = 2  # at least; each imports a large library
+CORES_PER_START = 2
 MEMORY_FILE_SYSTEM = "/dev/shm"  # noqa: S108 - a private folder is made in it
 
 
@@ -81,6 +82,7 @@ class RunOptions:
         cards: Which devices are one card, and what is known of each.
         l2: ``"warm"`` or ``"cold"``: the cache of a card before each call.
         energy_seconds: For how long each case is repeated to see what it takes; 0.0 for not.
+        crews: How many cases are prepared at once; None for what suits the machine.
     """
 
     suite: str
@@ -104,6 +106,7 @@ class RunOptions:
     cards: Cards = field(default_factory=Cards)
     l2: str = "warm"
     energy_seconds: float = 0.0
+    crews: int | None = None
 
 
 class Observer(Protocol):
@@ -200,6 +203,26 @@ def _terms(options: RunOptions, machine: environment.Machine) -> dict[str, objec
 _NumberedCase = tuple[int, CaseSpec]
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Workers that prepare one case while other crews prepare others.
+
+    Args:
+        workers: By contender key.
+        reference: The worker that makes data.
+        control: A second worker of the contender of that key: the A/A control.
+    """
+
+    workers: Mapping[str, WorkerProcess]
+    reference: WorkerProcess
+    control: tuple[str, WorkerProcess] | None
+
+    @property
+    def everybody(self) -> list[WorkerProcess]:
+        control = [self.control[1]] if self.control is not None else []
+        return [*self.workers.values(), self.reference, *control]
+
+
 @dataclass
 class _Execution:
     """The state of a run."""
@@ -212,7 +235,6 @@ class _Execution:
     machine: environment.Machine
     terms: Mapping[str, object]
     earlier: Earlier
-    control: tuple[str, WorkerProcess] | None = None  # of the present session
     ceilings: dict[str, CeilingRecord] = field(default_factory=dict)  # by place
     kept: KeptDatasets = field(default_factory=KeptDatasets)
     measured: list[CaseRecord] = field(default_factory=list)
@@ -220,6 +242,8 @@ class _Execution:
     def run(self) -> None:
         options = self.options
         self.budget = Budget(options.budget_seconds, options.case_timeout_seconds, time.monotonic())
+        available = environment.available_memory_bytes()
+        self.crews = options.crews or crews(options.contenders, self.machine.cores, available)
         self.plan = self._pending_cases() or self._further_cases()
         planned = {*range(1, options.sessions + 1), *self.plan}
         total = sum(
@@ -256,6 +280,7 @@ class _Execution:
                 "budget_seconds": options.budget_seconds,
                 "case_timeout_seconds": options.case_timeout_seconds,
                 "sessions": options.sessions,
+                "crews": self.crews,
                 "half_width": options.precision.half_width,
                 "cases": len(options.cases),
                 "arguments": dict(options.arguments),
@@ -322,14 +347,14 @@ class _Execution:
 
         The last ones, which take longest, stay in the plan where its part of the budget ends.
         """
-        with self._workers() as (workers, reference):
-            started = self._start(workers, session)
-            self._start_control(started, session)
+        with self._session_crews(session) as session_crews:
+            first = session_crews[0]
+            started = self._start(first, session)
             record = self._environment_record(started)
             self.writer.append([record])
             # Of the machine, not of a session: they are measured once.
             if not self.ceilings:
-                self.ceilings = self._measure_ceilings(workers, started, session, record)
+                self.ceilings = self._measure_ceilings(first.workers, started, session, record)
             self.measuring = measuring = Measuring(
                 run_id=self.earlier.run_id,
                 session=session,
@@ -348,33 +373,44 @@ class _Execution:
                 cards=self.options.cards,
                 energy_seconds=self.options.energy_seconds,
             )
-            records = self._run_cases(measuring, workers, reference, started, until)
+            records = self._run_cases(measuring, session_crews, started, until)
             self.measured += records
             self._check_sizes(records, self.ceilings, session)
             self._forget_beaten_rates(records, session)
 
     @contextlib.contextmanager
-    def _workers(self) -> Iterator[tuple[dict[str, WorkerProcess], WorkerProcess]]:
-        """Workers of all contenders and the reference; all are gone afterwards, come what may."""
-        settings = self.options.settings
-        workers = {
-            contender.key: WorkerProcess.of(contender, settings, self.scratch)
-            for contender in self.options.contenders
-        }
-        reference = WorkerProcess.reference(settings, self.scratch)
+    def _session_crews(self, session: int) -> Iterator[list[Crew]]:
+        """Crews of a session; all of their workers are gone afterwards, come what may."""
+        made = [self._crew(session, number) for number in range(self.crews)]
         try:
-            yield workers, reference
+            yield made
         finally:
-            for worker in (*workers.values(), reference):
-                worker.kill()
-            self._end_control()
+            for crew in made:
+                for worker in crew.everybody:
+                    worker.kill()
 
-    def _start(self, workers: dict[str, WorkerProcess], session: int) -> dict[Contender, Hello]:
-        """Start the workers; who cannot start gets a finding now and a record in every case."""
+    def _crew(self, session: int, number: int) -> Crew:
+        """Workers, and a second process of one contender, another one's in each session."""
+        contenders, settings = self.options.contenders, self.options.settings
+        label = f"-{number + 1}" if number else ""
+        twice = contenders[(session - 1) % len(contenders)]
+        control = WorkerProcess.of(twice, settings, self.scratch, f"-control{label}")
+        return Crew(
+            {c.key: WorkerProcess.of(c, settings, self.scratch, label) for c in contenders},
+            WorkerProcess.reference(settings, self.scratch),
+            (twice.key, control),
+        )
+
+    def _start(self, crew: Crew, session: int) -> dict[Contender, Hello]:
+        """Start the workers; who cannot start gets a finding now and a record in every case.
+
+        Those of other crews are started when they are asked for something.
+        """
         self.observer.phase("", "starting workers")
         contenders = self.options.contenders
-        with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
-            starts = [pool.submit(workers[contender.key].start) for contender in contenders]
+        at_once = max(STARTS_AT_ONCE, self.machine.cores // CORES_PER_START)
+        with ThreadPoolExecutor(at_once) as pool:
+            starts = [pool.submit(crew.workers[contender.key].start) for contender in contenders]
         started = {}
         for contender, start in zip(contenders, starts, strict=True):
             try:
@@ -382,22 +418,6 @@ class _Execution:
             except WorkerFailedError as error:
                 self._find("unavailable", f"{contender.key}: {error.reason}", session)
         return started
-
-    def _end_control(self) -> None:
-        if self.control is not None:
-            self.control[1].kill()
-        self.control = None
-
-    def _start_control(self, started: Collection[Contender], session: int) -> None:
-        """A second process of one contender, another one's in each session: the A/A control."""
-        contenders = [c for c in self.options.contenders if c in started]
-        if not contenders:
-            return
-        contender = contenders[(session - 1) % len(contenders)]
-        worker = WorkerProcess.of(contender, self.options.settings, self.scratch, "-control")
-        self.control = (contender.key, worker)
-        with contextlib.suppress(WorkerFailedError):  # then there is no floor, and no verdict
-            worker.start()
 
     def _environment_record(self, started: dict[Contender, Hello]) -> EnvironmentRecord:
         facts = self.options.cards.facts()
@@ -415,8 +435,7 @@ class _Execution:
     def _run_cases(
         self,
         measuring: Measuring,
-        workers: dict[str, WorkerProcess],
-        reference: WorkerProcess,
+        session_crews: Sequence[Crew],
         started: Collection[Contender],
         until: float,
     ) -> list[CaseRecord]:
@@ -424,32 +443,86 @@ class _Execution:
         # the others left is theirs.
         pending = sorted(self.plan[measuring.session], key=lambda item: expected_seconds(item[1]))
         everything: list[CaseRecord] = []
-        contenders = self.options.contenders
         self.plan[measuring.session] = pending
         while pending and not self.budget.is_spent and time.monotonic() < until:
-            cases_left = sum(map(len, self.plan.values()))
-            number, case = pending.pop(0)
-            absent = [c for c in contenders if c not in started]
-            records = skipped(measuring, case, number, absent, "the worker could not be started")
-            measurement = CaseMeasurement(
+            available = environment.available_memory_bytes()
+            cases = [case for _, case in pending]
+            count = fitting(cases, len(started), len(session_crews), available)
+            shares_left = sum(shares_of(case) for rest in self.plan.values() for _, case in rest)
+            chosen, pending[:count] = pending[:count], []
+            seconds = sum(
+                self.budget.case_seconds(shares_of(case), shares_left) for _, case in chosen
+            )
+            for records in self._run_batch(
+                measuring, session_crews, chosen, started, time.monotonic() + seconds
+            ):
+                everything += records
+        return everything
+
+    def _run_batch(
+        self,
+        measuring: Measuring,
+        session_crews: Sequence[Crew],
+        chosen: Sequence[_NumberedCase],
+        started: Collection[Contender],
+        until: float,
+    ) -> Iterator[list[CaseRecord]]:
+        """Prepare some cases at once, and measure one after the other: the records of each."""
+        contenders = self.options.contenders
+        absent = [c for c in contenders if c not in started]
+        present = [c for c in contenders if c in started]
+        measurements = [
+            CaseMeasurement(
                 measuring=measuring,
                 case=case,
                 number=number,
-                workers=workers,
-                control=self.control,
-                reference=reference,
+                workers=crew.workers,
+                control=crew.control,
+                reference=crew.reference,
                 ceilings=self.ceilings,
                 budget=self.budget,
-                cases_left=cases_left,
+                proves_at_once=self.crews > 1,
                 on_phase=partial(self.observer.phase, words.case_in_words(case)),
             )
-            present = [c for c in contenders if c in started]
-            records += measurement.run(present) if present else []
-            everything += records
+            for crew, (number, case) in zip(session_crews, chosen, strict=False)
+        ]
+        if present:
+            self._prepare(measurements, session_crews, present)
+        shares = [shares_of(case) for _, case in chosen]
+        for place, measurement in enumerate(measurements):
+            case, number = measurement.case, measurement.number
+            records = skipped(measuring, case, number, absent, "the worker could not be started")
+            if present:
+                now = time.monotonic()
+                part = shares[place] / sum(shares[place:])
+                records += measurement.measure(now + part * (until - now))
             self._keep(records)
+            yield records
             if measurement.is_interrupted:
                 raise KeyboardInterrupt
-        return everything
+
+    def _prepare(
+        self,
+        measurements: Sequence[CaseMeasurement],
+        session_crews: Sequence[Crew],
+        contenders: Sequence[Contender],
+    ) -> None:
+        """Prepare cases: one in this thread, several in threads of their own."""
+        if self.crews == 1:
+            for measurement in measurements:
+                measurement.prepare(contenders)
+            return
+        self.observer.phase("", f"preparing {len(measurements)} cases")
+        with ThreadPoolExecutor(len(measurements)) as pool:
+            preparing = [pool.submit(one.prepare, contenders) for one in measurements]
+            try:
+                for one in preparing:
+                    one.result()
+            except BaseException:  # the threads wait for workers, which may take minutes
+                for crew in session_crews:
+                    for worker in crew.everybody:
+                        worker.abandon()
+                raise
 
     def _keep(self, records: Sequence[CaseRecord]) -> None:
         self.writer.append(records)
@@ -477,7 +550,7 @@ class _Execution:
 
     def _measure_ceilings(
         self,
-        workers: dict[str, WorkerProcess],
+        workers: Mapping[str, WorkerProcess],
         started: Collection[Contender],
         session: int,
         record: EnvironmentRecord,

@@ -74,6 +74,7 @@ class Task:
         self._proved: dict[int, ProvedOutputs] = {}  # by dataset
         self._buffer = buffer
         self._card = CardSampler(adapter, buffer, is_cold=self._is_l2_cold) if buffer else None
+        self._found = _Proof()
         self.device_peak: int | None = None
 
     def _make_function(self, mode: str) -> Function:
@@ -101,31 +102,43 @@ class Task:
     # -- preparing ---------------------------------------------------------------------------
 
     def prepare(self) -> Prepared:
-        """Prove the work and find how many calls make a sample."""
+        """Prove the values, whoever else is at work meanwhile."""
         if self._is_l2_cold and not self._request.cache_bytes:
             return Prepared(Status.UNSUPPORTED, UNKNOWN_CACHE)
         self._adapter.begin(self._case.dtype)
-        found = self._prove()
-        check = proof.check_of(
-            found.errors,
-            proof.tolerance_of(self._operation, self._case),
-            found.outputs,
-            found.second_seed,
-            found.failures,
-        )
-        if found.failures:
-            return Prepared(Status.WRONG, check.failure, check)
-        if found.unfair:
-            return Prepared(Status.UNFAIR, found.unfair, check)
+        found = self._found
+        self._prove(found)
+        return self._failure(found) or self._prepared(found, found.call_seconds)
+
+    def settle(self) -> Prepared:
+        """Prove what is told by time, and find how long a call takes once it is warm."""
+        found = self._found
+        self._prove_computed(found)
+        failure = self._failure(found)
+        if failure:
+            return failure
         try:
             self._hold_inputs(found)
         except ColdError as error:
-            return Prepared(Status.UNSUPPORTED, str(error), check)
-        prepared = self._warm_up(found, check)
+            return Prepared(Status.UNSUPPORTED, str(error), self._check(found))
+        prepared = self._warm_up(found)
         peak = self._adapter.device_peak_bytes()
         held = self._buffer.bytes if self._buffer else 0
         self.device_peak = None if peak is None else max(0, peak - held)
         return prepared
+
+    def _check(self, found: _Proof) -> Check:
+        tolerance = proof.tolerance_of(self._operation, self._case)
+        return proof.check_of(
+            found.errors, tolerance, found.outputs, found.second_seed, found.failures
+        )
+
+    def _failure(self, found: _Proof) -> Prepared | None:
+        """The answer where a step of the proof failed."""
+        check = self._check(found)
+        if found.failures:
+            return Prepared(Status.WRONG, check.failure, check)
+        return Prepared(Status.UNFAIR, found.unfair, check) if found.unfair else None
 
     def _hold_inputs(self, found: _Proof) -> None:
         """Keep the sets of inputs that the samples take."""
@@ -136,16 +149,19 @@ class Task:
                 "memory: one set of inputs is held, not two; its values are exchanged in place"
             )
 
-    def _warm_up(self, found: _Proof, check: Check) -> Prepared:
+    def _warm_up(self, found: _Proof) -> Prepared:
         _, inputs = self._inputs.draw()
         with affinity.BusyThreads() as busy:
             warm = calibrate.warm_up(lambda: self._call(inputs.tensors), found.call_seconds)
+        return self._prepared(found, warm, busy.count)
+
+    def _prepared(self, found: _Proof, call_seconds: float, busy_threads: int = 1) -> Prepared:
         return Prepared(
             Status.OK,
-            check=check,
+            check=self._check(found),
             first_call_nanoseconds=round(found.first_seconds * 1e9),
-            call_nanoseconds=round(warm * 1e9),
-            busy_threads=busy.count,
+            call_nanoseconds=round(call_seconds * 1e9),
+            busy_threads=busy_threads,
             input_sets=self._inputs.count,
             notes=found.notes,
         )
@@ -163,9 +179,8 @@ class Task:
 
     # -- proving -----------------------------------------------------------------------------
 
-    def _prove(self) -> _Proof:
-        """The whole proof; steps after a failure would tell nothing more."""
-        found = _Proof()
+    def _prove(self, found: _Proof) -> None:
+        """The proof of the values; steps after a failure would tell nothing more."""
         inputs = self._inputs.load(FIRST)
         self._inputs.sets = [inputs]
         outputs = self._prove_values(inputs, found)
@@ -173,9 +188,8 @@ class Task:
             self._prove_others(outputs, found)
         del outputs
         for step in (self._prove_in_place, self._prove_hard, self._restore):
-            if not (found.failures or found.unfair):
+            if not found.failures:
                 step(inputs, found)
-        return found
 
     def _prove_values(self, inputs: InputSet, found: _Proof) -> Sequence[Tensor]:
         """Form and values of the first result, and inputs that stay what they were."""
@@ -243,20 +257,23 @@ class Task:
             )
 
     def _prove_in_place(self, inputs: InputSet, found: _Proof) -> None:
-        """Other values in the same arrays: results must follow, be finished, and be computed."""
+        """Other values in the same arrays: results must follow."""
         self._inputs.rewrite(inputs, SECOND)
-        outputs = self._call(inputs.tensors)
-        hosts = self._read(outputs)
-        if not self._is_proved(hosts, SECOND):
+        if not self._is_proved(self._read(self._call(inputs.tensors)), SECOND):
             found.failures.append("other values in the same arrays do not give their result")
-            return
-        reading = self._time_reading(inputs, hosts, found.call_seconds)
-        del outputs, hosts
+
+    def _prove_computed(self, found: _Proof) -> None:
+        """Results must be finished when they are forced, and computed each time."""
+        inputs = self._inputs.sets[FIRST]
+        reading = self._time_reading(inputs, found.call_seconds)
         if reading.failure:
             found.failures.append(reading.failure)
             return
         new_seconds, found.call_seconds = found.call_seconds, reading.call_seconds
         if not remembered.is_suspicious(new_seconds, reading.call_seconds):
+            return
+        # The first call on these values may have been slowed by others' proofs.
+        if not remembered.is_suspicious(self._new_call_seconds(), reading.call_seconds):
             return
         if self._inputs.bytes > remembered.MOST_BYTES:
             found.notes.append(
@@ -265,9 +282,15 @@ class Task:
         else:
             found.unfair = remembered.recall(self._call, self._inputs).failure
 
-    def _time_reading(
-        self, inputs: InputSet, hosts: Sequence[Array], call_seconds: float
-    ) -> Reading:
+    def _new_call_seconds(self) -> float:
+        """Time of a call on values that were never given to any."""
+        tensors = self._inputs.make(self._inputs.rolled())
+        self._adapter.force(tensors)
+        seconds, _ = self._time_call(InputSet(tensors, SECOND))
+        return seconds
+
+    def _time_reading(self, inputs: InputSet, call_seconds: float) -> Reading:
+        hosts = self._read(self._call(inputs.tensors))
         values = [(host, self._output_layout(i)) for i, host in enumerate(hosts)]
         reader = Reader(self._adapter, lambda: self._call(inputs.tensors), values, call_seconds)
         return reader.read()

@@ -42,6 +42,7 @@ from speedmetal.bench.runner.protocol import (
     Request,
     Sample,
     Sampled,
+    Settle,
     Work,
     Worked,
 )
@@ -69,6 +70,8 @@ class Worker:
     def answer(self, request: Request) -> Reply:
         if isinstance(request, Prepare):
             return self._prepare(request)
+        if isinstance(request, Settle):
+            return self._settle()
         if isinstance(request, Sample):
             return self._sample(request)
         if isinstance(request, Finish):
@@ -104,6 +107,13 @@ class Worker:
             self._buffer = CacheBuffer(self._adapter, request.cache_bytes)
         self._task = self._make_task(self._adapter, self._mode, request, self._buffer)
         prepared = self._task.prepare()
+        if prepared.status != Status.OK:
+            self._finish()
+        return prepared
+
+    def _settle(self) -> Prepared:
+        assert self._task is not None, "a case was to be settled before it was prepared"
+        prepared = self._task.settle()
         if prepared.status != Status.OK:
             self._finish()
         return prepared
