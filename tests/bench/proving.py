@@ -19,7 +19,7 @@ from speedmetal.bench.frameworks.base import Adapter, Settings
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseSpec, Status
 from speedmetal.bench.runner.data import make_dataset
-from speedmetal.bench.runner.protocol import Dataset, Prepare
+from speedmetal.bench.runner.protocol import Dataset, Prepare, Prepared
 from speedmetal.bench.runner.task import Task
 from speedmetal.bench.suites import SuiteEntry, make_case, reason_against
 
@@ -80,6 +80,12 @@ class Datasets:
         return self.made[case.key]
 
 
+def settled(task: Task) -> Prepared:
+    """The answer to the second half of the proof, where the first went well."""
+    prepared = task.prepare()
+    return task.settle() if prepared.status == Status.OK else prepared
+
+
 def prove(datasets: Datasets, case: CaseSpec, framework: str, mode: str) -> None:
     """Fail unless the case is proved; skip where it cannot be done, with the reason."""
     adapter = adapter_or_skip(framework)
@@ -100,7 +106,7 @@ def prove(datasets: Datasets, case: CaseSpec, framework: str, mode: str) -> None
     )
     settings = Settings(threads=2, scratch=datasets.folder.name)
     with mock.patch.dict(os.environ, FRAMEWORKS[framework].environment(settings)):
-        prepared = Task(adapter, mode, request).prepare()
+        prepared = settled(Task(adapter, mode, request))
     assert prepared.status == Status.OK, prepared.reason
     assert prepared.check is not None
     assert prepared.check.passed

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from proving import Datasets, adapter_or_skip, case_of
+from proving import Datasets, adapter_or_skip, case_of, settled
 from small_parameters import SMALL_PARAMETERS
 
 from speedmetal.bench.contract import Layout
@@ -129,7 +129,7 @@ def _request(datasets: Datasets, case: CaseSpec, timing: str = "latency") -> Pre
 def _prepared(adapter: Adapter, mode: str, case: CaseSpec) -> Prepared:
     """What comes of proving a case on an adapter."""
     datasets = Datasets()
-    prepared = Task(adapter, mode, _request(datasets, case)).prepare()
+    prepared = settled(Task(adapter, mode, _request(datasets, case)))
     datasets.folder.cleanup()
     return prepared
 
@@ -158,7 +158,7 @@ def test_calls_in_flight_are_each_computed(monkeypatch: pytest.MonkeyPatch) -> N
     case = case_of("relu", {"shape": [64, 96]})
     datasets = Datasets()
     task = Task(adapter, "eager", _request(datasets, case, "throughput"))
-    assert task.prepare().status is Status.OK
+    assert settled(task).status is Status.OK
     monkeypatch.setattr(type(adapter), "force", counted)
     with drjit.scoped_set_flag(drjit.JitFlag.KernelHistory):
         drjit.kernel_history_clear()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from proving import settled
 from small_run import Silent, case_of, last_records, measure
 
 from speedmetal import __version__
@@ -342,7 +343,7 @@ def test_cold_inputs_exceed_the_cache_and_are_all_used(dtype: str, tmp_path: Pat
         cache_bytes=cache_bytes,
     )
     task = Task(adapter, "eager", request)
-    prepared = task.prepare()
+    prepared = settled(task)
     assert prepared.status == Status.OK
     size = 32 * 32 * np.dtype(dtype).itemsize
     assert prepared.input_sets * size >= 3 * cache_bytes

@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 
 from speedmetal.bench.record import CaseSpec
-from speedmetal.bench.runner.plan import Budget, expected_seconds
+from speedmetal.bench.runner.plan import Budget, expected_seconds, shares_of
 
 # A case that took this much of its share would have taken more.
 BOUND_SHARE = 0.9
@@ -64,13 +64,14 @@ class Forecast:
         self.sessions = sessions
         self.budget_seconds = budget_seconds
         self._costs = dict(sorted(costs.items(), key=lambda item: item[1]))
+        self._shares = {case.key: shares_of(case) for case in cases}
         self._now = now
         self._visits: dict[str, Visit] = {}
         self._seen: set[str] = set()  # in this session
         self._session = 0
         self._left = len(costs) * sessions
         self._started = self._before = now()
-        self._share = inf
+        self._budget_before = inf
 
     @property
     def elapsed_seconds(self) -> float:
@@ -84,14 +85,16 @@ class Forecast:
     def begin_case(self) -> None:
         """A case begins: what passed since the last one was none's."""
         self._before = self._now()
-        self._share = _share(self._budget_left(), self._left)
+        self._budget_before = self._budget_left()
 
     def finish_case(self, key: str, session: int) -> None:
         """A case ended."""
         if session != self._session:
             self._session, self._seen = session, set()
         taken = self._now() - self._before
-        self._visits[key] = Visit(taken, self._share, self._costs.get(key, 0.0))
+        mine = self._shares.get(key, 1.0)
+        share = _share(self._budget_before, mine, mine + self._shares_after([key]))
+        self._visits[key] = Visit(taken, share, self._costs.get(key, 0.0))
         self._seen.add(key)
         self._left = max(0, self._left - 1)
         self._before = self._now()
@@ -102,8 +105,12 @@ class Forecast:
             return self._budget_left() if self.budget_seconds is not None else None
         passed = self._now() - self._before  # of the case in work
         budget, total = self._budget_left() + passed, 0.0
-        for place, (need, least) in enumerate(self._coming()):
-            share = _share(budget, self._left - place)
+        keys = self._coming_keys()
+        shares_left = self._shares_after([])
+        for place, (key, (need, least)) in enumerate(zip(keys, self._coming(keys), strict=True)):
+            mine = self._shares[key]
+            share = _share(budget, mine, shares_left)
+            shares_left -= mine
             taken = max(min(need, share), least) if budget > 0 else 0.0
             taken = max(taken, passed) if place == 0 else taken
             total, budget = total + taken, budget - taken
@@ -112,13 +119,22 @@ class Forecast:
     def _budget_left(self) -> float:
         return inf if self.budget_seconds is None else self.budget_seconds - self.elapsed_seconds
 
-    def _coming(self) -> list[tuple[float, float]]:
-        """What each of the cases that are left needs, in their order, and takes at the least."""
-        line = self._line()
+    def _coming_keys(self) -> list[str]:
+        """Keys of the cases that are left, in their order."""
         order = [key for key in self._costs if key not in self._seen]
         later = -(-max(0, self._left - len(order)) // max(1, self.cases))
+        return (order + list(self._costs) * later)[: self._left]
+
+    def _shares_after(self, keys: Sequence[str]) -> float:
+        """Shares of the cases that are left, without some of them."""
+        coming = self._coming_keys()
+        return sum(self._shares[key] for key in coming if key not in keys)
+
+    def _coming(self, keys: Sequence[str]) -> list[tuple[float, float]]:
+        """What each of these cases needs, and takes at the least."""
+        line = self._line()
         coming = []
-        for key in (order + list(self._costs) * later)[: self._left]:
+        for key in keys:
             visit = self._visits.get(key)
             if visit is None:
                 coming.append((line(self._costs[key]), 0.0))
@@ -143,7 +159,7 @@ class Forecast:
         return lambda cost: max(float(start + slope * cost), last)
 
 
-def _share(budget: float, cases_left: int) -> float:
+def _share(budget: float, shares: float, shares_left: float) -> float:
     """As :meth:`Budget.case_seconds` shares it out."""
-    shares = max(cases_left, 1) + Budget.RESERVED_SHARES
-    return min(Budget.UNLIMITED_CASE_SECONDS, max(0.0, budget) / shares)
+    left = max(shares_left, shares) + Budget.RESERVED_SHARES
+    return min(Budget.UNLIMITED_CASE_SECONDS, shares * max(0.0, budget) / left)

@@ -49,6 +49,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
         ),
         (("--frameworks", "numpi"), "unknown framework 'numpi'; did you mean numpy?"),
         (("--frameworks", "absent:X"), "cannot load framework 'absent:X'"),
+        (("--crews", 0), "--crews: expected at least 1, got 0"),
         (("--seed", 1 << 64), "--seed: expected 0 to 4294967295"),
         (("--ceilings", "old"), "unknown ceilings 'old'"),
         (("--out", "."), "--out . is a folder"),

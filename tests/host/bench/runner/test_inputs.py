@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from speedmetal.bench.contract import Layout
 from speedmetal.bench.frameworks.base import Settings
 from speedmetal.bench.frameworks.numpy.adapter import NumPyAdapter
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseSpec, Status
+from speedmetal.bench.runner import finished
 from speedmetal.bench.runner import inputs as inputs_module
 from speedmetal.bench.runner import task as task_module
 from speedmetal.bench.runner.data import make_dataset
 from speedmetal.bench.runner.inputs import ColdError, Inputs
-from speedmetal.bench.runner.protocol import Dataset, Prepare, Sample
+from speedmetal.bench.runner.protocol import Dataset, Prepare, Prepared, Sample
+from speedmetal.bench.runner.remembered import Recall
 from speedmetal.bench.runner.task import Task
 from speedmetal.bench.suites import SuiteEntry, make_case
 
@@ -118,6 +122,12 @@ def test_what_cannot_be_made_cold_says_so(inputs: Inputs, monkeypatch: pytest.Mo
     assert str(told.value) == f"{cold} there is memory for 1 MiB"
 
 
+def settled(task: Task) -> Prepared:
+    """The answer to the second half of the proof, where the first went well."""
+    prepared = task.prepare()
+    return task.settle() if prepared.status == Status.OK else prepared
+
+
 def request_of(folder: Path, **settings: object) -> Prepare:
     first, second = datasets_of(RELU, folder)
     fields = {"timing_mode": "latency", "cache": "warm", "cache_bytes": 1 << 20, **settings}
@@ -129,7 +139,7 @@ def test_no_warm_time_stands_under_a_cold_label(
 ) -> None:
     """Proves that a case that cannot be made cold is unsupported, proved though it is."""
     monkeypatch.setattr(inputs_module, "COLD_SECONDS", 0.0)
-    prepared = Task(NUMPY, "eager", request_of(tmp_path, cache="cold")).prepare()
+    prepared = settled(Task(NUMPY, "eager", request_of(tmp_path, cache="cold")))
     assert prepared.status == Status.UNSUPPORTED
     assert "cannot be made cold" in prepared.reason
     assert prepared.check is not None
@@ -139,7 +149,7 @@ def test_no_warm_time_stands_under_a_cold_label(
 def test_one_set_is_told_of_and_changes_its_values(tmp_path: Path) -> None:
     """Proves that without memory for two sets one is held, with a note, and samples are right."""
     task = Task(NUMPY, "eager", request_of(tmp_path, input_sets=1))
-    prepared = task.prepare()
+    prepared = settled(task)
     assert (prepared.status, prepared.input_sets) == ("ok", 1)
     assert prepared.notes == [
         "memory: one set of inputs is held, not two; its values are exchanged in place"
@@ -170,3 +180,49 @@ def test_memory_beyond_the_terms_is_a_note(tmp_path: Path, monkeypatch: pytest.M
     hoarder = Hoarder("cpu", Settings(threads=1))
     (note,) = Task(hoarder, "eager", request_of(tmp_path)).prepare().notes
     assert note.startswith("memory: a call takes 0.06 GiB for a moment, ")
+
+
+def test_a_first_call_that_others_slowed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves that a call on new values that took long while other cases were prepared is not taken
+    for the sign of a memory: one alone is, and only then is it looked closer."""
+    looked: list[object] = []
+
+    def recall(*arguments: object) -> Recall:
+        looked.append(arguments)
+        return Recall([1.0], [1.0])
+
+    monkeypatch.setattr(task_module.remembered, "is_suspicious", lambda new, known: new > slow[-1])
+    monkeypatch.setattr(task_module.remembered, "recall", recall)
+    slow: list[float] = []
+    for seconds, expected in ((1e6, 0), (-1.0, 1)):
+        slow.append(seconds)
+        task = Task(NUMPY, "eager", request_of(tmp_path))
+        assert task.prepare().status == Status.OK
+        task._found.call_seconds = 1e9
+        assert task.settle().status == Status.OK
+        assert len(looked) == expected
+
+
+def test_results_that_take_long_to_put_on_a_device_are_read_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Proves that a large result is put there twice in an attempt, and once before, where that
+    takes long, and as often as others are read where there is time for it."""
+
+    class SlowCopies(NumPyAdapter):
+        copies = 0
+
+        def to_device(self, array: np.ndarray, layout: Layout) -> np.ndarray:
+            self.copies += 1
+            time.sleep(0.01)
+            return super().to_device(array, layout)
+
+    monkeypatch.setattr(finished, "ATTEMPTS", 1)
+    large = np.zeros(finished.WHOLE_BYTES, np.float32)
+    for attempt_seconds, reads in ((0.005, finished.LEAST_READS), (60.0, finished.READS)):
+        monkeypatch.setattr(finished, "ATTEMPT_SECONDS", attempt_seconds)
+        adapter = SlowCopies("cpu", Settings(threads=1))
+        finished.Reader(adapter, lambda: [large], [(large, Layout.PLAIN)], 1e-6).read()
+        assert adapter.copies == 1 + reads

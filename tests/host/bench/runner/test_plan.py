@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speedmetal.bench.frameworks.base import Device, Framework
-from speedmetal.bench.record import Contender
+from speedmetal.bench.record import CaseSpec, Contender
 from speedmetal.bench.runner import plan
-from speedmetal.bench.runner.plan import Budget
+from speedmetal.bench.runner.plan import Budget, crews, fitting, shares_of
 from speedmetal.bench.runner.probe import Availability
 from speedmetal.bench.runner.protocol import ArrayFile, Dataset
 from speedmetal.errors import UnknownNameError, UserInputError
@@ -160,16 +160,17 @@ def test_without_a_budget_a_case_has_a_minute() -> None:
     """Proves that a run without a limit is never spent, and that its cases are bounded still."""
     budget = Budget(None, 240.0, time.monotonic() - 1e6)
     assert not budget.is_spent
-    assert budget.case_seconds(1000) == Budget.UNLIMITED_CASE_SECONDS
+    assert budget.case_seconds(1, 1000) == Budget.UNLIMITED_CASE_SECONDS
     assert budget.account().limit_seconds == 240.0
 
 
 def test_a_budget_is_shared_among_the_cases_left() -> None:
-    """Proves that a case gets its share of what is left, two more shares being kept back, and a
-    contender a quarter of it all."""
+    """Proves that a case gets its shares of what is left, two more being kept back, and a contender
+    a quarter of it all."""
     budget = Budget(1000.0, 240.0, time.monotonic() - 900.0)
     assert budget.left_seconds == pytest.approx(100.0, abs=1.0)
-    assert budget.case_seconds(8) == pytest.approx(10.0, abs=0.1)
+    assert budget.case_seconds(1, 8) == pytest.approx(10.0, abs=0.1)
+    assert budget.case_seconds(3, 8) == pytest.approx(30.0, abs=0.1)
     assert budget.account().limit_seconds == pytest.approx(25.0, abs=0.25)
 
 
@@ -177,17 +178,72 @@ def test_a_spent_budget_leaves_a_contender_a_second() -> None:
     """Proves that a case that has begun is given the time to fail with a reason."""
     budget = Budget(1.0, 240.0, time.monotonic() - 5.0)
     assert budget.is_spent
-    assert budget.case_seconds(1) < 0
+    assert budget.case_seconds(1, 1) < 0
     assert budget.account().limit_seconds == 1.0
 
 
 @given(
     total=st.floats(min_value=1.0, max_value=1e6),
-    cases=st.integers(min_value=0, max_value=500),
+    shares=st.floats(min_value=1.0, max_value=8.0),
+    others=st.floats(min_value=0.0, max_value=500.0),
     timeout=st.floats(min_value=1.0, max_value=1e4),
 )
-def test_no_share_exceeds_what_is_left(total: float, cases: int, timeout: float) -> None:
+def test_no_share_exceeds_what_is_left(
+    total: float, shares: float, others: float, timeout: float
+) -> None:
     """Proves that no case and no contender is promised more than the run has."""
     budget = Budget(total, timeout, time.monotonic())
-    assert budget.case_seconds(cases) <= total
+    assert budget.case_seconds(shares, shares + others) <= total
     assert budget.account().limit_seconds <= max(1.0, min(timeout, total))
+
+
+def case_of_bytes(count: int, flops: int = 0) -> CaseSpec:
+    return CaseSpec(
+        operation="copy",
+        title="Copy",
+        family="data movement",
+        arguments="",
+        parameters={},
+        bytes_minimum=count,
+        flops=flops,
+    )
+
+
+def test_a_case_of_much_work_has_more_shares_up_to_a_limit() -> None:
+    """Proves that bytes and operations both count, and that no case takes a run for itself."""
+    assert shares_of(case_of_bytes(0)) == 1.0
+    assert shares_of(case_of_bytes(plan.SHARE_BYTES)) == 2.0
+    assert shares_of(case_of_bytes(plan.SHARE_BYTES, int(2 * plan.SHARE_FLOPS))) == 4.0
+    assert shares_of(case_of_bytes(1 << 50)) == plan.MOST_SHARES
+
+
+ON_CARD = Contender(framework="torch", device="cuda", mode="eager", card="GPU-1")
+ON_PROCESSORS = Contender(framework="numpy", device="cpu", mode="eager")
+
+
+@pytest.mark.parametrize(
+    ("contenders", "cores", "gibibytes", "expected"),
+    [
+        ([ON_CARD] * 5, 16, 128, 4),
+        ([ON_CARD] * 5, 16, 60, 3),
+        ([ON_CARD] * 5, 16, 10, 1),
+        ([ON_CARD] * 5, 8, 128, 2),
+        ([ON_CARD] * 5, 2, 128, 1),
+        ([ON_CARD, ON_PROCESSORS], 64, 512, 1),
+    ],
+)
+def test_crews_are_as_many_as_cores_and_memory_allow(
+    contenders: list[Contender], cores: int, gibibytes: int, expected: int
+) -> None:
+    """Proves the rule, and that who computes on processors is not disturbed by other cases."""
+    assert crews(contenders, cores, gibibytes << 30) == expected
+
+
+def test_cases_are_prepared_at_once_as_far_as_memory_reaches() -> None:
+    """Proves that small cases fill all crews, that large ones take turns, and that one that is too
+    large by itself is tried all the same."""
+    small, large = case_of_bytes(1 << 10), case_of_bytes(1 << 30)
+    assert fitting([small] * 9, 2, 4, 64 << 30) == 4
+    assert fitting([small] * 2, 2, 4, 64 << 30) == 2
+    assert fitting([large] * 9, 2, 4, 48 << 30) == 2
+    assert fitting([large] * 9, 2, 4, 1 << 30) == 1
