@@ -33,7 +33,7 @@ from speedmetal.errors import (
     UnknownNameError,
     UserInputError,
 )
-from speedmetal.launch.foreign import call_among_others
+from speedmetal.launch.foreign_arguments import call_among_others
 from speedmetal.launch.geometry import resolve_geometry
 from speedmetal.launch.given_streams import device_of_stream, number_of_stream
 from speedmetal.launch.waiting import WAITING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -46,8 +47,12 @@ class Exchange(Protocol):
                 elsewhere.
         """
 
-    def follow(self, stream: int) -> None:
+    def follow(self, stream: int) -> Callable[[], None] | None:
         """Have what is asked for from now on come behind what a stream was given so far.
+
+        Returns:
+            What has the stream come behind what this thread was asked for by then, soon; None: it
+            is the stream that this goes into.
 
         Raises:
             DeviceError: There is no such stream, or it captures.

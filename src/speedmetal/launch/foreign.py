@@ -1,10 +1,5 @@
 """Arrays of other libraries on a GPU: PyTorch's tensors, and what has the CUDA array interface.
 
-**Arguments of kernels.** A launch reads them where they are, and takes its place in the order of
-their library's current stream: ours waits for that before the launch, that one for ours behind it,
-by events. Inside ``with sm.cuda.stream(...)`` of that stream it is the same stream, and nothing is
-to be done. So memory that the library takes back behind the launch is reused behind it as well.
-
 PyTorch's tensors are read by their attributes: their interface names no stream, and has no
 bfloat16.
 Version 3 of the interface: https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html
@@ -13,28 +8,19 @@ Version 3 of the interface: https://nvidia.github.io/numba-cuda/user/cuda_array_
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
 from speedmetal.backends import registry
-from speedmetal.backends.device import Device, DeviceArray, LaunchLayout, launch_layout
+from speedmetal.backends.device import Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType, find_dtype, from_numpy, is_supported
-from speedmetal.errors import DeviceError, LaunchError, UserInputError
-from speedmetal.frontend.signature import argument_type, is_aggregate, numbers_among, record_items
-from speedmetal.launch.arguments import advice_for
+from speedmetal.errors import UserInputError
 
 KDL_CUDA, _KDL_CUDA_MANAGED = 2, 13  # DLDeviceType, dlpack.h
-
-
-class ForeignArgumentError(LaunchError):
-    """A launch was given an array of another library, which calls of kernels borrow."""
-
-    def __init__(self) -> None:
-        super().__init__("an array of another library; make one of ours of it first: sm.asarray(x)")
 
 
 @record(eq=False)
@@ -124,7 +110,7 @@ _torch_classes: dict[type, bool] = {}
 
 
 def _of_torch(tensor: Any) -> ForeignMemory:
-    dtype, shape, strides = _torch_layout(tensor.dtype, tensor.shape, _checked_steps(tensor))
+    dtype, shape, strides = torch_layout(tensor.dtype, tensor.shape, _checked_steps(tensor))
     number = tensor.get_device()
     address = _address_of(tensor)
     return ForeignMemory(number, address, dtype, shape, strides, False, torch_stream(tensor))
@@ -163,7 +149,7 @@ def _checked_steps(tensor: Any) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _torch_layout(
+def torch_layout(
     dtype: Any, shape: Any, steps: tuple[int, ...]
 ) -> tuple[DType, tuple[int, ...], tuple[int, ...]]:
     """What PyTorch says of a tensor's elements: the type, the extents, the strides in bytes."""
@@ -231,165 +217,3 @@ def launch_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
         strides.append(step)
         step *= max(extent, 1)
     return tuple(reversed(strides))
-
-
-# --- Arguments of kernels ------------------------------------------------------------------------
-
-
-class ForeignArray(DeviceArray):
-    """An array of another library as a launch sees it, for as long as that takes.
-
-    Attributes:
-        lender: The array itself.
-    """
-
-    __slots__ = ("lender",)
-
-    def __init__(self, address: int, layout: LaunchLayout, lender: object) -> None:
-        self.address = address
-        self.layout = layout
-        self.lender = lender
-
-    @property
-    def dtype(self) -> DType:
-        """Of the elements."""
-        return self.layout.dtype
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The extents."""
-        return self.layout.shape
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """In bytes."""
-        return self.layout.strides
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of an element."""
-        return self.layout.dtype.itemsize
-
-
-def call_among_others(
-    kernel: str,
-    call: Callable[..., None],
-    arguments: Sequence[Any],
-    named: Mapping[str, Any],
-    names: Sequence[str],
-) -> None:
-    """Call what launches a kernel, with what it takes in place of other libraries' arrays.
-
-    Args:
-        kernel: Its name, for messages.
-        call: Launches it.
-        arguments: By position.
-        named: By name.
-        names: Of the parameters, for messages.
-
-    Raises:
-        LaunchError: One of them cannot be given to a kernel; nothing was launched.
-    """
-    borrowed = _Borrowed(kernel)
-    shown = [*names, *map(str, range(len(names), len(arguments)))]
-    own = [borrowed.taken(name, x) for name, x in zip(shown, arguments, strict=False)]
-    own_named = {name: borrowed.taken(name, x) for name, x in named.items()}
-    borrowed.wait()
-    try:
-        call(*own, **own_named)
-    finally:
-        borrowed.give_back()
-
-
-class _Borrowed:
-    """Arrays of other libraries, for one launch."""
-
-    def __init__(self, kernel: str) -> None:
-        self._kernel = kernel
-        self._streams: set[tuple[Device, int]] = set()
-        self._torch_numbers: list[int] = []  # of the GPUs whose stream is among them
-
-    def taken(self, name: str, value: Any) -> Any:
-        """What a launch takes for an argument."""
-        kind = type(value)
-        if isinstance(value, DeviceArray | np.ndarray | int | float):
-            return value
-        is_array = hasattr(kind, "__cuda_array_interface__")
-        if not is_array and is_aggregate(value):
-            return _with_items(value, [self.taken(name, item) for item in record_items(value)])
-        advice = ""
-        try:
-            if is_torch_class(kind) and value.is_cuda:
-                return self._tensor(value)
-            memory = described(value)
-            if memory is not None:
-                return self._array(memory, value)
-            if is_array:
-                advice = advice_for(value)
-                argument_type(value, numbers_among((), has_float64=True))  # says what is taken
-        # PyTorch raises a RuntimeError of tensors without memory.
-        except (DeviceError, UserInputError, RuntimeError) as error:
-            text = f"kernel {self._kernel!r}: argument {name}: {error}{advice}"
-            raise LaunchError(text) from None
-        return value
-
-    def _array(self, memory: ForeignMemory, value: Any) -> ForeignArray:
-        memory.check_alignment()
-        device = device_numbered(memory.number)
-        if memory.stream is not None:
-            self._streams.add((device, memory.stream))
-        return ForeignArray(memory.address, _layout_of(memory, device), value)
-
-    def _tensor(self, tensor: Any) -> ForeignArray:
-        """As :meth:`_array`, of what stays the same between launches once alone."""
-        steps, number = _checked_steps(tensor), tensor.get_device()
-        device = device_numbered(number)
-        if number not in self._torch_numbers:
-            self._torch_numbers.append(number)
-            self._streams.add((device, torch_stream(tensor)))
-        layout = _layout_of_tensor(tensor.dtype, tensor.shape, steps, device)
-        address = _address_of(tensor)
-        if address % layout.dtype.itemsize:
-            _of_torch(tensor).check_alignment()  # says so
-        return ForeignArray(address, layout, tensor)
-
-    def wait(self) -> None:
-        """Have the launch come behind what their libraries did."""
-        for device, stream in self._streams:
-            assert device.exchange is not None
-            device.exchange.follow(stream)
-
-    def give_back(self) -> None:
-        """Have what their libraries do next come behind the launch."""
-        for device, stream in self._streams:
-            assert device.exchange is not None
-            device.exchange.precede(stream)
-
-
-def _layout_of(memory: ForeignMemory, device: Device) -> LaunchLayout:
-    is_readonly = memory.is_readonly or memory.is_repeated
-    return launch_layout(memory.dtype, memory.shape, memory.strides, device, is_readonly)
-
-
-@lru_cache(maxsize=1024)
-def _layout_of_tensor(
-    dtype: Any, shape: Any, steps: tuple[int, ...], device: Device
-) -> LaunchLayout:
-    """What a launch knows of a tensor besides its address."""
-    found = ForeignMemory(0, 0, *_torch_layout(dtype, shape, steps), False, None)
-    return _layout_of(found, device)
-
-
-def _with_items(value: Any, items: Iterable[Any]) -> Any:
-    """A tuple or a record with other items, where they are others."""
-    found = tuple(items)
-    if all(new is old for new, old in zip(found, record_items(value), strict=True)):
-        return value
-    if type(value) is tuple:
-        return found
-    if isinstance(value, tuple):
-        return type(value)(*found)
-    raise UserInputError(
-        f"a {type(value).__name__} with an array of another library in it; make an array of ours"
-        " of that first: sm.asarray(x)"
-    )

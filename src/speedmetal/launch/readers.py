@@ -25,7 +25,7 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.static import static
 from speedmetal.launch.expressions import FEW_LEAVES, Expression, Followed, shared_memory
-from speedmetal.launch.foreign import ForeignArgumentError
+from speedmetal.launch.foreign_arguments import ForeignArgumentError
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 

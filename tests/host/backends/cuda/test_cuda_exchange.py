@@ -18,7 +18,7 @@ from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.memory import borrowing
 from speedmetal.backends import registry
 from speedmetal.dtypes import ALL
-from speedmetal.launch import foreign
+from speedmetal.launch import foreign, foreign_arguments
 
 pytestmark = NEEDS_NVRTC
 
@@ -655,6 +655,46 @@ def test_a_launch_inside_a_block_of_their_stream_asks_for_no_events(driver, devi
     assert out.view.tolist() == [2] * COUNT
 
 
+def test_a_launch_of_several_arrays_orders_their_stream_once(driver, device, other):
+    """With the context current, as a launch leaves it, two events and two waits are all."""
+    x, out = (other.tensor(np.ones(COUNT, np.float32), InterfaceTensor) for _ in range(2))
+    launch(out, x)
+    driver.current.append(CONTEXT)
+    driver.calls.clear()
+    launch(out, x)
+    driver.current.pop()
+    order = ["cuEventRecord", "cuStreamWaitEvent"]
+    expected = [*order, "cuLaunchKernelEx", *order]
+    assert [name for name in driver.calls if name in expected] == expected
+    assert "cuCtxPushCurrent_v2" not in driver.calls
+
+
+def test_a_stream_that_is_not_current_is_ordered_all_the_same(driver, device, other):
+    x, out = (other.tensor(np.ones(COUNT, np.float32)) for _ in range(2))
+    launch(out, x)
+    driver.current[:] = [CONTEXT + 1]
+    launch(out, x)
+    assert driver.current == [CONTEXT + 1]
+    driver.current.clear()
+    other.finish()
+    assert out.view.tolist() == [2] * COUNT
+
+
+def test_a_kernel_that_has_met_them_takes_ours_and_refuses_others(driver, device, other):
+    x, out = (other.tensor(np.ones(COUNT, np.float32)) for _ in range(2))
+    launch(out, x)
+    ours, found = ones(device), ones(device)
+    launch(found, ours)
+    assert found.numpy().tolist() == [2] * COUNT
+    launch(x, found)  # one of each
+    other.finish()
+    assert x.view.tolist() == [4] * COUNT
+    odd = other.tensor(np.zeros(COUNT * 4 + 4, np.uint8), InterfaceTensor)
+    odd.view = odd.view[1 : 1 + 4 * COUNT].view(np.float32)
+    with pytest.raises(sm.LaunchError, match=r"argument x: .* are not aligned to their size"):
+        launch(out, odd)
+
+
 def test_arguments_by_name_and_in_tuples(driver, device, other):
     x, out = (other.tensor(np.ones(COUNT, np.float32)) for _ in range(2))
     doubled(x=x, out=out, grid=COUNT)
@@ -691,7 +731,7 @@ def test_hand_written_kernels_take_them(driver, device, other):
 @pytest.fixture
 def torch(other, monkeypatch):
     found = pytest.importorskip("torch", reason="torch is not installed")
-    for module in (foreign, borrowing):
+    for module in (foreign, foreign_arguments, borrowing):
         monkeypatch.setattr(module, "torch_stream", lambda _tensor: other.number)
 
     class OnCard(found.Tensor):
@@ -725,6 +765,21 @@ def test_a_kernel_takes_tensors_in_the_order_of_their_stream(device, other, torc
     device.synchronize()
     assert out.tolist() == [8.0] * COUNT
     assert sm.asarray(torch.on_card(torch.module.ones(1).expand(5))).is_readonly
+
+
+def test_a_tensor_is_looked_at_anew_by_every_launch(device, other, torch):
+    """Nothing that may change of it is taken from the launch before."""
+    x, out = torch.arange(4.0), torch.arange(4.0)
+    launch(out, x)
+    x.set_(torch.module.arange(8.0)[::2])
+    launch(out, x)
+    device.synchronize()
+    assert out.tolist() == [0, 2, 4, 6]  # the stand-in's kernel reads what is side by side
+    x.requires_grad_()
+    with pytest.raises(sm.LaunchError, match="argument x: the tensor has a gradient"):
+        launch(out, x)
+    with pytest.raises(sm.LaunchError, match="argument out: the tensor has a gradient"):
+        doubled(x=out.detach(), out=x, grid=COUNT)
 
 
 def test_tensors_that_are_more_than_memory(device, torch):

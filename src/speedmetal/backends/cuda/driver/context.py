@@ -62,6 +62,7 @@ class Context:
         self.library = library
         self.device = device
         self.name = name
+        self._current = library.prepared("cuCtxGetCurrent")
         self.problem = ""
         self.captures = 0
         self.streams: list[Stream[Any]] = []
@@ -104,6 +105,13 @@ class Context:
             failure = self.lose(error.code)
             if failure is not None:
                 raise failure
+
+    def is_current(self) -> bool:
+        """Whether calls need no ``with``: this thread has the context current already."""
+        current = ctypes.c_void_p()
+        self._current(ctypes.byref(current))
+        mine: int = self.native.value
+        return current.value == mine
 
     def stay(self) -> None:
         """Where this thread has no context, let the first GPU's stay current after ``with``."""

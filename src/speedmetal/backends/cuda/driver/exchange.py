@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 
 from speedmetal.backends.cuda.driver.foreign_streams import ForeignStreams, StreamWork
 from speedmetal.backends.cuda.driver.memory import DeviceBlock, DevicePool
@@ -83,17 +85,23 @@ class CudaExchange:
     def check_order(self, stream: int) -> None:
         self._beside(_normal(stream))
 
-    def follow(self, stream: int) -> None:
+    def follow(self, stream: int) -> Callable[[], None] | None:
         number = _normal(stream)
-        if own := self._beside(number):
-            own.push()  # what was asked for before does not wait
-            self._ordering.put_behind(own.native, ctypes.c_void_p(number))
+        own = self._beside(number)
+        if own is None:
+            return None
+        own.push()  # what was asked for before does not wait
+        self._ordering.put_behind(own.native, ctypes.c_void_p(number))
+        return partial(self._let_follow, number, own)
 
     def precede(self, stream: int) -> None:
         number = _normal(stream)
         if own := self._beside(number):
-            own.push()
-            self._ordering.put_behind(ctypes.c_void_p(number), own.native)
+            self._let_follow(number, own)
+
+    def _let_follow(self, number: int, own: CudaStream) -> None:
+        own.push()
+        self._ordering.put_behind(ctypes.c_void_p(number), own.native)
 
     def _beside(self, number: int) -> CudaStream | None:
         """The stream that this thread's work goes into; None: it is that one.

@@ -69,6 +69,8 @@ class Markers:
         self._context = context
         self._idle: dict[bool, deque[Any]] = {False: deque(), True: deque()}
         self._last: tuple[Marker, float] | None = None  # that was asked for its time
+        self._record = context.library.prepared("cuEventRecord")
+        self._wait = context.library.prepared("cuStreamWaitEvent")
 
     def take(self, *, is_timed: bool = False) -> Marker:
         """A marker that nobody else holds, inside ``with context:``.
@@ -86,6 +88,26 @@ class Markers:
             flags = _TIMED if is_timed else _UNTIMED
             native = self._context.library.handle("cuEventCreate", flags)
         return Marker(native, self._context, idle)
+
+    def pass_on(self, before: Any, after: Any) -> int:
+        """Have a ``CUstream`` wait for where another one is now, while the context is current.
+
+        In few steps: a launch with arrays of other libraries does it twice.
+
+        Returns:
+            The ``CUresult``.
+
+        Raises:
+            CudaError: The driver makes no marker.
+        """
+        idle = self._idle[False]
+        try:
+            native = idle.popleft()
+        except IndexError:
+            native = self._context.library.handle("cuEventCreate", _UNTIMED)
+        code = self._record(native, before) or self._wait(after, native, 0)
+        idle.append(native)
+        return code
 
     def seconds_at(self, marker: Marker) -> float:
         """When a timed marker was reached, in seconds since the first one that was asked for.

@@ -25,6 +25,7 @@ _LEAST_ADDRESS = 4096
 _RECORD_ALL = "cuCtxRecordEvent"
 _NO_CAPTURE, _INVALIDATED = 0, 2  # CUstreamCaptureStatus
 _MOST_CHECKED = 256
+_AS_IT_IS = nullcontext()
 
 
 class Ordering:
@@ -39,6 +40,7 @@ class Ordering:
         self._context = context
         self._markers = markers
         self._checked: set[int] = set()  # streams of the context
+        self._ask_capturing = context.library.prepared("cuStreamIsCapturing")
 
     def follow(self, after: CudaStream, before: CudaStream) -> None:
         """Have what one stream is asked for next come behind what another was asked for so far.
@@ -61,10 +63,12 @@ class Ordering:
         Raises:
             CudaError: One of them is not there any more.
         """
-        with self._context as library:
-            marker = self._markers.take()
-            marker.record(before)
-            library.call("cuStreamWaitEvent", after, marker.native, 0)
+        context = self._context
+        is_ready = not context.problem and context.is_current()
+        if is_ready and self._markers.pass_on(before, after) == SUCCESS:
+            return
+        with context as library:  # which takes note of what ended it
+            library.check("order of streams", self._markers.pass_on(before, after))
 
     @property
     def can_await_everything(self) -> bool:
@@ -109,10 +113,10 @@ class Ordering:
             self._check_context(number)
         found = ctypes.c_int()
         # That of the thread is of the context that is current.
-        with self._context if number in DEFAULT_STREAMS else nullcontext():
-            self._context.library.call(
-                "cuStreamIsCapturing", ctypes.c_void_p(number), ctypes.byref(found)
-            )
+        with self._context if number in DEFAULT_STREAMS else _AS_IT_IS:
+            code = self._ask_capturing(ctypes.c_void_p(number), ctypes.byref(found))
+            if code != SUCCESS:
+                self._context.library.check("cuStreamIsCapturing", code)
         if found.value == _INVALIDATED:
             raise DeviceError(
                 f"{self._context.name}: the capture of stream {number:#x} has failed before; end it"
