@@ -20,6 +20,7 @@ from speedmetal.arrays.array import Array
 from speedmetal.arrays.deferred.lazy import call
 from speedmetal.arrays.deferred.pending import Call
 from speedmetal.arrays.deferred.schedule import evaluate
+from speedmetal.arrays.memory.copying import assign
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.shaping.padding import pad
@@ -176,6 +177,7 @@ class _Repeated:
         shape: Of the result.
         dtype: Of the result.
         factor: What the result is multiplied by.
+        is_in_place: Whether real numbers are first written to the result, as complex ones.
     """
 
     way: _Way
@@ -183,6 +185,7 @@ class _Repeated:
     shape: tuple[int, ...]
     dtype: DType
     factor: float
+    is_in_place: bool
 
 
 MOST_AT_ONCE = 1 << 16
@@ -203,10 +206,13 @@ def repeated(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array | 
     if type(x) is not Array or x.pending is not None:
         return None
     known = _repeated.get((name, x.layout, n, axis, norm))
-    if known is None or not _is_aligned(x, known.dtype):
+    if known is None or not (known.is_in_place or _is_aligned(x, known.dtype)):
         return None
     device = x.layout.device
     result = Array.allocate(known.shape, known.dtype, device)
+    if known.is_in_place:
+        assign(result, x)
+        x = result
     addresses, kept = (x.address, result.address), (x.buffer, result.buffer)
     device.routines.transforms.run(known.way.plan, addresses, known.direction, kept)
     scaled: Array = result if known.factor == 1 else result * known.factor
@@ -216,7 +222,8 @@ def repeated(name: str, x: Any, n: int | None, axis: int, norm: str) -> Array | 
 def note(name: str, x: Any, n: int | None, axis: int, norm: str, length: int) -> None:
     """Note a transform, where the next one of the kind can be done at once.
 
-    It reads the elements where they are, and writes them in C order.
+    It reads the elements where they are, and writes them in C order. Where it is one of complex
+    numbers and the elements are real, it reads what it writes.
 
     Args:
         name: As in :func:`transformed`.
@@ -234,14 +241,15 @@ def note(name: str, x: Any, n: int | None, axis: int, norm: str, length: int) ->
     dtype = x.layout.dtype
     if axis % x.ndim != x.ndim - 1 or dtype.itemsize < 4 or dtype.is_integer:
         return
-    if (name == "rfft") == dtype.is_complex:
-        return
-    shape = (*x.shape[:-1], length // 2 + 1) if name == "rfft" else x.shape
-    result = Array.allocate(shape, complex_of(dtype), x.layout.device)
-    way = _way_for(x, (length,), result, is_aligned=_is_aligned(x, result.layout.dtype))
+    is_real, kind = name == "rfft", complex_of(dtype)
+    shape = (*x.shape[:-1], length // 2 + 1) if is_real else x.shape
+    result = Array.allocate(shape, kind, x.layout.device)
+    is_in_place = not is_real and not dtype.is_complex
+    source = result if is_in_place else x
+    way = _way_for(source, (length,), result, is_aligned=_is_aligned(source, kind))
     if not way.is_copied:
-        direction = INVERSE if name == "ifft" else FORWARD
-        found = _Repeated(way, direction, shape, complex_of(dtype), _factor(name, length, norm))
+        direction, factor = INVERSE if name == "ifft" else FORWARD, _factor(name, length, norm)
+        found = _Repeated(way, direction, shape, kind, factor, is_in_place)
         _repeated.keep((name, x.layout, n, axis, norm), found)
 
 

@@ -411,11 +411,23 @@ def test_transforms_along_several_axes(device, name, shape, axes, lengths):
     close(found, transform(sm.array(x, device="cpu"), s=s, axes=axes).numpy(), 50)
 
 
-@pytest.mark.parametrize("name", ["fft", "ifft", "rfft"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("fft", np.complex64),
+        ("fft", np.float32),
+        ("fft", np.float64),
+        ("ifft", np.complex64),
+        ("ifft", np.float32),
+        ("rfft", np.float32),
+    ],
+)
 @pytest.mark.parametrize("norm", ["backward", "ortho"])
-def test_small_transforms_are_asked_for_at_once_when_they_come_again(device, called, name, norm):
+def test_small_transforms_are_asked_for_at_once_when_they_come_again(
+    device, called, name, kind, norm
+):
     transform = getattr(sm.fft, name)
-    x = numbers((3, 8), np.float32 if name == "rfft" else np.complex64)
+    x = numbers((3, 8), kind)
     expected = getattr(np.fft, name)(x, norm=norm)
     close(transform(sm.array(x, device=device), norm=norm), expected)
     calls = len(called["cufft"])
@@ -426,8 +438,10 @@ def test_small_transforms_are_asked_for_at_once_when_they_come_again(device, cal
         transform(sm.array(x, device=device), n=6, norm=norm),
         getattr(np.fft, name)(x, 6, norm=norm),
     )
-    turned = sm.array(x, device=device)[:, ::-1]
-    close(transform(turned, norm=norm), getattr(np.fft, name)(x[:, ::-1], norm=norm))
+    for index in (np.s_[:, ::-1], np.s_[:, 1::2], np.s_[1:, 1:7]):
+        for _ in range(2):
+            part = sm.array(x, device=device)[index]
+            close(transform(part, norm=norm), getattr(np.fft, name)(x[index], norm=norm))
 
 
 def test_one_plan_for_three_axes_and_two_for_more(machine, called):

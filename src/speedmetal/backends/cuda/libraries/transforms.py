@@ -62,13 +62,19 @@ class Plan:
         library: Which makes it.
         transform: What for.
         forgotten: Gets the handle when this object is gone.
+
+    Attributes:
+        native: The handle.
+        stream: That it works in, as a number; 0: none yet.
+        workspace_bytes: What it works in.
     """
 
-    __slots__ = ("__weakref__", "native", "workspace_bytes")
+    __slots__ = ("__weakref__", "native", "stream", "workspace_bytes")
 
     def __init__(self, library: Bindings, transform: Transform, forgotten: deque[int]) -> None:
         t = transform
         self.native: int = library.call("create")
+        self.stream = 0
         weakref.finalize(self, forgotten.append, self.native).atexit = False
         library.call("set_auto_allocation", self.native, 0)
         kinds = [CUDA_TYPES[dtype] for dtype in (t.source_type, t.target_type)]
@@ -92,6 +98,7 @@ class Transforms:
     def __init__(self, handles: Handles) -> None:
         self._handles = handles
         self._library = handles.bindings("cufft")
+        self._execute = self._library.prepared("xt_exec")
         self._forgotten: deque[int] = deque()
 
     def plan(self, transform: Transform) -> Plan:
@@ -114,12 +121,17 @@ class Transforms:
             direction: ``FORWARD`` or ``INVERSE``.
             kept: What keeps them alive until then.
         """
-        library, native = self._library, plan.native
+        library, native, execute = self._library, plan.native, self._execute
 
         def call(stream: int, workspace: int) -> None:
-            library.call("set_stream", native, stream)
+            if plan.stream != stream:
+                library.call("set_stream", native, stream)
+                plan.stream = stream
             if workspace:
                 library.call("set_work_area", native, workspace)
-            library.call("xt_exec", native, *addresses, direction)
+            try:
+                execute(native, *addresses, direction)
+            except Exception as error:
+                raise library.explained("xt_exec", error) from error
 
         self._handles.run("cufftXtExec", call, addresses, (plan, kept), plan.workspace_bytes)
