@@ -9,9 +9,10 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from speedmetal.arrays.deferred.schedule import evaluating_alone
 from speedmetal.backends.device import Device, entered_devices
 from speedmetal.common.records import record
 from speedmetal.errors import LaunchError, UserInputError
@@ -210,7 +211,7 @@ class Autotuned:
         """
         given = self._bind(arguments, named)
         call = _Call(given, grid, groups, threads, None, device)
-        with self._lock:
+        with self._choosing_alone():
             key = self._key_of(call)
             try:
                 tuning = self._measure(call, key)
@@ -281,7 +282,7 @@ class Autotuned:
 
     def _choose(self, call: _Call, fast_key: list[Any]) -> Candidate:
         """The configuration of a call whose like was not seen before."""
-        with self._lock:
+        with self._choosing_alone():
             key = self._key_of(call)
             tuning = self._tunings.get(key) or self._found_on_disk(key)
             if tuning is not None:
@@ -299,6 +300,15 @@ class Autotuned:
             with contextlib.suppress(TypeError):  # no hash
                 self._known[tuple(fast_key)] = chosen
             return chosen
+
+    @contextlib.contextmanager
+    def _choosing_alone(self) -> Iterator[None]:
+        """Keep other threads from choosing meanwhile.
+
+        In this order, as captures have it: what is measured may have to be computed first.
+        """
+        with evaluating_alone(), self._lock:
+            yield
 
     def _key_of(self, call: _Call) -> TuningKey:
         arguments = self._parameters.wrapped(call.arguments)

@@ -83,11 +83,15 @@ def test_launches_of_a_sample_are_one_graph(device, driver):
     assert max(seconds) < 1.5e-3  # of one launch, not of all
 
 
-def test_while_another_thread_evaluates(device, monkeypatch):
-    """It may wait for what a capture keeps to itself, and has what a launch may need."""
+@pytest.mark.parametrize("evaluation_tunes", [False, True])
+def test_while_another_thread_evaluates(device, monkeypatch, evaluation_tunes):
+    """It may wait for what a capture keeps to itself, and has what a launch may need.
+
+    What is evaluated, an operation of the user's, may call the kernel that is tuned.
+    """
     is_evaluating, is_measuring = threading.Event(), threading.Event()
     compute, repeated = schedule.compute, measuring._repeated
-    x, y = array(device, 1), array(device, 1)
+    x, y, z = (array(device, 1) for _ in range(3))
     lazy, waiting = y * 3, y + 1
     tuned = sm.autotune(threads=[SLOW, 128])(scaled)
 
@@ -95,12 +99,14 @@ def test_while_another_thread_evaluates(device, monkeypatch):
         if threading.current_thread() is evaluating:
             is_evaluating.set()
             is_measuring.wait(0.3)
+            if evaluation_tunes:
+                tuned(z, y, 2, grid=LENGTH)
         compute(array)
 
     def repeated_meanwhile(*arguments):
-        if not is_evaluating.is_set():
+        if evaluating.ident is None:
             evaluating.start()
-            is_evaluating.wait()
+            is_evaluating.wait(0.3)
         return repeated(*arguments)
 
     monkeypatch.setattr(schedule, "compute", compute_late)
@@ -112,6 +118,38 @@ def test_while_another_thread_evaluates(device, monkeypatch):
     assert not tuning.is_alive(), "the threads wait for each other"
     evaluating.join(20)
     assert (x.numpy()[0], lazy.numpy()[0], waiting.numpy()[0]) == (2, 3, 2)
+
+
+def test_while_another_thread_captures(device):
+    """What is captured calls the kernel as well, whose sizes one thread at a time chooses."""
+    is_choosing, is_capturing = threading.Event(), threading.Event()
+    x, y, z = (array(device, 1) for _ in range(3))
+    tuned = sm.autotune(threads=[SLOW, 128])(scaled)
+
+    def grid(_configuration):
+        if threading.current_thread() is choosing:
+            is_choosing.set()
+            is_capturing.wait(0.3)
+        return LENGTH
+
+    def capture():
+        is_choosing.wait(10)
+        with sm.capture(device) as found:
+            is_capturing.set()
+            tuned(z, y, 3, grid=grid)
+        graphs.append(found)
+
+    graphs = []
+    choosing = threading.Thread(target=lambda: tuned(x, y, 2, grid=grid), daemon=True)
+    capturing = threading.Thread(target=capture, daemon=True)
+    choosing.start()
+    capturing.start()
+    choosing.join(20)
+    capturing.join(20)
+    still = [thread for thread in (choosing, capturing) if thread.is_alive()]
+    assert not still, "the threads wait for each other"
+    graphs[0].replay()
+    assert (x.numpy()[0], z.numpy()[0]) == (2, 3)
 
 
 def test_what_reads_what_it_writes_begins_anew_for_each_launch(device, driver):
