@@ -9,6 +9,7 @@ import pytest
 
 from speedmetal.bench import frameworks
 from speedmetal.bench.frameworks import FRAMEWORKS, find_framework, framework_names
+from speedmetal.bench.frameworks.base import Device
 from speedmetal.errors import UserInputError
 
 MODULE = """
@@ -103,3 +104,16 @@ def test_what_is_no_framework_is_told(module: str, path: str, told: str) -> None
     with pytest.raises(UserInputError) as caught:
         find_framework(module + path)
     assert told in str(caught.value)
+
+
+def test_mlx_says_which_card_its_gpu_is(monkeypatch):
+    """Its build for CUDA tells; what it says is one card with what others call "cuda"."""
+    mx = pytest.importorskip("mlx.core")
+    from speedmetal.bench.frameworks.mlx.adapter import MLXAdapter
+
+    card = {"device_name": "NVIDIA H200", "uuid": "GPU-12", "pci_bus_id": "0000:01:00.0"}
+    monkeypatch.setattr(mx, "is_available", lambda device: True)
+    monkeypatch.setattr(mx, "device_info", lambda device: card)
+    assert MLXAdapter.devices()[1] == Device("gpu", "NVIDIA H200", "GPU-12", "0000:01:00.0")
+    monkeypatch.setattr(mx, "device_info", lambda device: {"device_name": "Apple M4"})
+    assert MLXAdapter.devices()[1] == Device("gpu", "Apple M4")

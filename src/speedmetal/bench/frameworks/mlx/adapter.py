@@ -34,7 +34,9 @@ class MLXAdapter(Adapter):
     def devices(cls) -> list[Device]:
         found = [Device("cpu", platform.processor() or platform.machine())]
         if mx.is_available(mx.gpu):
-            found.append(Device("gpu", str(mx.device_info(mx.gpu).get("device_name", "GPU"))))
+            info = mx.device_info(mx.gpu)
+            name, uuid, pci = (str(info.get(k, "")) for k in ("device_name", "uuid", "pci_bus_id"))
+            found.append(Device("gpu", name or "GPU", uuid, pci))  # MLX for CUDA tells which card
         return found
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
