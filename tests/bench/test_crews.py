@@ -11,6 +11,7 @@ import pytest
 from small_run import Silent, case_of, last_records, measure
 
 from speedmetal.bench.record import Status
+from speedmetal.bench.runner import run as run_module
 from speedmetal.bench.runner.process import WorkerFailedError, WorkerProcess
 from speedmetal.bench.runner.protocol import (
     Finish,
@@ -34,6 +35,7 @@ class Requests:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[Request] = []
         self.beside_timed: list[Request] = []
+        self.most_proofs = 0
         self.before: Callable[[Request], None] = lambda _: None
         self._lock = threading.Lock()
         self._open: list[Request] = []
@@ -43,6 +45,8 @@ class Requests:
             with self._lock:
                 self.asked.append(request)
                 self._open.append(request)
+                proofs = sum(isinstance(r, Prepare) for r in self._open)
+                self.most_proofs = max(self.most_proofs, proofs)
                 if len(self._open) > 1 and any(isinstance(r, TIMED) for r in self._open):
                     self.beside_timed.append(request)
             try:
@@ -88,6 +92,17 @@ def test_the_cases_of_a_batch_are_measured_one_after_the_other(
     order = [kind for i, kind in enumerate(kinds) if i == 0 or kinds[i - 1] is not kind]
     assert order == [Prepare, Settle, Sample, Finish, Settle, Sample, Finish]
     assert kinds.count(Prepare) == kinds.count(Settle) == 4  # each worker has its control
+
+
+def test_workers_prove_at_once_as_many_as_a_card_serves_well(
+    tmp_path: Path, requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves that the limit is of all crews together: with a limit of one nobody proves beside
+    anybody, and all cases are proved all the same."""
+    monkeypatch.setattr(run_module, "PROOFS_AT_ONCE", 1)
+    records = measure(tmp_path / "run.jsonl", CASES[:2], ["HONEST", "numpy"], crews=2)
+    assert [r.status for r in records.cases] == [Status.OK] * 4
+    assert requests.most_proofs == 1
 
 
 def test_one_crew_prepares_one_case_at_a_time(tmp_path: Path, requests: Requests) -> None:

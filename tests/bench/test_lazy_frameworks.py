@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -189,3 +190,18 @@ def test_a_gpu_without_float64_says_so() -> None:
     adapter = SpeedmetalAdapter("metal-sim", Settings(threads=2))
     assert adapter.reason_against("relu", "float64", "forward") == "metal-sim has no float64"
     assert "metal-sim" not in [device.name for device in SpeedmetalAdapter.devices()]
+
+
+def test_a_compiler_that_was_not_used_is_not_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that PyTorch's compiler, which takes seconds to import, is reset once after each case
+    that was compiled, and not after eager ones."""
+    adapter = adapter_or_skip("torch")
+    resets: list[None] = []
+    compiler = importlib.import_module("torch").compiler
+    monkeypatch.setattr(compiler, "reset", lambda: resets.append(None))
+    adapter.release()
+    assert resets == []
+    adapter.compile(lambda x: x)
+    adapter.release()
+    adapter.release()
+    assert resets == [None]

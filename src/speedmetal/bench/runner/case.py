@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -70,6 +71,7 @@ INPUT_SETS = 2  # of each contender, where there is memory for them
 STRESS_FLOPS, STRESS_ELEMENTS = 1e9, 1 << 24
 DATA_SECONDS = 600.0
 FINISH_SECONDS = 60.0
+LEAST_PROOF_SECONDS = 20.0  # beside others, however little of the budget is left
 SAMPLE_NANOSECONDS = {"cpu": 1_000_000}
 GPU_SAMPLE_NANOSECONDS = 5_000_000
 MOST_COLD_CALLS = 16  # of a sample, where the card's cache is written over before each
@@ -124,7 +126,8 @@ class CaseMeasurement:
         reference: The worker that makes data.
         ceilings: By place; empty before they are known.
         budget: The run's time.
-        proves_at_once: Whether its contenders prove their values at the same time.
+        proofs: Holds how many workers may prove values at once, of this case and of others; None
+            where they do so one after the other.
         on_phase: Told what is going on, for the progress display.
     """
 
@@ -136,7 +139,7 @@ class CaseMeasurement:
     reference: WorkerProcess
     ceilings: Mapping[str, CeilingRecord]
     budget: plan.Budget
-    proves_at_once: bool = False
+    proofs: threading.Semaphore | None = None
     on_phase: Callable[[str], None] = lambda _: None
     is_interrupted: bool = False  # the records are whole, and the run ends with them
 
@@ -163,7 +166,7 @@ class CaseMeasurement:
 
     def _tell_alone(self, text: str) -> None:
         """Tell a step of the preparation, unless others are told of at the same time."""
-        if not self.proves_at_once:
+        if self.proofs is None:
             self.on_phase(text)
 
     def measure(self, until: float) -> list[CaseRecord]:
@@ -268,7 +271,7 @@ class CaseMeasurement:
     def _prove(self, contenders: Sequence[Contender]) -> _Proved:
         """Prove the values of a group: one contender after the other, or all at once."""
         proved = _Proved(uuid.uuid4().hex[:12])
-        if not self.proves_at_once:
+        if self.proofs is None:
             for contender in contenders:
                 self._tell_alone(f"proving {contender.key}")
                 proved.add(*self._prepare_contender(contender, proved.group))
@@ -411,7 +414,7 @@ class CaseMeasurement:
         contender: Contender,
         group: str,
     ) -> tuple[Series | None, CaseRecord | None]:
-        account = self.budget.account()
+        account = self.budget.account(1.0 if self.proofs is None else LEAST_PROOF_SECONDS)
         data, second, *stress = self._datasets
         request = Prepare(
             case=self.case,
@@ -427,8 +430,9 @@ class CaseMeasurement:
         start = time.monotonic()
         try:
             worker.start()  # not charged to the case: it is the last failure's cost
-            start = time.monotonic()
-            prepared = worker.ask(request, Prepared, account.limit_seconds)
+            with self.proofs or contextlib.nullcontext():
+                start = time.monotonic()
+                prepared = worker.ask(request, Prepared, account.limit_seconds)
         except WorkerFailedError as error:
             status = self._status_of(error, account)
             return None, self._record(contender, status, error.reason, group=group)

@@ -23,6 +23,9 @@ SHARE_BYTES, SHARE_FLOPS, MOST_SHARES = 128 << 20, 4e10, 8.0
 # What the proofs of a case take of the host's memory, in multiples of its bytes: files of inputs
 # and references, and of each contender what it reads back and compares.
 FILES_FACTOR, CONTENDER_FACTOR = 8, 4
+# Workers that prove at once: a card gives each process a slice of its time in turn, so that with
+# twenty of them the many small steps of a proof take seconds each.
+PROOFS_AT_ONCE = 5
 CREW_CORES, CREW_BYTES, MOST_CREWS = 4, 4 << 30, 4  # of memory for each contender
 MEMORY_SHARE = 0.85  # of what is available; the rest is the system's
 
@@ -301,9 +304,13 @@ class Budget:
         """
         return time.monotonic() + self.left_seconds / parts if parts > 1 else inf
 
-    def account(self) -> TimeAccount:
-        """The time of one contender in one case."""
-        share = max(1.0, self.CONTENDER_SHARE * self.left_seconds)
+    def account(self, least_seconds: float = 1.0) -> TimeAccount:
+        """The time of one contender in one case.
+
+        Args:
+            least_seconds: However little is left.
+        """
+        share = max(least_seconds, self.CONTENDER_SHARE * self.left_seconds)
         if share < self.case_timeout_seconds:
             return TimeAccount(share, option="--budget")
         return TimeAccount(self.case_timeout_seconds)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,14 @@ from speedmetal.bench.runner.datasets import KeptDatasets
 from speedmetal.bench.runner.device_ceilings import CeilingMeter, working_sets
 from speedmetal.bench.runner.kept_rates import KeptRates
 from speedmetal.bench.runner.placement import Placement
-from speedmetal.bench.runner.plan import Budget, crews, expected_seconds, fitting, shares_of
+from speedmetal.bench.runner.plan import (
+    PROOFS_AT_ONCE,
+    Budget,
+    crews,
+    expected_seconds,
+    fitting,
+    shares_of,
+)
 from speedmetal.bench.runner.process import (
     WorkerFailedError,
     WorkerProcess,
@@ -244,6 +252,7 @@ class _Execution:
         self.budget = Budget(options.budget_seconds, options.case_timeout_seconds, time.monotonic())
         available = environment.available_memory_bytes()
         self.crews = options.crews or crews(options.contenders, self.machine.cores, available)
+        self.proofs = threading.Semaphore(PROOFS_AT_ONCE) if self.crews > 1 else None
         self.plan = self._pending_cases() or self._further_cases()
         planned = {*range(1, options.sessions + 1), *self.plan}
         total = sum(
@@ -349,7 +358,7 @@ class _Execution:
         """
         with self._session_crews(session) as session_crews:
             first = session_crews[0]
-            started = self._start(first, session)
+            started = self._start(session_crews, session)
             record = self._environment_record(started)
             self.writer.append([record])
             # Of the machine, not of a session: they are measured once.
@@ -401,16 +410,17 @@ class _Execution:
             (twice.key, control),
         )
 
-    def _start(self, crew: Crew, session: int) -> dict[Contender, Hello]:
-        """Start the workers; who cannot start gets a finding now and a record in every case.
-
-        Those of other crews are started when they are asked for something.
-        """
+    def _start(self, session_crews: Sequence[Crew], session: int) -> dict[Contender, Hello]:
+        """Start the workers; who cannot start gets a finding now and a record in every case."""
         self.observer.phase("", "starting workers")
         contenders = self.options.contenders
         at_once = max(STARTS_AT_ONCE, self.machine.cores // CORES_PER_START)
+        first, *others = session_crews
         with ThreadPoolExecutor(at_once) as pool:
-            starts = [pool.submit(crew.workers[contender.key].start) for contender in contenders]
+            starts = [pool.submit(first.workers[contender.key].start) for contender in contenders]
+            for worker in (*first.everybody, *(w for crew in others for w in crew.everybody)):
+                if worker not in first.workers.values():
+                    pool.submit(worker.start)  # who cannot is started again when it is asked
         started = {}
         for contender, start in zip(contenders, starts, strict=True):
             try:
@@ -481,7 +491,7 @@ class _Execution:
                 reference=crew.reference,
                 ceilings=self.ceilings,
                 budget=self.budget,
-                proves_at_once=self.crews > 1,
+                proofs=self.proofs,
                 on_phase=partial(self.observer.phase, words.case_in_words(case)),
             )
             for crew, (number, case) in zip(session_crews, chosen, strict=False)

@@ -50,10 +50,10 @@ class CuPyAdapter(Adapter):
         return super().reason_against(operation, dtype, direction)
 
     def to_device(self, array: NDArray[Any], layout: Layout) -> Tensor:
-        return cp.array(np.array(array, order="C"))
+        return cp.array(np.asarray(array, order="C"))
 
     def rewrite(self, tensor: Tensor, array: NDArray[Any], layout: Layout) -> Tensor:
-        tensor.set(np.array(array, order="C"))
+        tensor.set(np.asarray(array, order="C"))
         return tensor
 
     def to_host(self, tensor: Tensor, layout: Layout) -> NDArray[Any]:

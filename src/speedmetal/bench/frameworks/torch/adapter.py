@@ -33,6 +33,7 @@ class TorchAdapter(Adapter):
 
     def __init__(self, device: str, settings: Settings) -> None:
         super().__init__(device, settings)
+        self._has_compiled = False
         torch.set_num_threads(settings.threads)
         torch.set_grad_enabled(False)
         allow_tf32 = settings.precision == "tf32"
@@ -56,16 +57,17 @@ class TorchAdapter(Adapter):
     def rewrite(self, tensor: Tensor, array: NDArray[Any], layout: Layout) -> Tensor:
         return tensor.copy_(self._on_host(array, layout))
 
-    @staticmethod
-    def _on_host(array: NDArray[Any], layout: Layout) -> Tensor:
-        """A copy of the array in the native layout."""
+    def _on_host(self, array: NDArray[Any], layout: Layout) -> Tensor:
+        """The array in the native layout; a copy of it where the tensor computes."""
         if layout in (Layout.CHANNELS_LAST, Layout.CONVOLUTION_WEIGHT):
             array = np.moveaxis(array, -1, 1)
         elif layout is Layout.TRANSPOSED_CONVOLUTION_WEIGHT:
             array = np.moveaxis(array, -1, 0)  # (in, out, kernel...)
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)  # what PyTorch indexes with
-        array = np.array(array, order="C")
+        # A tensor may share its memory with the array, unless it goes on to a device.
+        is_shared = self.device == "cpu"
+        array = np.array(array, order="C") if is_shared else np.asarray(array, order="C")
         if array.dtype.name == "bfloat16":
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         return torch.from_numpy(array)
@@ -91,6 +93,7 @@ class TorchAdapter(Adapter):
             torch.mps.synchronize()
 
     def compile(self, function: Function) -> Function:
+        self._has_compiled = True
         return torch.compile(function, dynamic=False, fullgraph=True)
 
     def gradient(self, function: Function, positions: Sequence[int], count: int) -> Function:
@@ -128,7 +131,9 @@ class TorchAdapter(Adapter):
             torch.cuda.empty_cache()
 
     def release(self) -> None:
-        torch.compiler.reset()
+        if self._has_compiled:  # it imports the compiler, which takes seconds
+            torch.compiler.reset()
+            self._has_compiled = False
         if self.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
