@@ -5,9 +5,9 @@ stream: ours waits for that before the launch, that one for ours behind it, by e
 ``with sm.cuda.stream(...)`` of that stream it is the same stream, and nothing is to be done. So
 memory that the library takes back behind the launch is reused behind it as well.
 
-What a class of arguments is, and how tensors of a dtype, a shape and strides lie, is remembered: a
-launch like one before asks a tensor for these, its address, and whether its elements are all that
-it is.
+The first launch of a kind takes :class:`ForeignArray` in place of them, and makes a plan as of
+arrays of ours. One like it reads what that plan is known by, and their addresses, as it does of
+ours: of a tensor its dtype, shape and strides, and whether its elements are all that it is.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def call_among_others(
     arguments: Sequence[Any],
     named: Mapping[str, Any],
     names: Sequence[str],
-) -> bool:
+) -> None:
     """Call what launches a kernel, with what it takes in place of other libraries' arrays.
 
     Args:
@@ -91,13 +91,10 @@ def call_among_others(
         named: By name.
         names: Of the parameters, for messages.
 
-    Returns:
-        Whether there are such; else nothing was called.
-
     Raises:
         LaunchError: One of them cannot be given to a kernel; nothing was launched.
     """
-    borrowed = _Borrowed()
+    borrowed = Borrowed()
     place: int | str = 0
     try:
         own = []
@@ -111,31 +108,57 @@ def call_among_others(
         name = names[place] if type(place) is int and place < len(names) else place
         text = f"kernel {kernel!r}: argument {name}: {error}"
         raise LaunchError(text) from None
-    if not borrowed.is_any:
-        return False
-    behind = borrowed.wait()
-    try:
+    with borrowed:
         call(*own, **own_named)
-    finally:
-        for let_follow in behind:
-            let_follow()
-    return True
 
 
-class _Borrowed:
-    """Arrays of other libraries, for one launch.
+class Borrowed:
+    """Arrays of other libraries, for one launch; around it, it comes in the order of their streams.
 
     Attributes:
-        is_any: Whether there are such.
+        number: Of the GPU that the last tensor of PyTorch is on; -1: there was none.
+        device: That GPU.
     """
 
-    __slots__ = ("_device", "_number", "_streams", "is_any")
+    __slots__ = ("_behind", "_streams", "device", "number")
 
     def __init__(self) -> None:
-        self.is_any = False
         self._streams: list[tuple[Device, int]] = []
-        self._number = -1  # of the GPU that the last tensor of PyTorch is on
-        self._device: Device | None = None
+        self.number = -1
+        self.device: Device | None = None
+        self._behind: list[Callable[[], None]] = []
+
+    def __enter__(self) -> None:
+        streams = self._streams if len(self._streams) == 1 else dict.fromkeys(self._streams)
+        for device, stream in streams:
+            assert device.exchange is not None
+            let_follow = device.exchange.follow(stream)
+            if let_follow is not None:
+                self._behind.append(let_follow)
+
+    def __exit__(self, *_error: object) -> None:
+        for let_follow in self._behind:
+            let_follow()
+
+    def come_by_tensor(self, tensor: Any, number: int) -> None:
+        """Note the stream of the first tensor of PyTorch on a GPU."""
+        self.device, self.number = device_numbered(number), number
+        self._streams.append((self.device, torch_stream(tensor)))
+
+    def read_described(self, value: Any) -> tuple[LaunchLayout, int]:
+        """Any of them.
+
+        Raises:
+            DeviceError, UserInputError, RuntimeError: It cannot be given to a kernel; says why.
+        """
+        memory = described(value)
+        if memory is None:
+            _refuse(value)
+        memory.check_alignment()
+        device = device_numbered(memory.number)
+        if memory.stream is not None:
+            self._streams.append((device, memory.stream))
+        return _layout_of(memory, device), memory.address
 
     def taken(self, value: Any) -> Any:
         """What a launch takes for an argument.
@@ -151,37 +174,20 @@ class _Borrowed:
         """One of ours, or a number."""
         return value
 
-    def tensor(self, tensor: Any) -> Any:
-        """One of PyTorch: what stays the same between launches is looked up."""
-        if not tensor.is_cuda:
-            return self.by_interface(tensor)
-        number = tensor.get_device()
-        if number != self._number:
-            self._device, self._number = device_numbered(number), number
-            self._streams.append((self._device, torch_stream(tensor)))
-            self.is_any = True
+    def tensor(self, tensor: Any) -> ForeignArray:
+        """One of PyTorch."""
+        key: list[Any] = []
+        values: list[Any] = [self]
         try:
-            address = tensor.data_ptr()
-            layout, misaligned = _layout_of_tensor(
-                tensor.dtype, tensor.shape, tensor.stride(), self._device
-            )
-        except RuntimeError:
+            read_tensor(tensor, key, values)
+        except ForeignArgumentError:
             return self.by_interface(tensor)  # which says why
-        if address & misaligned or tensor.requires_grad or tensor.is_conj() or tensor.is_neg():
-            return self.by_interface(tensor)
-        return ForeignArray(address, layout, tensor)
+        return ForeignArray(values[1], key[0], tensor)
 
     def by_interface(self, value: Any) -> ForeignArray:
         """One that is described in full."""
-        memory = described(value)
-        if memory is None:
-            _refuse(value)
-        memory.check_alignment()
-        device = device_numbered(memory.number)
-        if memory.stream is not None:
-            self._streams.append((device, memory.stream))
-        self.is_any = True
-        return ForeignArray(memory.address, _layout_of(memory, device), value)
+        layout, address = self.read_described(value)
+        return ForeignArray(address, layout, value)
 
     def other(self, value: Any) -> Any:
         """A tuple or a record, in which there may be such; or what is of some other use."""
@@ -190,39 +196,64 @@ class _Borrowed:
         is_array = getattr(value, "__cuda_array_interface__", None) is not None
         return self.by_interface(value) if is_array else value
 
-    def wait(self) -> list[Callable[[], None]]:
-        """Have the launch come behind what their libraries did.
 
-        Returns:
-            What has that which their libraries do next come behind the launch.
-        """
-        found = []
-        for device, stream in dict.fromkeys(self._streams):
-            assert device.exchange is not None
-            let_follow = device.exchange.follow(stream)
-            if let_follow is not None:
-                found.append(let_follow)
-        return found
+_takers: dict[type, Callable[[Borrowed, Any], Any]] = {}
 
 
-_takers: dict[type, Callable[[_Borrowed, Any], Any]] = {}
-OURS: set[type] = set()
-"""Classes that were met, of which a launch takes objects as they are."""
-
-
-def _taker(kind: type) -> Callable[[_Borrowed, Any], Any]:
+def _taker(kind: type) -> Callable[[Borrowed, Any], Any]:
     """How arguments of a class are taken; remembered."""
-    found: Callable[[_Borrowed, Any], Any]
+    found: Callable[[Borrowed, Any], Any]
     if issubclass(kind, DeviceArray | np.ndarray | int | float):
-        found = _Borrowed.as_it_is
-        OURS.add(kind)
+        found = Borrowed.as_it_is
     elif is_torch_class(kind):
-        found = _Borrowed.tensor
+        found = Borrowed.tensor
     else:
         is_array = hasattr(kind, "__cuda_array_interface__")
-        found = _Borrowed.by_interface if is_array else _Borrowed.other
+        found = Borrowed.by_interface if is_array else Borrowed.other
     _takers[kind] = found
     return found
+
+
+def read_tensor(tensor: Any, key: list[Any], values: list[Any]) -> None:
+    """Read a tensor of PyTorch for a launch, as an array of ours that lies so.
+
+    The first of the values becomes what keeps the order.
+
+    Raises:
+        ForeignArgumentError: It must be looked at more closely.
+    """
+    borrowed = values[0]
+    if not borrowed:
+        borrowed = values[0] = Borrowed()
+    if not tensor.is_cuda:
+        raise ForeignArgumentError
+    try:
+        number = tensor.get_device()
+        if number != borrowed.number:
+            borrowed.come_by_tensor(tensor, number)
+        address = tensor.data_ptr()
+        layout, misaligned = _layout_of_tensor(
+            tensor.dtype, tensor.shape, tensor.stride(), borrowed.device
+        )
+    except (DeviceError, RuntimeError, UserInputError):
+        raise ForeignArgumentError from None
+    if address & misaligned or tensor.requires_grad or tensor.is_conj() or tensor.is_neg():
+        raise ForeignArgumentError
+    key.append(layout)
+    values.append(address)
+
+
+def read_described(value: Any, key: list[Any], values: list[Any]) -> None:
+    """As :func:`read_tensor`, an array with the CUDA array interface."""
+    borrowed = values[0]
+    if not borrowed:
+        borrowed = values[0] = Borrowed()
+    try:
+        layout, address = borrowed.read_described(value)
+    except (DeviceError, UserInputError, RuntimeError):
+        raise ForeignArgumentError from None
+    key.append(layout)
+    values.append(address)
 
 
 def _refuse(value: Any) -> NoReturn:

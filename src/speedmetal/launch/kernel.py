@@ -19,7 +19,7 @@ from speedmetal.frontend.signature import Argument, is_aggregate, with_article
 from speedmetal.frontend.sources import give_source
 from speedmetal.launch.arguments import mixed_signature, stated_types
 from speedmetal.launch.examined import Examined
-from speedmetal.launch.foreign_arguments import OURS, ForeignArgumentError, call_among_others
+from speedmetal.launch.foreign_arguments import ForeignArgumentError, call_among_others
 from speedmetal.launch.launcher import Launcher, SourceReplacedError
 from speedmetal.launch.modes import check_debug_level
 from speedmetal.launch.parameters import Parameters, parameters_of
@@ -75,7 +75,6 @@ class Kernel:
         self._given_name = name
         self._debug = None if debug is None else check_debug_level(debug)
         self._source = PythonSource(function, name)
-        self._meets_others = False  # arrays of other libraries
         self._take_parameters()
 
     def __repr__(self) -> str:
@@ -146,10 +145,6 @@ class Kernel:
             CompileError: The kernel is wrong; nothing was launched.
             KernelError: A thread failed, at debug level 1 or 2.
         """
-        if self._meets_others and (named or not OURS.issuperset(map(type, arguments))):
-            stated = {"grid": grid, "groups": groups, "threads": threads, "debug": debug}
-            if self._call_among_others(arguments, named, {**stated, "device": device}):
-                return
         bound: Sequence[Any] = arguments
         if named or len(arguments) != self._arity:
             bound = self._bind(arguments, named)
@@ -164,8 +159,11 @@ class Kernel:
                 bound[position] = known
         try:
             self.launch_bound(bound, grid, groups, threads, debug, device)
-        except (ForeignArgumentError, SourceReplacedError) as error:
-            self._learn_from(error)
+        except ForeignArgumentError:
+            is_foreign = True
+        except SourceReplacedError:
+            self._take_parameters()
+            is_foreign = False
         except LaunchError:
             self._check_receiver(bound)
             raise
@@ -173,14 +171,11 @@ class Kernel:
             return
         # Again, outside of the handlers: errors must not tell of these.
         sizes = {"grid": grid, "groups": groups, "threads": threads}
-        self(*arguments, **sizes, debug=debug, device=device, **named)
-
-    def _call_among_others(
-        self, arguments: tuple[Any, ...], named: dict[str, Any], stated: dict[str, Any]
-    ) -> bool:
-        """A call with arrays of other libraries; False: there are none, and it was not made."""
-        call = functools.partial(self, **stated)
-        return call_among_others(self.name, call, arguments, named, self._parameters.names)
+        again = functools.partial(self, **sizes, debug=debug, device=device)
+        if is_foreign:
+            call_among_others(self.name, again, arguments, named, self._parameters.names)
+        else:
+            again(*arguments, **named)
 
     def prepare(
         self,
@@ -268,14 +263,6 @@ class Kernel:
         self._look_again()
         given = self._parameters.in_order(stated_types(types))
         return mixed_signature(given, has_float64=find_target(target).has_float64)
-
-    # --- What a launch has found out -----------------------------------------------------------
-
-    def _learn_from(self, error: Exception) -> None:
-        if isinstance(error, ForeignArgumentError):
-            self._meets_others = True
-        else:
-            self._take_parameters()
 
     # --- Functions whose code or defaults were replaced ----------------------------------------
 

@@ -36,6 +36,7 @@ from speedmetal.launch.arguments import (
     flatten,
 )
 from speedmetal.launch.examined import Examined, with_sizes
+from speedmetal.launch.foreign_arguments import ForeignArgumentError
 from speedmetal.launch.geometry import resolve_geometry
 from speedmetal.launch.modes import (
     check_debug_level,
@@ -44,7 +45,13 @@ from speedmetal.launch.modes import (
     stated_math_mode,
 )
 from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
-from speedmetal.launch.readers import READERS, read_argument, reader_for
+from speedmetal.launch.readers import (
+    LAUNCH_READERS,
+    READERS,
+    launch_reader_for,
+    read_argument,
+    reader_for,
+)
 from speedmetal.launch.waiting import WAITING
 
 # CPython 3.11 calls methods of names that a module imports the slow way, of its own the fast one.
@@ -52,6 +59,7 @@ _debug_level = stated_debug_level
 _math_mode = stated_math_mode
 _entered_devices = entered_devices
 _readers = READERS
+_launch_readers = LAUNCH_READERS
 _waiting = WAITING
 
 _PLANS_KEPT = 1024
@@ -98,7 +106,7 @@ class Launcher:
         return any(map(operator.is_not, self.source.state(), self._state))
 
     # In one piece, because each call of a function costs a fortieth of the launch.
-    def launch(  # noqa: C901
+    def launch(  # noqa: C901, PLR0912
         self,
         arguments: Sequence[Any],
         grid: Any,
@@ -139,7 +147,7 @@ class Launcher:
         values: list[Any] = [0]
         for argument in arguments:
             kind = type(argument)
-            (_readers.get(kind) or reader_for(kind))(argument, key, values)
+            (_launch_readers.get(kind) or launch_reader_for(kind))(argument, key, values)
         try:
             plan = self.plans.get(tuple(key))
         except (TypeError, ValueError):  # no hash: sizes in a list, or the checks will say what
@@ -148,6 +156,9 @@ class Launcher:
                 self.launch(arguments, grid, groups, threads, debug, device)
                 return
             plan = None
+        if values[0]:
+            self._launch_borrowed(plan, values)
+            return
         if plan is None or not is_current(plan):
             plan = self._make_plan(key, values, arguments, (grid, groups, threads), debug, device)
         if plan.written and _waiting and self._before_write(plan, arguments):
@@ -157,6 +168,22 @@ class Launcher:
             plan.run(values)
         else:
             run_with_care(plan, values)
+
+    def _launch_borrowed(self, plan: Plan | None, values: list[Any]) -> None:
+        """Launch a plan with arrays of other libraries among the arguments.
+
+        Raises:
+            ForeignArgumentError: It must be made first, for arrays of ours that lie so; or lazy
+                arrays wait for what it writes to.
+        """
+        if plan is None or not is_current(plan) or (plan.written and _waiting):
+            raise ForeignArgumentError
+        borrowed, values[0] = values[0], 0
+        with borrowed:
+            if plan.is_plain:
+                plan.run(values)
+            else:
+                run_with_care(plan, values)
 
     def prepare(
         self,

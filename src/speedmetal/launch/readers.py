@@ -25,7 +25,12 @@ from speedmetal.frontend.signature import (
 )
 from speedmetal.frontend.static import static
 from speedmetal.launch.expressions import FEW_LEAVES, Expression, Followed, shared_memory
-from speedmetal.launch.foreign_arguments import ForeignArgumentError
+from speedmetal.launch.foreign import is_torch_class
+from speedmetal.launch.foreign_arguments import (
+    ForeignArgumentError,
+    read_described,
+    read_tensor,
+)
 
 Reader = Callable[[Any, list[Any], list[Any]], None]
 
@@ -160,4 +165,20 @@ def reader_for(kind: type) -> Reader:
     else:
         reader = _read_static
     READERS[kind] = reader
+    return reader
+
+
+LAUNCH_READERS: dict[type, Reader] = {}
+"""The same for launches, which take arrays of other libraries as well: see `launch_reader_for`."""
+
+
+def launch_reader_for(kind: type) -> Reader:
+    """The reader of a type of arguments of a launch; remembered.
+
+    For an array of another library, the first of the values becomes what keeps its order.
+    """
+    reader = READERS.get(kind) or reader_for(kind)
+    if reader is _read_foreign:
+        reader = read_tensor if is_torch_class(kind) else read_described
+    LAUNCH_READERS[kind] = reader
     return reader

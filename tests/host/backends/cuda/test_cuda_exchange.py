@@ -18,7 +18,7 @@ from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.memory import borrowing
 from speedmetal.backends import registry
 from speedmetal.dtypes import ALL
-from speedmetal.launch import foreign, foreign_arguments
+from speedmetal.launch import foreign, foreign_arguments, kernel
 
 pytestmark = NEEDS_NVRTC
 
@@ -667,6 +667,24 @@ def test_a_launch_of_several_arrays_orders_their_stream_once(driver, device, oth
     expected = [*order, "cuLaunchKernelEx", *order]
     assert [name for name in driver.calls if name in expected] == expected
     assert "cuCtxPushCurrent_v2" not in driver.calls
+
+
+@pytest.mark.parametrize("kind", [DlpackTensor, InterfaceTensor])
+def test_a_launch_like_one_before_takes_its_plan(device, other, kind, monkeypatch):
+    """Of arrays of ours that lie so, and of theirs."""
+    x, out, ours = (
+        *(other.tensor(np.ones(COUNT, np.float32), kind) for _ in range(2)),
+        ones(device),
+    )
+    launch(out, x)
+    monkeypatch.setattr(kernel, "call_among_others", None)
+    other.do(lambda: x.view.fill(4))
+    launch(out, x)
+    launch(x, out)
+    launch(x, ours)
+    launch(ours, out)
+    other.finish()
+    assert (out.view[0], x.view[0], ours.numpy()[0]) == (8, 2, 16)
 
 
 def test_a_stream_that_is_not_current_is_ordered_all_the_same(driver, device, other):
