@@ -21,10 +21,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from speedmetal.backends.forks import call_in_children
 from speedmetal.common.records import record
+
+_FEW_RETURNED = 4
+"""Where no more blocks than this have come back since, one is looked for among them, the last one
+first, which takes less time than to sort them in."""
 
 SMALLEST_BYTES = 256
 """The least capacity on a GPU."""
@@ -33,6 +38,7 @@ _STEPS_PER_DOUBLING = 8
 """Size classes between a power of two and the next: at most an eighth of a block is not used."""
 
 
+@lru_cache(maxsize=4096)
 def size_class(size_bytes: int, smallest: int = SMALLEST_BYTES, multiple: int = 1) -> int:
     """The capacity of a block for so many bytes.
 
@@ -237,15 +243,18 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
             return block
 
     def _take_idle(self, key: KeyType) -> BlockType | None:
-        if self.returned and self._reuses:
+        returned = self.returned
+        if returned and self._reuses:
             # Mostly, what a program has just let go of is what it asks for next.
-            block = self.returned.popleft()
-            may_wait = self.runs_later and self.waits(block)
-            if block.key == key and not self.returned and not may_wait:
+            block = returned.pop()
+            may_wait = self.runs_later and self.waits(block)  # it may take the key away
+            if block.key == key and not may_wait:
                 self._in_use -= block.counted_bytes
                 block.is_fresh = False
                 return block
-            self.returned.appendleft(block)
+            returned.append(block)
+            if 1 < len(returned) <= _FEW_RETURNED and self._brings_last(key):
+                return self._take_idle(key)
         if self.returned or self._waiting:
             self._collect()
         idle = self._idle.get(key)
@@ -255,6 +264,20 @@ class CachingPool(ABC, Generic[KeyType, BlockType]):
         self._cached -= block.capacity_bytes
         block.is_fresh = False
         return block
+
+    def _brings_last(self, key: KeyType) -> bool:
+        """Put the last block with a key that came back behind the others; whether there is one."""
+        for block in reversed(tuple(self.returned)):
+            if block.key != key or (self.runs_later and self.waits(block)):
+                continue
+            if block.key == key:
+                try:
+                    self.returned.remove(block)
+                except ValueError:  # a finaliser that came in between has taken it
+                    return False
+                self.returned.append(block)
+                return True
+        return False
 
     def _made(self, key: KeyType, capacity: int) -> BlockType | None:
         if self._exceeds_allowance(capacity):

@@ -154,7 +154,10 @@ class StreamPool(CachingPool[KeyType, StreamBlockType]):
 
     def last_serials(self) -> tuple[int, ...]:
         """For each stream, the number of the last batch that anything was asked of."""
-        return tuple([stream.last_serial for stream in self._streams])
+        streams = self._streams
+        if len(streams) == 1:  # in half the time
+            return (streams[0].last_serial,)
+        return tuple([stream.last_serial for stream in streams])
 
     def waits(self, block: StreamBlockType) -> bool:
         # What the host does not see, and one stream alone uses in order, need not wait.

@@ -7,7 +7,7 @@ from typing import Any
 
 from speedmetal.arrays.deferred.graph import apply
 from speedmetal.arrays.elementwise.exponentials import logaddexp
-from speedmetal.arrays.elementwise.operands import checked, of_floats
+from speedmetal.arrays.elementwise.operands import compute, of_floats
 from speedmetal.errors import UnknownNameError
 
 
@@ -29,7 +29,7 @@ def relu(x: Any, /) -> Any:
     >>> sm.relu(sm.array([-1.0, 2.0]))
     Array([0., 2.], dtype=float32, device='cpu')
     """
-    return apply("maximum", *checked("relu", x), 0)
+    return compute("relu", "maximum", x, 0)
 
 
 @of_floats

@@ -290,17 +290,17 @@ class CudaDevice(StreamDevice):
         return self._allocate_block(size_bytes, size_bytes)
 
     def _allocate_block(self, size_bytes: int, counted_bytes: int | None) -> Buffer:
-        capacity = size_class(size_bytes)
-        is_apart = self.is_elsewhere and self.stream_in_use.graph is not None
-        take = self.pool.take_apart if is_apart else self.pool.take_or_wait
+        capacity, pool, stream = size_class(size_bytes), self.pool, self.stream
+        is_elsewhere = stream.visits and self.is_elsewhere
+        is_apart = is_elsewhere and self.stream_in_use.graph is not None
+        take = pool.take_apart if is_apart else pool.take_or_wait
         block = take(capacity, capacity, counted_bytes)
         if block is None:
-            raise OutOfMemoryError(self.pool.shortage(size_bytes))
-        buffer = Buffer(
-            self, block.address, size_bytes, Allocation(block, size_bytes, self.pool), None
-        )
-        if self.stream.trace is not None:
-            self.stream.trace.made(buffer)
+            raise OutOfMemoryError(pool.shortage(size_bytes))
+        owner = Allocation(block, size_bytes, pool)
+        buffer = Buffer(self, block.address, size_bytes, owner, None)
+        if stream.trace is not None:
+            stream.trace.made(buffer)
         return buffer
 
     def new_shared_words(self, count: int) -> tuple[Buffer, np.ndarray[Any, np.dtype[np.int64]]]:

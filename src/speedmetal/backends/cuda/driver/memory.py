@@ -244,7 +244,7 @@ class DevicePool(_DriversPool):
             return block.lender is not None
         if block.lent_to and not self._takes_back(block):
             return True
-        return super().waits(block)
+        return len(self._streams) > 1 and super().waits(block)
 
     def _takes_back(self, block: DeviceBlock) -> bool:
         """Have our streams wait for whatever others did to a block; whether they do now."""
