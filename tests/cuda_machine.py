@@ -13,11 +13,14 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from speedmetal.backends import registry
+from speedmetal.backends.cuda.driver.commands import LAUNCH_FUNCTION, Configuration, LaunchPlan
 from speedmetal.backends.cuda.driver.device import CudaDevice
 from speedmetal.backends.cuda.driver.library import NOT_READY, SUCCESS, Library
 
@@ -598,6 +601,26 @@ class DryDriver:
 def dry_device(driver: DryDriver | None = None) -> CudaDevice:
     """A device behind a driver that runs no kernel."""
     return CudaDevice(Library(driver or DryDriver()))
+
+
+def addressed_device(driver: DryDriver, patch: pytest.MonkeyPatch) -> CudaDevice:
+    """The same behind a driver whose launches have an address, so that machine code can ask it."""
+    library, counts = Library(driver), dict[int, int]()
+    ask, lay_out = library.prepared(LAUNCH_FUNCTION), LaunchPlan.__init__
+
+    def noted(plan: LaunchPlan, *given: Any) -> None:
+        lay_out(plan, *given)
+        counts[ctypes.addressof(plan.parameters)] = len(plan.parameters)
+
+    def launch(given: int, entry: int, parameters: int, _extra: None) -> int:
+        asked = SimpleNamespace(_obj=Configuration.from_address(given))
+        addresses = (ctypes.c_void_p * counts[parameters]).from_address(parameters)
+        return int(ask(asked, ctypes.c_void_p(entry), addresses, None))
+
+    patch.setattr(LaunchPlan, "__init__", noted)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)
+    patch.setitem(library._functions, LAUNCH_FUNCTION, kind(launch))
+    return CudaDevice(library)
 
 
 def forget_devices() -> None:

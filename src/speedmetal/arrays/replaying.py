@@ -25,6 +25,7 @@ from speedmetal.backends.device import Buffer, Device, LaunchLayout, Replay
 from speedmetal.backends.launch_names import Naming
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
+from speedmetal.launch.direct import watched
 from speedmetal.launch.modes import stated_debug_level, stated_math_mode
 
 FEW_BYTES = 1 << 24
@@ -161,7 +162,11 @@ def _traced(
                 [result.buffer for result in results],
             )
             layouts = tuple((result.elements, result.layout) for result in results)
-            known = None if replay is None else _Known(replay, given, type(found), layouts)
+            if replay is None:
+                known = None
+            else:
+                steps = [watched(step) for step in replay.steps]
+                known = _Known(replay._replace(steps=steps), given, type(found), layouts)
         else:
             known = None
     _known.keep(key, known)
@@ -176,7 +181,11 @@ def _are_few(results: Sequence[Array]) -> bool:
 def _made_again(known: _Known, device: Device, arrays: Sequence[Array]) -> Any:
     replay = known.replay
     memory: list[Buffer] = [device.allocate(size) for size in replay.sizes]
-    replay.run([arrays[number].address for number in known.given], memory)
+    values = [arrays[number].address for number in known.given]
+    values += [buffer.address for buffer in memory]
+    values.append(0)
+    for run in replay.steps:
+        run(values)
     if known.kind is Array:
         return Array(memory[replay.results[0]], *known.results[0])
     results = [

@@ -306,6 +306,45 @@ on these. The values are the mailbox's address (0 if there is none), then for ea
 array's address, or the number: a Python or NumPy number, a bfloat16 as its 16 bits."""
 
 
+@record(eq=False)
+class DirectLaunch:
+    """How machine code launches what a :data:`BoundLaunch` does, into a batch that has begun.
+
+    A device that has this gives its ``BoundLaunch`` a method ``direct``, which makes one: all
+    memory in it is for this one alone, and what the arguments have besides numbers is in it.
+
+    Args:
+        driver: Address of ``int launch(given, entry, parameters, NULL)``; 0: done.
+        given: Its first argument.
+        entry: The second.
+        parameters: The third.
+        stream: A :class:`speedmetal.backends.stream.Stream`.
+        lock: Of the stream, held meanwhile.
+        facts: Of what holds where a launch is given to the driver at once: owner, attribute, value.
+        label: The kernel's name.
+        numbers: Of each number its place among a launch's values, how :mod:`struct` packs it, the
+            address where it goes, and what is added to it where it is an address itself.
+        pairs: Two places of addresses, and the distances between which the arrays overlap.
+        kept: What has the memory of all that.
+    """
+
+    driver: int
+    given: int
+    entry: int
+    parameters: int
+    stream: Any
+    lock: Any
+    facts: tuple[tuple[Any, str, Any], ...]
+    label: str
+    numbers: tuple[tuple[int, str, int, int], ...]
+    pairs: tuple[tuple[int, int, int, int], ...]
+    kept: tuple[Any, ...]
+
+    def everything(self) -> tuple[Any, ...]:
+        """What must live as long as machine code may use it."""
+        return (self.stream, self.lock, self.facts, self.label, self.kept)
+
+
 class Program(ABC):
     """A compiled kernel, ready to be launched any number of times, from any thread."""
 
@@ -381,13 +420,13 @@ class Replay(NamedTuple):
     Args:
         sizes: Of the memory that the call makes, in bytes.
         results: Which of them it gives.
-        run: Asks for the launches; gets the addresses of the arrays that the call is given, and the
-            memory.
+        steps: The launches. The values of each are the addresses of the arrays that the call is
+            given, and of the memory, and at last 0.
     """
 
     sizes: list[int]
     results: list[int]
-    run: Callable[[list[Any], list[Buffer]], None]
+    steps: Sequence[BoundLaunch]
 
 
 class Trace(Protocol):

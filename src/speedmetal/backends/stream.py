@@ -86,6 +86,9 @@ class Stream(Waiting, ABC, Generic[Command]):
         recorder: Called with a :class:`Timing` for each finished batch; None: not.
     """
 
+    # Looked at for each launch; others are in the dictionary that a stream has as well.
+    __slots__ = ("_batch", "_is_busy", "_lock", "_pending", "limits", "recorder")
+
     def __init__(self, name: str, limits: BatchLimits) -> None:
         super().__init__(name)
         self.limits = limits

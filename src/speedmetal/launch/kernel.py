@@ -113,7 +113,8 @@ class Kernel:
             f"kernel {self.name!r}: sizes are options of the call: {self.name}(..., {options})"
         )
 
-    def __call__(
+    # In one piece, because each call of a function costs a twentieth of the launch.
+    def __call__(  # noqa: C901
         self,
         /,
         *arguments: Any,
@@ -145,6 +146,9 @@ class Kernel:
             CompileError: The kernel is wrong; nothing was launched.
             KernelError: A thread failed, at debug level 1 or 2.
         """
+        again = self._launcher.again
+        if again and not named and again(arguments, grid, groups, threads, debug, device):
+            return
         bound: Sequence[Any] = arguments
         if named or len(arguments) != self._arity:
             bound = self._bind(arguments, named)
@@ -171,11 +175,11 @@ class Kernel:
             return
         # Again, outside of the handlers: errors must not tell of these.
         sizes = {"grid": grid, "groups": groups, "threads": threads}
-        again = functools.partial(self, **sizes, debug=debug, device=device)
+        anew = functools.partial(self, **sizes, debug=debug, device=device)
         if is_foreign:
-            call_among_others(self.name, again, arguments, named, self._parameters.names)
+            call_among_others(self.name, anew, arguments, named, self._parameters.names)
         else:
-            again(*arguments, **named)
+            anew(*arguments, **named)
 
     def prepare(
         self,

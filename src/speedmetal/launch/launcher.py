@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from speedmetal.backends.device import (
@@ -83,9 +83,21 @@ class Launcher:
     Attributes:
         in_memory: The parameters whose lazy arrays are computed before a launch: it has written to
             such, or read costly elements more than once.
+        again: Makes a launch of the plans that were launched most, by machine code; whether it was
+            one of these. It takes the arguments of :meth:`launch`. None: there is none.
     """
 
-    __slots__ = ("_debug", "_state", "compiled", "in_memory", "names", "plans", "source")
+    __slots__ = (
+        "_again",
+        "_debug",
+        "_state",
+        "again",
+        "compiled",
+        "in_memory",
+        "names",
+        "plans",
+        "source",
+    )
 
     def __init__(
         self, source: KernelSource, names: Sequence[str], *, debug: int | None = None
@@ -95,6 +107,8 @@ class Launcher:
         self._debug = debug
         self._state = source.state()
         self.in_memory: frozenset[str] = frozenset()
+        self.again: Callable[..., bool] | None = None
+        self._again: list[Any] = []
         self.plans: dict[tuple[Any, ...], Plan] = {}
         self.compiled: dict[
             tuple[Device, Specialisation, BuildOptions], pipeline.CompiledKernel
@@ -253,7 +267,42 @@ class Launcher:
             work = metadata.size * math.prod(found.sizes.grid)
         launch = Launch(found.sizes, parameters, () if memory else lengths, work)
         written = _places(found.items, found.written)
-        return self._remember_plan(key, plan_for(device, compiled, launch, memory, written))
+        then = self._known_again(key, arguments) if key else None
+        plan = plan_for(device, compiled, launch, memory, written, then)
+        return self._remember_plan(key, plan)
+
+    def _known_again(
+        self, key: list[Any], arguments: Sequence[Any]
+    ) -> Callable[[Any], None] | None:
+        """What has machine code know the calls for a plan, which it launches by then.
+
+        None: it knows no such calls.
+        """
+        grid, threads, debug, device, *_ = key
+        is_plain = type(grid) is int and (threads is None or type(threads) is int)
+        kinds = tuple(
+            (type(each), each.layout)
+            for each in arguments
+            if isinstance(each, DeviceArray) and getattr(each, "pending", each) is None
+        )
+        one_class = len({kind for kind, _ in kinds}) == 1
+        is_known = len(kinds) == len(arguments) and one_class and debug is self._debug
+        if not is_known or not is_plain or device is not None or len(key) != 6 + len(kinds):
+            return None
+
+        def know(direct: Any) -> None:
+            from speedmetal.launch.direct import MOST_CALLS, direct_call
+
+            plan = self.plans.get(tuple(key))
+            if plan is None:
+                return
+            before = self._again[-1] if 0 < len(self._again) < MOST_CALLS else None
+            facts, writes = (plan.names, plan.attributes), bool(plan.written)
+            made = direct_call(direct, kinds, key, facts, before, writes=writes)
+            self._again = [made] if before is None else [*self._again, made]
+            self.again = made.call
+
+        return know
 
     def examine(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from speedmetal.backends.device import BoundLaunch, Device, Launch
@@ -60,18 +61,25 @@ def plan_for(
     launch: Launch,
     memory: MemoryCheck | None,
     written: tuple[int, ...],
+    then: Callable[[Any], None] | None = None,
 ) -> Plan:
-    """The plan for launches of a compiled kernel with such sizes and shapes."""
+    """The plan for launches of a compiled kernel with such sizes and shapes.
+
+    Args:
+        device: Where it runs.
+        compiled: The kernel.
+        launch: The sizes and shapes.
+        memory: See :class:`Plan`.
+        written: See :class:`Plan`.
+        then: Called with what launches it by machine code, once there is such.
+    """
     sites = compiled.metadata.sites or None
-    return Plan(
-        device,
-        compiled.program.bind(launch),
-        *_dependencies(compiled),
-        sites,
-        memory,
-        is_plain=sites is None and memory is None,
-        written=written,
-    )
+    run, is_plain = compiled.program.bind(launch), sites is None and memory is None
+    if is_plain and hasattr(run, "direct"):
+        from speedmetal.launch.direct import watched  # which only some devices have
+
+        run = watched(run, then)
+    return Plan(device, run, *_dependencies(compiled), sites, memory, is_plain, written)
 
 
 def empty_plan(device: Device, compiled: CompiledKernel) -> Plan:

@@ -12,12 +12,13 @@ import pytest
 
 import speedmetal as sm
 from cuda_foreign import DlpackTensor, OtherLibrary
-from cuda_machine import DryDriver, dry_device
+from cuda_machine import DryDriver, addressed_device, dry_device
 from speedmetal.arrays import replaying
 from speedmetal.arrays.deferred import schedule
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.order.sorting import TopK
 from speedmetal.backends import registry
+from speedmetal.launch import direct
 
 
 @pytest.fixture
@@ -35,11 +36,14 @@ class All(Kept):
         return True
 
 
-@pytest.fixture
-def device(driver, monkeypatch):
+@pytest.fixture(params=["Python", "machine code"])
+def device(driver, monkeypatch, request):
     monkeypatch.setattr(replaying, "_known", Kept(64))
     monkeypatch.setattr(replaying, "_met", All(64))
-    return dry_device(driver)
+    if request.param == "Python":
+        return dry_device(driver)
+    monkeypatch.setattr(direct, "LAUNCHES_BEFORE", 1)
+    return addressed_device(driver, monkeypatch)
 
 
 def rows(device, *shape, start=0):

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import speedmetal as sm
-from cuda_machine import CONTEXT, DryDriver, Fault, Launched, dry_device
+from cuda_machine import CONTEXT, DryDriver, Fault, Launched, addressed_device, dry_device
 from speedmetal.backends.cuda.driver import device as device_module
 from speedmetal.backends.cuda.driver import stream
 from speedmetal.backends.cuda.driver.library import SUCCESS
 from speedmetal.backends.cuda.driver.stream import LIMITS
 from speedmetal.backends.mailbox import PRINT_AREA, PRINT_CURSOR
 from speedmetal.backends.stream import MAILBOXES_PENDING
+from speedmetal.launch import direct
 from speedmetal.profile import gpu_time
 
 ILLEGAL_ADDRESS = 700
@@ -81,10 +82,14 @@ def driver():
     return DryDriver()
 
 
-@pytest.fixture
-def device(driver):
+@pytest.fixture(params=["Python", "machine code"])
+def device(driver, monkeypatch, request):
     driver.on_launch = scale
-    made = dry_device(driver)
+    if request.param == "Python":
+        made = dry_device(driver)
+    else:
+        monkeypatch.setattr(direct, "LAUNCHES_BEFORE", 1)
+        made = addressed_device(driver, monkeypatch)
     made.time_limit_seconds = 20
     return made
 

@@ -18,7 +18,7 @@ def apart(code: CudaCode, launch: Launch) -> Condition:
     Two arrays lie apart where all elements of one are behind all elements of the other: so two
     columns of one matrix do not.
     """
-    pairs = list(_pairs(code, launch))
+    pairs = list(overlapping_pairs(code, launch))
 
     def lie_apart(values: list[Any]) -> bool:
         for first, second, least, greatest in pairs:
@@ -29,7 +29,7 @@ def apart(code: CudaCode, launch: Launch) -> Condition:
     return lie_apart
 
 
-def _pairs(code: CudaCode, launch: Launch) -> Iterator[tuple[int, int, int, int]]:
+def overlapping_pairs(code: CudaCode, launch: Launch) -> Iterator[tuple[int, int, int, int]]:
     """Of each pair the places of the addresses, and the distances between which they overlap."""
     extents = [
         _extent(launch.parameters[number], size)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from speedmetal.backends.cuda.driver.library import Library
+from speedmetal.backends.device import DirectLaunch
 
 LAUNCH_FUNCTION = "cuLaunchKernelEx"
 """Of its four parameters only one, which the driver copies, differs between launches: half the time
@@ -114,7 +115,7 @@ class Mailbox:
     memory: object
 
 
-class _Configuration(ctypes.Structure):
+class Configuration(ctypes.Structure):
     """``CUlaunchConfig``, cuda.h."""
 
     _fields_: ClassVar = [
@@ -184,7 +185,7 @@ class LaunchPlan:
         self._made_of = (library, label, program, entry), (sizes, size_bytes, places, array_count)
         self._elsewhere: dict[int | None, LaunchPlan] = {}
         self.call = library.prepared(LAUNCH_FUNCTION)
-        self._configuration = _Configuration(*sizes, 0, stream)
+        self._configuration = Configuration(*sizes, 0, stream)
         self.given = ctypes.byref(self._configuration)
         self.entry = entry
         memory = ctypes.create_string_buffer(size_bytes)
@@ -207,6 +208,46 @@ class LaunchPlan:
             what, sizes = self._made_of
             found = self._elsewhere[stream.value] = LaunchPlan(*what, stream, *sizes)
         return found
+
+    def direct(
+        self,
+        stream: Any,
+        numbers: Iterable[tuple[int, str, int, int]],
+        pairs: Iterable[tuple[int, int, int, int]] = (),
+    ) -> DirectLaunch | None:
+        """How machine code makes such launches, and nobody else any more from now on.
+
+        Args:
+            stream: The :class:`speedmetal.backends.cuda.driver.stream.CudaStream`.
+            numbers: As those of :class:`DirectLaunch`, but for the place in ``memory``.
+            pairs: As those there.
+
+        Returns:
+            None where the driver has no machine code.
+        """
+        try:
+            function = ctypes.cast(self.call, ctypes.c_void_p).value  # type: ignore[arg-type]
+        except (ctypes.ArgumentError, TypeError):
+            return None
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        return DirectLaunch(
+            function or 0,
+            ctypes.addressof(self._configuration),
+            self.entry.value,
+            ctypes.addressof(self.parameters),
+            stream,
+            stream.turn,
+            stream.facts_of_plain_launches(),
+            self.label,
+            tuple((place, kind, start + target, more) for place, kind, target, more in numbers),
+            tuple(pairs),
+            (self, self._configuration, self.entry, self.parameters, self.memory),
+        )
+
+    def anew(self) -> LaunchPlan:
+        """The same with memory of its own."""
+        what, sizes = self._made_of
+        return LaunchPlan(*what, self.stream, *sizes)
 
     def issue(self, arguments: bytes, dynamic_bytes: int = 0) -> int:
         """Give a launch to the driver.

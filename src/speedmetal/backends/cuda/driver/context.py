@@ -58,6 +58,8 @@ class Context:
         captures: How many streams capture, so that nothing can be waited for.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "problem")  # looked at for each launch
+
     def __init__(self, library: Library, device: int, name: str) -> None:
         self.library = library
         self.device = device

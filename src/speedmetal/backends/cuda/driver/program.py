@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from speedmetal.backends.c_family.layout import AXES
 from speedmetal.backends.cuda.codegen.threadgroups import of_variant
-from speedmetal.backends.cuda.driver.apart import apart
+from speedmetal.backends.cuda.driver.apart import apart, overlapping_pairs
 from speedmetal.backends.cuda.driver.build import CudaCode, for_any_arrays, unpacked
 from speedmetal.backends.cuda.driver.commands import Launch as LaunchCommand
 from speedmetal.backends.cuda.driver.commands import LaunchPlan
@@ -16,8 +16,15 @@ from speedmetal.backends.cuda.driver.context import Context
 from speedmetal.backends.cuda.driver.library import CudaError, Library
 from speedmetal.backends.cuda.driver.multiprocessor import Multiprocessor
 from speedmetal.backends.cuda.driver.stream import CudaStream
-from speedmetal.backends.device import BoundLaunch, DeviceLimits, Launch, Program, Residency
-from speedmetal.backends.packing import ADDRESS, Number, packer, size_of
+from speedmetal.backends.device import (
+    BoundLaunch,
+    DeviceLimits,
+    DirectLaunch,
+    Launch,
+    Program,
+    Residency,
+)
+from speedmetal.backends.packing import ADDRESS, CODES, Number, packer, size_of
 from speedmetal.errors import InternalError, LaunchError
 
 _THREADS = (256, 128, 64, 32)
@@ -153,6 +160,9 @@ class CudaProgram(Program):
                 others.append(self._for_any_arrays.bind(launch))
             others[0](values, *lengths)
 
+        if hasattr(bound, "direct"):
+            pairs = list(overlapping_pairs(self._code, launch))
+            run.direct = partial(self._direct, launch, pairs)  # type: ignore[attr-defined]
         return run
 
     @cached_property
@@ -189,7 +199,24 @@ class CudaProgram(Program):
                 check()
             launch_now(plan, pack(values))
 
+        run.direct = partial(self._direct, launch, ())  # type: ignore[attr-defined]
         return run
+
+    def _direct(
+        self, launch: Launch, pairs: Sequence[tuple[int, int, int, int]]
+    ) -> DirectLaunch | None:
+        """How machine code makes such a launch; None where the driver has no machine code."""
+        pieces = list(self._pieces(launch))
+        plan = self._plan(launch, size_of(pieces))
+        numbers, place = [], 0
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                plan.memory[place : place + len(piece)] = piece
+                place += len(piece)
+            else:
+                numbers.append((piece.place, CODES[piece.dtype.name], place, 0))
+                place += piece.dtype.itemsize + piece.padding
+        return plan.direct(self._stream, numbers, pairs)
 
     def _plan(self, launch: Launch, size_bytes: int) -> LaunchPlan:
         sizes = (*self._groups.by_hardware(launch.sizes.groups), *launch.sizes.threads)

@@ -97,6 +97,8 @@ class CudaStream(Stream[Command]):
             next comes behind.
     """
 
+    __slots__ = ("graph", "trace", "visits")
+
     capture_advice = (
         " inside sm.capture(): what is asked for there runs when the graph is replayed; do it"
         " before the block, or behind it"
@@ -198,6 +200,16 @@ class CudaStream(Stream[Command]):
             self.flush()
         else:
             self.launch(Launch(plan, arguments, 0, None), plan.label, 0, None)
+
+    def facts_of_plain_launches(self) -> tuple[tuple[Any, str, Any], ...]:
+        """What holds where :meth:`launch_now` launches into a batch that has begun.
+
+        Of each the owner, the name of an attribute and the one value; besides, its batch has a
+        submission, room for more than one launch, and nothing is pending.
+        """
+        usual = {"visits": 0, "_is_busy": False, "recorder": None, "trace": None}
+        own = tuple((self, name, value) for name, value in usual.items())
+        return (*own, (self, "_lock", self._lock), (self._context, "problem", ""))
 
     def _opens(self, batch: Batch) -> bool:
         """Whether a launch may begin a batch; then it has. The lock is held."""

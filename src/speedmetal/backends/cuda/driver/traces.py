@@ -16,7 +16,7 @@ from typing import Any
 
 from speedmetal.backends.cuda.driver.commands import Command, Launch
 from speedmetal.backends.cuda.driver.stream import CudaStream
-from speedmetal.backends.device import Buffer, Replay
+from speedmetal.backends.device import BoundLaunch, Buffer, DirectLaunch, Replay
 
 _POINTER_BYTES = 8
 
@@ -87,7 +87,7 @@ class Trace:
         return any(_is_in(a, buffer) for launch in self._launches for a in launch.addresses())
 
     def _source(self, address: int, known: list[tuple[int, Buffer]]) -> tuple[int, int] | None:
-        """Which array an address belongs to, and its distance; -1: it stays as it is.
+        """Which array an address belongs to, and its distance; -1: the last value, which is 0.
 
         None: nobody knows, or it may be one array or another, as where a tensor of another library
         was given twice.
@@ -115,20 +115,35 @@ def _replay(
     launches: Sequence[tuple[Launch, Sequence[Any]]],
     results: list[int],
 ) -> Replay:
-    steps = []
-    for launch, sources in launches:
-        count = len(sources)
-        rest = launch.arguments[count * _POINTER_BYTES :]
-        pack = struct.Struct(f"={count}Q{len(rest)}s").pack
-        steps.append((launch.plan, pack, tuple(sources), rest, launch.dynamic_bytes))
+    return Replay(sizes, results, [_step(stream, *launch) for launch in launches])
 
-    def replay(addresses: list[int], memory: list[Buffer]) -> None:
-        starts = [*addresses, *[buffer.address for buffer in memory], 0]
-        for plan, pack, sources, rest, dynamic_bytes in steps:
-            arguments = pack(*[starts[number] + distance for number, distance in sources], rest)
-            if dynamic_bytes:
-                stream.launch(Launch(plan, arguments, dynamic_bytes, None), plan.label, 0, None)
-            else:
-                stream.launch_now(plan, arguments)
 
-    return Replay(sizes, results, replay)
+def _step(stream: CudaStream, launch: Launch, sources: Sequence[tuple[int, int]]) -> BoundLaunch:
+    """What makes a launch again; each of its sources is a value's place, and a distance."""
+    plan, dynamic_bytes = launch.plan, launch.dynamic_bytes
+    rest = launch.arguments[len(sources) * _POINTER_BYTES :]
+    pack = struct.Struct(f"={len(sources)}Q{len(rest)}s").pack
+
+    def packed(values: list[Any]) -> bytes:
+        return pack(*[values[number] + distance for number, distance in sources], rest)
+
+    if dynamic_bytes:
+
+        def run_with_memory(values: list[Any]) -> None:
+            command = Launch(plan, packed(values), dynamic_bytes, None)
+            stream.launch(command, plan.label, 0, None)
+
+        return run_with_memory
+
+    def run(values: list[Any]) -> None:
+        stream.launch_now(plan, packed(values))
+
+    def direct() -> DirectLaunch | None:
+        own = plan.anew()
+        own.memory[len(own.memory) - len(rest) :] = rest
+        places = enumerate(sources)
+        numbers = [(n, "Q", place * _POINTER_BYTES, more) for place, (n, more) in places]
+        return own.direct(stream, numbers)
+
+    run.direct = direct  # type: ignore[attr-defined]
+    return run
