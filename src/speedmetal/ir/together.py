@@ -20,6 +20,7 @@ in it: two variables of the same value count as one.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from functools import cached_property
@@ -83,6 +84,7 @@ class Together:
         opened: Before each of these statements: what is loaded, or will be stored.
         closed: Behind each of these statements: what is stored.
         place_of: For each load and store the elements that it is among, and its number there.
+        spans: All elements that are taken together.
     """
 
     def __init__(self, kernel: Kernel | None) -> None:
@@ -95,6 +97,10 @@ class Together:
         for run in _runs(kernel.body):
             for group in _Run(run).groups:
                 self._add(group, steps)
+
+    @property
+    def spans(self) -> Iterator[Span]:
+        return itertools.chain.from_iterable(self.opened.values())
 
     def _add(self, group: _Group, steps: _Steps) -> None:
         """Note the spans of elements that may be taken together."""

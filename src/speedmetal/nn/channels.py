@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from speedmetal.arrays.along_axes.moments import Channels, moments
 from speedmetal.arrays.deferred.graph import peeked
 from speedmetal.arrays.elementwise.operands import cast, copied
 from speedmetal.arrays.replaying import replayed
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import channel_axis, floats_of
-from speedmetal.nn.moments import Channels, moments
 from speedmetal.nn.normalisation import (
     Given,
     affine_on,
@@ -202,7 +202,8 @@ def instance_norm(
     source = peeked(wide.reshape((batch, -1, count) if is_last else (batch, count, -1)))
     affine = affine_on(given, (count,) if is_last else (count, 1))
     inner = 1 if is_last else 2
-    found = normalised_along("instance_norm", "LAYER_NORM", source, inner, eps, affine, dtype)
+    dtypes = dtype, x.layout.dtype
+    found = normalised_along("instance_norm", "LAYER_NORM", source, inner, eps, affine, dtypes)
     return found.reshape(wide.shape)
 
 

@@ -103,7 +103,7 @@ def cross_entropy(
         return cast(REDUCE[reduction](loss), logits.layout.dtype)
     labels = _labels(name, target, x, ignore_index)
     weights = None if share is None else labels.or_0(take(share, labels.safe))
-    loss = _of_labels(x, share, weights, labels, label_smoothing)
+    loss = _of_labels(x, share, weights, labels, label_smoothing, logits.layout.dtype)
     return _of_rows(loss, labels, weights, reduction, logits.layout.dtype)
 
 
@@ -248,8 +248,10 @@ def _own(x: Any, labels: Any) -> Any:
     return take_along_axis(x, expand_dims(labels, -1), -1).reshape(labels.shape)
 
 
-def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: float) -> Any:
-    """The losses of rows, weighted and smoothed.
+def _of_labels(
+    x: Any, share: Any, weights: Any, labels: _Labels, smoothing: float, given: DType
+) -> Any:
+    """The losses of rows, weighted and smoothed; ``given`` is the dtype of the logits before.
 
     Where classes lie beside each other a kernel of rows computes them; without weights, it alone.
     """
@@ -258,9 +260,9 @@ def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: flo
     is_enough = rows.size and is_enough_for_one_launch(rows.elements, 1, rows.layout.device)
     is_direct = bool(is_near and is_enough)
     if is_direct and weights is None:
-        return _directly(rows, labels, smoothing)
+        return _directly(rows, labels, smoothing, given)
     if is_direct:
-        loss = _directly(rows, labels, 0.0)
+        loss = _directly(rows, labels, 0.0, given)
     else:
         loss = labels.or_0(logsumexp(x, -1) - _own(x, labels.safe))
     if weights is not None:
@@ -271,7 +273,7 @@ def _of_labels(x: Any, share: Any, weights: Any, labels: _Labels, smoothing: flo
     return (1.0 - smoothing) * loss + labels.or_0(rest)
 
 
-def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
+def _directly(rows: Any, labels: _Labels, smoothing: float, given: DType) -> Any:
     """The losses of rows ``(rows, classes)``, lazily, by one kernel."""
     values = labels.values
     (flat,) = readable([values if values.ndim == 1 else values.reshape((-1,))])
@@ -280,18 +282,16 @@ def _directly(rows: Any, labels: _Labels, smoothing: float) -> Any:
         from speedmetal.nn.kernels.losses import cross_entropy_of_rows  # with its first use
 
         losses = Array.allocate(flat.shape, rows.layout.dtype, rows.layout.device)
+        is_smoothed: Any = static(smoothing > 0.0)
         if rows.layout.device.kind == "cpu":
-            team, vectors = ONE_SIMDGROUP, known(0)
+            team, taken = ONE_SIMDGROUP, (known(0), known(number=False))
             groups, each = groups_of_rows(*rows.shape)
         else:
-            width = width_of(rows.elements, rows.shape[1])
+            width = width_of(rows.elements, rows.shape[1], given)
             team, each = team_of_row(rows.shape[1], width, KEPT_BY_THREAD), 1
-            groups, vectors = (
-                -(-rows.shape[0] // team.together),
-                vectors_of_row(rows.shape[1], team),
-            )
-        is_smoothed: Any = static(smoothing > 0.0)
-        numbers = (labels.ignored, is_smoothed, smoothing, team.known(), vectors, each)
+            groups = -(-rows.shape[0] // team.together)
+            taken = vectors_of_row(rows.shape[1], team, adds=smoothing > 0.0)
+        numbers = (labels.ignored, is_smoothed, smoothing, team.known(), *taken, each)
         arguments = (losses, rows, flat, *numbers)
         sizes = {"groups": groups, "threads": threads_of(team), "work": _WORK * rows.size}
         launch, values = prepared(cross_entropy_of_rows, arguments, **sizes)

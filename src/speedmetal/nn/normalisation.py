@@ -11,6 +11,7 @@ import math
 from functools import partial
 from typing import Any
 
+from speedmetal.arrays.along_axes.moments import Channels, moments
 from speedmetal.arrays.along_axes.normalising import (
     MOST_KEPT,
     Kernels,
@@ -28,7 +29,6 @@ from speedmetal.arrays.replaying import replayed
 from speedmetal.dtypes import DType
 from speedmetal.errors import UserInputError
 from speedmetal.nn.arguments import check_shape, floats_of
-from speedmetal.nn.moments import Channels, moments
 
 _READS = 3
 """How often an element is read, at most."""
@@ -79,7 +79,8 @@ def layer_norm(
                [-1.,  1.]], dtype=float32, device='cpu')
     """
     given, dtype = floats_of("layer_norm", x=x, weight=weight, bias=bias)
-    return _over_features("layer_norm", "LAYER_NORM", given, axis, eps, dtype)
+    dtypes = dtype, x.layout.dtype
+    return _over_features("layer_norm", "LAYER_NORM", given, axis, eps, dtypes)
 
 
 @replayed
@@ -108,28 +109,30 @@ def rms_norm(x: Any, weight: Any = None, *, axis: Axes = -1, eps: float = 1e-5) 
         Array([ 0.33333334, -0.33333334,  0.33333334,  1.6666667 ], dtype=float32, device='cpu')
     """
     given, dtype = floats_of("rms_norm", x=x, weight=weight)
-    return _over_features("rms_norm", "RMS_NORM", given, axis, eps, dtype)
+    return _over_features("rms_norm", "RMS_NORM", given, axis, eps, (dtype, x.layout.dtype))
 
 
+Dtypes = tuple[DType, DType]
+"""Of the result, and of the operand as it was given, which is computed in a third one."""
 Given = dict[str, Any]
 """Operands by their names, in the dtype in which is computed; None stays."""
 
 
 def _over_features(
-    name: str, finish: str, given: Given, axis: Axes, eps: float, dtype: DType
+    name: str, finish: str, given: Given, axis: Axes, eps: float, dtypes: Dtypes
 ) -> Any:
     x = given["x"]
     axes = _features(name, x, axis)
     first = axes[0]
     check_affine(name, given, tuple(x.shape[place] for place in axes), "(features...)")
     if not x.size:
-        return cast(copied(x), dtype)
+        return cast(copied(x), dtypes[0])
     if len(axes) == 1:
         places = (x.shape[first], *(1,) * (x.ndim - 1 - first))
-        return normalised_along(name, finish, x, first, eps, affine_on(given, places), dtype)
+        return normalised_along(name, finish, x, first, eps, affine_on(given, places), dtypes)
     rows = peeked(x.reshape((*x.shape[:first], -1)))
     affine = affine_on(given, rows.shape[-1:])
-    return normalised_along(name, finish, rows, first, eps, affine, dtype).reshape(x.shape)
+    return normalised_along(name, finish, rows, first, eps, affine, dtypes).reshape(x.shape)
 
 
 def _features(name: str, x: Any, axis: Axes) -> tuple[int, ...]:
@@ -178,23 +181,25 @@ def with_affine(x: Any, affine: Affine, dtype: DType) -> Any:
 
 
 def normalised_along(
-    name: str, finish: str, x: Any, axis: int, eps: float, affine: Affine, dtype: DType
+    name: str, finish: str, x: Any, axis: int, eps: float, affine: Affine, dtypes: Dtypes
 ) -> Any:
     """Rows or columns along an axis, normalised, and the affine part, which is a follower."""
     wide, shape = x.layout.dtype, x.layout.shape
     if is_enough_for_one_launch(x.elements, axis, x.layout.device):
-        run = partial(_run, x, finish, axis, wide.numpy.type(eps))
+        run = partial(_run, x, finish, axis, wide.numpy.type(eps), dtypes[1])
         is_kept = are_kept(x.elements, axis, x.layout.device, MOST_KEPT)
         reads = 1 if is_kept else _READS
         found = called(name, x, run, shape, wide, reads=reads, takes=takes_any)
     else:
         found = _in_parts(name, finish, x, axis, eps)
-    return with_affine(found, affine, dtype)
+    return with_affine(found, affine, dtypes[0])
 
 
-def _run(x: Any, finish: str, axis: int, eps: Any, follower: Follower | None = None) -> tuple[Any]:
+def _run(
+    x: Any, finish: str, axis: int, eps: Any, given: DType, follower: Follower | None = None
+) -> tuple[Any]:
     dtype = x.layout.dtype
-    return (normalised(x, finish, axis, dtype, follower, _ROWS, (eps,)),)
+    return (normalised(x, finish, axis, dtype, follower, _ROWS, (eps,), given),)
 
 
 def _in_parts(name: str, finish: str, x: Any, axis: int, eps: float) -> Any:

@@ -2,7 +2,7 @@
 
 On the CPU, groups of channels that lie side by side are one launch, where there are enough of them
 for all cores: what a threadgroup normalises it has in its cache. Else there is a third launch after
-those of :mod:`speedmetal.nn.moments`.
+those of :mod:`speedmetal.arrays.along_axes.moments`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ from functools import partial
 from typing import Any
 
 from speedmetal.arrays.algebra.tiled import takes_follower
+from speedmetal.arrays.along_axes.moments import (
+    Channels,
+    PlanOfMoments,
+    part_of_strip,
+    plan_of_moments,
+    vectors_of_strip,
+)
 from speedmetal.arrays.along_axes.reducing import called
 from speedmetal.arrays.along_axes.sorted_axes import (
     known,
@@ -33,13 +40,6 @@ from speedmetal.arrays.memory.placement import Moves, grid_of
 from speedmetal.backends.cpu.pool import default_threads
 from speedmetal.backends.device import BoundLaunch
 from speedmetal.common.records import record
-from speedmetal.nn.moments import (
-    Channels,
-    PlanOfMoments,
-    part_of_strip,
-    plan_of_moments,
-    vectors_of_strip,
-)
 
 _READS = 3
 
@@ -127,8 +127,8 @@ def _run(source: Any, task: _Task, eps: Any, follower: Follower | None = None) -
 
 
 def _plan_for(source: Any, task: _Task, eps: Any, follower: Follower | None) -> _Plan:
+    from speedmetal.arrays.kernels.moments import WIDTH
     from speedmetal.nn.kernels import channels as kernels  # with its first use
-    from speedmetal.nn.kernels.moments import WIDTH
 
     dtype, device = source.layout.dtype, source.layout.device
     merged = task.merged

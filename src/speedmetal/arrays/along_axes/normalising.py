@@ -27,10 +27,13 @@ from speedmetal.arrays.along_axes.sorted_axes import (
 )
 from speedmetal.arrays.along_axes.teams import (
     BUSY_THREADS,
+    BYTES_AT_ONCE,
     ONE_SIMDGROUP,
     Team,
     elements_at_once,
+    groups_of_teams,
     team_of_row,
+    team_of_short_rows,
     teams_of_rows,
     threads_of,
     width_of,
@@ -47,7 +50,7 @@ from speedmetal.arrays.deferred.planned import planned
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.arrays.memory.shapes import Shape
-from speedmetal.backends.device import BoundLaunch, Device
+from speedmetal.backends.device import SIMDGROUP_SIZE, BoundLaunch, Device
 from speedmetal.common.records import record
 from speedmetal.dtypes import DType
 
@@ -58,6 +61,11 @@ KEPT_BY_THREAD = 16
 """The same of a GPU's thread, of rows that a simdgroup or several take: with more, fewer run."""
 MOST_KEPT_BY_THREADS = 32768
 """And of all threads of a threadgroup."""
+LONG_TO_KEEP = 4096
+"""Elements of a row that threads keep, of which a sum of powers alone is wanted: with more, they
+read it once and keep a sum above the greatest element so far."""
+VECTORS_AT_ONCE = 4
+"""Then, so many loads are on their way to a thread."""
 FEW_ROWS = 8
 LONG = 32768
 """Fewer rows of more elements are no work for all cores."""
@@ -137,6 +145,7 @@ def normalised(
     follower: Follower | None = None,
     kernels: Kernels = SOFTMAX,
     numbers: tuple[Any, ...] = (),
+    given: DType | None = None,
 ) -> Any:
     """Softmax or its like along an axis, as a new array.
 
@@ -148,12 +157,13 @@ def normalised(
         follower: What is computed of that, and stored in its place.
         kernels: Which ones.
         numbers: What they are given besides, of types that depend on the source's dtype alone.
+        given: The dtype of the operand, from which elements are converted; None: the result's.
     """
     plan, values = planned(
         _plans,
-        (kernels, finish, axis, dtype),
+        (kernels, finish, axis, dtype, given),
         source,
-        lambda: _plan_for(source, (kernels, finish, numbers), axis, dtype, follower),
+        lambda: _plan_for(source, (kernels, finish, numbers), axis, (dtype, given), follower),
         follower,
     )
     device = source.layout.device
@@ -168,10 +178,11 @@ def _plan_for(
     source: Any,
     what: tuple[Kernels, str, tuple[Any, ...]],
     axis: int,
-    dtype: DType,
+    dtypes: tuple[DType, DType | None],
     follower: Follower | None,
 ) -> _Plan:
     kernels, finish, numbers = what
+    dtype, given = dtypes
     module = kernels.module()
     elements, device = source.elements, source.layout.device
     result, _, _ = result_layouts(follower, elements.shape, dtype, device)
@@ -191,7 +202,8 @@ def _plan_for(
     work = kernels.readings * work_of(source) + work_of_follower(follower)
     if are_rows:
         kept = kernels.most_kept if is_on_cpu else None
-        width = 1 if is_on_cpu else width_of(axes.layouts[0], axes.layouts[0].shape[-1])
+        rows = axes.layouts[0]
+        width = 1 if is_on_cpu else width_of(rows, rows.shape[-1], given or dtype)
         run, last = _prepare_rows(module, common, axes, keeps, work, kept, width)
     else:
         run, last = _prepare_columns(module, common, axes, keeps, work)
@@ -251,20 +263,44 @@ def _plan_logs(
     kept = [Layout(x.dtype, (*outer, 1), x.strides, x.offset) for x in axes.layouts[1:first]]
     array = source.allocate(shape, result.dtype, device).with_elements(kept[0])
     stored, more = followed(follower, array, kept[1:])
-    team = team_of_row(length, width_of(axes.layouts[0], length), KEPT_BY_THREAD)
-    teams, each = teams_of_rows(math.prod(outer), length)
-    groups = -(-teams // team.together)
-    sizes = {"groups": groups, "threads": threads_of(team), "work": 5 * work_of(source)}
-    vectors = vectors_of_row(length, team)
-    arguments = (stored, argument, known(len(outer)), team.known(), vectors, each)
+    rows, each = math.prod(outer), 1
+    width = width_of(axes.layouts[0], length, dtype)
+    team = team_of_short_rows(rows, length, width, KEPT_BY_THREAD)
+    if team.lanes == SIMDGROUP_SIZE:
+        rows, each = teams_of_rows(rows, length)
+    sizes = {
+        "groups": groups_of_teams(rows, team),
+        "threads": threads_of(team),
+        "work": 5 * work_of(source),
+    }
+    taken = vectors_of_row(length, team)
+    arguments = (stored, argument, known(len(outer)), team.known(), *taken, each)
     run = log_sums.logs_of_rows.prepare(*arguments, **sizes).run
     return _Plan(run, (each,), kept[0].offset, moves + more)
 
 
-def vectors_of_row(length: int, team: Team) -> Any:
-    """How many vectors a GPU's thread keeps of a row, as it is known to a kernel; 0: none."""
-    is_kept = length <= MOST_KEPT_BY_THREADS
-    return known(-(-length // elements_at_once(team)) if is_kept else 0)
+def vectors_of_row(length: int, team: Team, *, adds: bool = False) -> tuple[Any, Any]:
+    """How many vectors of a row a GPU's thread takes, and whether it keeps them all, for a kernel.
+
+    Rows that it does not keep are read once, so many vectors after the other. Where the kernel
+    ``adds`` up distances as well, it keeps longer rows; with 0 vectors it reads them twice.
+    """
+    keeps = length <= (MOST_KEPT_BY_THREADS if adds else LONG_TO_KEEP)
+    at_once = 0 if adds else VECTORS_AT_ONCE
+    return known(-(-length // elements_at_once(team)) if keeps else at_once), known(keeps)
+
+
+def team_to_keep(rows: int, length: int, width: int, itemsize: int) -> Team:
+    """Who takes so many rows on a GPU, and keeps them.
+
+    Of small elements, several of which are loaded at once, a thread keeps more: else too few bytes
+    are on their way.
+    """
+    is_small = width * itemsize > BYTES_AT_ONCE
+    if length <= SIMDGROUP_SIZE * KEPT_BY_THREAD // 2:
+        kept = KEPT_BY_THREAD if is_small else KEPT_BY_THREAD // 2
+        return team_of_short_rows(rows, length, width, kept)
+    return team_of_row(length, width, 2 * KEPT_BY_THREAD if is_small else KEPT_BY_THREAD)
 
 
 _Prepared = tuple[BoundLaunch, tuple[Any, ...]]
@@ -286,8 +322,8 @@ def _prepare_rows(
         return kernels.short_rows.prepare(*common, at, known(length), grid=rows).run, ()
     if kept is None:
         most = MOST_KEPT_BY_THREADS
-        team = team_of_row(length, width, KEPT_BY_THREAD)
-        groups, each = -(-rows // team.together), 1
+        team = team_to_keep(rows, length, width, axes.layouts[0].itemsize)
+        groups, each = groups_of_teams(rows, team), 1
     else:
         most, team = kept, ONE_SIMDGROUP
         groups, each = groups_of_rows(rows, length)

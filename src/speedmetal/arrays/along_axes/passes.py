@@ -102,6 +102,7 @@ class Work:
         dtype: Of the result.
         count: For ``finish``.
         takes: Whether it takes a follower.
+        given: The dtype of the operand, from which elements are converted; None: theirs.
     """
 
     reduction: Any
@@ -111,6 +112,7 @@ class Work:
     dtype: DType
     count: float
     takes: Callable[[Follower], bool]
+    given: DType | None = None
 
 
 @record(eq=False)
@@ -295,7 +297,8 @@ class _Planner:
         """Who takes rows, or parts of them, and how many sums each thread has running at once."""
         if self._is_on_cpu:
             return ONE_SIMDGROUP, MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
-        team = team_of_rows(rows, length, width_of(axes.layouts[0], axes.extent(NOW)))
+        given = None if self._steps else self._work.given
+        team = team_of_rows(rows, length, width_of(axes.layouts[0], axes.extent(NOW), given))
         vectors = MANY_VECTORS
         while vectors > 1 and elements_at_once(team) * vectors > length:
             vectors //= 2

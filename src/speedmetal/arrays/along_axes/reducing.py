@@ -181,6 +181,7 @@ def _recipe_for(
         result,
         max(count - correction, 0.0),
         partial(takes_over, gone),
+        x.layout.dtype,
     )
     return _Recipe(casts, work, kept, result)
 

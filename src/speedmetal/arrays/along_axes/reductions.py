@@ -24,6 +24,7 @@ from speedmetal.arrays.along_axes.reducing import (
     place_along,
     reduce_along,
 )
+from speedmetal.arrays.along_axes.variances import takes_variance, variance_of
 from speedmetal.arrays.array import Array
 from speedmetal.arrays.creation import asarray
 from speedmetal.arrays.deferred.graph import apply
@@ -339,11 +340,15 @@ def _spread(
     wide = x
     for wider in casts:
         wide = apply(CAST, wide, dtype=wider)
+    real = dtypes.float32 if result.is_complex else result
+    if takes_variance(wide, axis, correction):
+        variance = variance_of(operation.name, wide, axis, correction, keepdims=keepdims)
+        found = apply("sqrt", variance) if operation is _STD else variance
+        return found.astype(real, copy=False)
     distance = apply("subtract", wide, reduce_along(_MEAN, wide, axis, keepdims=True))
     if distance.layout.dtype.is_complex:
         distance = apply("abs", distance)
     squares = apply("multiply", distance, distance)
-    real = dtypes.float32 if result.is_complex else result
     return reduce_along(operation, squares, axis, real, keepdims=keepdims, correction=correction)
 
 

@@ -10,6 +10,7 @@ from speedmetal.arrays.along_axes.sorted_axes import known
 from speedmetal.arrays.memory.layout import Layout
 from speedmetal.backends.device import SIMDGROUP_SIZE
 from speedmetal.common.records import record
+from speedmetal.dtypes import DType
 
 BYTES_AT_ONCE = 16
 """A thread's widest load."""
@@ -20,6 +21,10 @@ SIMDGROUPS = 8
 FEW_TOGETHER = 2
 """The same where each keeps a row of :data:`LONG_FOR_FEW` elements or more, twice as many of
 shorter ones: those of a threadgroup start and end together."""
+FEWEST_LANES = 4
+"""Of a simdgroup, that take a short row."""
+SIMDGROUPS_OF_SHORT = 4
+"""Of a threadgroup, where each takes several rows at once."""
 LONG_FOR_FEW = 512
 MOST_SIMDGROUPS = 32
 """Of a threadgroup."""
@@ -52,12 +57,14 @@ class Team:
     simdgroups: int
     together: int
     width: int
+    lanes: int = SIMDGROUP_SIZE
 
     def known(self) -> Any:
         """As an argument of a kernel."""
         from speedmetal.arrays.kernels import teams  # with its first use, as those of copies
 
-        return teams.Team(known(self.simdgroups), known(self.together), known(self.width))
+        sizes = (self.simdgroups, self.together, self.width, self.lanes)
+        return teams.Team(*map(known, sizes))
 
 
 ONE_SIMDGROUP = Team(1, 1, 1)
@@ -70,7 +77,7 @@ def threads_of(team: Team) -> int:
 
 def elements_at_once(team: Team) -> int:
     """How many elements a team takes, each of its threads some side by side."""
-    return SIMDGROUP_SIZE * team.simdgroups * team.width
+    return team.lanes * team.simdgroups * team.width
 
 
 def team_of_row(length: int, width: int, kept: int) -> Team:
@@ -86,6 +93,23 @@ def team_of_row(length: int, width: int, kept: int) -> Team:
         return team
     together = FEW_TOGETHER if length >= LONG_FOR_FEW else 2 * FEW_TOGETHER
     return Team(1, together, team.width)
+
+
+def team_of_short_rows(rows: int, length: int, width: int, kept: int) -> Team:
+    """As :func:`team_of_row`, but that several short rows may be taken by a simdgroup at once."""
+    team = team_of_row(length, width, kept)
+    lanes = SIMDGROUP_SIZE
+    while lanes > FEWEST_LANES and lanes // 2 * kept >= length:
+        lanes //= 2
+    while rows % (SIMDGROUP_SIZE // lanes):  # whose simdgroups have a row for each of their lanes
+        lanes *= 2
+    return Team(1, SIMDGROUPS_OF_SHORT, width, lanes) if lanes < SIMDGROUP_SIZE else team
+
+
+def groups_of_teams(rows: int, team: Team) -> int:
+    """How many threadgroups take so many rows, each team one or several at once."""
+    turns = rows // (SIMDGROUP_SIZE // team.lanes)
+    return -(-turns // team.together)
 
 
 def team_of_rows(rows: int, length: int, width: int) -> Team:
@@ -148,15 +172,21 @@ def part_of_gpu(size: int, most: int, threads: int) -> int:
     return min(most, part)
 
 
-def width_of(elements: Layout, length: int) -> int:
+def width_of(elements: Layout, length: int, given: DType | None = None) -> int:
     """How many elements of rows side by side a GPU's thread takes; rows are multiples in length.
 
     It depends on how the elements are said to lie alone, not on what they are computed from: in
     which order they are added up depends on it.
+
+    Args:
+        elements: In the dtype in which is computed.
+        length: Of the rows.
+        given: The dtype from which they are converted; None: the same.
     """
     if elements.strides[-1] != elements.itemsize:
         return 1
-    return math.gcd(min(MOST_WIDE, max(1, BYTES_AT_ONCE // elements.itemsize)), length)
+    itemsize = elements.itemsize if given is None else min(elements.itemsize, given.itemsize)
+    return math.gcd(min(MOST_WIDE, max(1, BYTES_AT_ONCE // itemsize)), length)
 
 
 def width_for(layouts: Sequence[Layout], most_bytes: int = BYTES_AT_ONCE) -> int:

@@ -1,7 +1,8 @@
 """Logarithms of the sums of exponentials of rows, and what losses have in common with them.
 
 Rows are taken by teams (:mod:`speedmetal.arrays.kernels.teams`), whose threads keep them, or read
-them a second time from the cache.
+them once, with a sum above the greatest element so far (M. Milakov and N. Gimelshein, "Online
+normalizer calculation for softmax", 2018), or read them a second time from the cache.
 """
 
 from __future__ import annotations
@@ -13,36 +14,85 @@ import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.softmax import greatest_of, keep_elements
 from speedmetal.arrays.kernels.teams import (
+    GREATEST,
+    TOTAL,
+    across_rows,
     across_team,
     first_of,
     own_first,
     own_place,
+    own_row,
     room,
     step_of,
+    turns_of,
     whole_of,
 )
 
 
 @sm.kernel
 def logs_of_rows(
-    target: Any, source: Any, axes: sm.static[int], team: Any, vectors: Any, rows: int
+    target: Any,
+    source: Any,
+    axes: sm.static[int],
+    team: Any,
+    vectors: Any,
+    keeps: sm.static[bool],
+    rows: int,
 ) -> None:
-    """target[row, 0] = log(sum(exp(source[row]))): a team takes rows of so many vectors, or fewer.
+    """target[row, 0] = log(sum(exp(source[row]))): a team takes rows, one after the other.
 
-    Its threads keep them; where there are 0, it reads rows twice.
+    Those that it ``keeps`` have so many vectors, or fewer; of others it takes so many at once.
     """
     lane, number = own_place(team)
     outer, length = source.shape[:axes], source.shape[axes]
     extremes, sums = room(team, source.dtype), room(team, source.dtype)
-    kept = sm.thread_array(max(vectors * team.width, 1), source.dtype)
-    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
-        place = unravel(row, outer)
-        greatest = greatest_of_team(source, place, length, lane, team, vectors, kept, extremes)
-        base = greatest if math.isfinite(greatest) else source.dtype(0.0)
-        total, _ = sums_above(source, place, length, lane, team, vectors, kept, base, False)
-        total = across_team(total, sm.simd_sum, source.dtype(0.0), team, sums)
+    lowest = source.dtype(-math.inf)
+    kept = sm.thread_array(vectors * team.width, source.dtype)
+    for turn in range(number * rows, min(number * rows + rows, turns_of(team, math.prod(outer)))):
+        place = unravel(own_row(team, turn), outer)
+        if keeps:
+            greatest = greatest_of_team(source, place, length, lane, team, vectors, kept, extremes)
+            base = greatest if math.isfinite(greatest) else source.dtype(0.0)
+            total, _ = sums_above(source, place, length, lane, team, vectors, kept, base, False)
+        else:
+            own, total = read_once(source, place, length, lane, team, kept)
+            greatest = across_team(own, sm.simd_max, lowest, team, extremes)
+            base = base_above(greatest)
+            total = total * math.exp(own - base)
+        total = across_rows(total, TOTAL, source.dtype(0.0), team, sums)
         if lane == 0:
-            target[(*place, 0)] = convert(math.log(total) + base, source.dtype, target.dtype)
+            result = math.log(total) + base
+            if not keeps:
+                result = greatest if greatest == math.inf else result
+            target[(*place, 0)] = convert(result, source.dtype, target.dtype)
+
+
+def read_once(source: Any, place: Any, length: Any, lane: Any, team: Any, elements: Any) -> Any:
+    """A thread's greatest element of a row, and the sum of its powers above it, read once.
+
+    ``elements`` has room for those that it takes at once. With infinity the sum is NaN.
+    """
+    greatest = source.dtype(-math.inf)
+    total = source.dtype(0.0)
+    vectors = elements.shape[0] // team.width
+    for start in range(0, length, step_of(team) * vectors):
+        for v in sm.static_range(vectors):
+            first = start + first_of(team, v, lane)
+            keep_elements(elements, v, source, place, first, team, first < length)
+        before = greatest
+        for k in sm.static_range(elements.shape[0]):
+            greatest = max(greatest, elements[k])
+        base = base_above(greatest)
+        powers = source.dtype(0.0)
+        for k in sm.static_range(elements.shape[0]):
+            powers += math.exp(elements[k] - base)
+        total = total * math.exp(before - base) + powers
+    return greatest, total
+
+
+def base_above(greatest: Any) -> Any:
+    """What distances are taken from: the greatest element, 0 where there is none but ``-inf``."""
+    return greatest if greatest > -math.inf else greatest.dtype(0.0)
 
 
 def greatest_of_team(
@@ -60,12 +110,13 @@ def greatest_of_team(
     if vectors > 0:
         greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
-            keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
+            first = first_of(team, v, lane)
+            keep_elements(kept, v, source, place, first, team, v < vectors - 1 or first < length)
         for k in sm.static_range(vectors * team.width):
             greatest = max(greatest, kept[k])
     else:
         greatest = greatest_of(source, place, length, lane, team)
-    return across_team(greatest, sm.simd_max, lowest, team, shared)
+    return across_rows(greatest, GREATEST, lowest, team, shared)
 
 
 def sums_above(

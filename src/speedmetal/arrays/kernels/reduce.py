@@ -18,6 +18,7 @@ from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.teams import (
     across_team,
     first_of,
+    in_vectors,
     own_first,
     own_part,
     room,
@@ -160,7 +161,7 @@ def reduce_rows(
     """
     lane, number, part = own_part(team, parts)
     outer = source.shape[:axes]
-    begin = part * length
+    begin = part * in_vectors(length, team)
     end = min(begin + length, math.prod(source.shape[axes:]))
     shared = room(team, source.dtype)
     for row in range(number * rows, min(number * rows + rows, math.prod(outer))):

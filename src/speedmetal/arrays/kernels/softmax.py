@@ -13,12 +13,17 @@ from typing import Any, NamedTuple
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.teams import (
+    GREATEST,
+    TOTAL,
+    across_rows,
     across_team,
     first_of,
     own_first,
     own_place,
+    own_row,
     room,
     step_of,
+    turns_of,
     whole_of,
 )
 
@@ -81,33 +86,35 @@ def kept_rows(
     lowest = source.dtype(-math.inf)
     kept = sm.thread_array(vectors * team.width, source.dtype)
     extremes, sums = room(team, source.dtype), room(team, source.dtype)
-    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
-        place = unravel(row, outer)
+    for turn in range(number * rows, min(number * rows + rows, turns_of(team, math.prod(outer)))):
+        place = unravel(own_row(team, turn), outer)
         greatest = source.dtype(-math.inf)
         for v in sm.static_range(vectors):
-            keep_elements(kept, v, source, place, first_of(team, v, lane), length, team)
+            first = first_of(team, v, lane)
+            keep_elements(kept, v, source, place, first, team, v < vectors - 1 or first < length)
         for k in sm.static_range(vectors * team.width):  # behind all loads, which go together
             greatest = max(greatest, kept[k])
-        greatest = across_team(greatest, sm.simd_max, lowest, team, extremes)
+        greatest = across_rows(greatest, GREATEST, lowest, team, extremes)
         total = source.dtype(0.0)
         for k in sm.static_range(vectors * team.width):
             distance = kept[k] - greatest
             power = math.exp(distance)
             kept[k] = finish.kept(distance, power)
             total += power
-        scale = finish.scale(across_team(total, sm.simd_sum, source.dtype(0.0), team, sums))
+        scale = finish.scale(across_rows(total, TOTAL, source.dtype(0.0), team, sums))
         for v in sm.static_range(vectors):
             first = first_of(team, v, lane)
-            store_elements(target, kept, finish, scale, v, place, first, length, team)
+            is_inside = v < vectors - 1 or first < length
+            store_elements(target, kept, finish, scale, v, place, first, team, is_inside)
 
 
 def keep_elements(
-    kept: Any, vector: Any, source: Any, place: Any, first: Any, length: Any, team: Any
+    kept: Any, vector: Any, source: Any, place: Any, first: Any, team: Any, is_inside: Any
 ) -> None:
     """Take a thread's elements of a part of a row; beyond its end ``-inf`` is taken for them."""
     if team.width == 1:
-        kept[vector] = element_within(source, place, first, length)
-    elif first < length:
+        kept[vector] = element_within(source, place, first, is_inside)
+    elif is_inside:
         for k in sm.static_range(team.width):
             kept[vector * team.width + k] = source[(*place, first + k)]
     else:
@@ -123,24 +130,24 @@ def store_elements(
     vector: Any,
     place: Any,
     first: Any,
-    length: Any,
     team: Any,
+    is_inside: Any,
 ) -> None:
     """Finish and store a thread's elements of a part of a row, if they are not beyond its end."""
     for k in sm.static_range(vector * team.width, (vector + 1) * team.width):
         kept[k] = finish.result(kept[k], scale)
     if team.width == 1:
-        if first < length:
+        if is_inside:
             target[(*place, first)] = convert(kept[vector], kept.dtype, target.dtype)
-    elif first < length:
+    elif is_inside:
         for k in sm.static_range(team.width):
             result = convert(kept[vector * team.width + k], kept.dtype, target.dtype)
             target[(*place, first + k)] = result
 
 
-def element_within(source: Any, place: Any, at: Any, length: Any) -> Any:
+def element_within(source: Any, place: Any, at: Any, is_inside: Any) -> Any:
     """An element of a row; beyond its end what changes neither the greatest nor the total."""
-    return source[(*place, at)] if at < length else source.dtype(-math.inf)
+    return source[(*place, at)] if is_inside else source.dtype(-math.inf)
 
 
 @sm.kernel

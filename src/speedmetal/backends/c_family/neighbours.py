@@ -73,9 +73,9 @@ class NeighboursPrinter(KernelPrinter):
     ) -> None:
         """Lines with what indices and conditions are made of, at a position."""
         self.line(f"{self.type(self.index_type)} {POSITION} = {position};")
-        self._print_inside(taken.definitions, known)
+        self.print_inside(taken.definitions, known)
 
-    def _print_inside(self, body: tuple[Statement, ...], known: tuple[Variable, ...]) -> None:
+    def print_inside(self, body: tuple[Statement, ...], known: tuple[Variable, ...]) -> None:
         """A body, as deep as the next line."""
         self._depth -= 1
         self.body(body, known)
@@ -159,7 +159,7 @@ class NeighboursPrinter(KernelPrinter):
         self._depth += 1
         self.line(f"{index} {POSITION} = {position};")
         self._is_lane = True
-        self._print_inside(self.kernel.body, known)
+        self.print_inside(self.kernel.body, known)
         self._is_lane = False
         self._depth -= 1
         self.line("}")

@@ -1,6 +1,6 @@
 """Normalisation of channels, or of groups of them: ``(x - mean) / sqrt(variance + epsilon)``.
 
-:mod:`speedmetal.nn.kernels.moments` has the moments. Affine weights are followers of what is
+:mod:`speedmetal.arrays.kernels.moments` has the moments. Affine weights are followers of what is
 stored.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, own_index
-from speedmetal.nn.kernels.moments import WIDTH, add_up_strip
+from speedmetal.arrays.kernels.moments import WIDTH, add_up_strip
 
 
 @sm.kernel
@@ -34,7 +34,7 @@ def scale(target: Any, source: Any, found: Any, axis: sm.static[int]) -> None:
 def scale_strips(target: Any, source: Any, found: Any, vectors: Any, length: int) -> None:
     """The same of ``(outer, inner, channels)``: a threadgroup takes ``length`` rows of a strip.
 
-    Threadgroups are those of :func:`speedmetal.nn.kernels.moments.moments_of_strips`.
+    Threadgroups are those of :func:`speedmetal.arrays.kernels.moments.moments_of_strips`.
     """
     lane = sm.thread_index_in_threadgroup()
     strip, part, outer = sm.threadgroup_position_in_grid()
@@ -68,8 +68,8 @@ def normalise_strips(
     """A threadgroup normalises a strip of an element of the outer axis, whose groups are whole.
 
     It reads the strip from the memory, then from the cache. Strips are those of
-    :func:`speedmetal.nn.kernels.moments.moments_of_strips`, and threadgroups count them along x,
-    and the outer axis along y.
+    :func:`speedmetal.arrays.kernels.moments.moments_of_strips`, and threadgroups count them along
+    x, and the outer axis along y.
     """
     lane = sm.thread_index_in_threadgroup()
     strip, outer, _ = sm.threadgroup_position_in_grid()

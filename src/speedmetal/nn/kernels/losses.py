@@ -11,7 +11,12 @@ from typing import Any
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import unravel
-from speedmetal.arrays.kernels.log_sums import greatest_of_team, sums_above
+from speedmetal.arrays.kernels.log_sums import (
+    base_above,
+    greatest_of_team,
+    read_once,
+    sums_above,
+)
 from speedmetal.arrays.kernels.teams import (
     across_team,
     own_place,
@@ -102,14 +107,16 @@ def cross_entropy_of_rows(
     smoothing: Any,
     team: Any,
     vectors: Any,
+    keeps: sm.static[bool],
     rows: int,
 ) -> None:
     """losses[row] = log(sum(exp(logits[row]))) - sum(q * logits[row]), q as the label has it.
 
     That is 1 for the label, or where ``is_smoothed`` a share ``smoothing`` for all classes alike,
-    and the rest for the label. A team takes so many ``rows``, one after the other; where it keeps
-    no ``vectors`` it reads them twice, the second time from the cache. Rows whose label is
-    ``ignored`` have the loss 0; a label that is none of the classes gives NaN.
+    and the rest for the label. A team takes so many ``rows``, one after the other, and ``keeps``
+    their ``vectors``, or takes so many at once, which it reads once; where there are 0 it reads
+    rows twice, the second time from the cache. Rows whose label is ``ignored`` have the loss 0; a
+    label that is none of the classes gives NaN.
     """
     lane, number = own_place(team)
     classes = logits.shape[1]
@@ -119,16 +126,25 @@ def cross_entropy_of_rows(
     kept = sm.thread_array(max(vectors * team.width, 1), logits.dtype)
     for row in range(number * rows, min(number * rows + rows, logits.shape[0])):
         place = (row,)
-        base = greatest_of_team(logits, place, classes, lane, team, vectors, kept, extremes)
-        found = sums_above(logits, place, classes, lane, team, vectors, kept, base, is_smoothed)
-        total = across_team(found[0], sm.simd_sum, nothing, team, sums)
+        label = labels[row]  # long before it is needed: nobody waits for it then
+        is_class = label >= 0 and label < classes
         distances = nothing
+        if keeps or vectors == 0:
+            base = greatest_of_team(logits, place, classes, lane, team, vectors, kept, extremes)
+            expected = logits[row, label] if is_class else logits.dtype(math.nan)
+            found = sums_above(logits, place, classes, lane, team, vectors, kept, base, is_smoothed)
+            total, distances = found
+        else:
+            own, total = read_once(logits, place, classes, lane, team, kept)
+            expected = logits[row, label] if is_class else logits.dtype(math.nan)
+            greatest = across_team(own, sm.simd_max, -math.inf, team, extremes)
+            base = base_above(greatest)
+            total = total * math.exp(own - base)
+        total = across_team(total, sm.simd_sum, nothing, team, sums)
         if is_smoothed:
-            distances = across_team(found[1], sm.simd_sum, nothing, team, more)
+            distances = across_team(distances, sm.simd_sum, nothing, team, more)
         if lane == 0:
-            label = labels[row]
-            is_class = label >= 0 and label < classes
-            expected = (logits[row, label] if is_class else logits.dtype(math.nan)) - base
+            expected = expected - base
             if is_smoothed:
                 expected = (1.0 - smoothing) * expected + smoothing * (distances / classes)
             losses[row] = nothing if label == ignored else math.log(total) - expected

@@ -16,16 +16,21 @@ from typing import Any
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
 from speedmetal.arrays.kernels.teams import (
+    TOTAL,
+    TOTALS,
+    across_rows,
     across_team,
+    added_up,
     first_of,
     own_first,
     own_place,
+    own_row,
     room,
+    squares_added_up,
     step_of,
+    turns_of,
     whole_of,
 )
-
-TOTALS = 4  # of a thread, running at once: an addition takes as long as so many can start in
 
 LAYER_NORM: Any = sm.static(True)
 RMS_NORM: Any = sm.static(False)
@@ -48,19 +53,19 @@ def kept_rows(
     count, nothing = source.dtype(length), source.dtype(0.0)
     kept = sm.thread_array(vectors * team.width, source.dtype)
     sums, more = room(team, source.dtype), room(team, source.dtype)
-    for row in range(number * rows, min(number * rows + rows, math.prod(outer))):
-        place = unravel(row, outer)
+    for turn in range(number * rows, min(number * rows + rows, turns_of(team, math.prod(outer)))):
+        place = unravel(own_row(team, turn), outer)
         for v in sm.static_range(vectors):
             first = first_of(team, v, lane)
             keep_or_0(kept, v, source, place, first, team, v < vectors - 1 or first < length)
         if is_centred:
-            total = across_team(added_up(kept), sm.simd_sum, nothing, team, sums)
+            total = across_rows(added_up(kept), TOTAL, nothing, team, sums)
             mean = total / count
             for v in sm.static_range(vectors):
                 is_inside = v < vectors - 1 or first_of(team, v, lane) < length
                 for k in sm.static_range(v * team.width, (v + 1) * team.width):
                     kept[k] = kept[k] - mean if is_inside else 0.0
-        squares = across_team(squares_added_up(kept), sm.simd_sum, nothing, team, more)
+        squares = across_rows(squares_added_up(kept), TOTAL, nothing, team, more)
         scale = 1.0 / math.sqrt(squares / count + epsilon)
         for k in sm.static_range(vectors * team.width):
             kept[k] = kept[k] * scale
@@ -82,26 +87,6 @@ def keep_or_0(
     else:
         for k in sm.static_range(team.width):
             kept[vector * team.width + k] = 0.0
-
-
-def added_up(kept: Any) -> Any:
-    """A thread's elements, added up."""
-    totals = sm.thread_array(TOTALS, kept.dtype)
-    for k in sm.static_range(TOTALS):
-        totals[k] = 0.0
-    for v in sm.static_range(kept.shape[0]):
-        totals[v % TOTALS] += kept[v]
-    return (totals[0] + totals[1]) + (totals[2] + totals[3])
-
-
-def squares_added_up(kept: Any) -> Any:
-    """The squares of a thread's elements, added up."""
-    totals = sm.thread_array(TOTALS, kept.dtype)
-    for k in sm.static_range(TOTALS):
-        totals[k] = 0.0
-    for v in sm.static_range(kept.shape[0]):
-        totals[v % TOTALS] += kept[v] * kept[v]
-    return (totals[0] + totals[1]) + (totals[2] + totals[3])
 
 
 @sm.kernel

@@ -18,10 +18,10 @@ import speedmetal.nn.kernels
 from cuda_machine import DryDriver, dry_device, forget_devices
 from nvrtc import NEEDS_NVRTC
 from speedmetal.arrays.algebra import products
-from speedmetal.arrays.kernels import extremes, matrices, reduce, scatter, tiles
+from speedmetal.arrays.kernels import extremes, matrices, moments, reduce, scatter, tiles
 from speedmetal.backends import registry
 from speedmetal.frontend.static import static
-from speedmetal.nn.kernels import channels, moments, recurrent
+from speedmetal.nn.kernels import channels, recurrent
 
 pytestmark = NEEDS_NVRTC
 
@@ -134,7 +134,7 @@ def matrices_around_routines(x):
 
 def strips_of_channels(x):
     """By the kernels that layers on the CPU alone use."""
-    rows, target, parts = large(x, (2, 9, 64)), large(x, (2, 9, 64)), large(x, (2, 2, 1, 64))
+    rows, target, parts = large(x, (2, 9, 64)), large(x, (2, 9, 64)), large(x, (3, 2, 1, 64))
     found = large(x, (3, 2, 64))
     sizes = {"groups": (2, 1, 2), "threads": moments.WIDTH}
     moments.moments_of_strips(parts, rows, static(2), 9, **sizes)

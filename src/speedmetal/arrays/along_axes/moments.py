@@ -1,4 +1,4 @@
-"""Means and variances of channels, lazily, by :mod:`speedmetal.nn.kernels.moments`."""
+"""Means and variances of channels, lazily, by :mod:`speedmetal.arrays.kernels.moments`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 
 from speedmetal.arrays.along_axes.normalising import KEPT_BY_THREAD
 from speedmetal.arrays.along_axes.reducing import called
-from speedmetal.arrays.along_axes.sorted_axes import known, work_of
+from speedmetal.arrays.along_axes.sorted_axes import (
+    known,
+    layouts_of_leaves,
+    placed,
+    work_of,
+)
 from speedmetal.arrays.along_axes.teams import (
     Team,
     elements_at_once,
@@ -44,7 +49,11 @@ _KEPT_OF_COLUMN = 32
 _PART_OF_COLUMN = 256
 """Those of a part on a GPU, at most."""
 _KEPT_OF_ROW = 4096
-"""The same of a row, of which a threadgroup's threads keep some each."""
+"""Elements of a row that a threadgroup's threads keep at once."""
+_TEAMS = 4096
+"""As many keep a large GPU's memory busy: longer parts are fewer to join."""
+_MANY_COLUMNS = 8192
+"""The parts of so many columns are joined by a thread each."""
 
 
 @record
@@ -64,12 +73,12 @@ class Channels:
 
 @record(eq=False)
 class PlanOfMoments:
-    """Two launches.
+    """The launches: two, or one.
 
     Args:
         first: That gives the moments of parts.
         length: The last of its values.
-        joined: That joins them.
+        joined: That joins them; None: rows have one part, whose moments the first one finishes.
         numbers: The last of its values, but for epsilon.
         size_bytes: Of the parts.
         moves: None.
@@ -77,13 +86,13 @@ class PlanOfMoments:
 
     first: BoundLaunch
     length: int
-    joined: BoundLaunch
+    joined: BoundLaunch | None
     numbers: tuple[int, ...]
     size_bytes: int
     moves: tuple[tuple[int, int], ...] = ()
 
     def run(self, values: list[Any], result: int, eps: Any, device: Device) -> None:
-        """Launch both.
+        """Launch them.
 
         Args:
             values: Of the source.
@@ -91,6 +100,9 @@ class PlanOfMoments:
             eps: Added to the variance whose root is taken.
             device: Of all.
         """
+        if self.joined is None:
+            self.first([0, result, *values, eps, self.length])
+            return
         parts = device.allocate(self.size_bytes)
         self.first([0, parts.address, *values, self.length])
         self.joined([0, result, parts.address, eps, *self.numbers])
@@ -136,26 +148,20 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
         source: An array whose leaves are in memory, or an expression of such ones.
         channels: What is joined.
     """
-    from speedmetal.nn.kernels import moments as kernels  # with its first use
+    from speedmetal.arrays.kernels import moments as kernels  # with its first use
 
     outer, inner, count = source.shape
     steps = source.elements.strides
     are_rows = count == 1 or (inner > 1 and abs(steps[1]) < abs(steps[2]))
+    device, dtype = source.layout.device, source.layout.dtype
+    if device.kind != "cpu":
+        return (_plan_of_kept_rows if are_rows else _plan_of_kept_columns)(source, channels)
     vectors = 0 if are_rows else vectors_of_strip(source)
     length = _PART_OF_ROW if are_rows else part_of_strip(inner) if vectors else _part(count)
     run = -(-inner // length)
-    device, dtype = source.layout.device, source.layout.dtype
-    is_on_cpu = device.kind == "cpu"
-    if not is_on_cpu:
-        most = part_of_gpu(source.elements.size, _PART_OF_COLUMN, 1)
-        length = min(_KEPT_OF_ROW if are_rows else max(most, _KEPT_OF_COLUMN), inner)
-        run = -(-inner // length)
-    parts = source.allocate((2, outer, run, count), dtype, device)
+    parts = source.allocate((3, outer, run, count), dtype, device)
     grid, work = (count, run, outer), _READS * work_of(source)
-    if not is_on_cpu:
-        prepare = _prepare_kept_rows if are_rows else _prepare_kept_columns
-        first = prepare(parts, source, length, grid, work_of(source))
-    elif are_rows:
+    if are_rows:
         first = kernels.moments_of_rows.prepare(
             parts, source, length, groups=grid, threads=SIMDGROUP_SIZE, work=work
         )
@@ -166,51 +172,84 @@ def plan_of_moments(source: Any, channels: Channels) -> PlanOfMoments:
         )
     else:
         first = kernels.moments_of_columns.prepare(parts, source, length, grid=grid, work=work)
+    return _with_joined(first.run, source, parts, channels, length)
+
+
+def _with_joined(
+    first: BoundLaunch, source: Any, parts: Any, channels: Channels, length: int
+) -> PlanOfMoments:
+    """What gives the moments of parts of a length, and what joins them."""
+    from speedmetal.arrays.kernels.moments import joined_moments  # as above
+
+    device, dtype = source.layout.device, source.layout.dtype
+    _, outer, run, count = parts.shape
     seen = parts.with_elements(
-        Layout.c_contiguous(dtype, (2, channels.outer, outer * run // channels.outer, count))
+        Layout.c_contiguous(dtype, (3, channels.outer, outer * run // channels.outer, count))
     )
-    numbers = (length, inner - (run - 1) * length, run, channels.group, channels.spread)
+    last = source.shape[1] - (run - 1) * length
+    numbers = (length, last, run, channels.group, channels.spread)
     shape = (3, channels.outer, count // channels.group * channels.spread)
     target = source.allocate(shape, dtype, device)
     eps = dtype.numpy.type(0)
-    if is_on_cpu:
+    results = shape[1] * shape[2]
+    if device.kind == "cpu" or (channels.group == 1 and results >= _MANY_COLUMNS):
         sizes: dict[str, Any] = {"grid": shape[:0:-1]}
         team = None
     else:
-        found = team_of_rows(shape[1] * shape[2], seen.shape[2] * channels.group, 1)
-        sizes = {"groups": shape[1] * shape[2], "threads": SIMDGROUP_SIZE * found.simdgroups}
+        found = team_of_rows(results, seen.shape[2] * channels.group, 1)
+        sizes = {"groups": results, "threads": SIMDGROUP_SIZE * found.simdgroups}
         team = Team(found.simdgroups, 1, 1).known()
     members = known(math.gcd(channels.group, SIMDGROUP_SIZE))
-    joined = kernels.joined_moments.prepare(target, seen, eps, team, members, *numbers, **sizes)
-    return PlanOfMoments(first.run, length, joined.run, numbers, parts.elements.nbytes)
+    joined = joined_moments.prepare(target, seen, eps, team, members, *numbers, **sizes)
+    return PlanOfMoments(first, length, joined.run, numbers, parts.elements.nbytes)
 
 
-def _prepare_kept_columns(
-    parts: Any, source: Any, length: int, grid: tuple[int, ...], work: int
-) -> Any:
-    """What gives the moments of parts of columns on a GPU."""
-    from speedmetal.nn.kernels.moments import moments_of_kept_columns  # as above
+def _plan_of_kept_columns(source: Any, channels: Channels) -> PlanOfMoments:
+    """The launches for columns on a GPU."""
+    from speedmetal.arrays.kernels.moments import moments_of_kept_columns  # as above
 
-    return moments_of_kept_columns.prepare(
-        parts, source, known(_KEPT_OF_COLUMN), length, grid=grid, work=work
+    outer, inner, count = source.shape
+    most = part_of_gpu(source.elements.size, _PART_OF_COLUMN, 1)
+    length = min(max(most, _KEPT_OF_COLUMN), inner)
+    run = -(-inner // length)
+    parts = source.allocate((3, outer, run, count), source.layout.dtype, source.layout.device)
+    first = moments_of_kept_columns.prepare(
+        *(parts, source, known(_KEPT_OF_COLUMN), length),
+        grid=(count, run, outer),
+        work=work_of(source),
     )
+    return _with_joined(first.run, source, parts, channels, length)
 
 
-def _prepare_kept_rows(
-    parts: Any, source: Any, length: int, grid: tuple[int, ...], work: int
-) -> Any:
-    """What gives the moments of parts of rows on a GPU."""
-    from speedmetal.nn.kernels.moments import moments_of_kept_rows  # as above
+def _plan_of_kept_rows(source: Any, channels: Channels) -> PlanOfMoments:
+    """The same for rows: one launch where each is the part of one team."""
+    from speedmetal.arrays.kernels.moments import moments_of_kept_rows  # as above
 
+    outer, inner, count = source.shape
+    device, dtype = source.layout.device, source.layout.dtype
+    share = source.elements.size // _TEAMS // _KEPT_OF_ROW * _KEPT_OF_ROW
+    length = min(max(share, _KEPT_OF_ROW), inner)
+    run = -(-inner // length)
+    is_whole = run == 1 and channels == Channels(outer)
+    shape = (3, outer, count) if is_whole else (3, outer, run, count)
+    parts = source.allocate(shape, dtype, device)
     rows = source.elements.transpose((0, 2, 1))
-    width = width_of(rows, math.gcd(length, rows.shape[2]))
-    found = team_of_row(length, width, KEPT_BY_THREAD)
-    team = Team(found.simdgroups, 1, found.width)
-    vectors = known(-(-length // elements_at_once(team)))
-    given = (parts, source, team.known(), vectors, length)
-    return moments_of_kept_rows.prepare(
-        *given, groups=math.prod(grid), threads=threads_of(team), work=work
+    at_once = min(length, _KEPT_OF_ROW)
+    width = width_of(rows, math.gcd(length, inner))
+    team = team_of_row(at_once, width, KEPT_BY_THREAD)
+    vectors = known(-(-at_once // elements_at_once(team)))
+    eps = dtype.numpy.type(0) if is_whole else None
+    turned = [layout.transpose((0, 2, 1)) for layout in layouts_of_leaves(source)]
+    argument, _ = placed(source, turned)  # elements of rows along the last axis
+    first = moments_of_kept_rows.prepare(
+        *(parts, argument, team.known(), vectors, eps, length),
+        groups=-(-outer * run * count // team.together),
+        threads=threads_of(team),
+        work=work_of(source),
     )
+    if is_whole:
+        return PlanOfMoments(first.run, length, None, (), 0)
+    return _with_joined(first.run, source, parts, channels, length)
 
 
 def _part(count: int) -> int:
@@ -219,7 +258,7 @@ def _part(count: int) -> int:
 
 def part_of_strip(inner: int) -> int:
     """The rows of a part of a strip: chunks of them, and enough parts for all cores."""
-    from speedmetal.nn.kernels.moments import CHUNK  # as above
+    from speedmetal.arrays.kernels.moments import CHUNK  # as above
 
     return min(max(inner // _PARTS_OF_STRIP // CHUNK, 1), _MOST_CHUNKS) * CHUNK
 
@@ -229,7 +268,7 @@ def vectors_of_strip(source: Any) -> int:
 
     A vector alone waits for each addition to end before the next one.
     """
-    from speedmetal.nn.kernels.moments import WIDTH  # as above
+    from speedmetal.arrays.kernels.moments import WIDTH  # as above
 
     layout = source.elements
     if source.layout.device.kind != "cpu" or abs(layout.strides[-1]) != layout.itemsize:

@@ -6,8 +6,9 @@ formula of T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a p
 for computing sample variances" (1979), so that nothing is lost where elements are far from zero.
 Means are corrected by the mean distance from them, which is 0 but for rounding.
 
-Sources are ``(outer, inner, channels)``. Of their parts ``parts[0]`` are the means and ``parts[1]``
-the sums of squares, each ``(outer, parts, channels)``.
+Sources are ``(outer, inner, channels)``. Of their parts ``parts[0]`` are the means, ``parts[2]``
+what these lost as they were rounded, and ``parts[1]`` the sums of squares, each ``(outer, parts,
+channels)``. What is lost counts: the distance of two means is small where they are large.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ import math
 from typing import Any
 
 import speedmetal as sm
-from speedmetal.arrays.kernels.teams import across_team, first_of, own_place, room
-from speedmetal.nn.kernels.normalisation import added_up, squares_added_up
+from speedmetal.arrays.kernels.teams import (
+    across_team,
+    added_up,
+    first_of,
+    in_vectors,
+    own_place,
+    room,
+    squares_added_up,
+    step_of,
+)
 
 LANES = 32  # of a simdgroup
 WIDTH = 16
@@ -46,8 +55,15 @@ def moments_of_columns(parts: Any, source: Any, length: int) -> None:
         distance = source[outer, at, channel] - mean
         rest += distance
         square += distance * distance
-    parts[0, outer, part, channel] = mean + rest / count
-    parts[1, outer, part, channel] = square - rest * rest / count
+    store_part(parts, (outer, part, channel), mean, rest / count, square - rest * rest / count)
+
+
+def store_part(parts: Any, place: Any, base: Any, step: Any, square: Any) -> None:
+    """Store the moments of a part, whose mean is so far from a base."""
+    mean = base + step
+    parts[(0, *place)] = mean
+    parts[(1, *place)] = square
+    parts[(2, *place)] = (base - mean) + step
 
 
 @sm.kernel
@@ -76,72 +92,140 @@ def moments_of_rows(parts: Any, source: Any, length: int) -> None:
     rest = sm.simd_sum(rest)
     square = sm.simd_sum(square)
     if lane == 0:
-        parts[0, outer, part, channel] = mean + rest / count
-        parts[1, outer, part, channel] = square - rest * rest / count
+        square = square - rest * rest / count
+        store_part(parts, (outer, part, channel), mean, rest / count, square)
 
 
 @sm.kernel
 def moments_of_kept_columns(parts: Any, source: Any, most: Any, length: int) -> None:
     """As :func:`moments_of_columns`: registers hold so many elements at once, which are read once.
 
-    ``most`` is static. The moments of so many are joined with those before.
+    ``most`` is static. The moments of so many are joined with those before; they are those of
+    distances from the first element, whose means have few digits to lose.
     """
     channel, part, outer = sm.thread_position_in_grid()
     first = part * length
     last = min(first + length, source.shape[1])
+    whole = first + (last - first) // most * most
     kept = sm.thread_array(most, source.dtype)
     mean = source.dtype(0.0)
     square = source.dtype(0.0)
-    for begin in range(first, last, most):
-        count = source.dtype(min(most, last - begin))
+    base = source[outer, first, channel]
+    for begin in range(first, whole, most):
         for k in sm.static_range(most):
-            kept[k] = source[outer, begin + k, channel] if begin + k < last else 0.0
-        own = added_up(kept) / count
+            kept[k] = source[outer, begin + k, channel]
         for k in sm.static_range(most):
-            kept[k] = kept[k] - own if begin + k < last else 0.0
-        rest = added_up(kept)
-        before = source.dtype(begin - first)
-        share = count / (before + count)
-        step = own + rest / count - mean
-        mean += step * share
-        square += squares_added_up(kept) - rest * rest / count + step * step * share * before
-    parts[0, outer, part, channel] = mean
-    parts[1, outer, part, channel] = square
+            kept[k] = kept[k] - base
+        mean, square = joined_with(mean, square, begin - first, kept, most, True)
+    if whole < last:
+        for k in sm.static_range(most):
+            kept[k] = source[outer, whole + k, channel] if whole + k < last else base
+        for k in sm.static_range(most):
+            kept[k] = kept[k] - base
+        mean, square = joined_with(mean, square, whole - first, kept, last - whole, False)
+    store_part(parts, (outer, part, channel), base, mean, square)
+
+
+def joined_with(mean: Any, square: Any, before: Any, kept: Any, count: Any, are_all: Any) -> Any:
+    """The mean and the sum of squares of so many elements ``before``, and of the first ``count``.
+
+    The latter are those that a thread has ``kept``, which are changed; static: whether they
+    ``are_all``.
+    """
+    share = 1.0 / mean.dtype(count)
+    own = added_up(kept) * share
+    for k in sm.static_range(kept.shape[0]):
+        kept[k] = kept[k] - own if are_all or k < count else 0.0
+    rest = added_up(kept)
+    step = own + rest * share - mean
+    part = mean.dtype(count) / mean.dtype(before + count)
+    more = squares_added_up(kept) - rest * rest * share + step * step * part * mean.dtype(before)
+    return mean + step * part, square + more
 
 
 @sm.kernel
-def moments_of_kept_rows(parts: Any, source: Any, team: Any, vectors: Any, length: int) -> None:
-    """As :func:`moments_of_rows`: a team takes a part of a channel, which its threads keep.
+def moments_of_kept_rows(
+    parts: Any,
+    source: Any,
+    team: Any,
+    vectors: Any,
+    epsilon: Any,
+    length: int,
+) -> None:
+    """As :func:`moments_of_rows`, of ``(outer, channels, inner)``: parts of rows are read once.
 
-    Threadgroups are teams, one for each part of each channel; ``vectors`` are static.
+    Each of its threads takes so many ``vectors`` at once (static), and joins their moments with
+    those before; then the threads' are joined. With an ``epsilon``, not None, parts are whole
+    rows, and ``parts`` is the target of :func:`joined_moments`.
     """
+    is_whole = epsilon is not None
     lane, number = own_place(team)
-    part = number % parts.shape[2]
-    channel = number // parts.shape[2] % parts.shape[3]
-    outer = number // parts.shape[2] // parts.shape[3]
-    begin = part * length
-    end = min(begin + length, source.shape[1])
-    count, nothing = source.dtype(end - begin), source.dtype(0.0)
-    sums, more = room(team, source.dtype), room(team, source.dtype)
-    squares = room(team, source.dtype)
-    kept = sm.thread_array(vectors * team.width, source.dtype)
+    runs, channels = (1, parts.shape[2]) if is_whole else (parts.shape[2], parts.shape[3])
+    part, channel, outer = number % runs, number // runs % channels, number // runs // channels
+    if outer < parts.shape[1]:
+        first = part * in_vectors(length, team)
+        last = min(first + length, source.shape[2])
+        base = source[outer, channel, first]
+        found = moments_of_team(source, base, outer, channel, first, last, lane, team, vectors)
+        if lane == 0:
+            if is_whole:
+                variance = found[1] / source.dtype(last - first)
+                parts[0, outer, channel] = base + found[0]
+                parts[1, outer, channel] = variance
+                parts[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)
+            else:
+                store_part(parts, (outer, part, channel), base, *found)
+
+
+def moments_of_team(
+    source: Any,
+    base: Any,
+    outer: Any,
+    channel: Any,
+    first: Any,
+    last: Any,
+    lane: Any,
+    team: Any,
+    vectors: Any,
+) -> Any:
+    """Of a part of a channel the mean, less a base, and the sum of the squares of distances."""
+    dtype, width = source.dtype, team.width
+    nothing = dtype(0.0)
+    mean, square = nothing, nothing
+    own = 0  # elements of the thread
+    kept = sm.thread_array(vectors * width, dtype)
+    step = step_of(team) * vectors
+    whole = first + (last - first) // step * step
+    for begin in range(first, whole, step):
+        for v in sm.static_range(vectors):
+            at = begin + first_of(team, v, lane)
+            for k in sm.static_range(width):
+                kept[v * width + k] = source[outer, channel, at + k]
+        for k in sm.static_range(vectors * width):  # behind all loads, which go together
+            kept[k] = kept[k] - base
+        mean, square = joined_with(mean, square, own, kept, vectors * width, True)
+        own += vectors * width
+    count = 0
     for v in sm.static_range(vectors):
-        first = begin + first_of(team, v, lane)
-        for k in sm.static_range(team.width):
-            kept[v * team.width + k] = 0.0
-        if first < end:
-            for k in sm.static_range(team.width):
-                kept[v * team.width + k] = source[outer, first + k, channel]
-    mean = across_team(added_up(kept), sm.simd_sum, nothing, team, sums) / count
-    for v in sm.static_range(vectors):
-        is_inside = begin + first_of(team, v, lane) < end
-        for k in sm.static_range(v * team.width, (v + 1) * team.width):
-            kept[k] = kept[k] - mean if is_inside else 0.0
-    rest = across_team(added_up(kept), sm.simd_sum, nothing, team, more)
-    square = across_team(squares_added_up(kept), sm.simd_sum, nothing, team, squares)
-    if lane == 0:
-        parts[0, outer, part, channel] = mean + rest / count
-        parts[1, outer, part, channel] = square - rest * rest / count
+        at = whole + first_of(team, v, lane)
+        if at < last:
+            for k in sm.static_range(width):
+                kept[v * width + k] = source[outer, channel, at + k] - base
+            count += width
+        else:
+            for k in sm.static_range(width):
+                kept[v * width + k] = 0.0
+    if count > 0:
+        mean, square = joined_with(mean, square, own, kept, count, False)
+        own += count
+    sums, more, squares = room(team, dtype), room(team, dtype), room(team, dtype)
+    total, size = dtype(last - first), dtype(own)
+    middle = across_team(size * mean, sm.simd_sum, nothing, team, sums) / total
+    step_to_own = mean - middle
+    rest = across_team(size * step_to_own, sm.simd_sum, nothing, team, more)
+    square += size * step_to_own * step_to_own
+    square = across_team(square, sm.simd_sum, nothing, team, squares)
+    return middle + rest / total, square - rest * rest / total
 
 
 @sm.kernel
@@ -158,8 +242,7 @@ def moments_of_strips(parts: Any, source: Any, vectors: Any, length: int) -> Non
     square = sm.thread_array(vectors, source.dtype)
     add_up_strip(mean, square, source[outer], left, first, min(first + length, source.shape[1]))
     for v in sm.static_range(vectors):
-        parts[0, outer, part, left + WIDTH * v] = mean[v]
-        parts[1, outer, part, left + WIDTH * v] = square[v]
+        store_part(parts, (outer, part, left + WIDTH * v), mean[v], source.dtype(0.0), square[v])
 
 
 def add_up_strip(mean: Any, square: Any, rows: Any, left: Any, first: Any, last: Any) -> None:
@@ -235,13 +318,14 @@ def joined_moments(
         own, across = lane % members, members
     nothing = target.dtype(0.0)
     first = channel // spread * group
+    base = parts[0, outer, 0, first]
     count = nothing
     total = nothing
     for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
         for member in range(first + own, first + group, across):
             count += size
-            total += size * parts[0, outer, part, member]
+            total += size * (parts[0, outer, part, member] - base + parts[2, outer, part, member])
     if team is not None:
         counts, totals = room(team, target.dtype), room(team, target.dtype)
         count = across_team(count, sm.simd_sum, nothing, team, counts)
@@ -252,7 +336,7 @@ def joined_moments(
     for part in range(begin, parts.shape[2], step):
         size = target.dtype(last if part % run == run - 1 else length)
         for member in range(first + own, first + group, across):
-            distance = parts[0, outer, part, member] - mean
+            distance = parts[0, outer, part, member] - base + parts[2, outer, part, member] - mean
             rest += size * distance
             square += parts[1, outer, part, member] + size * distance * distance
     if team is not None:
@@ -261,6 +345,6 @@ def joined_moments(
         square = across_team(square, sm.simd_sum, nothing, team, squares)
     variance = (square - rest * rest / count) / count
     if team is None or (begin == 0 and own == 0):
-        target[0, outer, channel] = mean + rest / count
+        target[0, outer, channel] = base + (mean + rest / count)
         target[1, outer, channel] = variance
         target[2, outer, channel] = 1.0 / math.sqrt(variance + epsilon)
