@@ -36,8 +36,8 @@ from speedmetal.ir.nodes import Array, Assign, Kernel, Load, Statement, Store, V
 from speedmetal.ir.together import Span, Together
 
 MOST_BESIDE = 256
-"""Expressions of a kernel for each place that is looked at once: more take longer to compile a second
-time than is gained."""
+"""Expressions of a kernel for each place that is looked at once: to compile more of them a second
+time takes longer than is gained."""
 
 
 class TogetherPrinter(NeighboursPrinter):

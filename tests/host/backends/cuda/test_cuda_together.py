@@ -81,3 +81,29 @@ def test_what_a_follower_reads_is_loaded_before_results_are_stored():
     text = str(sm.code(softmax.kept_rows, *given, target="cuda"))
     assert text.count("store_neighbours<float, 4>(") == 8
     assert text.count("load_neighbours<float, 4>(&target") == 8
+
+
+@sm.kernel
+def copied_from(out, x, begin: int):
+    """Rows from an element on that only a launch knows."""
+    row = sm.thread_position_in_grid().x
+    for first in range(0, out.shape[1], 4):
+        elements = sm.thread_array(4, x.dtype)
+        for k in sm.static_range(4):
+            elements[k] = x[row, begin + first + k]
+        for k in sm.static_range(4):
+            out[row, first + k] = elements[k]
+
+
+def test_what_lies_as_its_array_does_is_looked_at_once(device, host):
+    x = sm.array(np.arange(4 * 52, dtype=np.float32).reshape(4, 52), device=device)
+    out = sm.zeros((4, 48), sm.float32, device=device)
+    for begin in (0, 1, 4):
+        copied_from(out, x, begin, grid=4)
+        np.testing.assert_array_equal(out.numpy(), x.numpy()[:, begin : begin + 48])
+    text = host.text_of(host.launches[-1])
+    aligned, others = text.partition("if (is_aligned) {")[2].split("} else {")[:2]
+    assert "*(neighbours<float, 4>*)out_first = " in aligned
+    assert "load_neighbours<float, 4>(" in aligned  # which begins anywhere
+    assert "store_neighbours<float, 4>(" in others
+    assert "size_t(x)" not in text
