@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speedmetal as sm
+from speedmetal.arrays.along_axes import moments
 from speedmetal.arrays.along_axes.normalising import LONG, MOST_KEPT
 from speedmetal.arrays.along_axes.sorted_axes import SHORT
 from speedmetal.bench.operations import normalisation as references
-from speedmetal.nn import moments, normalised_channels
+from speedmetal.nn import normalised_channels
 from strategies import views
 from tiers import examples
 
