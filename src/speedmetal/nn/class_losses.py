@@ -13,6 +13,7 @@ import numpy as np
 from speedmetal.arrays.along_axes import reductions
 from speedmetal.arrays.along_axes.normalising import (
     KEPT_BY_THREAD,
+    LONG_TO_KEEP,
     is_enough_for_one_launch,
     vectors_of_row,
 )
@@ -288,9 +289,11 @@ def _directly(rows: Any, labels: _Labels, smoothing: float, given: DType) -> Any
             groups, each = groups_of_rows(*rows.shape)
         else:
             width = width_of(rows.elements, rows.shape[1], given)
-            team, each = team_of_row(rows.shape[1], width, KEPT_BY_THREAD), 1
+            adds = smoothing > 0.0
+            taken_at_once = rows.shape[1] if adds else min(rows.shape[1], LONG_TO_KEEP)
+            team, each = team_of_row(taken_at_once, width, KEPT_BY_THREAD), 1
             groups = -(-rows.shape[0] // team.together)
-            taken = vectors_of_row(rows.shape[1], team, adds=smoothing > 0.0)
+            taken = vectors_of_row(rows.shape[1], team, adds=adds)
         numbers = (labels.ignored, is_smoothed, smoothing, team.known(), *taken, each)
         arguments = (losses, rows, flat, *numbers)
         sizes = {"groups": groups, "threads": threads_of(team), "work": _WORK * rows.size}

@@ -44,9 +44,9 @@ _MOST_CHUNKS = 16
 _MOST_VECTORS = 4
 """Of a strip: more do not stay in registers with all that is added up of them."""
 _READS = 2
-_KEPT_OF_COLUMN = 32
+_KEPT_OF_COLUMN = 16
 """Elements of a column that a GPU's thread keeps at once."""
-_PART_OF_COLUMN = 256
+_PART_OF_COLUMN = 1024
 """Those of a part on a GPU, at most."""
 _KEPT_OF_ROW = 4096
 """Elements of a row that a threadgroup's threads keep at once."""

@@ -265,7 +265,7 @@ def _plan_logs(
     stored, more = followed(follower, array, kept[1:])
     rows, each = math.prod(outer), 1
     width = width_of(axes.layouts[0], length, dtype)
-    team = team_of_short_rows(rows, length, width, KEPT_BY_THREAD)
+    team = team_of_short_rows(rows, min(length, LONG_TO_KEEP), width, KEPT_BY_THREAD)
     if team.lanes == SIMDGROUP_SIZE:
         rows, each = teams_of_rows(rows, length)
     sizes = {

@@ -41,6 +41,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
 )
 from speedmetal.arrays.along_axes.teams import (
     BYTES_OF_COLUMNS,
+    MOST_WIDE,
     ONE_SIMDGROUP,
     SHORT_ON_GPU,
     TURNS,
@@ -261,7 +262,7 @@ class _Planner:
         shape = axes.layouts[0].shape
         at, length = axes.roles.index(NOW), axes.extent(NOW)
         rows = math.prod(shape[:at])
-        parts, part = self._parts_of_rows(rows, length)
+        parts, part = self._parts_of_rows(rows, length, axes)
         target, stored, finish, is_done = self._target(axes, parts)
         common = (stored, source, self._work.reduction, finish, known(at))
         count = float(self._work.count)
@@ -281,11 +282,16 @@ class _Planner:
             self._add(plan, target, numbers, is_done=is_done)
         return is_done
 
-    def _parts_of_rows(self, rows: int, length: int) -> tuple[int, int]:
+    def _parts_of_rows(self, rows: int, length: int, axes: SortedAxes) -> tuple[int, int]:
         """How many parts a row has, and how long all but the last one are."""
         if self._is_on_cpu:
             return _parts(length, PART_OF_ROW)
-        return parts_of_row(rows, length)
+        return parts_of_row(rows, length, self._width(axes))
+
+    def _width(self, axes: SortedAxes) -> int:
+        """How many elements of rows side by side a GPU's thread takes."""
+        given = None if self._steps else self._work.given
+        return width_of(axes.layouts[0], axes.extent(NOW), given)
 
     def _parts_of_columns(self, columns: int, length: int) -> tuple[int, int]:
         """The same of columns."""
@@ -297,9 +303,8 @@ class _Planner:
         """Who takes rows, or parts of them, and how many sums each thread has running at once."""
         if self._is_on_cpu:
             return ONE_SIMDGROUP, MANY_VECTORS if length >= LONG_FOR_VECTORS else 1
-        given = None if self._steps else self._work.given
-        team = team_of_rows(rows, length, width_of(axes.layouts[0], axes.extent(NOW), given))
-        vectors = MANY_VECTORS
+        team = team_of_rows(rows, length, self._width(axes))
+        vectors = MANY_VECTORS if team.width < MOST_WIDE else MANY_VECTORS // 2
         while vectors > 1 and elements_at_once(team) * vectors > length:
             vectors //= 2
         return team, vectors

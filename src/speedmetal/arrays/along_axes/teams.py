@@ -141,11 +141,15 @@ def teams_of_rows(rows: int, length: int) -> tuple[int, int]:
     return -(-rows // each), each
 
 
-def parts_of_row(rows: int, length: int) -> tuple[int, int]:
-    """How many parts each of so many rows has on a GPU, and how long all but the last one are."""
+def parts_of_row(rows: int, length: int, width: int = 1) -> tuple[int, int]:
+    """How many parts each of so many rows has on a GPU, and how long all but the last one are.
+
+    Parts of small elements, of which a thread takes as many as can be, have more of them.
+    """
     if length <= MOST_OF_TEAM:
         return 1, length
-    part = part_of_gpu(rows * length, PART_ON_GPU, SIMDGROUP_SIZE)
+    most = PART_ON_GPU if width < MOST_WIDE else 2 * PART_ON_GPU
+    part = part_of_gpu(rows * length, most, SIMDGROUP_SIZE)
     while part * MOST_OF_TEAM < length:  # so that one team more is enough
         part *= 2
     return -(-length // part), part

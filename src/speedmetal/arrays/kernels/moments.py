@@ -132,14 +132,12 @@ def joined_with(mean: Any, square: Any, before: Any, kept: Any, count: Any, are_
     The latter are those that a thread has ``kept``, which are changed; static: whether they
     ``are_all``.
     """
-    share = 1.0 / mean.dtype(count)
-    own = added_up(kept) * share
+    own = added_up(kept) * (1.0 / mean.dtype(count))
     for k in sm.static_range(kept.shape[0]):
         kept[k] = kept[k] - own if are_all or k < count else 0.0
-    rest = added_up(kept)
-    step = own + rest * share - mean
+    step = own - mean
     part = mean.dtype(count) / mean.dtype(before + count)
-    more = squares_added_up(kept) - rest * rest * share + step * step * part * mean.dtype(before)
+    more = squares_added_up(kept) + step * step * part * mean.dtype(before)
     return mean + step * part, square + more
 
 
@@ -218,14 +216,11 @@ def moments_of_team(
     if count > 0:
         mean, square = joined_with(mean, square, own, kept, count, False)
         own += count
-    sums, more, squares = room(team, dtype), room(team, dtype), room(team, dtype)
-    total, size = dtype(last - first), dtype(own)
-    middle = across_team(size * mean, sm.simd_sum, nothing, team, sums) / total
-    step_to_own = mean - middle
-    rest = across_team(size * step_to_own, sm.simd_sum, nothing, team, more)
-    square += size * step_to_own * step_to_own
-    square = across_team(square, sm.simd_sum, nothing, team, squares)
-    return middle + rest / total, square - rest * rest / total
+    sums, squares = room(team, dtype), room(team, dtype)
+    size = dtype(own)
+    middle = across_team(size * mean, sm.simd_sum, nothing, team, sums) / dtype(last - first)
+    square += size * (mean - middle) * (mean - middle)
+    return middle, across_team(square, sm.simd_sum, nothing, team, squares)
 
 
 @sm.kernel
