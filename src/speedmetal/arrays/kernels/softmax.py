@@ -77,7 +77,7 @@ def kept_rows(
     finish: Any,
     axes: sm.static[int],
     team: Any,
-    vectors: sm.static[int],
+    vectors: Any,  # static: how many
     rows: int,
 ) -> None:
     """A team takes rows of at most so many vectors, which its threads keep."""
