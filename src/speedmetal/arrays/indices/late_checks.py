@@ -38,7 +38,7 @@ class Reports:
 
     Attributes:
         words: int64, 0 where nothing was found: a word for each axis that is told apart, which
-            becomes the position that was found last, one more where it is not negative.
+            becomes the position that was found last: on an axis with elements 0 is none of them.
     """
 
     def __init__(self, device: StreamDevice) -> None:
@@ -76,8 +76,7 @@ class Reports:
 
 
 def _error(word: int, axis: int, extent: int, least: int) -> Exception:
-    position = word - (word > 0)
-    return IndexError(outside_message(position if least else position % 2**64, axis, extent))
+    return IndexError(outside_message(word if least else word % 2**64, axis, extent))
 
 
 _plans: Kept[BoundLaunch] = Kept(1024)

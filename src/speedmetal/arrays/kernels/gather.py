@@ -63,7 +63,7 @@ def place_on_axis(
         words: Of :class:`speedmetal.arrays.indices.late_checks.Reports`.
         least: The least position that is not outside.
         extent: Of the axis.
-        word: Becomes a position outside, one more where it is not negative; and word 0 becomes 1.
+        word: Becomes a position outside; and word 0 becomes 1.
         instead: What is written for a position outside.
     """
     where = own_index(places)
@@ -92,7 +92,7 @@ def told_place(position: Any, words: Any, least: Any, extent: Any, word: Any) ->
     wide = sm.int64(position)  # beyond int64 it is negative
     chosen = counted_from_start(wide, extent)
     if wide >= extent or wide < least:
-        words[word] = wide + 1 if wide >= 0 else wide
+        words[word] = wide
         words[0] = 1
         chosen = sm.int64(-1)
     return chosen

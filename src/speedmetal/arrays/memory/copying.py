@@ -333,6 +333,8 @@ def read_host(source: Strided) -> HostArray:
     if source.is_shared:
         return source.on_host().view()  # its own object: to set its shape changes no other
     elements = source.elements
+    if not elements.size:  # nothing is copied, which would wait
+        source.layout.device.synchronize()
     if elements.nbytes != source.buffer.size_bytes or not elements.is_c_contiguous:
         source = copy_elements(source)  # on the device, so that no other element is fetched
     content = np.empty(source.buffer.size_bytes, np.uint8)

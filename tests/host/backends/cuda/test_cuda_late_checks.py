@@ -22,6 +22,10 @@ def device(host):
     return new_device(host)
 
 
+def _limits(dtype):
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
 def rows_at(device, positions, dtype):
     x = sm.array(np.arange(12, dtype=np.float32).reshape(4, 3), device=device)
     return x[sm.array(np.array(positions, dtype), device=device)]
@@ -37,10 +41,21 @@ def test_rows_and_positions_outside(device, dtype):
             np.testing.assert_array_equal(rows_at(device, index, dtype).numpy(), host[index])
         np.testing.assert_array_equal(rows_at(device, 2, dtype).numpy(), host[2])
         assert rows_at(device, [], dtype).shape == (0, 3)
-        outside = int(np.iinfo(dtype).max) - 1
-        with pytest.raises(IndexError, match=f"index {outside} is out of bounds for axis 0"):
-            rows_at(device, [0, outside], dtype).numpy()
+        for outside in {int(np.iinfo(dtype).max) - 1, *map(int, _limits(dtype))} - {0}:
+            with pytest.raises(IndexError, match=f"index {outside} is out of bounds for axis 0"):
+                rows_at(device, [0, outside], dtype).numpy()
         np.testing.assert_array_equal(rows_at(device, [1], dtype).numpy(), host[[1]])
+
+
+@pytest.mark.parametrize("outside", [5, -4])
+def test_positions_outside_of_rows_without_elements(device, outside):
+    """Whoever reads the result, of which nothing is to be copied, is told."""
+    x = sm.zeros((3, 0), device=device)
+    rows = x[sm.array(np.array([0, outside]), device=device)]
+    assert rows.shape == (2, 0)
+    with pytest.raises(IndexError, match=f"index {outside} is out of bounds for axis 0 of extent"):
+        rows.numpy()
+    assert rows.numpy().shape == (2, 0)
 
 
 def test_each_device_tells_of_its_own_positions(host, device):
