@@ -37,3 +37,83 @@ def test_attention(device, queries, mask):
     whole = seen & np.tri(queries, 40, 40 - queries, dtype=bool)
     expected = reference(query, key, value, whole)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+SHAPES = {
+    "tiles": ((2, 2, 40, 16), 1, 100, 16),
+    "several tiles": ((1, 1, 150, 32), 1, 150, 64),
+    "ragged": ((1, 3, 33, 5), 1, 70, 3),
+    "pieces of 8 bytes": ((1, 2, 20, 36), 2, 41, 20),
+    "long heads": ((1, 1, 20, 129), 1, 40, 200),
+    "one query": ((2, 4, 1, 64), 2, 700, 64),
+    "few queries": ((1, 6, 2, 40), 2, 300, 24),
+    "few queries, long heads": ((1, 2, 3, 200), 1, 50, 256),
+}
+
+
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16, sm.bfloat16], ids=str)
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("causal", [False, True])
+def test_shapes_and_types(device, name, dtype, causal):
+    """Tiles that are full and not, heads that share keys, and keys in one part and several."""
+    shape, key_heads, keys, size = SHAPES[name]
+    generator = np.random.default_rng(keys)
+    shapes = (shape, (shape[0], key_heads, keys, shape[3]), (shape[0], key_heads, keys, size))
+    operands = [
+        sm.array(2 * generator.normal(size=each), device=device, dtype=sm.float32).astype(dtype)
+        for each in shapes
+    ]
+    found = sm.nn.scaled_dot_product_attention(*operands, causal=causal)
+    assert found.dtype == dtype
+    query, key, value = (operand.numpy().astype("f8") for operand in operands)
+    key, value = (np.repeat(x, shape[1] // key_heads, axis=1) for x in (key, value))
+    queries = shape[2]
+    seen = np.tri(queries, keys, keys - queries, dtype=bool) | (not causal)
+    expected = reference(query, key, value, seen)
+    unit = {sm.float32: 2.0**-17, sm.float16: 2.0**-9, sm.bfloat16: 2.0**-6}[dtype]
+    np.testing.assert_allclose(found.numpy().astype("f8"), expected, rtol=unit, atol=unit)
+
+
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16], ids=str)
+@pytest.mark.parametrize("queries", [3, 40])
+def test_the_greatest_score_may_come_late(device, queries, dtype):
+    """What was summed before is scaled when greater scores come, by little and by much."""
+    generator = np.random.default_rng(queries)
+    query = np.ones((1, queries, 4), "f4")
+    key, value = generator.normal(size=(1, 300, 4)), generator.normal(size=(1, 300, 4))
+    key += 0.03 * np.arange(300)[:, None] + 8 * (np.arange(300) > 200)[:, None]
+    operands = [
+        sm.array(x, device=device, dtype=sm.float32).astype(dtype) for x in (query, key, value)
+    ]
+    found = sm.nn.scaled_dot_product_attention(*operands)
+    expected = reference(*(x.numpy().astype("f8") for x in operands), np.ones(300, bool))
+    unit = 1e-4 if dtype is sm.float32 else 2e-3
+    np.testing.assert_allclose(found.numpy().astype("f8"), expected, rtol=unit, atol=unit)
+
+
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16], ids=str)
+@pytest.mark.parametrize("queries", [4, 40])
+def test_nan_stays_in_its_row_and_hidden_keys_do_not_count(device, queries, dtype):
+    generator = np.random.default_rng(queries)
+    shapes = ((1, queries, 16), (1, 50, 16), (1, 50, 16))
+    query, key, value = (generator.normal(size=shape).astype("f4") for shape in shapes)
+    query[0, 2], key[0, 7] = np.nan, np.nan
+    mask = np.ones((queries, 50), bool)
+    mask[:, 7], mask[3] = False, False
+    operands = (sm.array(x, device=device).astype(dtype) for x in (query, key, value))
+    mask = sm.array(mask, device=device)
+    found = sm.nn.scaled_dot_product_attention(*operands, mask=mask).numpy()
+    assert np.isnan(found[0, 2]).all()
+    assert not np.isnan(np.delete(found, 2, axis=1)).any()
+    assert not found[0, 3].any()
+
+
+def test_operands_lie_as_they_may(device):
+    """Transposed ones are copied; those that are computed before are, once."""
+    generator = np.random.default_rng(0)
+    arrays = [generator.normal(size=(2, 32, 40, 2)).astype("f4") for _ in range(3)]
+    given = [sm.array(x, device=device).transpose((0, 3, 2, 1)) for x in arrays]
+    found = sm.nn.scaled_dot_product_attention(given[0] * 2, given[1], given[2] + 1)
+    query, key, value = (x.transpose(0, 3, 2, 1).astype("f8") for x in arrays)
+    expected = reference(query * 2, key, value + 1, np.ones(40, bool))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)

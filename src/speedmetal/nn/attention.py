@@ -64,7 +64,8 @@ def scaled_dot_product_attention(
 
     Returns:
         ``(..., heads, queries, value_size)``, of the promoted dtype of query, key and value; lazy.
-        float16 and bfloat16 are computed in float32.
+        float16 and bfloat16 are computed in float32; GPUs round the weights of the values to the
+        dtype, so that tensor cores multiply them.
 
     Raises:
         UserInputError: Shapes, dtypes or devices do not go together.
@@ -91,8 +92,10 @@ def scaled_dot_product_attention(
 
     def run() -> list[Array]:
         rows, others, weighed = operands
-        way = _by_heads if _is_by_heads(rows, others, weighed) else _by_queries
-        found = way(rows, others, weighed, options)
+        found = None if is_on_cpu(rows) else _by_tiles(rows, others, weighed, options)
+        if found is None:
+            way = _by_heads if _is_by_heads(rows, others, weighed) else _by_queries
+            found = way(rows, others, weighed, options)
         made: Array = found.astype(dtype, copy=False).reshape(shape)
         evaluate((made,))
         return [made]
@@ -181,6 +184,18 @@ def _broadcast(array: Any, shape: tuple[int, ...]) -> Expression:
 
 
 # --- Launches ------------------------------------------------------------------------------------
+
+
+def _by_tiles(query: Any, key: Any, value: Any, options: _Options) -> Any:
+    """As GPUs do; None: they do not."""
+    from speedmetal.nn import tiled_attention as tiled  # with its first use
+
+    mask: Any = options.mask
+    if mask is not None:
+        evaluate((mask,))
+        mask = _broadcast(mask, (*query.shape[:3], key.shape[2]))
+    given = tiled.Options(options.causal, options.scale, mask)
+    return tiled.attended(query, key, value, given)
 
 
 def _is_by_heads(query: Any, key: Any, value: Any) -> bool:
