@@ -5,6 +5,7 @@ They are cross-correlations, as in all libraries of layers: the window is not tu
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -21,6 +22,7 @@ from speedmetal.errors import UserInputError
 from speedmetal.frontend.signature import with_article
 from speedmetal.nn.correlating import correlated
 from speedmetal.nn.correlation import COLUMNS_FIRST, WHOLE, Correlation, Part, reads_of, way_of
+from speedmetal.nn.tiling import LONGEST
 from speedmetal.nn.transposing import parts_of_transposed
 from speedmetal.nn.windows import (
     DIMENSIONS,
@@ -413,7 +415,10 @@ def _recipe_for(options: _Options, x: Any, weight: Any, bias: Any) -> _Recipe:
     missing = (1,) * (DIMENSIONS - rank)
     sizes = (*missing, *space_of(weight.shape, layout))
     weights = (groups, outputs // groups, *sizes, channels // groups)
-    way = way_of(parts[0].spans, weights, layout, total.bits)
+    # GPUs' kernels number elements in 32 bits.
+    is_on_cpu = x.device.kind == "cpu" or max(math.prod(x.shape), math.prod(shape)) >= LONGEST
+    way = way_of(parts[0].spans, weights, layout, total.bits, is_on_cpu=is_on_cpu)
+    is_alike = x.layout.dtype is weight.layout.dtype
     own = layout if way == COLUMNS_FIRST else "channels_last"
     work = Correlation(
         name=options.function,
@@ -422,6 +427,7 @@ def _recipe_for(options: _Options, x: Any, weight: Any, bias: Any) -> _Recipe:
         weights=weights,
         shape=shape_of(x.shape[0], space, outputs, own),
         dtype=total,
+        multiplied=x.layout.dtype if is_alike else total,
         layout=layout,
         has_inputs_first=options.is_transposed and layout == "channels_first",
         result_layout=own,

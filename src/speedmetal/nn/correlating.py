@@ -27,11 +27,13 @@ from speedmetal.frontend.structure import Structure
 from speedmetal.nn.correlation import (
     BY_ELEMENTS,
     MOST_FUSED,
+    ON_GPUS,
     Correlation,
     has_one_axis,
     in_one_axis,
 )
 from speedmetal.nn.correlation_plans import Plan, Planner
+from speedmetal.nn.tiling import is_in_a_row
 from speedmetal.nn.windows import five_axes, with_five_axes
 
 
@@ -78,15 +80,20 @@ def _run(work: Correlation, x: Any, weight: Any, follower: Follower | None = Non
     device = source.layout.device
     elements, launch_layout, size_bytes = result_layouts(follower, work.shape, work.dtype, device)
     result = device.allocate(size_bytes)
-    packed = [device.allocate(packing.size_bytes) for packing in plan.packings]
-    for packing, memory in zip(plan.packings, packed, strict=True):
-        packing.run([0, memory.address, address, *packing.given])
+    packed: list[Any] = []
+    for packing in plan.packings:
+        if packing is None:
+            packed.append(None)
+            continue
+        packed.append(device.allocate(packing.size_bytes))
+        packing.run([0, packed[-1].address, address, *packing.given])
     for step in plan.steps:
         given = list(values)
         given[1] = result.address
         for place, distance in step.moves:
             given[place] += distance
-        weights = packed[step.packing].address
+        memory = packed[step.packing]
+        weights = address if memory is None else memory.address
         step.run([*given, weights + step.first_weight, *step.numbers])
     return (type(source)(result, elements, launch_layout),)
 
@@ -96,6 +103,8 @@ def _readable(work: Correlation, x: Any) -> tuple[Any, str]:
     border = work.border()
     if any(border):
         return _with_border(work, x, border), "channels_last"
+    if work.way in ON_GPUS:
+        return _with_channels_side_by_side(work, x)
     if type(x.pending) is Structure and work.reads > MOST_FUSED:
         _ = x.buffer  # which is made for who asks
     if work.way not in BY_ELEMENTS:
@@ -104,6 +113,15 @@ def _readable(work: Correlation, x: Any) -> tuple[Any, str]:
     if all(has_one_axis(leaf, work.layout) for leaf in leaves):
         return x, work.layout
     return copy_elements(with_five_axes(x, work.layout)), "channels_last"
+
+
+def _with_channels_side_by_side(work: Correlation, x: Any) -> tuple[Any, str]:
+    """The image in memory, in the dtype of what it is multiplied with, and its layout."""
+    _ = x.buffer  # which is made for who asks
+    elements = five_axes(x.elements, work.layout)
+    if is_in_a_row(elements) and elements.dtype is work.multiplied:
+        return x, work.layout
+    return copy_elements(with_five_axes(x, work.layout), work.multiplied), "channels_last"
 
 
 _border_plans: Kept[_BorderPlan] = Kept(256)

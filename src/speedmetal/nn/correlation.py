@@ -17,12 +17,17 @@ from speedmetal.nn.windows import Span, five_axes
 
 MANY_OUTPUTS, FEW_OUTPUTS = "many outputs", "few outputs"
 CHANNEL_BY_CHANNEL, COLUMNS_FIRST = "channel by channel", "columns first"
-"""The kernels, see :mod:`speedmetal.nn.kernels.convolution`."""
+"""The kernels, see :mod:`speedmetal.nn.kernels.convolution`,"""
+TILED, PIECES = "tiles", "pieces of channels"
+"""and those for GPUs, see ``tiled_convolution`` and ``depthwise_convolution`` beside it."""
+ON_GPUS = (TILED, PIECES)
 BY_ELEMENTS = {MANY_OUTPUTS: 2, FEW_OUTPUTS: 2, CHANNEL_BY_CHANNEL: 3}
 """Those that read an image whose columns and channels are one axis, and how often they have it."""
 
 MOST_FEW = 8
 """Outputs of a group that `FEW_OUTPUTS` computes."""
+MANY_CHANNELS = 4
+"""So many side by side a GPU's thread moves at once, in float32."""
 MOST_TAPS = 12
 """Columns of a window whose weights it keeps in registers."""
 CACHED_BYTES = 1 << 20
@@ -66,6 +71,7 @@ class Correlation:
         weights: Shape ``(groups, outputs, depth, rows, columns, channels)``.
         shape: Of the result.
         dtype: Of the sums, and of the result.
+        multiplied: Dtype of what `TILED` multiplies.
         layout: Of the operands.
         has_inputs_first: Whether the weights' first axis is the image's channels.
         result_layout: Of the result.
@@ -79,6 +85,7 @@ class Correlation:
     weights: tuple[int, ...]
     shape: tuple[int, ...]
     dtype: DType
+    multiplied: DType
     layout: str
     has_inputs_first: bool
     result_layout: str
@@ -95,7 +102,14 @@ class Correlation:
         return max(0, *(span.before for span in spans)), max(0, *(end - columns for end in ends))
 
 
-def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str, bits: int) -> str:
+def way_of(
+    spans: tuple[Span, Span, Span],
+    weights: tuple[int, ...],
+    layout: str,
+    bits: int,
+    *,
+    is_on_cpu: bool = True,
+) -> str:
     """Which kernel computes a convolution.
 
     The lanes of a vector are what lies side by side in the image and in the result. That is a
@@ -125,7 +139,10 @@ def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str
         weights: Shape ``(groups, outputs, depth, rows, columns, channels)``.
         layout: Of the images.
         bits: Of the sums' type.
+        is_on_cpu: Whether the CPU computes it.
     """
+    if not is_on_cpu and (way := _way_on_gpus(weights)):
+        return way
     _, outputs, *_, channels = weights
     columns = spans[2]
     if layout == "channels_first" and columns.stride == 1:
@@ -137,16 +154,27 @@ def way_of(spans: tuple[Span, Span, Span], weights: tuple[int, ...], layout: str
     return MANY_OUTPUTS
 
 
+def _way_on_gpus(weights: tuple[int, ...]) -> str | None:
+    """The same, where GPUs have kernels of their own; None: the CPU's are as fast there.
+
+    Few outputs of few channels are too little for a tile, and a channel alone is no matrix.
+    """
+    groups, outputs, *_, channels = weights
+    if channels == 1 and groups > 1:
+        return PIECES if outputs == 1 and groups % MANY_CHANNELS == 0 else None
+    return TILED if outputs > MOST_FEW or channels >= MANY_CHANNELS else None
+
+
 def reads_of(way: str, parts: tuple[Part, ...], weights: tuple[int, ...]) -> int:
     """How often a kernel reads an element of the image, about."""
     found = 0.0
     for part in parts:
         depth, rows, columns = part.spans
         count = depth.size * rows.size / (depth.stride * rows.stride)
-        if way not in (FEW_OUTPUTS, CHANNEL_BY_CHANNEL):
+        if way not in (FEW_OUTPUTS, CHANNEL_BY_CHANNEL, PIECES):
             count *= columns.size / columns.stride
-        if way != CHANNEL_BY_CHANNEL:
-            each = {MANY_OUTPUTS: 32, FEW_OUTPUTS: MOST_FEW, COLUMNS_FIRST: 8}[way]
+        if way not in (CHANNEL_BY_CHANNEL, PIECES):
+            each = {MANY_OUTPUTS: 32, FEW_OUTPUTS: MOST_FEW, COLUMNS_FIRST: 8, TILED: 64}[way]
             count *= -(-weights[1] // each)
         found += count
     return max(1, math.ceil(found))

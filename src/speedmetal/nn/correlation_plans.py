@@ -31,13 +31,17 @@ from speedmetal.nn.correlation import (
     COLUMNS_FIRST,
     FEW_OUTPUTS,
     MANY_OUTPUTS,
+    ON_GPUS,
+    PIECES,
     PIXELS_AT_ONCE,
     PIXELS_OF_THREAD,
+    TILED,
     Correlation,
     Part,
     Slice,
     in_one_axis,
 )
+from speedmetal.nn.tiling import is_in_a_row, launch_of, lowest
 from speedmetal.nn.windows import five_axes
 
 
@@ -61,12 +65,12 @@ class _Packed:
     """Packed weights, while a plan is made: their memory is not kept.
 
     Args:
-        packing: What packs them.
+        packing: What packs them; None: they are read where they are.
         weights: As the kernel reads them.
         first_tap: Of the three axes of a window, the first one.
     """
 
-    packing: Packing
+    packing: Packing | None
     weights: Any
     first_tap: int
 
@@ -99,7 +103,7 @@ class Step:
 class Plan:
     """What packs the weights, and the steps, one after the other; ``moves`` are theirs."""
 
-    packings: tuple[Packing, ...]
+    packings: tuple[Packing | None, ...]
     steps: tuple[Step, ...]
     moves: Moves = ()
 
@@ -141,15 +145,14 @@ class Planner:
         for part in self._work.parts:
             way = self._way(part)
             run, moves, numbers, weights = self._step(part, way, packed[way])
-            offset = weights.elements.offset - packed[way].weights.elements.offset
+            own = weights.elements
+            first = lowest(own) if way in ON_GPUS else own.offset
+            offset = first - packed[way].weights.elements.offset
             steps.append(Step(ways.index(way), offset, run, moves, numbers))
         return Plan(tuple(each.packing for each in packed.values()), tuple(steps))
 
     def _step(self, part: Part, way: str, packed: _Packed) -> Any:
-        place, *followers = (
-            _picked(layout, self._work.result_layout, part)
-            for layout in (self._whole.elements, *self._followers)
-        )
+        place, *followers = self._places(part, way)
         target, moves = followed(self._follower, self._whole.with_elements(place), followers)
         leaves = self._leaves
         if way in BY_ELEMENTS:
@@ -162,15 +165,33 @@ class Planner:
             FEW_OUTPUTS: self._few_outputs,
             CHANNEL_BY_CHANNEL: self._channel_by_channel,
             COLUMNS_FIRST: self._columns_first,
+            TILED: self._on_gpu,
+            PIECES: self._on_gpu,
         }[way]
         weights = packed.of(part)
         run, numbers = prepare(part, target, source, weights)
         own = ((1, place.offset),) if place.offset else ()
         return run, own + moves + more, numbers, weights
 
+    def _places(self, part: Part, way: str) -> list[Layout]:
+        """A part's elements of the result, and of what follows: with five axes, or pixels as one.
+
+        Where pixels are one axis, finding each takes a kernel no divisions.
+        """
+        layouts = (self._whole.elements, *self._followers)
+        picked = [_picked(layout, self._work.result_layout, part) for layout in layouts]
+        if way != TILED:
+            return picked
+        *pixels, outputs = picked[0].shape
+        flat = [layout.reshape((math.prod(pixels), outputs)) for layout in picked]
+        merged = [layout for layout in flat if layout is not None]
+        return merged if len(merged) == len(picked) else picked
+
     def _packed(self, way: str) -> _Packed:
         """The weights as a kernel reads them."""
         groups, outputs, *window, channels = self._work.weights
+        if way in ON_GPUS:
+            return self._side_by_side()
         if way == CHANNEL_BY_CHANNEL:
             packed = self._fresh((*window, groups * outputs))
             split = packed.elements.reshape((*window, groups, outputs, 1))
@@ -183,6 +204,19 @@ class Planner:
         packed = self._fresh((groups * -(-outputs // period), *window, channels, size))
         run, given = self._pack(packed, period)
         return _Packed(Packing(run, given, packed.elements.nbytes), packed, 1)
+
+    def _side_by_side(self) -> _Packed:
+        """The weights, whose channels lie side by side, copied where they do not."""
+        seen, kind = self._weights, self._work.multiplied
+        if seen.dtype is kind and is_in_a_row(seen):
+            return _Packed(None, self._weight.with_elements(seen), 2)
+        from speedmetal.arrays.kernels.copy import copy  # with its first use
+
+        packed = self._source.allocate(seen.shape, kind, self._device)
+        place, read = in_order_of_memory(packed.elements, seen)
+        arguments = (packed.with_elements(place), self._weight.with_elements(read))
+        run = copy.prepare(*arguments, grid=grid_of(place.shape)).run
+        return _Packed(Packing(run, (), packed.elements.nbytes), packed, 2)
 
     def _outputs_of_block(self, way: str) -> int:
         outputs = self._work.weights[1]
@@ -297,6 +331,14 @@ class Planner:
             work=self._expressions(part),
         )
         return plan.run, _numbers(*along, share)
+
+    def _on_gpu(self, part: Part, target: Any, source: Any, weights: Any) -> Any:
+        arrays = (target, source, weights)
+        given = (self._along(part), arrays, self._leaves[0], self._device)
+        found = launch_of(self._work, part, *given)
+        work = self._expressions(part)
+        plan = found.kernel.prepare(*found.arguments, **found.sizes, work=work)
+        return plan.run, found.numbers
 
     # --- What they have in common --------------------------------------------------------------
 
