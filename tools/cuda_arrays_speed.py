@@ -1,14 +1,15 @@
 """Measure arrays on the NVIDIA GPU of this machine: what memory holds up, beside other libraries.
 
     python tools/cuda_arrays_speed.py [check] [reductions] [softmaxes] [norms] [scans] [copies]
-        [indices] [--only WORDS] [--no-compile] [--csv FILE]
+        [indices] [layers] [--only WORDS] [--no-compile] [--csv FILE]
     python tools/cuda_arrays_speed.py sizes FILE
 
 ``check`` computes each case once, by all, compares results with PyTorch's, and fills the caches of
 compiled code; nothing is timed then. Otherwise figures are GB/s, what must be read and written at
 the least over the time by the card's clock, of ``REPEATS`` in a row; printed are medians of
 rounds in which one candidate follows the other, and the share of PyTorch's copy, which is one of
-them. ``sizes`` writes what an operation costs for arrays from 1 KiB to 8 GiB.
+them; of ``layers``, attention and convolutions, they are GFLOP/s. ``sizes`` writes what an
+operation costs for arrays from 1 KiB to 8 GiB.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import cuda_arrays_cases as cases
-from cuda_arrays_cases import GROUPS, Case, Run, torch
+from cuda_arrays_cases import Case, Run, torch
+from cuda_layers_cases import layers
 from cuda_speed import our_seconds, torch_seconds
 
 import speedmetal as sm
 
+GROUPS = {**cases.GROUPS, "layers": layers}
 ROUNDS = 7
 COPIED = 1 << 28
 """Elements of the copy that all is compared with."""

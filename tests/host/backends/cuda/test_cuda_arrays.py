@@ -21,6 +21,7 @@ from speedmetal.arrays.algebra import products
 from speedmetal.arrays.kernels import extremes, matrices, moments, reduce, scatter, tiles
 from speedmetal.backends import registry
 from speedmetal.frontend.static import static
+from speedmetal.nn import attention
 from speedmetal.nn.kernels import channels, recurrent
 
 pytestmark = NEEDS_NVRTC
@@ -164,30 +165,43 @@ def join_as_the_cpu_does(x):
 
 
 def convolve_images(x):
-    """By every kernel: lanes are few outputs, many, channels, columns."""
-    image = large(x, (1, 4, 40, 6))
-    weights = [large(x, shape) for shape in ((4, 3, 3, 6), (40, 3, 3, 6), (6, 3, 3, 1))]
-    first = sm.nn.conv2d(
-        image.transpose(0, 3, 1, 2), large(x, (4, 6, 3, 3)), padding=1, layout="channels_first"
-    )
+    """By every kernel: lanes are few outputs, many, channels, columns; by tiles, by pieces."""
+    few, image, more = (large(x, (1, 4, 40, channels)) for channels in (3, 6, 8))
+    wide, half = large(x, (40, 3, 3, 6)), image.astype(sm.float16)
     return (
-        *(sm.nn.conv2d(image * 2, weight) + 1 for weight in weights[:2]),
-        sm.nn.conv2d(image, weights[2], groups=6, padding=1) * 2,
-        *(sm.nn.conv_transpose2d(image, weight, stride=2) for weight in weights[:2]),
-        first,
+        sm.nn.conv2d(few * 2, large(x, (4, 3, 3, 3))) + 1,
+        sm.nn.conv2d(few, large(x, (4, 3, 13, 3)), padding=1),
+        sm.nn.conv2d(image, large(x, (6, 3, 3, 1)), groups=6, padding=1) * 2,
+        sm.nn.conv2d(
+            few.transpose(0, 3, 1, 2), large(x, (4, 3, 3, 3)), padding=1, layout="channels_first"
+        ),
+        sm.nn.conv2d(image * 2, wide) + 1,
+        sm.nn.conv2d(half, wide.astype(sm.float16), padding=1),
+        sm.nn.conv2d(more, large(x, (8, 3, 3, 1)), groups=8),
+        *(sm.nn.conv_transpose2d(image, weight, stride=2) for weight in (wide[:4], wide)),
     )
 
 
 def attend(x):
-    """Many queries with a mask of bools and of numbers, and few ones of two heads."""
+    """Many queries with a mask of bools and of numbers, few ones of two heads, and long heads."""
     query, mask = x[None, None], large(x, (70, 70))
     function = sm.nn.scaled_dot_product_attention
+    half, long = query.astype(sm.float16), large(x, (1, 1, 70, 260))
     return (
         function(query * 2, query, query, mask=mask > 0, causal=True),
         function(query, query, query, mask=mask),
+        function(half, half, half, mask=mask > 0),
         function(x[None, :2, None] * 2, query, query, mask=mask[:1] > 0, causal=True),
         function(x[None, :5, None], query, query),
+        function(long, long, long, mask=mask),
     )
+
+
+def attend_with_queries_of_each_thread(x):
+    """By the kernels that the CPU, and GPUs with little threadgroup memory, use."""
+    query, mask = x[None, None], large(x, (1, 1, 70, 70)) > 0
+    options = attention._Options(False, 0.1, mask)
+    return attention._by_queries(query, query, query, options)
 
 
 def columns_as_the_cpu_takes_them(x):
@@ -275,6 +289,7 @@ CASES = {
         sm.nn.rope(x, cosine=x[:, :45], sine=x[:, 45:]),
     ),
     "attention": attend,
+    "attention, a thread each query": attend_with_queries_of_each_thread,
     "bags": lambda x: [
         sm.nn.embedding_bag(np.array([[0, 1], [2, 2]]), x * 2, reduction=reduction)
         for reduction in ("sum", "mean", "max")
@@ -307,6 +322,7 @@ FLOATS_ALONE = {
         "bags",
     ),
     *("normalisation", "losses", "dropout", "attention", "strips of channels"),
+    *("attention, a thread each query",),
     "matrices around routines",
     *("convolutions of images", "pooling", "sizes of images"),
 }
