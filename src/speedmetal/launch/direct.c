@@ -10,7 +10,7 @@ typedef unsigned long long u64;
 typedef struct object *object;
 
 struct api {
-    object none, no, yes, int_type, float_type, list_type;
+    object none, no, yes, int_type, float_type, list_type, tuple_type;
     object (*get_attribute)(object, object);
     object (*get_item)(object, object);  // of a dictionary, borrowed
     int (*get_variable)(object, object, object *);
@@ -36,7 +36,7 @@ struct api {
 
 struct fact { object owner, name, value; };                // owner.name is value
 struct number { i64 place, more, kind; char *target; };      // a value, + more, is packed there
-struct array { object type, layout; char *target; };        // an argument of a kernel
+struct argument { object type, layout; struct number number; };  // of a kernel; no layout: a number
 struct pair { u64 *first, *second; i64 least, greatest; };  // addresses, and where arrays overlap
 
 struct slot { object *place, value; };                       // *place is value
@@ -76,8 +76,8 @@ struct kernel {
     struct fact *names;  // owner: a dictionary
     i64 attribute_count;
     struct fact *attributes;
-    i64 array_count;
-    struct array *arrays;
+    i64 argument_count;
+    struct argument *arguments;
     i64 pending, layout, address;  // where an array has these, in bytes
 };
 
@@ -272,37 +272,48 @@ static int are_names(struct api *api, i64 count, struct fact *facts) {
     return 1;
 }
 
-static int is_size(struct api *api, object given, object known) {
+static int is_extent(struct api *api, object given, object known) {
     if (given == known) return 1;
     if (type_of(given) != api->int_type || type_of(known) != api->int_type) return 0;
     return api->compare(given, known, EQUAL) == 1;
 }
 
-static int are_arrays(struct kernel *kernel, object arguments) {
+// None, an integer, or a tuple of integers.
+static int is_size(struct api *api, object given, object known) {
+    if (type_of(given) != api->tuple_type || type_of(known) != api->tuple_type)
+        return is_extent(api, given, known);
+    i64 count = api->tuple_size(known);
+    if (api->tuple_size(given) != count) return 0;
+    for (i64 i = 0; i < count; ++i)
+        if (!is_extent(api, api->tuple_item(given, i), api->tuple_item(known, i))) return 0;
+    return 1;
+}
+
+static int are_arguments(struct kernel *kernel, object arguments) {
     struct api *api = kernel->launch->api;
-    if (api->tuple_size(arguments) != kernel->array_count) return 0;
-    for (i64 i = 0; i < kernel->array_count; ++i) {
-        object argument = api->tuple_item(arguments, i);
-        struct array *array = &kernel->arrays[i];
-        if (type_of(argument) != array->type) return 0;
-        if (slot_of(argument, kernel->pending) != api->none) return 0;
-        if (slot_of(argument, kernel->layout) != array->layout) return 0;
-        object address = slot_of(argument, kernel->address);
-        if (!address || type_of(address) != api->int_type) return 0;
+    if (api->tuple_size(arguments) != kernel->argument_count) return 0;
+    for (i64 i = 0; i < kernel->argument_count; ++i) {
+        object given = api->tuple_item(arguments, i);
+        struct argument *known = &kernel->arguments[i];
+        if (type_of(given) != known->type) return 0;
+        if (!known->layout) continue;
+        if (slot_of(given, kernel->pending) != api->none) return 0;
+        if (slot_of(given, kernel->layout) != known->layout) return 0;
+        if (!slot_of(given, kernel->address)) return 0;
     }
     return 1;
 }
 
-static int pack_arrays(struct kernel *kernel, object arguments) {
+static int pack_arguments(struct kernel *kernel, object arguments) {
     struct api *api = kernel->launch->api;
-    for (i64 i = 0; i < kernel->array_count; ++i) {
-        object address = slot_of(api->tuple_item(arguments, i), kernel->address);
-        u64 found = api->as_unsigned(address);
-        if (found == (u64)-1 && api->error()) {
-            api->clear_error();
+    for (i64 i = 0; i < kernel->argument_count; ++i) {
+        object given = api->tuple_item(arguments, i);
+        struct argument *known = &kernel->arguments[i];
+        object value = known->layout ? slot_of(given, kernel->address) : given;
+        if (!pack(api, &known->number, value)) {
+            if (api->error()) api->clear_error();
             return 0;
         }
-        *(u64 *)kernel->arrays[i].target = found;
     }
     return do_arrays_lie_apart(kernel->launch);
 }
@@ -312,19 +323,19 @@ static int is_asked_for(struct kernel *kernel, object const *given) {
     struct api *api = kernel->launch->api;
     if (given[2] != api->none || given[4] != api->none || given[5] != api->none) return 0;
     if (!is_size(api, given[1], kernel->grid) || !is_size(api, given[3], kernel->threads)) return 0;
-    if (!are_arrays(kernel, given[0])) return 0;
+    if (!are_arguments(kernel, given[0])) return 0;
     if (!are_variables(api, kernel->variable_count, kernel->variables)) return 0;
     if (!are_names(api, kernel->name_count, kernel->names)) return 0;
     if (!are_facts(api, kernel->attribute_count, kernel->attributes)) return 0;
     return !kernel->waiting || !api->list_size(kernel->waiting);
 }
 
-static int launch_arrays(struct kernel *kernel, object arguments) {
+static int launch_arguments(struct kernel *kernel, object arguments) {
     struct launch *launch = kernel->launch;
     if (!take_lock(launch)) return 0;
     // To look at names may have run code of the user, of which an array may be another one.
-    int is_ready = is_open(launch->api, launch->stream) && are_arrays(kernel, arguments);
-    int done = is_ready && pack_arrays(kernel, arguments) && join_batch(launch);
+    int is_ready = is_open(launch->api, launch->stream) && are_arguments(kernel, arguments);
+    int done = is_ready && pack_arguments(kernel, arguments) && join_batch(launch);
     let_lock_go(launch);
     return done;
 }
@@ -338,7 +349,7 @@ object sm_launch(object self, object const *given, i64 count) {
     if (count == 6)
         for (; kernel && !done; kernel = kernel->next)
             if (is_asked_for(kernel, given)) {
-                done = launch_arrays(kernel, given[0]);
+                done = launch_arguments(kernel, given[0]);
                 break;
             }
     return api->bool_of(done);

@@ -54,7 +54,9 @@ _FUNCTIONS = (
     *("PyErr_Occurred", "PyErr_Clear", "PyObject_Vectorcall", "Py_IncRef", "Py_DecRef"),
     *("PyBool_FromLong", "PyEval_SaveThread", "PyEval_RestoreThread"),
 )
-_OBJECTS = (None, False, True, int, float, list)
+_OBJECTS = (None, False, True, int, float, list, tuple)
+_ARGUMENT_KINDS = {int: "i", float: "f"}
+"""How numbers among a kernel's arguments are packed; large integers are packed otherwise."""
 _KINDS = {"Q": 0, "i": 1, "q": 2, "I": 3, "f": 4, "d": 5}  # how struct packs them; enum
 
 
@@ -212,7 +214,7 @@ class Direct:
 
     Attributes:
         run: The builtin, which is a ``BoundLaunch``.
-        targets: Where each value of a launch goes, by its place.
+        numbers: The ``struct number`` of each value that the kernel takes, by the value's place.
         words: The ``struct launch``.
     """
 
@@ -230,8 +232,10 @@ class Direct:
         )
         rows = [(place, more, _KINDS[kind], target) for place, kind, target, more in offer.numbers]
         numbers = _table(rows)
-        self.targets = {place: target for place, _, target, _ in offer.numbers}
-        pairs = _table([(self.targets[p[0]], self.targets[p[1]], p[2], p[3]) for p in offer.pairs])
+        self.numbers = {row[0]: row for row in rows}
+        pairs = _table(
+            [(self.numbers[p[0]][3], self.numbers[p[1]][3], p[2], p[3]) for p in offer.pairs]
+        )
         self.words = _words(
             *(ctypes.addressof(code.api), ctypes.addressof(stream), id(offer.label)),
             *(offer.driver, offer.given, offer.entry, offer.parameters),
@@ -250,6 +254,18 @@ class Direct:
         )
         self.run = code.run(self.words, self.kept)
 
+    def takes(self, arguments: Sequence[tuple[type, Any]]) -> bool:
+        """Whether it packs the numbers among a kernel's arguments as their classes say.
+
+        Args:
+            arguments: As for :func:`direct_call`.
+        """
+        return all(
+            self.numbers[place][2] == _KINDS[_ARGUMENT_KINDS[kind]]
+            for place, (kind, layout) in enumerate(arguments, 1)
+            if layout is None and place in self.numbers
+        )
+
 
 class _Call:
     """A ``struct kernel``.
@@ -266,7 +282,7 @@ class _Call:
 
 def direct_call(
     direct: Direct,
-    arrays: tuple[tuple[type, Any], ...],
+    arguments: tuple[tuple[type, Any], ...],
     key: Sequence[Any],
     dependencies: tuple[tuple[tuple[Any, str, Any], ...], ...],
     before: _Call | None,
@@ -277,15 +293,20 @@ def direct_call(
 
     Args:
         direct: Of the plan.
-        arrays: The class, which is one for all, and the layout of each argument.
+        arguments: The class and the layout of each; None for numbers. The arrays have one class.
         key: Of the plan: grid, threads, debug level, device, devices entered, mathematics.
         dependencies: The names and the attributes that the plan depends on.
         before: What was made of this for another plan of the kernel, which is asked next.
         writes: Whether it writes to arrays, which lazy ones may wait to read.
     """
     grid, threads, _, _, entered, mode, *_ = key
-    rows = [(id(c), id(layout), direct.targets[n]) for n, (c, layout) in enumerate(arrays, 1)]
-    table = _table(rows)
+    unused = _words(0)  # where what the kernel does not take goes
+    rows = []
+    for place, (kind, layout) in enumerate(arguments, 1):
+        packed = _KINDS[_ARGUMENT_KINDS.get(kind, "Q")]
+        number = direct.numbers.get(place, (0, 0, packed, ctypes.addressof(unused)))
+        rows.append((id(kind), 0 if layout is None else id(layout), *number))
+    table, cls = _table(rows), next(kind for kind, layout in arguments if layout is not None)
     variables: tuple[tuple[Any, str, Any], ...] = (
         (stated_debug_level, "", None),
         (entered_devices, "", entered),
@@ -296,12 +317,12 @@ def direct_call(
         *(ctypes.addressof(direct.words), ctypes.addressof(before.words) if before else 0),
         *(id(grid), id(threads), id(WAITING) if writes else 0),
         *[word for count, facts in tables for word in (count, ctypes.addressof(facts))],
-        *(len(arrays), ctypes.addressof(table)),
-        *(_offset(arrays[0][0], name) for name in ("pending", "layout", "address")),
+        *(len(arguments), ctypes.addressof(table)),
+        *(_offset(cls, name) for name in ("pending", "layout", "address")),
     )
     others = None if before is None else (before.words, before.call)
     facts = variables, dependencies
-    kept = (direct.words, direct.run, arrays, tuple(key), facts, tables, table, others)
+    kept = (direct.words, direct.run, arguments, tuple(key), facts, tables, table, unused, others)
     return _Call(direct.code, words, kept)
 
 

@@ -267,34 +267,29 @@ class Launcher:
             work = metadata.size * math.prod(found.sizes.grid)
         launch = Launch(found.sizes, parameters, () if memory else lengths, work)
         written = _places(found.items, found.written)
-        then = self._known_again(key, arguments) if key else None
+        then = self._known_again(key, stated_sizes, arguments) if key else None
         plan = plan_for(device, compiled, launch, memory, written, then)
         return self._remember_plan(key, plan)
 
     def _known_again(
-        self, key: list[Any], arguments: Sequence[Any]
+        self, key: list[Any], sizes: tuple[Any, Any, Any], arguments: Sequence[Any]
     ) -> Callable[[Any], None] | None:
         """What has machine code know the calls for a plan, which it launches by then.
 
         None: it knows no such calls.
         """
-        grid, threads, debug, device, *_ = key
-        is_plain = type(grid) is int and (threads is None or type(threads) is int)
-        kinds = tuple(
-            (type(each), each.layout)
-            for each in arguments
-            if isinstance(each, DeviceArray) and getattr(each, "pending", each) is None
-        )
-        one_class = len({kind for kind, _ in kinds}) == 1
-        is_known = len(kinds) == len(arguments) and one_class and debug is self._debug
-        if not is_known or not is_plain or device is not None or len(key) != 6 + len(kinds):
+        _, _, debug, device, *_ = key
+        kinds = tuple(map(_kind_of, arguments))
+        classes = {kind for kind, layout in kinds if layout is not None}
+        is_known = len(classes) == 1 and (object, None) not in kinds and debug is self._debug
+        if not is_known or device is not None or not _are_plain_sizes(sizes):
             return None
 
         def know(direct: Any) -> None:
             from speedmetal.launch.direct import MOST_CALLS, direct_call
 
             plan = self.plans.get(tuple(key))
-            if plan is None:
+            if plan is None or not direct.takes(kinds):
                 return
             before = self._again[-1] if 0 < len(self._again) < MOST_CALLS else None
             facts, writes = (plan.names, plan.attributes), bool(plan.written)
@@ -424,6 +419,26 @@ class Launcher:
             if level is not None:
                 return check_debug_level(level)
         return environment_debug()
+
+
+def _kind_of(argument: Any) -> tuple[type, Any]:
+    """The class and, of an array in memory, the layout; ``object`` where it is something else."""
+    kind = type(argument)
+    if kind is float or (kind is int and -0x8000_0000 <= argument <= 0x7FFF_FFFF):
+        return kind, None
+    is_array = isinstance(argument, DeviceArray) and getattr(argument, "pending", argument) is None
+    return (kind, argument.layout) if is_array else (object, None)
+
+
+def _are_plain_sizes(sizes: tuple[Any, Any, Any]) -> bool:
+    """Whether a grid, and threads if they are stated, are integers or tuples of such."""
+    grid, groups, threads = sizes
+    is_stated = groups is None and grid is not None
+    return is_stated and all(
+        type(extent) is int
+        for size in (grid, () if threads is None else threads)
+        for extent in (size if type(size) is tuple else (size,))
+    )
 
 
 def _values_of(arguments: Sequence[Any]) -> list[Any]:

@@ -192,6 +192,50 @@ def test_modes_around_a_call_are_seen(add, device, in_python):
         assert in_python.count == before + 1
 
 
+def test_numbers_among_the_arguments_may_differ(device, in_python):
+    @sm.kernel
+    def scale(a, unused, out, factor, number, ignored):
+        i = sm.thread_position_in_grid().x
+        out[i] = a[i] * factor + number
+
+    a, out = full(device, 2), full(device, 0)
+    for _ in range(5):
+        scale(a, a, out, 1.0, 1, 1, grid=LENGTH)
+    device.synchronize()
+    scale(a, a, out, 1.0, 1, 1, grid=LENGTH)
+    before = in_python.count
+    scale(a, out, out, 3.5, -4, 7, grid=LENGTH)
+    assert in_python.count == before
+    assert out.numpy()[0] == 3
+    for others in ((2, 1, 1), (2.0, 1.0, 1), (True, 1, 1), (1.0, 1, 2.0), (1.0, 1, 2**40)):
+        assert not scale._launcher.again((a, a, out, *others), LENGTH, *[None] * 4)
+    scale(a, a, out, np.float32(5), 2**31, 1, grid=LENGTH)
+    assert out.numpy()[0] == 2**31 + 10
+
+
+def test_a_grid_may_have_several_axes(device, in_python):
+    @sm.kernel
+    def table(a, b, out):
+        at = sm.thread_position_in_grid()
+        out[at.y, at.x] = a[at.x] + b[at.y]
+
+    a, b, out = full(device, 1), full(device, 2), sm.zeros((LENGTH, LENGTH), device=device)
+    for _ in range(5):
+        table(a, b, out, grid=(LENGTH, LENGTH), threads=(8, 8))
+    device.synchronize()
+    table(a, b, out, grid=(LENGTH, LENGTH), threads=(8, 8))
+    before = in_python.count
+    table(b, b, out, grid=(LENGTH, LENGTH), threads=(8, 8))
+    assert in_python.count == before
+    np.testing.assert_array_equal(out.numpy(), np.full((LENGTH, LENGTH), 4))
+    grids = [(LENGTH, LENGTH - 1), (LENGTH,), [LENGTH, LENGTH], (float(LENGTH), LENGTH)]
+    for grid in grids:
+        assert not table._launcher.again((a, b, out), grid, None, (8, 8), None, None)
+    for threads in (None, 8, (8, 8, 1), (4, 8)):
+        size = (LENGTH, LENGTH)
+        assert not table._launcher.again((a, b, out), size, None, threads, None, None)
+
+
 def test_a_global_name_that_has_another_value_is_seen(device, monkeypatch):
     @sm.kernel
     def shift(a, b):
