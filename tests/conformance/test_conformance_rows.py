@@ -214,3 +214,11 @@ def test_the_same_bits_fused_or_not(device: Any, length: int) -> None:
     with sm.no_fusion():
         for one, other in zip(fused, results(), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("length", [100, 1000, 4096])
+def test_a_softmax_of_halves_is_off_by_its_rounding(device: Any, length: int) -> None:
+    host = np.random.default_rng(4).uniform(-25, 5, (3, length)).astype(np.float16)
+    found = sm.softmax(sm.array(host, device=device)).numpy()
+    expected = softmax(host.astype(np.float64))
+    np.testing.assert_allclose(found, expected, rtol=2**-11 * 1.01, atol=2**-25 * 1.01)

@@ -54,7 +54,9 @@ def softmax(x: Any, /, axis: Axes = -1) -> Any:
     if not wide.size:
         return full(wide.layout.shape, 0.0, result, wide.layout.device)
     if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0], wide.layout.device):
-        return _along("softmax", "SOFTMAX", wide, axes[0], result)
+        is_half_on_gpu = result.itemsize == 2 and wide.layout.device.kind != "cpu"
+        finish = "SOFTMAX_OF_HALVES" if is_half_on_gpu else "SOFTMAX"
+        return _along("softmax", finish, wide, axes[0], result)
     powers = apply("exp", apply("subtract", wide, reductions.max(wide, axis=axes, keepdims=True)))
     total = reductions.sum(powers, axis=axes, keepdims=True)
     return apply("divide", powers, total).astype(result, copy=False)

@@ -27,6 +27,8 @@ from speedmetal.arrays.kernels.teams import (
     whole_of,
 )
 
+LOG2_OF_E = 1.4426950408889634
+
 
 class Finish(NamedTuple):
     """What becomes of an element's distance from the greatest, and of ``exp`` of it, its power.
@@ -35,11 +37,13 @@ class Finish(NamedTuple):
         kept: ``(distance, power)``: what is kept of them.
         scale: ``(total)``: what is needed of the sum of the powers.
         result: ``(kept, scale)``.
+        power: ``(distance)``: where threads keep rows.
     """
 
     kept: Any
     scale: Any
     result: Any
+    power: Any
 
 
 def _power(_distance: Any, power: Any) -> Any:
@@ -66,8 +70,18 @@ def _difference(kept: Any, scale: Any) -> Any:
     return kept - scale
 
 
-SOFTMAX = Finish(_power, _reciprocal, _product)
-LOG_SOFTMAX = Finish(_distance, _logarithm, _difference)
+def _exponential(distance: Any) -> Any:
+    return math.exp(distance)
+
+
+def _exponential_of_half(distance: Any) -> Any:
+    """Off by ``abs(distance) * 2**-23`` of it, where results have 11 bits: less than they round."""
+    return sm.exp2(distance * LOG2_OF_E)
+
+
+SOFTMAX = Finish(_power, _reciprocal, _product, _exponential)
+SOFTMAX_OF_HALVES = Finish(_power, _reciprocal, _product, _exponential_of_half)
+LOG_SOFTMAX = Finish(_distance, _logarithm, _difference, _exponential)
 
 
 @sm.kernel
@@ -98,7 +112,7 @@ def kept_rows(
         total = source.dtype(0.0)
         for k in sm.static_range(vectors * team.width):
             distance = kept[k] - greatest
-            power = math.exp(distance)
+            power = finish.power(distance)
             kept[k] = finish.kept(distance, power)
             total += power
         scale = finish.scale(across_rows(total, TOTAL, source.dtype(0.0), team, sums))
