@@ -232,12 +232,14 @@ def read_tensor(tensor: Any, key: list[Any], values: list[Any]) -> None:
         if number != borrowed.number:
             borrowed.come_by_tensor(tensor, number)
         address = tensor.data_ptr()
-        layout, misaligned = _layout_of_tensor(
+        layout, misaligned, is_complex = _layout_of_tensor(
             tensor.dtype, tensor.shape, tensor.stride(), borrowed.device
         )
     except (DeviceError, RuntimeError, UserInputError):
         raise ForeignArgumentError from None
-    if address & misaligned or tensor.requires_grad or tensor.is_conj() or tensor.is_neg():
+    if address & misaligned or tensor.requires_grad or tensor.is_neg():
+        raise ForeignArgumentError
+    if is_complex and tensor.is_conj():
         raise ForeignArgumentError
     key.append(layout)
     values.append(address)
@@ -278,10 +280,14 @@ def _layout_of(memory: ForeignMemory, device: Device) -> LaunchLayout:
 @lru_cache(maxsize=1024)
 def _layout_of_tensor(
     dtype: Any, shape: Any, steps: tuple[int, ...], device: Device
-) -> tuple[LaunchLayout, int]:
-    """What a launch knows of a tensor besides its address; the bits that no address has."""
+) -> tuple[LaunchLayout, int, bool]:
+    """What a launch knows of a tensor besides its address.
+
+    Returns:
+        All of that, the bits that no address has, and whether there are complex numbers.
+    """
     found = ForeignMemory(0, 0, *torch_layout(dtype, shape, steps), False, None)
-    return _layout_of(found, device), found.dtype.itemsize - 1
+    return _layout_of(found, device), found.dtype.itemsize - 1, found.dtype.is_complex
 
 
 def _with_items(value: Any, items: Iterable[Any]) -> Any:
