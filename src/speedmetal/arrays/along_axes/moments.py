@@ -234,7 +234,8 @@ def _plan_of_kept_rows(source: Any, channels: Channels) -> PlanOfMoments:
     shape = (3, outer, count) if is_whole else (3, outer, run, count)
     parts = source.allocate(shape, dtype, device)
     rows = source.elements.transpose((0, 2, 1))
-    at_once = min(length, _KEPT_OF_ROW)
+    # Of long rows two turns, or more: smaller threadgroups wait less for each other.
+    at_once = min(length if length < _KEPT_OF_ROW // 2 else length // 2, _KEPT_OF_ROW)
     width = width_of(rows, math.gcd(length, inner))
     team = team_of_row(at_once, width, KEPT_BY_THREAD)
     vectors = known(-(-at_once // elements_at_once(team)))
