@@ -235,6 +235,11 @@ class Kernel:
         )
 
     @property
+    def again(self) -> Callable[..., bool] | None:
+        """What makes launches by machine code, if anything; see :class:`Launcher`."""
+        return self._launcher.again
+
+    @property
     def source(self) -> PythonSource:
         """What it is compiled from."""
         return self._source

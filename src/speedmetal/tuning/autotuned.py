@@ -167,6 +167,12 @@ class Autotuned:
             given = [*given]
             for place, value in chosen.inserts:
                 given.insert(place, value)
+        elif (
+            (again := self.kernel.again)
+            and type(given) is tuple
+            and again(given, grid, groups, threads, debug, device)
+        ):
+            return
         if not self._has_static:
             try:
                 self.kernel.launch_bound(given, grid, groups, threads, debug, device)

@@ -101,6 +101,24 @@ def test_a_call_that_was_made_before_goes_past_python_with_any_arrays_that_lie_a
     np.testing.assert_array_equal(out.numpy(), np.full(LENGTH, 16))
 
 
+@pytest.mark.filterwarnings("ignore:sm.autotune")
+def test_a_kernel_whose_sizes_are_chosen_goes_past_python_as_well(add, device, monkeypatch):
+    monkeypatch.setenv("SPEEDMETAL_AUTOTUNE", "off")
+    tuned = sm.autotune(threads=[32, 64])(add)
+    arrays = full(device, 1), full(device, 2), full(device, 0)
+    for _ in range(4):
+        tuned(*arrays, grid=LENGTH)
+    device.synchronize()
+    tuned(*arrays, grid=LENGTH)  # which begins a batch
+    launch = add.launch_bound
+    monkeypatch.setattr(add, "launch_bound", None)
+    tuned(arrays[0], arrays[2], arrays[2], grid=LENGTH)
+    np.testing.assert_array_equal(arrays[2].numpy(), np.full(LENGTH, 4))
+    monkeypatch.setattr(add, "launch_bound", launch)
+    tuned(*arrays, grid=LENGTH)
+    np.testing.assert_array_equal(arrays[2].numpy(), np.full(LENGTH, 3))
+
+
 def test_a_batch_is_full_after_as_many_launches_as_ever(add, device, driver):
     a, b, c = known(add, device)
     driver.is_held = True
