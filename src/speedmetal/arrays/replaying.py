@@ -33,6 +33,13 @@ FEW_BYTES = 1 << 24
 takes 10 to find the launches that it knows, and 20 to 80 to find out about them. What follows would
 have been computed along with a lazy result; so it costs as many microseconds more."""
 
+MORE_BYTES = 1 << 28
+"""Of the arrays of a call whose results are small beside them, as a reduction's: what the host does
+for more, the card's own time hides."""
+
+MANY_TIMES = 64
+"""Smaller must these results be."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PLAIN = frozenset({int, bool, str, type(None), type, DType})
 _math_mode, _debug_level = stated_math_mode, stated_debug_level
@@ -93,7 +100,7 @@ def _called(
     known = _known.get(tuple(key))
     if known is not None:
         return _made_again(known, device, arrays)
-    if tuple(key) in _known or not _are_small(arrays, device):
+    if tuple(key) in _known or not _may_be_small(arrays, device):
         return function(*arguments, **named)
     if tuple(key) not in _met:
         _met.keep(tuple(key), True)
@@ -132,9 +139,10 @@ def _read_memory(arrays: Sequence[Array], key: list[Any]) -> None:
             key.append((number, known, array.address - arrays[known].address))
 
 
-def _are_small(arrays: Sequence[Array], device: Device) -> bool:
+def _may_be_small(arrays: Sequence[Array], device: Device) -> bool:
+    """Whether a call can be, by its arguments; see :func:`_are_few`, which its results decide."""
     total = sum(array.elements.nbytes for array in arrays)
-    return 0 < total <= FEW_BYTES and all(
+    return 0 < total <= MORE_BYTES and all(
         array.elements.nbytes and array.layout.device is device for array in arrays
     )
 
@@ -153,7 +161,7 @@ def _traced(
         if trace is None:
             return found
         results = found if isinstance(found, tuple) else (found,)
-        if all(type(result) is Array for result in results) and _are_few(results):
+        if all(type(result) is Array for result in results) and _are_few(results, arrays):
             schedule.evaluate(results)
             owners = {id(array.buffer): number for number, array in reversed([*enumerate(arrays)])}
             given = tuple(sorted(owners.values()))
@@ -173,9 +181,11 @@ def _traced(
     return found
 
 
-def _are_few(results: Sequence[Array]) -> bool:
-    total = sum(result.elements.nbytes for result in results)
-    return 0 < total <= FEW_BYTES and all(result.elements.nbytes for result in results)
+def _are_few(results: Sequence[Array], arrays: Sequence[Array]) -> bool:
+    """Whether the results of a call are worth to be made at once."""
+    made, given = (sum(array.elements.nbytes for array in each) for each in (results, arrays))
+    is_small = given <= FEW_BYTES or made * MANY_TIMES <= given
+    return 0 < made <= FEW_BYTES and is_small and all(r.elements.nbytes for r in results)
 
 
 def _made_again(known: _Known, device: Device, arrays: Sequence[Array]) -> Any:

@@ -199,6 +199,23 @@ def test_large_calls_stay_lazy(device):
     assert count[0] == 2
 
 
+def test_large_calls_with_small_results_are_made_again(device, monkeypatch):
+    def ends(x):
+        return sm.stack([x[0], x[-1]]) + 1
+
+    again, count = calls_of(replaying.replayed(ends))
+    x = sm.zeros((replaying.FEW_BYTES // 4 + 1,), device=device)
+    assert [again(x).numpy().tolist() for _ in range(3)] == [[1, 1]] * 3
+    assert count[0] == 1
+    x[-1] = 4
+    assert again(x).pending is None
+    assert again(x).numpy().tolist() == [1, 5]
+    assert count[0] == 1
+    monkeypatch.setattr(replaying, "MORE_BYTES", 5 * replaying.FEW_BYTES)
+    longer = sm.zeros((6 * replaying.FEW_BYTES // 4,), device=device)
+    assert [again(longer).pending is None for _ in range(3)] == [False] * 3
+
+
 def test_calls_inside_others_and_errors(device):
     def inner(x):
         return x + 1
