@@ -110,7 +110,7 @@ class HostCode:
             values = [f"*({kind}*)parameters[{number}]" for number, kind in enumerate(types)]
             source = toolchain.scratch_file(".cpp")
             run = _RUN.format(entry=entry, parameters=", ".join(values))
-            counted = text.replace("if (together) {", "if (together) {\n++taken_together;")
+            counted = text.replace("if (is_aligned) {", "if (is_aligned) {\n++taken_together;", 1)
             source.write_text(_SHIM + counted + run)
             flags = ["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-fno-exceptions"]
             flags.append("-ftrivial-auto-var-init=pattern")  # so that what was not set is seen

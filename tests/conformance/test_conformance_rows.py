@@ -111,7 +111,7 @@ def test_places_of_the_first_of_many_alike(device: Any) -> None:
     [
         *(((64, 100), (1, 0)), ((33, 65), (1, 0)), ((128, 256), (1, 0)), ((16, 17), (1, 0))),
         *(((5, 40, 33), (2, 0, 1)), ((5, 40, 36), (0, 2, 1)), ((20, 40, 33), (2, 1, 0))),
-        ((3, 20, 4, 18), (3, 0, 2, 1)),
+        *(((3, 20, 4, 18), (3, 0, 2, 1)), ((136, 260), (1, 0)), ((3, 36, 72), (0, 2, 1))),
     ],
 )
 def test_transposes(device: Any, shape: tuple[int, ...], axes: Any, dtype: Any) -> None:
@@ -222,3 +222,14 @@ def test_a_softmax_of_halves_is_off_by_its_rounding(device: Any, length: int) ->
     found = sm.softmax(sm.array(host, device=device)).numpy()
     expected = softmax(host.astype(np.float64))
     np.testing.assert_allclose(found, expected, rtol=2**-11 * 1.01, atol=2**-25 * 1.01)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("shape", [(40,), (3, 16), (2, 5, 7), (9, 1)])
+def test_few_elements_of_several_places(device: Any, shape: tuple[int, ...], count: int) -> None:
+    """A thread takes all of them, of one place or of several."""
+    host = np.random.default_rng(5).random((count, *shape)).astype(np.float32)
+    x = sm.array(host, device=device)
+    np.testing.assert_array_equal(sm.repeat(x, count, axis=-1).numpy(), host.repeat(count, -1))
+    turned = sm.moveaxis(x, 0, -1)
+    np.testing.assert_array_equal(turned.copy().numpy(), np.moveaxis(host, 0, -1))

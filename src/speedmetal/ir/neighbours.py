@@ -7,10 +7,15 @@ widest loads and stores have 16 bytes, and keep more of its memory busy than fou
 
 So every access **must** be one of
 
-* the element at the thread's own x along the axis whose neighbours are neighbours in memory, with
-  indices along other axes that are the same for all x: a :class:`Place`, loaded and stored as a
-  whole;
-* a load of an element that is the same for all x.
+* the element at the thread's own x along one axis, with indices along other axes that are the same
+  for all x: a :class:`Place`. Where neighbours along that axis are neighbours in memory, they are
+  loaded and stored as a whole;
+* a load of any other element.
+
+Where elements are loaded that are no neighbours in memory, nor the same for all x, a thread takes
+positions that lie *apart*, as many as its threadgroup has threads along x. Neighbouring threads are
+then at neighbouring positions still, and as much is on its way to each as above. That is for
+kernels that load few elements: others have enough on their way.
 
 All loads come before all stores, so that a kernel's arrays may be one array. Conditions around
 accesses, and those of an early return, hold from one x to another (``i < a.size``), so that those
@@ -59,6 +64,10 @@ WIDEST_BYTES = 16
 """Of a thread's loads and stores, on every GPU."""
 MOST_NEIGHBOURS = 8
 """Of small types: the code is repeated for each."""
+MOST_APART = 4
+"""The same of positions that lie apart."""
+MOST_LOADS_APART = 8
+"""Of one position, where positions lie apart."""
 LARGEST_SIZE = 160
 """Expressions of a kernel, with those of its functions, that may be repeated: what is larger is not
 held up by memory."""
@@ -71,11 +80,11 @@ _INDEX_BITS = 32
 
 @record(eq=False)
 class Place:
-    """Elements of neighbours that lie side by side.
+    """Elements of neighbours, side by side or in steps of one length.
 
     Args:
         array: Where.
-        indices: Of the first neighbour's.
+        indices: Of a neighbour's.
         is_loaded: Whether they are read.
         is_stored: Whether they are written; all of them are, behind all loads.
     """
@@ -96,6 +105,8 @@ class Neighbours:
         conditions: What must hold for the first and the last neighbour, or must not.
         places: What is loaded and stored as a whole; in the order in which they are stored.
         place_of: The place of a load or store, as its number.
+        are_apart: Whether they always lie apart; else they do where arrays do not begin at
+            multiples of what is loaded or stored as a whole.
     """
 
     count: int
@@ -103,6 +114,7 @@ class Neighbours:
     conditions: tuple[tuple[Expression, bool], ...]
     places: tuple[Place, ...]
     place_of: dict[Load | Store, int]
+    are_apart: bool
 
 
 def neighbours(kernel: Kernel) -> Neighbours | None:
@@ -124,6 +136,8 @@ def neighbours(kernel: Kernel) -> Neighbours | None:
         return None
     search = _Search(kernel)
     if not search.accepts(kernel.body) or not search.accesses:
+        return None
+    if search.are_apart and not 0 < search.loads <= MOST_LOADS_APART:
         return None
     return search.found()
 
@@ -156,6 +170,8 @@ class _Search:
         self._conditions: list[tuple[Expression, bool]] = []
         self._has_stored = False
         self.accesses: list[Load | Store] = []
+        self.are_apart = False
+        self.loads = 0
 
     # --- Statements ----------------------------------------------------------------------------
 
@@ -189,10 +205,11 @@ class _Search:
         for load in loads:
             if isinstance(load, MatrixLoad) or self._has_stored:
                 return False
+            self.loads += 1
             if self._is_place(load):
                 self.accesses.append(load)
             elif any(self._kind(index) is not _Kind.FIXED for index in load.indices):
-                return False
+                self.are_apart = True
         return True
 
     def _accepts_store(self, store: Store) -> bool:
@@ -201,13 +218,14 @@ class _Search:
         return self._is_place(store)
 
     def _is_place(self, access: Load | Store) -> bool:
-        """Whether it is at the thread's own x, along an axis whose neighbours lie side by side."""
+        """Whether it is at the thread's own x along one axis."""
         kind = access.array.type
-        if kind.dtype.is_complex or kind.unit_axis is None:
+        kinds = [self._kind(index) for index in access.indices]
+        if kind.dtype.is_complex or kinds.count(_Kind.POSITION) != 1 or _Kind.OTHER in kinds:
             return False
-        wanted = [_Kind.FIXED] * kind.rank
-        wanted[kind.unit_axis] = _Kind.POSITION
-        return [self._kind(index) for index in access.indices] == wanted
+        if kind.unit_axis is None or kinds[kind.unit_axis] is not _Kind.POSITION:
+            self.are_apart = True
+        return True
 
     def _accepts_condition(self, condition: Expression, *, wanted: bool) -> bool:
         """Whether it holds, or does not, for all between two neighbours for which it is so."""
@@ -268,13 +286,9 @@ class _Search:
         )
         numbers = {a: number for number, group in enumerate(groups.values()) for a in group}
         largest = max(place.array.type.dtype.itemsize for place in places)
-        return Neighbours(
-            min(WIDEST_BYTES // largest, MOST_NEIGHBOURS),
-            self._needed(places),
-            tuple(self._conditions),
-            places,
-            numbers,
-        )
+        count = MOST_APART if self.are_apart else min(WIDEST_BYTES // largest, MOST_NEIGHBOURS)
+        needed, conditions = self._needed(places), tuple(self._conditions)
+        return Neighbours(count, needed, conditions, places, numbers, self.are_apart)
 
     def _needed(self, places: Iterable[Place]) -> tuple[Assign, ...]:
         """The definitions of what indices and conditions are made of."""

@@ -11,7 +11,13 @@ from speedmetal import passes
 from speedmetal.backends.targets import find_target
 from speedmetal.frontend.infer import infer_function, infer_kernel
 from speedmetal.frontend.signature_text import parse_signature
-from speedmetal.ir.neighbours import MOST_NEIGHBOURS, Neighbours, neighbours
+from speedmetal.ir.neighbours import (
+    MOST_APART,
+    MOST_LOADS_APART,
+    MOST_NEIGHBOURS,
+    Neighbours,
+    neighbours,
+)
 
 position = sm.thread_position_in_grid
 
@@ -104,7 +110,7 @@ def test_elementwise_kernels_take_neighbours(function, types, conditions):
     assert len(taken.conditions) == conditions
 
 
-# --- Refused -------------------------------------------------------------------------------------
+# --- Apart ---------------------------------------------------------------------------------------
 
 
 def strided(y, x, n):
@@ -125,6 +131,60 @@ def gather(y, x, n):
 def transposed(y, x, n):
     i, j, _ = position()
     y[i, j] = x[i, j]
+
+
+def begins_elsewhere(y, x, n):
+    i = position().x
+    y[i] = x[i + n]
+
+
+@pytest.mark.parametrize(
+    ("function", "types", "places"),
+    [
+        (strided, "f32[:] f32[:]/strided i32", "xy"),
+        (strided, "f32[:]/strided f16[:] i32", "xy"),
+        (transposed, "f32[:,:] f32[:,:] i32", "xy"),
+        (stencil, "f32[:] f32[:] i32", "xy"),
+        (gather, "f32[:] f32[:] i32", "y"),
+        (begins_elsewhere, "f64[:] f64[:] i32", "y"),
+    ],
+)
+def test_positions_of_elements_that_lie_elsewhere_are_apart(function, types, places):
+    taken = found(function, types)
+    assert taken is not None
+    assert taken.are_apart
+    assert taken.count == MOST_APART
+    assert "".join(place.array.name for place in taken.places) == places
+
+
+def test_neighbours_in_memory_are_not_apart():
+    taken = found(rows, "f32[:,:] f32[:,:] f32[:] f32[:]")
+    assert taken is not None
+    assert not taken.are_apart
+
+
+def loads_nothing(y, x, n):
+    i, j, _ = position()
+    y[i, j] = n
+
+
+def loads_many(y, x, n):
+    i = position().x
+    total = x[i + 1]
+    for k in sm.static_range(2, MOST_LOADS_APART + 2):
+        total += x[i * k]
+    y[i] = total
+
+
+@pytest.mark.parametrize(
+    ("function", "types"),
+    [(loads_nothing, "f32[:,:] f32[:,:] f32"), (loads_many, "f32[:] f32[:] i32")],
+)
+def test_who_has_nothing_or_enough_on_the_way_takes_one_position(function, types):
+    assert found(function, types) is None
+
+
+# --- Refused -------------------------------------------------------------------------------------
 
 
 def loads_what_it_may_have_stored(y, x, n):
@@ -215,13 +275,11 @@ def prints(y, x, n):
 @pytest.mark.parametrize(
     ("function", "types"),
     [
-        (strided, "f32[:] f32[:]/strided i32"),
         (strided, "c64[:] c64[:] i32"),
-        (transposed, "f32[:,:] f32[:,:] i32"),
         *(
             (function, "f32[:] f32[:] i32")
             for function in (
-                *(stencil, gather, loads_what_it_may_have_stored, stores_for_some, counts),
+                *(loads_what_it_may_have_stored, stores_for_some, counts),
                 *(holds_for_some_between, excludes_one, loops, tells_threads, exchanges, waits),
                 *(keeps, goes_along_y, prints, loops_in_a_function),
             )

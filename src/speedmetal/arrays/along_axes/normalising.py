@@ -7,7 +7,7 @@ The kernels of one way to do so are a module with ``short_rows``, ``kept_rows``,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from speedmetal.arrays.along_axes.passes import groups_of_rows
@@ -28,15 +28,22 @@ from speedmetal.arrays.along_axes.sorted_axes import (
 from speedmetal.arrays.along_axes.teams import (
     BUSY_THREADS,
     BYTES_AT_ONCE,
+    BYTES_KEPT,
+    BYTES_OF_COLUMNS,
+    MOST_PARTS_TO_READ,
     ONE_SIMDGROUP,
     Team,
     elements_at_once,
     groups_of_teams,
+    parts_of_strips,
+    strip_of_kept,
+    strip_to_read,
     team_of_row,
     team_of_short_rows,
     teams_of_rows,
     threads_of,
     width_of,
+    width_of_strip,
 )
 from speedmetal.arrays.deferred.following import (
     Follower,
@@ -83,11 +90,13 @@ class Kernels:
         module: Gives the module that has them, with its first use.
         most_kept: Elements of a row that registers hold.
         readings: An element's part of the time is that of so many additions to a total.
+        has_strips: Whether a GPU takes columns by :mod:`speedmetal.arrays.kernels.softmax_columns`.
     """
 
     module: Callable[[], Any]
     most_kept: int
     readings: int
+    has_strips: bool = False
 
 
 def _softmax() -> Any:
@@ -96,37 +105,53 @@ def _softmax() -> Any:
     return softmax
 
 
-SOFTMAX = Kernels(_softmax, MOST_KEPT, 5)  # it has an exponential
+SOFTMAX = Kernels(_softmax, MOST_KEPT, 5, has_strips=True)  # it has an exponential
 
 
 @record(eq=False)
 class _Plan:
-    """A launch.
+    """A launch, or two.
 
     Args:
         run: Launches the kernel.
         numbers: The last of its values.
         offset: Of the result's first element that is stored, in bytes.
         moves: As in :func:`placed`.
+        parts: What finds something of parts of columns first, if there are several; it takes no
+            follower's values.
+        parts_bytes: Of what it finds.
     """
 
     run: BoundLaunch
     numbers: tuple[Any, ...]
     offset: int
     moves: tuple[tuple[int, int], ...]
+    parts: BoundLaunch | None = None
+    parts_bytes: int = 0
 
 
 _plans: Kept[_Plan] = Kept(1024)
 
 
-def is_enough_for_one_launch(elements: Layout, axis: int, device: Device) -> bool:
-    """Whether the rows or columns along an axis give work to all cores of a device."""
+def is_enough_for_one_launch(
+    elements: Layout, axis: int, device: Device, *, has_strips: bool = False
+) -> bool:
+    """Whether the rows or columns along an axis give work to all cores of a device.
+
+    Args:
+        elements: Of a layout.
+        axis: See above.
+        device: See above.
+        has_strips: As in :class:`Kernels`: a GPU then takes parts of them.
+    """
     length = elements.shape[axis]
     others = elements.size // length
     are_rows = abs(elements.strides[axis]) <= elements.itemsize or others == 1
     is_on_cpu = device.kind == "cpu"
     if are_rows:
         return others >= (FEW_ROWS if is_on_cpu else FEW_ROWS_ON_GPU) or length <= LONG
+    if has_strips and not is_on_cpu:
+        return True
     return others >= (FEW_COLUMNS if is_on_cpu else BUSY_THREADS) or elements.size <= LONG
 
 
@@ -170,7 +195,12 @@ def normalised(
     elements, layout, size_bytes = result_layouts(follower, source.layout.shape, dtype, device)
     result = device.allocate(size_bytes)
     values[1] = result.address + plan.offset if plan.offset else result.address
-    plan.run([*values, *numbers, *plan.numbers])
+    found: tuple[int, ...] = ()
+    if plan.parts is not None:
+        kept = device.allocate(plan.parts_bytes)
+        found = (kept.address,)
+        plan.parts([0, kept.address, *values[2 + count_values(follower) :], *plan.numbers])
+    plan.run([*values, *numbers, *found, *plan.numbers])
     return type(source)(result, elements, layout)
 
 
@@ -205,6 +235,10 @@ def _plan_for(
         rows = axes.layouts[0]
         width = 1 if is_on_cpu else width_of(rows, rows.shape[-1], given or dtype)
         run, last = _prepare_rows(module, common, axes, keeps, work, kept, width)
+    elif kernels.has_strips and not is_on_cpu:
+        leaves = axes.layouts[first:]
+        run, last, parts, size = _prepare_strips(common, source, axes, work, leaves)
+        return _Plan(run, last, place.offset, moves + more, parts, size)
     else:
         run, last = _prepare_columns(module, common, axes, keeps, work)
     return _Plan(run, last, place.offset, moves + more)
@@ -343,3 +377,43 @@ def _prepare_columns(
     at = axes.roles.index(NOW)
     grid = (shape[-1], math.prod(shape[:at]))
     return kernels.columns.prepare(*common, known(at), keeps, grid=grid, work=work).run, ()
+
+
+def _prepare_strips(
+    common: tuple[Any, Any, Any],
+    source: Any,
+    axes: SortedAxes,
+    work: int,
+    leaves: Sequence[Layout],
+) -> tuple[BoundLaunch, tuple[Any, ...], BoundLaunch | None, int]:
+    """What normalises columns on a GPU, and, where strips are few, what is found of parts before.
+
+    Returns:
+        Of :class:`_Plan` the launch, its numbers, and what there is of parts.
+    """
+    from speedmetal.arrays.kernels import softmax_columns as kernels  # with its first use
+
+    shape = axes.layouts[0].shape
+    at = axes.roles.index(NOW)
+    rows, length, columns = math.prod(shape[:at]), shape[at], shape[-1]
+    width = width_of_strip(axes.layouts[0], leaves, BYTES_KEPT)
+    strip = strip_of_kept(columns, length, width)
+    if strip is not None:
+        sizes = {"groups": rows * strip.strips(columns), "threads": strip.threads, "work": work}
+        run = kernels.kept_columns.prepare(*common, known(at), strip.known(), **sizes).run
+        return run, (), None, 0
+    width = width_of_strip(axes.layouts[0], leaves, BYTES_OF_COLUMNS)
+    strip = strip_to_read(columns, length, width)
+    strips = rows * strip.strips(columns)
+    numbers = parts_of_strips(strips, strip, length, BUSY_THREADS, MOST_PARTS_TO_READ)
+    sizes = {"groups": strips * numbers[0], "threads": strip.threads, "work": work}
+    found = None
+    if numbers[0] > 1:
+        kept = (2, *shape[:at], numbers[0], columns)
+        found = source.allocate(kept, axes.layouts[0].dtype, source.layout.device)
+    given = (known(at), strip.known(), *numbers)
+    run = kernels.read_columns.prepare(*common, found, *given, **sizes).run
+    if found is None:
+        return run, numbers, None, 0
+    parts = kernels.parts_of_columns.prepare(found, common[1], *given, **sizes).run
+    return run, numbers, parts, found.elements.nbytes

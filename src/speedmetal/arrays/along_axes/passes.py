@@ -41,6 +41,7 @@ from speedmetal.arrays.along_axes.sorted_axes import (
 )
 from speedmetal.arrays.along_axes.teams import (
     BYTES_OF_COLUMNS,
+    MANY_COLUMNS,
     MOST_WIDE,
     ONE_SIMDGROUP,
     SHORT_ON_GPU,
@@ -49,6 +50,8 @@ from speedmetal.arrays.along_axes.teams import (
     elements_at_once,
     parts_of_column,
     parts_of_row,
+    parts_to_reduce,
+    strip_to_reduce,
     team_of_rows,
     teams_of_rows,
     threads_of,
@@ -293,11 +296,23 @@ class _Planner:
         given = None if self._steps else self._work.given
         return width_of(axes.layouts[0], axes.extent(NOW), given)
 
-    def _parts_of_columns(self, columns: int, length: int) -> tuple[int, int]:
-        """The same of columns."""
+    def _parts_of_columns(self, rows: int, columns: int, length: int) -> tuple[int, int]:
+        """The same of columns, so many of each row."""
         if self._is_on_cpu:
             return _parts(length, PART_OF_COLUMN)
-        return parts_of_column(columns, length)
+        if self._takes_strips(columns):
+            return parts_to_reduce(rows, columns, length)
+        return parts_of_column(rows * columns, length)
+
+    def _takes_strips(self, columns: int) -> bool:
+        """Whether several threads reduce a column together."""
+        return not self._is_on_cpu and columns < MANY_COLUMNS
+
+    def _numbers_of_columns(
+        self, columns: int, count: float, parts: int, part: int
+    ) -> tuple[Any, ...]:
+        """The last values of a launch that reduces columns."""
+        return (count, parts, part) if self._takes_strips(columns) else (count, part)
 
     def _team(self, axes: SortedAxes, rows: int, length: int) -> tuple[Team, int]:
         """Who takes rows, or parts of them, and how many sums each thread has running at once."""
@@ -314,9 +329,9 @@ class _Planner:
         shape = axes.layouts[0].shape
         at = axes.roles.index(NOW)
         rows = math.prod(shape[:at])
-        parts, part = self._parts_of_columns(rows * shape[-1], axes.extent(NOW))
+        parts, part = self._parts_of_columns(rows, shape[-1], axes.extent(NOW))
         target, stored, finish, is_done = self._target(axes, parts)
-        numbers = (float(self._work.count), part)
+        numbers = self._numbers_of_columns(shape[-1], float(self._work.count), parts, part)
         width = 1 if self._is_on_cpu else width_for(axes.layouts[self._first :], BYTES_OF_COLUMNS)
         sizes = (shape[-1], parts, rows)
         plan = self._plan_of_columns(stored, source, finish, at, numbers, sizes, width)
@@ -329,13 +344,18 @@ class _Planner:
         source: Any,
         finish: Any,
         at: int,
-        numbers: tuple[float, int],
+        numbers: tuple[Any, ...],
         sizes: tuple[int, int, int],
         width: int,
     ) -> Any:
         """What reduces columns; ``sizes`` are how many there are, of parts, and of rows."""
         common = (stored, source, self._work.reduction, finish, known(at))
         columns, *others = sizes
+        if self._takes_strips(columns):
+            strip = strip_to_reduce(columns, numbers[-1], width)
+            groups = strip.strips(columns) * math.prod(others)
+            launch = {"groups": groups, "threads": strip.threads, "work": self._expressions}
+            return self._kernels.reduce_strips.prepare(*common, strip.known(), *numbers, **launch)
         vectors = vectors_of_columns(self._source, columns) if self._is_on_cpu else 0
         if not vectors:
             kernel = self._kernels.reduce_columns
@@ -375,19 +395,25 @@ class _Planner:
         outer = axes.layouts[0].shape[:at]
         width = folded_width(columns)
         rows = axes.extent(NOW) * columns // width
-        parts, part = self._parts_of_columns(math.prod(outer) * width, rows)
+        is_whole = axes.extent(NOW) * columns == rows * width
+        read = SortedAxes((*axes.layouts[:2], *axes.layouts[self._first :]), axes.roles)
+        flat = read.with_one_behind(at)
+        if not self._is_on_cpu and is_whole and flat is None:
+            self._add_copy(axes, source)  # the order of operations is that of what lies as it seems
+            return
+        if self._is_on_cpu or is_whole:
+            parts, part = self._parts_of_columns(math.prod(outer), width, rows)
+        else:
+            parts, part = parts_of_column(math.prod(outer) * width, rows)
         dtype = axes.layouts[0].dtype
         stored = type(self._source).allocate((*outer, parts, width), dtype, self._device)
         sizes: dict[str, Any] = {"grid": (width, parts, math.prod(outer))}
         sizes["work"] = self._expressions
-        read = SortedAxes((*axes.layouts[:2], *axes.layouts[self._first :]), axes.roles)
-        flat = read.with_one_behind(at)
-        is_whole = axes.extent(NOW) * columns == rows * width
         numbers: tuple[Any, ...]
         if flat is not None and is_whole:  # which needs less arithmetic for an element
             layouts = tuple(_folded(x, width) for x in flat.layouts)
             source, _ = placed(self._source, layouts[2:])
-            numbers = (0.0, part)
+            numbers = self._numbers_of_columns(width, 0.0, parts, part)
             finish = self._kernels.as_it_is
             of_gpu = 1 if self._is_on_cpu else width_for(layouts[2:], BYTES_OF_COLUMNS)
             given = (stored, source, finish, at, numbers, sizes["grid"], of_gpu)

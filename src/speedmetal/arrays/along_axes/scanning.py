@@ -20,11 +20,22 @@ from speedmetal.arrays.along_axes.sorted_axes import (
     work_of_follower,
 )
 from speedmetal.arrays.along_axes.teams import (
+    BUSY_THREADS,
+    BYTES_AT_ONCE,
+    MOST_PARTS_TO_SCAN,
     ONE_SIMDGROUP,
+    VECTORS_OF_SCAN,
+    Team,
+    parts_of_strips,
+    parts_to_scan,
     simdgroups_of_rows,
+    strip_to_reduce,
+    strip_to_scan,
+    team_to_scan,
     teams_of_rows,
     threads_of,
     width_of,
+    width_of_strip,
 )
 from speedmetal.arrays.deferred.following import (
     Follower,
@@ -51,6 +62,8 @@ MOST_PARTS_OF_COLUMN = 64
 FEW_ROWS = 64
 FEW_COLUMNS = 4096
 """Where there are more, there is enough to do without parts, for which elements are read twice."""
+FEW_OF_BUSY = 8
+"""So many times fewer threads of a GPU than keep it busiest are few."""
 
 
 @record(eq=False)
@@ -141,10 +154,14 @@ def _plan_for(source: Any, scan: str, axis: int, target: Any, follower: Follower
     argument, moves = placed(source, axes.layouts[first:], 2 + count_values(follower))
     place = axes.layouts[1]
     stored, more = followed(follower, target.with_elements(place), axes.layouts[2:first])
-    made = _row_steps if are_rows else _column_steps
     work = work_of(source) + work_of_follower(follower)
-    arguments = stored, argument, source
-    totals, step = made(arguments, getattr(kernels, scan), axes, kernels, work)
+    given = (stored, argument, source), getattr(kernels, scan), axes, kernels, work
+    if are_rows:
+        totals, step = _row_steps(*given)
+    else:
+        totals, step = _column_steps(
+            *given, width_of_strip(elements, axes.layouts[first:], BYTES_AT_ONCE)
+        )
     return _Plan(totals, step, place.offset, moves + more)
 
 
@@ -159,61 +176,123 @@ def _row_steps(
         sizes = (known(at), known(length))
         plan = kernels.scan_short_rows.prepare(target, source, scan, *sizes, grid=rows)
         return None, _Step(plan.run, ())
+    if array.layout.device.kind != "cpu":
+        return _row_steps_on_gpu(arguments, scan, axes, kernels, work)
     parts, part = _parts(length, PART_OF_ROW, MOST_PARTS_OF_ROW, has_few=rows < FEW_ROWS)
     groups, each = groups_of_rows(rows, part)
-    team = ONE_SIMDGROUP
-    if array.layout.device.kind != "cpu":
-        team = simdgroups_of_rows(part, width_of(axes.layouts[0], length))
-        groups, each = teams_of_rows(rows, part)
-    launch = {
-        "groups": -(-groups * parts // team.together),
-        "threads": threads_of(team),
-        "work": work,
-    }
+    team, numbers = ONE_SIMDGROUP, (each, parts, part)
+    launch = {"groups": groups * parts, "threads": threads_of(team), "work": work}
     totals = None
     if parts > 1:
         totals = array.allocate((*shape[:at], parts), axes.layouts[0].dtype, array.layout.device)
-    numbers = (each, parts, part)
     given = (target, source, totals, scan, known(at), team.known(), *numbers)
     step = _Step(kernels.scan_rows.prepare(*given, **launch).run, numbers)
     if totals is None:
         return None, step
+    return _totals_of_rows(totals, source, scan, at, team, 1, numbers, kernels, launch), step
+
+
+def _row_steps_on_gpu(
+    arguments: tuple[Any, Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
+) -> tuple[_Step | None, _Step]:
+    target, source, array = arguments
+    *outer, length = axes.layouts[0].shape
+    rows, at = math.prod(outer), len(outer)
+    width = width_of(axes.layouts[0], length)
+    team = team_to_scan(rows, length, width)
+    if team is None:
+        team = simdgroups_of_rows(length, width)
+        groups, each = teams_of_rows(rows, length)
+        numbers: tuple[int, ...] = (each, 1, length)
+        launch = {"groups": -(-groups // team.together), "threads": threads_of(team), "work": work}
+        given = (target, source, None, scan, known(at), team.known(), *numbers)
+        return None, _Step(kernels.scan_rows.prepare(*given, **launch).run, numbers)
+    numbers = parts_to_scan(rows, length, team)
+    launch = {"groups": rows * numbers[0], "threads": threads_of(team), "work": work}
+    totals = None
+    if numbers[0] > 1:
+        kept = (*outer, numbers[0])
+        totals = array.allocate(kept, axes.layouts[0].dtype, array.layout.device)
+    vectors = known(VECTORS_OF_SCAN)
+    given = (target, source, totals, scan, known(at), team.known(), vectors, *numbers)
+    step = _Step(kernels.scan_parts_of_rows.prepare(*given, **launch).run, numbers)
+    if totals is None:
+        return None, step
+    more = (team, VECTORS_OF_SCAN, (1, *numbers), kernels, launch)
+    return _totals_of_rows(totals, source, scan, at, *more), step
+
+
+def _totals_of_rows(
+    totals: Any,
+    source: Any,
+    scan: Any,
+    at: int,
+    team: Team,
+    vectors: int,
+    numbers: tuple[int, ...],
+    kernels: Any,
+    launch: dict[str, int],
+) -> _Step:
+    """What reduces the parts of rows: ``numbers`` are rows of a team, parts, and their length."""
     reduce = kernels.reduce
     plan = reduce.reduce_rows.prepare(
         *(totals, source, scan.reduction, reduce.as_it_is, known(at)),
-        *(team.known(), known(1), 0.0, *numbers),
+        *(team.known(), known(vectors), 0.0, *numbers),
         **launch,
     )
-    return _Step(plan.run, (0.0, *numbers), totals.elements.nbytes), step
+    return _Step(plan.run, (0.0, *numbers), totals.elements.nbytes)
 
 
 def _column_steps(
-    arguments: tuple[Any, Any, Any], scan: Any, axes: SortedAxes, kernels: Any, work: int
+    arguments: tuple[Any, Any, Any],
+    scan: Any,
+    axes: SortedAxes,
+    kernels: Any,
+    work: int,
+    width: int,
 ) -> tuple[_Step | None, _Step]:
     target, source, array = arguments
     shape = axes.layouts[0].shape
     at = axes.roles.index(NOW)
     rows, length, columns = math.prod(shape[:at]), shape[at], shape[-1]
-    parts, part = _parts(
-        length, PART_OF_COLUMN, MOST_PARTS_OF_COLUMN, has_few=rows * columns < FEW_COLUMNS
-    )
-    launch = {"grid": (columns, parts, rows), "work": work}
+    is_on_cpu = array.layout.device.kind == "cpu"
+    strip = strip_to_scan(rows, columns, length, width)
+    if is_on_cpu:
+        has_few = rows * columns < FEW_COLUMNS
+        parts, part = _parts(length, PART_OF_COLUMN, MOST_PARTS_OF_COLUMN, has_few=has_few)
+    else:
+        few = BUSY_THREADS // FEW_OF_BUSY
+        parts, part = parts_of_strips(
+            rows * strip.strips(columns), strip, length, few, MOST_PARTS_TO_SCAN
+        )
+    launch: dict[str, Any] = {"grid": (columns, parts, rows), "work": work}
     totals = None
     if parts > 1:
         dtype = axes.layouts[0].dtype
         totals = array.allocate((*shape[:at], parts, columns), dtype, array.layout.device)
-    plan = kernels.scan_columns.prepare(target, source, totals, scan, known(at), part, **launch)
-    step = _Step(plan.run, (part,))
+    if is_on_cpu:
+        numbers: tuple[int, ...] = (part,)
+        plan = kernels.scan_columns.prepare(target, source, totals, scan, known(at), part, **launch)
+    else:
+        numbers = (parts, part)
+        groups = strip.strips(columns) * parts * rows
+        given = (target, source, totals, scan, known(at), strip.known(), *numbers)
+        sizes = {"groups": groups, "threads": strip.threads, "work": work}
+        plan = kernels.scan_strips.prepare(*given, **sizes)
+    step = _Step(plan.run, numbers)
     if totals is None:
         return None, step
-    numbers = (0.0, part)
     reduce = kernels.reduce
-    plan = reduce.reduce_columns.prepare(
-        *(totals, source, scan.reduction, reduce.as_it_is, known(at), known(1), known(1)),
-        *numbers,
-        **launch,
-    )
-    return _Step(plan.run, numbers, totals.elements.nbytes), step
+    common = (totals, source, scan.reduction, reduce.as_it_is, known(at))
+    if is_on_cpu:
+        last: tuple[Any, ...] = (0.0, part)
+        plan = reduce.reduce_columns.prepare(*common, known(1), known(1), *last, **launch)
+    else:
+        last = (0.0, parts, part)
+        below = strip_to_reduce(columns, part, 1)
+        sizes = {"groups": below.strips(columns) * parts * rows, "threads": below.threads}
+        plan = reduce.reduce_strips.prepare(*common, below.known(), *last, work=work, **sizes)
+    return _Step(plan.run, last, totals.elements.nbytes), step
 
 
 def _parts(length: int, size: int, most: int, *, has_few: bool) -> tuple[int, int]:

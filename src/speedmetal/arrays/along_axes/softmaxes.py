@@ -53,7 +53,7 @@ def softmax(x: Any, /, axis: Axes = -1) -> Any:
     wide, result, axes = _operand("softmax", x, axis)
     if not wide.size:
         return full(wide.layout.shape, 0.0, result, wide.layout.device)
-    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0], wide.layout.device):
+    if _is_one_launch(wide, axes):
         is_half_on_gpu = result.itemsize == 2 and wide.layout.device.kind != "cpu"
         finish = "SOFTMAX_OF_HALVES" if is_half_on_gpu else "SOFTMAX"
         return _along("softmax", finish, wide, axes[0], result)
@@ -78,7 +78,7 @@ def log_softmax(x: Any, /, axis: Axes = -1) -> Any:
     wide, result, axes = _operand("log_softmax", x, axis)
     if not wide.size:
         return full(wide.layout.shape, 0.0, result, wide.layout.device)
-    if len(axes) == 1 and is_enough_for_one_launch(wide.elements, axes[0], wide.layout.device):
+    if _is_one_launch(wide, axes):
         return _along("log_softmax", "LOG_SOFTMAX", wide, axes[0], result)
     distance = apply("subtract", wide, reductions.max(wide, axis=axes, keepdims=True))
     total = reductions.sum(apply("exp", distance), axis=axes, keepdims=True)
@@ -137,6 +137,12 @@ def _operand(name: str, x: Any, axis: Axes) -> tuple[Any, DType, tuple[int, ...]
     result = own if own.is_float else dtypes.DEFAULT_FLOAT
     axes = tuple(range(x.ndim)) if axis is None else axes_of(axis, x.ndim)
     return x.astype(accumulator(result), copy=False), result, axes
+
+
+def _is_one_launch(x: Any, axes: tuple[int, ...]) -> bool:
+    if len(axes) != 1:
+        return False
+    return is_enough_for_one_launch(x.elements, axes[0], x.layout.device, has_strips=True)
 
 
 def _along(name: str, finish: str, x: Any, axis: int, dtype: DType) -> Any:

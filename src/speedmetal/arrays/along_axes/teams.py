@@ -42,6 +42,41 @@ BUSY_THREADS = 1 << 18
 LEAST_OF_THREAD = 16
 """Elements that a thread adds up where there are parts: each part's total is stored."""
 
+LEAST_ACROSS = 4
+"""Threads beside each other of a strip of columns, at least."""
+LEAST_OF_STRIP = 128
+"""Its threads, where there are as many columns."""
+MOST_DOWN = 16
+"""Threads below each other: each takes what all the others have, as one."""
+ROWS_OF_STRIP = 16
+"""Elements below each other that each of them keeps, or scans at once."""
+ROWS_READ = 8
+"""The same of columns that are read several times."""
+KEPT_OF_COLUMN = 512
+"""Elements of a column that a strip's threads keep."""
+BYTES_KEPT = 4
+"""A thread's loads of strips that are kept."""
+FEWER_WIDE = {4: 1, 2: 2}
+"""So many times fewer threads than keep a GPU busiest are enough to scan so many columns each."""
+COLUMNS_TO_REDUCE = 64
+"""Of a strip whose elements are reduced."""
+LEAST_TILES_REDUCED = 2
+"""Of a part of such a one: each stores its totals."""
+MANY_COLUMNS = 1024
+"""So many are reduced by a thread each, or for some side by side, as there is enough to do."""
+FEW_TO_REDUCE = 1 << 16
+"""For so few elements a second launch costs more."""
+LEAST_TILES_OF_PART = 4
+"""What is begun for a part of a strip costs."""
+BUSY_OF_SCAN = 8 * BUSY_THREADS
+"""So many threads scan parts of rows, most of them after others."""
+VECTORS_OF_SCAN = 4
+"""Of a thread that scans a tile of a row, on their way at once."""
+MOST_PARTS_TO_SCAN = 64
+"""Of a strip: each thread joins what comes before its part."""
+MOST_PARTS_TO_READ = 512
+"""The same where threads below each other share that out."""
+
 MOST_OF_TEAM = 32768
 """Elements of a row that is left to one team, however few rows there are."""
 ELEMENTS_OF_TEAM = 8192
@@ -66,6 +101,35 @@ class Team:
         sizes = (self.simdgroups, self.together, self.width, self.lanes)
         return teams.Team(*map(known, sizes))
 
+
+@record
+class Strip:
+    """See :class:`speedmetal.arrays.kernels.strips.Strip`."""
+
+    across: int
+    down: int
+    rows: int
+    width: int
+
+    def known(self) -> Any:
+        """As an argument of a kernel."""
+        from speedmetal.arrays.kernels import strips  # as above
+
+        sizes = (self.across, self.down, self.rows, self.width)
+        return strips.Strip(*(known(size) for size in sizes))
+
+    @property
+    def threads(self) -> int:
+        """Of a threadgroup."""
+        return self.across * self.down
+
+    def strips(self, columns: int) -> int:
+        """How many of them so many columns are."""
+        return -(-columns // (self.across * self.width))
+
+
+TILES_TO_SCAN = {4: Strip(16, 16, 8, 4), 2: Strip(16, 32, 8, 2), 1: Strip(32, 16, 16, 1)}
+"""What a threadgroup scans at once, for so many columns side by side of a thread."""
 
 ONE_SIMDGROUP = Team(1, 1, 1)
 
@@ -161,6 +225,104 @@ def parts_of_column(columns: int, length: int) -> tuple[int, int]:
     if length <= 2 * part:
         return 1, length
     return -(-length // part), part
+
+
+def team_to_scan(rows: int, length: int, width: int) -> Team | None:
+    """Who scans rows on a GPU, or parts of them; None: simdgroups, each alone and whole rows."""
+    tile = SIMDGROUP_SIZE * VECTORS_OF_SCAN * width
+    if 2 * rows * SIMDGROUP_SIZE >= BUSY_THREADS or length <= 2 * tile:
+        return None
+    simdgroups = SIMDGROUPS
+    while simdgroups > 2 and simdgroups * tile >= 2 * length:
+        simdgroups //= 2
+    return Team(simdgroups, 1, width)
+
+
+def parts_to_scan(rows: int, length: int, team: Team) -> tuple[int, int]:
+    """How many parts each of so many rows has, so that enough threads run, and their length."""
+    tile = elements_at_once(team) * VECTORS_OF_SCAN
+    tiles = -(-length // tile)
+    wanted = BUSY_OF_SCAN // (rows * threads_of(team))
+    parts = max(1, min(wanted, tiles))
+    part = -(-tiles // parts) * tile
+    return -(-length // part), part
+
+
+def strip_to_scan(rows: int, columns: int, length: int, width: int) -> Strip:
+    """How a threadgroup of a GPU scans columns of a length, a thread up to so many of them."""
+    threads = {wide: rows * columns // wide * TILES_TO_SCAN[wide].down for wide in FEWER_WIDE}
+    width = min(width, max(FEWER_WIDE))
+    while width > 1 and threads[width] * FEWER_WIDE[width] < BUSY_THREADS:
+        width //= 2
+    return _strip(columns, length, TILES_TO_SCAN[width])
+
+
+def strip_of_kept(columns: int, length: int, width: int) -> Strip | None:
+    """How its threads keep such columns; None: they do not."""
+    if length > KEPT_OF_COLUMN:
+        return None
+    down = KEPT_OF_COLUMN // ROWS_OF_STRIP
+    return _strip(columns, length, Strip(SIMDGROUP_SIZE, down, ROWS_OF_STRIP, width))
+
+
+def strip_to_read(columns: int, length: int, width: int) -> Strip:
+    """How it reads them, and more than once."""
+    return _strip(columns, length, Strip(SIMDGROUP_SIZE, MOST_DOWN, ROWS_READ, width))
+
+
+def _strip(columns: int, length: int, most: Strip) -> Strip:
+    """As much as there is of a strip."""
+    rows, down = most.rows, most.down
+    while down > 1 and down * rows >= 2 * length:
+        down //= 2
+    while rows > 1 and rows >= 2 * length:
+        rows //= 2
+    across = max(most.across, LEAST_OF_STRIP // down)
+    while across > LEAST_ACROSS and across * most.width >= 2 * columns:
+        across //= 2
+    return Strip(across, down, rows, most.width)
+
+
+def strip_to_reduce(columns: int, length: int, width: int) -> Strip:
+    """How it reduces columns: what decides on the order of operations is that of any width."""
+    return _strip(columns, length, Strip(COLUMNS_TO_REDUCE // width, MOST_DOWN, TURNS, width))
+
+
+def parts_to_reduce(rows: int, columns: int, length: int) -> tuple[int, int]:
+    """How many parts each of so many rows of columns has, and their length."""
+    strip = strip_to_reduce(columns, length, 1)
+    if rows * columns * length <= FEW_TO_REDUCE:
+        return 1, length
+    tile = strip.down * strip.rows
+    wanted = 2 * BUSY_THREADS // (rows * strip.strips(columns) * strip.threads)
+    parts = max(1, min(wanted, length // (LEAST_TILES_REDUCED * tile)))
+    part = -(-length // (parts * tile)) * tile
+    return -(-length // part), part
+
+
+def parts_of_strips(strips: int, strip: Strip, length: int, few: int, most: int) -> tuple[int, int]:
+    """How many parts each of so many strips has, where threads are few otherwise, and their length.
+
+    Args:
+        strips: See above.
+        strip: Each of them.
+        length: Of the columns.
+        few: Fewer threads than this are few.
+        most: Parts.
+    """
+    threads = strips * strip.threads
+    tile = strip.down * strip.rows
+    tiles = -(-length // tile)
+    wanted = 1 if threads >= few else BUSY_THREADS // threads
+    parts = max(1, min(wanted, most, tiles // LEAST_TILES_OF_PART))
+    part = -(-tiles // parts) * tile
+    return -(-length // part), part
+
+
+def width_of_strip(elements: Layout, layouts: Sequence[Layout], most_bytes: int) -> int:
+    """Columns side by side of a thread that keeps several rows of them, from such layouts."""
+    most = max(1, max(most_bytes, BYTES_OF_COLUMNS) // elements.itemsize)
+    return min(width_for(layouts, most_bytes), most)
 
 
 def part_of_gpu(size: int, most: int, threads: int) -> int:

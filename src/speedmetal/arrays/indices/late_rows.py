@@ -1,7 +1,9 @@
 """Rows at positions that the device looks at: what is small is read, or joined, at once.
 
 It costs a look-up by the layouts, memory, and the launch; as part of an expression it would cost
-the host three times as much, which for so few bytes is more than the device needs.
+the host three times as much, which for so few bytes is more than the device needs. So are elements
+of one axis, however many: their positions are read once, where an expression would read them again
+after they were looked at.
 """
 
 from __future__ import annotations
@@ -123,7 +125,8 @@ def _reading(x: Array, index: Array) -> _Plan | None:
     target = Array.allocate((index.size, *row), x.layout.dtype, x.device)
     source = x.viewed(lambda elements: elements.reshape((x.shape[0], *row)))
     rows = index.viewed(lambda elements: elements.reshape((index.size,)))
-    if not 0 < fresh[2] <= FEW_BYTES or source is None or rows is None:
+    is_left = not fresh[2] or (fresh[2] > FEW_BYTES and bool(row))
+    if is_left or source is None or rows is None:
         return None
     words, *numbers = reporting(index, 0, x.shape[0])
     arguments = target, source, rows, words, *numbers, static(0)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import speedmetal as sm
 from speedmetal.arrays.kernels.copy import convert, unravel
+from speedmetal.arrays.kernels.strips import column_of, own_strip
 from speedmetal.arrays.kernels.teams import (
     across_team,
     first_of,
@@ -273,6 +274,50 @@ def add_rows(
     for turn in sm.static_range(turns):
         for k in sm.static_range(width):
             totals[k] = combine(totals[k], elements[turn * width + k])
+
+
+@sm.kernel
+def reduce_strips(
+    target: Any,
+    source: Any,
+    reduction: Any,
+    finish: Any,
+    axes: sm.static[int],
+    strip: Any,
+    count: float,
+    parts: int,
+    length: int,
+) -> None:
+    """As :func:`reduce_columns`: a threadgroup takes a strip of columns, or a part of one.
+
+    ``strip`` is a :class:`speedmetal.arrays.kernels.strips.Strip`. In which order elements are
+    combined depends on the threads below each other, on their rows and on the parts alone.
+    """
+    columns = source.shape[-1]
+    lane, down, vector, part, row = own_strip(strip, columns, parts)
+    first = column_of(vector, columns, strip)
+    place = unravel(row, source.shape[:axes])
+    begin = part * length
+    end = min(begin + length, math.prod(source.shape[axes:-1]))
+    totals = sm.thread_array(strip.width, source.dtype)
+    for j in sm.static_range(strip.width):
+        totals[j] = reduction.start(source.dtype)
+    step = strip.down * strip.rows
+    whole = begin + (end - begin) // step * step
+    for at in range(begin + down * strip.rows, whole, step):
+        add_rows(totals, source, place, at, strip.rows, first, reduction.combine)
+    for at in range(whole + down, end, strip.down):
+        add_rows(totals, source, place, at, 1, first, reduction.combine)
+    shared = sm.threadgroup_array((strip.down, strip.across * strip.width), source.dtype)
+    for j in sm.static_range(strip.width):
+        shared[down, lane * strip.width + j] = totals[j]
+    sm.threadgroup_barrier()
+    if down == 0 and vector * strip.width < columns:
+        for j in sm.static_range(strip.width):
+            for k in sm.static_range(1, strip.down):
+                totals[j] = reduction.combine(totals[j], shared[k, lane * strip.width + j])
+            result = convert(finish(totals[j], count), source.dtype, target.dtype)
+            target[(*place, part, first + j)] = result
 
 
 @sm.kernel

@@ -45,8 +45,12 @@ LEAST_OF_TILE = 16
 """Extents from which on elements are copied by tiles where axes change places."""
 TILE_WIDTHS = {1: 4, 2: 4, 4: 2, 8: 1}
 """How many elements of so many bytes a thread reads and writes at once of a tile."""
+WORD_BYTES = 4
+"""What a thread reads and writes at once of smaller elements, where they are whole such words."""
 SHORT_ROW = 8
 """Elements side by side, up to so many, that one thread copies."""
+TURNS = 4
+"""Such rows that it has on their way at once."""
 
 _BITS = {
     "bool_": uint8,
@@ -88,9 +92,10 @@ def assign(target: Strided, source: Strided) -> None:
         source = _convert_by_host(source, dtype)
     elif _may_overlap(target, source):
         source = copy_elements(source)
-    plan = _plans.get((target.layout, source.layout))
+    key = target.layout, source.layout, _begin_at_words(target, source)
+    plan = _plans.get(key)
     if plan is None:
-        plan = _plans.keep((target.layout, source.layout), _plan_for(target, source))
+        plan = _plans.keep(key, _plan_for(target, source))
     plan.run([0, target.address + plan.target_moves, source.address + plan.source_moves])
 
 
@@ -144,8 +149,10 @@ def _plan_for(target: Strided, source: Strided) -> _Plan:
         order = [*(k for k in range(to.ndim) if k != short), short]
         to, of = to.transpose(order), of.transpose(order)
         arguments = (target.with_elements(to), source.with_elements(of))
-        *outer, count = to.shape
-        plan = copy_short_rows.prepare(*arguments, static(count), grid=grid_of(tuple(outer)))
+        *outer, rows, count = to.shape
+        turns = math.gcd(TURNS, rows)
+        grid = grid_of((*outer, rows // turns))
+        plan = copy_short_rows.prepare(*arguments, static(count), static(turns), grid=grid)
     elif side_by_side is None:
         arguments = (target.with_elements(to), source.with_elements(of))
         plan = copy.prepare(*arguments, grid=grid_of(to.shape))
@@ -182,9 +189,18 @@ def _short_axis(to: Layout) -> int | None:
     return None
 
 
+def _begin_at_words(target: Strided, source: Strided) -> bool:
+    """Whether the memory of both begins at multiples of 4 bytes; of Metal all buffers do."""
+    addresses = target.address, source.address
+    places = [each if type(each) is int else each.offset for each in addresses]
+    return not any(place % WORD_BYTES for place in places)
+
+
 def _plan_of_tiles(target: Strided, source: Strided) -> Any:
     from speedmetal.arrays.kernels.copy import TILE_ROWS, copy_tiles  # as above
 
+    if (words := _as_words(target, source)) is not None:
+        return _plan_of_words(*words)
     *outer, high, wide = target.elements.shape
     sizes = (target.elements.itemsize, source.elements.itemsize)
     width = math.gcd(TILE_WIDTHS[max(sizes)], high, wide)
@@ -194,6 +210,37 @@ def _plan_of_tiles(target: Strided, source: Strided) -> Any:
     groups = math.prod(outer) * -(-high // side) * -(-wide // side)
     threads = SIMDGROUP_SIZE * TILE_ROWS
     return copy_tiles.prepare(target, source, static(width), groups=groups, threads=threads)
+
+
+def _as_words(target: Strided, source: Strided) -> tuple[Strided, Strided, int] | None:
+    """Both as words of several elements side by side, and how many; None: they are no such ones."""
+    to, of = target.elements, source.elements
+    count = WORD_BYTES // to.itemsize
+    sizes = (to.offset, of.offset, *to.strides[:-1], *of.strides[:-2], of.strides[-1])
+    if to.dtype is not of.dtype or count < 2 or not _begin_at_words(target, source):
+        return None
+    if any(size % WORD_BYTES for size in sizes) or any(n % count for n in to.shape[-2:]):
+        return None
+    *outer, high, wide = to.shape
+    shapes = (*outer, high, wide // count), (*outer, high // count, wide)
+    strides = (*to.strides[:-1], WORD_BYTES), (*of.strides[:-2], WORD_BYTES, of.strides[-1])
+    offsets = to.offset, of.offset
+    words = [Layout(uint32, *each) for each in zip(shapes, strides, offsets, strict=True)]
+    return target.with_elements(words[0]), source.with_elements(words[1]), count
+
+
+def _plan_of_words(target: Strided, source: Strided, count: int) -> Any:
+    from speedmetal.arrays.kernels.copy import TILE_ROWS, copy_tiles_of_words  # as above
+
+    high, wide = source.elements.shape[-2], target.elements.shape[-1]
+    words = 2 * SIMDGROUP_SIZE
+    rows = SIMDGROUP_SIZE * count
+    if rows * (words + 1) * WORD_BYTES > target.layout.device.limits.threadgroup_memory_bytes:
+        words = SIMDGROUP_SIZE
+    groups = math.prod(target.elements.shape[:-2])
+    groups *= -(-high // SIMDGROUP_SIZE) * -(-wide // words)
+    sizes = {"groups": groups, "threads": SIMDGROUP_SIZE * TILE_ROWS}
+    return copy_tiles_of_words.prepare(target, source, static(count), static(words), **sizes)
 
 
 def _side_by_side(to: Layout, of: Layout) -> Layout | None:

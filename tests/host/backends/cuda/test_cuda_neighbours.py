@@ -48,6 +48,14 @@ def rows(out, x, row, column):
     out[k, j, i] = x[k, j, i] - row[i] * column[j]
 
 
+@sm.kernel
+def gathered(out, x, places, last):
+    """Elements that lie elsewhere, for the first threads."""
+    i = sm.thread_position_in_grid().x
+    if i < last:
+        out[i] = x[places[i]] + x[places[i] + 1]
+
+
 @pytest.fixture(scope="module")
 def device(host):
     driver = DryDriver()
@@ -115,7 +123,7 @@ def test_every_size_of_elements(device, host, out, source, count):
         np.testing.assert_array_equal(content(whole, 8 - offset, 43), expected)
     device.synchronize()
     taken = re.findall(r"neighbours<\w+, (\d)> \w+;", host.text_of(host.launches[-1]))
-    assert taken == [str(count)]
+    assert taken == 2 * [str(count)]
 
 
 @example(LENGTH, 0, 0, None, 2, 30)
@@ -153,6 +161,40 @@ def test_rows_that_begin_anywhere(device, shape, wider, offsets, threads):
     given_x = (np.arange(7, 7 + np.prod(shape)) % 50).reshape(shape)
     expected[:, :, :width] = given_x - product
     np.testing.assert_array_equal(content(memory, offsets[2], expected.size), expected.reshape(-1))
+
+
+@given(st.integers(1, LENGTH), OFFSETS, OFFSETS, THREADS, st.integers(-1, LENGTH + 9))
+def test_elements_that_lie_elsewhere(device, grid, one, other, threads, last):
+    places = np.arange(LENGTH) * 7 % (LENGTH - 1)
+    x, _ = placed(device, LENGTH, other, seed=5)
+    y, whole = placed(device, LENGTH, one)
+    gathered(y, x, sm.array(places, device=device), last, grid=grid, threads=threads)
+    expected, elements = (np.arange(n, LENGTH + n, dtype=np.float32) % 50 for n in (0, 5))
+    chosen = slice(0, max(min(grid, last), 0))
+    expected[chosen] = (elements[places] + elements[places + 1])[chosen]
+    np.testing.assert_array_equal(content(whole, one, LENGTH), expected)
+
+
+@given(st.integers(1, LENGTH), OFFSETS, OFFSETS, THREADS, st.booleans(), st.booleans())
+def test_arrays_that_go_backwards(device, grid, one, other, threads, turns_x, turns_y):
+    x, _ = placed(device, LENGTH, other, seed=5)
+    y, whole = placed(device, LENGTH, one)
+    steps = (-1 if turns_y else 1), (-1 if turns_x else 1)
+    doubled(y[:: steps[0]], x[:: steps[1]], grid=grid, threads=threads)
+    expected, elements = (np.arange(n, LENGTH + n, dtype=np.float32) % 50 for n in (0, 5))
+    expected[:: steps[0]][:grid] = 2 * elements[:: steps[1]][:grid]
+    np.testing.assert_array_equal(content(whole, one, LENGTH), expected)
+
+
+def test_positions_apart_are_taken_at_once(device, host):
+    """As many as are in the grid: what is loaded is on its way together."""
+    x, _ = placed(device, 43, 0)
+    doubled(x, x[::-1], grid=43)
+    device.synchronize()
+    text = host.text_of(host.launches[-1])
+    assert "is_aligned" not in text
+    assert "int step = int(blockDim.x);" in text
+    assert (host.launches[-1].groups, host.launches[-1].threads) == ((1, 1, 1), (11, 1, 1))
 
 
 def test_lazy_arrays_take_neighbours(device, host):

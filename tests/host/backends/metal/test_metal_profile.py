@@ -141,7 +141,7 @@ def assign_a_product(a, b):
 
 COMPUTED = {
     "sqrt(a * a + b * b) * 0.5 [copy]": lambda a, b: sm.eval(sm.sqrt(a * a + b * b) * 0.5),
-    "sum(a * b) [reduce_columns]": lambda a, b: sm.eval(sm.sum(a * b, axis=0)),
+    "sum(a * b) [reduce_rows]": lambda a, b: sm.eval(sm.sum(a * b, axis=1)),
     "a + b and a - b [copy_together]": lambda a, b: sm.eval(a - b, a + b),
     "map(a + 1.0, b) [map_elements]": lambda a, b: sm.map(max, a + 1, b),
     "a * b [copy]": assign_a_product,

@@ -68,21 +68,40 @@ extern "C" __global__ void __launch_bounds__(256) gelu(
     int thread_position_in_grid_x = first_neighbour;
     int i = thread_position_in_grid_x;
     bool is_aligned = ((size_t(&x[i]) | size_t(&out[i])) & 15) == 0;
-    bool together = is_aligned && arguments.grid_x - first_neighbour >= 8;
+    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 7;
+    int step = is_aligned ? int(1) : int(blockDim.x);
+    bool together = arguments.grid_x - start > 7 * step;
     if (together) {
-        neighbours<bfloat, 8> x_neighbours = *(const neighbours<bfloat, 8>*)&x[i];
+        neighbours<bfloat, 8> x_neighbours;
         neighbours<bfloat, 8> out_neighbours;
+        if (is_aligned) {
+            x_neighbours = *(const neighbours<bfloat, 8>*)&x[i];
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 8; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                x_neighbours.element[lane] = *&x[i];
+            }
+        }
         #pragma unroll
         for (int lane = 0; lane < 8; ++lane) {
-            int thread_position_in_grid_x = first_neighbour + lane;
+            int thread_position_in_grid_x = start + lane * step;
             int i = thread_position_in_grid_x;
             out_neighbours.element[lane] = bfloat(0.5f) * x_neighbours.element[lane] * (bfloat(1.0f) + bfloat(erf(float(x_neighbours.element[lane] / bfloat(1.4140625f)))));
         }
-        *(neighbours<bfloat, 8>*)&out[i] = out_neighbours;
+        if (is_aligned) {
+            *(neighbours<bfloat, 8>*)&out[i] = out_neighbours;
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 8; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                *&out[i] = out_neighbours.element[lane];
+            }
+        }
         return;
     }
-    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 7;
-    int step = is_aligned ? int(1) : int(blockDim.x);
     #pragma unroll 1
     for (int lane = 0; lane < 8 && start + lane * step < arguments.grid_x; ++lane) {
         int thread_position_in_grid_x = start + lane * step;

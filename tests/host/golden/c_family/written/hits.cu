@@ -27,24 +27,45 @@ extern "C" __global__ void __launch_bounds__(256) hits(
     int thread_position_in_grid_x = first_neighbour;
     int i = thread_position_in_grid_x;
     bool is_aligned = ((size_t(&xs[i]) | size_t(&ys[i])) & 15) == 0 && ((size_t(&out[i])) & 3) == 0;
-    bool together = is_aligned && arguments.grid_x - first_neighbour >= 4;
+    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 3;
+    int step = is_aligned ? int(1) : int(blockDim.x);
+    bool together = arguments.grid_x - start > 3 * step;
     if (together) {
-        neighbours<float, 4> xs_neighbours = *(const neighbours<float, 4>*)&xs[i];
-        neighbours<float, 4> ys_neighbours = *(const neighbours<float, 4>*)&ys[i];
+        neighbours<float, 4> xs_neighbours;
+        neighbours<float, 4> ys_neighbours;
         neighbours<bool, 4> out_neighbours;
+        if (is_aligned) {
+            xs_neighbours = *(const neighbours<float, 4>*)&xs[i];
+            ys_neighbours = *(const neighbours<float, 4>*)&ys[i];
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 4; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                xs_neighbours.element[lane] = *&xs[i];
+                ys_neighbours.element[lane] = *&ys[i];
+            }
+        }
         #pragma unroll
         for (int lane = 0; lane < 4; ++lane) {
-            int thread_position_in_grid_x = first_neighbour + lane;
+            int thread_position_in_grid_x = start + lane * step;
             int i = thread_position_in_grid_x;
             float dx = xs_neighbours.element[lane] - arguments.ball_x;
             float dy = ys_neighbours.element[lane] - arguments.ball_y;
             out_neighbours.element[lane] = fma(dx, dx, dy * dy) < arguments.ball_radius * arguments.ball_radius;
         }
-        *(neighbours<bool, 4>*)&out[i] = out_neighbours;
+        if (is_aligned) {
+            *(neighbours<bool, 4>*)&out[i] = out_neighbours;
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 4; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                *&out[i] = out_neighbours.element[lane];
+            }
+        }
         return;
     }
-    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 3;
-    int step = is_aligned ? int(1) : int(blockDim.x);
     #pragma unroll 1
     for (int lane = 0; lane < 4 && start + lane * step < arguments.grid_x; ++lane) {
         int thread_position_in_grid_x = start + lane * step;

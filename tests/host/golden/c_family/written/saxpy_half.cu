@@ -1,3 +1,9 @@
+// Elements side by side, which are loaded and stored as a whole.
+template <typename T, int count>
+struct alignas(sizeof(T) * count) neighbours {
+    T element[count];
+};
+
 // A float of 16 bits. Each operation is rounded to nearest, ties to even.
 struct half {
     unsigned short bits;
@@ -56,13 +62,43 @@ extern "C" __global__ void __launch_bounds__(256) saxpy(
     const half* x,
     half* y,
     const Arguments arguments) {
-    int thread_position_in_grid_x = int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x);
+    int first_neighbour = (int(blockIdx.x) * int(blockDim.x) + int(threadIdx.x)) * 4;
     int thread_position_in_grid_y = int(blockIdx.y) * int(blockDim.y) + int(threadIdx.y);
     int thread_position_in_grid_z = int(blockIdx.z) * int(blockDim.z) + int(threadIdx.z);
     // No thread runs beyond the grid.
-    if (thread_position_in_grid_x >= arguments.grid_x ||
-        thread_position_in_grid_y >= arguments.grid_y ||
+    if (thread_position_in_grid_y >= arguments.grid_y ||
         thread_position_in_grid_z >= arguments.grid_z) return;
-    int i = thread_position_in_grid_x;
-    y[i * arguments.y_stride0] = arguments.alpha * x[i] + y[i * arguments.y_stride0];
+    int start = first_neighbour - int(threadIdx.x) * 3;
+    int step = int(blockDim.x);
+    bool together = arguments.grid_x - start > 3 * step;
+    if (together) {
+        neighbours<half, 4> x_neighbours;
+        neighbours<half, 4> y_neighbours;
+        #pragma unroll
+        for (int lane = 0; lane < 4; ++lane) {
+            int thread_position_in_grid_x = start + lane * step;
+            int i = thread_position_in_grid_x;
+            x_neighbours.element[lane] = *&x[i];
+            y_neighbours.element[lane] = *&y[i * arguments.y_stride0];
+        }
+        #pragma unroll
+        for (int lane = 0; lane < 4; ++lane) {
+            int thread_position_in_grid_x = start + lane * step;
+            int i = thread_position_in_grid_x;
+            y_neighbours.element[lane] = arguments.alpha * x_neighbours.element[lane] + y_neighbours.element[lane];
+        }
+        #pragma unroll
+        for (int lane = 0; lane < 4; ++lane) {
+            int thread_position_in_grid_x = start + lane * step;
+            int i = thread_position_in_grid_x;
+            *&y[i * arguments.y_stride0] = y_neighbours.element[lane];
+        }
+        return;
+    }
+    #pragma unroll 1
+    for (int lane = 0; lane < 4 && start + lane * step < arguments.grid_x; ++lane) {
+        int thread_position_in_grid_x = start + lane * step;
+        int i = thread_position_in_grid_x;
+        y[i * arguments.y_stride0] = arguments.alpha * x[i] + y[i * arguments.y_stride0];
+    }
 }

@@ -25,31 +25,56 @@ extern "C" __global__ void __launch_bounds__(256) vector_add(
     int thread_position_in_grid_x = first_neighbour;
     int i = thread_position_in_grid_x;
     bool is_aligned = ((size_t(&a[i]) | size_t(&b[i]) | size_t(&c[i])) & 15) == 0;
-    bool together = is_aligned && arguments.grid_x - first_neighbour >= 4;
+    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 3;
+    int step = is_aligned ? int(1) : int(blockDim.x);
+    bool together = arguments.grid_x - start > 3 * step;
     // What holds for the first and the last of them holds for all.
-    together = together && (i < arguments.c_extent0);
     {
-        int thread_position_in_grid_x = first_neighbour + 3;
+        int thread_position_in_grid_x = start;
+        int i = thread_position_in_grid_x;
+        together = together && (i < arguments.c_extent0);
+    }
+    {
+        int thread_position_in_grid_x = start + 3 * step;
         int i = thread_position_in_grid_x;
         together = together && (i < arguments.c_extent0);
     }
     if (together) {
-        neighbours<float, 4> a_neighbours = *(const neighbours<float, 4>*)&a[i];
-        neighbours<float, 4> b_neighbours = *(const neighbours<float, 4>*)&b[i];
+        neighbours<float, 4> a_neighbours;
+        neighbours<float, 4> b_neighbours;
         neighbours<float, 4> c_neighbours;
+        if (is_aligned) {
+            a_neighbours = *(const neighbours<float, 4>*)&a[i];
+            b_neighbours = *(const neighbours<float, 4>*)&b[i];
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 4; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                a_neighbours.element[lane] = *&a[i];
+                b_neighbours.element[lane] = *&b[i];
+            }
+        }
         #pragma unroll
         for (int lane = 0; lane < 4; ++lane) {
-            int thread_position_in_grid_x = first_neighbour + lane;
+            int thread_position_in_grid_x = start + lane * step;
             int i = thread_position_in_grid_x;
             if (i < arguments.c_extent0) {
                 c_neighbours.element[lane] = a_neighbours.element[lane] + b_neighbours.element[lane];
             }
         }
-        *(neighbours<float, 4>*)&c[i] = c_neighbours;
+        if (is_aligned) {
+            *(neighbours<float, 4>*)&c[i] = c_neighbours;
+        } else {
+            #pragma unroll
+            for (int lane = 0; lane < 4; ++lane) {
+                int thread_position_in_grid_x = start + lane * step;
+                int i = thread_position_in_grid_x;
+                *&c[i] = c_neighbours.element[lane];
+            }
+        }
         return;
     }
-    int start = is_aligned ? first_neighbour : first_neighbour - int(threadIdx.x) * 3;
-    int step = is_aligned ? int(1) : int(blockDim.x);
     #pragma unroll 1
     for (int lane = 0; lane < 4 && start + lane * step < arguments.grid_x; ++lane) {
         int thread_position_in_grid_x = start + lane * step;
