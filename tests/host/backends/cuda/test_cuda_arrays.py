@@ -244,7 +244,11 @@ CASES = {
     "matrices around routines": matrices_around_routines,
     "strips of channels": strips_of_channels,
     "reductions of rows": lambda x: (sm.sum(x * 2, axis=1), sm.max(x[:, :5], axis=1)),
-    "reductions of columns": lambda x: (sm.sum(x * 2, axis=0), sm.prod(x)),
+    "reductions of columns": lambda x: (
+        sm.sum(x * 2, axis=0),
+        sm.sum(large(x, (70, 1100)) * 2, axis=0),
+        sm.prod(x),
+    ),
     "reductions of few columns": lambda x: sm.sum(large(x, (70_001, 3)) * 2, axis=0),
     "several results": several,
     "columns as the CPU takes them": columns_as_the_cpu_takes_them,
