@@ -24,10 +24,12 @@ from typing import TypeVar
 
 import ml_dtypes
 import numpy as np
+from msgspec.structs import replace
 
 from speedmetal.bench.operations.base import Array, Operation
 from speedmetal.bench.record import CaseSpec, Check
-from speedmetal.bench.runner.data import DIRECTIONS, direction_of, is_float
+from speedmetal.bench.runner.data import DIRECTIONS, direction_of, is_float, open_array
+from speedmetal.bench.runner.protocol import Dataset
 
 _Result = TypeVar("_Result")
 
@@ -77,8 +79,12 @@ def compare_outputs(
     outputs: Sequence[Array],
     references: Sequence[Array],
     leniency: float = 1.0,
+    rms: Sequence[float] = (),
 ) -> Errors:
-    """Compare all elements of all outputs; what differs is told in ``failures``."""
+    """Compare all elements of all outputs; what differs is told in ``failures``.
+
+    ``rms`` are the root mean squares of the references, as far as they are known (above zero).
+    """
     errors = Errors()
     if len(outputs) != len(references):
         errors.failures.append(f"{len(outputs)} outputs, expected {len(references)}")
@@ -89,10 +95,21 @@ def compare_outputs(
         if problem:
             errors.failures.append(problem)
             continue
-        _compare_values(operation, case, output, reference, errors)
+        known = rms[index] if rms else 0.0
+        _compare_values(operation, case, output, reference, errors, known)
     if not errors.failures:
         errors.failures.extend(_value_problems(errors, tolerance_of(operation, case, leniency)))
     return errors
+
+
+def with_rms(dataset: Dataset) -> Dataset:
+    """The dataset with the root mean squares of its references, for all who are compared."""
+    outputs = []
+    for file in dataset.outputs:
+        reference = open_array(file)
+        rms = root_mean_square(reference) if is_float(reference) else 0.0
+        outputs.append(replace(file, rms=rms))
+    return replace(dataset, outputs=outputs)
 
 
 def telling_parts(
@@ -141,20 +158,25 @@ def _form_problem(name: str, case: CaseSpec, output: Array, reference: Array) ->
 
 
 def _compare_values(
-    operation: Operation, case: CaseSpec, output: Array, reference: Array, errors: Errors
+    operation: Operation,
+    case: CaseSpec,
+    output: Array,
+    reference: Array,
+    errors: Errors,
+    rms: float,
 ) -> None:
     errors.elements += output.size
     if operation.exact and same_values(output, reference):
         return
-    scale = max(_rms(reference), operation.scale(case.parameters)) or 1.0
+    scale = max(rms or root_mean_square(reference), operation.scale(case.parameters)) or 1.0
     total = 0.0
     for slab in _in_threads(lambda *slabs: _slab_errors(*slabs, scale=scale), output, reference):
         errors.largest = max(errors.largest, slab.largest)
         errors.largest_relative = max(errors.largest_relative, slab.largest_relative)
         errors.nan_matches = errors.nan_matches and slab.nan_matches
         total += slab.squares
-    rms = math.sqrt(total / max(output.size, 1)) / scale
-    errors.rms_relative = max(errors.rms_relative, rms)
+    error = math.sqrt(total / max(output.size, 1)) / scale
+    errors.rms_relative = max(errors.rms_relative, error)
 
 
 @dataclass
@@ -230,7 +252,7 @@ def _widen_array(array: Array) -> Array:
     return np.asarray(array).astype(kind).reshape(-1)
 
 
-def _rms(array: Array) -> float:
+def root_mean_square(array: Array) -> float:
     """Root mean square of the finite elements."""
     sums = _in_threads(_finite_squares, array)
     count = sum(n for _, n in sums)

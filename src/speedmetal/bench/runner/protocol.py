@@ -22,12 +22,17 @@ _MAXIMUM_FRAME = 64 << 20
 
 
 class ArrayFile(msgspec.Struct, frozen=True):
-    """An array in a raw file that all processes of a run map into memory."""
+    """An array in a raw file that all processes of a run map into memory.
+
+    ``rms`` is the root mean square of a reference's finite elements, which all who are compared
+    with it need; 0.0 where nobody computed it.
+    """
 
     name: str
     path: str
     dtype: str
     shape: list[int]
+    rms: float = 0.0
 
 
 class Dataset(msgspec.Struct, frozen=True):

@@ -331,11 +331,12 @@ class Task:
             return proof.compare_gradients(self._operation, self._case, data.seed, hosts, expected)
         references = [open_array(file) for file in data.outputs]
         stress = self._operation.stress
-        leniency = 1.0
+        leniency, rms = 1.0, [file.rms for file in data.outputs]
         if is_hard:
+            rms = []  # of the whole, not of the part
             hosts, references = proof.telling_parts(hosts, references)
             leniency = stress.leniency(self._case.dtype) if stress is not None else 1.0
-        return proof.compare_outputs(self._operation, self._case, hosts, references, leniency)
+        return proof.compare_outputs(self._operation, self._case, hosts, references, leniency, rms)
 
     @property
     def _has_small_outputs(self) -> bool:

@@ -152,6 +152,7 @@ class ReferenceMaker:
 
     def answer(self, request: Request) -> Reply:
         from speedmetal.bench.runner.data import make_dataset
+        from speedmetal.bench.runner.proof import with_rms
 
         if not isinstance(request, MakeDataset):
             raise TypeError(f"the reference worker cannot answer {type(request).__name__}")
@@ -163,7 +164,7 @@ class ReferenceMaker:
             reference=request.reference,
             stress=request.stress,
         )
-        return DatasetMade(dataset)
+        return DatasetMade(with_rms(dataset))
 
     def forget(self) -> None:
         """Do nothing: a reference maker keeps nothing between requests."""

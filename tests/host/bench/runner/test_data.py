@@ -12,6 +12,7 @@ import pytest
 from speedmetal.bench.operations import OPERATIONS
 from speedmetal.bench.record import CaseSpec
 from speedmetal.bench.runner import data
+from speedmetal.bench.runner.proof import with_rms
 from speedmetal.bench.suites import SuiteEntry, make_case
 
 
@@ -140,3 +141,21 @@ def test_what_cannot_be_made_leaves_no_files(
         data.make_dataset(RELU, 2, tmp_path, reference=True)
     kept = {str(path) for path in tmp_path.iterdir()}
     assert kept == {file.path for file in [*other.inputs, *other.outputs]}
+
+
+def test_a_reference_comes_with_its_root_mean_square(tmp_path: Path) -> None:
+    """Proves that who is compared with a reference is told its root mean square, and that integers
+    have none."""
+    case = make_case(
+        SuiteEntry(OPERATIONS["softmax"], {"shape": [8, 9], "axis": -1}),
+        "float32",
+        "forward",
+        "ieee",
+    )
+    (output,) = with_rms(data.make_dataset(case, 1, tmp_path, reference=True)).outputs
+    values = data.open_array(output)
+    assert output.rms == pytest.approx(float(np.sqrt(np.mean(values**2))), rel=1e-12)
+    argmax = SuiteEntry(OPERATIONS["argmax"], {"shape": [8, 9], "axis": 1})
+    case = make_case(argmax, "float32", "forward", "ieee")
+    (output,) = with_rms(data.make_dataset(case, 1, tmp_path, reference=True)).outputs
+    assert output.rms == 0.0
