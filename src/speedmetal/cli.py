@@ -108,7 +108,9 @@ def bench(
     ] = None,
     modes: Annotated[
         str | None,
-        typer.Option(help="eager,compiled.  [default: both; JAX compiled]"),
+        typer.Option(
+            help="eager,compiled; of one framework: torch:eager.  [default: both; JAX compiled]"
+        ),
     ] = None,
     dtypes: Annotated[
         str | None,

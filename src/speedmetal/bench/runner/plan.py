@@ -37,15 +37,29 @@ def check_modes(frameworks: Sequence[Framework], modes: Sequence[str]) -> None:
         UnknownNameError: A mode does not exist.
         UserInputError: None of the frameworks has any of them.
     """
-    for mode in modes:
+    for mode in (stated.rpartition(":")[2] for stated in modes):
         if mode not in MODES:
             raise UnknownNameError("mode", mode, MODES)
     there = {mode for framework in frameworks for mode in framework.modes}
-    if modes and not there & set(modes):
+    if not any(modes_of(framework, modes) for framework in frameworks):
         raise UserInputError(
             f"--modes: {', '.join(f.name for f in frameworks)} cannot be run {' or '.join(modes)},"
             f" only {' or '.join(sorted(there)) or 'in no mode'}"
         )
+
+
+def modes_of(framework: Framework, modes: Sequence[str]) -> Sequence[str]:
+    """The modes in which a framework takes part.
+
+    Args:
+        framework: Which.
+        modes: As they were asked for: of all frameworks (``"eager"``), or of one
+            (``"torch:eager"``), for which those of all do not hold then. Its default ones where
+            none are for it.
+    """
+    own = [mode for name, _, mode in (m.rpartition(":") for m in modes) if name == framework.name]
+    wanted = own or [mode for mode in modes if ":" not in mode]
+    return [m for m in framework.modes if m in wanted] if wanted else framework.default_modes
 
 
 def choose_contenders(
@@ -60,7 +74,7 @@ def choose_contenders(
         available: Frameworks, probed.
         devices: Names to keep (``"cpu"``, ``"cuda"``...); all where empty. A card that has such a
             name in one framework is meant in all.
-        modes: Names to keep; each framework's default ones where empty.
+        modes: Names to keep, as :func:`modes_of` has them.
         cards: Which devices are one card; by default as the frameworks tell.
 
     Raises:
@@ -86,8 +100,7 @@ def choose_contenders(
         for one in available
         for device in one.devices
         if not devices or _place(cards, device) in wanted
-        for mode in (one.framework.modes if modes else one.framework.default_modes)
-        if not modes or mode in modes
+        for mode in modes_of(one.framework, modes)
     ]
     if not contenders:
         reasons = "; ".join(
@@ -114,7 +127,7 @@ def why_absent(
     wanted = {_place(cards, device) for device in cards.devices if device.name in devices}
     if not any(not devices or _place(cards, device) in wanted for device in one.devices):
         return f"has no device {' or '.join(devices)}".rstrip()
-    if modes and not set(modes) & set(one.framework.modes):
+    if not modes_of(one.framework, modes):
         return f"has no mode {' or '.join(modes)}"
     return ""
 

@@ -247,3 +247,23 @@ def test_cases_are_prepared_at_once_as_far_as_memory_reaches() -> None:
     assert fitting([small] * 2, 2, 4, 64 << 30) == 2
     assert fitting([large] * 9, 2, 4, 48 << 30) == 2
     assert fitting([large] * 9, 2, 4, 1 << 30) == 1
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [
+        ([], ["a", "b"]),
+        (["b"], ["b"]),
+        (["torch:b"], ["b"]),
+        (["torch:b", "a"], ["b"]),
+        (["jax:b"], ["a", "b"]),
+        (["jax:b", "a"], ["a"]),
+        (["c"], []),
+    ],
+)
+def test_modes_may_be_of_one_framework(modes: list[str], expected: list[str]) -> None:
+    """Proves that a framework's own modes come before those of all, and its default ones after."""
+    torch = Framework(
+        name="torch", adapter="", packages=(), modes=("a", "b"), default_modes=("a", "b")
+    )
+    assert list(plan.modes_of(torch, modes)) == expected
