@@ -121,6 +121,16 @@ def test_auto_asks_for_long_rows(machine, monkeypatch):
     assert ways.way_of("sort", x, "auto") is ways.Way.HOST
 
 
+def test_auto_leaves_the_scans_that_we_have_to_our_kernels(machine):
+    """And what users' operations combine to cuda.compute, where a row is long."""
+    x, few = (sm.zeros(n, device=machine.device) for n in (scans_by_library.LONG, 100))
+    for name in scans_by_library.OWN_ARE_FASTER:
+        assert not scans_by_library.scans(name, x, 0, "auto")
+        assert scans_by_library.scans(name, x, 0, "vendor")
+    assert scans_by_library.scans("accumulate", x, 0, "auto")
+    assert not scans_by_library.scans("accumulate", few, 0, "auto")
+
+
 def test_what_was_compiled_is_kept_on_disk(machine, monkeypatch):
     """Another process, which has another device and none of the algorithms, compiles nothing."""
     x = np.array([2.0, 1.0], np.float32)
