@@ -140,7 +140,10 @@ def _code() -> _Code | None:
     # The cache of machine code is not for Windows.
     if not is_locked or not is_usual or sys.platform == "win32" or not _is_as_known():
         return None
-    return _Code()
+    try:
+        return _Code()
+    except Exception:  # noqa: BLE001 - memory that may not be executed, no folder for the cache
+        return None
 
 
 def _is_as_known() -> bool:

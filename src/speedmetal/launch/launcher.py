@@ -44,7 +44,14 @@ from speedmetal.launch.modes import (
     stated_debug_level,
     stated_math_mode,
 )
-from speedmetal.launch.plan import Plan, empty_plan, is_current, plan_for, run_with_care
+from speedmetal.launch.plan import (
+    Plan,
+    dependencies_of,
+    empty_plan,
+    is_current,
+    plan_for,
+    run_with_care,
+)
 from speedmetal.launch.readers import (
     LAUNCH_READERS,
     READERS,
@@ -267,16 +274,26 @@ class Launcher:
             work = metadata.size * math.prod(found.sizes.grid)
         launch = Launch(found.sizes, parameters, () if memory else lengths, work)
         written = _places(found.items, found.written)
-        then = self._known_again(key, stated_sizes, arguments) if key else None
+        then = None
+        if key:
+            facts, writes = dependencies_of(compiled), bool(written)
+            then = self._known_again(key, stated_sizes, arguments, facts, writes=writes)
         plan = plan_for(device, compiled, launch, memory, written, then)
         return self._remember_plan(key, plan)
 
     def _known_again(
-        self, key: list[Any], sizes: tuple[Any, Any, Any], arguments: Sequence[Any]
+        self,
+        key: list[Any],
+        sizes: tuple[Any, Any, Any],
+        arguments: Sequence[Any],
+        facts: tuple[tuple[Any, ...], tuple[Any, ...]],
+        *,
+        writes: bool,
     ) -> Callable[[Any], None] | None:
         """What has machine code know the calls for a plan, which it launches by then.
 
-        None: it knows no such calls.
+        None: it knows no such calls. By then another plan may have the key: so what is to hold is
+        said here, not asked of the plans.
         """
         _, _, debug, device, *_ = key
         kinds = tuple(map(_kind_of, arguments))
@@ -288,11 +305,9 @@ class Launcher:
         def know(direct: Any) -> None:
             from speedmetal.launch.direct import MOST_CALLS, direct_call
 
-            plan = self.plans.get(tuple(key))
-            if plan is None or not direct.takes(kinds):
+            if not direct.takes(kinds):
                 return
             before = self._again[-1] if 0 < len(self._again) < MOST_CALLS else None
-            facts, writes = (plan.names, plan.attributes), bool(plan.written)
             made = direct_call(direct, kinds, key, facts, before, writes=writes)
             self._again = [made] if before is None else [*self._again, made]
             self.again = made.call

@@ -79,19 +79,19 @@ def plan_for(
         from speedmetal.launch.direct import watched  # which only some devices have
 
         run = watched(run, then)
-    return Plan(device, run, *_dependencies(compiled), sites, memory, is_plain, written)
+    return Plan(device, run, *dependencies_of(compiled), sites, memory, is_plain, written)
 
 
 def empty_plan(device: Device, compiled: CompiledKernel) -> Plan:
     """The plan for launches of no thread: no device has to know that there are such."""
-    return Plan(device, _run_nothing, *_dependencies(compiled), None, None, is_plain=True)
+    return Plan(device, _run_nothing, *dependencies_of(compiled), None, None, is_plain=True)
 
 
 def _run_nothing(_values: list[Any]) -> None:
     pass
 
 
-def _dependencies(compiled: CompiledKernel) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def dependencies_of(compiled: CompiledKernel) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The dependencies on global names, which are looked up faster, and all others."""
     found = compiled.dependencies
     return (

@@ -434,6 +434,43 @@ def test_a_driver_without_addresses_is_asked_by_python(add, driver, monkeypatch)
     assert arrays[2].numpy()[0] == 3
 
 
+def test_a_name_that_changes_while_machine_code_is_loaded_is_seen(device, monkeypatch):
+    @sm.kernel
+    def shift(a, b):
+        i = sm.thread_position_in_grid().x
+        b[i] = a[i] + SHIFT
+
+    a, b = full(device, 1), full(device, 0)
+    load = direct._direct
+
+    def load_slowly(run):
+        if SHIFT == 1.0:  # another thread comes in between
+            monkeypatch.setitem(globals(), "SHIFT", 10.0)
+            shift(a, b, grid=LENGTH)
+        return load(run)
+
+    monkeypatch.setattr(direct, "_direct", load_slowly)
+    for _ in range(3):
+        shift(a, b, grid=LENGTH)
+    assert b.numpy()[0] == 11
+
+
+def test_where_no_machine_code_can_be_had_python_launches(add, device, monkeypatch):
+    def refuse():
+        raise OSError("memory may not be executed")
+
+    monkeypatch.setattr(direct, "machine_code", refuse)
+    direct._code.cache_clear()
+    try:
+        arrays = full(device, 1), full(device, 2), full(device, 0)
+        for _ in range(5):
+            add(*arrays, grid=LENGTH)
+        assert add._launcher.again is None
+        assert arrays[2].numpy()[0] == 3
+    finally:
+        direct._code.cache_clear()
+
+
 def test_another_interpreter_is_left_alone(add, device, monkeypatch):
     monkeypatch.setattr(direct, "_is_as_known", lambda: False)
     direct._code.cache_clear()
