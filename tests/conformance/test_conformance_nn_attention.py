@@ -108,6 +108,21 @@ def test_nan_stays_in_its_row_and_hidden_keys_do_not_count(device, queries, dtyp
     assert not found[0, 3].any()
 
 
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16, sm.bfloat16], ids=str)
+@pytest.mark.parametrize("queries", [1, 20])
+def test_the_lowest_number_hides_no_key(device, queries, dtype):
+    rng = np.random.default_rng(4)
+    query, key, value = (
+        sm.array(rng.normal(size=(1, 2, length, 16)).astype(np.float32), device=device)
+        for length in (queries, 40, 40)
+    )
+    lowest = np.full((queries, 40), np.finfo(np.float32).min, np.float32)
+    operands = (each.astype(dtype) for each in (query, key, value))
+    found = sm.nn.scaled_dot_product_attention(*operands, mask=sm.array(lowest, device=device))
+    expected = np.broadcast_to(value.numpy().mean(axis=2, keepdims=True), found.shape)
+    np.testing.assert_allclose(found.astype(sm.float32).numpy(), expected, atol=0.02)
+
+
 def test_operands_lie_as_they_may(device):
     """Transposed ones are copied; those that are computed before are, once."""
     generator = np.random.default_rng(0)

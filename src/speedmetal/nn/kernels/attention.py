@@ -44,11 +44,11 @@ def count_seen(query: Any, queries: Any, keys: Any, causal: Any) -> Any:
     return min(query - queries + keys + 1, keys) if causal else keys
 
 
-def masked(score: Any, mask: Any, factor: Any = 1) -> Any:
-    """A score with an element of the mask: a bool, or a number to add, so many times."""
+def masked(score: Any, mask: Any) -> Any:
+    """A score with an element of the mask: a bool, or a number to add."""
     if mask.dtype == sm.bool_:
         return sm.select(mask, score, score.dtype(-math.inf))
-    return score + mask.astype(score.dtype) * factor
+    return score + mask.astype(score.dtype)
 
 
 def is_seen(mask: Any) -> Any:

@@ -26,6 +26,8 @@ from speedmetal.nn.kernels.attention import (
 INNER = 16
 """What tensor cores multiply at once along the inner axis."""
 LOG2_E = math.log2(math.e)
+LOWEST = -(2.0 - 2.0**-23) * 2.0**127
+"""The lowest finite number of float32."""
 SLACK = 8.0
 """How far a score may be above its base, of powers of two: weights are at most 256."""
 EIGHT = 8
@@ -134,6 +136,8 @@ def attend_by_matrices(  # noqa: C901, PLR0915 - the loop over blocks
         base = raised
         total += weigh(weights, held, base, mine, lanes)
         sm.async_copy_wait(1)  # the values are there
+        if start + block > count:
+            clear_rows(values[stage], count - start, value_size, copied, threads)
         sm.threadgroup_barrier()
         if start + block < most:
             copy_rows(values[1 - stage], all_values, start + block, value_size, copied, threads)
@@ -197,7 +201,19 @@ def mask_scores(held: Any, mask: Any, mine: Any, start: Any, lanes: Any) -> None
         for j in sm.static_range(held.shape[0]):
             place = start + column_of(mine, j, lanes)
             if place < mask.shape[1]:
-                held[j] = masked(held[j], mask[mine.query, place], LOG2_E)
+                held[j] = masked(held[j], of_powers_of_two(mask[mine.query, place]))
+
+
+def of_powers_of_two(mask: Any) -> Any:
+    """An element of the mask as scores are here, times ``LOG2_E``.
+
+    What is finite stays so: keys all of which have the lowest number weigh alike.
+    """
+    if mask.dtype == sm.bool_:
+        return mask
+    number = mask.astype(sm.float32)
+    product = max(number * LOG2_E, sm.float32(LOWEST))
+    return sm.select(number > -math.inf, product, number)
 
 
 def hide_keys(held: Any, mine: Any, start: Any, lanes: Any) -> None:
@@ -272,6 +288,18 @@ def copy_rows(tile: Any, array: Any, first: Any, size: Any, copied: Any, threads
             y, x = place // pieces, place % pieces * copied
             source = min(first + y, array.shape[0] - 1)
             sm.async_copy(tile, (y, x), array, (source, x), copied)
+
+
+def clear_rows(tile: Any, first: Any, size: Any, copied: Any, threads: Any) -> None:
+    """Put zeros into rows from one on: values weigh 0 there, but an infinite one would give NaN.
+
+    Threads clear what they copied themselves, so that they need not wait for each other.
+    """
+    pieces = size // copied
+    for place in range(sm.thread_index_in_threadgroup(), tile.shape[0] * pieces, threads):
+        if place // pieces >= first:
+            for e in sm.static_range(copied):
+                tile[place // pieces, place % pieces * copied + e] = tile.dtype(0)
 
 
 def with_values(sums: Any, weights: Any, values: Any, rows: Any, block: Any) -> Any:

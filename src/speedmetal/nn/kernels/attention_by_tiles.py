@@ -20,7 +20,12 @@ from speedmetal.nn.kernels.attention import (
     reciprocal,
     weight_of,
 )
-from speedmetal.nn.kernels.attention_by_matrices import ceil_to, clear_columns, copy_rows
+from speedmetal.nn.kernels.attention_by_matrices import (
+    ceil_to,
+    clear_columns,
+    clear_rows,
+    copy_rows,
+)
 
 ACROSS = 16
 """Threads that share a query: half a simdgroup."""
@@ -115,6 +120,8 @@ def attend_by_tiles(  # noqa: C901, PLR0912, PLR0915 - the loop over blocks
             for j in sm.static_range(wide // ACROSS):
                 sums[i, j] *= factor
         sm.async_copy_wait(0)  # the values are there
+        if start + block > count:
+            clear_rows(values, count - start, value_size, copied, threads)
         sm.threadgroup_barrier()
         if start + block < most:
             copy_rows(keys, key[batch, key_head], start + block, head_size, copied, threads)

@@ -116,10 +116,11 @@ def attend_in_parts(  # noqa: C901, PLR0912, PLR0915 - the loop over keys
             for e in sm.static_range(wide * piece):
                 total[i, e] *= factor
             for j in sm.static_range(together):
-                share = weight_of(scores[i, j] - base)
-                weight[i] += share
-                for e in sm.static_range(wide * piece):
-                    total[i, e] += share * right[j, e]
+                if start + j * teams < end:  # a value that comes once more may be infinite
+                    share = weight_of(scores[i, j] - base)
+                    weight[i] += share
+                    for e in sm.static_range(wide * piece):
+                        total[i, e] += share * right[j, e]
     tiles = (
         sm.threadgroup_array((simdgroups, rows), kind),
         sm.threadgroup_array((simdgroups, rows), kind),
