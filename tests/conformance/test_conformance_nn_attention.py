@@ -108,19 +108,46 @@ def test_nan_stays_in_its_row_and_hidden_keys_do_not_count(device, queries, dtyp
     assert not found[0, 3].any()
 
 
+LOWEST = {sm.float32: np.finfo("f4").min, sm.bfloat16: -(2.0 - 2.0**-7) * 2.0**127}
+
+
 @pytest.mark.parametrize("dtype", [sm.float32, sm.float16, sm.bfloat16], ids=str)
-@pytest.mark.parametrize("queries", [1, 20])
-def test_the_lowest_number_hides_no_key(device, queries, dtype):
-    rng = np.random.default_rng(4)
+@pytest.mark.parametrize("mask", LOWEST, ids=str)
+@pytest.mark.parametrize("queries", [3, 40])
+def test_keys_with_the_lowest_finite_mask_weigh_alike(device, queries, mask, dtype):
+    """Rows that are hidden by such numbers wholly see all keys; others only what is not hidden."""
+    generator = np.random.default_rng(queries)
+    shapes = ((2, queries, 16), (2, 45, 16), (2, 45, 16))
     query, key, value = (
-        sm.array(rng.normal(size=(1, 2, length, 16)).astype(np.float32), device=device)
-        for length in (queries, 40, 40)
+        sm.array(generator.normal(size=shape).astype("f4"), device=device).astype(dtype)
+        for shape in shapes
     )
-    lowest = np.full((queries, 40), np.finfo(np.float32).min, np.float32)
-    operands = (each.astype(dtype) for each in (query, key, value))
-    found = sm.nn.scaled_dot_product_attention(*operands, mask=sm.array(lowest, device=device))
-    expected = np.broadcast_to(value.numpy().mean(axis=2, keepdims=True), found.shape)
-    np.testing.assert_allclose(found.astype(sm.float32).numpy(), expected, atol=0.02)
+    numbers = np.full((2, queries, 45), LOWEST[mask], "f4")
+    numbers[:, 1, 20:], numbers[:, 2] = 0, -np.inf
+    given = sm.array(numbers, device=device).astype(mask)
+    found = sm.nn.scaled_dot_product_attention(query, key, value, mask=given)
+    operands = [x.numpy().astype("f8") for x in (query, key, value)]
+    operands[0] = np.where(np.arange(queries)[:, None] == 1, operands[0], 0)  # all alike
+    expected = reference(*operands, (numbers == 0) | (np.arange(queries)[:, None] != 1))
+    expected[:, 2] = 0
+    unit = {sm.float32: 2.0**-17, sm.float16: 2.0**-9, sm.bfloat16: 2.0**-6}[dtype]
+    np.testing.assert_allclose(found.numpy().astype("f8"), expected, rtol=unit, atol=unit)
+
+
+@pytest.mark.parametrize("dtype", [sm.float32, sm.float16, sm.bfloat16], ids=str)
+@pytest.mark.parametrize(("queries", "keys"), [(1, 45), (3, 700), (40, 45)])
+def test_the_last_value_may_be_infinite(device, queries, keys, dtype):
+    """Places of a block behind the last key have no value, though nothing divides their number."""
+    generator = np.random.default_rng(keys)
+    shapes = ((2, queries, 16), (2, keys, 16), (2, keys, 16))
+    query, key, value = (generator.normal(size=shape).astype("f4") for shape in shapes)
+    value[:, -1, ::2] = np.inf
+    operands = [sm.array(x, device=device).astype(dtype) for x in (query, key, value)]
+    found = sm.nn.scaled_dot_product_attention(*operands).numpy().astype("f8")
+    expected = reference(*(x.numpy().astype("f8") for x in operands), np.ones(keys, bool))
+    assert np.isposinf(expected[..., ::2]).all()
+    unit = {sm.float32: 2.0**-17, sm.float16: 2.0**-9, sm.bfloat16: 2.0**-6}[dtype]
+    np.testing.assert_allclose(found, expected, rtol=unit, atol=unit)
 
 
 def test_operands_lie_as_they_may(device):
