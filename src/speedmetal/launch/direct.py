@@ -113,6 +113,9 @@ class _Code:
         self._make = python.PyCFunction_NewEx
         self._make.restype = ctypes.py_object
         self._make.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
+        # For good: builtins run it, and look into their methods as they end, which some do when the
+        # interpreter has let go of modules.
+        python.Py_IncRef(ctypes.py_object(self))
 
     def _method(self, name: bytes, flags: int) -> _Method:
         return _Method(name, self._loaded.address(name.decode()), flags, None)

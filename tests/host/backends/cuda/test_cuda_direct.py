@@ -424,6 +424,15 @@ def test_what_is_not_used_any_more_is_let_go(device, add):
     assert gone() is None
 
 
+def test_machine_code_outlives_what_made_it(add, device):
+    arrays = known(add, device)
+    code = weakref.ref(direct._code())
+    direct._code.cache_clear()
+    gc.collect()
+    assert code() is not None
+    add(*arrays, grid=LENGTH)
+
+
 def test_a_driver_without_addresses_is_asked_by_python(add, driver, monkeypatch):
     monkeypatch.setattr(direct, "LAUNCHES_BEFORE", 2)
     device = dry_device(driver)
