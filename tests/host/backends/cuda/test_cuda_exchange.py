@@ -19,6 +19,7 @@ from speedmetal.arrays.memory import borrowing
 from speedmetal.backends import registry
 from speedmetal.dtypes import ALL
 from speedmetal.launch import foreign, foreign_arguments, kernel
+from speedmetal.launch.waiting import WAITING
 
 pytestmark = NEEDS_NVRTC
 
@@ -53,6 +54,12 @@ class Doubling(DryDriver):
     def seen(address):
         memory = (ctypes.c_char * (4 * COUNT)).from_address(int.from_bytes(address, "little"))
         return np.frombuffer(memory, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits():
+    """Lazy arrays that other tests left: launches look at them in Python."""
+    WAITING.clear()
 
 
 @pytest.fixture
