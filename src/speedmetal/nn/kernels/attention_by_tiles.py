@@ -20,12 +20,7 @@ from speedmetal.nn.kernels.attention import (
     reciprocal,
     weight_of,
 )
-from speedmetal.nn.kernels.attention_by_matrices import (
-    ceil_to,
-    clear_columns,
-    clear_rows,
-    copy_rows,
-)
+from speedmetal.nn.kernels.attention_tiles import ceil_to, clear_columns, clear_rows, copy_rows
 
 ACROSS = 16
 """Threads that share a query: half a simdgroup."""
