@@ -58,12 +58,5 @@ class Exchange(Protocol):
             DeviceError: There is no such stream, or it captures.
         """
 
-    def precede(self, stream: int) -> None:
-        """Have what a stream is given from now on come behind what was asked for so far.
-
-        Raises:
-            DeviceError: There is no such stream, or it captures.
-        """
-
     def entered(self, stream: int) -> Any:
         """A context manager in which what is asked for goes into a stream."""

@@ -60,7 +60,7 @@ class CudaExchange:
             if stream == _NO_ORDER:
                 self._home.in_use().push()
             else:
-                self.precede(number)
+                self._precede(number)
         except DeviceError as error:
             raise BufferError(str(error)) from error
         self._note(buffer, max(number, _ANY))
@@ -70,7 +70,7 @@ class CudaExchange:
         # works in the default stream mostly.
         if self._home.in_use().graph is None:
             with suppress(DeviceError):  # while a capture forbids that stream to wait
-                self.precede(LEGACY_STREAM)
+                self._precede(LEGACY_STREAM)
         self._note(buffer, _ANY)
 
     def _note(self, buffer: Buffer, number: int) -> None:
@@ -94,7 +94,12 @@ class CudaExchange:
         self._ordering.put_behind(own.native, ctypes.c_void_p(number))
         return partial(self._let_follow, number, own)
 
-    def precede(self, stream: int) -> None:
+    def _precede(self, stream: int) -> None:
+        """Have what a stream is given from now on come behind what was asked for so far.
+
+        Raises:
+            DeviceError: There is no such stream, or it captures.
+        """
         number = _normal(stream)
         if own := self._beside(number):
             self._let_follow(number, own)
