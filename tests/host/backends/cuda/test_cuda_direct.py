@@ -11,39 +11,16 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from cuda_machine import DryDriver, addressed_device, dry_device
-from cuda_on_the_host import HostCode
+from cuda_machine import addressed_device, dry_device
 from speedmetal.backends.cpu.image import CAN_MAP
-from speedmetal.backends.cuda.driver import build
 from speedmetal.backends.cuda.driver.stream import CudaStream
 from speedmetal.launch import direct
-from speedmetal.launch.waiting import WAITING
 from speedmetal.profile import gpu_time
+
+pytestmark = pytest.mark.usefixtures("nobody_waits")
 
 LENGTH = 64
 SHIFT = 1.0
-
-
-@pytest.fixture(autouse=True)
-def nobody_waits():
-    """Lazy arrays that other tests left: launches look at them in Python."""
-    WAITING.clear()
-
-
-@pytest.fixture(scope="module")
-def host():
-    code = HostCode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "compile_cubin", code.compile_cubin)
-        yield code
-
-
-@pytest.fixture
-def driver(host):
-    made = DryDriver()
-    made.untold = ()
-    made.on_launch = host.run
-    return made
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ from speedmetal.arrays.memory import borrowing
 from speedmetal.backends import registry
 from speedmetal.dtypes import ALL
 from speedmetal.launch import foreign, foreign_arguments, kernel
-from speedmetal.launch.waiting import WAITING
 
-pytestmark = NEEDS_NVRTC
+pytestmark = [*NEEDS_NVRTC, pytest.mark.usefixtures("nobody_waits")]
 
 COUNT = 4
 WAITS = ("cuEventQuery", "cuStreamQuery", "cuCtxSynchronize")
@@ -54,12 +53,6 @@ class Doubling(DryDriver):
     def seen(address):
         memory = (ctypes.c_char * (4 * COUNT)).from_address(int.from_bytes(address, "little"))
         return np.frombuffer(memory, np.float32)
-
-
-@pytest.fixture(autouse=True)
-def nobody_waits():
-    """Lazy arrays that other tests left: launches look at them in Python."""
-    WAITING.clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import speedmetal as sm
-from cuda_machine import DryDriver, dry_device
+from cuda_machine import dry_device
 from speedmetal.arrays.deferred import schedule
 from speedmetal.backends.stream import finish_all
 
@@ -26,13 +26,6 @@ def scaled(out, x, factor):
 def checked(x):
     i = sm.thread_position_in_grid().x
     assert x[i] > 0, "not above 0"
-
-
-@pytest.fixture
-def driver(host):
-    made = DryDriver()
-    made.on_launch, made.untold = host.run, ()
-    return made
 
 
 @pytest.fixture

@@ -12,21 +12,13 @@ import pytest
 
 import speedmetal as sm
 from cuda_foreign import DlpackTensor, OtherLibrary
-from cuda_machine import DryDriver, addressed_device, dry_device
+from cuda_machine import addressed_device, dry_device
 from speedmetal.arrays import replaying
 from speedmetal.arrays.deferred import schedule
 from speedmetal.arrays.memory.kept import Kept
 from speedmetal.arrays.order.sorting import TopK
 from speedmetal.backends import registry
 from speedmetal.launch import direct
-
-
-@pytest.fixture
-def driver(host):
-    driver = DryDriver()
-    driver.untold = ()
-    driver.on_launch = host.run
-    return driver
 
 
 class All(Kept):
