@@ -318,3 +318,21 @@ def test_a_proof_is_recorded_with_its_figures() -> None:
     assert check.max_absolute == pytest.approx(1.0, rel=1e-6)
     assert (check.tolerance_max, check.tolerance_rms, check.elements) == (1e-5, 1e-6, 20)
     assert proof.check_of(errors, Tolerance(1.0, 1.0), 1, "changed", []).passed
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_errors_are_summed_without_blas(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves that threads of the proof call nothing that has threads of its own, and that the sums
+    are right of complex numbers too."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("BLAS was called")
+
+    values = np.arange(5 * proof.CHUNK, dtype=np.float64).reshape(5, -1).astype(dtype)
+    values = values * (1 + 1j) if dtype == "complex128" else values
+    expected = float(np.sqrt(np.mean(np.abs(values) ** 2)))
+    for name in ("vdot", "dot", "inner", "matmul"):
+        monkeypatch.setattr(np, name, fail)
+    assert proof.root_mean_square(values) == pytest.approx(expected, rel=1e-12)
+    errors = proof._slab_errors(values, np.zeros_like(values), scale=1.0)
+    assert np.sqrt(errors.squares / values.size) == pytest.approx(expected, rel=1e-12)
